@@ -1,0 +1,156 @@
+"""The command line: it parses, sets up when it must, and hands over. No logic of its own.
+
+Only the standard library at the top: `--help` has to answer on a fresh clone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+from autograder.trouble import Trouble, of_os_error
+
+PROG = "python course" if os.name == "nt" else "./course"
+
+
+def _port(text: str) -> int:
+    port = int(text) if text.isdigit() else -1
+    if not 1 <= port <= 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port (1 to 65535)")
+    return port
+
+
+def _at_least_one(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 up")
+    return int(text)
+
+
+def _count(text: str) -> int:
+    if not text.isdigit():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number")
+    return int(text)
+
+
+def _lab(args) -> int:
+    from autograder.launch import main
+
+    return main(browser=not args.no_browser, port=args.port, notebook=args.notebook)
+
+
+def _test(args) -> int:
+    from autograder.runtests import main
+
+    return main(args.pytest_args)
+
+
+def _build(args) -> int:
+    from autograder.classroom.build import main
+
+    return main(args.check)
+
+
+def _grade(args) -> int:
+    from autograder.classroom.grade import main
+
+    return main(args.paths, args.json)
+
+
+def _bench_verdicts(args) -> int:
+    from autograder.judge.bench import main
+
+    return main(args.rounds, args.hogs, args.exercise)
+
+
+def _class_new(args) -> int:
+    from autograder.classroom.teacher import main
+
+    return main(args.folder)
+
+
+def _lock(args) -> int:
+    from autograder.locks import main
+
+    return main(check=args.check, upgrade=args.upgrade)
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(
+        prog=PROG,
+        description="A hands-on course in not blocking the event loop. The first command sets everything up "
+        "in the folder .course of this clone.",
+        allow_abbrev=False,
+    )
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
+
+    def command(group, name: str, line: str, run) -> argparse.ArgumentParser:
+        sub = group.add_parser(name, help=line, description=line[0].upper() + line[1:] + ".", allow_abbrev=False)
+        sub.set_defaults(run=run)
+        return sub
+
+    lab = command(commands, "lab", "open the course in JupyterLab", _lab)
+    lab.add_argument("notebook", nargs="?", help="the notebook to open (default: lesson 00)")
+    lab.add_argument("--no-browser", action="store_true", help="print the address instead of opening a browser")
+    lab.add_argument("--port", type=_port, metavar="N", help="the port to serve on (default: a free one from 8888 up)")
+
+    test = command(commands, "test", "run the course's own tests; further arguments go to pytest", _test)
+    test.usage = f"{PROG} test [-h] [PYTEST_ARGUMENT ...]"
+
+    build = command(commands, "build", "make notebooks/ from solutions/", _build)
+    build.add_argument("--check", action="store_true", help="change nothing, fail when the two differ")
+
+    grade = command(commands, "grade", "grade submissions of a lesson", _grade)
+    grade.add_argument("paths", nargs="+", metavar="FILE_OR_FOLDER", help="notebooks, or folders of notebooks")
+    grade.add_argument("--json", action="store_true", help="print one JSON object instead of text")
+
+    bench = commands.add_parser("bench", help="measure the course itself", description="Measure the course itself.")
+    benches = bench.add_subparsers(dest="bench", metavar="WHAT", required=True)
+    verdicts = command(benches, "verdicts", "grade the catalogue of known answers again and again", _bench_verdicts)
+    verdicts.add_argument("--rounds", type=_at_least_one, default=1, metavar="N", help="times through the catalogue (default: 1)")
+    verdicts.add_argument("--hogs", type=_count, default=0, metavar="N", help="processes that burn CPU meanwhile (default: 0)")
+    verdicts.add_argument("--exercise", metavar="ID", help="only this exercise")
+
+    klass = commands.add_parser("class", help="teach with the course", description="Teach with the course.")
+    classes = klass.add_subparsers(dest="class_", metavar="WHAT", required=True)
+    new = command(classes, "new", "make a teacher's nbgrader course folder", _class_new)
+    new.add_argument("folder", metavar="FOLDER", help="the folder to make")
+
+    lock = command(commands, "lock", "maintainers: pin the packages anew", _lock)
+    lock.add_argument("--check", action="store_true", help="change nothing, fail when pyproject.toml and the locks disagree")
+    lock.add_argument("--upgrade", action="store_true", help="take the newest versions instead of keeping the pinned ones")
+    return top
+
+
+def parse(argv: list[str]) -> argparse.Namespace:
+    """Parse; what follows `test` belongs to pytest, whatever it looks like, so argparse never sees it."""
+    if argv[:1] == ["test"] and argv[1:2] not in (["-h"], ["--help"]):
+        args = parser().parse_args(["test"])
+        args.pytest_args = argv[1:]
+        return args
+    return parser().parse_args(argv)
+
+
+def main(argv: list[str] | None = None, from_clone: bool = False) -> int:
+    """Run one command. `from_clone` says that we may be in any Python, and that the environment is ours to make."""
+    argv = sys.argv[1:] if argv is None else list(argv)
+    args = parse(argv)
+    try:
+        # An image (Binder, JupyterHub) brings the environment with it and says so: nothing is set up there.
+        if from_clone and os.environ.get("COURSE_ENVIRONMENT") != "ready":
+            from autograder import environment
+
+            return environment.enter("test" if args.command == "test" else "course", argv)
+        return args.run(args)
+    except Trouble as trouble:
+        print(trouble, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("Stopped.", file=sys.stderr)
+        return 130
+    except OSError as error:
+        sentence = of_os_error(error) if from_clone else None
+        if sentence is None:
+            raise
+        print(f"{sentence} ({error})", file=sys.stderr)
+        return 1
