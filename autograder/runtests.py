@@ -1,0 +1,85 @@
+"""`./course test`: pytest over the course's own tests, with a browser for those that drive JupyterLab."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+
+from autograder.environment import ROOT, say
+from autograder.trouble import Trouble, recognise
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+NO_BROWSER = "The tests drive a browser and there is none: install Chromium (or point CHROMIUM at one), then run it again."
+
+
+def find_chromium() -> str | None:
+    """A Chromium that is already there, by $CHROMIUM or on PATH."""
+    told = os.environ.get("CHROMIUM")
+    if told:
+        path = shutil.which(told)
+        if path is None:
+            raise Trouble(f"CHROMIUM is set to {told}, which is not a program: correct it or unset it.")
+        return path
+    for name in NAMES:
+        path = shutil.which(name)
+        if path:
+            return path
+    return None
+
+
+def playwrights_own() -> str | None:
+    """The Chromium that `playwright install` put in place, if it did."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        path = playwright.chromium.executable_path
+    return path if os.path.exists(path) else None
+
+
+def have_chromium() -> str:
+    """Find Chromium, or get it: from the distribution where we may, else from Playwright."""
+    path = find_chromium() or playwrights_own()
+    if path:
+        return path
+    said = ""
+    if shutil.which("apt-get") and hasattr(os, "geteuid") and os.geteuid() == 0:
+        say("Installing Chromium for the tests, with apt-get (once, about a minute)")
+        said += _quietly(["apt-get", "update"])
+        said += _quietly(["apt-get", "install", "-y", "--no-install-recommends", "chromium"])
+        # Ubuntu's package of that name is a stub for snap, which works in no container: believe what runs.
+        path = find_chromium()
+        if path and runs(path):
+            return path
+    say("Fetching Chromium for the tests, with playwright (once)")
+    said += _quietly([sys.executable, "-m", "playwright", "install", "chromium"])
+    path = playwrights_own()
+    if path and runs(path):
+        return path
+    why = recognise(said)
+    raise Trouble(f"{NO_BROWSER} {why}" if why else NO_BROWSER)
+
+
+def runs(path: str) -> bool:
+    try:
+        return subprocess.run([path, "--version"], capture_output=True, timeout=120).returncode == 0
+    except (OSError, subprocess.SubprocessError):
+        return False
+
+
+def _quietly(command: list[str]) -> str:
+    """Run a step; its output is only looked at when all of them failed."""
+    variables = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    done = subprocess.run(command, env=variables, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace")
+    return done.stdout + done.stderr
+
+
+def main(arguments: list[str]) -> int:
+    variables = {**os.environ, "COURSE_CHROMIUM": have_chromium()}
+    command = [sys.executable, "-P", "-m", "pytest", *arguments]
+    if os.name == "nt":
+        return subprocess.call(command, cwd=ROOT, env=variables)
+    os.chdir(ROOT)
+    sys.stdout.flush()
+    os.execve(sys.executable, command, variables)
