@@ -18,6 +18,17 @@ OLDEST = "3.11"
 # What each lock is made from, in this order: the later ones keep to the versions of the earlier.
 LOCKS = {"uv.txt": "installer", "course.txt": None, "test.txt": "test"}
 
+PYTHONS = ("3.11", "3.12", "3.13", "3.14")
+PLATFORMS = (
+    "x86_64-unknown-linux-gnu",
+    "aarch64-unknown-linux-gnu",
+    "x86_64-apple-darwin",
+    "aarch64-apple-darwin",
+    "x86_64-pc-windows-msvc",
+    "aarch64-pc-windows-msvc",
+)
+KNOWN = {("aarch64-pc-windows-msvc", "3.11")}  # no wheel of PyYAML, ever
+
 
 def inputs(project: dict, group: str | None) -> str:
     """A digest of what a lock depends on, written into it, so that a change is noticed offline."""
@@ -82,7 +93,7 @@ def write(upgrade: bool, root: Path = ROOT) -> None:
         path = root / "lock" / name
         command = [uv, "pip", "compile", "--quiet", "--universal", "--generate-hashes", "--python-version", OLDEST]
         # Whoever makes the lock may have a mirror: it is nobody else's business.
-        command += ["--no-emit-index-url", "--no-emit-find-links", "--no-header", "-o", path]
+        command += ["--no-emit-index-url", "--no-emit-find-links", "--no-header", "--only-binary", ":all:", "-o", path]
         command += ["--upgrade"] if upgrade else []
         command += ["--group", group] if group else ["pyproject.toml"]
         command += ["--constraints", "lock/course.txt"] if group == "test" else []
@@ -94,10 +105,29 @@ def write(upgrade: bool, root: Path = ROOT) -> None:
         print(f"lock/{name}: {len(pins(text))} packages")
 
 
+def without_wheels(root: Path = ROOT) -> list[str]:
+    """Where the locked packages cannot be installed without a compiler; asks the index, installs nothing."""
+    env = Environment(root)
+    found = []
+    for platform in PLATFORMS:
+        for python in PYTHONS:
+            if (platform, python) in KNOWN:
+                continue
+            command = [env.bin / "uv", "pip", "install", "--quiet", "--dry-run", "--target", env.home / "nowhere", "--no-deps"]
+            command += ["--only-binary", ":all:", "--python-platform", platform, "--python-version", python]
+            for name in LOCKS:
+                command += ["-r", f"lock/{name}"]
+            done = subprocess.run(command, cwd=root, env=clean_environment(env), capture_output=True, text=True)
+            if done.returncode:
+                missing = re.search(r"Because (\S+) has no", done.stderr)
+                found.append(f"{platform}, Python {python}: no wheel of {missing[1] if missing else 'something'}")
+    return found
+
+
 def main(check: bool, upgrade: bool) -> int:
     if not check:
         write(upgrade)
-    found = problems()
+    found = problems() + ([] if check else without_wheels())
     for problem in found:
         print(problem, file=sys.stderr)
     if check:
