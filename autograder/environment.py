@@ -29,6 +29,7 @@ NEEDED = 700 * 2**20  # bytes on disk for a first set-up, measured at 460 to 650
 FOREIGN = (
     "PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "PYTHONUSERBASE", "PYTHONINSPECT", "PYTHONEXECUTABLE",
     "__PYVENV_LAUNCHER__", "CONDA_PREFIX", "CONDA_DEFAULT_ENV", "PIP_TARGET", "PIP_PREFIX", "PIP_REQUIRE_VIRTUALENV",
+    "JUPYTER_PATH", "JUPYTERLAB_DIR", "JUPYTERLAB_SETTINGS_DIR", "JUPYTERLAB_WORKSPACES_DIR",
 )  # fmt: skip
 
 
@@ -142,18 +143,11 @@ class Environment:
             by_uv = installer.fetch_uv(run, self.python, self.locks(want)[0])
             say(f"{'' if update else '3/3 '}Installing {packages} packages, locked and hashed")
             installer.install(run, self.python, self.bin, self.locks(want)[0 if by_uv else 1 :], by_uv)
-            self._link()
+            link(self.root, sysconfig.get_path("purelib", "venv", {"base": str(self.folder)}))
+            # Otherwise the first notebook that draws waits for this, and reads about it on stderr.
+            run.python_step([self.python, "-c", "import matplotlib.pyplot"], "looking for fonts")
             self._write_stamp(want)
         say(f"Ready after {time.monotonic() - began:.0f} s.")
-
-    def _link(self) -> None:
-        """Put the clone on the environment's path.
-
-        A .pth file instead of an editable install: that would need a build backend, fetched and pinned, to write
-        this same line, and it cannot fail half-way.
-        """
-        site = sysconfig.get_path("purelib", "venv", {"base": str(self.folder)})
-        Path(site, "never_block_course.pth").write_text(f"{self.root}\n", encoding="utf-8")
 
     def _write_stamp(self, want: str) -> None:
         draft = self.stamp.with_suffix(".draft")
@@ -164,6 +158,15 @@ class Environment:
         os.replace(draft, self.stamp)
 
 
+def link(root: Path, site: str) -> None:
+    """Put the clone on the path of the environment whose site-packages this is.
+
+    A .pth file instead of an editable install: that would need a build backend, fetched and pinned, to write this
+    same line, and it can fail half-way.
+    """
+    Path(site, "never_block_course.pth").write_text(f"{root}\n", encoding="utf-8")
+
+
 def clean_environment(env: Environment) -> dict[str, str]:
     """The process environment for whatever runs inside: the environment active, the user's own Python out."""
     variables = {key: value for key, value in os.environ.items() if key not in FOREIGN}
@@ -171,6 +174,17 @@ def clean_environment(env: Environment) -> dict[str, str]:
     variables["PATH"] = os.pathsep.join([str(env.bin), variables.get("PATH", os.defpath)])
     variables["VIRTUAL_ENV"] = str(env.folder)
     variables["PYTHONNOUSERSITE"] = "1"
+    # The user's own Jupyter, IPython and matplotlib settings stay out of the course, and the course out of them.
+    jupyter = env.home / "jupyter"
+    variables.update(
+        JUPYTER_CONFIG_PATH=str(env.root / "autograder" / "jupyter"),
+        JUPYTER_CONFIG_DIR=str(jupyter / "config"),
+        JUPYTER_DATA_DIR=str(jupyter / "data"),
+        JUPYTER_RUNTIME_DIR=str(jupyter / "runtime"),
+        JUPYTER_PREFER_ENV_PATH="1",
+        IPYTHONDIR=str(jupyter / "ipython"),
+        MPLCONFIGDIR=str(jupyter / "matplotlib"),
+    )
     return variables
 
 
