@@ -113,7 +113,7 @@ def without_wheels(root: Path = ROOT) -> list[str]:
         for python in PYTHONS:
             if (platform, python) in KNOWN:
                 continue
-            command = [env.bin / "uv", "pip", "install", "--quiet", "--dry-run", "--target", env.home / "nowhere", "--no-deps"]
+            command = [env.bin / "uv", "pip", "install", "--quiet", "--dry-run", "--target", os.devnull + "-none", "--no-deps"]
             command += ["--only-binary", ":all:", "--python-platform", platform, "--python-version", python]
             for name in LOCKS:
                 command += ["-r", f"lock/{name}"]

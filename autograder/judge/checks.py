@@ -1,0 +1,73 @@
+"""What the cells of an exercise notebook call: a check answers at once, in words and with a picture.
+
+Hidden tests call the same judge with fresh inputs; nothing here knows more than a learner may see.
+"""
+
+from pathlib import Path
+
+from ..lab import live, timeline
+from ..lab.races import Request, Race
+from .exercise import Exercise, ExerciseError, load
+from .verdict import N, WAIT, Judge
+
+
+class NotYet(AssertionError):
+    """A check did not pass; its message is the diagnosis, and all that a notebook shows."""
+
+    def _render_traceback_(self):
+        return [f"Not yet: {self}"]
+
+
+class Checks:
+    """The checks of one exercise, for the notebook that lies beside its ``exercise.toml``."""
+
+    def __init__(self, exercise: Exercise):
+        self._exercise = exercise
+
+    async def answers(self, name):
+        """Raise `NotYet` unless the endpoint's app, as saved by its %%app cell, answers rightly."""
+        verdict = await self._judge(name).answers()
+        self._settle(verdict, f"{name}: the answers are right. (This says nothing about other requests meanwhile.)")
+
+    async def race(self, name):
+        """Race the endpoint, draw it, and raise `NotYet` unless the requests ran side by side."""
+        verdict = await self._judge(name).side_by_side()
+        self._settle(
+            verdict,
+            f"{name}: {N} requests waited side by side, and the loop stayed free.\n"
+            "The hidden tests look again, with other requests and for longer.",
+        )
+
+    async def concurrency(self, name):
+        """The hidden test: the whole verdict on concurrency, repeated until it is certain."""
+        verdict = await self._judge(name).concurrency()
+        self._settle(verdict, f"{name}: concurrency proved.")
+
+    def target(self, name):
+        """Draw the picture that a right answer makes: all requests side by side, and a loop that stays free."""
+        endpoint = self._exercise.endpoint(name)
+        requests = [Request(i, "", start=0.0, end=WAIT, status=200) for i in range(N)]
+        ideal = Race(f"the aim for {endpoint.request.split('?')[0]}", endpoint.file, requests, began=0.0, end=WAIT)
+        if live.possible():
+            from IPython.display import display
+
+            display(timeline.bundle(ideal, live.FINAL_DPI), raw=True)
+
+    def _judge(self, name):
+        endpoint = self._exercise.endpoint(name)
+        if not Path(endpoint.file).is_file():
+            raise NotYet(f"there is no {endpoint.file} yet. Run the cell that starts with %%app {endpoint.file} first.")
+        return Judge(Path(endpoint.file), endpoint)
+
+    def _settle(self, verdict, praise):
+        if not verdict.passed:
+            raise NotYet(verdict.diagnosis)
+        print(praise)
+
+
+def here():
+    """The `Checks` for the notebook's own folder."""
+    try:
+        return Checks(load(Path.cwd()))
+    except ExerciseError as error:
+        raise NotYet(f"{error} Open this notebook from its own folder.") from None

@@ -1,0 +1,77 @@
+"""The words of a verdict, in the learner's terms: what, which line, for how long, and where to read on."""
+
+
+def blocked(stalls, requests):
+    """The loop stood still; ``stalls`` are the longest first."""
+    named = next((stall for stall in stalls if stall.block is not None), None)
+    seconds = stalls[0].seconds
+    if named is None:
+        return (
+            f"The event loop stood still for {seconds:.2f} s while {requests} requests were under way. "
+            "Look for a call that waits without `await`."
+        )
+    block = named.block
+    total = sum(stall.seconds for stall in stalls if stall.block is not None)
+    text = (
+        f"The event loop was blocked for {total:.2f} s in all, most of it by {block.cause}"
+        + (f" (in {block.function})" if block.in_app and block.function != "<module>" else "")
+        + ". While that call lasts, nobody else is answered."
+    )
+    return text
+
+
+def one_at_a_time():
+    return (
+        "The event loop stays free, but the requests are served one at a time: each begins when the one before "
+        "has ended. Look for a lock, a semaphore or a pool with a single thread that they share."
+    )
+
+
+def few_at_a_time(served, requests):
+    return (
+        f"The event loop stays free, but of {requests} requests only {served} are served at a time; the others "
+        "stand in a queue. Look for a semaphore or a pool that is too small."
+    )
+
+
+def too_early(call, seconds):
+    return (
+        f"{call.method} {call.path} answered after {seconds:.2f} s, but it was asked to wait {call.wait:.2f} s first. "
+        "The wait must stay: make it one that lets others in. (Is an `await` missing? Is a result kept from before?)"
+    )
+
+
+def wrong_status(call, request):
+    return f"{call.method} {call.path} answered with status {request.status}. {_excerpt(request.body)}".rstrip()
+
+
+def wrong_body(call, request):
+    return f"{call.method} {call.path} must answer {call.expected!r}. It answered {_excerpt(request.body)}"
+
+
+def server_error(call, error):
+    where = error["where"][-1] if error["where"] else None
+    text = f"{call.method} {call.path} ended in {error['type']}: {error['message'].splitlines()[0] if error['message'] else ''}"
+    if where:
+        text += f" (line {where['line']}: {where['code']})"
+    return text
+
+
+def missing_await(name):
+    return (
+        f"The coroutine `{name}` was called but never awaited, so its work was not done. Write `await` before the call "
+        "(and make the function that contains it `async def`)."
+    )
+
+
+def no_answer(call, limit):
+    return f"{call.method} {call.path} had no answer after {limit:.0f} s. Look for an endless loop or a wait that nobody ends."
+
+
+def died(call):
+    return f"The server ended while it worked on {call.method} {call.path}. Look for sys.exit(), os._exit() or a crash."
+
+
+def _excerpt(body):
+    text = " ".join(body.split())
+    return (text[:160] + "…") if len(text) > 160 else (text or "an empty body")

@@ -1,0 +1,151 @@
+"""What a race proves.  Pure functions over a `Race`; nothing here decides by a stopwatch.
+
+Each function rests on facts that a busy machine can delay but not turn round:
+
+* A request that waits ``w`` seconds and was sent at ``s`` and answered at ``e`` waited somewhere in
+  [s, e].  At every moment in [e - w, s + w] it was certainly waiting.  If one moment lies in that
+  interval for all requests, all of them waited at once.  Load can only empty the interval.
+* A thread whose number of time slices is the same in two looks has not run in between.  If it slept in
+  a system call that is not its poller, the loop stood still from the first look to the second.
+* Time in the queue for a CPU is counted by the kernel for each thread.  What remains of a delay
+  when that is taken away was not the neighbours' doing.
+"""
+
+from bisect import bisect_left, bisect_right
+from collections import Counter
+from dataclasses import dataclass
+
+STALL = 0.020  # s of attributed standstill: exercises block for more, honest apps were never seen at half of it
+CANARY_STALL = 0.040  # s: a canary's wait holds some work of the racer's own as well
+GAP = 0.8  # share of a request's own wait that lies, attributed, between two answers that were served in turn
+
+
+@dataclass(frozen=True)
+class Stall:
+    """A standstill of the loop: seconds attributed to the app, and how it was seen."""
+
+    seconds: float
+    seen: str  # "asleep", "canary" or "turn"
+    block: object = None  # the `Blocked` that names the line, where there is one
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One look at the loop thread, times in seconds since the race began."""
+
+    time: float
+    cpu: float
+    waited: float
+    slices: int
+    call: str
+    others: float
+    racer: float
+
+
+def samples(race):
+    return [Sample(row[0] - race.began, *row[1:]) for row in race.samples]
+
+
+def queued(looks, start, end):
+    """Seconds between two moments that somebody stood in the queue for a CPU: loop thread, others, racer.
+
+    Taken from the looks around the interval, so it is never too small: an excuse is given in full.
+    """
+    if not looks:
+        return 0.0
+    times = [look.time for look in looks]
+    first = looks[max(bisect_right(times, start) - 1, 0)]
+    last = looks[min(bisect_left(times, end), len(looks) - 1)]
+    return (
+        (last.waited - first.waited) + max(last.others - first.others, 0.0) + (last.racer - first.racer)
+    )
+
+
+def all_at_once(race, waits):
+    """True if there was a moment at which every request of the race was certainly waiting."""
+    return max(r.end - w for r, w in zip(race.requests, waits)) < min(
+        r.start + w for r, w in zip(race.requests, waits)
+    )
+
+
+def at_a_time(race, waits, looks):
+    """How many requests were served together, if they were served in turns; None if there is no proof of turns.
+
+    After a group is answered the next one takes its full wait, although all were sent together.
+    """
+    order = sorted(zip(race.requests, waits), key=lambda pair: pair[0].end)
+    for served in range(1, len(order)):
+        before, (after, wait) = order[served - 1][0], order[served]
+        gap = after.end - before.end - queued(looks, before.end, after.end)
+        if gap >= GAP * wait:
+            return served
+    return None
+
+
+def overtaken(race):
+    """How many canaries were sent after the last request and answered before the first answer."""
+    last_sent = max(r.start for r in race.requests)
+    first_end = min(r.end for r in race.requests)
+    return sum(c.answered and c.start >= last_sent and c.end <= first_end for c in race.canaries)
+
+
+def poller(looks):
+    """The system call in which the loop waits for work: the one that most looks found it in."""
+    calls = Counter(look.call for look in looks if look.call != "running")
+    return calls.most_common(1)[0][0] if calls else None
+
+
+def asleep_outside(looks, resting):
+    """Attributed seconds of each stretch in which the loop thread slept, without running, outside ``resting``."""
+    found = []
+    index = 0
+    while index < len(looks):
+        last = index
+        if looks[index].call not in ("running", resting):
+            while (
+                last + 1 < len(looks)
+                and looks[last + 1].slices == looks[index].slices
+                and looks[last + 1].call == looks[index].call
+            ):
+                last += 1
+            if last > index:
+                others = max(looks[last].others - looks[index].others, 0.0)
+                found.append(looks[last].time - looks[index].time - others)
+        index = last + 1
+    return found
+
+
+def watched(looks, start, end, grain=0.010):
+    """Share of [start, end] in which two looks were never more than ``grain`` seconds apart, 0 to 1."""
+    inside = [look.time for look in looks if start <= look.time <= end]
+    seen = sum(b - a for a, b in zip(inside, inside[1:]) if b - a <= grain)
+    return seen / (end - start) if end > start else 0.0
+
+
+def stalls(race, looks, resting):
+    """Every standstill of the loop that is the app's own, the longest first."""
+    found = []
+    for block in race.blocked:
+        seconds = block.seconds - max(queued_others(looks, block.start, block.end), 0.0)
+        if seconds >= STALL:
+            found.append(Stall(seconds, "turn", block))
+    for seconds in asleep_outside(looks, resting) if resting else []:
+        if seconds >= STALL:
+            found.append(Stall(seconds, "asleep"))
+    for canary in race.canaries:
+        if canary.end is None:
+            continue
+        seconds = canary.end - canary.start - queued(looks, canary.start, canary.end)
+        if seconds >= CANARY_STALL:
+            found.append(Stall(seconds, "canary"))
+    return sorted(found, key=lambda stall: -stall.seconds)
+
+
+def queued_others(looks, start, end):
+    """As `queued`, for the process's other threads only."""
+    if not looks:
+        return 0.0
+    times = [look.time for look in looks]
+    first = looks[max(bisect_right(times, start) - 1, 0)]
+    last = looks[min(bisect_left(times, end), len(looks) - 1)]
+    return last.others - first.others

@@ -1,0 +1,158 @@
+"""An exercise as its file says it: endpoints, requests, right answers, points, catalogue.
+
+The file is ``exercise.toml`` in the lesson's folder; docs/exercises.md explains it.  A learner's
+notebook reads a copy without the catalogue.
+"""
+
+import random
+import secrets
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+KINDS = (
+    "does not start",
+    "wrong answer",
+    "answered too early",
+    "server error",
+    "missing await",
+    "no answer",
+    "server died",
+    "blocked",
+    "one at a time",
+    "few at a time",
+)
+KEYS = {"id", "file", "title", "request", "answer", "points", "accepted", "wrong"}
+
+
+class ExerciseError(Exception):
+    """An exercise file cannot be used; the message names the file, the place and what to write there."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request with fresh values, and the answer that is right for it; ``wait`` in seconds."""
+
+    method: str
+    path: str
+    expected: object
+    wait: float
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """What a catalogued wrong answer must be told: the kind of diagnosis, and words that it contains."""
+
+    kind: str
+    says: str = ""
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One graded endpoint: ``file`` holds the learner's app, ``points`` maps each part to its points."""
+
+    id: str
+    file: str
+    title: str
+    request: str
+    answer: object
+    points: dict
+    accepted: dict = field(default_factory=dict)
+    wrong: dict = field(default_factory=dict)
+
+    def item(self, part):
+        """The name of a graded item: the grade_id of its cell."""
+        return f"{self.id}_{part}"
+
+    def call(self, wait, rng=None):
+        """A `Call` with fresh random values that takes ``wait`` seconds."""
+        rng = rng or random.SystemRandom()
+        values = {
+            "number": rng.randrange(100_000, 1_000_000),
+            "token": secrets.token_hex(6),
+            "wait": round(wait, 4),
+        }
+        method, _, path = self.request.partition(" ")
+        return Call(method, path.format_map(values), _fill(self.answer, values), values["wait"])
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """A lesson's exercise: its name (the lesson's folder), title and endpoints."""
+
+    lesson: str
+    title: str
+    endpoints: tuple
+    folder: Path
+
+    def endpoint(self, name):
+        for endpoint in self.endpoints:
+            if endpoint.id == name:
+                return endpoint
+        known = ", ".join(e.id for e in self.endpoints)
+        raise ExerciseError(f"Exercise {self.lesson} has no endpoint {name!r}. It has: {known}.")
+
+    def answer_file(self, endpoint, kind, name=None):
+        """The catalogue's file: kind is starter, reference, accepted or wrong (the last two with a name)."""
+        folder = self.folder / "answers" / endpoint.id
+        return folder / kind / f"{name}.py" if name else folder / f"{kind}.py"
+
+
+def load(folder):
+    """Read ``exercise.toml`` in ``folder``.  Raises `ExerciseError` with a sentence that says what to mend."""
+    file = Path(folder) / "exercise.toml"
+    try:
+        data = tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ExerciseError(f"There is no exercise.toml in {Path(folder).name}.") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ExerciseError(f"{file.name} in {Path(folder).name} is not valid TOML: {error}.") from None
+    try:
+        endpoints = tuple(_endpoint(entry) for entry in data["endpoint"])
+        return Exercise(data["lesson"], data["title"], endpoints, Path(folder))
+    except KeyError as error:
+        raise ExerciseError(f"{file.name} in {Path(folder).name} lacks {error}.") from None
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ExerciseError(f"{file.name} in {Path(folder).name}: {error}") from None
+
+
+def public_text(folder):
+    """The exercise file as learners get it: without the catalogue of accepted and wrong answers."""
+    lines, keep = [], True
+    for line in (Path(folder) / "exercise.toml").read_text(encoding="utf-8").splitlines():
+        if line.startswith("["):
+            keep = not line.startswith(("[endpoint.accepted", "[endpoint.wrong"))
+        if keep:
+            lines.append(line)
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _endpoint(entry):
+    unknown = set(entry) - KEYS
+    if unknown:
+        raise ValueError(f"unknown key {sorted(unknown)[0]!r} in an endpoint; known are {', '.join(sorted(KEYS))}")
+    if entry["request"].split(" ")[0] not in {"GET", "POST", "PUT", "DELETE"}:
+        raise ValueError(f'request must begin with a method, as in "GET /tea", not {entry["request"]!r}')
+    if set(entry["points"]) != {"answers", "concurrency"}:
+        raise ValueError("points must name answers and concurrency, as in { answers = 1, concurrency = 2 }")
+    wrong = {}
+    for name, told in entry.get("wrong", {}).items():
+        kind, says = (told, "") if isinstance(told, str) else (told["kind"], told.get("says", ""))
+        if kind not in KINDS:
+            raise ValueError(f"wrong answer {name!r} has the unknown diagnosis {kind!r}; known are {', '.join(KINDS)}")
+        wrong[name] = Wrong(kind, says)
+    return Endpoint(**{**entry, "wrong": wrong, "accepted": entry.get("accepted", {})})
+
+
+def _fill(template, values):
+    """Fill ``{name}`` into every string of a JSON-like value; a string that is only ``{name}`` keeps its type."""
+    if isinstance(template, dict):
+        return {key: _fill(value, values) for key, value in template.items()}
+    if isinstance(template, list):
+        return [_fill(value, values) for value in template]
+    if isinstance(template, str):
+        name = template[1:-1]
+        if template == "{" + name + "}" and name in values:
+            return values[name]
+        return template.format_map(values)
+    return template

@@ -1,0 +1,35 @@
+"""The lab: serve an app in a process of its own, race requests against it, draw what happened.
+
+A notebook imports this package as ``lab`` and uses what is listed here::
+
+    app = lab.serve("brew.py")              # or the cell magic %%app brew.py
+    race = await lab.race("/brew?wait=0.2", n=10)
+    lab.side_by_side(before, race)
+
+Imports run downwards only: the lab knows nothing of exercises, points or verdicts.
+"""
+
+from .loops import allow_asyncio_run
+from .races import Race, race
+from .server import AppError, Server, current, serve, stop
+from .timeline import draw, side_by_side
+
+__all__ = [
+    "AppError",
+    "Race",
+    "Server",
+    "allow_asyncio_run",
+    "current",
+    "draw",
+    "race",
+    "serve",
+    "side_by_side",
+    "stop",
+]
+
+
+def load_ipython_extension(shell):
+    """``%load_ext autograder.lab``: adds the cell magic ``%%app`` and the short form of our errors."""
+    from .magic import register
+
+    register(shell)

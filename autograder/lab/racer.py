@@ -1,0 +1,262 @@
+"""Sends the requests of a race and takes the times, in a process that does nothing else.
+
+Started by path as ``python -I racer.py`` by `autograder.lab.racing`; orders come in on stdin and events
+go out on stdout, one JSON object a line.  Times are seconds of ``time.perf_counter()``, which all
+processes of one machine share.
+
+Orders: ``{"op": "race", ...}`` (see `Race`), ``{"op": "cancel"}``, ``{"op": "guard", "pid": n}`` (kill
+that process group when stdin closes, because then its owner is gone) and ``{"op": "unguard", ...}``.
+"""
+
+import asyncio
+import json
+import os
+import queue
+import signal
+import sys
+import threading
+import time
+
+import httpx
+
+BODY_LIMIT = 1_000_000  # bytes read of one response
+SAMPLE_EVERY = 0.002  # s
+
+
+class Thread:
+    """What Linux tells of a thread: its CPU seconds, run-queue seconds, number of time slices, system call."""
+
+    def __init__(self, pid, tid=None):
+        folder = f"/proc/{pid}/task/{tid or pid}"
+        self._sched = os.open(folder + "/schedstat", os.O_RDONLY)
+        self._call = os.open(folder + "/syscall", os.O_RDONLY)
+
+    def sched(self):
+        cpu, waited, slices = os.pread(self._sched, 100, 0).split()
+        return int(cpu) / 1e9, int(waited) / 1e9, int(slices)
+
+    def call(self):
+        """Number and first argument of the system call that it sleeps in; "running" if it does not sleep."""
+        words = os.pread(self._call, 200, 0).split()
+        if words[0] == b"running":
+            return "running"
+        return b" ".join(words[:2]).decode()
+
+    def close(self):
+        os.close(self._sched)
+        os.close(self._call)
+
+
+def others_waited(pid):
+    """Run-queue seconds of all threads of a process but its first, added up."""
+    total = 0
+    for tid in os.listdir(f"/proc/{pid}/task"):
+        if int(tid) != pid:
+            try:
+                with open(f"/proc/{pid}/task/{tid}/schedstat", "rb") as file:
+                    total += int(file.read().split()[1])
+            except (OSError, IndexError):
+                pass  # the thread has just ended
+    return total / 1e9
+
+
+def own_waited():
+    """Run-queue seconds of this thread, 0.0 where the system does not tell."""
+    try:
+        with open("/proc/thread-self/schedstat", "rb") as file:
+            return int(file.read().split()[1]) / 1e9
+    except OSError:
+        return 0.0
+
+
+class Race:
+    """One race: ``requests`` sent together, a canary at a time beside them, samples of the loop thread.
+
+    The order has ``id``, ``base`` (URL), ``requests`` (each ``key``, ``method``, ``path``, and at will
+    ``headers``, ``json``, ``at`` in seconds after the start), ``canary`` (a path or null),
+    ``canary_every`` and ``limit`` in seconds, and ``pid`` of the server if its loop thread is to be sampled.
+    """
+
+    def __init__(self, order, tell):
+        self.order = order
+        self.id = order["id"]
+        self.tell = lambda **event: tell(race=self.id, **event)
+        self.samples = []
+
+    async def run(self):
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=1)
+        # no SSL context, no proxies: only servers of this machine are raced
+        async with httpx.AsyncClient(
+            base_url=self.order["base"], limits=limits, timeout=None, verify=False, trust_env=False
+        ) as client:
+            beside = []
+            if self.order.get("canary"):
+                # connections are opened before the race: that is work of ours, not of the app
+                await asyncio.gather(*(self._warm(client) for _ in range(len(self.order["requests"]) + 1)))
+                beside.append(asyncio.create_task(self._canaries(client)))
+            thread = self._thread()
+            if thread:
+                beside.append(asyncio.create_task(self._sample(thread)))
+            start = time.perf_counter()
+            self.tell(event="start", t=start)
+            tasks = [asyncio.create_task(self._send(client, request)) for request in self.order["requests"]]
+            try:
+                await asyncio.wait_for(asyncio.gather(*tasks), self.order["limit"])
+                if beside:
+                    # once one more is answered, the turn that sent the last answer is over and reported
+                    await self._warm(client)
+            except TimeoutError:
+                pass
+            finally:
+                for task in tasks + beside:
+                    task.cancel()
+                await asyncio.gather(*tasks, *beside, return_exceptions=True)
+                if thread:
+                    self._look(thread)
+                    thread.close()
+                self.tell(event="end", t=time.perf_counter(), samples=self.samples)
+
+    async def _warm(self, client):
+        try:
+            await asyncio.wait_for(client.get(self.order["canary"]), 2)
+        except (httpx.HTTPError, TimeoutError):
+            pass
+
+    async def _send(self, client, request):
+        if request.get("at"):
+            await asyncio.sleep(request["at"])
+        key = request["key"]
+        status = error = None
+        body = b""
+        self.tell(event="sent", key=key, t=time.perf_counter())
+        try:
+            async with client.stream(
+                request["method"], request["path"], headers=request.get("headers"), json=request.get("json")
+            ) as response:
+                status = response.status_code
+                async for part in response.aiter_bytes():
+                    body += part
+                    if len(body) > BODY_LIMIT:
+                        break
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as problem:
+            error = f"{type(problem).__name__}: {problem}".rstrip(": ")
+        except asyncio.CancelledError:
+            error = "no answer"
+        self.tell(
+            event="done",
+            key=key,
+            t=time.perf_counter(),
+            status=status,
+            error=error,
+            body=body[:BODY_LIMIT].decode(errors="replace"),
+        )
+
+    async def _canaries(self, client):
+        while True:
+            waited = own_waited()
+            sent = time.perf_counter()
+            self.tell(event="canary sent", t=sent)
+            answered = True
+            try:
+                await client.get(self.order["canary"])
+            except httpx.HTTPError:
+                answered = False
+            except asyncio.CancelledError:
+                self.tell(event="canary", start=sent, end=time.perf_counter(), waited=own_waited() - waited, answered=False)
+                raise
+            end = time.perf_counter()
+            self.tell(event="canary", start=sent, end=end, waited=own_waited() - waited, answered=answered)
+            await asyncio.sleep(self.order["canary_every"])
+
+    def _thread(self):
+        try:
+            return Thread(self.order["pid"]) if self.order.get("pid") else None
+        except OSError:
+            return None  # not Linux, or not ours to look at
+
+    async def _sample(self, thread):
+        while True:
+            self._look(thread)
+            await asyncio.sleep(SAMPLE_EVERY)
+
+    def _look(self, thread):
+        try:
+            call = thread.call()
+            cpu, waited, slices = thread.sched()
+            if thread.sched()[2] != slices:
+                call = "running"  # it moved on between the two looks
+            others = others_waited(self.order["pid"])
+        except (OSError, IndexError):
+            return  # the process has ended
+        self.samples.append([time.perf_counter(), cpu, waited, slices, call, others, own_waited()])
+
+
+class Racer:
+    """Takes orders one at a time and writes events without ever waiting for the reader."""
+
+    def __init__(self):
+        self.out = queue.SimpleQueue()
+        self.guarded = set()
+        self.task = None
+
+    def tell(self, **event):
+        self.out.put(event)
+
+    def _write(self):
+        while True:
+            lines = [self.out.get()]
+            while not self.out.empty():
+                lines.append(self.out.get())
+            try:
+                sys.stdout.write("".join(json.dumps(line) + "\n" for line in lines))
+                sys.stdout.flush()
+            except OSError:
+                return
+
+    def _read(self, loop, orders):
+        for line in sys.stdin:
+            order = json.loads(line)
+            if order["op"] == "guard":
+                self.guarded.add(order["pid"])
+            elif order["op"] == "unguard":
+                self.guarded.discard(order["pid"])
+            else:
+                loop.call_soon_threadsafe(orders.put_nowait, order)
+        for pid in self.guarded:
+            kill_group(pid)
+        os._exit(0)
+
+    async def main(self):
+        orders = asyncio.Queue()
+        loop = asyncio.get_running_loop()
+        threading.Thread(target=self._write, daemon=True).start()
+        threading.Thread(target=self._read, args=(loop, orders), daemon=True).start()
+        self.tell(event="racer ready", pid=os.getpid())
+        while True:
+            order = await orders.get()
+            if order["op"] == "cancel" and self.task:
+                self.task.cancel()
+            elif order["op"] == "race":
+                self.task = asyncio.create_task(self._race(order))
+
+    async def _race(self, order):
+        try:
+            await Race(order, self.tell).run()
+        except Exception as problem:
+            self.tell(event="broken", race=order["id"], problem=f"{type(problem).__name__}: {problem}")
+
+
+def kill_group(pid):
+    try:
+        if hasattr(os, "killpg"):
+            os.killpg(pid, signal.SIGKILL)
+        else:
+            os.kill(pid, signal.SIGTERM)
+    except OSError:
+        pass
+
+
+if __name__ == "__main__":
+    if hasattr(signal, "SIGINT"):
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the notebook; it tells us to cancel
+    asyncio.run(Racer().main())

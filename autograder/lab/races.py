@@ -1,0 +1,265 @@
+"""A race: N requests sent together, canaries beside them, and what is known about it afterwards."""
+
+import asyncio
+import contextlib
+from dataclasses import dataclass, field
+
+from . import live, server
+from .racing import racer
+
+CANARY = "/canary"
+CANARY_EVERY = 0.02  # s between an answer and the next canary
+BLOCKED_FROM = 0.020  # s of attributed lag; below it are the turns of healthy apps (see docs/verdicts.md)
+LIMIT = 60.0  # s
+
+
+@dataclass
+class Request:
+    """One request of a race.  Times in seconds since the race began; ``end`` is None while it is under way."""
+
+    key: int
+    path: str
+    method: str = "GET"
+    start: float | None = None
+    end: float | None = None
+    status: int | None = None
+    error: str | None = None
+    body: str = ""
+
+    @property
+    def seconds(self):
+        return None if self.end is None or self.start is None else self.end - self.start
+
+    @property
+    def ok(self):
+        return self.status is not None and self.status < 400 and not self.error
+
+
+@dataclass
+class Canary:
+    """A cheap request that shows whether the loop still answers; ``waited`` is the racer's own CPU queueing."""
+
+    start: float
+    end: float | None = None
+    waited: float = 0.0
+    answered: bool = False
+
+
+@dataclass
+class Blocked:
+    """A stretch in which the loop answered nobody: seconds since the race began, and who held it.
+
+    ``seconds`` leaves out ``waited``, the time in which the loop thread stood in the queue for a CPU:
+    that is the neighbours' doing.  ``line`` is 0 where no line of the learner's was on the stack.
+    """
+
+    start: float
+    end: float
+    waited: float
+    file: str
+    line: int
+    code: str
+    function: str
+    callee: str = ""
+    in_app: bool = True
+
+    @property
+    def seconds(self):
+        return max(self.end - self.start - self.waited, 0.0)
+
+    @property
+    def cause(self):
+        """What blocked, as learners say it: ``time.sleep(0.2)`` in line 9."""
+        if self.in_app and self.line:
+            return f"{self.code} in line {self.line}"
+        return f"{self.function} in {self.file.rsplit('/', 1)[-1]}" if self.function else "something"
+
+
+@dataclass
+class Race:
+    """What a race showed.  All times are seconds since it began."""
+
+    title: str
+    file: str
+    requests: list[Request]
+    canaries: list[Canary] = field(default_factory=list)
+    blocked: list[Blocked] = field(default_factory=list)
+    errors: list[dict] = field(default_factory=list)
+    samples: list[list] = field(default_factory=list)
+    began: float | None = None
+    end: float | None = None
+    pending_block: Blocked | None = None
+
+    @property
+    def seconds(self):
+        """From the first request sent to the last answered."""
+        return max((r.end for r in self.requests if r.end is not None), default=0.0)
+
+    @property
+    def quickest(self):
+        return min((r.seconds for r in self.requests if r.seconds is not None), default=0.0)
+
+    @property
+    def ratio(self):
+        """How many times the quickest request all of them together took."""
+        return self.seconds / self.quickest if self.quickest else 0.0
+
+    @property
+    def loop_lag(self):
+        """The longest stretch in which the loop answered nobody, in milliseconds, neighbours left out."""
+        return 1000 * max((b.seconds for b in self.blocked), default=0.0)
+
+    @property
+    def blocked_seconds(self):
+        return sum(b.seconds for b in self.blocked)
+
+    @property
+    def worst_canary(self):
+        return max((c.end - c.start for c in self.canaries if c.end is not None), default=0.0)
+
+    @property
+    def sentence(self):
+        """What the picture shows, in words."""
+        return sentence(self)
+
+    def apply(self, event):
+        """Take in one event of the racer or one report of the served process."""
+        kind = event["event"]
+        if kind == "start":
+            self.began = event["t"]
+            for request in self.requests:
+                request.start = None
+        elif kind == "sent":
+            self.requests[event["key"]].start = event["t"] - self.began
+        elif kind == "done":
+            request = self.requests[event["key"]]
+            request.end = event["t"] - self.began
+            request.status, request.error, request.body = event["status"], event["error"], event["body"]
+        elif kind == "canary sent" and self.began is not None:
+            self.canaries.append(Canary(event["t"] - self.began))
+        elif kind == "canary" and self.began is not None:
+            start = event["start"] - self.began
+            if not self.canaries or self.canaries[-1].end is not None:
+                self.canaries.append(Canary(start))
+            canary = self.canaries[-1]
+            canary.end, canary.waited, canary.answered = event["end"] - self.began, event["waited"], event["answered"]
+        elif kind in ("turn", "late") and self.began is not None and event["end"] > self.began:
+            self._take_turn(event, ended=kind == "turn")
+        elif kind == "error":
+            self.errors.append(event)
+        elif kind == "end":
+            self.end = event["t"] - self.began
+            self.samples = event["samples"]
+
+    def _take_turn(self, event, ended):
+        if self.end is not None and event["start"] - self.began > self.end:
+            return
+        places = event.get("where") or []
+        place = next((p for p in places if p["file"] == self.file), places[0] if places else {})
+        block = Blocked(
+            start=max(event["start"] - self.began, 0.0),
+            end=event["end"] - self.began,
+            waited=event.get("waited", 0.0),
+            file=place.get("file", ""),
+            line=place.get("line", 0),
+            code=place.get("code", ""),
+            function=place.get("function", ""),
+            callee=place.get("callee", ""),
+            in_app=place.get("file") == self.file,
+        )
+        if not ended:
+            self.pending_block = block
+            return
+        self.pending_block = None
+        if block.seconds >= BLOCKED_FROM:
+            self.blocked.append(block)
+
+
+    def settle(self):
+        """The race is over: a block that still goes on counts as far as it was seen."""
+        if self.pending_block is not None and self.pending_block.seconds >= BLOCKED_FROM:
+            self.blocked.append(self.pending_block)
+        self.pending_block = None
+
+
+def sentence(race):
+    """One or two sentences that say what the picture of a race shows."""
+    answered = [r for r in race.requests if r.ok]
+    n = len(race.requests)
+    if not answered:
+        first = race.requests[0]
+        what = first.error or (f"status {first.status}" if first.status else "no answer")
+        return f"{race.title}: none of the {n} requests got a good answer ({what})."
+    parts = []
+    if n > 1:
+        parts.append(
+            f"{race.title}: {n} requests took {race.seconds:.2f} s together, "
+            f"{race.ratio:.1f} times the quickest of them ({race.quickest:.2f} s)."
+        )
+    else:
+        parts.append(f"{race.title}: one request took {race.seconds:.2f} s.")
+    if len(answered) < n:
+        parts.append(f"{n - len(answered)} of them failed.")
+    if race.blocked:
+        worst = max(race.blocked, key=lambda b: b.seconds)
+        parts.append(f"The event loop was blocked for {race.blocked_seconds:.2f} s, most of it by {worst.cause}.")
+    else:
+        parts.append("The event loop stayed free.")
+    if race.canaries:
+        parts.append(f"The slowest canary waited {1000 * race.worst_canary:.0f} ms for its answer.")
+    return " ".join(parts)
+
+
+async def race(path, n=10, *, method="GET", json=None, title=None, app=None, show=True, limit=LIMIT):
+    """Send ``n`` requests to ``path`` together, with canaries beside them, and return the `Race`.
+
+    ``path`` may contain ``{i}``, the number of the request, or be a list of paths (then ``n`` is its
+    length).  ``json`` is sent as the body of every request.  ``app`` is a `Server`; without it the
+    one that was served last.  ``show`` draws the timeline while the race runs, if this is a notebook.
+    Requests that have no answer after ``limit`` seconds are given up and counted as failed.
+
+    Raises `AppError` when no app is served.
+    """
+    app = app or server.current()
+    paths = [path.replace("{i}", str(i + 1)) for i in range(n)] if isinstance(path, str) else list(path)
+    if not paths or not all(isinstance(p, str) and p.startswith("/") for p in paths):
+        raise server.AppError('A race needs at least one path that begins with a slash, as in lab.race("/brew", n=10).')
+    requests = [{"key": i, "method": method, "path": p, "json": json} for i, p in enumerate(paths)]
+    return await run(app, requests, title=title or paths[0].split("?")[0], show=show, limit=limit)
+
+
+async def run(app, requests, *, title, show=False, limit=LIMIT, sample=False, canary=CANARY):
+    """Run a race of ready-made ``requests`` (see `racer.Race`) against the `Server` ``app``."""
+    result = Race(title, str(app.file), [Request(r["key"], r["path"], r["method"]) for r in requests])
+    loop = asyncio.get_running_loop()
+    client = racer()
+    client.order(op="guard", pid=app.process.pid)
+
+    def listen(report):
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(result.apply, report)
+
+    app.listeners.append(listen)
+    drawing = live.Drawing(result) if show and live.possible() else None
+    order = {
+        "base": app.url,
+        "requests": requests,
+        "canary": canary,
+        "canary_every": CANARY_EVERY,
+        "limit": limit,
+        "pid": app.pid if sample else None,
+    }
+    try:
+        if drawing:
+            drawing.start()
+        async for event in client.events(**order):
+            result.apply(event)
+        # reports travel on another pipe than the racer's events: wait for those of the last turn
+        await asyncio.to_thread(app.catch_up)
+        await asyncio.sleep(0)
+        result.settle()
+    finally:
+        app.listeners.remove(listen)
+        if drawing:
+            await drawing.finish()
+    return result

@@ -1,0 +1,289 @@
+"""Serves a learner's file in a child process and tells, in the learner's terms, why it cannot."""
+
+import atexit
+import json
+import keyword
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from pathlib import Path
+
+HOST = Path(__file__).resolve().parents[1] / "host" / "serve.py"
+START_LIMIT = 30.0  # s: an import that takes longer than this on a busy machine does not end
+LOG_LIMIT = 64 * 1024  # bytes kept of what an app prints, the newest
+
+
+class AppError(Exception):
+    """An app cannot be served or used; its message is all that the learner needs to read.
+
+    ``stage`` is one of ``file``, ``syntax``, ``import``, ``no app``, ``not an app``, ``startup``,
+    ``endless``, ``died``; ``line`` the learner's line, where one is known.
+    """
+
+    def __init__(self, message, stage="file", line=None):
+        super().__init__(message)
+        self.stage = stage
+        self.line = line
+
+    def _render_traceback_(self):
+        # IPython prints these lines instead of a traceback through our own code
+        return [str(self)]
+
+
+class Server:
+    """A running app: ``url``, ``pid``, the ``file`` that it serves; ``stop()`` ends it.
+
+    ``reports`` receives every report of the host (see `autograder/host/serve.py`) as a dictionary;
+    ``log`` is the tail of what the app printed.
+    """
+
+    def __init__(self, file, command=None, environment=None):
+        self.file = Path(file).resolve()
+        self.url = None
+        self.pid = None
+        self.reports = deque(maxlen=10_000)
+        self.listeners = []
+        self._log = bytearray()
+        self._settled = threading.Event()
+        self._failure = None
+        self._progress = None
+        self._stopped = False
+        self._question = 0
+        self.process = subprocess.Popen(
+            command or [sys.executable, "-I", str(HOST), str(self.file)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=self.file.parent,
+            env=environment or child_environment(),
+            start_new_session=True,
+        )
+        self._readers = [
+            threading.Thread(target=self._read_reports, daemon=True),
+            threading.Thread(target=self._read_log, daemon=True),
+        ]
+        for reader in self._readers:
+            reader.start()
+
+    @property
+    def log(self):
+        return self._log.decode(errors="replace")
+
+    @property
+    def alive(self):
+        return self.process.poll() is None
+
+    def wait_until_ready(self, limit=START_LIMIT):
+        """Return once the app answers; raise `AppError` as soon as it is clear that it never will."""
+        deadline = time.monotonic() + limit
+        while not self._settled.wait(0.1):
+            if not self.alive and not self._readers[0].is_alive():
+                break
+            if time.monotonic() > deadline:
+                place = self._progress
+                self.stop()
+                raise AppError(
+                    f"{self.file.name} did not finish starting within {limit:.0f} s."
+                    + (f" It was still at line {place['line']}: {place['code']}" if place else "")
+                    + "\nLook for an endless loop or a call to uvicorn.run(): the course serves `app` for you.",
+                    "endless",
+                    place["line"] if place else None,
+                )
+        if self.url:
+            return self
+        failure = self._failure
+        self.stop()
+        raise explain(self.file, failure, self.log)
+
+    def catch_up(self, limit=1.0):
+        """Return when every report made so far has been taken in, at the latest after ``limit`` seconds."""
+        self._question = self._question % 250 + 1
+        answered = threading.Event()
+
+        def listen(report):
+            if report["event"] == "here" and report.get("question") == self._question:
+                answered.set()
+
+        self.listeners.append(listen)
+        try:
+            self.process.stdin.write(bytes([self._question]))
+            self.process.stdin.flush()
+            deadline = time.monotonic() + limit
+            while self.alive and time.monotonic() < deadline and not answered.wait(0.05):
+                pass
+        except (OSError, ValueError):
+            pass  # it is gone, and with it what it had to say
+        finally:
+            self.listeners.remove(listen)
+
+    def stop(self):
+        """End the server and everything that it started."""
+        if self._stopped:
+            return
+        self._stopped = True
+        try:
+            kill_group(self.process.pid)
+            self.process.kill()
+        except OSError:
+            pass
+        self.process.wait()
+        for reader in self._readers:
+            if reader is not threading.current_thread():
+                reader.join(1)
+        for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
+            try:
+                pipe.close()
+            except OSError:
+                pass
+
+    def _read_reports(self):
+        for line in iter(lambda: self.process.stdout.readline(1_000_000), b""):
+            try:
+                report = json.loads(line)
+                event = report["event"]
+            except (ValueError, TypeError, KeyError):
+                continue  # not a report of ours
+            if event == "ready":
+                self.url = f"http://127.0.0.1:{int(report['port'])}"
+                self.pid = int(report["pid"])
+                self._settled.set()
+            elif event == "failed":
+                self._failure = report
+                self._settled.set()
+            elif event == "late" and not self.url and report.get("where"):
+                self._progress = own_place(report["where"], self.file)
+            self.reports.append(report)
+            for listener in list(self.listeners):
+                listener(report)
+        self._settled.set()
+
+    def _read_log(self):
+        for data in iter(lambda: self.process.stderr.read1(65536), b""):
+            self._log += data
+            del self._log[:-LOG_LIMIT]
+
+
+def child_environment():
+    """The environment of a served process: ours without what belongs to the notebook's own kernel."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("JPY_", "NBGRADER_", "PYTHON"))}
+    return kept
+
+
+def kill_group(pid):
+    if hasattr(os, "killpg"):
+        try:
+            os.killpg(pid, signal.SIGKILL)
+        except (ProcessLookupError, PermissionError):
+            pass
+
+
+def own_place(where, file):
+    """The first of the sampled places that lies in the learner's file, if any does."""
+    return next((place for place in where if os.path.realpath(place["file"]) == os.path.realpath(file)), None)
+
+
+def explain(file, failure, log):
+    """The `AppError` for a ``failed`` report of the host (or for its absence)."""
+    name = file.name
+    if failure is None:
+        tail = log.strip().splitlines()[-3:]
+        return AppError(
+            f"The process that serves {name} ended before it could answer."
+            + (" Its last words:\n  " + "\n  ".join(tail) if tail else " Does the cell call sys.exit() or os._exit()?"),
+            "died",
+        )
+    stage = failure["stage"]
+    if stage == "no app":
+        others = failure.get("others") or []
+        hint = (
+            f" You have `{others[0]}`: rename it to `app`."
+            if others
+            else " Add `app = FastAPI()` and hang your endpoints on it."
+        )
+        return AppError(f"{name} has no variable called `app`, so there is nothing to serve." + hint, stage)
+    if stage == "not an app":
+        return AppError(
+            f"`app` in {name} is a {failure['type']}, not an application. Write `app = FastAPI()`, "
+            "and do not use the name `app` for anything else.",
+            stage,
+        )
+    where = failure.get("where") or []
+    last = where[-1] if where else None
+    what = failure["type"] + (f": {failure['message']}" if failure["message"] else "")
+    verb = {
+        "syntax": "cannot be read as Python",
+        "import": "stops while it is imported",
+        "startup": "stops while it starts up (its lifespan)",
+    }[stage]
+    text = f"{name} {verb}.\n{what}"
+    if last:
+        text += f"\nline {last['line']}:  {last['code']}"
+    if failure["type"] == "ModuleNotFoundError":
+        text += "\nThe course's environment has no such module. Is the name spelled right?"
+    if failure["type"] == "SystemExit":
+        text += "\nA served file must not call sys.exit() or exit()."
+    return AppError(text, stage, last["line"] if last else None)
+
+
+_current = None
+
+
+def serve(file):
+    """Serve ``file`` (its variable ``app``) and return the `Server`.  Replaces the one served before.
+
+    Raises `AppError` with a message for the learner: no such file, a syntax error, no ``app``, an
+    exception at import or at start-up, each with their line.
+    """
+    global _current
+    path = Path(file)
+    if not path.is_file():
+        raise AppError(f"There is no file {path.name} here. Run the cell that starts with %%app {path.name} first.")
+    problem = name_problem(path.name)
+    if problem:
+        raise AppError(problem)
+    stop()
+    server = Server(path)
+    try:
+        server.wait_until_ready()
+    except BaseException:
+        server.stop()
+        raise
+    _current = server
+    return server
+
+
+def name_problem(name):
+    """Why a file of this name cannot be served, as a sentence, or None."""
+    stem, suffix = os.path.splitext(name)
+    if suffix != ".py" or not re.fullmatch(r"[A-Za-z_]\w*", stem) or keyword.iskeyword(stem):
+        return f"{name!r} is not a name for a Python file. Use letters, digits and underscores, as in %%app brew.py"
+    if stem in sys.stdlib_module_names or stem in {"fastapi", "starlette", "uvicorn", "httpx", "anyio", "pydantic"}:
+        return f"{name} would hide the library {stem!r} from your own imports. Choose another name."
+    return None
+
+
+def current():
+    """The server that `race` uses when it is not told another.  Raises `AppError` if there is none."""
+    if _current is None:
+        raise AppError("No app is being served yet. Run the cell that starts with %%app first.")
+    if not _current.alive:
+        raise AppError(
+            f"The server of {_current.file.name} is gone: it ended by itself. Run its %%app cell again.", "died"
+        )
+    return _current
+
+
+def stop():
+    """Stop what `serve` started last; nothing happens if there is nothing."""
+    global _current
+    if _current is not None:
+        _current.stop()
+        _current = None
+
+
+atexit.register(stop)

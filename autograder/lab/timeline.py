@@ -1,0 +1,194 @@
+"""The picture of a race: a bar a request, a lane for the canary, a lane for the event loop.
+
+Everything that colour says is also said by hatching or by a word, and by `Race.sentence`.
+"""
+
+import base64
+import html
+import io
+import threading
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+WAITING = "#4c78a8"
+FAILED = "#8a8a8a"
+FREE = "#cfe8cf"
+BLOCKED = "#c8452d"
+LATE = "#e8a33d"
+LATE_FROM = 0.05  # s: a canary that waited longer is drawn as late
+WIDTH = 9.0  # inches
+
+_drawing = threading.Lock()  # matplotlib's font cache and text layout are not safe in two threads at once
+
+
+def draw(race, now=None):
+    """Return the `Figure` of a race; ``now`` (seconds since it began) while it is still running."""
+    with _drawing:
+        figure = Figure(figsize=(WIDTH, _height(race)), layout="constrained")
+        _panel(figure.subplots(), race, now, _span(race, now))
+        return figure
+
+
+def side_by_side(before, after, titles=("before", "after")):
+    """Show two races on one time scale, the first on the left, with both sentences under them."""
+    with _drawing:
+        figure = Figure(figsize=(WIDTH * 1.25, max(_height(before), _height(after))), layout="constrained")
+        left, right = figure.subplots(1, 2)
+        span = max(_span(before, None), _span(after, None))
+        _panel(left, before, None, span, title=f"{titles[0]}: {before.title}")
+        _panel(right, after, None, span, title=f"{titles[1]}: {after.title}", names=False)
+        data = _data(figure, 144, f"{titles[0]}: {before.sentence}\n{titles[1]}: {after.sentence}")
+    from . import live
+
+    if live.possible():
+        from IPython.display import display
+
+        display(data, raw=True)
+    return None
+
+
+def bundle(race, dpi, now=None):
+    """The picture as a notebook shows it: a dictionary of MIME types, with its text beside it."""
+    text = race.sentence if now is None else f"{race.title}: {now:.1f} s so far."
+    figure = draw(race, now)
+    with _drawing:
+        return _data(figure, dpi, text)
+
+
+def _data(figure, dpi, text):
+    file = io.BytesIO()
+    figure.set_dpi(dpi)
+    FigureCanvasAgg(figure).print_png(file, pil_kwargs={"compress_level": 1})
+    picture = base64.b64encode(file.getvalue()).decode()
+    said = html.escape(text)
+    width = round(figure.get_figwidth() * 96)
+    return {
+        "text/html": (
+            f'<figure class="course-timeline" style="margin:0"><img alt="{said}" '
+            f'style="width:100%;max-width:{width}px;background:#fff" src="data:image/png;base64,{picture}">'
+            f"<figcaption>{said.replace(chr(10), '<br>')}</figcaption></figure>"
+        ),
+        "text/plain": text,
+    }
+
+
+def _height(race):
+    return 1.35 + 0.2 * min(len(race.requests), 24)
+
+
+def _span(race, now):
+    """The width of the time axis in seconds; while a race runs it grows in steps, so that bars do not creep."""
+    if now is not None:
+        step = 0.5
+        while step < now * 1.05:
+            step *= 2
+        return step
+    ends = [race.seconds, *(c.end or 0 for c in race.canaries), *(b.end for b in race.blocked)]
+    return max(max(ends) * 1.04, 0.05)
+
+
+def _panel(axes, race, now, span, title=None, names=True):
+    rows = len(race.requests)
+    for row, request in enumerate(sorted(race.requests, key=_answered)):
+        _request(axes, row, request, now, span)
+    _canaries(axes, rows + 0.6, race, now)
+    _loop(axes, rows + 1.9, race, now, span)
+    axes.set_ylim(rows + 3.0, -0.7)
+    axes.set_xlim(0, span)
+    axes.set_xlabel("seconds since the race began")
+    step = 1 if rows <= 12 else 5
+    ticks = list(range(0, rows, step))
+    axes.set_yticks([*ticks, rows + 0.6, rows + 1.9])
+    if names:
+        axes.set_yticklabels([*(f"answer {row + 1}" for row in ticks), "canary", "event loop"])
+    else:
+        axes.set_yticklabels([])
+    axes.tick_params(axis="y", length=0)
+    for side in ("top", "right", "left"):
+        axes.spines[side].set_visible(False)
+    axes.set_title(title or race.title, loc="left", fontsize=11)
+
+
+def _answered(request):
+    """Sort key: rows stand in the order of the answers, so that a queue looks like a staircase."""
+    return (request.end is None, request.end or 0.0, request.key)
+
+
+def _request(axes, row, request, now, span):
+    if request.start is None:
+        return
+    under_way = request.end is None
+    end = now if under_way and now is not None else request.end
+    if end is None:
+        return
+    good = request.ok or under_way
+    axes.barh(
+        row,
+        end - request.start,
+        left=request.start,
+        height=0.7,
+        color=WAITING if good else FAILED,
+        alpha=0.55 if under_way else 1.0,
+        hatch=None if good else "xx",
+        edgecolor="white",
+        linewidth=0,
+    )
+    label = "…" if under_way else "" if good else str(request.status or "no answer")
+    if label:
+        axes.text(min(end, span * 0.93), row, " " + label, va="center", ha="left", fontsize=8)
+
+
+def _canaries(axes, row, race, now):
+    good, late, waiting = [], [], []
+    for canary in race.canaries:
+        end = canary.end if canary.end is not None else now
+        if end is None:
+            continue
+        seconds = end - canary.start
+        piece = (canary.start, seconds)
+        if canary.end is not None and canary.answered and seconds < LATE_FROM:
+            good.append(piece)
+        elif seconds >= LATE_FROM or canary.end is not None:
+            late.append(piece)
+        else:
+            waiting.append(piece)
+    for pieces, color, hatch in ((good, "#3d8b3d", None), (waiting, FREE, None), (late, LATE, "..")):
+        if pieces:
+            axes.broken_barh(pieces, (row - 0.3, 0.6), facecolor=color, hatch=hatch, edgecolor="white", linewidth=0.3)
+    if late:
+        start, seconds = max(late, key=lambda piece: piece[1])
+        axes.text(
+            start + seconds / 2,
+            row,
+            f"waited {seconds:.2f} s",
+            va="center",
+            ha="center",
+            fontsize=8,
+            bbox={"boxstyle": "round,pad=0.15", "facecolor": "white", "edgecolor": "none", "alpha": 0.85},
+        )
+
+
+def _loop(axes, row, race, now, span):
+    end = now if now is not None else span
+    axes.broken_barh([(0, end)], (row - 0.35, 0.7), facecolor=FREE, linewidth=0)
+    blocks = list(race.blocked)
+    if now is not None and race.pending_block is not None:
+        blocks.append(race.pending_block)
+    if not blocks:
+        axes.text(span * 0.01, row, "free", va="center", ha="left", fontsize=8)
+        return
+    pieces = [(b.start, b.end - b.start) for b in blocks]
+    axes.broken_barh(pieces, (row - 0.35, 0.7), facecolor=BLOCKED, hatch="///", edgecolor="white", linewidth=0)
+    total = sum(b.seconds for b in blocks)
+    worst = max(blocks, key=lambda b: b.seconds)
+    axes.text(
+        0,
+        row + 0.78,
+        f"blocked for {total:.2f} s: {worst.cause}",
+        va="center",
+        ha="left",
+        fontsize=8.5,
+        color="#7a1f10",
+        fontweight="bold",
+    )

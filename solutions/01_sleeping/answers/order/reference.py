@@ -1,0 +1,14 @@
+import time
+
+from fastapi import Depends, FastAPI
+
+app = FastAPI()
+
+
+def slow_down(wait: float):
+    time.sleep(wait)  # nobody may send orders faster than this
+
+
+@app.post("/orders/{number}", dependencies=[Depends(slow_down)])
+async def order(number: int):
+    return {"order": number, "state": "accepted"}

@@ -1,0 +1,17 @@
+import asyncio
+import time
+
+from fastapi import Depends, FastAPI
+
+app = FastAPI()
+
+
+async def slow_down(wait: float):
+    await asyncio.sleep(wait)
+    yield
+    time.sleep(0.06)
+
+
+@app.post("/orders/{number}", dependencies=[Depends(slow_down)])
+async def order(number: int):
+    return {"order": number, "state": "accepted"}

@@ -1,0 +1,20 @@
+from asyncio import sleep
+
+from fastapi import FastAPI
+
+app = FastAPI()
+
+
+async def back_off(seconds):
+    await sleep(seconds)
+
+
+async def ask_supplier(item, wait):
+    await back_off(wait)
+    return {"item": item, "supplier": "north"}
+
+
+@app.get("/prices/{item}")
+async def price(item: int, wait: float):
+    answer = await ask_supplier(item, wait)
+    return answer

@@ -1,0 +1,19 @@
+import time
+
+from fastapi import FastAPI
+
+app = FastAPI()
+
+
+def back_off(seconds):
+    time.sleep(seconds)
+
+
+def ask_supplier(item, wait):
+    back_off(wait)  # the supplier asks us to slow down
+    return {"item": item, "supplier": "north"}
+
+
+@app.get("/prices/{item}")
+def price(item: int, wait: float):
+    return ask_supplier(item, wait)

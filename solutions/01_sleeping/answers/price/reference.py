@@ -1,0 +1,19 @@
+import asyncio
+
+from fastapi import FastAPI
+
+app = FastAPI()
+
+
+async def back_off(seconds):
+    await asyncio.sleep(seconds)
+
+
+async def ask_supplier(item, wait):
+    await back_off(wait)  # the supplier asks us to slow down
+    return {"item": item, "supplier": "north"}
+
+
+@app.get("/prices/{item}")
+async def price(item: int, wait: float):
+    return await ask_supplier(item, wait)

@@ -1,0 +1,14 @@
+import asyncio
+import time
+
+from fastapi import FastAPI
+
+app = FastAPI()
+
+
+@app.get("/reports/{number}")
+async def report(number: int, wait: float):
+    ready_at = time.monotonic() + wait
+    while time.monotonic() < ready_at:
+        await asyncio.sleep(0.01)
+    return {"report": number, "status": "ready"}

@@ -1,0 +1,11 @@
+import time
+
+from fastapi import FastAPI
+
+app = FastAPI()
+
+
+@app.get("/reports/{number}")
+async def report(number: int, wait: float):
+    time.sleep(wait)  # the report is being prepared
+    return {"report": number, "status": "ready"}

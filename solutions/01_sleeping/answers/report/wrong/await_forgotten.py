@@ -1,0 +1,11 @@
+import asyncio
+
+from fastapi import FastAPI
+
+app = FastAPI()
+
+
+@app.get("/reports/{number}")
+async def report(number: int, wait: float):
+    asyncio.sleep(wait)
+    return {"report": number, "status": "ready"}
