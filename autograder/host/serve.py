@@ -122,7 +122,7 @@ async def serve(app, sock, tell, state):
         await startup(sockets=sockets)
         if server.started:
             state["ready"] = True
-            tell(event="ready", port=sock.getsockname()[1], pid=os.getpid())
+            tell(event="ready", port=sock.getsockname()[1])
 
     server.startup = startup_then_tell
     await server.serve(sockets=[sock])

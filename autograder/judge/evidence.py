@@ -51,34 +51,45 @@ def queued(looks, start, end):
 
     Taken from the looks around the interval, so it is never too small: an excuse is given in full.
     """
+    first, last = _around(looks, start, end)
+    return (last.waited - first.waited) + (last.racer - first.racer) + _others(first, last) if first else 0.0
+
+
+def _around(looks, start, end):
+    """The last look before an interval and the first after it; (None, None) where there are no looks."""
     if not looks:
-        return 0.0
-    times = [look.time for look in looks]
-    first = looks[max(bisect_right(times, start) - 1, 0)]
-    last = looks[min(bisect_left(times, end), len(looks) - 1)]
-    return (
-        (last.waited - first.waited) + max(last.others - first.others, 0.0) + (last.racer - first.racer)
-    )
+        return None, None
+    first = max(bisect_right(looks, start, key=lambda look: look.time) - 1, 0)
+    last = min(bisect_left(looks, end, key=lambda look: look.time), len(looks) - 1)
+    return looks[first], looks[last]
+
+
+def _others(first, last):
+    # a thread that ended takes its count with it
+    return max(last.others - first.others, 0.0)
 
 
 def all_at_once(race, waits):
     """True if there was a moment at which every request of the race was certainly waiting."""
-    return max(r.end - w for r, w in zip(race.requests, waits)) < min(
-        r.start + w for r, w in zip(race.requests, waits)
-    )
+    return _together(list(zip(race.requests, waits)))
+
+
+def _together(pairs):
+    return max(r.end - w for r, w in pairs) < min(r.start + w for r, w in pairs)
 
 
 def at_a_time(race, waits, looks):
-    """How many requests were served together, if they were served in turns; None if there is no proof of turns.
+    """How many requests were served together, if they were served in turns; None if that is not proved.
 
-    After a group is answered the next one takes its full wait, although all were sent together.
+    Proved means: the first group certainly waited together, and after it was answered the next request
+    took its full wait, although all were sent at once.
     """
     order = sorted(zip(race.requests, waits), key=lambda pair: pair[0].end)
     for served in range(1, len(order)):
         before, (after, wait) = order[served - 1][0], order[served]
         gap = after.end - before.end - queued(looks, before.end, after.end)
         if gap >= GAP * wait:
-            return served
+            return served if _together(order[:served]) else None
     return None
 
 
@@ -109,24 +120,17 @@ def asleep_outside(looks, resting):
             ):
                 last += 1
             if last > index:
-                others = max(looks[last].others - looks[index].others, 0.0)
-                found.append(looks[last].time - looks[index].time - others)
+                found.append(looks[last].time - looks[index].time - _others(looks[index], looks[last]))
         index = last + 1
     return found
-
-
-def watched(looks, start, end, grain=0.010):
-    """Share of [start, end] in which two looks were never more than ``grain`` seconds apart, 0 to 1."""
-    inside = [look.time for look in looks if start <= look.time <= end]
-    seen = sum(b - a for a, b in zip(inside, inside[1:]) if b - a <= grain)
-    return seen / (end - start) if end > start else 0.0
 
 
 def stalls(race, looks, resting):
     """Every standstill of the loop that is the app's own, the longest first."""
     found = []
     for block in race.blocked:
-        seconds = block.seconds - max(queued_others(looks, block.start, block.end), 0.0)
+        first, last = _around(looks, block.start, block.end)
+        seconds = block.seconds - (_others(first, last) if first else 0.0)
         if seconds >= STALL:
             found.append(Stall(seconds, "turn", block))
     for seconds in asleep_outside(looks, resting) if resting else []:
@@ -139,13 +143,3 @@ def stalls(race, looks, resting):
         if seconds >= CANARY_STALL:
             found.append(Stall(seconds, "canary"))
     return sorted(found, key=lambda stall: -stall.seconds)
-
-
-def queued_others(looks, start, end):
-    """As `queued`, for the process's other threads only."""
-    if not looks:
-        return 0.0
-    times = [look.time for look in looks]
-    first = looks[max(bisect_right(times, start) - 1, 0)]
-    last = looks[min(bisect_left(times, end), len(looks) - 1)]
-    return last.others - first.others

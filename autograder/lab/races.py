@@ -155,7 +155,7 @@ class Race:
         if self.end is not None and event["start"] - self.began > self.end:
             return
         places = event.get("where") or []
-        place = next((p for p in places if p["file"] == self.file), places[0] if places else {})
+        place = places[0] if places else {}  # the most seen
         block = Blocked(
             start=max(event["start"] - self.began, 0.0),
             end=event["end"] - self.began,

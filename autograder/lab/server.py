@@ -1,7 +1,6 @@
 """Serves a learner's file in a child process and tells, in the learner's terms, why it cannot."""
 
 import atexit
-import json
 import keyword
 import os
 import re
@@ -10,8 +9,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections import deque
 from pathlib import Path
+
+from . import reports
 
 HOST = Path(__file__).resolve().parents[1] / "host" / "serve.py"
 START_LIMIT = 30.0  # s: an import that takes longer than this on a busy machine does not end
@@ -36,17 +36,15 @@ class AppError(Exception):
 
 
 class Server:
-    """A running app: ``url``, ``pid``, the ``file`` that it serves; ``stop()`` ends it.
+    """A running app: ``url``, ``pid`` (also the loop thread's id on Linux), ``file``; ``stop()`` ends it.
 
-    ``reports`` receives every report of the host (see `autograder/host/serve.py`) as a dictionary;
-    ``log`` is the tail of what the app printed.
+    Each of ``listeners`` is called with every report of the host (see `lab.reports`), in a thread of
+    this server; ``log`` is the tail of what the app printed.
     """
 
     def __init__(self, file, command=None, environment=None):
         self.file = Path(file).resolve()
         self.url = None
-        self.pid = None
-        self.reports = deque(maxlen=10_000)
         self.listeners = []
         self._log = bytearray()
         self._settled = threading.Event()
@@ -73,6 +71,10 @@ class Server:
     @property
     def log(self):
         return self._log.decode(errors="replace")
+
+    @property
+    def pid(self):
+        return self.process.pid
 
     @property
     def alive(self):
@@ -143,21 +145,18 @@ class Server:
 
     def _read_reports(self):
         for line in iter(lambda: self.process.stdout.readline(1_000_000), b""):
-            try:
-                report = json.loads(line)
-                event = report["event"]
-            except (ValueError, TypeError, KeyError):
-                continue  # not a report of ours
-            if event == "ready":
-                self.url = f"http://127.0.0.1:{int(report['port'])}"
-                self.pid = int(report["pid"])
+            report = reports.parse(line)
+            if report is None:
+                continue
+            event = report["event"]
+            if event == "ready" and not self._settled.is_set():
+                self.url = f"http://127.0.0.1:{report['port']}"
                 self._settled.set()
             elif event == "failed":
                 self._failure = report
                 self._settled.set()
             elif event == "late" and not self.url and report.get("where"):
                 self._progress = own_place(report["where"], self.file)
-            self.reports.append(report)
             for listener in list(self.listeners):
                 listener(report)
         self._settled.set()

@@ -1,0 +1,1 @@
+"""The classroom: builds notebooks, reads submissions, grades them, and works with nbgrader."""

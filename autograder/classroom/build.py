@@ -1,0 +1,150 @@
+"""``./course build``: makes ``notebooks/`` from ``solutions/``, the same bytes every time."""
+
+import hashlib
+import json
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import nbformat
+from nbgrader.converters import GenerateAssignment
+from nbgrader.converters.base import NbGraderException
+from nbgrader.coursedir import CourseDirectory
+from traitlets.config import Config
+
+from .. import paths
+from ..judge.exercise import ExerciseError, public_text
+from . import settings, sources
+
+RECORD = paths.ROOT / ".course" / "built.json"
+
+
+def main(check=False):
+    """Build the notebooks, or with ``check`` say what differs.  Returns an exit code."""
+    try:
+        with tempfile.TemporaryDirectory(prefix="course-build-") as scratch:
+            fresh = build(Path(scratch))
+            if not check:
+                for name in edited(fresh):
+                    print(f"notebooks/{name} has changes that did not come from a build; they are kept as they are.")
+                    print("If it is your work, move it elsewhere; if not, put it back with: git checkout notebooks/" + name)
+                    return 1
+                install(fresh)
+                print(f"built {len([name for name in fresh if name.endswith('.ipynb')])} notebooks in notebooks/")
+                return 0
+            problems = differences(fresh)
+    except (ExerciseError, NbGraderException) as error:
+        print(error)
+        return 2
+    for problem in problems:
+        print(problem)
+    if problems:
+        print("Run ./course build and commit what it changes. Notebooks are never edited by hand.")
+        return 1
+    print("notebooks/ is what solutions/ makes.")
+    return 0
+
+
+def build(scratch):
+    """All products as a dictionary from path below ``notebooks/`` to bytes; ``scratch`` is an empty folder."""
+    products = {}
+    lessons = sorted(folder for folder in paths.SOLUTIONS.glob("[0-9][0-9]_*") if (folder / "lesson.py").is_file())
+    for folder in lessons:
+        products[f"{folder.name}/lesson_{folder.name}.ipynb"] = as_bytes(sources.lesson_notebook(folder))
+    for folder in paths.exercises():
+        write_source(folder, scratch / "source")
+        generate(scratch, folder.name)
+        name = f"{folder.name}/exercise_{folder.name}.ipynb"
+        released = nbformat.read(scratch / "release" / name, as_version=4)
+        products[name] = as_bytes(released)
+        products[f"{folder.name}/exercise.toml"] = public_text(folder).encode()
+    return products
+
+
+def write_source(folder, source):
+    """Write nbgrader's source of one exercise below ``source``: the notebook and the public exercise file."""
+    target = source / folder.name
+    target.mkdir(parents=True)
+    nbformat.write(sources.exercise_notebook(folder), target / f"exercise_{folder.name}.ipynb")
+    (target / "exercise.toml").write_text(public_text(folder), encoding="utf-8")
+
+
+def generate(root, lesson):
+    """Run nbgrader's generate_assignment, without a database, from ``root/source`` to ``root/release``."""
+    config = Config()
+    settings.apply(config)
+    config.CourseDirectory.root = str(root)
+    config.CourseDirectory.assignment_id = lesson
+    config.GenerateAssignment.no_database = True
+    config.GenerateAssignment.preprocessors = settings.preprocessors(database=False)
+    GenerateAssignment(coursedir=CourseDirectory(config=config), config=config).start()
+
+
+def as_bytes(notebook):
+    """A notebook as committed: no outputs, no counts, only metadata that we put there."""
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    notebook.metadata = {key: notebook.metadata[key] for key in ("kernelspec", "course")}
+    return (nbformat.writes(notebook) + "\n").encode()
+
+
+def edited(products):
+    """Products whose file is neither what git has, nor what the last build wrote, nor what this one makes."""
+    last = json.loads(RECORD.read_text()) if RECORD.is_file() else {}
+    found = []
+    for name, data in products.items():
+        file = paths.NOTEBOOKS / name
+        if not file.is_file() or file.read_bytes() == data or digest(file.read_bytes()) == last.get(name):
+            continue
+        committed = git("show", f"HEAD:./{name}")
+        if committed is None or committed != file.read_bytes():
+            found.append(name)
+    return found
+
+
+def install(products):
+    """Write the products, remove committed files that nothing makes any more, and remember what was written."""
+    RECORD.parent.mkdir(exist_ok=True)
+    RECORD.write_text(json.dumps({name: digest(data) for name, data in products.items()}, indent=1))
+    for name, data in products.items():
+        file = paths.NOTEBOOKS / name
+        if not (file.is_file() and file.read_bytes() == data):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(data)
+    for name in strays(products):
+        (paths.NOTEBOOKS / name).unlink()
+    for folder in paths.NOTEBOOKS.glob("*/"):
+        if not any(folder.iterdir()):
+            shutil.rmtree(folder)
+
+
+def differences(products):
+    """One sentence for each product that is missing, stale or unknown."""
+    found = []
+    for name, data in sorted(products.items()):
+        file = paths.NOTEBOOKS / name
+        if not file.is_file():
+            found.append(f"notebooks/{name} is missing.")
+        elif file.read_bytes() != data:
+            found.append(f"notebooks/{name} is not what solutions/ makes.")
+    return found + [f"notebooks/{name} comes from nothing in solutions/." for name in strays(products)]
+
+
+def strays(products):
+    """Committed files below ``notebooks/`` that the build does not make.  A learner's own files are not ours."""
+    tracked = [name for name in (git("ls-files", "-z", "--", ".") or b"").decode().split("\0") if name]
+    return [name for name in tracked if name not in products and (paths.NOTEBOOKS / name).exists()]
+
+
+def git(*words):
+    """What git says about ``notebooks/``, in bytes; None if it says nothing (no git, no clone, no such file)."""
+    try:
+        return subprocess.run(["git", *words], cwd=paths.NOTEBOOKS, capture_output=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def digest(data):
+    return hashlib.sha256(data).hexdigest()

@@ -1,0 +1,177 @@
+"""``./course grade``: the whole verdict on submissions, hidden tests included, without showing them."""
+
+import asyncio
+import json
+import sys
+import tempfile
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from .. import paths
+from ..judge.exercise import load
+from ..judge.verdict import Judge, Verdict
+from . import submission as reading
+
+RETRIES = 3  # an ERROR is the machine's doing: it is tried again, this often at most
+PARTS = ("answers", "concurrency")
+
+
+@dataclass
+class Item:
+    """The result for one graded cell."""
+
+    id: str
+    points: float
+    max_points: float
+    outcome: str
+    diagnosis: str
+
+
+@dataclass
+class Result:
+    """The result for one submission; ``seconds`` is what grading it took."""
+
+    path: str
+    lesson: str | None
+    points: float = 0
+    max_points: float = 0
+    seconds: float = 0.0
+    items: list[Item] = field(default_factory=list)
+
+    def add(self, item):
+        self.items.append(item)
+        self.points += item.points
+        self.max_points += item.max_points
+
+
+def main(names, as_json=False):
+    """Grade files and folders of submissions.  Returns 0 if all have all points, 1 if not, 2 for bad input."""
+    files, problems = find(names)
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    if not files:
+        if not problems:
+            print("There is no exercise notebook there.", file=sys.stderr)
+        return 2
+    results = asyncio.run(_grade_all(files, quiet=as_json))
+    if as_json:
+        print(json.dumps({"submissions": [asdict(result) for result in results]}, indent=2))
+    if problems:
+        return 2
+    return 0 if all(result.points == result.max_points and result.max_points for result in results) else 1
+
+
+def find(names):
+    """(notebook files, problems in words) for the files and folders that were named."""
+    files, problems = [], []
+    for name in names:
+        path = Path(name)
+        if path.is_dir():
+            inside = sorted(f for f in path.rglob("*.ipynb") if ".ipynb_checkpoints" not in f.parts and not _lesson(f))
+            files += inside
+            if not inside:
+                problems.append(f"{name}: there is no exercise notebook in this folder.")
+        elif path.is_file():
+            files.append(path)
+        else:
+            problems.append(f"{name}: there is no such file or folder.")
+    return files, problems
+
+
+def _lesson(file):
+    """True for a walk-through: it has nothing to grade, and is passed over in folders."""
+    try:
+        return reading.read(file).kind == "lesson"
+    except reading.Broken:
+        return False
+
+
+async def _grade_all(files, quiet):
+    results = []
+    for file in files:
+        result = await grade(file)
+        results.append(result)
+        if not quiet:
+            print(as_text(result), flush=True)
+    return results
+
+
+async def grade(file):
+    """The `Result` for one notebook file; never raises for what a learner can have done to it."""
+    began = time.perf_counter()
+    exercises = {folder.name: folder for folder in paths.exercises()}
+    result = Result(str(file), None)
+    try:
+        submission = reading.read(file)
+        result.lesson = _which(submission, exercises)
+        exercise = load(exercises[result.lesson])
+    except reading.Broken as broken:
+        result.lesson = result.lesson or next((name for name in exercises if name in Path(file).name), None)
+        if result.lesson:
+            exercise = load(exercises[result.lesson])
+            for endpoint in exercise.endpoints:
+                for part in PARTS:
+                    result.add(Item(endpoint.item(part), 0, endpoint.points[part], "fail", f"Not graded: {broken}"))
+        else:
+            result.add(Item("submission", 0, 0, "error", f"Not graded: {broken}"))
+    else:
+        for endpoint in exercise.endpoints:
+            for item in await _endpoint(submission, endpoint):
+                result.add(item)
+    result.seconds = round(time.perf_counter() - began, 3)
+    return result
+
+
+def _which(submission, exercises):
+    """The lesson that a submission belongs to: as it says itself, or as its cells show."""
+    if submission.lesson in exercises and submission.kind == "exercise":
+        return submission.lesson
+    if submission.kind == "lesson":
+        raise reading.Broken("this is the walk-through of a lesson, there is nothing to grade. Hand in the exercise.")
+    for name, folder in exercises.items():
+        if any(submission.app(endpoint)[0] for endpoint in load(folder).endpoints):
+            return name
+    raise reading.Broken(
+        "no graded cell of any exercise was found in it. Hand in the exercise notebook itself, with its cells."
+        if submission.lesson is None
+        else f"it says that it belongs to lesson {submission.lesson!r}, which this course does not have."
+    )
+
+
+async def _endpoint(submission, endpoint):
+    text, remark = submission.app(endpoint)
+    if text is None:
+        return [
+            Item(endpoint.item(part), 0, endpoint.points[part], "fail", f"Not graded: {remark}") for part in PARTS
+        ]
+    with tempfile.TemporaryDirectory(prefix="course-grade-", ignore_cleanup_errors=True) as folder:
+        file = Path(folder) / endpoint.file
+        file.write_text(text, encoding="utf-8", errors="replace")
+        async with Judge(file, endpoint) as judge:
+            items = []
+            for part in PARTS:
+                verdict = await _certain(getattr(judge, part))
+                points = endpoint.points[part] if verdict.passed else 0
+                diagnosis = (verdict.diagnosis + ("" if verdict.passed else remark)).strip()
+                items.append(Item(endpoint.item(part), points, endpoint.points[part], verdict.outcome, diagnosis))
+            return items
+
+
+async def _certain(judge_item):
+    verdict = Verdict("error")
+    for _ in range(RETRIES):
+        verdict = await judge_item()
+        if verdict.outcome != "error":
+            break
+    return verdict
+
+
+def as_text(result):
+    """A result for people: a line an item, the diagnosis under it."""
+    lines = [f"{result.path}: {result.points:g} of {result.max_points:g} points ({result.seconds:.1f} s)"]
+    for item in result.items:
+        lines.append(f"  {item.outcome.upper():5} {item.id}: {item.points:g} of {item.max_points:g}")
+        if item.diagnosis:
+            lines += ["        " + line for line in item.diagnosis.splitlines()]
+    return "\n".join(lines)

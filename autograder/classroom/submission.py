@@ -1,0 +1,96 @@
+"""Reads a submitted notebook as data: which lesson it belongs to, and the learner's files in it.
+
+Nothing in it is run, imported or trusted here.  Whatever is missing, double, renamed or broken ends
+in a sentence for the learner, never in an exception for the teacher.
+"""
+
+import json
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..lab.magic import as_file
+
+SIZE_LIMIT = 200 * 1024 * 1024  # bytes of a notebook file: outputs of 20 MB happen, more than this is an attack
+SOURCE_LIMIT = 200_000  # characters of one cell
+MAGIC = re.compile(r"^\s*%%app\s+(\S+)[ \t]*(?:\n|$)")
+
+
+class Broken(Exception):
+    """The file as a whole cannot be graded; the message says why, in the learner's terms."""
+
+
+@dataclass
+class Submission:
+    """One notebook file.  ``cells`` holds (grade_id or None, source) of its code cells, in order."""
+
+    path: Path
+    lesson: str | None
+    kind: str | None
+    cells: list[tuple] = field(default_factory=list)
+
+    def app(self, endpoint):
+        """(text of the endpoint's file, remark): the text is None if no cell holds it.
+
+        The cell is known by its grade_id; if that was lost, by its first line ``%%app report.py``.  Of
+        several the last counts, as it does when the notebook is run from top to bottom.
+        """
+        by_id = [source for grade_id, source in self.cells if grade_id == endpoint.id]
+        by_name = [source for _, source in self.cells if _named(source) == endpoint.file]
+        found = by_id or by_name
+        if not found:
+            return None, (
+                f"no cell for {endpoint.file} was found. It begins with the line %%app {endpoint.file}: "
+                "put it back, or start from a fresh copy of the notebook."
+            )
+        source = found[-1]
+        if len(source) > SOURCE_LIMIT:
+            return None, f"the cell for {endpoint.file} holds {len(source):,} characters; the limit is {SOURCE_LIMIT:,}."
+        remark = f" ({len(found)} cells claim to be {endpoint.file}; the last one counts.)" if len(found) > 1 else ""
+        match = MAGIC.match(source)
+        # without its magic the whole cell is the file: one comment line more keeps nothing from being found
+        return as_file(endpoint.file, source[match.end() :] if match else source), remark
+
+
+def read(path):
+    """Read a notebook file into a `Submission`.  Raises `Broken`."""
+    path = Path(path)
+    try:
+        if path.stat().st_size > SIZE_LIMIT:
+            raise Broken(f"the file is larger than {SIZE_LIMIT >> 20} MB. Clear its outputs and hand it in again.")
+        data = json.loads(path.read_bytes())
+    except OSError as error:
+        raise Broken(f"the file cannot be read ({error.strerror}).") from None
+    except (ValueError, RecursionError):
+        raise Broken("the file is not a notebook: its contents are not JSON. Download it again as .ipynb.") from None
+    cells = data.get("cells") if isinstance(data, dict) else None
+    if not isinstance(cells, list):
+        raise Broken("the file is JSON, but not a notebook (it has no list of cells). Download it again as .ipynb.")
+    course = _dictionary(_dictionary(data.get("metadata")).get("course"))
+    return Submission(path, _text(course.get("lesson")), _text(course.get("kind")), [c for c in map(_cell, cells) if c])
+
+
+def _cell(cell):
+    cell = _dictionary(cell)
+    if cell.get("cell_type") != "code":
+        return None
+    source = cell.get("source", "")
+    if isinstance(source, list):
+        source = "".join(part for part in source if isinstance(part, str))
+    if not isinstance(source, str):
+        return None
+    grade_id = _dictionary(_dictionary(cell.get("metadata")).get("nbgrader")).get("grade_id")
+    return _text(grade_id), source
+
+
+def _named(source):
+    match = MAGIC.match(source)
+    return match.group(1) if match else None
+
+
+def _dictionary(value):
+    return value if isinstance(value, dict) else {}
+
+
+def _text(value):
+    return value if isinstance(value, str) else None

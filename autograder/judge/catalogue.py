@@ -1,0 +1,86 @@
+"""An exercise's catalogue: every answer whose verdict is known beforehand, and whether the judge agrees."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from .exercise import Endpoint, ExerciseError, Wrong
+from .verdict import Judge
+
+STARTER = Wrong("blocked")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One catalogued answer: ``wrong`` is what it must be told, or None if it must pass."""
+
+    endpoint: Endpoint
+    kind: str  # starter, reference, accepted, wrong
+    name: str
+    file: Path
+    wrong: Wrong | None
+
+    @property
+    def label(self):
+        return "/".join(part for part in (self.endpoint.id, self.kind, self.name) if part)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Both verdicts on one catalogued answer, and what is wrong with them ("" if nothing is)."""
+
+    answer: Answer
+    answers: object
+    concurrency: object
+    complaint: str
+
+    @property
+    def undecided(self):
+        return "error" in (self.answers.outcome, self.concurrency.outcome)
+
+
+def catalogue(exercise):
+    """Every `Answer` of an exercise.  Raises `ExerciseError` where files and exercise.toml disagree."""
+    found = []
+    for endpoint in exercise.endpoints:
+        found.append(_answer(exercise, endpoint, "starter", "", STARTER))
+        found.append(_answer(exercise, endpoint, "reference", "", None))
+        for kind, names in (("accepted", endpoint.accepted), ("wrong", endpoint.wrong)):
+            folder = exercise.folder / "answers" / endpoint.id / kind
+            here = {file.stem for file in folder.glob("*.py")}
+            for name in sorted(here ^ set(names)):
+                raise ExerciseError(
+                    f"{exercise.lesson}: {endpoint.id}/{kind}/{name} is "
+                    + ("a file that exercise.toml does not name." if name in here else "named, but has no file.")
+                )
+            found += [
+                _answer(exercise, endpoint, kind, name, endpoint.wrong[name] if kind == "wrong" else None)
+                for name in names
+            ]
+    return found
+
+
+def _answer(exercise, endpoint, kind, name, wrong):
+    return Answer(endpoint, kind, name, exercise.answer_file(endpoint, kind, name), wrong)
+
+
+async def judge(answer):
+    """Judge one catalogued answer on both items and compare with what is known of it."""
+    async with Judge(answer.file, answer.endpoint) as bench:
+        answers, concurrency = await bench.answers(), await bench.concurrency()
+    return Judged(answer, answers, concurrency, _complaint(answer, answers, concurrency))
+
+
+def _complaint(answer, answers, concurrency):
+    if answer.wrong is None:
+        for part, verdict in (("answers", answers), ("concurrency", concurrency)):
+            if not verdict.passed:
+                return f"{part} must pass but: {verdict.outcome} {verdict.kind}: {verdict.diagnosis}"
+        return ""
+    if concurrency.outcome != "fail":
+        return f"must fail but: {concurrency.outcome} {concurrency.diagnosis}"
+    if concurrency.kind != answer.wrong.kind or answer.wrong.says not in concurrency.diagnosis:
+        wanted = answer.wrong.kind + (f" … {answer.wrong.says}" if answer.wrong.says else "")
+        return f"must be told «{wanted}» but: {concurrency.kind}: {concurrency.diagnosis}"
+    if answer.kind == "starter" and not answers.passed:
+        return f"the untouched starter must answer rightly but: {answers.diagnosis}"
+    return ""

@@ -1,0 +1,70 @@
+"""Reads what the host reports.  The host shares its process with the learner's code, so nothing is trusted:
+a report has one of the known shapes, with plain and finite values, or it is dropped."""
+
+import json
+import math
+
+TEXT_LIMIT = 2000
+
+
+def parse(line):
+    """The report in one line of bytes as a dictionary of checked values, or None if it is none of ours."""
+    try:
+        report = json.loads(line)
+        return _SHAPES[report["event"]](report)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return None
+
+
+def _number(value):
+    value = float(value)
+    if not math.isfinite(value):
+        raise ValueError("not finite")
+    return value
+
+
+def _text(value):
+    if not isinstance(value, str):
+        raise TypeError("not a text")
+    return value[:TEXT_LIMIT]
+
+
+def _place(place):
+    texts = {key: _text(place.get(key, "")) for key in ("file", "code", "function", "callee")}
+    return {**texts, "line": int(place["line"])}
+
+
+def _places(report):
+    return [_place(place) for place in report["where"][:10]]
+
+
+def _turn(report):
+    return {
+        "event": report["event"],
+        "start": _number(report["start"]),
+        "end": _number(report["end"]),
+        "waited": _number(report.get("waited", 0.0)),
+        "where": _places(report),
+    }
+
+
+def _trouble(report):
+    return {
+        "event": report["event"],
+        "stage": _text(report.get("stage", "")),
+        "path": _text(report.get("path", "")),
+        "type": _text(report.get("type", "")),
+        "message": _text(report.get("message", "")),
+        "where": _places(report) if "where" in report else [],
+        "others": [_text(name) for name in report.get("others", [])[:10]],
+    }
+
+
+_SHAPES = {
+    "ready": lambda report: {"event": "ready", "port": int(report["port"])},
+    "here": lambda report: {"event": "here", "question": int(report["question"])},
+    "turn": _turn,
+    "late": _turn,
+    "failed": _trouble,
+    "error": _trouble,
+}

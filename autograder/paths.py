@@ -1,0 +1,12 @@
+"""Where things lie in a clone of the course."""
+
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+SOLUTIONS = ROOT / "solutions"
+NOTEBOOKS = ROOT / "notebooks"
+
+
+def exercises():
+    """The lesson folders in ``solutions/`` that hold an exercise, in order."""
+    return sorted(file.parent for file in SOLUTIONS.glob("[0-9][0-9]_*/exercise.toml"))

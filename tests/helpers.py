@@ -1,0 +1,69 @@
+"""Small things that several tests need."""
+
+import base64
+import os
+import re
+import time
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+
+
+def gone(pid):
+    """True if no process of that id runs any more (a zombie does not run)."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return Path("/proc/self").exists()  # it ended between the two looks
+
+
+def until(condition, limit=60.0):
+    """Poll until ``condition()`` holds; fails after ``limit`` seconds, which says nothing about speed."""
+    deadline = time.monotonic() + limit
+    while not (value := condition()):
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
+    return value
+
+
+def run_notebook(notebook, folder, limit=300):
+    """Run a notebook from top to bottom in a fresh kernel in ``folder``; returns (notebook, display updates)."""
+    updates = []
+
+    class Client(NotebookClient):
+        def process_message(self, message, cell, index):
+            if message["msg_type"] in ("display_data", "update_display_data"):
+                updates.append((index, message["content"]["data"]))
+            return super().process_message(message, cell, index)
+
+    Client(notebook, timeout=limit, kernel_name="python3", resources={"metadata": {"path": str(folder)}}).execute()
+    return notebook, updates
+
+
+def notebook_of(*cells):
+    nb = nbformat.v4.new_notebook()
+    nb.cells = [nbformat.v4.new_code_cell(cell) for cell in cells]
+    return nb
+
+
+def printed(cell):
+    return "".join(o.text for o in cell.outputs if o.output_type == "stream" and o.name == "stdout")
+
+
+def assert_quiet(notebook):
+    """Nothing on stderr, no error, no stray result: nbgrader would make points of any of them."""
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            assert output.output_type != "error", (cell.source, output.get("evalue"))
+            assert not (output.output_type == "stream" and output.name == "stderr"), (cell.source, output.text)
+            assert output.output_type != "execute_result", (cell.source, output)
+
+
+def picture(data):
+    """The PNG bytes in a timeline's HTML."""
+    return base64.b64decode(re.search(r"data:image/png;base64,([^\"]+)", data["text/html"]).group(1))

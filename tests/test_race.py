@@ -1,0 +1,167 @@
+"""A race is measured from outside the app, and says who blocked the loop."""
+
+import asyncio
+import textwrap
+
+import pytest
+from helpers import assert_quiet, notebook_of, picture, printed, run_notebook
+
+from autograder import lab
+from autograder.lab import timeline
+
+SHOP = """
+import asyncio
+import json
+import time
+
+from fastapi import FastAPI
+
+app = FastAPI()
+
+
+def pause(seconds):
+    time.sleep(seconds)
+
+
+@app.get("/blocked")
+async def blocked(wait: float):
+    pause(wait)
+
+
+@app.get("/free")
+async def free(wait: float):
+    await asyncio.sleep(wait)
+
+
+@app.get("/busy")
+async def busy():
+    return sum(n * n for n in range(1_500_000))
+
+
+@app.get("/library")
+async def library():
+    return list(range(400_000))
+
+
+@app.get("/broken")
+async def broken():
+    return 1 / 0
+"""
+LINE = 1 + SHOP.strip().splitlines().index("    time.sleep(seconds)")
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory):
+    file = tmp_path_factory.mktemp("shop") / "shop.py"
+    file.write_text(textwrap.dedent(SHOP).lstrip())
+    yield lab.serve(file)
+    lab.stop()
+
+
+async def test_blocked_loop_is_seen_and_the_line_is_named(shop):
+    race = await lab.race("/blocked?wait=0.1", n=4)
+    assert all(r.ok for r in race.requests)
+    # they were served one after the other: the sum of their waits is a lower bound that no load can undo
+    assert race.seconds >= 4 * 0.1
+    worst = max(race.blocked, key=lambda b: b.seconds)
+    assert (worst.line, worst.code, worst.function) == (LINE, "time.sleep(seconds)", "pause")
+    assert race.blocked_seconds >= 3 * 0.1
+    assert race.loop_lag >= 100
+    assert race.worst_canary >= 0.1
+    assert f"time.sleep(seconds) in line {LINE}" in race.sentence
+
+
+async def test_free_loop_is_called_free(shop):
+    race = await lab.race("/free?wait=0.3", n=4)
+    assert not race.blocked and race.loop_lag == 0
+    assert min(r.seconds for r in race.requests) >= 0.29
+    assert any(c.answered and c.end < race.seconds for c in race.canaries)
+    assert "stayed free" in race.sentence
+
+
+async def test_computing_is_blocking_too(shop):
+    race = await lab.race("/busy", n=2)
+    assert max(race.blocked, key=lambda b: b.seconds).function.startswith("busy")
+
+
+async def test_blocking_in_a_library_is_named_by_the_library(shop):
+    race = await lab.race("/library", n=2)
+    assert race.blocked and not any(b.in_app and b.line for b in race.blocked)
+    assert "in line" not in max(race.blocked, key=lambda b: b.seconds).cause
+
+
+async def test_errors_of_the_app_are_told_with_their_line(shop):
+    race = await lab.race("/broken", n=1)
+    assert race.requests[0].status == 500
+    assert race.errors[0]["type"] == "ZeroDivisionError"
+    assert race.errors[0]["where"][-1]["code"] == "return 1 / 0"
+    assert "none of the 1 requests got a good answer (status 500)" in race.sentence
+
+
+async def test_requests_without_an_answer_are_given_up(shop):
+    race = await lab.race("/free?wait=1000", n=2, limit=0.5)
+    assert [r.error for r in race.requests] == ["no answer"] * 2
+    assert all(r.end for r in race.requests)
+
+
+async def test_numbers_and_lists_of_paths(shop):
+    race = await lab.race("/free?wait=0.0{i}", n=3)
+    assert [r.path[-2:] for r in race.requests] == ["01", "02", "03"]
+    race = await lab.race(["/free?wait=0", "/nothing"])
+    assert [r.status for r in race.requests] == [200, 404]
+    for bad in ("free", [], [7]):
+        with pytest.raises(lab.AppError, match="begins with a slash"):
+            await lab.race(bad)
+
+
+async def test_a_cancelled_race_leaves_the_racer_ready_for_the_next(shop):
+    task = asyncio.create_task(lab.race("/free?wait=1000", n=3))
+    while not shop.listeners:
+        await asyncio.sleep(0.01)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert (await lab.race("/free?wait=0", n=1)).requests[0].ok
+
+
+async def test_the_pictures_say_in_words_what_they_show(shop):
+    before = await lab.race("/blocked?wait=0.1", n=3)
+    after = await lab.race("/free?wait=0.1", n=3)
+    for race in (before, after):
+        shown = timeline.bundle(race, 80)
+        assert picture(shown).startswith(b"\x89PNG")
+        assert f'alt="{race.title}: 3 requests' in shown["text/html"]
+        assert shown["text/plain"] == race.sentence
+    words = [text.get_text() for text in lab.draw(before).axes[0].texts]
+    assert any(f"time.sleep(seconds) in line {LINE}" in word for word in words)
+    assert "free" in [text.get_text() for text in lab.draw(after).axes[0].texts]
+    hatched = [c for c in lab.draw(before).axes[0].collections if c.get_hatch()]
+    assert hatched, "colour alone must not carry it"
+    assert lab.side_by_side(before, after) is None
+
+
+def test_in_a_notebook_the_picture_changes_while_requests_are_under_way(tmp_path):
+    notebook = notebook_of(
+        "from autograder import lab\n%load_ext autograder.lab",
+        "%%app shop.py\n" + SHOP,
+        "race = await lab.race('/blocked?wait=0.4', n=4)",
+        "import asyncio\nlab.allow_asyncio_run()\nsync = asyncio.run(lab.race('/free?wait=0.1', n=2))\nprint(sync.sentence)",
+        "lab.side_by_side(race, sync)",
+        "%%app shop.py\nfrom fastapi import FastAPI\nprint(1\n",
+        "%%app\nx",
+        "%%app json.py\nx",
+    )
+    notebook, updates = run_notebook(notebook, tmp_path)
+    assert_quiet(notebook)
+    frames = [data for index, data in updates if index == 2]
+    assert len(frames) >= 4, "0.4 s times 4 at ten frames a second leaves room for many more"
+    assert len({data["text/html"] for data in frames}) >= 3
+    assert "so far" in frames[0]["text/plain"]
+    assert frames[-1]["text/plain"].startswith("/blocked: 4 requests took")
+    kept = notebook.cells[2].outputs
+    assert len(kept) == 1 and kept[0]["data"]["text/plain"] == frames[-1]["text/plain"]
+    assert "stayed free" in printed(notebook.cells[3])
+    assert len(notebook.cells[4].outputs) == 1
+    assert "line 3" in printed(notebook.cells[5]) and "SyntaxError" in printed(notebook.cells[5])
+    assert "file's name behind %%app" in printed(notebook.cells[6])
+    assert "hide the library" in printed(notebook.cells[7])
