@@ -58,6 +58,7 @@ class Judge:
         self.endpoint = endpoint
         self._app = None
         self._kept = False
+        self._refused = None
 
     async def __aenter__(self):
         self._kept = True
@@ -85,13 +86,16 @@ class Judge:
         return await self._judged(lambda app: _concurrency(app, self.endpoint, TRIALS, 1, show=True))
 
     async def _judged(self, work):
+        if self._refused:
+            return self._refused
         try:
             if self._app is None or not self._app.alive:
                 self._app = Server(self.file)
                 await asyncio.to_thread(self._app.wait_until_ready)
             return await work(self._app)
         except AppError as error:
-            return Verdict("fail", "does not start", str(error), error.line)
+            self._refused = Verdict("fail", "does not start", str(error), error.line)
+            return self._refused
         except Fault as fault:
             return fault.verdict
         except (Unclear, RacerGone, OSError) as problem:

@@ -80,8 +80,12 @@ class Server:
     def alive(self):
         return self.process.poll() is None
 
-    def wait_until_ready(self, limit=START_LIMIT):
-        """Return once the app answers; raise `AppError` as soon as it is clear that it never will."""
+    def wait_until_ready(self, limit=None):
+        """Return once the app answers; raise `AppError` as soon as it is clear that it never will.
+
+        ``limit`` in seconds; without it `START_LIMIT`.
+        """
+        limit = limit or START_LIMIT
         deadline = time.monotonic() + limit
         while not self._settled.wait(0.1):
             if not self.alive and not self._readers[0].is_alive():

@@ -1,0 +1,96 @@
+"""What a race proves, on made-up races: each rule must hold, and must fail where its fact is missing."""
+
+import pytest
+
+from autograder.judge import evidence
+from autograder.judge.evidence import Sample
+from autograder.lab.races import Blocked, Canary, Race, Request
+
+
+def race_of(*spans, canaries=(), blocked=()):
+    requests = [Request(i, "/", start=start, end=end, status=200) for i, (start, end) in enumerate(spans)]
+    return Race("t", "app.py", requests, [Canary(*c, answered=True) for c in canaries], list(blocked), began=0.0)
+
+
+def looks(*rows):
+    """(time, slices, call) and, at will, waited and others."""
+    return [Sample(t, 0.0, rest[0] if rest else 0.0, slices, call, rest[1] if len(rest) > 1 else 0.0, 0.0)
+            for t, slices, call, *rest in rows]
+
+
+def test_all_at_once_needs_a_moment_that_is_certain():
+    assert evidence.all_at_once(race_of((0, 0.3), (0.01, 0.31)), [0.25, 0.25])
+    # answered so late that the second may have begun when the first had ended
+    assert not evidence.all_at_once(race_of((0, 0.3), (0.01, 0.56)), [0.25, 0.25])
+
+
+def test_load_can_only_take_the_proof_away():
+    for late in (0.0, 0.1, 0.2, 0.24):
+        assert evidence.all_at_once(race_of((0, 0.25), (0, 0.25 + late)), [0.25, 0.25])
+    for late in (0.25, 1.0, 9.0):
+        assert not evidence.all_at_once(race_of((0, 0.25), (0, 0.25 + late)), [0.25, 0.25])
+
+
+@pytest.mark.parametrize(
+    "ends, served",
+    [
+        ((0.25, 0.50, 0.75, 1.00), 1),
+        ((0.25, 0.26, 0.51, 0.52), 2),
+        ((0.25, 0.25, 0.26, 0.52), 3),
+        ((0.25, 0.26, 0.27, 0.28), None),
+    ],
+)
+def test_turns_are_counted(ends, served):
+    race = race_of(*((0.0, end) for end in ends))
+    assert evidence.at_a_time(race, [0.25] * 4, []) == served
+
+
+def test_turns_are_not_read_into_a_starved_machine():
+    race = race_of((0.0, 0.25), (0.0, 0.5))
+    starved = looks((0.2, 1, "poll", 0.0), (0.55, 2, "poll", 0.24))
+    assert evidence.at_a_time(race, [0.25, 0.25], starved) is None
+    others_starved = looks((0.2, 1, "poll", 0.0, 0.0), (0.55, 2, "poll", 0.0, 0.24))
+    assert evidence.at_a_time(race, [0.25, 0.25], others_starved) is None
+
+
+def test_a_group_that_was_not_surely_together_is_not_counted():
+    # one at a time, but the proof of the first gap drowned in load: saying "two" would be a guess
+    race = race_of((0.0, 0.25), (0.0, 0.55), (0.0, 0.80))
+    busy = looks((0.2, 1, "poll", 0.0), (0.54, 2, "poll", 0.2), (0.56, 3, "poll", 0.2), (0.9, 4, "poll", 0.2))
+    assert evidence.at_a_time(race, [0.25] * 3, busy) is None
+
+
+def test_overtaking_is_counted_only_between_the_last_sent_and_the_first_answer():
+    race = race_of((0.0, 0.3), (0.01, 0.31), canaries=[(0.005, 0.02), (0.05, 0.06), (0.29, 0.32)])
+    assert evidence.overtaken(race) == 1
+
+
+def test_asleep_outside_the_poller_needs_unchanged_slices():
+    resting = "232 0x5"
+    asleep = looks((0.0, 7, "230 0x1"), (0.01, 7, "230 0x1"), (0.05, 7, "230 0x1"))
+    assert evidence.asleep_outside(asleep, resting) == [pytest.approx(0.05)]
+    moving = looks((0.0, 7, "230 0x1"), (0.01, 8, "230 0x1"), (0.05, 9, "230 0x1"))
+    assert evidence.asleep_outside(moving, resting) == []
+    waiting_for_work = looks((0.0, 7, resting), (0.5, 7, resting))
+    assert evidence.asleep_outside(waiting_for_work, resting) == []
+    for_a_thread_that_has_no_cpu = looks((0.0, 7, "202 0x1", 0.0, 0.0), (0.05, 7, "202 0x1", 0.0, 0.045))
+    assert evidence.asleep_outside(for_a_thread_that_has_no_cpu, resting) == [pytest.approx(0.005)]
+
+
+def block(seconds, waited=0.0):
+    return Blocked(0.0, seconds, waited, "app.py", 3, "time.sleep(1)", "f")
+
+
+def test_stalls_leave_out_what_the_neighbours_did():
+    assert evidence.stalls(race_of((0, 1), blocked=[block(0.5)]), [], None)[0].seen == "turn"
+    assert not evidence.stalls(race_of((0, 1), blocked=[block(0.5, waited=0.49)]), [], None)
+    late = race_of((0, 1), canaries=[(0.1, 0.4)])
+    assert evidence.stalls(late, [], None)[0].seen == "canary"
+    starved = looks((0.05, 1, "poll", 0.0), (0.45, 2, "poll", 0.29))
+    assert not evidence.stalls(late, starved, None)
+
+
+def test_without_looks_nothing_is_excused_and_nothing_breaks():
+    assert evidence.queued([], 0, 1) == 0.0
+    assert evidence.poller([]) is None
+    assert evidence.poller(looks((0, 1, "running"), (1, 2, "232 0x5"))) == "232 0x5"

@@ -1,0 +1,94 @@
+"""exercise.toml: what it may say, and what a contributor is told when it is wrong."""
+
+import pytest
+
+from autograder import paths
+from autograder.judge.catalogue import catalogue
+from autograder.judge.exercise import ExerciseError, load, public_text
+
+GOOD = """
+lesson = "01_tea"
+title = "Tea"
+
+[[endpoint]]
+id = "brew"
+file = "brew.py"
+title = "Brewing"
+request = "GET /brew/{number}?wait={wait}"
+answer = { cup = "{number}", text = "cup {number}", list = ["{token}", 1] }
+points = { answers = 1, concurrency = 2 }
+
+[endpoint.accepted]
+plain = "as it should be"
+
+[endpoint.wrong]
+lock = "one at a time"
+sleep = { kind = "blocked", says = "time.sleep" }
+"""
+
+
+def write(folder, text):
+    (folder / "exercise.toml").write_text(text)
+    return folder
+
+
+def test_calls_are_fresh_and_answers_fit_them(tmp_path):
+    endpoint = load(write(tmp_path, GOOD)).endpoint("brew")
+    calls = [endpoint.call(0.25) for _ in range(20)]
+    assert len({call.path for call in calls}) == 20
+    for call in calls:
+        number = int(call.path.split("/")[2].split("?")[0])
+        assert call.path.endswith("?wait=0.25") and call.wait == 0.25 and call.method == "GET"
+        assert call.expected["cup"] == number and call.expected["text"] == f"cup {number}"
+        assert call.expected["list"][1] == 1 and len(call.expected["list"][0]) == 12
+
+
+@pytest.mark.parametrize(
+    "change, says",
+    [
+        (("[[endpoint]]", "[[endpoint"), "not valid TOML"),
+        (('title = "Tea"\n', ""), "lacks 'title'"),
+        (('file = "brew.py"', 'fiel = "brew.py"'), "unknown key 'fiel'"),
+        (("GET /brew", "/brew"), "must begin with a method"),
+        (("concurrency = 2", "speed = 2"), "points must name answers and concurrency"),
+        (('"one at a time"', '"slow"'), "unknown diagnosis 'slow'"),
+    ],
+)
+def test_mistakes_are_told_in_a_sentence(tmp_path, change, says):
+    with pytest.raises(ExerciseError, match=says):
+        load(write(tmp_path, GOOD.replace(*change)))
+
+
+def test_missing_file_and_unknown_endpoint(tmp_path):
+    with pytest.raises(ExerciseError, match="no exercise.toml"):
+        load(tmp_path)
+    with pytest.raises(ExerciseError, match="It has: brew"):
+        load(write(tmp_path, GOOD)).endpoint("tea")
+
+
+def test_catalogue_and_files_must_agree(tmp_path):
+    exercise = load(write(tmp_path, GOOD))
+    with pytest.raises(ExerciseError, match="brew/accepted/plain is named, but has no file"):
+        catalogue(exercise)
+    folder = tmp_path / "answers" / "brew" / "accepted"
+    folder.mkdir(parents=True)
+    (folder / "plain.py").touch()
+    (folder / "other.py").touch()
+    with pytest.raises(ExerciseError, match="other is a file that exercise.toml does not name"):
+        catalogue(exercise)
+
+
+@pytest.mark.parametrize("folder", paths.exercises(), ids=lambda folder: folder.name)
+def test_learners_get_no_catalogue(folder, tmp_path):
+    text = public_text(folder)
+    assert "[endpoint.accepted]" not in text and "[endpoint.wrong]" not in text and "one_thread" not in text
+    public, private = load(write(tmp_path, text)), load(folder)
+    for mine, theirs in zip(private.endpoints, public.endpoints, strict=True):
+        assert (theirs.id, theirs.request, theirs.points) == (mine.id, mine.request, mine.points)
+        assert not theirs.accepted and not theirs.wrong
+
+
+@pytest.mark.parametrize("folder", paths.exercises(), ids=lambda folder: folder.name)
+def test_the_catalogue_is_large_enough(folder):
+    for endpoint in load(folder).endpoints:
+        assert len(endpoint.accepted) >= 5 and len(endpoint.wrong) >= 8

@@ -1,0 +1,50 @@
+"""Reports come from a process that the learner's code shares: whatever is not one of ours is dropped."""
+
+import json
+import random
+
+import pytest
+
+from autograder.lab import reports
+
+GOOD = {
+    "ready": {"event": "ready", "port": 80},
+    "turn": {"event": "turn", "start": 1.0, "end": 2.0, "waited": 0.0, "where": [{"file": "a", "line": 3}]},
+    "failed": {"event": "failed", "stage": "import", "type": "E", "message": "m", "where": [{"line": 1}]},
+    "here": {"event": "here", "question": 1},
+}
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_reports_of_the_host_are_taken(name):
+    assert reports.parse(json.dumps(GOOD[name]).encode())["event"] == name
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"", b"{", b"[]", b"null", b"7", b"\xff\xfe", b"[" * 100_000,
+        b'{"event": "unknown"}', b'{"event": ["turn"]}', b'{"event": "ready", "port": "x"}',
+        b'{"event": "ready", "port": null}', b'{"event": "turn", "start": 1, "end": NaN, "where": []}',
+        b'{"event": "turn", "start": 1, "end": Infinity, "where": []}',
+        b'{"event": "turn", "start": 1, "end": 2, "where": [{"line": 1, "file": 7}]}',
+        b'{"event": "turn", "start": 1, "end": 2, "where": 3}', b'{"event": "turn"}',
+    ],
+)  # fmt: skip
+def test_anything_else_is_dropped(line):
+    assert reports.parse(line) is None
+
+
+def test_long_texts_are_cut():
+    report = {**GOOD["failed"], "message": "x" * 10**6, "where": [{"line": 1}] * 1000}
+    taken = reports.parse(json.dumps(report).encode())
+    assert len(taken["message"]) == reports.TEXT_LIMIT and len(taken["where"]) == 10
+
+
+def test_random_damage_never_raises():
+    rng = random.Random(7)
+    for _ in range(5000):
+        data = bytearray(json.dumps(rng.choice(list(GOOD.values()))).encode())
+        for _ in range(rng.randrange(1, 6)):
+            data[rng.randrange(len(data))] = rng.randrange(256)
+        reports.parse(bytes(data))
