@@ -28,8 +28,7 @@
 # - two apps that look alike can differ in exactly that;
 # - a picture of the race tells which of the two you have, and which line is to blame;
 # - the notebook that you are reading has the same weakness as the app.
-
-# %% [markdown]
+#
 # ## How to read
 #
 # Read a cell, then run it with **Shift-Enter**. Run the cells in their order, from the top.
@@ -86,7 +85,7 @@ print("The answer was", one.requests[0].body)
 # ## Ten at once
 #
 # Now ten people ask for a cup at the same moment.
-# There is one app, and it has one thread. Each cup still takes 0.2 seconds.
+# There is one app, and one thread in it that answers. Each cup still takes 0.2 seconds.
 #
 # How many seconds until the last of them has their tea?
 # Put your number in the place of `None`. You may also leave it as it is.
@@ -152,8 +151,6 @@ print(f"One cup took {one.seconds:.2f} s before and takes {one_hasty.seconds:.2f
 
 # %%
 sick = await lab.race("/tea/{i}", n=10, title="ten cups")
-
-# %%
 lab.side_by_side(healthy, sick, titles=("tea.py", "hasty_tea.py"))
 
 # %% [markdown]
@@ -185,13 +182,9 @@ print(f"A canary waited {sick.worst_canary:.2f} s; before, the slowest waited {h
 # `time.sleep(0.2)` says: *this thread does nothing for 0.2 seconds.*
 # The thread is the loop. So the loop does nothing, for nobody.
 #
-# How late the loop comes to a thing that is due is called **loop lag**. It is counted in milliseconds.
-
-# %%
-print(f"Longest loop lag in tea.py: {healthy.loop_lag:.0f} ms. (0 stands for less than is worth counting.)")
-print(f"Longest loop lag in hasty_tea.py: {sick.loop_lag:.0f} ms.")
-
-# %% [markdown]
+# How late the loop comes to a thing that is due is called **loop lag**, and it is counted in milliseconds.
+# The stretch that was printed above is a loop lag.
+#
 # The word `async` in front of a function does not make it wait politely. What counts is the call at the very end
 # of the chain. In `tea.py` the chain ends in `asyncio.sleep`, in `hasty_tea.py` in `time.sleep`.
 #
@@ -345,4 +338,4 @@ print("Status:", nested.requests[0].status, "because", nested.errors[0]["message
 # - FastAPI, *Concurrency and async / await*: https://fastapi.tiangolo.com/async/
 # - nest-asyncio: https://github.com/erdewit/nest_asyncio
 #
-# Next: lesson 01, *Sleeping*.
+# Next: lesson 01, *Sleeping*, in the folder `01_sleeping`.
