@@ -3,10 +3,11 @@
 Hidden tests call the same judge with fresh inputs; nothing here knows more than a learner may see.
 """
 
+from datetime import datetime
 from pathlib import Path
 
 from ..lab import live, timeline
-from ..lab.races import Request, Race
+from ..lab.races import Canary, Race, Request
 from .exercise import Exercise, ExerciseError, load
 from .verdict import N, WAIT, Judge
 
@@ -27,27 +28,29 @@ class Checks:
     async def answers(self, name):
         """Raise `NotYet` unless the endpoint's app, as saved by its %%app cell, answers rightly."""
         verdict = await self._judge(name).answers()
-        self._settle(verdict, f"{name}: the answers are right. (This says nothing about other requests meanwhile.)")
+        self._settle(name, verdict, f"{name}: the answers are right. (This says nothing about other requests meanwhile.)")
 
     async def race(self, name):
         """Race the endpoint, draw it, and raise `NotYet` unless the requests ran side by side."""
         verdict = await self._judge(name).side_by_side()
         self._settle(
+            name,
             verdict,
             f"{name}: {N} requests waited side by side, and the loop stayed free.\n"
-            "The hidden tests look again, with other requests and for longer.",
+            "The hidden tests look again, with other numbers and other waits.",
         )
 
     async def concurrency(self, name):
         """The hidden test: the whole verdict on concurrency, repeated until it is certain."""
         verdict = await self._judge(name).concurrency()
-        self._settle(verdict, f"{name}: concurrency proved.")
+        self._settle(name, verdict, f"{name}: concurrency proved.")
 
     def target(self, name):
         """Draw the picture that a right answer makes: all requests side by side, and a loop that stays free."""
         endpoint = self._exercise.endpoint(name)
         requests = [Request(i, "", start=0.0, end=WAIT, status=200) for i in range(N)]
-        ideal = Race(f"the aim for {endpoint.request.split('?')[0]}", endpoint.file, requests, began=0.0, end=WAIT)
+        canaries = [Canary(0.02 * i, 0.02 * i + 0.003, answered=True) for i in range(int(WAIT / 0.02))]
+        ideal = Race(f"the aim for {endpoint.route}", endpoint.file, requests, canaries, began=0.0, end=WAIT)
         if live.possible():
             from IPython.display import display
 
@@ -59,9 +62,12 @@ class Checks:
             raise NotYet(f"there is no {endpoint.file} yet. Run the cell that starts with %%app {endpoint.file} first.")
         return Judge(Path(endpoint.file), endpoint)
 
-    def _settle(self, verdict, praise):
+    def _settle(self, name, verdict, praise):
         if not verdict.passed:
-            raise NotYet(verdict.diagnosis)
+            file = Path(self._exercise.endpoint(name).file)
+            # an edited cell that was not run is the commonest surprise: say which state was judged
+            saved = datetime.fromtimestamp(file.stat().st_mtime).strftime("%H:%M:%S")
+            raise NotYet(f"{verdict.diagnosis}\n({file} as it was saved at {saved}: run its cell after each change.)")
         print(praise)
 
 

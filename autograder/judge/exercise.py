@@ -60,6 +60,11 @@ class Endpoint:
     accepted: dict = field(default_factory=dict)
     wrong: dict = field(default_factory=dict)
 
+    @property
+    def route(self):
+        """The request without its query, as people say it: ``GET /reports/{number}``."""
+        return self.request.split("?")[0]
+
     def item(self, part):
         """The name of a graded item: the grade_id of its cell."""
         return f"{self.id}_{part}"

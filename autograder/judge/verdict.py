@@ -124,7 +124,7 @@ async def _concurrency(app, endpoint, trials, confirm, show=False):
         waits = [wait * random.uniform(1.0, 1.1) for _ in range(N)]
         calls = [endpoint.call(w) for w in waits]
         race = await _race(
-            app, calls, ANSWER_LIMIT + sum(waits), show=show and trial == 1, title=endpoint.request.split("?")[0],
+            app, calls, ANSWER_LIMIT + sum(waits), show=show and trial == 1, title=endpoint.route,
         )
         found = _fault(race, calls, resting)
         if found:

@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import os
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from . import live, server
 from .racing import racer
@@ -31,6 +33,11 @@ class Request:
         return None if self.end is None or self.start is None else self.end - self.start
 
     @property
+    def route(self):
+        """The path without its query."""
+        return self.path.split("?")[0]
+
+    @property
     def ok(self):
         return self.status is not None and self.status < 400 and not self.error
 
@@ -38,6 +45,8 @@ class Request:
 @dataclass
 class Canary:
     """A cheap request that shows whether the loop still answers; ``waited`` is the racer's own CPU queueing."""
+
+    LATE: ClassVar = 0.05  # s: one that is under way for longer is late, and drawn so
 
     start: float
     end: float | None = None
@@ -72,7 +81,13 @@ class Blocked:
         """What blocked, as learners say it: ``time.sleep(0.2)`` in line 9."""
         if self.in_app and self.line:
             return f"{self.code} in line {self.line}"
-        return f"{self.function} in {self.file.rsplit('/', 1)[-1]}" if self.function else "something"
+        return f"{self.function} in {os.path.basename(self.file)}" if self.function else "something"
+
+
+    @property
+    def place(self):
+        """Where it blocked: ``line 9, in pause, in shop.py``."""
+        return f"line {self.line}, in {self.function}, in {os.path.basename(self.file)}"
 
 
 @dataclass
@@ -107,7 +122,23 @@ class Race:
     @property
     def loop_lag(self):
         """The longest stretch in which the loop answered nobody, in milliseconds, neighbours left out."""
-        return 1000 * max((b.seconds for b in self.blocked), default=0.0)
+        return 1000 * self.worst_block.seconds if self.blocked else 0.0
+
+    @property
+    def worst_block(self):
+        """The longest of ``blocked``, or None if the loop was never blocked."""
+        return max(self.blocked, key=lambda b: b.seconds, default=None)
+
+    @property
+    def mixed(self):
+        """True if the requests went to different places, so that comparing them with each other says nothing."""
+        return len({r.route for r in self.requests}) > 1 and "{" not in self.title
+
+    @property
+    def loop_state(self):
+        """The state of the loop in a few words, for when it was never blocked."""
+        late = any(c.end is not None and c.end - c.start - c.waited >= Canary.LATE for c in self.canaries)
+        return "never blocked for long, but busy" if late else "free"
 
     @property
     def blocked_seconds(self):
@@ -191,7 +222,9 @@ def sentence(race):
         what = first.error or (f"status {first.status}" if first.status else "no answer")
         return f"{race.title}: none of the {n} requests got a good answer ({what})."
     parts = []
-    if n > 1:
+    if n > 1 and race.mixed:
+        parts.append(f"{race.title}: {n} requests took {race.seconds:.2f} s together.")
+    elif n > 1:
         parts.append(
             f"{race.title}: {n} requests took {race.seconds:.2f} s together, "
             f"{race.ratio:.1f} times the quickest of them ({race.quickest:.2f} s)."
@@ -201,10 +234,13 @@ def sentence(race):
     if len(answered) < n:
         parts.append(f"{n - len(answered)} of them failed.")
     if race.blocked:
-        worst = max(race.blocked, key=lambda b: b.seconds)
-        parts.append(f"The event loop was blocked for {race.blocked_seconds:.2f} s, most of it by {worst.cause}.")
-    else:
+        parts.append(
+            f"The event loop was blocked for {race.blocked_seconds:.2f} s, most of it by {race.worst_block.cause}."
+        )
+    elif race.loop_state == "free":
         parts.append("The event loop stayed free.")
+    else:
+        parts.append(f"The event loop was {race.loop_state}.")
     if race.canaries:
         parts.append(f"The slowest canary waited {1000 * race.worst_canary:.0f} ms for its answer.")
     return " ".join(parts)
@@ -225,7 +261,8 @@ async def race(path, n=10, *, method="GET", json=None, title=None, app=None, sho
     if not paths or not all(isinstance(p, str) and p.startswith("/") for p in paths):
         raise server.AppError('A race needs at least one path that begins with a slash, as in lab.race("/brew", n=10).')
     requests = [{"key": i, "method": method, "path": p, "json": json} for i, p in enumerate(paths)]
-    return await run(app, requests, title=title or paths[0].split("?")[0], show=show, limit=limit)
+    title = title or (path if isinstance(path, str) else " and ".join(dict.fromkeys(p.split("?")[0] for p in paths)))
+    return await run(app, requests, title=title.split("?")[0], show=show, limit=limit)
 
 
 async def run(app, requests, *, title, show=False, limit=LIMIT, sample=False, canary=CANARY):

@@ -16,7 +16,6 @@ FAILED = "#8a8a8a"
 FREE = "#cfe8cf"
 BLOCKED = "#c8452d"
 LATE = "#e8a33d"
-LATE_FROM = 0.05  # s: a canary that waited longer is drawn as late
 WIDTH = 9.0  # inches
 
 _drawing = threading.Lock()  # matplotlib's font cache and text layout are not safe in two threads at once
@@ -94,14 +93,16 @@ def _panel(axes, race, now, span, title=None, names=True):
         _request(axes, row, request, now, span)
     _canaries(axes, rows + 0.6, race, now)
     _loop(axes, rows + 1.9, race, now, span)
-    axes.set_ylim(rows + 3.0, -0.7)
+    axes.set_ylim(rows + 3.15, -0.7)
     axes.set_xlim(0, span)
     axes.set_xlabel("seconds since the race began")
     step = 1 if rows <= 12 else 5
     ticks = list(range(0, rows, step))
     axes.set_yticks([*ticks, rows + 0.6, rows + 1.9])
-    if names:
-        axes.set_yticklabels([*(f"answer {row + 1}" for row in ticks), "canary", "event loop"])
+    if names or race.mixed:
+        order = sorted(race.requests, key=_answered)
+        labels = [_short(order[row].route) if race.mixed else f"answer {row + 1}" for row in ticks]
+        axes.set_yticklabels([*labels, "canary", "event loop"])
     else:
         axes.set_yticklabels([])
     axes.tick_params(axis="y", length=0)
@@ -113,6 +114,10 @@ def _panel(axes, race, now, span, title=None, names=True):
 def _answered(request):
     """Sort key: rows stand in the order of the answers, so that a queue looks like a staircase."""
     return (request.end is None, request.end or 0.0, request.key)
+
+
+def _short(route):
+    return route if len(route) <= 22 else route[:21] + "…"
 
 
 def _request(axes, row, request, now, span):
@@ -140,20 +145,19 @@ def _request(axes, row, request, now, span):
 
 
 def _canaries(axes, row, race, now):
-    good, late, waiting = [], [], []
+    good, late = [], []
     for canary in race.canaries:
         end = canary.end if canary.end is not None else now
         if end is None:
             continue
         seconds = end - canary.start
         piece = (canary.start, seconds)
-        if canary.end is not None and canary.answered and seconds < LATE_FROM:
+        if canary.end is not None and canary.answered and seconds < canary.LATE:
             good.append(piece)
-        elif seconds >= LATE_FROM or canary.end is not None:
+        elif seconds >= canary.LATE:
             late.append(piece)
-        else:
-            waiting.append(piece)
-    for pieces, color, hatch in ((good, "#3d8b3d", None), (waiting, FREE, None), (late, LATE, "..")):
+        # what is left is short and has no answer: it was sent just now, or just before the race ended
+    for pieces, color, hatch in ((good, "#3d8b3d", None), (late, LATE, "..")):
         if pieces:
             axes.broken_barh(pieces, (row - 0.3, 0.6), facecolor=color, hatch=hatch, edgecolor="white", linewidth=0.3)
     if late:
@@ -176,15 +180,15 @@ def _loop(axes, row, race, now, span):
     if now is not None and race.pending_block is not None:
         blocks.append(race.pending_block)
     if not blocks:
-        axes.text(span * 0.01, row, "free", va="center", ha="left", fontsize=8)
+        axes.text(span * 0.01, row, race.loop_state, va="center", ha="left", fontsize=8)
         return
-    pieces = [(b.start, b.end - b.start) for b in blocks]
+    pieces = _merged([(b.start, b.end - b.start) for b in blocks])
     axes.broken_barh(pieces, (row - 0.35, 0.7), facecolor=BLOCKED, hatch="///", edgecolor="white", linewidth=0)
     total = sum(b.seconds for b in blocks)
     worst = max(blocks, key=lambda b: b.seconds)
     axes.text(
         0,
-        row + 0.78,
+        row + 0.72,
         f"blocked for {total:.2f} s: {worst.cause}",
         va="center",
         ha="left",
@@ -192,3 +196,15 @@ def _loop(axes, row, race, now, span):
         color="#7a1f10",
         fontweight="bold",
     )
+
+
+def _merged(pieces):
+    """Pieces of (start, seconds) with a gap of under 5 ms between them drawn as one."""
+    merged = []
+    for start, seconds in sorted(pieces):
+        if merged and start - sum(merged[-1]) < 0.005:
+            first = merged[-1][0]
+            merged[-1] = (first, max(sum(merged[-1]), start + seconds) - first)
+        else:
+            merged.append((start, seconds))
+    return merged

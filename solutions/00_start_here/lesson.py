@@ -165,7 +165,7 @@ lab.side_by_side(healthy, sick, titles=("tea.py", "hasty_tea.py"))
 # The next cell takes these facts from the race and says them in words.
 
 # %%
-worst = max(sick.blocked, key=lambda block: block.seconds)
+worst = sick.worst_block
 print(f"Ten cups took {sick.ratio:.1f} times as long as the quickest; before it was {healthy.ratio:.1f} times.")
 print(f"The loop was held by {worst.cause}, for {worst.seconds:.2f} s at a stretch.")
 print(f"A canary waited {sick.worst_canary:.2f} s; before, the slowest waited {healthy.worst_canary:.2f} s.")

@@ -150,7 +150,7 @@ print(f"The slowest canary waited {bad.worst_canary:.2f} s before, and {good.wor
 # And the guest who wants nothing but the menu?
 
 # %%
-mixed_again = await lab.race(orders, show=False)
+mixed_again = await lab.race(orders)
 print(f"The menu took {mixed.requests[3].seconds:.2f} s before and {mixed_again.requests[3].seconds:.2f} s now.")
 
 # %% [markdown]
@@ -219,8 +219,8 @@ for file in ("cafe.py", "beans.py"):
 
 # %%
 helper = await lab.race("/beans/{i}", n=5, title="/beans")
-block = max(helper.blocked, key=lambda block: block.seconds)
-print(f"{block.code} in line {block.line}, in the function {block.function}, in {Path(block.file).name}")
+block = helper.worst_block
+print(f"{block.code}: {block.place}")
 
 # %% [markdown]
 # This names the place where the thread slept. The place that you change may be another.
