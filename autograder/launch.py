@@ -51,7 +51,9 @@ def check_port(port: int) -> None:
         except PermissionError:
             raise Trouble(f"Port {port} needs rights that you do not have: choose one above 1023.") from None
         except OSError:
-            raise Trouble(f"Port {port} is in use: choose another, or leave out --port and a free one is found.") from None
+            raise Trouble(
+                f"Port {port} is in use: choose another, or leave out --port and a free one is found."
+            ) from None
 
 
 def serve(notebooks: Path, page: str, browser: bool, port: int | None) -> None:
@@ -70,10 +72,15 @@ def serve(notebooks: Path, page: str, browser: bool, port: int | None) -> None:
     if port is not None:
         arguments += [f"--ServerApp.port={port}", "--ServerApp.port_retries=0"]
     server = LabApp.initialize_server(argv=arguments)
-    print("The course is open in JupyterLab at this address (Ctrl-C here stops it):", file=sys.stderr, flush=True)
-    print(f"http://{ADDRESS}:{server.port}{page}?token={server.identity_provider.token}", flush=True)
-    # From here on the server's critical messages are its own banner and farewell, which say the same once more.
-    server.log.addFilter(lambda record: record.levelno < logging.CRITICAL)
+
+    def announce() -> None:
+        print("The course is open in JupyterLab at this address (Ctrl-C here stops it):", file=sys.stderr, flush=True)
+        print(f"http://{ADDRESS}:{server.port}{page}?token={server.identity_provider.token}", flush=True)
+
+    # Binding the port is the first thing that the loop has been given to do; this comes after it.
+    server.io_loop.add_callback(announce)
+    # From here on what the server calls critical is its banner and its farewell, unless it is a port just lost.
+    server.log.addFilter(lambda record: record.levelno < logging.CRITICAL or "ERROR" in record.getMessage())
     stop_on_signals(server)
     server.start()
     print("Stopped.", file=sys.stderr, flush=True)
