@@ -126,7 +126,7 @@ class Environment:
         packages = installer.count(self.locks(want))
 
         version = f"{sys.version_info[0]}.{sys.version_info[1]}"
-        with open(self.log, "w", encoding="utf-8") as log:
+        with open(self.log, "w", encoding="utf-8", buffering=1) as log:
             run = installer.Runner(log, say, guard, clean_environment(self))
             if update:
                 say("The list of packages has changed: bringing the environment up to date.")

@@ -119,7 +119,7 @@ def fetch_uv(run: Runner, python: Path, lock: Path) -> bool:
     except Failed as failed:
         if trouble.recognise(failed.output) is not None:
             raise run.give_up(failed) from None
-        run.say("    uv does not exist for this machine: going on with pip, which takes longer")
+        run.say("    uv cannot be had here: going on with pip, which takes longer")
         return False
     return True
 
@@ -144,6 +144,9 @@ def install(run: Runner, python: Path, bin_folder: Path, locks: list[Path], by_u
     try:
         run.step(command, "installing", _pip_variables(), _show_pip())
     except Failed as failed:
+        if "(from versions: none)" in failed.output and trouble.recognise(failed.output) is None:
+            # All that pip says of an index that it did not reach, when it was told not to retry.
+            raise Trouble(trouble.NETWORK) from None
         raise run.give_up(failed) from None
 
 
@@ -177,6 +180,9 @@ def _pip_variables() -> dict[str, str]:
 def uv_variables(run: Runner, python: Path) -> dict[str, str]:
     """Tell uv what pip has been told about this machine's indexes; what the user told uv itself stays."""
     variables = {"UV_PYTHON_DOWNLOADS": "never", "UV_NO_PROGRESS": "1"}
+    if "UV_CACHE_DIR" not in os.environ and not os.access(Path.home(), os.W_OK):
+        # Containers run as anyone: a home that cannot be written to must not cost uv.
+        variables["UV_CACHE_DIR"] = str(python.parent.parent.parent / "uv-cache")
     try:
         listed = run.step([python, "-m", "pip", "config", "list"], "reading pip's configuration", _pip_variables())
     except Failed:
