@@ -107,8 +107,12 @@ def parser() -> argparse.ArgumentParser:
     bench = commands.add_parser("bench", help="measure the course itself", description="Measure the course itself.")
     benches = bench.add_subparsers(dest="bench", metavar="WHAT", required=True)
     verdicts = command(benches, "verdicts", "grade the catalogue of known answers again and again", _bench_verdicts)
-    verdicts.add_argument("--rounds", type=_at_least_one, default=1, metavar="N", help="times through the catalogue (default: 1)")
-    verdicts.add_argument("--hogs", type=_count, default=0, metavar="N", help="processes that burn CPU meanwhile (default: 0)")
+    verdicts.add_argument(
+        "--rounds", type=_at_least_one, default=1, metavar="N", help="times through the catalogue (default: 1)"
+    )
+    verdicts.add_argument(
+        "--hogs", type=_count, default=0, metavar="N", help="processes that burn CPU meanwhile (default: 0)"
+    )
     verdicts.add_argument("--exercise", metavar="ID", help="only this exercise")
 
     klass = commands.add_parser("class", help="teach with the course", description="Teach with the course.")
@@ -117,8 +121,12 @@ def parser() -> argparse.ArgumentParser:
     new.add_argument("folder", metavar="FOLDER", help="the folder to make")
 
     lock = command(commands, "lock", "maintainers: pin the packages anew", _lock)
-    lock.add_argument("--check", action="store_true", help="change nothing, fail when pyproject.toml and the locks disagree")
-    lock.add_argument("--upgrade", action="store_true", help="take the newest versions instead of keeping the pinned ones")
+    lock.add_argument(
+        "--check", action="store_true", help="change nothing, fail when pyproject.toml and the locks disagree"
+    )
+    lock.add_argument(
+        "--upgrade", action="store_true", help="take the newest versions instead of keeping the pinned ones"
+    )
     return top
 
 

@@ -57,14 +57,18 @@ def problems(root: Path = ROOT) -> list[str]:
             found.append(f"lock/{name} was not made from this pyproject.toml")
         if re.search(r"https?://|file:|^-", text, re.M):
             found.append(f"lock/{name} names an index or a path")
-        unhashed = [block.split("==")[0] for block in re.split(r"\n(?=\S)", text) if "==" in block.split("\n")[0] and "--hash=" not in block]
+        unhashed = [
+            block.split("==")[0]
+            for block in re.split(r"\n(?=\S)", text)
+            if "==" in block.split("\n")[0] and "--hash=" not in block
+        ]
         if unhashed:
             found.append(f"lock/{name} has no hash for {', '.join(unhashed)}")
     course, test = pins(texts["course.txt"]), pins(texts["test.txt"])
     for name in sorted(course.keys() & test.keys()):
         if course[name] != test[name]:
             found.append(f"lock/course.txt and lock/test.txt disagree about {name}")
-    if not f"{OLDEST}" in project["project"]["requires-python"]:
+    if OLDEST not in project["project"]["requires-python"]:
         found.append(f"pyproject.toml no longer starts at Python {OLDEST}, the locks do")
     return found + conda_problems(root, project)
 
@@ -113,7 +117,16 @@ def without_wheels(root: Path = ROOT) -> list[str]:
         for python in PYTHONS:
             if (platform, python) in KNOWN:
                 continue
-            command = [env.bin / "uv", "pip", "install", "--quiet", "--dry-run", "--target", os.devnull + "-none", "--no-deps"]
+            command = [
+                env.bin / "uv",
+                "pip",
+                "install",
+                "--quiet",
+                "--dry-run",
+                "--target",
+                os.devnull + "-none",
+                "--no-deps",
+            ]
             command += ["--only-binary", ":all:", "--python-platform", platform, "--python-version", python]
             for name in LOCKS:
                 command += ["-r", f"lock/{name}"]

@@ -11,7 +11,9 @@ from autograder.environment import ROOT, say
 from autograder.trouble import Trouble, recognise
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-NO_BROWSER = "The tests drive a browser and there is none: install Chromium (or point CHROMIUM at one), then run it again."
+NO_BROWSER = (
+    "The tests drive a browser and there is none: install Chromium (or point CHROMIUM at one), then run it again."
+)
 
 
 def find_chromium() -> str | None:
@@ -71,7 +73,9 @@ def runs(path: str) -> bool:
 def _quietly(command: list[str]) -> str:
     """Run a step; its output is only looked at when all of them failed."""
     variables = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    done = subprocess.run(command, env=variables, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace")
+    done = subprocess.run(
+        command, env=variables, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace"
+    )
     return done.stdout + done.stderr
 
 
