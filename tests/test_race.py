@@ -128,7 +128,7 @@ async def test_the_pictures_say_in_words_what_they_show(shop):
     before = await lab.race("/blocked?wait=0.1", n=3)
     after = await lab.race("/free?wait=0.1", n=3)
     for race in (before, after):
-        shown = timeline.bundle(race, 80)
+        shown = timeline.bundle(lab.draw(race), race.sentence, 80)
         assert picture(shown).startswith(b"\x89PNG")
         assert f'alt="{race.title}: 3 requests' in shown["text/html"]
         assert shown["text/plain"] == race.sentence
@@ -137,6 +137,8 @@ async def test_the_pictures_say_in_words_what_they_show(shop):
     assert "free" in [text.get_text() for text in lab.draw(after).axes[0].texts]
     hatched = [c for c in lab.draw(before).axes[0].collections if c.get_hatch()]
     assert hatched, "colour alone must not carry it"
+    left, right = timeline.compare(before, after).axes
+    assert left.get_xlim() == right.get_xlim(), "one scale for both"
     assert lab.side_by_side(before, after) is None
 
 

@@ -51,10 +51,7 @@ class Checks:
         requests = [Request(i, "", start=0.0, end=WAIT, status=200) for i in range(N)]
         canaries = [Canary(0.02 * i, 0.02 * i + 0.003, answered=True) for i in range(int(WAIT / 0.02))]
         ideal = Race(f"the aim for {endpoint.route}", endpoint.file, requests, canaries, began=0.0, end=WAIT)
-        if live.possible():
-            from IPython.display import display
-
-            display(timeline.bundle(ideal, live.FINAL_DPI), raw=True)
+        live.show(timeline.bundle(timeline.draw(ideal), ideal.sentence))
 
     def _judge(self, name):
         endpoint = self._exercise.endpoint(name)

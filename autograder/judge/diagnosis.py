@@ -11,13 +11,12 @@ def blocked(stalls, requests):
             "Look for a call that waits without `await`."
         )
     block = named.block
-    total = sum(stall.seconds for stall in stalls if stall.block is not None)
-    text = (
-        f"The event loop was blocked for {total:.2f} s in all, most of it by {block.cause}"
-        + (f" (in {block.function})" if block.in_app and block.function != "<module>" else "")
-        + ". While that call lasts, nobody else is answered."
+    total = sum(stall.block.seconds for stall in stalls if stall.block is not None)
+    function = f" (in {block.function})" if block.in_app and block.function != "<module>" else ""
+    return (
+        f"The event loop was blocked for {total:.2f} s in all, most of it by {block.cause}{function}. "
+        "While that call lasts, nobody else is answered."
     )
-    return text
 
 
 def one_at_a_time():

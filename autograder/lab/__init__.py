@@ -9,10 +9,11 @@ A notebook imports this package as ``lab`` and uses what is listed here::
 Imports run downwards only: the lab knows nothing of exercises, points or verdicts.
 """
 
+from .live import side_by_side
 from .loops import allow_asyncio_run
 from .races import Race, race
 from .server import AppError, Server, current, serve, stop
-from .timeline import draw, side_by_side
+from .timeline import draw
 
 __all__ = [
     "AppError",

@@ -15,7 +15,6 @@ from . import timeline
 
 REDRAW_EVERY = 0.1  # s
 LIVE_DPI = 80
-FINAL_DPI = 144
 
 
 def possible():
@@ -23,6 +22,21 @@ def possible():
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython else None
     return shell is not None and getattr(shell, "kernel", None) is not None
+
+
+def show(data):
+    """Display a bundle of MIME types in the notebook; nothing happens elsewhere.  Returns the display's handle."""
+    if not possible():
+        return None
+    from IPython.display import display
+
+    return display(data, raw=True, display_id=True)
+
+
+def side_by_side(before, after, titles=("before", "after")):
+    """Show two races on one time scale in the notebook, with what they say in words under them."""
+    text = f"{titles[0]}: {before.sentence}\n{titles[1]}: {after.sentence}"
+    show(timeline.bundle(timeline.compare(before, after, titles), text))
 
 
 class Drawing:
@@ -43,7 +57,7 @@ class Drawing:
             return
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
-        self._show(await asyncio.to_thread(timeline.bundle, self.race, FINAL_DPI))
+        self._show(await asyncio.to_thread(lambda: timeline.bundle(timeline.draw(self.race), self.race.sentence)))
 
     async def _draw(self):
         while True:
@@ -56,13 +70,12 @@ class Drawing:
 
     def _frame(self, now):
         yield_cpu()
-        return timeline.bundle(self.race, LIVE_DPI, now=now)
+        figure = timeline.draw(self.race, now)
+        return timeline.bundle(figure, f"{self.race.title}: {now:.1f} s so far.", LIVE_DPI)
 
     def _show(self, data):
-        from IPython.display import display
-
         if self._handle is None:
-            self._handle = display(data, raw=True, display_id=True)
+            self._handle = show(data)
         else:
             self._handle.update(data, raw=True)
 

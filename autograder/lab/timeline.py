@@ -17,6 +17,7 @@ FREE = "#cfe8cf"
 BLOCKED = "#c8452d"
 LATE = "#e8a33d"
 WIDTH = 9.0  # inches
+FINAL_DPI = 144
 
 _drawing = threading.Lock()  # matplotlib's font cache and text layout are not safe in two threads at once
 
@@ -29,36 +30,23 @@ def draw(race, now=None):
         return figure
 
 
-def side_by_side(before, after, titles=("before", "after")):
-    """Show two races on one time scale, the first on the left, with both sentences under them."""
+def compare(before, after, titles=("before", "after")):
+    """Return the `Figure` of two races on one time scale, the first on the left."""
     with _drawing:
         figure = Figure(figsize=(WIDTH * 1.25, max(_height(before), _height(after))), layout="constrained")
         left, right = figure.subplots(1, 2)
         span = max(_span(before, None), _span(after, None))
         _panel(left, before, None, span, title=f"{titles[0]}: {before.title}")
         _panel(right, after, None, span, title=f"{titles[1]}: {after.title}", names=False)
-        data = _data(figure, 144, f"{titles[0]}: {before.sentence}\n{titles[1]}: {after.sentence}")
-    from . import live
-
-    if live.possible():
-        from IPython.display import display
-
-        display(data, raw=True)
-    return None
+        return figure
 
 
-def bundle(race, dpi, now=None):
-    """The picture as a notebook shows it: a dictionary of MIME types, with its text beside it."""
-    text = race.sentence if now is None else f"{race.title}: {now:.1f} s so far."
-    figure = draw(race, now)
-    with _drawing:
-        return _data(figure, dpi, text)
-
-
-def _data(figure, dpi, text):
+def bundle(figure, text, dpi=FINAL_DPI):
+    """A figure as a notebook shows it: a dictionary of MIME types, with ``text`` under it and as its alternative."""
     file = io.BytesIO()
-    figure.set_dpi(dpi)
-    FigureCanvasAgg(figure).print_png(file, pil_kwargs={"compress_level": 1})
+    with _drawing:
+        figure.set_dpi(dpi)
+        FigureCanvasAgg(figure).print_png(file, pil_kwargs={"compress_level": 1})
     picture = base64.b64encode(file.getvalue()).decode()
     said = html.escape(text)
     width = round(figure.get_figwidth() * 96)

@@ -313,7 +313,7 @@ print(f"45 guests on 40 threads need {math.ceil(45 / 40)} turns of 1 s. Measured
 # Look at the last bars: five guests waited for a thread first, and then for their coffee.
 # What comes on top of the turns is work: to hand so many requests to so many threads takes the loop a moment.
 # The canary may be late in that moment. While the threads sleep it is on time again, and the loop's lane is free:
-# an endpoint that needs no thread is answered. Lesson 09 comes back to this choice.
+# an endpoint that needs no thread is answered.
 #
 # ## The trap that the repair hides
 #

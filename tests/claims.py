@@ -1,0 +1,33 @@
+"""What the prose of each lesson relies on, as assertions over the variables that the lesson itself leaves behind.
+
+They are run as a last cell in the lesson's own kernel.  Each is an order, a ratio or a lower bound: a busy machine
+makes things later, so nothing here says "at most so many seconds".
+"""
+
+CLAIMS = {
+    "00_start_here": """
+assert one.requests[0].body == '{"cup":1}' and one_hasty.requests[0].ok
+assert sick.seconds >= 10 * 0.2 > healthy.quickest
+assert healthy.seconds < sick.seconds and healthy.ratio < sick.ratio
+assert sick.worst_block.code == "time.sleep(seconds)" and sick.worst_block.function == "steep"
+assert sick.blocked_seconds >= 9 * 0.2 and healthy.blocked_seconds < sick.blocked_seconds / 4
+assert sick.worst_canary >= 0.2 and sick.worst_canary > healthy.worst_canary
+assert len(blocking) <= 1 < 2 <= len(polite)
+assert three_cups >= 3 * 0.2
+assert nested.requests[0].status == 500 and "asyncio.run() cannot be called" in nested.errors[0]["message"]
+""",
+    "01_sleeping": """
+assert bad.seconds >= 10 * 0.2 and bad.worst_block.code == "time.sleep(wait)"
+assert good.seconds < bad.seconds and good.ratio < bad.ratio and good.worst_canary < bad.worst_canary
+assert mixed.requests[3].seconds >= 0.29 and mixed_again.requests[3].seconds < mixed.requests[3].seconds
+assert len(sleeps_in_async_functions("cafe.py")) == 1 and sleeps_in_async_functions("beans.py") == []
+assert (block.code, block.function) == ("time.sleep(0.3)", "pause") and block.place.endswith("in beans.py")
+assert front.seconds >= 5 * 0.2 and back.seconds < front.seconds and back.blocked_seconds < front.blocked_seconds
+assert threads.ratio < bad.ratio
+assert crowd.seconds >= 2.0 and sum(r.seconds >= 1.9 for r in crowd.requests) >= 5
+assert all(r.ok for r in forgotten.requests) and forgotten.quickest < 0.5 and "never awaited" in warning
+assert partly.blocked_seconds >= 9 * 0.05 and partly.worst_block.function == "note_order"
+assert partly.worst_canary > good.worst_canary or partly.worst_canary >= 0.1
+assert short.worst_canary < bad.worst_canary
+""",
+}

@@ -1,0 +1,77 @@
+"""Every notebook runs from top to bottom without a browser, says nothing on stderr, and keeps its word."""
+
+import re
+
+import nbformat
+import pytest
+from claims import CLAIMS
+from helpers import assert_quiet, run_notebook
+
+from autograder import paths
+
+NOTEBOOKS = sorted(paths.NOTEBOOKS.glob("*/*.ipynb"))
+LESSONS = [file for file in NOTEBOOKS if file.name.startswith("lesson_")]
+SCREEN = 26  # lines of a code cell that a laptop shows at once
+
+
+def source(file):
+    return nbformat.read(file, 4)
+
+
+@pytest.mark.parametrize("file", LESSONS, ids=lambda file: file.parent.name)
+def test_lesson_runs_and_keeps_its_word(file, tmp_path):
+    notebook = source(file)
+    notebook.cells.append(nbformat.v4.new_code_cell(CLAIMS[file.parent.name]))
+    notebook, _ = run_notebook(notebook, tmp_path)
+    assert_quiet(notebook)
+
+
+def test_a_claim_that_is_false_is_seen(tmp_path):
+    """The claims are run where an assertion that fails ends the notebook."""
+    from nbclient.exceptions import CellExecutionError
+
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("assert 1 > 2")])
+    with pytest.raises(CellExecutionError):
+        run_notebook(notebook, tmp_path)
+
+
+def test_every_lesson_has_claims():
+    assert {file.parent.name for file in LESSONS} == set(CLAIMS)
+
+
+def headings(notebook):
+    """Levels and texts of all headings, code blocks left out."""
+    text = "\n\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    text = re.sub(r"^```.*?^```", "", text, flags=re.S | re.M)
+    return [(len(level), title) for level, title in re.findall(r"^(#+) (.+)$", text, re.M)]
+
+
+@pytest.mark.parametrize("file", NOTEBOOKS, ids=lambda file: file.stem)
+def test_shape(file):
+    notebook = source(file)
+    kind = notebook.metadata.course.kind
+    low, high = (20, 45) if kind == "lesson" else (10, 45)
+    assert low <= len(notebook.cells) <= high
+    levels = [level for level, _ in headings(notebook)]
+    assert levels[0] == 1 and levels.count(1) == 1
+    assert all(after - before <= 1 for before, after in zip(levels, levels[1:], strict=False))
+    for cell in notebook.cells:
+        assert cell.source.strip(), "an empty cell"
+        assert "TODO" not in cell.source
+        if cell.cell_type == "code":
+            assert len(cell.source.splitlines()) <= SCREEN, cell.source
+        else:
+            assert cell.source.count("<details>") == cell.source.count("</details>")
+            assert not re.search(r"!\[\s*\]", cell.source), "a picture without a text"
+    assert "minutes" in notebook.cells[0].source
+
+
+@pytest.mark.parametrize("file", NOTEBOOKS, ids=lambda file: file.stem)
+def test_what_it_points_to_is_there(file):
+    text = "\n".join(cell.source for cell in source(file).cells if cell.cell_type == "markdown")
+    for number in re.findall(r"lesson (\d\d)", text):
+        assert list(paths.NOTEBOOKS.glob(f"{number}_*")), f"lesson {number} is not there"
+    for name in re.findall(r"`((?:lesson|exercise)_\w+\.ipynb)`", text):
+        assert (file.parent / name).is_file()
+    for name in re.findall(r"`(?:notebooks/)([\w/]+\.ipynb)`", text):
+        assert (paths.NOTEBOOKS / name).is_file()
