@@ -58,7 +58,12 @@ class Environment:
 
     def expected(self, want: str) -> dict:
         """What the stamp must say. The folder is in it because scripts in bin/ hold their own full path."""
-        texts = {path.name: path.read_bytes().replace(b"\r\n", b"\n") for path in self.locks(want)}
+        try:
+            texts = {path.name: path.read_bytes().replace(b"\r\n", b"\n") for path in self.locks(want)}
+        except FileNotFoundError as error:
+            raise Trouble(
+                f"{error.filename} is missing: bring it back (git checkout -- lock), then run it again."
+            ) from None
         return {
             "folder": str(self.folder),
             "platform": sysconfig.get_platform(),

@@ -388,6 +388,11 @@ def test_the_users_own_python_stays_out(made, monkeypatch):
 # --- the locks ---
 
 
+def test_a_missing_lock_is_said(clone):
+    (clone / "lock" / "course.txt").unlink()
+    says(course(clone, "build"), "course.txt is missing", "git checkout -- lock")
+
+
 def test_the_locks_agree_with_the_project_and_name_no_host(root):
     assert locks.problems(root) == []
 
