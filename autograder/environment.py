@@ -54,16 +54,15 @@ class Environment:
 
     def locks(self, want: str) -> list[Path]:
         names = ["uv.txt", "course.txt"] + (["test.txt"] if want == "test" else [])
-        return [self.root / "lock" / name for name in names]
+        paths = [self.root / "lock" / name for name in names]
+        for path in paths:
+            if not path.exists():
+                raise Trouble(f"{path} is missing: bring it back (git checkout -- lock), then run it again.")
+        return paths
 
     def expected(self, want: str) -> dict:
         """What the stamp must say. The folder is in it because scripts in bin/ hold their own full path."""
-        try:
-            texts = {path.name: path.read_bytes().replace(b"\r\n", b"\n") for path in self.locks(want)}
-        except FileNotFoundError as error:
-            raise Trouble(
-                f"{error.filename} is missing: bring it back (git checkout -- lock), then run it again."
-            ) from None
+        texts = {path.name: path.read_bytes().replace(b"\r\n", b"\n") for path in self.locks(want)}
         return {
             "folder": str(self.folder),
             "platform": sysconfig.get_platform(),
