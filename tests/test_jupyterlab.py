@@ -134,7 +134,7 @@ def test_exercise_01_from_bad_to_good(page, jupyterlab, tmp_path):
     page.keyboard.press("ControlOrMeta+a")
     page.keyboard.insert_text("%%app report.py\n" + good)
     run_from(page, app, check - app + 1)
-    output.locator("text=4 requests waited side by side").wait_for()
+    output.locator("text=the requests ran side by side").wait_for()
     assert "Not yet" not in output.inner_text()
     output.locator("figure").scroll_into_view_if_needed()
     page.screenshot(path=tmp_path / "exercise_good.png")

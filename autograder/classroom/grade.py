@@ -10,7 +10,8 @@ from pathlib import Path
 
 from .. import paths
 from ..judge.exercise import load
-from ..judge.verdict import Judge, Verdict
+from ..judge.judge import Judge
+from ..judge.verdict import Verdict
 from . import submission as reading
 
 RETRIES = 3  # an ERROR is the machine's doing: it is tried again, this often at most

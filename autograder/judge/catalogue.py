@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .exercise import Endpoint, ExerciseError, Wrong
-from .verdict import Judge
+from .judge import Judge
 
 STARTER = Wrong("blocked")
 

@@ -33,6 +33,13 @@ def few_at_a_time(served, requests):
     )
 
 
+def one_after_the_other(asks):
+    return (
+        f"Different requests run side by side, but each asks its {asks} questions one after the other: the second is "
+        "asked when the first has its reply. Ask them together, with asyncio.gather or a TaskGroup."
+    )
+
+
 def too_early(call, seconds):
     return (
         f"{call.method} {call.path} answered after {seconds:.2f} s, but it was asked to wait {call.wait:.2f} s first. "

@@ -10,6 +10,8 @@ import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from .. import services
+
 KINDS = (
     "does not start",
     "wrong answer",
@@ -21,8 +23,9 @@ KINDS = (
     "blocked",
     "one at a time",
     "few at a time",
+    "one after the other",
 )
-KEYS = {"id", "file", "title", "request", "answer", "points", "accepted", "wrong"}
+KEYS = {"id", "file", "title", "request", "answer", "points", "service", "asks", "accepted", "wrong"}
 
 
 class ExerciseError(Exception):
@@ -31,12 +34,16 @@ class ExerciseError(Exception):
 
 @dataclass(frozen=True)
 class Call:
-    """One request with fresh values, and the answer that is right for it; ``wait`` in seconds."""
+    """One request with fresh values, and the answer that is right for it.
+
+    ``wait`` is how long it must take, in seconds; ``tokens`` are what it will ask a service for.
+    """
 
     method: str
     path: str
     expected: object
-    wait: float
+    wait: float = 0.0
+    tokens: tuple = ()
 
 
 @dataclass(frozen=True)
@@ -57,6 +64,8 @@ class Endpoint:
     request: str
     answer: object
     points: dict
+    service: str = ""
+    asks: int = 1
     accepted: dict = field(default_factory=dict)
     wrong: dict = field(default_factory=dict)
 
@@ -69,16 +78,17 @@ class Endpoint:
         """The name of a graded item: the grade_id of its cell."""
         return f"{self.id}_{part}"
 
-    def call(self, wait, rng=None):
-        """A `Call` with fresh random values that takes ``wait`` seconds."""
-        rng = rng or random.SystemRandom()
-        values = {
-            "number": rng.randrange(100_000, 1_000_000),
-            "token": secrets.token_hex(6),
-            "wait": round(wait, 4),
-        }
+    def call(self, wait=0.0, service=None):
+        """A `Call` with fresh random values that takes ``wait`` seconds, or asks ``service`` for fresh tokens."""
+        token = secrets.token_hex(6)
+        values = {"number": random.SystemRandom().randrange(100_000, 1_000_000), "token": token, "wait": round(wait, 4)}
+        tokens = ()
+        if service is not None:
+            tokens = (token,) if self.asks == 1 else tuple(f"{token}-{i + 1}" for i in range(self.asks))
+            replies = [service.reply(token) for token in tokens]
+            values |= {"reply": replies[0], "replies": replies, "total": sum(replies)}
         method, _, path = self.request.partition(" ")
-        return Call(method, path.format_map(values), _fill(self.answer, values), values["wait"])
+        return Call(method, path.format_map(values), _fill(self.answer, values), values["wait"], tokens)
 
 
 @dataclass(frozen=True)
@@ -138,6 +148,8 @@ def _endpoint(entry):
         raise ValueError(f"unknown key {sorted(unknown)[0]!r} in an endpoint; known are {', '.join(sorted(KEYS))}")
     if entry["request"].split(" ")[0] not in {"GET", "POST", "PUT", "DELETE"}:
         raise ValueError(f'request must begin with a method, as in "GET /tea", not {entry["request"]!r}')
+    if entry.get("service", "") not in ("", *services.KINDS):
+        raise ValueError(f"unknown service {entry['service']!r}; known are {', '.join(services.KINDS)}")
     if set(entry["points"]) != {"answers", "concurrency"}:
         raise ValueError("points must name answers and concurrency, as in { answers = 1, concurrency = 2 }")
     wrong = {}

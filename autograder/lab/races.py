@@ -265,8 +265,12 @@ async def race(path, n=10, *, method="GET", json=None, title=None, app=None, sho
     return await run(app, requests, title=title.split("?")[0], show=show, limit=limit)
 
 
-async def run(app, requests, *, title, show=False, limit=LIMIT, sample=False, canary=CANARY):
-    """Run a race of ready-made ``requests`` (see `racer.Race`) against the `Server` ``app``."""
+async def run(app, requests, *, title, show=False, limit=LIMIT, sample=False, canary=CANARY, beside=None):
+    """Run a race of ready-made ``requests`` (see `racer.Race`) against the `Server` ``app``.
+
+    ``beside`` is a coroutine function that is called with the `Race` and runs while the race does; what it
+    raises ends the race.
+    """
     result = Race(title, str(app.file), [Request(r["key"], r["path"], r["method"]) for r in requests])
     loop = asyncio.get_running_loop()
     client = racer()
@@ -277,6 +281,7 @@ async def run(app, requests, *, title, show=False, limit=LIMIT, sample=False, ca
             loop.call_soon_threadsafe(result.apply, report)
 
     app.listeners.append(listen)
+    companion = None
     drawing = live.Drawing(result) if show and live.possible() else None
     order = {
         "base": app.url,
@@ -289,13 +294,19 @@ async def run(app, requests, *, title, show=False, limit=LIMIT, sample=False, ca
     try:
         if drawing:
             drawing.start()
+        if beside:
+            companion = loop.create_task(beside(result))
         async for event in client.events(**order):
             result.apply(event)
+        if companion:
+            await companion
         # reports travel on another pipe than the racer's events: wait for those of the last turn
         await asyncio.to_thread(app.catch_up)
         await asyncio.sleep(0)
         result.settle()
     finally:
+        if companion:
+            companion.cancel()
         app.listeners.remove(listen)
         if drawing:
             await drawing.finish()

@@ -38,11 +38,11 @@ class AppError(Exception):
 class Server:
     """A running app: ``url``, ``pid`` (also the loop thread's id on Linux), ``file``; ``stop()`` ends it.
 
-    Each of ``listeners`` is called with every report of the host (see `lab.reports`), in a thread of
+    ``environment`` adds variables to those that the app finds.  Each of ``listeners`` is called with every report of the host (see `lab.reports`), in a thread of
     this server; ``log`` is the tail of what the app printed.
     """
 
-    def __init__(self, file, command=None, environment=None):
+    def __init__(self, file, environment=None):
         self.file = Path(file).resolve()
         self.url = None
         self.listeners = []
@@ -53,12 +53,12 @@ class Server:
         self._stopped = False
         self._question = 0
         self.process = subprocess.Popen(
-            command or [sys.executable, "-I", str(HOST), str(self.file)],
+            [sys.executable, "-I", str(HOST), str(self.file)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             cwd=self.file.parent,
-            env=environment or child_environment(),
+            env={**child_environment(), **(environment or {})},
             start_new_session=True,
         )
         self._readers = [

@@ -1,0 +1,83 @@
+"""Sends calls to an app as a race, and sees to it that every answer is right."""
+
+import json
+import re
+
+from ..lab import races
+from . import diagnosis, evidence
+from .verdict import Fault, Unclear, Verdict
+
+N = 4  # requests of a race: asyncio.to_thread has cpus + 4 threads, so 5 on one core
+ANSWER_LIMIT = 10.0  # s beyond its wait that a request is given on its own
+
+
+async def ask(app, calls, limit, *, title="check", show=False, beside=None):
+    """Race the calls and return the `Race`; raises `Fault` for the first answer that is not right."""
+    requests = [{"key": i, "method": call.method, "path": call.path} for i, call in enumerate(calls)]
+    race = await races.run(app, requests, title=title, show=show, limit=limit, sample=True, beside=beside)
+    for request, call in zip(race.requests, calls, strict=True):
+        _check_answer(app, race, request, call, limit)
+    return race
+
+
+async def resting(app):
+    """The system call in which the loop thread waits while there is nothing to do but canaries."""
+    idle = [{"key": 0, "method": "GET", "path": races.CANARY, "at": 0.06}]
+    race = await races.run(app, idle, title="rest", limit=ANSWER_LIMIT, sample=True)
+    return evidence.poller(evidence.samples(race))
+
+
+def blocked(race, looks, rest):
+    """The failing `Verdict` if the loop was blocked in this race by the app's own doing, else None."""
+    stalls = evidence.stalls(race, looks, rest)
+    if not stalls:
+        return None
+    named = next((stall.block for stall in stalls if stall.block is not None), None)
+    line = named.line if named and named.in_app else None
+    return Verdict("fail", "blocked", diagnosis.blocked(stalls, len(race.requests)), line)
+
+
+def served_in_turns(served, requests):
+    """The failing `Verdict` for requests of which only ``served`` are served at a time."""
+    if served == 1:
+        return Verdict("fail", "one at a time", diagnosis.one_at_a_time())
+    return Verdict("fail", "few at a time", diagnosis.few_at_a_time(served, requests))
+
+
+def _check_answer(app, race, request, call, limit):
+    never_awaited = re.search(r"coroutine '([\w.<>]+)' was never awaited", app.log)
+    if request.status is None:
+        _no_answer(app, race, request, call, limit)
+    if request.status >= 500:
+        error = next((e for e in race.errors if call.path.startswith(e["path"])), None)
+        line = error["where"][-1]["line"] if error and error["where"] else None
+        if "coroutine" in error["message"] if error else never_awaited:
+            name = never_awaited.group(1) if never_awaited else "of the endpoint"
+            raise Fault("missing await", diagnosis.missing_await(name), line)
+        if error:
+            raise Fault("server error", diagnosis.server_error(call, error), line)
+    if request.status != 200:
+        raise Fault("wrong answer", diagnosis.wrong_status(call, request))
+    if not _equal(request.body, call.expected):
+        raise Fault("wrong answer", diagnosis.wrong_body(call, request))
+    if request.seconds < call.wait * 0.98:
+        if never_awaited:
+            raise Fault("missing await", diagnosis.missing_await(never_awaited.group(1)))
+        raise Fault("answered too early", diagnosis.too_early(call, request.seconds))
+
+
+def _no_answer(app, race, request, call, limit):
+    if not app.alive or (request.error and "no answer" not in request.error):
+        raise Fault("server died", diagnosis.died(call))
+    if evidence.queued(evidence.samples(race), 0.0, limit) > limit / 2:
+        raise Unclear("the machine was too busy to answer in time. Try again.")
+    stalls = [evidence.Stall(b.seconds, "turn", b) for b in race.blocked]
+    text = diagnosis.no_answer(call, limit)
+    raise Fault("no answer", text + (" " + diagnosis.blocked(stalls, len(race.requests)) if stalls else ""))
+
+
+def _equal(body, expected):
+    try:
+        return json.loads(body) == expected
+    except (ValueError, RecursionError):
+        return False

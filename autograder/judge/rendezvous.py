@@ -1,0 +1,165 @@
+"""The proof for endpoints that ask a service: the service holds every reply until all requests have asked.
+
+Who has asked is told by the service, which the learner's code does not own.  When all have, they are side by side:
+that is a fact, and no load can undo it.  If some never come, the service lets go one at a time, and watches whether
+the next only comes when the one before has gone.
+"""
+
+import asyncio
+import time
+
+from . import diagnosis, evidence
+from .asking import ANSWER_LIMIT, N, ask, blocked, resting, served_in_turns
+from .verdict import Trial, Verdict
+
+LOOK_EVERY = 0.005  # s
+PATIENCE = 0.5  # s without a newcomer before the rest is taken to be held back, at first
+LONGEST = 8.0  # s
+TICKS = 10  # canaries that must be answered in that time: an app that is slow answers them slowly as well
+
+
+class Rendezvous:
+    """Trials of an endpoint that asks ``endpoint.service``."""
+
+    def __init__(self, app, endpoint, service):
+        self.app = app
+        self.endpoint = endpoint
+        self.service = service
+        self.patience = PATIENCE
+        self.rest = None
+
+    def _calls(self, count):
+        calls = [self.endpoint.call(0.0, self.service) for _ in range(count)]
+        self.service.prepare([token for call in calls for token in call.tokens])
+        return calls
+
+    async def answers(self):
+        """Ask one after the other, each time for something new."""
+        for _ in range(3):
+            await ask(self.app, self._calls(1), ANSWER_LIMIT)
+
+    async def warm_up(self):
+        """Open connections, start the threads of pools, and import what is imported on first use."""
+        await ask(self.app, self._calls(self._count), ANSWER_LIMIT)
+        self.rest = await resting(self.app)
+
+    @property
+    def _count(self):
+        # each question may need a thread of its own, and to_thread has no more than cpus + 4
+        return max(N // self.endpoint.asks, 1)
+
+    async def trial(self, show=False):
+        """One meeting; a trial that shows nothing makes the next one more patient."""
+        calls = self._calls(self._count)
+        meeting = Meeting(self.service, {token for call in calls for token in call.tokens}, self.patience)
+        self.service.park()
+        try:
+            race = await ask(
+                self.app,
+                calls,
+                ANSWER_LIMIT + len(meeting.wanted) * 2 * self.patience,
+                title=self.endpoint.route,
+                show=show,
+                beside=meeting.hold,
+            )
+        finally:
+            self.service.release()
+        if fault := blocked(race, evidence.samples(race), self.rest):
+            return Trial(fault)
+        if meeting.all_met and meeting.overtaken:
+            return Trial(proved=True)
+        if meeting.in_turns:
+            return Trial(self._in_turns(meeting.together, calls))
+        self.patience = min(self.patience * 2, LONGEST)
+        return Trial()
+
+    def _in_turns(self, together, calls):
+        if self.endpoint.asks > 1 and together == len(calls):
+            return Verdict("fail", "one after the other", diagnosis.one_after_the_other(self.endpoint.asks))
+        return served_in_turns(together, len(calls) * self.endpoint.asks)
+
+
+class Meeting:
+    """Holds the replies of one race, and keeps what it saw.
+
+    ``all_met``: all wanted tokens were held at one moment.  ``overtaken``: a canary was answered while they were.
+    ``together``: the most that were held at one moment.  ``in_turns``: after a long quiet time with a loop that was
+    alive, each newcomer came only after another had been let go.
+    """
+
+    def __init__(self, service, wanted, patience):
+        self.service = service
+        self.wanted = wanted
+        self.patience = patience
+        self.all_met = self.overtaken = self.in_turns = False
+        self.together = 0
+
+    async def hold(self, race):
+        """Run beside a race, until all its requests are answered."""
+        while race.began is None:
+            await asyncio.sleep(LOOK_EVERY)
+        await self._wait_for_all(race)
+        if self.all_met:
+            await self._wait_for_canary(race)
+            self.service.release()
+        elif not self._over(race):
+            self.in_turns = self._ticks(race) >= TICKS
+            await self._drain(race)
+        self.service.release()
+
+    def _over(self, race):
+        return race.end is not None or all(request.end is not None for request in race.requests)
+
+    def _held(self):
+        held = self.service.parked()
+        self.together = max(self.together, len(held))
+        return held
+
+    async def _wait_for_all(self, race):
+        """Until all are there, or nobody has come for a while, or somebody is answered without having been let go."""
+        self._since, seen = time.perf_counter(), 0
+        while not any(request.end is not None for request in race.requests):
+            held = self._held()
+            if self.wanted <= set(held):
+                self.all_met = True
+                return
+            if len(held) != seen:
+                self._since, seen = time.perf_counter(), len(held)
+            quiet = time.perf_counter() - self._since
+            # a loop that answers is given time in its own ticks; one that does not, in seconds
+            if quiet >= self.patience and (self._ticks(race) >= TICKS or quiet >= 2 * self.patience):
+                return
+            await asyncio.sleep(LOOK_EVERY)
+
+    def _ticks(self, race):
+        since = self._since - race.began
+        return sum(c.answered and c.start >= since for c in race.canaries)
+
+    async def _wait_for_canary(self, race):
+        met = time.perf_counter() - race.began
+        deadline = time.perf_counter() + 2 * self.patience
+        while time.perf_counter() < deadline and not self._over(race):
+            if any(c.answered and c.start >= met for c in race.canaries):
+                self.overtaken = True
+                return
+            await asyncio.sleep(LOOK_EVERY)
+
+    async def _drain(self, race):
+        """Let one go at a time; who comes must come after that, and never make more than there were."""
+        most = self.together
+        while not self._over(race):
+            held = self._held()
+            if len(held) > most:
+                self.in_turns = False  # two at once after all: it was the machine
+            if not held:
+                await asyncio.sleep(LOOK_EVERY)
+                continue
+            self.service.release(1)
+            await self._newcomer_or_quiet(race, set(held))
+
+    async def _newcomer_or_quiet(self, race, before):
+        deadline = time.perf_counter() + self.patience
+        while time.perf_counter() < deadline and not self._over(race):
+            if set(self._held()) - before:
+                return
+            await asyncio.sleep(LOOK_EVERY)

@@ -1,0 +1,48 @@
+"""The proof for endpoints that are told how long to wait: all requests certainly waited at the same moment."""
+
+import random
+
+from . import evidence
+from .asking import ANSWER_LIMIT, N, ask, blocked, resting, served_in_turns
+from .verdict import Trial
+
+WAIT = 0.25  # s that the requests of the first trial wait
+LONGEST = 4.0  # s: trials grow up to this wait when a machine is too busy to tell
+
+
+class Waiting:
+    """Trials of an endpoint whose requests say, in ``{wait}``, how long they take."""
+
+    def __init__(self, app, endpoint):
+        self.app = app
+        self.endpoint = endpoint
+        self.wait = WAIT
+        self.rest = None
+
+    async def answers(self):
+        """Ask one after the other.  The third asks for the second's wait: a result kept from before is too early."""
+        for wait in (0.05, 0.15, 0.15):
+            await ask(self.app, [self.endpoint.call(wait)], ANSWER_LIMIT + wait)
+
+    async def warm_up(self):
+        """Start the threads of pools, and import what is imported on first use."""
+        wait = random.uniform(0.03, 0.05)
+        await ask(self.app, [self.endpoint.call(wait) for _ in range(N)], ANSWER_LIMIT)
+        # a wait that was kept from before is over too early here
+        await ask(self.app, [self.endpoint.call(wait)], ANSWER_LIMIT)
+        self.rest = await resting(self.app)
+
+    async def trial(self, show=False):
+        """One race of `N`; a trial that shows nothing makes the next one wait twice as long."""
+        calls = [self.endpoint.call(self.wait * random.uniform(1.0, 1.1)) for _ in range(N)]
+        waits = [call.wait for call in calls]
+        race = await ask(self.app, calls, ANSWER_LIMIT + sum(waits), title=self.endpoint.route, show=show)
+        looks = evidence.samples(race)
+        if fault := blocked(race, looks, self.rest):
+            return Trial(fault)
+        if served := evidence.at_a_time(race, waits, looks):
+            return Trial(served_in_turns(served, N))
+        if evidence.all_at_once(race, waits) and evidence.overtaken(race):
+            return Trial(proved=True)
+        self.wait = min(self.wait * 2, LONGEST)
+        return Trial()

@@ -1,0 +1,30 @@
+"""Real things that an app waits for.  Each can *park* what reaches it and let it go again.
+
+A service is started on first use, belongs to this process, and ends with it.  ``get("upstream")``
+returns the running one.  What an app needs to find a service stands in `Service.environment`.
+"""
+
+import atexit
+
+from .base import Service, ServiceError
+from .upstream import Upstream
+
+KINDS = {"upstream": Upstream}
+_running: dict[str, Service] = {}
+
+
+def get(name):
+    """The running service of that name.  Raises `ServiceError`, with the reason, if it cannot run here."""
+    service = _running.get(name)
+    if service is None or not service.alive:
+        service = _running[name] = KINDS[name]()
+    return service
+
+
+@atexit.register
+def stop_all():
+    while _running:
+        _running.popitem()[1].stop()
+
+
+__all__ = ["KINDS", "Service", "ServiceError", "get", "stop_all"]

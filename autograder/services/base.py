@@ -1,0 +1,59 @@
+"""What every service can do."""
+
+import hashlib
+import hmac
+import secrets
+from abc import ABC, abstractmethod
+
+
+class ServiceError(Exception):
+    """A service cannot start, or died: a matter of this machine, never of a learner's app."""
+
+
+class Service(ABC):
+    """A real thing that an app waits for.
+
+    *Token*: a random word that says which request of a race something belongs to.  *Reply*: the number that
+    the service gives for a token; nobody can know it without asking the service.
+    """
+
+    def __init__(self):
+        self._secret = secrets.token_bytes(16)
+
+    @property
+    @abstractmethod
+    def environment(self):
+        """The environment variables through which an app finds the service, as a dictionary."""
+
+    @property
+    @abstractmethod
+    def alive(self):
+        """False once the service has ended."""
+
+    @abstractmethod
+    def prepare(self, tokens):
+        """Make the service ready to be asked for these tokens."""
+
+    @abstractmethod
+    def park(self):
+        """From now on hold everything that is asked for."""
+
+    @abstractmethod
+    def parked(self):
+        """The tokens that are held at this moment, in the order in which they came where that is known.
+
+        A service that cannot tell which tokens are held gives as many Nones as there are askers.
+        """
+
+    @abstractmethod
+    def release(self, count=None):
+        """Let ``count`` of those that are held go, the oldest first; without a count all, and hold nothing more."""
+
+    @abstractmethod
+    def stop(self):
+        """End the service."""
+
+    def reply(self, token):
+        """What the service gives for a token: a number below one million."""
+        digest = hmac.new(self._secret, token.encode(), hashlib.sha256).digest()
+        return int.from_bytes(digest[:8], "big") % 1_000_000

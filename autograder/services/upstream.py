@@ -1,0 +1,99 @@
+"""An HTTP service of our own: a small ASGI app on uvicorn, in its own process.
+
+``GET /items/{token}`` answers ``{"item": token, "price": number}`` after ``?wait=`` seconds (0 without it), or, while
+the service parks, when it is released.  Orders come to its process on stdin and news go out on stdout, so an app
+that only knows its address cannot release itself.
+"""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+from .base import Service, ServiceError
+
+START_LIMIT = 30.0  # s
+
+
+class Upstream(Service):
+    """The upstream and its process; ``url`` is its address."""
+
+    def __init__(self):
+        super().__init__()
+        self.url = None
+        self._ready = threading.Event()
+        self._changed = threading.Condition()
+        self._parked = []
+        self._process = subprocess.Popen(
+            [sys.executable, "-I", str(Path(__file__).with_name("upstream_server.py"))],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            start_new_session=True,
+        )
+        threading.Thread(target=self._read, daemon=True).start()
+        self._order(secret=self._secret.hex())
+        if not self._ready.wait(START_LIMIT) or self.url is None:
+            self.stop()
+            raise ServiceError("The HTTP upstream did not start. Try again; if it stays so, the machine is overloaded.")
+
+    @property
+    def environment(self):
+        return {"UPSTREAM_URL": self.url}
+
+    @property
+    def alive(self):
+        return self._process.poll() is None
+
+    def prepare(self, tokens):
+        """Nothing to do: a reply is made from the token that is asked for."""
+
+    def park(self):
+        with self._changed:
+            self._parked.clear()
+        self._order(op="park")
+
+    def parked(self):
+        with self._changed:
+            return list(self._parked)
+
+    def release(self, count=None):
+        with self._changed:
+            del self._parked[:count]
+        self._order(op="release", count=count)
+
+    def stop(self):
+        with contextlib.suppress(OSError):
+            if hasattr(os, "killpg"):
+                os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.kill()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            with contextlib.suppress(OSError):
+                pipe.close()
+
+    def _order(self, **order):
+        try:
+            self._process.stdin.write(json.dumps(order) + "\n")
+            self._process.stdin.flush()
+        except (OSError, ValueError):
+            raise ServiceError("The HTTP upstream ended. Try again.") from None
+
+    def _read(self):
+        with contextlib.suppress(ValueError):
+            for line in self._process.stdout:
+                news = json.loads(line)
+                if "port" in news:
+                    self.url = f"http://127.0.0.1:{news['port']}"
+                    self._ready.set()
+                with self._changed:
+                    if "parked" in news:
+                        self._parked.append(news["parked"])
+                    if news.get("left") in self._parked:
+                        self._parked.remove(news["left"])
+        self._ready.set()
