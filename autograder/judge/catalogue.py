@@ -1,13 +1,12 @@
 """An exercise's catalogue: every answer whose verdict is known beforehand, and whether the judge agrees."""
 
+import shutil
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from .exercise import Endpoint, ExerciseError, Wrong
 from .judge import Judge
-
-STARTER = Wrong("blocked")
-
 
 @dataclass(frozen=True)
 class Answer:
@@ -42,7 +41,7 @@ def catalogue(exercise):
     """Every `Answer` of an exercise.  Raises `ExerciseError` where files and exercise.toml disagree."""
     found = []
     for endpoint in exercise.endpoints:
-        found.append(_answer(exercise, endpoint, "starter", "", STARTER))
+        found.append(_answer(exercise, endpoint, "starter", "", endpoint.starter))
         found.append(_answer(exercise, endpoint, "reference", "", None))
         for kind, names in (("accepted", endpoint.accepted), ("wrong", endpoint.wrong)):
             folder = exercise.folder / "answers" / endpoint.id / kind
@@ -65,8 +64,11 @@ def _answer(exercise, endpoint, kind, name, wrong):
 
 async def judge(answer):
     """Judge one catalogued answer on both items and compare with what is known of it."""
-    async with Judge(answer.file, answer.endpoint) as bench:
-        answers, concurrency = await bench.answers(), await bench.concurrency()
+    with tempfile.TemporaryDirectory(prefix="course-answer-", ignore_cleanup_errors=True) as folder:
+        # alone in a folder and under the learner's name, as when it is handed in
+        file = shutil.copy(answer.file, Path(folder) / answer.endpoint.file)
+        async with Judge(file, answer.endpoint) as bench:
+            answers, concurrency = await bench.answers(), await bench.concurrency()
     return Judged(answer, answers, concurrency, _complaint(answer, answers, concurrency))
 
 

@@ -25,7 +25,7 @@ KINDS = (
     "few at a time",
     "one after the other",
 )
-KEYS = {"id", "file", "title", "request", "answer", "points", "service", "asks", "accepted", "wrong"}
+KEYS = {"id", "file", "title", "request", "answer", "points", "service", "asks", "starter", "accepted", "wrong"}
 
 
 class ExerciseError(Exception):
@@ -66,6 +66,7 @@ class Endpoint:
     points: dict
     service: str = ""
     asks: int = 1
+    starter: Wrong = Wrong("blocked")
     accepted: dict = field(default_factory=dict)
     wrong: dict = field(default_factory=dict)
 
@@ -152,13 +153,22 @@ def _endpoint(entry):
         raise ValueError(f"unknown service {entry['service']!r}; known are {', '.join(services.KINDS)}")
     if set(entry["points"]) != {"answers", "concurrency"}:
         raise ValueError("points must name answers and concurrency, as in { answers = 1, concurrency = 2 }")
-    wrong = {}
-    for name, told in entry.get("wrong", {}).items():
-        kind, says = (told, "") if isinstance(told, str) else (told["kind"], told.get("says", ""))
-        if kind not in KINDS:
-            raise ValueError(f"wrong answer {name!r} has the unknown diagnosis {kind!r}; known are {', '.join(KINDS)}")
-        wrong[name] = Wrong(kind, says)
-    return Endpoint(**{**entry, "wrong": wrong, "accepted": entry.get("accepted", {})})
+    return Endpoint(
+        **{
+            **entry,
+            "starter": _told("the starter", entry.get("starter", "blocked")),
+            "accepted": entry.get("accepted", {}),
+            "wrong": {name: _told(f"wrong answer {name!r}", told) for name, told in entry.get("wrong", {}).items()},
+        }
+    )
+
+
+def _told(what, told):
+    """What a wrong answer must be told, from a kind of diagnosis or { kind = ..., says = ... }."""
+    kind, says = (told, "") if isinstance(told, str) else (told["kind"], told.get("says", ""))
+    if kind not in KINDS:
+        raise ValueError(f"{what} has the unknown diagnosis {kind!r}; known are {', '.join(KINDS)}")
+    return Wrong(kind, says)
 
 
 def _fill(template, values):

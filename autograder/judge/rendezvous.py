@@ -74,16 +74,17 @@ class Rendezvous:
         return Trial()
 
     def _in_turns(self, together, calls):
-        if self.endpoint.asks > 1 and together == len(calls):
+        each = [len(together & set(call.tokens)) for call in calls]
+        if self.endpoint.asks > 1 and set(each) == {1}:
             return Verdict("fail", "one after the other", diagnosis.one_after_the_other(self.endpoint.asks))
-        return served_in_turns(together, len(calls) * self.endpoint.asks)
+        return served_in_turns(sum(each), len(calls) * self.endpoint.asks)
 
 
 class Meeting:
     """Holds the replies of one race, and keeps what it saw.
 
     ``all_met``: all wanted tokens were held at one moment.  ``overtaken``: a canary was answered while they were.
-    ``together``: the most that were held at one moment.  ``in_turns``: after a long quiet time with a loop that was
+    ``together``: the largest set of tokens that were held at one moment.  ``in_turns``: after a long quiet time with a loop that was
     alive, each newcomer came only after another had been let go.
     """
 
@@ -92,7 +93,7 @@ class Meeting:
         self.wanted = wanted
         self.patience = patience
         self.all_met = self.overtaken = self.in_turns = False
-        self.together = 0
+        self.together = set()
 
     async def hold(self, race):
         """Run beside a race, until all its requests are answered."""
@@ -112,7 +113,8 @@ class Meeting:
 
     def _held(self):
         held = self.service.parked()
-        self.together = max(self.together, len(held))
+        if len(held) > len(self.together):
+            self.together = set(held)
         return held
 
     async def _wait_for_all(self, race):
@@ -146,7 +148,7 @@ class Meeting:
 
     async def _drain(self, race):
         """Let one go at a time; who comes must come after that, and never make more than there were."""
-        most = self.together
+        most = len(self.together)
         while not self._over(race):
             held = self._held()
             if len(held) > most:

@@ -1,0 +1,17 @@
+import asyncio
+import os
+
+import httpx
+from fastapi import FastAPI
+
+UPSTREAM = os.environ["UPSTREAM_URL"]
+app = FastAPI()
+client = httpx.AsyncClient(timeout=30)
+lock = asyncio.Lock()
+
+
+@app.get("/prices/{token}")
+async def price(token: str):
+    async with lock:
+        reply = await client.get(f"{UPSTREAM}/items/{token}")
+    return reply.json()
