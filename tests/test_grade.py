@@ -62,7 +62,7 @@ def test_text_for_people(tmp_path, capsys):
     file = handed_in(tmp_path / "x.ipynb", report=reference("report"), price="app = 1", order="app = 1")
     assert grade.main([str(file)]) == 1
     out = capsys.readouterr().out
-    assert "3 of 9 points" in out and "PASS  report_answers: 1 of 1" in out and "FAIL  price_answers: 0 of 1" in out
+    assert "3 of 9 points, hidden tests included" in out and "PASS  report_answers: 1 of 1" in out and "FAIL  price_answers: 0 of 1" in out
 
 
 BROKEN = {

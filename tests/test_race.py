@@ -130,7 +130,7 @@ async def test_the_pictures_say_in_words_what_they_show(shop):
     for race in (before, after):
         shown = timeline.bundle(lab.draw(race), race.sentence, 80)
         assert picture(shown).startswith(b"\x89PNG")
-        assert f'alt="{race.title}: 3 requests' in shown["text/html"]
+        assert f'alt="shop.py, {race.title}: 3 requests' in shown["text/html"]
         assert shown["text/plain"] == race.sentence
     words = [text.get_text() for text in lab.draw(before).axes[0].texts]
     assert any(f"time.sleep(seconds) in line {LINE}" in word for word in words)
@@ -159,7 +159,7 @@ def test_in_a_notebook_the_picture_changes_while_requests_are_under_way(tmp_path
     assert len(frames) >= 4, "0.4 s times 4 at ten frames a second leaves room for many more"
     assert len({data["text/html"] for data in frames}) >= 3
     assert "so far" in frames[0]["text/plain"]
-    assert frames[-1]["text/plain"].startswith("/blocked: 4 requests took")
+    assert frames[-1]["text/plain"].startswith("shop.py, /blocked: 4 requests took")
     kept = notebook.cells[2].outputs
     assert len(kept) == 1 and kept[0]["data"]["text/plain"] == frames[-1]["text/plain"]
     assert "stayed free" in printed(notebook.cells[3])

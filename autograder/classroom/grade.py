@@ -108,7 +108,8 @@ async def grade(file):
         result.lesson = _which(submission, exercises)
         exercise = load(exercises[result.lesson])
     except reading.Broken as broken:
-        result.lesson = result.lesson or next((name for name in exercises if name in Path(file).name), None)
+        meant = next((name for name in exercises if Path(file).name.startswith(f"exercise_{name}")), None)
+        result.lesson = result.lesson or meant
         if result.lesson:
             exercise = load(exercises[result.lesson])
             for endpoint in exercise.endpoints:
@@ -170,9 +171,13 @@ async def _certain(judge_item):
 
 def as_text(result):
     """A result for people: a line an item, the diagnosis under it."""
-    lines = [f"{result.path}: {result.points:g} of {result.max_points:g} points ({result.seconds:.1f} s)"]
+    lines = [
+        f"{result.path}: {result.points:g} of {result.max_points:g} points, hidden tests included ({result.seconds:.1f} s)"
+    ]
+    said = ""
     for item in result.items:
         lines.append(f"  {item.outcome.upper():5} {item.id}: {item.points:g} of {item.max_points:g}")
-        if item.diagnosis:
+        if item.diagnosis and item.diagnosis != said:
+            said = item.diagnosis
             lines += ["        " + line for line in item.diagnosis.splitlines()]
     return "\n".join(lines)

@@ -48,6 +48,8 @@ class Submission:
             return None, f"the cell for {endpoint.file} holds {len(source):,} characters; the limit is {SOURCE_LIMIT:,}."
         remark = f" ({len(found)} cells claim to be {endpoint.file}; the last one counts.)" if len(found) > 1 else ""
         match = MAGIC.match(source)
+        if not match and re.search(r"^\s*%%app\b", source, re.MULTILINE):
+            return None, f"the first line of its cell must be %%app {endpoint.file}, with nothing above it."
         # without its magic the whole cell is the file: one comment line more keeps nothing from being found
         return as_file(endpoint.file, source[match.end() :] if match else source), remark
 

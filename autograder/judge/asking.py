@@ -52,7 +52,7 @@ def _check_answer(app, race, request, call, limit):
         error = next((e for e in race.errors if call.path.startswith(e["path"])), None)
         line = error["where"][-1]["line"] if error and error["where"] else None
         if "coroutine" in error["message"] if error else never_awaited:
-            name = never_awaited.group(1) if never_awaited else "of the endpoint"
+            name = never_awaited.group(1) if never_awaited else None
             raise Fault("missing await", diagnosis.missing_await(name), line)
         if error:
             raise Fault("server error", diagnosis.server_error(call, error), line)

@@ -3,9 +3,11 @@
 Hidden tests call the same judge with fresh inputs; nothing here knows more than a learner may see.
 """
 
+import os
 from datetime import datetime
 from pathlib import Path
 
+from .. import services
 from ..lab import live, timeline
 from ..lab.races import Canary, Race, Request
 from .asking import N
@@ -39,7 +41,7 @@ class Checks:
             name,
             verdict,
             f"{name}: the requests ran side by side, and the loop stayed free.\n"
-            "The hidden tests look again, with other numbers and other waits.",
+            "The hidden tests look again, with other numbers.",
         )
 
     async def concurrency(self, name):
@@ -62,17 +64,22 @@ class Checks:
         return Judge(Path(endpoint.file), endpoint)
 
     def _settle(self, name, verdict, praise):
+        # an edited cell that was not run is the commonest surprise: say which state was judged
+        file = Path(self._exercise.endpoint(name).file)
+        saved = f"({file} as it was saved at {datetime.fromtimestamp(file.stat().st_mtime):%H:%M:%S})"
         if not verdict.passed:
-            file = Path(self._exercise.endpoint(name).file)
-            # an edited cell that was not run is the commonest surprise: say which state was judged
-            saved = datetime.fromtimestamp(file.stat().st_mtime).strftime("%H:%M:%S")
-            raise NotYet(f"{verdict.diagnosis}\n({file} as it was saved at {saved}: run its cell after each change.)")
-        print(praise)
+            raise NotYet(f"{verdict.diagnosis}\n{saved}")
+        print(f"{praise} {saved}")
 
 
 def here():
-    """The `Checks` for the notebook's own folder."""
+    """The `Checks` for the notebook's own folder; starts the services that its apps ask, and tells the apps of them."""
     try:
-        return Checks(load(Path.cwd()))
+        exercise = load(Path.cwd())
+        for name in {endpoint.service for endpoint in exercise.endpoints if endpoint.service}:
+            os.environ.update(services.get(name).environment)
     except ExerciseError as error:
         raise NotYet(f"{error} Open this notebook from its own folder.") from None
+    except services.ServiceError as error:
+        raise NotYet(str(error)) from None
+    return Checks(exercise)

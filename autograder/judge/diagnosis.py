@@ -15,7 +15,7 @@ def blocked(stalls, requests):
     function = f" (in {block.function})" if block.in_app and block.function != "<module>" else ""
     return (
         f"The event loop was blocked for {total:.2f} s in all, most of it by {block.cause}{function}. "
-        "While that call lasts, nobody else is answered."
+        "While that lasts, nobody else is answered."
     )
 
 
@@ -48,7 +48,10 @@ def too_early(call, seconds):
 
 
 def wrong_status(call, request):
-    return f"{call.method} {call.path} answered with status {request.status}. {_excerpt(request.body)}".rstrip()
+    text = f"{call.method} {call.path} answered with status {request.status}. {_excerpt(request.body)}".rstrip()
+    if request.status in (404, 405):
+        text += " The method and the path must be those that the task names."
+    return text
 
 
 def wrong_body(call, request):
@@ -63,7 +66,12 @@ def server_error(call, error):
     return text
 
 
-def missing_await(name):
+def missing_await(name=None):
+    if name is None:
+        return (
+            "The endpoint returned a coroutine instead of an answer: an `await` is missing, most likely before the call "
+            "in its `return`. (A function with `await` in it is `async def`.)"
+        )
     return (
         f"The coroutine `{name}` was called but never awaited, so its work was not done. Write `await` before the call "
         "(and make the function that contains it `async def`)."

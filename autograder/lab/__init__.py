@@ -9,6 +9,8 @@ A notebook imports this package as ``lab`` and uses what is listed here::
 Imports run downwards only: the lab knows nothing of exercises, points or verdicts.
 """
 
+import types
+
 from .live import side_by_side
 from .loops import allow_asyncio_run
 from .races import Race, race
@@ -34,3 +36,9 @@ def load_ipython_extension(shell):
     from .magic import register
 
     register(shell)
+    # the commonest slip with our functions; a bare <coroutine object ...> explains nothing
+    shell.display_formatter.formatters["text/plain"].for_type(types.CoroutineType, _forgotten_await)
+
+
+def _forgotten_await(coroutine, printer, cycle):
+    printer.text(f"Nothing has run yet. Write `await` before the call: await {coroutine.__qualname__.split('.')[-1]}(...)")

@@ -71,7 +71,7 @@ class Drawing:
     def _frame(self, now):
         yield_cpu()
         figure = timeline.draw(self.race, now)
-        return timeline.bundle(figure, f"{self.race.title}: {now:.1f} s so far.", LIVE_DPI)
+        return timeline.bundle(figure, f"{self.race.name}: {now:.1f} s so far.", LIVE_DPI)
 
     def _show(self, data):
         if self._handle is None:

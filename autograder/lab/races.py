@@ -90,7 +90,14 @@ class Blocked:
         return f"line {self.line}, in {self.function}, in {os.path.basename(self.file)}"
 
 
-@dataclass
+class Interrupted(asyncio.CancelledError):
+    """A race was stopped by the one who ran it."""
+
+    def _render_traceback_(self):
+        return ["Interrupted. Nothing is lost: run the cell again."]
+
+
+@dataclass(repr=False)
 class Race:
     """What a race showed.  All times are seconds since it began."""
 
@@ -104,6 +111,11 @@ class Race:
     began: float | None = None
     end: float | None = None
     pending_block: Blocked | None = None
+
+    @property
+    def name(self):
+        """What was raced, and against which file: ``cafe.py, /coffee``."""
+        return f"{os.path.basename(self.file)}, {self.title}"
 
     @property
     def seconds(self):
@@ -152,6 +164,9 @@ class Race:
     def sentence(self):
         """What the picture shows, in words."""
         return sentence(self)
+
+    def __repr__(self):
+        return f"<Race: {self.sentence}>"
 
     def apply(self, event):
         """Take in one event of the racer or one report of the served process."""
@@ -217,20 +232,22 @@ def sentence(race):
     """One or two sentences that say what the picture of a race shows."""
     answered = [r for r in race.requests if r.ok]
     n = len(race.requests)
+    if race.end is None:
+        return f"{race.name}: not finished, {len(answered)} of {n} requests were answered."
     if not answered:
         first = race.requests[0]
         what = first.error or (f"status {first.status}" if first.status else "no answer")
-        return f"{race.title}: none of the {n} requests got a good answer ({what})."
+        return f"{race.name}: none of the {n} requests got a good answer ({what})."
     parts = []
     if n > 1 and race.mixed:
-        parts.append(f"{race.title}: {n} requests took {race.seconds:.2f} s together.")
+        parts.append(f"{race.name}: {n} requests took {race.seconds:.2f} s together.")
     elif n > 1:
         parts.append(
-            f"{race.title}: {n} requests took {race.seconds:.2f} s together, "
+            f"{race.name}: {n} requests took {race.seconds:.2f} s together, "
             f"{race.ratio:.1f} times the quickest of them ({race.quickest:.2f} s)."
         )
     else:
-        parts.append(f"{race.title}: one request took {race.seconds:.2f} s.")
+        parts.append(f"{race.name}: one request took {race.seconds:.2f} s.")
     if len(answered) < n:
         parts.append(f"{n - len(answered)} of them failed.")
     if race.blocked:
@@ -304,6 +321,8 @@ async def run(app, requests, *, title, show=False, limit=LIMIT, sample=False, ca
         await asyncio.to_thread(app.catch_up)
         await asyncio.sleep(0)
         result.settle()
+    except asyncio.CancelledError:
+        raise (Interrupted() if live.possible() else asyncio.CancelledError()) from None
     finally:
         if companion:
             companion.cancel()

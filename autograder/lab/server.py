@@ -234,6 +234,7 @@ def explain(file, failure, log):
 
 
 _current = None
+_refused = None  # the name of the file that could not be served last
 
 
 def serve(file):
@@ -242,7 +243,7 @@ def serve(file):
     Raises `AppError` with a message for the learner: no such file, a syntax error, no ``app``, an
     exception at import or at start-up, each with their line.
     """
-    global _current
+    global _current, _refused
     path = Path(file)
     if not path.is_file():
         raise AppError(f"There is no file {path.name} here. Run the cell that starts with %%app {path.name} first.")
@@ -250,13 +251,14 @@ def serve(file):
     if problem:
         raise AppError(problem)
     stop()
+    _refused = path.name
     server = Server(path)
     try:
         server.wait_until_ready()
     except BaseException:
         server.stop()
         raise
-    _current = server
+    _current, _refused = server, None
     return server
 
 
@@ -272,6 +274,8 @@ def name_problem(name):
 
 def current():
     """The server that `race` uses when it is not told another.  Raises `AppError` if there is none."""
+    if _current is None and _refused:
+        raise AppError(f"{_refused} did not start: mend it and run its %%app cell again.")
     if _current is None:
         raise AppError("No app is being served yet. Run the cell that starts with %%app first.")
     if not _current.alive:
@@ -287,6 +291,7 @@ def stop():
     if _current is not None:
         _current.stop()
         _current = None
+_refused = None  # the name of the file that could not be served last
 
 
 atexit.register(stop)

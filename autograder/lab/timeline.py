@@ -36,8 +36,8 @@ def compare(before, after, titles=("before", "after")):
         figure = Figure(figsize=(WIDTH * 1.25, max(_height(before), _height(after))), layout="constrained")
         left, right = figure.subplots(1, 2)
         span = max(_span(before, None), _span(after, None))
-        _panel(left, before, None, span, title=f"{titles[0]}: {before.title}")
-        _panel(right, after, None, span, title=f"{titles[1]}: {after.title}", names=False)
+        _panel(left, before, None, span, title=f"{titles[0]}: {before.name}")
+        _panel(right, after, None, span, title=f"{titles[1]}: {after.name}", names=False)
         return figure
 
 
@@ -96,7 +96,7 @@ def _panel(axes, race, now, span, title=None, names=True):
     axes.tick_params(axis="y", length=0)
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)
-    axes.set_title(title or race.title, loc="left", fontsize=11)
+    axes.set_title(title or race.name, loc="left", fontsize=11)
 
 
 def _answered(request):
@@ -172,12 +172,14 @@ def _loop(axes, row, race, now, span):
         return
     pieces = _merged([(b.start, b.end - b.start) for b in blocks])
     axes.broken_barh(pieces, (row - 0.35, 0.7), facecolor=BLOCKED, hatch="///", edgecolor="white", linewidth=0)
-    total = sum(b.seconds for b in blocks)
+    total = sum(b.end - b.start for b in blocks)
+    queued = total - sum(b.seconds for b in blocks)
+    aside = f" ({queued:.2f} s of it in the queue for a CPU)" if queued > total / 5 else ""
     worst = max(blocks, key=lambda b: b.seconds)
     axes.text(
         0,
         row + 0.72,
-        f"blocked for {total:.2f} s: {worst.cause}",
+        f"blocked for {total:.2f} s{aside}: {worst.cause}",
         va="center",
         ha="left",
         fontsize=8.5,
