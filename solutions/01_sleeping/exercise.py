@@ -19,6 +19,7 @@
 #
 # Each endpoint has a cell that begins with `%%app`. That cell is the whole file. Change what you like in it,
 # but keep the paths and the answers as they are. Run the cell again after each change: this saves and serves the file.
+# Leave the first line, `%%app ...`, as it is: without it nothing is saved. Line numbers in messages count it as line 1.
 #
 # Each endpoint is worth three points:
 #
@@ -30,14 +31,14 @@
 # Two check cells follow each app. The first looks at the answers, one request at a time.
 # The second sends a few requests together and draws the picture.
 #
-# What they do not tell you: whether it holds a second time. A check believes what it sees first.
-# The hidden tests look again, with other numbers and other waits, before they decide.
+# The checks try once. The hidden tests try several times, with other numbers.
 #
 # A check that does not pass yet says *Not yet*, and why. The notebook is all right then: mend the file and run the check again.
 #
 # The next cell brings in the tools of the course.
 # If it says `ModuleNotFoundError`, the notebook is not running in the course's own Python:
 # close it and start it with `./course lab`.
+# After a restart of the kernel, run this first cell again.
 
 # %%
 from autograder import lab

@@ -75,17 +75,19 @@ print(f"The quickest coffee took {bad.quickest:.2f} s, all ten took {bad.seconds
 # ## A prediction
 #
 # Now a mixed race. Four requests are sent together: three coffees of 0.3 seconds each, and the menu.
-# The menu itself takes no time.
+# The menu is the second in the list, and takes no time itself.
 #
-# After how many seconds does the fourth guest hold the menu? Write your number in the place of `None`, or leave it.
+# After how many seconds does the second guest hold the menu: at least, and at most?
+# Write your numbers in the places of `None`, or leave them.
 
 # %%
-guess = None  # seconds
+at_least = None  # seconds
+at_most = None
 
 # %%
-orders = ["/coffee?wait=0.3", "/coffee?wait=0.3", "/coffee?wait=0.3", "/menu"]
+orders = ["/coffee?wait=0.3", "/menu", "/coffee?wait=0.3", "/coffee?wait=0.3"]
 mixed = await lab.race(orders, title="three coffees and a menu")
-print(f"Your guess: {guess} s. The menu took {mixed.requests[3].seconds:.2f} s.")
+print(f"Your guess: at least {at_least} s, at most {at_most} s. This time the menu took {mixed.requests[1].seconds:.2f} s.")
 
 # %% [markdown]
 # ## Who waited for whom
@@ -107,8 +109,9 @@ for place, request in enumerate(sorted(mixed.requests, key=lambda r: r.end), 1):
 # 4. So it went on. Each guest waited for all who were taken before them, and then for their own order.
 # 5. The menu needs no sleep. It waited for *other people's* sleeps: for every coffee above it in the list.
 #
-# How many coffees stand above the menu is a matter of luck. Who has arrived during a sleep is taken in no promised order.
-# Run the race again, and the menu may have another place.
+# How many coffees stand above the menu is a matter of luck. Who has arrived during a sleep is taken in no promised order,
+# and to be the second in our list helps little. So the menu takes at least no time, if nobody is taken before it,
+# and at most three times 0.3 seconds, if everybody is. Run the race a few times, and look at the place of the menu.
 #
 # ## The repair
 #
@@ -151,12 +154,12 @@ print(f"The slowest canary waited {bad.worst_canary:.2f} s before, and {good.wor
 
 # %%
 mixed_again = await lab.race(orders)
-print(f"The menu took {mixed.requests[3].seconds:.2f} s before and {mixed_again.requests[3].seconds:.2f} s now.")
+print(f"The menu took {mixed.requests[1].seconds:.2f} s before and {mixed_again.requests[1].seconds:.2f} s now.")
 
 # %% [markdown]
 # Once more step by step. The first coffee comes to `await asyncio.sleep`, and the loop notes: *wake me in 0.3 seconds*.
-# Then it takes the second coffee and makes the next note, and so on. It comes to the menu, which it answers on the spot.
-# After that it waits for whichever note is due first.
+# Then it takes the next request. If that is a coffee, it makes the next note. If it is the menu, it answers on the spot.
+# After that it waits for whichever note is due first. Luck has nothing left to decide.
 #
 # ## The same mistake, two calls down
 #
@@ -311,13 +314,16 @@ print(f"45 guests on 40 threads need {math.ceil(45 / 40)} turns of 1 s. Measured
 
 # %% [markdown]
 # Look at the last bars: five guests waited for a thread first, and then for their coffee.
-# What comes on top of the turns is work: to hand so many requests to so many threads takes the loop a moment.
-# The canary may be late in that moment. While the threads sleep it is on time again, and the loop's lane is free:
-# an endpoint that needs no thread is answered.
+#
+# The bars above them do not end together. Their ends form a slope, because the loop hands one request after another
+# to a thread, and each takes it a moment. So many small moments make a canary late, though none of them is long.
+# Then the loop's lane says *never blocked for long, but busy*.
+# While the threads sleep, the canary is on time again: an endpoint that needs no thread is answered.
 #
 # ## The trap that the repair hides
 #
 # A repair can look right and be wrong. Read this one, and look for what is missing.
+# What an app prints is kept by the lab, in `lab.current().log`. The cell with the race looks there for a warning.
 
 # %%
 # %%app forgotten.py
@@ -341,10 +347,11 @@ warning = next((line for line in lab.current().log.splitlines() if "never awaite
 print("In the log of the server:", warning.split(": ", 1)[-1])
 
 # %% [markdown]
-# The loop is free and the bars are short: much too short. Without `await`, `asyncio.sleep(wait)` only makes an object
-# that *could* be awaited. Nobody does. The coffee is served before it was made.
+# The loop is free and the bars are short: much too short. To call an `async def` function does not run it yet.
+# The call only makes a **coroutine**: an object that does the function's work when it is awaited.
+# Nobody awaits this one. The coffee is served before it was made.
 #
-# Python does say so, in a line of the server's log. The lab keeps that log; on a real machine, who reads it?
+# Python does say so, in a line of the server's log. On a real machine, who reads it?
 #
 # The second trap. Here the author repaired the endpoint, but not the helper that it calls.
 
@@ -388,7 +395,7 @@ print(f"Total: {partly.seconds:.2f} s. The test is {verdict}. But a canary waite
 # ## One request at a time looks fine
 #
 # How could the bad café pass its author's tests? Let us ask each app for one coffee after the other, five times,
-# and look only at how long that takes.
+# and look only at how long that takes. `lab.serve("cafe.py")` serves a file that is there already.
 
 # %%
 async def one_by_one(file):
@@ -416,6 +423,8 @@ short = await lab.race("/coffee?wait=0.001", n=10)
 print(f"The slowest canary waited {1000 * short.worst_canary:.0f} ms; with sleeps of 0.2 s it was {1000 * bad.worst_canary:.0f} ms.")
 
 # %% [markdown]
+# The lane of the loop is not hatched: it shows only stretches of 20 milliseconds or more.
+#
 # It is still the same mistake. But no guest can feel it, and there may be worse in your app. Measure first, then repair in order of harm.
 #
 # ## What you have seen
