@@ -21,6 +21,5 @@ app = FastAPI(lifespan=lifespan)
 async def basket(token: str, request: Request):
     total = 0
     for item in (f"{token}-1", f"{token}-2"):
-        reply = await request.app.state.client.get(f"{UPSTREAM}/items/{item}")
-        total += reply.json()["price"]
+        total += (await request.app.state.client.get(f"{UPSTREAM}/items/{item}")).json()["price"]
     return {"basket": token, "total": total}
