@@ -59,6 +59,7 @@ class Judge:
     async def _judged(self, work):
         if self._refused:
             return self._refused
+        service = None
         try:
             service = await asyncio.to_thread(services.get, self.endpoint.service) if self.endpoint.service else None
             if self._app is None or not self._app.alive:
@@ -72,6 +73,8 @@ class Judge:
             self._refused = Verdict("fail", "does not start", str(error), error.line)
             return self._refused
         except Fault as fault:
+            if service is not None and not service.alive:
+                return Verdict("error", "", f"No verdict: the service that it asks ({self.endpoint.service}) ended. Try again.")
             return fault.verdict
         except (Unclear, RacerGone, services.ServiceError, OSError) as problem:
             return Verdict("error", "", f"No verdict: {problem}")

@@ -322,6 +322,7 @@ async def run(app, requests, *, title, show=False, limit=LIMIT, sample=False, ca
         await asyncio.sleep(0)
         result.settle()
     except asyncio.CancelledError:
+        server.interrupt(app)
         raise (Interrupted() if live.possible() else asyncio.CancelledError()) from None
     finally:
         if companion:

@@ -235,6 +235,7 @@ def explain(file, failure, log):
 
 _current = None
 _refused = None  # the name of the file that could not be served last
+_interrupted = None  # the file whose server was ended because a race against it was interrupted
 
 
 def serve(file):
@@ -243,7 +244,7 @@ def serve(file):
     Raises `AppError` with a message for the learner: no such file, a syntax error, no ``app``, an
     exception at import or at start-up, each with their line.
     """
-    global _current, _refused
+    global _current, _refused, _interrupted
     path = Path(file)
     if not path.is_file():
         raise AppError(f"There is no file {path.name} here. Run the cell that starts with %%app {path.name} first.")
@@ -251,7 +252,7 @@ def serve(file):
     if problem:
         raise AppError(problem)
     stop()
-    _refused = path.name
+    _refused, _interrupted = path.name, None
     server = Server(path)
     try:
         server.wait_until_ready()
@@ -272,8 +273,21 @@ def name_problem(name):
     return None
 
 
+def interrupt(server):
+    """End the server, if it is the current one, because nobody waits for it any more: it may be blocked for good.
+
+    The next `current` serves the same file anew.
+    """
+    global _interrupted
+    if _current is server:
+        _interrupted = server.file
+        stop()
+
+
 def current():
     """The server that `race` uses when it is not told another.  Raises `AppError` if there is none."""
+    if _current is None and _interrupted is not None:
+        return serve(_interrupted)
     if _current is None and _refused:
         raise AppError(f"{_refused} did not start: mend it and run its %%app cell again.")
     if _current is None:
@@ -292,6 +306,7 @@ def stop():
         _current.stop()
         _current = None
 _refused = None  # the name of the file that could not be served last
+_interrupted = None  # the file whose server was ended because a race against it was interrupted
 
 
 atexit.register(stop)

@@ -1,0 +1,109 @@
+"""The judge's own ways: trouble with the machine is ERROR and never FAIL, and one strange trial decides nothing."""
+
+import pytest
+
+from autograder import services
+from autograder.judge import judge as judging
+from autograder.judge.exercise import Endpoint
+from autograder.judge.judge import CONFIRM, TRIALS, Judge
+from autograder.judge.verdict import Trial, Unclear, Verdict
+
+BLOCKED = Trial(Verdict("fail", "blocked", "it was"))
+PROVED = Trial(proved=True)
+NOTHING = Trial()
+
+
+class Method:
+    """Stands for `Waiting` or `Rendezvous`: gives the trials that it was told."""
+
+    def __init__(self, *trials):
+        self.trials = list(trials)
+
+    async def warm_up(self):
+        pass
+
+    async def trial(self, show=False):
+        return self.trials.pop(0) if self.trials else NOTHING
+
+
+async def decide(*trials):
+    return await judging._concurrency(Method(*trials), CONFIRM)
+
+
+@pytest.mark.parametrize(
+    "trials, outcome, number",
+    [
+        ([PROVED], "pass", 1),
+        ([NOTHING, NOTHING, PROVED], "pass", 3),
+        ([BLOCKED, BLOCKED], "fail", 2),
+        ([BLOCKED, NOTHING, BLOCKED], "fail", 3),
+        ([BLOCKED, PROVED, PROVED], "pass", 3),
+        ([BLOCKED, PROVED, BLOCKED], "fail", 3),
+    ],
+)
+async def test_decision(trials, outcome, number):
+    verdict = await decide(*trials)
+    assert (verdict.outcome, verdict.trials) == (outcome, number)
+
+
+@pytest.mark.parametrize("trials", [[], [BLOCKED], [BLOCKED, PROVED], [NOTHING] * TRIALS])
+async def test_neither_proof_nor_certificate_is_unclear(trials):
+    with pytest.raises(Unclear):
+        await decide(*trials)
+
+
+APP = """
+import os
+
+import httpx
+from fastapi import FastAPI
+
+app = FastAPI()
+client = httpx.AsyncClient(timeout=30)
+
+
+@app.get("/prices/{token}")
+async def price(token: str):
+    return (await client.get(os.environ["UPSTREAM_URL"] + "/items/" + token)).json()
+"""
+PRICE = Endpoint(
+    "price", "price.py", "", "GET /prices/{token}", {"item": "{token}", "price": "{reply}"},
+    {"answers": 1, "concurrency": 2}, service="upstream",
+)  # fmt: skip
+
+
+@pytest.fixture
+def app(tmp_path):
+    file = tmp_path / "price.py"
+    file.write_text(APP)
+    return file
+
+
+async def test_a_service_that_cannot_start_is_an_error(app, monkeypatch):
+    def broken(name):
+        raise services.ServiceError("The upstream has no leaves.")
+
+    monkeypatch.setattr(services, "get", broken)
+    verdict = await Judge(app, PRICE).concurrency()
+    assert verdict.outcome == "error" and "no leaves" in verdict.diagnosis
+
+
+async def test_a_service_that_dies_in_the_middle_is_an_error_and_the_next_try_passes(app, monkeypatch):
+    service = services.get("upstream")
+    park = type(service).park
+
+    def park_and_die(self):
+        park(self)
+        self.stop()
+
+    monkeypatch.setattr(type(service), "park", park_and_die)
+    verdict = await Judge(app, PRICE).concurrency()
+    assert verdict.outcome == "error", verdict
+    monkeypatch.undo()
+    assert (await Judge(app, PRICE).concurrency()).passed
+
+
+async def test_answers_that_skip_the_service_never_pass(app):
+    app.write_text(APP.replace("return (await", "return {'item': token, 'price': 1} or (await"))
+    verdict = await Judge(app, PRICE).concurrency()
+    assert (verdict.outcome, verdict.kind) == ("fail", "wrong answer")

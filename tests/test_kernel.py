@@ -1,0 +1,120 @@
+"""What a learner does to a kernel: interrupts it, forgets an await, kills it."""
+
+import queue
+import re
+import textwrap
+
+import pytest
+from helpers import gone, until
+from jupyter_client.manager import start_new_kernel
+
+SLOW = """
+%%app slow.py
+import asyncio
+import time
+
+from fastapi import FastAPI
+
+app = FastAPI()
+
+
+@app.get("/free")
+async def free():
+    await asyncio.sleep(1000)
+
+
+@app.get("/blocked")
+async def blocked():
+    time.sleep(1000)
+
+
+@app.get("/quick")
+async def quick():
+    return 1
+"""
+
+
+class Kernel:
+    def __init__(self, folder):
+        self.manager, self.client = start_new_kernel(kernel_name="python3", cwd=str(folder))
+
+    def begin(self, code):
+        return self.client.execute(textwrap.dedent(code).strip())
+
+    def outputs(self, wanted, limit=120):
+        """All messages of one execution until the kernel is idle again."""
+        found = []
+        while True:
+            message = self.client.get_iopub_msg(timeout=limit)
+            if message["parent_header"].get("msg_id") != wanted:
+                continue
+            found.append(message)
+            if message["msg_type"] == "status" and message["content"]["execution_state"] == "idle":
+                return found
+
+    def run(self, code):
+        return self.outputs(self.begin(code))
+
+    def text(self, code):
+        return "".join(said(message) for message in self.run(code))
+
+    def close(self):
+        self.client.stop_channels()
+        self.manager.shutdown_kernel(now=True)
+
+
+def said(message):
+    content = message["content"]
+    if message["msg_type"] == "stream":
+        return content["text"]
+    if message["msg_type"] == "error":
+        return "\n".join(content["traceback"])
+    if message["msg_type"] == "execute_result":
+        return content["data"]["text/plain"]
+    return ""
+
+
+@pytest.fixture
+def kernel(tmp_path):
+    kernel = Kernel(tmp_path)
+    kernel.run("from autograder import lab\n%load_ext autograder.lab")
+    assert "is saved and served" in kernel.text(SLOW)
+    yield kernel
+    kernel.close()
+
+
+@pytest.mark.parametrize("path", ["/free", "/blocked"])
+def test_an_interrupt_ends_a_race_and_nothing_else(kernel, path):
+    race = kernel.begin(f"race = await lab.race('{path}', n=3)")
+    drawn = False
+    while not drawn:  # the race has begun when its first picture is there
+        message = kernel.client.get_iopub_msg(timeout=120)
+        drawn = message["parent_header"].get("msg_id") == race and message["msg_type"] == "display_data"
+    kernel.manager.interrupt_kernel()
+    messages = kernel.outputs(race)
+    text = "".join(said(message) for message in messages)
+    assert "Interrupted. Nothing is lost" in text and "Traceback" not in text
+    pictures = [m["content"]["data"]["text/plain"] for m in messages if m["msg_type"] == "update_display_data"]
+    assert "not finished, 0 of 3 requests were answered" in pictures[-1]
+    assert kernel.text("print((await lab.race('/quick', n=2)).requests[0].body)").strip() == "1"
+
+
+def test_a_forgotten_await_is_told(kernel):
+    assert "Write `await` before the call: await race(...)" in kernel.text("lab.race('/quick', n=1)")
+    assert re.match(r"<Race: slow.py, /quick: ", kernel.text("await lab.race('/quick', n=1)").strip())
+
+
+def test_killing_the_kernel_leaves_nothing(kernel):
+    pids = kernel.text("from autograder.lab.racing import racer\nprint(lab.current().pid, racer().process.pid)")
+    kernel.begin("await lab.race('/blocked', n=3)")
+    until(lambda: _drawn(kernel))
+    kernel.manager.signal_kernel(9)
+    for pid in map(int, pids.split()):
+        until(lambda pid=pid: gone(pid), 30)
+
+
+def _drawn(kernel):
+    try:
+        return kernel.client.get_iopub_msg(timeout=1)["msg_type"] == "display_data"
+    except queue.Empty:
+        return False
