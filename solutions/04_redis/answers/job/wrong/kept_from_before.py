@@ -1,0 +1,17 @@
+import os
+
+from fastapi import FastAPI
+from redis.asyncio import Redis
+
+REDIS_URL = os.environ["REDIS_URL"]
+app = FastAPI()
+client = Redis.from_url(REDIS_URL, socket_timeout=60)
+kept = {}
+
+
+@app.post("/jobs/{token}")
+async def job(token: str):
+    if "reply" not in kept:
+        await client.rpush("jobs", token)
+        _, kept["reply"] = await client.blpop([f"reply:{token}"], timeout=30)
+    return {"job": token, "result": int(kept["reply"])}

@@ -1,0 +1,18 @@
+import os
+
+from fastapi import FastAPI
+from redis import BlockingConnectionPool, Redis
+
+app = FastAPI()
+pool = BlockingConnectionPool.from_url(
+    os.environ["REDIS_URL"], max_connections=40, timeout=60, socket_timeout=60
+)
+client = Redis(connection_pool=pool)
+
+
+@app.get("/quotes/{token}")
+def quote(token: str):
+    with client.client() as connection:
+        connection.rpush("jobs", token)
+        _, price = connection.blpop([f"reply:{token}"], timeout=30)
+    return {"item": token, "price": int(price)}

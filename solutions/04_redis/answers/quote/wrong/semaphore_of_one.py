@@ -1,0 +1,17 @@
+import asyncio
+import os
+
+from fastapi import FastAPI
+from redis.asyncio import Redis
+
+app = FastAPI()
+client = Redis.from_url(os.environ["REDIS_URL"], socket_timeout=60)
+places = asyncio.Semaphore(1)
+
+
+@app.get("/quotes/{token}")
+async def quote(token: str):
+    async with places:
+        await client.rpush("jobs", token)
+        _, price = await client.blpop([f"reply:{token}"], timeout=30)
+    return {"item": token, "price": int(price)}
