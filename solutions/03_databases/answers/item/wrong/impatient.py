@@ -1,0 +1,26 @@
+import os
+from contextlib import asynccontextmanager
+
+import asyncpg
+from fastapi import FastAPI, HTTPException, Request
+
+DATABASE = os.environ["DATABASE_URL"]
+
+
+@asynccontextmanager
+async def lifespan(app):
+    async with asyncpg.create_pool(DATABASE) as pool:
+        app.state.pool = pool
+        yield
+
+
+app = FastAPI(lifespan=lifespan)
+
+
+@app.get("/items/{token}")
+async def item(token: str, request: Request):
+    try:
+        price = await request.app.state.pool.fetchval("SELECT price_of($1)", token, timeout=0.01)
+    except TimeoutError:
+        raise HTTPException(503, "the database is slow") from None
+    return {"item": token, "price": price}

@@ -1,0 +1,23 @@
+import os
+from contextlib import asynccontextmanager
+
+import asyncpg
+from fastapi import FastAPI, Request
+
+DATABASE = os.environ["DATABASE_URL"]
+
+
+@asynccontextmanager
+async def lifespan(app):
+    app.state.pool = asyncpg.create_pool(DATABASE)
+    yield
+    await app.state.pool.close()
+
+
+app = FastAPI(lifespan=lifespan)
+
+
+@app.get("/items/{token}")
+async def item(token: str, request: Request):
+    price = await request.app.state.pool.fetchval("SELECT price_of($1)", token)
+    return {"item": token, "price": price}

@@ -1,0 +1,24 @@
+import os
+from contextlib import asynccontextmanager
+
+import asyncpg
+from fastapi import FastAPI, Request
+
+DATABASE = os.environ["DATABASE_URL"]
+
+
+@asynccontextmanager
+async def lifespan(app):
+    async with asyncpg.create_pool(DATABASE, min_size=1, max_size=10) as pool:
+        app.state.pool = pool
+        yield
+
+
+app = FastAPI(lifespan=lifespan)
+
+
+@app.get("/stock/{token}")
+async def stock(token: str, request: Request):
+    connection = request.app.state.pool.acquire()
+    price = await connection.fetchval("SELECT price_of($1)", token)
+    return {"item": token, "price": price}
