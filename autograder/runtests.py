@@ -81,7 +81,8 @@ def _quietly(command: list[str]) -> str:
 
 def main(arguments: list[str]) -> int:
     variables = {**os.environ, "COURSE_CHROMIUM": have_chromium()}
-    command = [sys.executable, "-P", "-m", "pytest", *arguments]
+    # Two at a time: most tests wait for something most of the time. Who names tests gets them one after the other.
+    command = [sys.executable, "-P", "-m", "pytest", *(arguments or ["-n", "2", "--dist", "loadgroup"])]
     if os.name == "nt":
         return subprocess.call(command, cwd=ROOT, env=variables)
     os.chdir(ROOT)

@@ -13,9 +13,9 @@ def race_of(*spans, canaries=(), blocked=()):
 
 
 def looks(*rows):
-    """(time, slices, call) and, at will, waited and others."""
-    return [Sample(t, 0.0, rest[0] if rest else 0.0, slices, call, rest[1] if len(rest) > 1 else 0.0, 0.0)
-            for t, slices, call, *rest in rows]
+    """(time, slices, call) and, at will, seconds in the queue of the loop, of workers, of the sampler."""
+    filled = [(*row, *([0.0] * (6 - len(row)))) for row in rows]
+    return [Sample(t, 0.0, loop, slices, call, sampler, workers, 0.0) for t, slices, call, loop, workers, sampler in filled]
 
 
 def test_all_at_once_needs_a_moment_that_is_certain():
@@ -51,6 +51,9 @@ def test_turns_are_not_read_into_a_starved_machine():
     assert evidence.at_a_time(race, [0.25, 0.25], starved) is None
     others_starved = looks((0.2, 1, "poll", 0.0, 0.0), (0.55, 2, "poll", 0.0, 0.24))
     assert evidence.at_a_time(race, [0.25, 0.25], others_starved) is None
+    # our own sampler stands in the queue all the time, and is no excuse for a whole request
+    sampler_starved = looks((0.2, 1, "poll"), (0.55, 2, "poll", 0.0, 0.0, 0.24))
+    assert evidence.at_a_time(race, [0.25, 0.25], sampler_starved) == 1
 
 
 def test_a_group_that_was_not_surely_together_is_not_counted():

@@ -8,7 +8,7 @@ import pytest
 from autograder.lab import reports
 
 GOOD = {
-    "ready": {"event": "ready", "port": 80},
+    "ready": {"event": "ready", "port": 80, "threads": [1]},
     "turn": {"event": "turn", "start": 1.0, "end": 2.0, "waited": 0.0, "where": [{"file": "a", "line": 3}]},
     "failed": {"event": "failed", "stage": "import", "type": "E", "message": "m", "where": [{"line": 1}]},
     "here": {"event": "here", "question": 1},

@@ -122,7 +122,7 @@ async def serve(app, sock, tell, state):
         await startup(sockets=sockets)
         if server.started:
             state["ready"] = True
-            tell(event="ready", port=sock.getsockname()[1])
+            tell(event="ready", port=sock.getsockname()[1], threads=state["threads"])
 
     server.startup = startup_then_tell
     await server.serve(sockets=[sock])
@@ -131,7 +131,8 @@ async def serve(app, sock, tell, state):
 def main(app_file):
     tell = Teller(os.dup(1))
     os.dup2(2, 1)
-    threading.Thread(target=die_with_owner, args=(tell,), name="course-lifeline", daemon=True).start()
+    lifeline = threading.Thread(target=die_with_owner, args=(tell,), name="course-lifeline", daemon=True)
+    lifeline.start()
 
     here = os.path.dirname(os.path.abspath(__file__))
     sys.path.insert(0, here)
@@ -141,8 +142,7 @@ def main(app_file):
     warnings.simplefilter("always", RuntimeWarning)  # "coroutine ... was never awaited", each time
     trace = Trace(app_file)
     turns = watch.Turns(tell, os.path.dirname(os.path.realpath(app_file)))
-    turns.start()
-    state = {}
+    state = {"threads": [lifeline.native_id, turns.start().native_id]}
     try:
         app = load(app_file, trace)
         import asyncio

@@ -61,10 +61,12 @@ class Turns:
         self._waited = 0.0
 
     def start(self):
-        """Call in the loop thread.  What runs before the first visit to the selector is a turn as well."""
+        """Call in the loop thread; returns the sampler.  What runs before the first visit to the selector is a turn, too."""
         self._run_queue = RunQueue()
         self.begin()
-        threading.Thread(target=self._sample, name="course-watch", daemon=True).start()
+        sampler = threading.Thread(target=self._sample, name="course-watch", daemon=True)
+        sampler.start()
+        return sampler
 
     def begin(self):
         self._waited = self._run_queue.seconds()

@@ -38,7 +38,8 @@ class Sample:
     waited: float
     slices: int
     call: str
-    others: float
+    watching: float
+    working: float
     racer: float
 
 
@@ -46,13 +47,17 @@ def samples(race):
     return [Sample(row[0] - race.began, *row[1:]) for row in race.samples]
 
 
-def queued(looks, start, end):
+def queued(looks, start, end, watching=True):
     """Seconds between two moments that somebody stood in the queue for a CPU: loop thread, others, racer.
 
-    Taken from the looks around the interval, so it is never too small: an excuse is given in full.
+    Taken from the looks around the interval, so it is never too small: an excuse is given in full.  The host's own
+    sampler wakes two hundred times a second and stands in that queue all the time on a busy machine; it can hold up
+    the loop for a moment (it may own the GIL), but not a whole request, and is left out without ``watching``.
     """
     first, last = _around(looks, start, end)
-    return (last.waited - first.waited) + (last.racer - first.racer) + _others(first, last) if first else 0.0
+    if first is None:
+        return 0.0
+    return (last.waited - first.waited) + (last.racer - first.racer) + _others(first, last, watching)
 
 
 def _around(looks, start, end):
@@ -64,9 +69,9 @@ def _around(looks, start, end):
     return looks[first], looks[last]
 
 
-def _others(first, last):
+def _others(first, last, watching=True):
     # a thread that ended takes its count with it
-    return max(last.others - first.others, 0.0)
+    return max(last.working - first.working, 0.0) + (last.watching - first.watching if watching else 0.0)
 
 
 def all_at_once(race, waits):
@@ -87,7 +92,7 @@ def at_a_time(race, waits, looks):
     order = sorted(zip(race.requests, waits), key=lambda pair: pair[0].end)
     for served in range(1, len(order)):
         before, (after, wait) = order[served - 1][0], order[served]
-        gap = after.end - before.end - queued(looks, before.end, after.end)
+        gap = after.end - before.end - queued(looks, before.end, after.end, watching=False)
         if gap >= GAP * wait:
             return served if _together(order[:served]) else None
     return None

@@ -47,17 +47,22 @@ class Thread:
         os.close(self._call)
 
 
-def others_waited(pid):
-    """Run-queue seconds of all threads of a process but its first, added up."""
-    total = 0
-    for tid in os.listdir(f"/proc/{pid}/task"):
-        if int(tid) != pid:
-            try:
-                with open(f"/proc/{pid}/task/{tid}/schedstat", "rb") as file:
-                    total += int(file.read().split()[1])
-            except (OSError, IndexError):
-                pass  # the thread has just ended
-    return total / 1e9
+def others_waited(pid, watchers):
+    """Run-queue seconds of all threads of a process but its first: (the ``watchers`` among them, the rest)."""
+    watching = working = 0
+    for tid in map(int, os.listdir(f"/proc/{pid}/task")):
+        if tid == pid:
+            continue
+        try:
+            with open(f"/proc/{pid}/task/{tid}/schedstat", "rb") as file:
+                waited = int(file.read().split()[1])
+        except (OSError, IndexError):
+            continue  # the thread has just ended
+        if tid in watchers:
+            watching += waited
+        else:
+            working += waited
+    return watching / 1e9, working / 1e9
 
 
 def own_waited():
@@ -74,7 +79,8 @@ class Race:
 
     The order has ``id``, ``base`` (URL), ``requests`` (each ``key``, ``method``, ``path``, and at will
     ``headers``, ``json``, ``at`` in seconds after the start), ``canary`` (a path or null),
-    ``canary_every`` and ``limit`` in seconds, and ``pid`` of the server if its loop thread is to be sampled.
+    ``canary_every`` and ``limit`` in seconds, and, if the server's loop thread is to be sampled, its ``pid`` and
+    ``watchers``, the ids of the threads there that are the host's own.
     """
 
     def __init__(self, order, tell):
@@ -185,10 +191,10 @@ class Race:
             cpu, waited, slices = thread.sched()
             if thread.sched()[2] != slices:
                 call = "running"  # it moved on between the two looks
-            others = others_waited(self.order["pid"])
+            watching, working = others_waited(self.order["pid"], self.order["watchers"])
         except (OSError, IndexError):
             return  # the process has ended
-        self.samples.append([time.perf_counter(), cpu, waited, slices, call, others, own_waited()])
+        self.samples.append([time.perf_counter(), cpu, waited, slices, call, watching, working, own_waited()])
 
 
 class Racer:

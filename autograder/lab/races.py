@@ -307,6 +307,7 @@ async def run(app, requests, *, title, show=False, limit=LIMIT, sample=False, ca
         "canary_every": CANARY_EVERY,
         "limit": limit,
         "pid": app.pid if sample else None,
+        "watchers": app.watchers,
     }
     try:
         if drawing:

@@ -61,7 +61,11 @@ def _trouble(report):
 
 
 _SHAPES = {
-    "ready": lambda report: {"event": "ready", "port": int(report["port"])},
+    "ready": lambda report: {
+        "event": "ready",
+        "port": int(report["port"]),
+        "threads": [int(thread) for thread in report["threads"][:10]],
+    },
     "here": lambda report: {"event": "here", "question": int(report["question"])},
     "turn": _turn,
     "late": _turn,

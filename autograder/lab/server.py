@@ -45,6 +45,7 @@ class Server:
     def __init__(self, file, environment=None):
         self.file = Path(file).resolve()
         self.url = None
+        self.watchers = []  # ids of the host's own threads, as it says
         self.listeners = []
         self._log = bytearray()
         self._settled = threading.Event()
@@ -155,6 +156,7 @@ class Server:
             event = report["event"]
             if event == "ready" and not self._settled.is_set():
                 self.url = f"http://127.0.0.1:{report['port']}"
+                self.watchers = report["threads"]
                 self._settled.set()
             elif event == "failed":
                 self._failure = report
