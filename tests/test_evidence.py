@@ -56,6 +56,17 @@ def test_turns_are_not_read_into_a_starved_machine():
     assert evidence.at_a_time(race, [0.25, 0.25], sampler_starved) == 1
 
 
+def test_a_loop_that_answered_canaries_meanwhile_has_no_excuse():
+    ticking = [(0.26 + 0.02 * i, 0.27 + 0.02 * i) for i in range(6)]
+    starved = looks((0.2, 1, "poll", 0.0), (0.55, 2, "poll", 0.24))
+    race = race_of((0.0, 0.25), (0.0, 0.5), canaries=ticking)
+    assert evidence.at_a_time(race, [0.25, 0.25], starved) == 1
+    assert evidence.at_a_time(race_of((0.0, 0.25), (0.0, 0.5), canaries=ticking[:4]), [0.25, 0.25], starved) is None
+    # its worker threads have one, if it was they that waited
+    workers = looks((0.2, 1, "poll", 0.0, 0.0), (0.55, 2, "poll", 0.0, 0.24))
+    assert evidence.at_a_time(race, [0.25, 0.25], workers) is None
+
+
 def test_a_group_that_was_not_surely_together_is_not_counted():
     # one at a time, but the proof of the first gap drowned in load: saying "two" would be a guess
     race = race_of((0.0, 0.25), (0.0, 0.55), (0.0, 0.80))

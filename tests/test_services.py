@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import httpx
 import psycopg
@@ -31,7 +32,23 @@ def ask_postgres(service, token):
         return connection.execute("SELECT price_of(%s)", [token]).fetchone()[0]
 
 
-ASK = {"upstream": ask_upstream, "redis": ask_redis, "postgres": ask_postgres}
+def ask_files(service, token):
+    return int((Path(service.environment["DOCUMENTS"]) / token).read_text())
+
+
+def ask_commands(service, token):
+    done = subprocess.run([service.environment["PRICE_COMMAND"], token], capture_output=True, text=True, check=True)
+    return int(done.stdout)
+
+
+ASK = {
+    "commands": ask_commands,
+    "files": ask_files,
+    "postgres": ask_postgres,
+    "redis": ask_redis,
+    "upstream": ask_upstream,
+}
+SERVERS = ["postgres", "redis", "upstream"]  # those that run in a process of their own
 
 
 def test_every_service_is_tested():
@@ -92,6 +109,17 @@ def test_an_asker_that_hangs_up_is_no_longer_held():
     service.release()
 
 
+def test_a_command_that_is_killed_is_no_longer_held():
+    service = services.get("commands")
+    service.park()
+    process = subprocess.Popen([service.command, "impatient"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    until(lambda: service.parked() == ["impatient"])
+    process.kill()
+    process.wait()
+    until(lambda: service.parked() == [])
+    service.release()
+
+
 OWNER = """
 import sys
 from autograder import services
@@ -103,7 +131,7 @@ sys.stdin.read()
 
 
 @pytest.mark.skipif(os.name == "nt", reason="kill -9 is a word of Unix")
-@pytest.mark.parametrize("name", ASK)
+@pytest.mark.parametrize("name", SERVERS)
 def test_nothing_is_left_when_the_owner_is_killed(name):
     owner = subprocess.Popen(
         [sys.executable, "-c", OWNER, name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

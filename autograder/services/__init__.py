@@ -7,11 +7,13 @@ returns the running one.  What an app needs to find a service stands in `Service
 import atexit
 
 from .base import Service, ServiceError
+from .commands import Commands
+from .files import Files
 from .postgres import Postgres
 from .redis import Redis
 from .upstream import Upstream
 
-KINDS = {"postgres": Postgres, "redis": Redis, "upstream": Upstream}
+KINDS = {"commands": Commands, "files": Files, "postgres": Postgres, "redis": Redis, "upstream": Upstream}
 _running: dict[str, Service] = {}
 
 

@@ -8,11 +8,12 @@ import contextlib
 import os
 import threading
 
-from .base import Service, ServiceError
+from .base import ServiceError
 from .embedded import Embedded, free_port
+from .gate import Gate
 
 
-class Redis(Service):
+class Redis(Gate):
     """The server and the worker.  ``COURSE_REDIS_URL`` names a running server to use instead of the embedded one."""
 
     def __init__(self):
@@ -20,9 +21,6 @@ class Redis(Service):
         import redis
 
         self._embedded = None
-        self._gate = threading.Lock()
-        self._parking = False
-        self._parked = []
         self.url = os.environ.get("COURSE_REDIS_URL") or self._start()
         self._client = redis.Redis.from_url(self.url, decode_responses=True)
         self._stopping = threading.Event()
@@ -63,23 +61,6 @@ class Redis(Service):
     def prepare(self, tokens):
         """Nothing to do: a reply is made when a job comes."""
 
-    def park(self):
-        with self._gate:
-            self._parked.clear()
-            self._parking = True
-
-    def parked(self):
-        with self._gate:
-            return list(self._parked)
-
-    def release(self, count=None):
-        with self._gate:
-            going, self._parked[:count] = self._parked[:count], []
-            if count is None:
-                self._parking = False
-        for token in going:
-            self._answer(token)
-
     def stop(self):
         if hasattr(self, "_stopping"):
             self._stopping.set()
@@ -96,13 +77,8 @@ class Redis(Service):
             except redis.RedisError:
                 self._stopping.set()
                 return
-            if job is None:
-                continue
-            with self._gate:
-                if self._parking:
-                    self._parked.append(job[1])
-                    continue
-            self._answer(job[1])
+            if job is not None:
+                self.arrive(job[1], lambda token=job[1]: self._answer(token))
 
     def _answer(self, token):
         import redis

@@ -1,0 +1,77 @@
+"""Files that take their time: named pipes.  Whoever opens one waits until there is something to read.
+
+Opening the writing end of a pipe without waiting succeeds only when somebody reads it: so the service knows who has
+come.  The file ``{token}`` in the folder ``DOCUMENTS`` holds the reply as digits.
+"""
+
+import contextlib
+import os
+import shutil
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+from .base import ServiceError
+from .gate import Gate
+
+LOOK_EVERY = 0.002  # s
+
+
+class Files(Gate):
+    """The folder and the thread that writes into its pipes."""
+
+    def __init__(self):
+        super().__init__()
+        if not hasattr(os, "mkfifo"):
+            raise ServiceError("This system has no named pipes, so slow files cannot be shown here. Use Linux or macOS.")
+        self.folder = Path(tempfile.mkdtemp(prefix="course-files-"))
+        self._waiting = {}
+        self._stopping = threading.Event()
+        self._writer = threading.Thread(target=self._write, daemon=True)
+        self._writer.start()
+
+    @property
+    def environment(self):
+        return {"DOCUMENTS": str(self.folder)}
+
+    @property
+    def alive(self):
+        return self._writer.is_alive() and not self._stopping.is_set()
+
+    def prepare(self, tokens):
+        with self._gate:
+            # pipes that nobody ever opened, because an answer went wrong before
+            for path in self._waiting.values():
+                path.unlink(missing_ok=True)
+            self._waiting.clear()
+            for token in tokens:
+                path = self.folder / token
+                os.mkfifo(path)
+                self._waiting[token] = path
+
+    def stop(self):
+        self._stopping.set()
+        if self._writer is not threading.current_thread():
+            self._writer.join()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _write(self):
+        while not self._stopping.is_set():
+            with self._gate:
+                waiting = list(self._waiting.items())
+            for token, path in waiting:
+                try:
+                    pipe = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+                except OSError:
+                    continue  # nobody reads it yet
+                with self._gate:
+                    self._waiting.pop(token, None)
+                self.arrive(token, lambda token=token, path=path, pipe=pipe: self._deliver(token, path, pipe))
+            time.sleep(LOOK_EVERY)
+
+    def _deliver(self, token, path, pipe):
+        with contextlib.suppress(OSError):  # the reader may have gone
+            os.write(pipe, str(self.reply(token)).encode())
+        os.close(pipe)
+        path.unlink(missing_ok=True)
