@@ -8,5 +8,6 @@ NOTEBOOKS = ROOT / "notebooks"
 
 
 def exercises():
-    """The lesson folders in ``solutions/`` that hold an exercise, in order."""
-    return sorted(file.parent for file in SOLUTIONS.glob("[0-9][0-9]_*/exercise.toml"))
+    """The lesson folders in ``solutions/`` that hold a whole exercise, in order."""
+    found = (file.parent for file in SOLUTIONS.glob("[0-9][0-9]_*/exercise.toml"))
+    return sorted(folder for folder in found if (folder / "exercise.py").is_file())

@@ -15,7 +15,9 @@ def race_of(*spans, canaries=(), blocked=()):
 def looks(*rows):
     """(time, slices, call) and, at will, seconds in the queue of the loop, of workers, of the sampler."""
     filled = [(*row, *([0.0] * (6 - len(row)))) for row in rows]
-    return [Sample(t, 0.0, loop, slices, call, sampler, workers, 0.0) for t, slices, call, loop, workers, sampler in filled]
+    return [
+        Sample(t, 0.0, loop, slices, call, sampler, workers, 0.0) for t, slices, call, loop, workers, sampler in filled
+    ]
 
 
 def test_all_at_once_needs_a_moment_that_is_certain():

@@ -62,7 +62,11 @@ def test_text_for_people(tmp_path, capsys):
     file = handed_in(tmp_path / "x.ipynb", report=reference("report"), price="app = 1", order="app = 1")
     assert grade.main([str(file)]) == 1
     out = capsys.readouterr().out
-    assert "3 of 9 points, hidden tests included" in out and "PASS  report_answers: 1 of 1" in out and "FAIL  price_answers: 0 of 1" in out
+    assert (
+        "3 of 9 points, hidden tests included" in out
+        and "PASS  report_answers: 1 of 1" in out
+        and "FAIL  price_answers: 0 of 1" in out
+    )
 
 
 BROKEN = {
@@ -129,7 +133,7 @@ HOSTILE = {
         "import json, os\n"
         "for fd in range(3, 30):\n"
         "    try:\n"
-        "        os.write(fd, b'{\"event\": \"ready\", \"port\": 1}\\n{\"event\": \"turn\"}\\nrubbish\\n')\n"
+        '        os.write(fd, b\'{"event": "ready", "port": 1}\\n{"event": "turn"}\\nrubbish\\n\')\n'
         "    except OSError:\n"
         "        pass\n"
     ),

@@ -64,7 +64,9 @@ def test_from_sources_to_points_with_the_stock_commands(course):
     notebook = nbformat.read(file, 4)
     for cell in notebook.cells:
         if cell.metadata.get("nbgrader", {}).get("grade_id") == "report":
-            cell.source = "%%app report.py\n" + EXERCISE.answer_file(EXERCISE.endpoint("report"), "reference").read_text()
+            cell.source = (
+                "%%app report.py\n" + EXERCISE.answer_file(EXERCISE.endpoint("report"), "reference").read_text()
+            )
         if cell.metadata.get("nbgrader", {}).get("grade_id") == "order":
             cell.source = "%%app order.py\nx = 1"
     nbformat.write(notebook, file)
@@ -91,7 +93,6 @@ def test_from_sources_to_points_with_the_stock_commands(course):
     assert "app = FastAPI()" in said["order_answers"]
     (feedback,) = (course / "feedback").glob(f"*/{LESSON}/*.html")
     assert "time.sleep(seconds) in line" in feedback.read_text()
-
 
 
 def test_our_command_gives_the_same_points(course, capsys):

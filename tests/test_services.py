@@ -71,11 +71,13 @@ def test_replies_parks_and_releases_one_at_a_time(name):
         thread.start()
     until(lambda: len(service.parked()) == 3)
     assert set(service.parked()) == set(tokens) and not replies
-    order = service.parked()
-    for number in (1, 2):
-        service.release(1)
-        until(lambda number=number: len(replies) == number)
-        assert list(replies) == order[:number] and service.parked() == order[number:]
+    first, second, third = service.parked()
+    service.release(1)
+    until(lambda: len(replies) == 1)
+    assert list(replies) == [first] and service.parked() == [second, third]
+    service.release(1, newest=True)
+    until(lambda: len(replies) == 2)
+    assert list(replies) == [first, third] and service.parked() == [second]
     service.release()
     for thread in threads:
         thread.join()

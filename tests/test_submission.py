@@ -14,7 +14,11 @@ REPORT = load(paths.SOLUTIONS / "01_sleeping").endpoint("report")
 def notebook(*cells, **course):
     return {
         "cells": [
-            {"cell_type": "code", "source": source, "metadata": {"nbgrader": {"grade_id": grade_id}} if grade_id else {}}
+            {
+                "cell_type": "code",
+                "source": source,
+                "metadata": {"nbgrader": {"grade_id": grade_id}} if grade_id else {},
+            }
             for grade_id, source in cells
         ],
         "metadata": {"course": course} if course else {},

@@ -44,4 +44,8 @@ def test_what_runs_beside_others_knows_nothing_of_the_package(name):
 
 
 def test_only_named_files_stand_in_the_hosts_room():
-    assert {name for name in FILES if name.startswith("host/")} == {"host/__init__.py", "host/serve.py", "host/watch.py"}
+    assert {name for name in FILES if name.startswith("host/")} == {
+        "host/__init__.py",
+        "host/serve.py",
+        "host/watch.py",
+    }

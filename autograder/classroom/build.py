@@ -28,7 +28,10 @@ def main(check=False):
             if not check:
                 for name in edited(fresh):
                     print(f"notebooks/{name} has changes that did not come from a build; they are kept as they are.")
-                    print("If it is your work, move it elsewhere; if not, put it back with: git checkout notebooks/" + name)
+                    print(
+                        "If it is your work, move it elsewhere; if not, put it back with: git checkout notebooks/"
+                        + name
+                    )
                     return 1
                 install(fresh)
                 print(f"built {len([name for name in fresh if name.endswith('.ipynb')])} notebooks in notebooks/")

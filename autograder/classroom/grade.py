@@ -144,9 +144,7 @@ def _which(submission, exercises):
 async def _endpoint(submission, endpoint):
     text, remark = submission.app(endpoint)
     if text is None:
-        return [
-            Item(endpoint.item(part), 0, endpoint.points[part], "fail", f"Not graded: {remark}") for part in PARTS
-        ]
+        return [Item(endpoint.item(part), 0, endpoint.points[part], "fail", f"Not graded: {remark}") for part in PARTS]
     with tempfile.TemporaryDirectory(prefix="course-grade-", ignore_cleanup_errors=True) as folder:
         file = Path(folder) / endpoint.file
         file.write_text(text, encoding="utf-8", errors="replace")

@@ -45,7 +45,10 @@ class Submission:
             )
         source = found[-1]
         if len(source) > SOURCE_LIMIT:
-            return None, f"the cell for {endpoint.file} holds {len(source):,} characters; the limit is {SOURCE_LIMIT:,}."
+            return (
+                None,
+                f"the cell for {endpoint.file} holds {len(source):,} characters; the limit is {SOURCE_LIMIT:,}.",
+            )
         remark = f" ({len(found)} cells claim to be {endpoint.file}; the last one counts.)" if len(found) > 1 else ""
         match = MAGIC.match(source)
         if not match and re.search(r"^\s*%%app\b", source, re.MULTILINE):

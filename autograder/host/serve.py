@@ -6,7 +6,7 @@ Started as ``python -I serve.py FILE`` with three pipes:
   group, itself included.  Each byte on it is a question that ``here`` answers: whoever has read
   ``here`` has read all that was reported before.
 * stdout: one JSON object a line, from here to the owner: ``ready``, ``failed``, ``turn``, ``late``,
-  ``error``, ``here``.
+  ``error``, ``warning``, ``here``.
 * stderr: whatever the app prints.
 
 The app's own prints to stdout go to stderr, so nothing that it says can be taken for a report.
@@ -14,6 +14,7 @@ The app's own prints to stdout go to stderr, so nothing that it says can be take
 
 import importlib
 import json
+import linecache
 import os
 import signal
 import socket
@@ -76,6 +77,22 @@ def die_with_owner(tell):
     os._exit(0)
 
 
+def report_warnings(tell):
+    """Tell the owner of "coroutine ... was never awaited", each time, and let it be printed as ever."""
+    warnings.simplefilter("always", RuntimeWarning)
+    show = warnings.showwarning
+
+    def showwarning(message, category, filename, lineno, file=None, line=None):
+        if issubclass(category, RuntimeWarning):
+            code = line or linecache.getline(filename, lineno)
+            tell(
+                event="warning", message=str(message), where=[{"file": filename, "line": lineno, "code": code.strip()}]
+            )
+        show(message, category, filename, lineno, file, line)
+
+    warnings.showwarning = showwarning
+
+
 def load(app_file, trace):
     """Import the file and return its ``app``."""
     folder, name = os.path.split(os.path.realpath(app_file))
@@ -114,7 +131,9 @@ def reporting(app, tell, trace, state):
 async def serve(app, sock, tell, state):
     import uvicorn
 
-    config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=1, timeout_keep_alive=30)
+    config = uvicorn.Config(
+        app, log_level="warning", access_log=False, timeout_graceful_shutdown=1, timeout_keep_alive=30
+    )
     server = uvicorn.Server(config)
     startup = server.startup
 
@@ -139,7 +158,7 @@ def main(app_file):
     import watch
 
     sys.path.remove(here)
-    warnings.simplefilter("always", RuntimeWarning)  # "coroutine ... was never awaited", each time
+    report_warnings(tell)
     trace = Trace(app_file)
     turns = watch.Turns(tell, os.path.dirname(os.path.realpath(app_file)))
     state = {"threads": [lifeline.native_id, turns.start().native_id]}

@@ -138,7 +138,7 @@ def position(frame):
 def places(samples):
     """The sampled places, most seen first, as dictionaries that JSON can carry."""
     names = ("file", "line", "last", "code", "function", "callee")
-    return [dict(zip(names, place), count=count) for place, count in samples.most_common(5)]
+    return [dict(zip(names, place, strict=True), count=count) for place, count in samples.most_common(5)]
 
 
 def watched_loop(turns):

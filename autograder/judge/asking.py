@@ -4,6 +4,7 @@ import json
 import re
 
 from ..lab import races
+from ..lab.server import own_place
 from . import diagnosis, evidence
 from .verdict import Fault, Unclear, Verdict
 
@@ -45,30 +46,45 @@ def served_in_turns(served, requests):
 
 
 def _check_answer(app, race, request, call, limit):
-    never_awaited = re.search(r"coroutine '([\w.<>]+)' was never awaited", app.log)
     if request.status is None:
         _no_answer(app, race, request, call, limit)
     if request.status >= 500:
-        error = next((e for e in race.errors if call.path.startswith(e["path"])), None)
-        line = error["where"][-1]["line"] if error and error["where"] else None
-        if "coroutine" in error["message"] if error else never_awaited:
-            name = never_awaited.group(1) if never_awaited else None
-            raise Fault("missing await", diagnosis.missing_await(name), line)
-        if error:
-            raise Fault("server error", diagnosis.server_error(call, error), line)
+        _server_error(app, race, request, call)
     if request.status != 200:
         raise Fault("wrong answer", diagnosis.wrong_status(call, request))
     if not _equal(request.body, call.expected):
         raise Fault("wrong answer", diagnosis.wrong_body(call, request))
     if request.seconds < call.wait * 0.98:
-        if never_awaited:
-            raise Fault("missing await", diagnosis.missing_await(never_awaited.group(1)))
+        _never_awaited(app)
         raise Fault("answered too early", diagnosis.too_early(call, request.seconds))
+
+
+def _never_awaited(app):
+    """Raise the `Fault` for a forgotten await if Python has warned of one in the app."""
+    for warning in app.warnings:
+        found = re.search(r"coroutine '([\w.<>]+)' was never awaited", warning["message"])
+        if found:
+            place = own_place(warning["where"], app.file)
+            line, code = (place["line"], place["code"][:100]) if place else (None, "")
+            raise Fault("missing await", diagnosis.missing_await(found.group(1), line, code), line)
+
+
+def _server_error(app, race, request, call):
+    error = next((e for e in race.errors if call.path.startswith(e["path"])), None)
+    line = error["where"][-1]["line"] if error and error["where"] else None
+    # a second loop in the running one leaves a coroutine unawaited as well, and says what is wrong by itself
+    if error is None or error["type"] != "RuntimeError":
+        _never_awaited(app)
+    if error and "coroutine" in error["message"]:
+        raise Fault("missing await", diagnosis.missing_await(), line)
+    if error:
+        raise Fault("server error", diagnosis.server_error(call, error), line)
 
 
 def _no_answer(app, race, request, call, limit):
     if not app.alive or (request.error and "no answer" not in request.error):
         raise Fault("server died", diagnosis.died(call))
+    _never_awaited(app)
     if evidence.queued(evidence.samples(race), 0.0, limit, watching=False) > limit / 2:
         raise Unclear("the machine was too busy to answer in time. Try again.")
     stalls = [evidence.Stall(b.seconds, "turn", b) for b in race.blocked]

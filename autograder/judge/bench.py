@@ -17,7 +17,9 @@ HOG = "import sys, threading\nthreading.Thread(target=lambda: sys.stdin.read() o
 def main(rounds=1, hogs=0, exercise=None):
     """Print wrong verdicts over trials with their 95 % bound; returns 1 if any verdict was wrong."""
     try:
-        answers = [a for folder in paths.exercises() if exercise in (None, folder.name) for a in catalogue(load(folder))]
+        answers = [
+            a for folder in paths.exercises() if exercise in (None, folder.name) for a in catalogue(load(folder))
+        ]
     except ExerciseError as error:
         print(error)
         return 2
@@ -25,7 +27,9 @@ def main(rounds=1, hogs=0, exercise=None):
         known = ", ".join(folder.name for folder in paths.exercises())
         print(f"There is no exercise {exercise!r}. There are: {known}.")
         return 2
-    print(f"{len(answers)} catalogued answers, {rounds} rounds, {hogs} hogs. A trial is one answer, judged on both items.")
+    print(
+        f"{len(answers)} catalogued answers, {rounds} rounds, {hogs} hogs. A trial is one answer, judged on both items."
+    )
     with running(hogs):
         trials, seconds = asyncio.run(_trials(answers, rounds))
     return _report(trials, seconds)
@@ -53,7 +57,9 @@ async def _trials(answers, rounds):
             seconds.append(time.perf_counter() - began)
             trials.append(judged)
             if judged.complaint:
-                print(f"  {'undecided' if judged.undecided else 'WRONG'}: {answer.label}: {judged.complaint}", flush=True)
+                print(
+                    f"  {'undecided' if judged.undecided else 'WRONG'}: {answer.label}: {judged.complaint}", flush=True
+                )
         wrong, undecided = _counts(trials)
         print(f"round {number}: {len(trials)} trials, {wrong} wrong, {undecided} undecided", flush=True)
     return trials, seconds
@@ -81,7 +87,9 @@ def _report(trials, seconds):
     wrong, undecided = _counts(trials)
     decided = len(trials) - undecided
     cuts = statistics.quantiles(seconds, n=100) if len(seconds) > 1 else seconds * 99
-    print(f"wrong verdicts: {wrong} of {decided} trials; with 95 % confidence fewer than {bound(wrong, max(decided, 1)):.2%}")
+    print(
+        f"wrong verdicts: {wrong} of {decided} trials; with 95 % confidence fewer than {bound(wrong, max(decided, 1)):.2%}"
+    )
     print(f"undecided (ERROR): {undecided} of {len(trials)}")
     print(f"seconds a trial, both items and the server's start: median {cuts[49]:.2f}, 99th percentile {cuts[98]:.2f}")
     return 1 if wrong else 0

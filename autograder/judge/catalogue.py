@@ -8,6 +8,7 @@ from pathlib import Path
 from .exercise import Endpoint, ExerciseError, Wrong
 from .judge import Judge
 
+
 @dataclass(frozen=True)
 class Answer:
     """One catalogued answer: ``wrong`` is what it must be told, or None if it must pass."""

@@ -32,7 +32,9 @@ class Checks:
     async def answers(self, name):
         """Raise `NotYet` unless the endpoint's app, as saved by its %%app cell, answers rightly."""
         verdict = await self._judge(name).answers()
-        self._settle(name, verdict, f"{name}: the answers are right. (This says nothing about other requests meanwhile.)")
+        self._settle(
+            name, verdict, f"{name}: the answers are right. (This says nothing about other requests meanwhile.)"
+        )
 
     async def race(self, name):
         """Race the endpoint, draw it, and raise `NotYet` unless the requests ran side by side."""
@@ -52,7 +54,8 @@ class Checks:
     def target(self, name):
         """Draw the picture that a right answer makes: all requests side by side, and a loop that stays free."""
         endpoint = self._exercise.endpoint(name)
-        requests = [Request(i, "", start=0.0, end=WAIT, status=200) for i in range(N)]
+        count = max(N // endpoint.asks, 1)
+        requests = [Request(i, "", start=0.0, end=WAIT, status=200) for i in range(count)]
         canaries = [Canary(0.02 * i, 0.02 * i + 0.003, answered=True) for i in range(int(WAIT / 0.02))]
         ideal = Race(f"the aim for {endpoint.route}", endpoint.file, requests, canaries, began=0.0, end=WAIT)
         live.show(timeline.bundle(timeline.draw(ideal), ideal.sentence))

@@ -22,7 +22,8 @@ def blocked(stalls, requests):
 def one_at_a_time():
     return (
         "The event loop stays free, but the requests are served one at a time: each begins when the one before "
-        "has ended. Look for a lock, a semaphore or a pool with a single thread that they share."
+        "has ended. Look for something that they share and that only one can have: a lock, a semaphore, a pool of one thread or one "
+        "connection."
     )
 
 
@@ -37,6 +38,13 @@ def one_after_the_other(asks):
     return (
         f"Different requests run side by side, but each asks its {asks} questions one after the other: the second is "
         "asked when the first has its reply. Ask them together, with asyncio.gather or a TaskGroup."
+    )
+
+
+def did_not_ask(call, service):
+    return (
+        f"{call.method} {call.path} was answered without having asked the service ({service}) in the way that the task "
+        "names: the service still held everything back."
     )
 
 
@@ -66,15 +74,16 @@ def server_error(call, error):
     return text
 
 
-def missing_await(name=None):
+def missing_await(name=None, line=None, code=""):
     if name is None:
         return (
             "The endpoint returned a coroutine instead of an answer: an `await` is missing, most likely before the call "
             "in its `return`. (A function with `await` in it is `async def`.)"
         )
+    where = f" (line {line}: {code})" if line else ""
     return (
-        f"The coroutine `{name}` was called but never awaited, so its work was not done. Write `await` before the call "
-        "(and make the function that contains it `async def`)."
+        f"The coroutine `{name}`{where} was called but never awaited, so its work was not done. Write `await` before the "
+        "call (and make the function that contains it `async def`)."
     )
 
 

@@ -24,6 +24,7 @@ KINDS = (
     "one at a time",
     "few at a time",
     "one after the other",
+    "did not ask",
 )
 KEYS = {"id", "file", "title", "request", "answer", "points", "service", "asks", "starter", "accepted", "wrong"}
 

@@ -65,16 +65,16 @@ class Judge:
             if self._app is None or not self._app.alive:
                 self._app = Server(self.file, service.environment if service else None)
                 await asyncio.to_thread(self._app.wait_until_ready)
-            method = (
-                Rendezvous(self._app, self.endpoint, service) if service else Waiting(self._app, self.endpoint)
-            )
+            method = Rendezvous(self._app, self.endpoint, service) if service else Waiting(self._app, self.endpoint)
             return await work(method)
         except AppError as error:
             self._refused = Verdict("fail", "does not start", str(error), error.line)
             return self._refused
         except Fault as fault:
             if service is not None and not service.alive:
-                return Verdict("error", "", f"No verdict: the service that it asks ({self.endpoint.service}) ended. Try again.")
+                return Verdict(
+                    "error", "", f"No verdict: the service that it asks ({self.endpoint.service}) ended. Try again."
+                )
             return fault.verdict
         except (Unclear, RacerGone, services.ServiceError, OSError) as problem:
             return Verdict("error", "", f"No verdict: {problem}")

@@ -66,10 +66,14 @@ class Rendezvous:
             self.service.release()
         if fault := blocked(race, evidence.samples(race), self.rest):
             return Trial(fault)
-        if meeting.all_met and meeting.overtaken:
+        if skipped := meeting.skipped(race, calls):
+            return Trial(Verdict("fail", "did not ask", diagnosis.did_not_ask(skipped, self.endpoint.service)))
+        if meeting.all_met and meeting.overtaken and meeting.independent:
             return Trial(proved=True)
         if meeting.in_turns:
             return Trial(self._in_turns(meeting.together, calls))
+        if meeting.all_met and meeting.independent is False:
+            return Trial(served_in_turns(1, len(calls)))
         self.patience = min(self.patience * 2, LONGEST)
         return Trial()
 
@@ -84,6 +88,8 @@ class Meeting:
     """Holds the replies of one race, and keeps what it saw.
 
     ``all_met``: all wanted tokens were held at one moment.  ``overtaken``: a canary was answered while they were.
+    ``independent``: the request whose token came last was answered while the others were still held; False if it was
+    not, although the loop was alive; None if that was not seen.  (To have asked is not yet to listen for the reply.)
     ``together``: the largest set of tokens that were held at one moment.  ``in_turns``: after a long quiet time with a loop that was
     alive, each newcomer came only after another had been let go.
     """
@@ -93,7 +99,10 @@ class Meeting:
         self.wanted = wanted
         self.patience = patience
         self.all_met = self.overtaken = self.in_turns = False
+        self.independent = None
         self.together = set()
+        self.seen = set()
+        self.released = None  # when all were let go, in seconds since the race began
 
     async def hold(self, race):
         """Run beside a race, until all its requests are answered."""
@@ -102,17 +111,27 @@ class Meeting:
         await self._wait_for_all(race)
         if self.all_met:
             await self._wait_for_canary(race)
-            self.service.release()
+            await self._let_the_last_go(race)
         elif not self._over(race):
             self.in_turns = self._ticks(race) >= TICKS
             await self._drain(race)
+        self.released = time.perf_counter() - race.began
         self.service.release()
+
+    def skipped(self, race, calls):
+        """The first call that was answered while the service parked, and had not asked; None if there is none."""
+        for request, call in zip(race.requests, calls, strict=True):
+            early = self.released is None or request.end < self.released
+            if early and not self.seen.issuperset(call.tokens):
+                return call
+        return None
 
     def _over(self, race):
         return race.end is not None or all(request.end is not None for request in race.requests)
 
     def _held(self):
         held = self.service.parked()
+        self.seen.update(held)
         if len(held) > len(self.together):
             self.together = set(held)
         return held
@@ -145,6 +164,21 @@ class Meeting:
                 self.overtaken = True
                 return
             await asyncio.sleep(LOOK_EVERY)
+
+    async def _let_the_last_go(self, race):
+        if len(self.wanted) > len(race.requests):
+            self.independent = True  # a request needs several replies; which ones belong together is seen by the drain
+            return
+        self._since = time.perf_counter()
+        self.service.release(1, newest=True)
+        while not any(request.end is not None for request in race.requests):
+            quiet = time.perf_counter() - self._since
+            if quiet >= self.patience and (self._ticks(race) >= TICKS or quiet >= 2 * self.patience):
+                if self._ticks(race) >= TICKS:
+                    self.independent = False
+                return
+            await asyncio.sleep(LOOK_EVERY)
+        self.independent = True
 
     async def _drain(self, race):
         """Let one go at a time; who comes must come after that, and never make more than there were."""

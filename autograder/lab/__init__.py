@@ -41,4 +41,6 @@ def load_ipython_extension(shell):
 
 
 def _forgotten_await(coroutine, printer, cycle):
-    printer.text(f"Nothing has run yet. Write `await` before the call: await {coroutine.__qualname__.split('.')[-1]}(...)")
+    printer.text(
+        f"Nothing has run yet. Write `await` before the call: await {coroutine.__qualname__.split('.')[-1]}(...)"
+    )

@@ -168,7 +168,9 @@ class Race:
             except httpx.HTTPError:
                 answered = False
             except asyncio.CancelledError:
-                self.tell(event="canary", start=sent, end=time.perf_counter(), waited=own_waited() - waited, answered=False)
+                self.tell(
+                    event="canary", start=sent, end=time.perf_counter(), waited=own_waited() - waited, answered=False
+                )
                 raise
             end = time.perf_counter()
             self.tell(event="canary", start=sent, end=end, waited=own_waited() - waited, answered=answered)

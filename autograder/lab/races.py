@@ -83,7 +83,6 @@ class Blocked:
             return f"{self.code} in line {self.line}"
         return f"{self.function} in {os.path.basename(self.file)}" if self.function else "something"
 
-
     @property
     def place(self):
         """Where it blocked: ``line 9, in pause, in shop.py``."""
@@ -111,6 +110,7 @@ class Race:
     began: float | None = None
     end: float | None = None
     pending_block: Blocked | None = None
+    mixed: bool = False  # the requests went to different places: comparing them with each other says nothing
 
     @property
     def name(self):
@@ -142,11 +142,6 @@ class Race:
         return max(self.blocked, key=lambda b: b.seconds, default=None)
 
     @property
-    def mixed(self):
-        """True if the requests went to different places, so that comparing them with each other says nothing."""
-        return len({r.route for r in self.requests}) > 1 and "{" not in self.title
-
-    @property
     def loop_state(self):
         """The state of the loop in a few words, for when it was never blocked."""
         late = any(c.end is not None and c.end - c.start - c.waited >= Canary.LATE for c in self.canaries)
@@ -164,6 +159,14 @@ class Race:
     def sentence(self):
         """What the picture shows, in words."""
         return sentence(self)
+
+    @staticmethod
+    def blocked_text(blocks):
+        """How long the loop answered nobody, in words; and how much of it was the neighbours' doing, if that was much."""
+        wall = sum(block.end - block.start for block in blocks)
+        queued = wall - sum(block.seconds for block in blocks)
+        aside = f" ({queued:.2f} s of it in the queue for a CPU)" if queued > wall / 5 else ""
+        return f"blocked for {wall:.2f} s{aside}"
 
     def __repr__(self):
         return f"<Race: {self.sentence}>"
@@ -220,7 +223,6 @@ class Race:
         if block.seconds >= BLOCKED_FROM:
             self.blocked.append(block)
 
-
     def settle(self):
         """The race is over: a block that still goes on counts as far as it was seen."""
         if self.pending_block is not None and self.pending_block.seconds >= BLOCKED_FROM:
@@ -251,9 +253,7 @@ def sentence(race):
     if len(answered) < n:
         parts.append(f"{n - len(answered)} of them failed.")
     if race.blocked:
-        parts.append(
-            f"The event loop was blocked for {race.blocked_seconds:.2f} s, most of it by {race.worst_block.cause}."
-        )
+        parts.append(f"The event loop was {race.blocked_text(race.blocked)}, most of it by {race.worst_block.cause}.")
     elif race.loop_state == "free":
         parts.append("The event loop stayed free.")
     else:
@@ -279,16 +279,17 @@ async def race(path, n=10, *, method="GET", json=None, title=None, app=None, sho
         raise server.AppError('A race needs at least one path that begins with a slash, as in lab.race("/brew", n=10).')
     requests = [{"key": i, "method": method, "path": p, "json": json} for i, p in enumerate(paths)]
     title = title or (path if isinstance(path, str) else " and ".join(dict.fromkeys(p.split("?")[0] for p in paths)))
-    return await run(app, requests, title=title.split("?")[0], show=show, limit=limit)
+    mixed = not isinstance(path, str) and len({p.split("?")[0] for p in paths}) > 1
+    return await run(app, requests, title=title.split("?")[0], show=show, limit=limit, mixed=mixed)
 
 
-async def run(app, requests, *, title, show=False, limit=LIMIT, sample=False, canary=CANARY, beside=None):
+async def run(app, requests, *, title, show=False, limit=LIMIT, sample=False, canary=CANARY, beside=None, mixed=False):
     """Run a race of ready-made ``requests`` (see `racer.Race`) against the `Server` ``app``.
 
     ``beside`` is a coroutine function that is called with the `Race` and runs while the race does; what it
     raises ends the race.
     """
-    result = Race(title, str(app.file), [Request(r["key"], r["path"], r["method"]) for r in requests])
+    result = Race(title, str(app.file), [Request(r["key"], r["path"], r["method"]) for r in requests], mixed=mixed)
     loop = asyncio.get_running_loop()
     client = racer()
     client.order(op="guard", pid=app.process.pid)

@@ -65,7 +65,9 @@ class Racer:
             while not ended:
                 event = await arrived.get()
                 if event is None:
-                    raise RacerGone("The process that sends the requests ended in the middle of a race. Run this again.")
+                    raise RacerGone(
+                        "The process that sends the requests ended in the middle of a race. Run this again."
+                    )
                 if event["event"] == "broken":
                     raise RacerGone(f"The race could not be run: {event['problem']}")
                 ended = event["event"] == "end"

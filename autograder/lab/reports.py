@@ -71,4 +71,5 @@ _SHAPES = {
     "late": _turn,
     "failed": _trouble,
     "error": _trouble,
+    "warning": _trouble,
 }

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import deque
 from pathlib import Path
 
 from . import reports
@@ -39,13 +40,15 @@ class Server:
     """A running app: ``url``, ``pid`` (also the loop thread's id on Linux), ``file``; ``stop()`` ends it.
 
     ``environment`` adds variables to those that the app finds.  Each of ``listeners`` is called with every report of the host (see `lab.reports`), in a thread of
-    this server; ``log`` is the tail of what the app printed.
+    this server; ``log`` is the tail of what the app printed, ``warnings`` the newest
+    of Python's RuntimeWarnings in it.
     """
 
     def __init__(self, file, environment=None):
         self.file = Path(file).resolve()
         self.url = None
         self.watchers = []  # ids of the host's own threads, as it says
+        self.warnings = deque(maxlen=100)
         self.listeners = []
         self._log = bytearray()
         self._settled = threading.Event()
@@ -161,6 +164,8 @@ class Server:
             elif event == "failed":
                 self._failure = report
                 self._settled.set()
+            elif event == "warning":
+                self.warnings.append(report)
             elif event == "late" and not self.url and report.get("where"):
                 self._progress = own_place(report["where"], self.file)
             for listener in list(self.listeners):
@@ -307,6 +312,8 @@ def stop():
     if _current is not None:
         _current.stop()
         _current = None
+
+
 _refused = None  # the name of the file that could not be served last
 _interrupted = None  # the file whose server was ended because a race against it was interrupted
 

@@ -172,14 +172,11 @@ def _loop(axes, row, race, now, span):
         return
     pieces = _merged([(b.start, b.end - b.start) for b in blocks])
     axes.broken_barh(pieces, (row - 0.35, 0.7), facecolor=BLOCKED, hatch="///", edgecolor="white", linewidth=0)
-    total = sum(b.end - b.start for b in blocks)
-    queued = total - sum(b.seconds for b in blocks)
-    aside = f" ({queued:.2f} s of it in the queue for a CPU)" if queued > total / 5 else ""
     worst = max(blocks, key=lambda b: b.seconds)
     axes.text(
         0,
         row + 0.72,
-        f"blocked for {total:.2f} s{aside}: {worst.cause}",
+        f"{race.blocked_text(blocks)}: {worst.cause}",
         va="center",
         ha="left",
         fontsize=8.5,

@@ -46,8 +46,8 @@ class Service(ABC):
         """
 
     @abstractmethod
-    def release(self, count=None):
-        """Let ``count`` of those that are held go, the oldest first; without a count all, and hold nothing more."""
+    def release(self, count=None, newest=False):
+        """Let ``count`` of those that are held go, the oldest (or ``newest``) first; without a count all, and hold no more."""
 
     @abstractmethod
     def stop(self):

@@ -24,7 +24,9 @@ class Files(Gate):
     def __init__(self):
         super().__init__()
         if not hasattr(os, "mkfifo"):
-            raise ServiceError("This system has no named pipes, so slow files cannot be shown here. Use Linux or macOS.")
+            raise ServiceError(
+                "This system has no named pipes, so slow files cannot be shown here. Use Linux or macOS."
+            )
         self.folder = Path(tempfile.mkdtemp(prefix="course-files-"))
         self._waiting = {}
         self._stopping = threading.Event()

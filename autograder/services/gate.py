@@ -36,9 +36,10 @@ class Gate(Service):
         with self._gate:
             return [token for token, _ in self._held]
 
-    def release(self, count=None):
+    def release(self, count=None, newest=False):
         with self._gate:
-            going, self._held[:count] = self._held[:count], []
+            part = slice(-count, None) if count and newest else slice(count)
+            going, self._held[part] = self._held[part], []
             if count is None:
                 self._parking = False
         for _, go in going:

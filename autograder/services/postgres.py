@@ -123,11 +123,12 @@ class Postgres(Service):
         )
         return [self._tokens[key] for (key,) in rows if key in self._tokens]
 
-    def release(self, count=None):
+    def release(self, count=None, newest=False):
         if count is None:
             self._do("SELECT pg_advisory_unlock_all()")
             return
-        for token in self.parked()[:count]:
+        held = self.parked()
+        for token in held[-count:] if newest else held[:count]:
             self._do("SELECT pg_advisory_unlock(%s)", [_key(token)])
 
     def stop(self):

@@ -62,10 +62,11 @@ class Upstream(Service):
         with self._changed:
             return list(self._parked)
 
-    def release(self, count=None):
+    def release(self, count=None, newest=False):
         with self._changed:
-            del self._parked[:count]
-        self._order(op="release", count=count)
+            going = self._parked[-count:] if count and newest else self._parked[:count]
+            self._parked = [token for token in self._parked if token not in going]
+        self._order(op="release", tokens=None if count is None else going)
 
     def stop(self):
         with contextlib.suppress(OSError):

@@ -59,12 +59,13 @@ class App:
         if order["op"] == "park":
             self.parking = True
         elif order["op"] == "release":
-            count = order["count"]
-            if count is None:
+            tokens = order["tokens"]
+            if tokens is None:
                 self.parking = False
-            for _, gate in self.held[:count]:
+            going = [entry for entry in self.held if tokens is None or entry[0] in tokens]
+            self.held = [entry for entry in self.held if entry not in going]
+            for _, gate in going:
                 gate.set()
-            del self.held[:count]
 
 
 async def disconnected(receive):

@@ -1,0 +1,14 @@
+import os
+import subprocess
+
+from fastapi import FastAPI
+
+PRICE = os.environ["PRICE_COMMAND"]
+app = FastAPI()
+
+
+@app.get("/quotes/{token}")
+async def quote(token: str):
+    done = subprocess.run([PRICE, token], capture_output=True, check=True)
+    output = done.stdout
+    return {"item": token, "price": int(output)}

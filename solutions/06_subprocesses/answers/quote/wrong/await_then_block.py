@@ -1,0 +1,16 @@
+import asyncio
+import os
+import time
+
+from fastapi import FastAPI
+
+PRICE = os.environ["PRICE_COMMAND"]
+app = FastAPI()
+
+
+@app.get("/quotes/{token}")
+async def quote(token: str):
+    process = await asyncio.create_subprocess_exec(PRICE, token, stdout=asyncio.subprocess.PIPE)
+    output, _ = await process.communicate()
+    time.sleep(0.06)
+    return {"item": token, "price": int(output)}

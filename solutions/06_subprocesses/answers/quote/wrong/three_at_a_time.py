@@ -1,0 +1,16 @@
+import asyncio
+import os
+
+from fastapi import FastAPI
+
+PRICE = os.environ["PRICE_COMMAND"]
+app = FastAPI()
+places = asyncio.Semaphore(3)
+
+
+@app.get("/quotes/{token}")
+async def quote(token: str):
+    async with places:
+        process = await asyncio.create_subprocess_exec(PRICE, token, stdout=asyncio.subprocess.PIPE)
+        output, _ = await process.communicate()
+    return {"item": token, "price": int(output)}

@@ -1,0 +1,21 @@
+import asyncio
+import os
+
+from fastapi import FastAPI
+
+PRICE = os.environ["PRICE_COMMAND"]
+
+
+async def price(item):
+    process = await asyncio.create_subprocess_exec(PRICE, item, stdout=asyncio.subprocess.PIPE)
+    output, _ = await process.communicate()
+    return int(output)
+
+
+app = FastAPI()
+
+
+@app.get("/tours/{token}")
+async def tour(token: str):
+    first = second = await price(f"{token}-1")
+    return {"tour": token, "total": first + second}
