@@ -19,9 +19,9 @@ import time
 from pathlib import Path
 
 from autograder import installer, trouble
+from autograder.paths import ROOT
 from autograder.trouble import Trouble
 
-ROOT = Path(__file__).resolve().parent.parent
 WINDOWS = os.name == "nt"
 NEEDED = 700 * 2**20  # bytes on disk for a first set-up, measured at 460 to 650 MB
 

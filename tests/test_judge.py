@@ -103,6 +103,12 @@ async def test_a_service_that_dies_in_the_middle_is_an_error_and_the_next_try_pa
     assert (await Judge(app, PRICE).concurrency()).passed
 
 
+async def test_the_judged_app_sees_no_secrets_of_ours(app, monkeypatch):
+    monkeypatch.setenv("GRADER_SECRET", "s3cret")
+    app.write_text(APP.replace("import os", "import os\n\nassert 'GRADER_SECRET' not in os.environ, 'it is there'"))
+    assert (await Judge(app, PRICE).answers()).passed
+
+
 async def test_answers_that_skip_the_service_never_pass(app):
     app.write_text(APP.replace("return (await", "return {'item': token, 'price': 1} or (await"))
     verdict = await Judge(app, PRICE).concurrency()

@@ -63,7 +63,8 @@ class Judge:
         try:
             service = await asyncio.to_thread(services.get, self.endpoint.service) if self.endpoint.service else None
             if self._app is None or not self._app.alive:
-                self._app = Server(self.file, service.environment if service else None)
+                # no more of our environment than it needs: there may be secrets in it
+                self._app = Server(self.file, service.environment if service else None, inherit=False)
                 await asyncio.to_thread(self._app.wait_until_ready)
             method = Rendezvous(self._app, self.endpoint, service) if service else Waiting(self._app, self.endpoint)
             return await work(method)

@@ -39,12 +39,13 @@ class AppError(Exception):
 class Server:
     """A running app: ``url``, ``pid`` (also the loop thread's id on Linux), ``file``; ``stop()`` ends it.
 
-    ``environment`` adds variables to those that the app finds.  Each of ``listeners`` is called with every report of the host (see `lab.reports`), in a thread of
+    ``environment`` adds variables to those that the app finds; without ``inherit`` it finds only those and what every
+    program needs.  Each of ``listeners`` is called with every report of the host (see `lab.reports`), in a thread of
     this server; ``log`` is the tail of what the app printed, ``warnings`` the newest
     of Python's RuntimeWarnings in it.
     """
 
-    def __init__(self, file, environment=None):
+    def __init__(self, file, environment=None, inherit=True):
         self.file = Path(file).resolve()
         self.url = None
         self.watchers = []  # ids of the host's own threads, as it says
@@ -62,7 +63,7 @@ class Server:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             cwd=self.file.parent,
-            env={**child_environment(), **(environment or {})},
+            env={**child_environment(inherit), **(environment or {})},
             start_new_session=True,
         )
         self._readers = [
@@ -178,10 +179,14 @@ class Server:
             del self._log[:-LOG_LIMIT]
 
 
-def child_environment():
-    """The environment of a served process: ours without what belongs to the notebook's own kernel."""
-    kept = {key: value for key, value in os.environ.items() if not key.startswith(("JPY_", "NBGRADER_", "PYTHON"))}
-    return kept
+NEEDED = {"PATH", "HOME", "USER", "LANG", "TZ", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "USERPROFILE", "APPDATA"}
+
+
+def child_environment(inherit=True):
+    """The environment of a served process: ours without what belongs to the notebook's kernel, or only what is needed."""
+    if not inherit:
+        return {key: value for key, value in os.environ.items() if key.upper() in NEEDED or key.startswith("LC_")}
+    return {key: value for key, value in os.environ.items() if not key.startswith(("JPY_", "NBGRADER_", "PYTHON"))}
 
 
 def kill_group(pid):
