@@ -4,12 +4,12 @@ import re
 
 import nbformat
 import pytest
-from claims import CLAIMS
 from helpers import assert_quiet, run_notebook
 
 from autograder import paths
 
 NOTEBOOKS = sorted(paths.NOTEBOOKS.glob("*/*.ipynb"))
+CLAIMS = {file.stem: file.read_text() for file in (paths.ROOT / "tests" / "claims_of").glob("*.py")}
 LESSONS = [file for file in NOTEBOOKS if file.name.startswith("lesson_")]
 SCREEN = 26  # lines of a code cell that a laptop shows at once
 
