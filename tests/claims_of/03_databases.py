@@ -1,0 +1,16 @@
+assert bad.seconds >= 10 * 0.2 and "execute(" in bad.worst_block.code
+assert good.seconds < bad.seconds and good.ratio < bad.ratio and good.worst_canary < bad.worst_canary
+assert busy == 1 < busy_again
+assert mixed.seconds >= 5 * 0.3 and all(mixed_again.requests[1].end < r.end for r in mixed_again.requests if r.route == "/search")
+assert all(race.blocked_seconds < bad.blocked_seconds / 4 for race in (psycopg3, sqlalchemy, threads))
+assert threads.ratio < bad.ratio
+assert borrowing < connecting and places == 10 and limit > 15
+ends = sorted(request.end for request in fives.requests)
+assert ends[5] >= 2 * 0.2 and ends[10] >= 3 * 0.2 and fives.blocked_seconds < bad.blocked_seconds / 4
+assert set(statuses) == {200, 503} and statuses.count(200) >= 5
+assert inside.seconds >= 3 * (0.05 + 0.3) and outside.seconds < inside.seconds
+assert inside.blocked_seconds < bad.blocked_seconds / 4
+assert left_open["state"] == "idle in transaction" and "items" in locks
+assert ended["state"] == "idle" and ended["age"] is None and not locks_after
+assert [request.status for request in loading.requests] == [500, 200] and "MissingGreenlet" in loading.errors[0]["type"]
+assert blocking >= 0.2 and awaiting >= 0.2
