@@ -81,10 +81,11 @@ def missing_await(name=None, line=None, code=""):
             "in its `return`. (A function with `await` in it is `async def`.)"
         )
     where = f" (line {line}: {code})" if line else ""
-    return (
-        f"The coroutine `{name}`{where} was called but never awaited, so its work was not done. Write `await` before the "
-        "call (and make the function that contains it `async def`)."
-    )
+    done = f"The coroutine `{name}`{where} was called but never awaited, so its work was not done. "
+    if code.startswith(("with ", "for ")):
+        word = code.split()[0]
+        return done + f"This `{word}` must be `async {word}`."
+    return done + "Write `await` before the call (and make the function that contains it `async def`)."
 
 
 def no_answer(call, limit):

@@ -161,13 +161,13 @@ for place, request in enumerate(sorted(mixed.requests, key=lambda r: r.end), 1):
 #    who wanted only the opening hours.
 # 5. The rows came. The thread closed the connection, answered, and took the next guest.
 #
-# So the database was not too slow. It was bored. The queue stood in front of the app.
+# So the database was not too slow. It was hardly busy. The queue stood in front of the app.
 #
 # ## The repair: a pool that can be awaited
 #
 # psycopg2 cannot be awaited. **asyncpg** is a driver for PostgreSQL that can.
 #
-# A connection carries one query at a time. So one connection for the whole app is not enough, as one `httpx.AsyncClient` was.
+# One `httpx.AsyncClient` was enough for a whole app. One connection is not: it carries one query at a time.
 # An app needs a **pool**: a set of open connections that are lent out one by one and come back.
 # The pool is opened once, in the lifespan.
 
@@ -449,7 +449,7 @@ print(f"With the supplier inside, 15 guests took {inside.seconds / outside.secon
 # Do you remember `shopkeeper`, the connection of the first cells? It counted the items, long ago. What is it doing now?
 
 # %%
-ASK = "SELECT state, now() - xact_start AS age FROM pg_stat_activity WHERE pid = $1"
+ASK = "SELECT state, coalesce(now() - xact_start, '0') AS age FROM pg_stat_activity WHERE pid = $1"
 LOCKS = "SELECT relation::regclass::text FROM pg_locks WHERE pid = $1 AND relation IS NOT NULL"
 pid = shopkeeper.info.backend_pid
 
@@ -543,11 +543,11 @@ print(f"One guest alone: {blocking:.2f} s with psycopg2, {awaiting:.2f} s with a
 #
 # ## What you have seen
 #
-# - A query through psycopg2 in an `async def` stands still on the loop. PostgreSQL has one query at a time and is bored,
+# - A query through psycopg2 in an `async def` stands still on the loop. PostgreSQL gets one query at a time and is hardly busy,
 #   while everybody waits.
 # - An asyncpg pool, opened in the lifespan and awaited, has many queries under way at once.
 # - `psycopg.AsyncConnection` and `create_async_engine` are the same repair. psycopg2 may stay in a `def` endpoint.
-# - To connect takes many times as long as a quick query. A pool keeps connections, and limits how many there are.
+# - To connect takes longer than a quick query. A pool keeps connections open, and limits how many there are.
 # - A pool runs out: wait with a timeout and answer 503. Await nothing but the database while you hold a connection.
 #   End transactions soon. Say at once what an object shall load.
 # - A script, an app of `def` endpoints, a single user: leave it.

@@ -1,0 +1,536 @@
+# ---
+# jupyter:
+#   jupytext:
+#     cell_metadata_filter: all
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Subprocesses
+#
+# This lesson takes about 20 minutes. You need lesson 01, *Sleeping*: you know why a wait on the event loop
+# makes everybody wait. From lesson 02 you should know `gather` and the semaphore.
+#
+# You will see
+#
+# - what `subprocess.run` in an `async def` endpoint does, counted in programs that run at the same time;
+# - the repair, `asyncio.create_subprocess_exec`, and two honest repairs that keep `subprocess`;
+# - several programs for one request, one after the other and together;
+# - a first trap: a program that never ends because nobody reads what it prints;
+# - a second trap: a timeout that leaves the program running;
+# - a third trap: a burst of requests that starts a burst of programs;
+# - when not to bother.
+#
+# Apps start programs: to convert a picture, to make a PDF, to ask `git` or `ffmpeg`, to call the old thing that nobody dares to rewrite.
+# The work is done in another process. So it cannot be in our way. Or can it?
+#
+# The next cell brings in the tools of the course.
+# If it says `ModuleNotFoundError`, the notebook is not running in the course's own Python:
+# close it and start it with `./course lab`.
+
+# %%
+from autograder import lab
+# %load_ext autograder.lab
+
+# %% [markdown]
+# ## An old program
+#
+# A post office has an old program that makes the label for a parcel. It takes its time, and says so itself:
+# it prints the number of its process, when it began, and when it ended.
+# We write it into a folder for the time of this lesson. The apps find its path in the environment variable `LABELS`.
+
+# %%
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+folder = Path(tempfile.mkdtemp(prefix="post-office-"))
+program = folder / "labels.py"
+written = program.write_text("""
+import json, os, sys, time
+
+began = time.monotonic()
+time.sleep(float(sys.argv[1]))
+print(json.dumps({"pid": os.getpid(), "began": began, "ended": time.monotonic()}))
+""")
+os.environ["LABELS"] = str(program)
+
+done = subprocess.run([sys.executable, program, "0.3"], capture_output=True, text=True)
+print("The program printed:", done.stdout.strip())
+
+# %% [markdown]
+# `sys.executable` is the path of Python itself. The program gets the number of seconds as an argument.
+#
+# `time.monotonic()` is a clock that all processes of a machine share. It says seconds since some moment in the past.
+# So two programs that know nothing of each other can be compared: did they run at the same time?
+#
+# ## What goes wrong
+#
+# The post office's app runs the program for each parcel, waits for its end, and answers with what was printed.
+
+# %%
+# %%app post.py
+import json
+import os
+import subprocess
+import sys
+
+from fastapi import FastAPI
+
+LABELS = os.environ["LABELS"]
+app = FastAPI()
+
+
+@app.get("/labels")
+async def label(wait: float):
+    done = subprocess.run([sys.executable, LABELS, str(wait)], capture_output=True)
+    return json.loads(done.stdout)
+
+
+# %% [markdown]
+# Six parcels at once. The label of each takes 0.3 seconds, and a little for the start of the program.
+
+# %%
+bad = await lab.race("/labels?wait=0.3", n=6, title="six labels")
+print(f"The quickest label took {bad.quickest:.2f} s, all six took {bad.seconds:.2f} s: {bad.ratio:.1f} times as long.")
+
+# %% [markdown]
+# The staircase. And yet the work was done in other processes, and this machine could run several of them at a time.
+#
+# ## A prediction
+#
+# Six programs were started in that race. How many of them ran at the same moment, at most?
+# Write your number in the place of `None`, or leave it.
+
+# %%
+guess = None  # programs at the same moment
+
+# %% [markdown]
+# Each answer says when its program began and ended. At each beginning, we count who had begun before and had not ended yet.
+
+# %%
+import json
+
+def runs(race):
+    return sorted((json.loads(request.body) for request in race.requests), key=lambda run: run["began"])
+
+def at_once(race):
+    return max(sum(r["began"] <= run["began"] < r["ended"] for r in runs(race)) for run in runs(race))
+
+print(f"Your guess: {guess}. Programs at the same moment, at most: {at_once(bad)}.")
+
+# %% [markdown]
+# ## Who waited for whom
+#
+# The programs in the order in which they ran:
+
+# %%
+first = runs(bad)[0]["began"]
+for place, run in enumerate(runs(bad), 1):
+    print(f"{place}. began at {run['began'] - first:.2f} s, ended at {run['ended'] - first:.2f} s")
+
+# %% [markdown]
+# 1. The app's only thread took a first request. `subprocess.run` started the program.
+# 2. `subprocess.run` does not come back before the program has ended. So the thread waited for it, in the middle of the endpoint.
+# 3. The program did its work in another process, on another core perhaps. The app's thread did nothing at all.
+# 4. The other requests arrived. Nobody took them. So nobody started their programs.
+# 5. The first program ended. The thread finished the answer, took the next request, and started the next program.
+#
+# Another process does not help if we stand beside it until it is done.
+#
+# ## The repair: a program that can be awaited
+#
+# `asyncio` can start programs, too. There are two things to await: the start, and the end.
+#
+# - `await asyncio.create_subprocess_exec(...)` starts the program and gives you a `process`.
+#   It takes the program and its arguments one by one, and not as a list.
+# - `await process.communicate()` reads everything that the program prints, and waits until it has ended.
+
+# %%
+# %%app post_repaired.py
+import asyncio
+import json
+import os
+import sys
+
+from fastapi import FastAPI
+
+LABELS = os.environ["LABELS"]
+app = FastAPI()
+
+
+@app.get("/labels")
+async def label(wait: float):
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, LABELS, str(wait), stdout=asyncio.subprocess.PIPE
+    )
+    output, _ = await process.communicate()
+    return json.loads(output)
+
+
+# %%
+good = await lab.race("/labels?wait=0.3", n=6, title="six labels", show=False)
+lab.side_by_side(bad, good, titles=("subprocess.run", "create_subprocess_exec"))
+print(f"All six took {bad.ratio:.1f} times as long as the quickest before, and {good.ratio:.1f} times now.")
+print(f"Programs at the same moment: {at_once(bad)} before, {at_once(good)} now.")
+
+# %% [markdown]
+# At `await process.communicate()` the loop notes: *wake me when this program prints something, or ends.* Then it takes the next request.
+#
+# One label may be slower than before. Six programs that start together share the cores of the machine.
+# That is the price of running at the same time, and we come back to it.
+#
+# And a little is left on the loop: to start a process is a call to the operating system that cannot be awaited.
+# It takes a few milliseconds, whatever the program does then.
+#
+# ## Keeping `subprocess`
+#
+# Perhaps it is a package that starts the program, and you cannot change it. Then it is a blocking call like any other,
+# and you know what helps: a thread.
+
+# %%
+# %%app post_threads.py
+import asyncio
+import json
+import os
+import subprocess
+import sys
+
+from fastapi import FastAPI
+
+LABELS = os.environ["LABELS"]
+app = FastAPI()
+
+
+@app.get("/plain")
+def plain(wait: float):
+    return json.loads(subprocess.check_output([sys.executable, LABELS, str(wait)]))
+
+
+@app.get("/thread")
+async def thread(wait: float):
+    command = [sys.executable, LABELS, str(wait)]
+    return json.loads(await asyncio.to_thread(subprocess.check_output, command))
+
+
+# %%
+plain = await lab.race("/plain?wait=0.3", n=5, show=False)
+thread = await lab.race("/thread?wait=0.3", n=5, show=False)
+lab.side_by_side(plain, thread, titles=("def", "to_thread"))
+print(f"Programs at the same moment, of five: {at_once(plain)} with def, {at_once(thread)} with to_thread.")
+
+# %% [markdown]
+# Both are honest, as far as the threads go: 40 for `def` endpoints, four more than the machine has cores for `to_thread`.
+#
+# ## Several programs for one request
+#
+# A tour of the van needs three labels. The next app makes them in two ways. Both leave the loop free.
+
+# %%
+# %%app tour.py
+import asyncio
+import os
+import sys
+
+from fastapi import FastAPI
+
+LABELS = os.environ["LABELS"]
+app = FastAPI()
+
+
+async def label(wait):
+    process = await asyncio.create_subprocess_exec(sys.executable, LABELS, wait, stdout=asyncio.subprocess.PIPE)
+    output, _ = await process.communicate()
+    return output
+
+
+@app.get("/one_by_one")
+async def one_by_one(wait: str):
+    return len([await label(wait) for _ in range(3)])
+
+
+@app.get("/together")
+async def together(wait: str):
+    return len(await asyncio.gather(*(label(wait) for _ in range(3))))
+
+
+# %%
+one_by_one = await lab.race("/one_by_one?wait=0.3", n=2, show=False)
+together = await lab.race("/together?wait=0.3", n=2, show=False)
+lab.side_by_side(one_by_one, together, titles=("await in a loop", "gather"))
+print(f"Three labels one by one took {one_by_one.quickest / together.quickest:.1f} times as long as three together.")
+
+# %% [markdown]
+# On the left the second program is started when the first has ended, although it needs nothing from it.
+# You met this in lesson 02. It is the same mistake with processes.
+#
+# ## The trap that the repair hides: a full pipe
+#
+# A process has a method `wait`, too. It sounds like the right one: wait for the end, then read what was printed.
+# The next program prints a million letters and ends. Nothing in it waits. We give it two seconds.
+
+# %%
+import asyncio
+
+talker = [sys.executable, "-c", "print('x' * 1_000_000)"]
+process = await asyncio.create_subprocess_exec(*talker, stdout=asyncio.subprocess.PIPE)
+try:
+    async with asyncio.timeout(2):
+        await process.wait()
+except TimeoutError:
+    pass
+stuck = process.returncode is None
+print("After two seconds it is", "still running." if stuck else "done.")
+
+# %% [markdown]
+# What is it doing? It stands still in `print`.
+#
+# What a program prints goes through a **pipe**, and a pipe is short: on Linux it holds 65,536 bytes.
+# If nobody reads at the other end, it is full at some time, and who wants to write more must wait. So the program waits for us to read.
+# And we wait for it to end. Two who wait for each other, for ever: that is called a **deadlock**.
+#
+# Read, and it goes on:
+
+# %%
+output, _ = await process.communicate()
+print(f"{len(output):,} bytes read, and it ended with {process.returncode}.")
+
+# %% [markdown]
+# `communicate` reads *and* waits. Take it unless you have a reason. With a short output `wait` works, and so the mistake is found late:
+# on the day when the program has more to say. An error message of a thousand lines is enough.
+#
+# The same holds for `stderr=PIPE`, and for `Popen.wait` in `subprocess`.
+#
+# ## The second trap: giving up is not stopping
+#
+# A program can hang, and then its request hangs with it. So one sets a limit: `asyncio.timeout` gives up waiting after so many seconds.
+# What does the program do when we give up?
+
+# %%
+process = await asyncio.create_subprocess_exec(sys.executable, program, "30", stdout=asyncio.subprocess.PIPE)
+try:
+    async with asyncio.timeout(0.5):
+        await process.communicate()
+except TimeoutError:
+    print("We gave up.")
+await asyncio.sleep(0.5)
+survivor = process.returncode is None
+print("Half a second later the program is", "still running." if survivor else "gone.")
+
+# %% [markdown]
+# It does not know that we gave up. The timeout cancelled *our wait* and nothing else.
+# The program works on, for nobody, for 30 seconds or for ever, with its memory and its core.
+#
+# To stop it, somebody must say so, and then wait once more, until it is really gone:
+
+# %%
+process.kill()
+code = await process.wait()
+print(f"Now it is gone. It ended with {code}: stopped by signal {-code}.")
+
+# %% [markdown]
+# (This `wait` is safe: who is killed does not print any more.)
+#
+# In an app this belongs together in one place. The next app has both versions: one that only gives up, and one that also stops.
+# Both answer 504, *the one whom I asked was too slow*, and tell the number of the process.
+
+# %%
+# %%app post_in_time.py
+import asyncio
+import os
+import sys
+
+from fastapi import FastAPI, HTTPException
+
+app = FastAPI()
+
+
+@app.get("/{way}")
+async def label(way: str, wait: float):
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, os.environ["LABELS"], str(wait), stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        async with asyncio.timeout(0.5):
+            return (await process.communicate())[0]
+    except TimeoutError:
+        raise HTTPException(504, process.pid) from None
+    finally:
+        if way == "stop" and process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+# %% [markdown]
+# Why `finally`, and not only `except TimeoutError`? A wait can end in other ways: by another error, or because somebody cancels
+# the request. `finally` catches them all.
+#
+# Four requests each, for labels that would take a minute. Afterwards we look which of the processes are still there.
+
+# %%
+def running(pid):
+    try:
+        os.kill(pid, 0)  # signal 0 does nothing; it only asks whether the process is there
+    except ProcessLookupError:
+        return False
+    return True
+
+left = {}
+for way in ("give_up", "stop"):
+    race = await lab.race(f"/{way}?wait=60", n=4, show=False)
+    pids = [json.loads(request.body)["detail"] for request in race.requests]
+    left[way] = [pid for pid in pids if running(pid)]
+    print(f"{way:7}: {len(pids)} answers with status {race.requests[0].status}, {len(left[way])} programs still running.")
+
+# %% [markdown]
+# To the guests both look the same. On the machine, one of them fills the list of processes with every request that is too slow.
+# And when is a program too slow? When there is too much to do already.
+#
+# We started these four, so we end them.
+
+# %%
+import signal
+
+for pid in left["give_up"]:
+    os.kill(pid, signal.SIGKILL)
+print(f"{len(left['give_up'])} programs ended.")
+
+# %% [markdown]
+# One more thing about `kill`: it ends the process that you started, and not those which *that one* has started.
+# With `create_subprocess_shell("a | b")` you started a shell, and `a` and `b` live on.
+# Another reason to prefer `exec`, which starts the program itself. The other reason is safety:
+# a shell reads what a guest has typed as commands.
+#
+# `subprocess.run(..., timeout=0.5)` does kill its program. But it blocks until then.
+#
+# ## The third trap: a burst of programs
+#
+# The loop is free now, and takes every request at once. So twenty requests start twenty programs.
+# The next app has a second path with a semaphore of four places: whoever finds none free waits, on the loop and without harm.
+
+# %%
+# %%app post_limited.py
+import asyncio
+import json
+import os
+import sys
+
+from fastapi import FastAPI
+
+LABELS = os.environ["LABELS"]
+app = FastAPI()
+places = asyncio.Semaphore(4)
+
+
+@app.get("/all_at_once")
+async def label(wait: str):
+    process = await asyncio.create_subprocess_exec(sys.executable, LABELS, wait, stdout=asyncio.subprocess.PIPE)
+    output, _ = await process.communicate()
+    return json.loads(output)
+
+
+@app.get("/four_at_a_time")
+async def label_in_turn(wait: str):
+    async with places:
+        return await label(wait)
+
+
+# %%
+burst = await lab.race("/all_at_once?wait=0.6", n=20, show=False)
+limited = await lab.race("/four_at_a_time?wait=0.6", n=20, show=False)
+lab.side_by_side(burst, limited, titles=("all at once", "four at a time"))
+print(f"Programs at the same moment, of twenty: {at_once(burst)} all at once, {at_once(limited)} with the semaphore.")
+
+# %% [markdown]
+# Our program only sleeps, so here the limit costs time and brings nothing. A real program computes, and has its own memory.
+# Twenty of them on a machine with two cores do not finish earlier than four at a time. They only finish all together, and late.
+# If each takes 500 MB, the machine falls over, and everything on it.
+#
+# How many places? If the program computes, about as many as the machine has cores. If it mostly waits, as many as your memory allows.
+#
+# Some blocked stretches on the left are the starts of processes: many small calls one after the other. With the semaphore they are spread.
+#
+# ## When not to bother
+#
+# - **Scripts, jobs, and the start of an app.** Nobody is waiting. `subprocess.run` is fine.
+# - **A request that comes once a day,** for a program that is quick.
+#
+# And sometimes there is nothing to repair, because no program is needed. Many commands that apps start
+# have a function in Python's library: `shutil.disk_usage` for `df`, `pathlib` for `ls`, `shutil.copy` for `cp`.
+# The next cell asks for the name of this machine's system in two ways.
+
+# %%
+import time
+
+began = time.perf_counter()
+for _ in range(20):
+    by_program = subprocess.check_output(["uname", "-s"], text=True).strip()
+with_program = (time.perf_counter() - began) / 20
+
+began = time.perf_counter()
+for _ in range(20):
+    by_function = os.uname().sysname
+with_function = (time.perf_counter() - began) / 20
+print(f"uname says {by_program}, os.uname() says {by_function}.")
+print(f"The program took {1000 * with_program:.1f} ms, the function {1e6 * with_function:.1f} µs.")
+
+# %% [markdown]
+# The quickest process is the one that is not started. The last cell takes the old program away.
+
+# %%
+import shutil
+
+shutil.rmtree(folder)
+print("The folder is gone:", not folder.exists())
+
+# %% [markdown]
+# ## What you have seen
+#
+# - `subprocess.run` in an `async def` stands beside its program until that has ended. However many requests come, one program runs at a time.
+# - `create_subprocess_exec` and `communicate` wait without holding anybody. A `def` endpoint and `to_thread` are honest, too.
+# - Programs that do not need each other are started together, with `gather`.
+# - `wait` without reading is a deadlock as soon as the program prints more than the pipe holds. `communicate` reads and waits.
+# - A timeout ends the wait, not the program. `kill` it in `finally`, and wait until it is gone.
+# - A free loop starts as many programs as there are requests. A semaphore sets the limit.
+# - A script, a start-up: leave it. And perhaps a function does what the program did.
+#
+# ## Check yourself
+#
+# **1.** A colleague writes `process = subprocess.Popen(command)` and then `await asyncio.to_thread(process.wait)`, with `stdout=PIPE`,
+# and reads `process.stdout` behind it. Is the loop free? What can go wrong?
+#
+# <details><summary>Answer</summary>
+#
+# The loop is free, except for the moment of the start. But nobody reads while `wait` waits. If the program prints more than the pipe holds,
+# both wait for ever, and a thread of the pool is lost with each such request. `process.communicate` in the thread does it right.
+#
+# </details>
+#
+# **2.** Your app answers 504 after five seconds, as it should. But the machine becomes slower from hour to hour, until you restart it.
+# What do you look for?
+#
+# <details><summary>Answer</summary>
+#
+# Programs that run on after their request has given up. Look at the list of processes for children of the app.
+# Then look for a timeout around `communicate` without a `kill`.
+#
+# </details>
+#
+# ## Further reading
+#
+# - Python, *Subprocesses* in asyncio: https://docs.python.org/3/library/asyncio-subprocess.html
+# - Python, *subprocess*: https://docs.python.org/3/library/subprocess.html
+# - Python, *Timeouts*: https://docs.python.org/3/library/asyncio-task.html#timeouts
+# - AnyIO, *Using subprocesses*: https://anyio.readthedocs.io/en/stable/subprocesses.html
+# - Linux, how much a pipe holds: https://man7.org/linux/man-pages/man7/pipe.7.html
+#
+# Next: the exercise of this lesson, in the notebook `exercise_06_subprocesses.ipynb` beside this one. It has two endpoints,
+# and you know both mistakes.

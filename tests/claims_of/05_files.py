@@ -1,0 +1,15 @@
+assert alone >= 0.29 and bad.seconds >= 5 * 0.29 and bad.worst_block.code == "file.read()"
+assert good.seconds < bad.seconds and good.ratio < bad.ratio and good.worst_canary < bad.worst_canary
+assert all(race.blocked_seconds < bad.blocked_seconds / 4 for race in (good, with_aiofiles, plain))
+assert with_aiofiles.ratio < bad.ratio and plain.ratio < bad.ratio
+assert mixed.seconds >= 4 * 0.29 and [r.ok for r in mixed.requests + mixed_again.requests] == 8 * [True]
+ends = sorted(request.end for request in mixed.requests)
+assert ends[0] >= 0.09 and mixed_again.requests[3].end < mixed_again.requests[0].end
+assert here.loop_lag > there.loop_lag and here.worst_block.function in ("count", "<genexpr>")
+assert here.requests[0].body == there.requests[0].body == '{"visitors":850000}'
+assert whole == 5_000 and a_hop_a_line > 10 * one_hop
+assert small_pool.seconds >= 2 * 0.29 and small_pool.blocked_seconds < bad.blocked_seconds / 4
+assert all(request.ok for request in small_pool.requests + large_pool.requests)
+assert crowded >= 0.2 and crowded > quiet
+assert direct < hop and direct < hops
+assert not folder.exists()
