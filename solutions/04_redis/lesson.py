@@ -139,11 +139,11 @@ print("Letters in Ann's box now:", ours.llen("box:ann"))
 # The letter is there, and Ann is gone. Step by step:
 #
 # 1. Perhaps Bob was taken first. Then his request came to `await asyncio.sleep`, the thread was given back, and it took Ann.
-#    Perhaps Ann was first. Then Bob stood before the door. It makes no difference to her.
+#    Perhaps Ann was first. Then Bob stood before the door, and began to write when she had left. To her it makes no difference.
 # 2. Ann's request came to `client.blpop`. The thread sent the command, and then stood still to read the answer.
 #    The server had none: the box was empty.
 # 3. Only Bob could change that. But each of his lines has to be run by the same thread: the first one, or the one after his sleep.
-# 4. So Ann waited for Bob's letter, and Bob waited for Ann's thread. Nothing in this app could end that.
+# 4. So Ann waited for Bob's letter, and Bob waited for Ann's thread. No line of this app could end that.
 # 5. The *server* did, when Ann's patience was over. She left with nothing.
 # 6. Now the thread was free for Bob, and his letter came into the box. Too late.
 #
@@ -234,13 +234,14 @@ async def awaited_gets(n, client):
 
 ours.set("greeting", "Good morning")
 async with AsyncRedis.from_url(server.url) as client:
-    blocking, awaited = await seconds(blocking_gets(500)), await seconds(awaited_gets(500, client))
-print(f"A blocking get holds the loop for {1000 * blocking / 500:.2f} ms.")
-print(f"An awaited get takes {1000 * awaited / 500:.2f} ms.")
+    spent_blocking = await seconds(blocking_gets(500))
+    spent_awaiting = await seconds(awaited_gets(500, client))
+print(f"A blocking get holds the loop for {1000 * spent_blocking / 500:.2f} ms.")
+print(f"An awaited get takes {1000 * spent_awaiting / 500:.2f} ms.")
 
 # %% [markdown]
-# For one guest alone the awaited one is not quicker. Each trip through the loop has its price.
-# A blocking `get` holds the loop about as long as any ordinary line of your app. Is it worth a repair, then?
+# For one guest alone there is nothing to win: a trip through the loop has its price, too.
+# And no guest can feel that the loop is held for so short a moment. Is it worth a repair, then?
 #
 # Here are both in one app. To keep the file short, its clients are made when the file is imported. That, too, is once for the whole app.
 
@@ -278,6 +279,7 @@ quick = await lab.race("/blocking", n=10)
 #
 # We can order that. `CLIENT PAUSE` makes Redis answer nobody for some time, here for a second.
 # The next cell asks for it through the notebook's own connection, and then sends five guests.
+# (Do not do this to a server that others use.)
 
 # %%
 async def race_while_it_hangs(path):
@@ -574,6 +576,7 @@ print(f"All ten took {threads.ratio:.1f} times as long as the quickest.")
 # - Redis, *Asynchronous operations with redis-py*: https://redis.io/docs/latest/develop/clients/redis-py/async/
 # - Redis, *What is the difference between aioredis v2.0 and redis-py asyncio?*: https://redis.io/kb/doc/26366kjrif
 # - Redis, *Redis pipelining*: https://redis.io/topics/pipelining/
+# - Redis, *Redis Pub/Sub*: https://redis.io/topics/pubsub
 # - Redis, *CLIENT PAUSE*: https://redis.io/docs/latest/commands/CLIENT-PAUSE/
 # - The two limits for one wait, as users met them: https://github.com/redis/redis-py/issues/2807
 #
