@@ -98,6 +98,12 @@ async def test_errors_of_the_app_are_told_with_their_line(shop):
     assert "none of the 1 requests got a good answer (status 500)" in race.sentence
 
 
+async def test_an_error_on_one_connection_costs_no_other_request(shop):
+    """The server closes a connection after a 500; a pool would hand the next request to one that is just closing."""
+    race = await lab.race("/broken", n=20)
+    assert [r.status for r in race.requests] == [500] * 20
+
+
 async def test_requests_without_an_answer_are_given_up(shop):
     race = await lab.race("/free?wait=1000", n=2, limit=0.5)
     assert [r.error for r in race.requests] == ["no answer"] * 2

@@ -9,10 +9,12 @@ that process group when stdin closes, because then its owner is gone) and ``{"op
 """
 
 import asyncio
+import contextlib
 import json
 import os
 import queue
 import signal
+import ssl
 import sys
 import threading
 import time
@@ -21,6 +23,7 @@ import httpx
 
 BODY_LIMIT = 1_000_000  # bytes read of one response
 SAMPLE_EVERY = 0.002  # s
+NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # made once; the default one reads certificates for 20 ms
 
 
 class Thread:
@@ -90,22 +93,25 @@ class Race:
         self.samples = []
 
     async def run(self):
-        limits = httpx.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=1)
-        # no SSL context, no proxies: only servers of this machine are raced
-        async with httpx.AsyncClient(
-            base_url=self.order["base"], limits=limits, timeout=None, verify=False, trust_env=False
-        ) as client:
+        # A connection for each request: a server closes those on which an error went out, and one that is shared could
+        # be closed just when the next request is written to it.
+        async with contextlib.AsyncExitStack() as stack:
+            clients = [await stack.enter_async_context(self._client()) for _ in range(len(self.order["requests"]) + 1)]
+            client = clients.pop()
             beside = []
             if self.order.get("canary"):
                 # connections are opened before the race: that is work of ours, not of the app
-                await asyncio.gather(*(self._warm(client) for _ in range(len(self.order["requests"]) + 1)))
+                await asyncio.gather(*map(self._warm, [client, *clients]))
                 beside.append(asyncio.create_task(self._canaries(client)))
             thread = self._thread()
             if thread:
                 beside.append(asyncio.create_task(self._sample(thread)))
             start = time.perf_counter()
             self.tell(event="start", t=start)
-            tasks = [asyncio.create_task(self._send(client, request)) for request in self.order["requests"]]
+            tasks = [
+                asyncio.create_task(self._send(own, request))
+                for own, request in zip(clients, self.order["requests"], strict=True)
+            ]
             try:
                 await asyncio.wait_for(asyncio.gather(*tasks), self.order["limit"])
                 if beside:
@@ -121,6 +127,16 @@ class Race:
                     self._look(thread)
                     thread.close()
                 self.tell(event="end", t=time.perf_counter(), samples=self.samples)
+
+    def _client(self):
+        # no certificates to load and no proxies: only servers of this machine are raced
+        return httpx.AsyncClient(
+            base_url=self.order["base"],
+            limits=httpx.Limits(keepalive_expiry=1),
+            timeout=None,
+            verify=NO_TLS,
+            trust_env=False,
+        )
 
     async def _warm(self, client):
         try:

@@ -124,7 +124,8 @@ class Race:
 
     @property
     def quickest(self):
-        return min((r.seconds for r in self.requests if r.seconds is not None), default=0.0)
+        done = [r for r in self.requests if r.seconds is not None]
+        return min((r.seconds for r in [r for r in done if r.ok] or done), default=0.0)
 
     @property
     def ratio(self):

@@ -107,7 +107,7 @@ class Postgres(Service):
     def prepare(self, tokens):
         keys = {token: _key(token) for token in tokens}
         self._do(
-            "INSERT INTO items SELECT * FROM unnest(%s::text[], %s::int[], %s::bigint[])",
+            "INSERT INTO items SELECT * FROM unnest(%s::text[], %s::int[], %s::bigint[]) ON CONFLICT DO NOTHING",
             [list(keys), [self.reply(token) for token in keys], list(keys.values())],
         )
         self._tokens |= {key: token for token, key in keys.items()}
