@@ -286,10 +286,11 @@ async def thread():
 here = await lab.race("/here", n=3, show=False)
 there = await lab.race("/thread", n=3, show=False)
 lab.side_by_side(here, there, titles=("counted on the loop", "counted in a thread"))
-print(f"On the loop: the longest stretch without an answer was {here.loop_lag:.0f} ms. In threads: {there.loop_lag:.0f} ms.")
+print(f"The longest stretch in which the loop answered nobody: {here.loop_lag:.0f} ms before,")
+print(f"and {there.loop_lag:.0f} ms with the counting in threads.")
 
 # %% [markdown]
-# The bars on the right are not shorter. But look at the canary and at the lane of the loop.
+# Nobody counted faster on the right. But look at the canary and at the lane of the loop.
 #
 # This is another kind of holding. Nobody slept here: the thread was busy, with 1,400,000 lines.
 #
@@ -320,14 +321,15 @@ def count(path):
 
 began = time.perf_counter()
 async with aiofiles.open(small_log) as file:
-    hops = sum(["visitor" in line async for line in file])
+    counted = sum(["visitor" in line async for line in file])
 a_hop_a_line = time.perf_counter() - began
 
 began = time.perf_counter()
 whole = await asyncio.to_thread(count, small_log)
 one_hop = time.perf_counter() - began
-print(f"The same count, {hops:,} lines: {hops == whole}.")
-print(f"A hop a line: {1000 * a_hop_a_line:.0f} ms. One hop: {1000 * one_hop:.1f} ms. That is {a_hop_a_line / one_hop:.0f} times as long.")
+print(f"The same count, {counted:,} lines: {counted == whole}.")
+print(f"A hop a line: {1000 * a_hop_a_line:.0f} ms. One hop: {1000 * one_hop:.1f} ms.")
+print(f"The first took {a_hop_a_line / one_hop:.0f} times as long.")
 
 # %% [markdown]
 # The loop was free all the time, and no canary would complain. The time went into travelling:
@@ -357,7 +359,8 @@ server = lab.serve("archive_repaired.py")
 small_pool = await lab.race("/thread/paper-{i}", n=readers, title=f"{readers} papers", show=False)
 large_pool = await lab.race("/plain/paper-{i}", n=readers, title=f"{readers} papers", show=False)
 lab.side_by_side(small_pool, large_pool, titles=("to_thread", "def"))
-print(f"{readers} readers, {threads} threads: {small_pool.ratio:.1f} times the quickest. 40 threads: {large_pool.ratio:.1f} times.")
+print(f"{readers} readers took {small_pool.ratio:.1f} times the quickest with {threads} threads,")
+print(f"and {large_pool.ratio:.1f} times with 40 threads.")
 
 # %% [markdown]
 # On the left, two had to wait until a thread was free. The loop does not know of that queue. The canary is on time.
@@ -413,7 +416,8 @@ for _ in range(300):
 after_aiofiles = time.perf_counter()
 
 direct, hop, hops = after_direct - began, after_thread - after_direct, after_aiofiles - after_thread
-print(f"Directly: {direct / 300 * 1e6:.0f} µs. Through a thread: {hop / 300 * 1e6:.0f} µs, {hop / direct:.1f} times as long.")
+print(f"Directly:         {direct / 300 * 1e6:.0f} µs.")
+print(f"Through a thread: {hop / 300 * 1e6:.0f} µs, {hop / direct:.1f} times as long.")
 print(f"Through aiofiles: {hops / 300 * 1e6:.0f} µs, {hops / direct:.1f} times as long.")
 
 # %% [markdown]
@@ -428,7 +432,7 @@ print(f"Through aiofiles: {hops / 300 * 1e6:.0f} µs, {hops / direct:.1f} times 
 #
 # And do not leave these: a path that may lie on a network share, a file that grows, a file of which a guest decides how large it is.
 #
-# The last cell takes the archive away again.
+# The last cell takes the archive away again. Its threads wait for readers who will not come, and end with the notebook.
 
 # %%
 import shutil
@@ -474,7 +478,7 @@ print("The folder is gone:", not folder.exists())
 # - Python, `ThreadPoolExecutor` and how many threads it has: https://docs.python.org/3/library/concurrent.futures.html
 # - aiofiles: https://github.com/Tinche/aiofiles
 # - AnyIO, *Asynchronous file I/O support*, the other package of this kind: https://anyio.readthedocs.io/en/latest/fileio.html
-# - FastAPI, *Request Files*: https://fastapi.tiangolo.com/tutorial/request-files/
+# - FastAPI, *UploadFile class*: https://fastapi.tiangolo.com/reference/uploadfile/
 # - Linux, *Overview of pipes and FIFOs*: https://man7.org/linux/man-pages/man7/pipe.7.html
 #
 # Next: the exercise of this lesson, in the notebook `exercise_05_files.ipynb` beside this one. It has one endpoint,

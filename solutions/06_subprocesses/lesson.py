@@ -19,7 +19,7 @@
 #
 # You will see
 #
-# - what `subprocess.run` in an `async def` endpoint does, counted in programs that run at the same time;
+# - what `subprocess` in an `async def` endpoint does, counted in programs that run at the same time;
 # - the repair, `asyncio.create_subprocess_exec`, and two honest repairs that keep `subprocess`;
 # - several programs for one request, one after the other and together;
 # - a first trap: a program that never ends because nobody reads what it prints;
@@ -53,21 +53,22 @@ import tempfile
 from pathlib import Path
 
 folder = Path(tempfile.mkdtemp(prefix="post-office-"))
-program = folder / "labels.py"
-written = program.write_text("""
+program = folder / "labels"
+written = program.write_text(f"#!{sys.executable}" + """
 import json, os, sys, time
 
 began = time.monotonic()
 time.sleep(float(sys.argv[1]))
 print(json.dumps({"pid": os.getpid(), "began": began, "ended": time.monotonic()}))
 """)
+program.chmod(0o755)
 os.environ["LABELS"] = str(program)
 
-done = subprocess.run([sys.executable, program, "0.3"], capture_output=True, text=True)
-print("The program printed:", done.stdout.strip())
+print("The program printed:", subprocess.check_output([program, "0.3"], text=True).strip())
 
 # %% [markdown]
-# `sys.executable` is the path of Python itself. The program gets the number of seconds as an argument.
+# The line with `#!` says who runs the file: the Python of this notebook. `chmod` makes it a program that can be started.
+# It gets the number of seconds as an argument, in letters, as every program gets its arguments.
 #
 # `time.monotonic()` is a clock that all processes of a machine share. It says seconds since some moment in the past.
 # So two programs that know nothing of each other can be compared: did they run at the same time?
@@ -81,7 +82,6 @@ print("The program printed:", done.stdout.strip())
 import json
 import os
 import subprocess
-import sys
 
 from fastapi import FastAPI
 
@@ -90,9 +90,9 @@ app = FastAPI()
 
 
 @app.get("/labels")
-async def label(wait: float):
-    done = subprocess.run([sys.executable, LABELS, str(wait)], capture_output=True)
-    return json.loads(done.stdout)
+async def label(wait: str):
+    output = subprocess.check_output([LABELS, wait])
+    return json.loads(output)
 
 
 # %% [markdown]
@@ -138,8 +138,9 @@ for place, run in enumerate(runs(bad), 1):
     print(f"{place}. began at {run['began'] - first:.2f} s, ended at {run['ended'] - first:.2f} s")
 
 # %% [markdown]
-# 1. The app's only thread took a first request. `subprocess.run` started the program.
-# 2. `subprocess.run` does not come back before the program has ended. So the thread waited for it, in the middle of the endpoint.
+# 1. The app's only thread took a first request. `check_output` started the program.
+# 2. `check_output` does not come back before the program has ended. Nor do `run` and `call`, or `os.system`.
+#    So the thread waited for it, in the middle of the endpoint.
 # 3. The program did its work in another process, on another core perhaps. The app's thread did nothing at all.
 # 4. The other requests arrived. Nobody took them. So nobody started their programs.
 # 5. The first program ended. The thread finished the answer, took the next request, and started the next program.
@@ -159,7 +160,6 @@ for place, run in enumerate(runs(bad), 1):
 import asyncio
 import json
 import os
-import sys
 
 from fastapi import FastAPI
 
@@ -167,18 +167,23 @@ LABELS = os.environ["LABELS"]
 app = FastAPI()
 
 
+def start(wait):
+    return asyncio.create_subprocess_exec(LABELS, wait, stdout=asyncio.subprocess.PIPE)
+
+
 @app.get("/labels")
-async def label(wait: float):
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, LABELS, str(wait), stdout=asyncio.subprocess.PIPE
-    )
+async def label(wait: str):
+    process = await start(wait)
     output, _ = await process.communicate()
     return json.loads(output)
 
 
+# %% [markdown]
+# `start` only makes the coroutine. The endpoint awaits it. `PIPE` says that we want to have what the program prints.
+
 # %%
 good = await lab.race("/labels?wait=0.3", n=6, title="six labels", show=False)
-lab.side_by_side(bad, good, titles=("subprocess.run", "create_subprocess_exec"))
+lab.side_by_side(bad, good, titles=("check_output", "awaited"))
 print(f"All six took {bad.ratio:.1f} times as long as the quickest before, and {good.ratio:.1f} times now.")
 print(f"Programs at the same moment: {at_once(bad)} before, {at_once(good)} now.")
 
@@ -194,7 +199,7 @@ print(f"Programs at the same moment: {at_once(bad)} before, {at_once(good)} now.
 # ## Keeping `subprocess`
 #
 # Perhaps it is a package that starts the program, and you cannot change it. Then it is a blocking call like any other,
-# and you know what helps: a thread.
+# and you know what helps: a thread. We race both kinds, and draw the second.
 
 # %%
 # %%app post_threads.py
@@ -202,7 +207,6 @@ import asyncio
 import json
 import os
 import subprocess
-import sys
 
 from fastapi import FastAPI
 
@@ -210,21 +214,24 @@ LABELS = os.environ["LABELS"]
 app = FastAPI()
 
 
+def make(wait):
+    return json.loads(subprocess.check_output([LABELS, wait]))
+
+
 @app.get("/plain")
-def plain(wait: float):
-    return json.loads(subprocess.check_output([sys.executable, LABELS, str(wait)]))
+def plain(wait: str):
+    return make(wait)
 
 
 @app.get("/thread")
-async def thread(wait: float):
-    command = [sys.executable, LABELS, str(wait)]
-    return json.loads(await asyncio.to_thread(subprocess.check_output, command))
+async def thread(wait: str):
+    return await asyncio.to_thread(make, wait)
 
 
 # %%
 plain = await lab.race("/plain?wait=0.3", n=5, show=False)
-thread = await lab.race("/thread?wait=0.3", n=5, show=False)
-lab.side_by_side(plain, thread, titles=("def", "to_thread"))
+thread = await lab.race("/thread?wait=0.3", n=5)
+print(f"Five labels took {plain.ratio:.1f} times the quickest with def, {thread.ratio:.1f} times with to_thread.")
 print(f"Programs at the same moment, of five: {at_once(plain)} with def, {at_once(thread)} with to_thread.")
 
 # %% [markdown]
@@ -238,18 +245,19 @@ print(f"Programs at the same moment, of five: {at_once(plain)} with def, {at_onc
 # %%app tour.py
 import asyncio
 import os
-import sys
 
 from fastapi import FastAPI
 
-LABELS = os.environ["LABELS"]
 app = FastAPI()
 
 
+def start(wait):
+    return asyncio.create_subprocess_exec(os.environ["LABELS"], wait, stdout=asyncio.subprocess.PIPE)
+
+
 async def label(wait):
-    process = await asyncio.create_subprocess_exec(sys.executable, LABELS, wait, stdout=asyncio.subprocess.PIPE)
-    output, _ = await process.communicate()
-    return output
+    process = await start(wait)
+    return (await process.communicate())[0]
 
 
 @app.get("/one_by_one")
@@ -293,7 +301,7 @@ print("After two seconds it is", "still running." if stuck else "done.")
 # %% [markdown]
 # What is it doing? It stands still in `print`.
 #
-# What a program prints goes through a **pipe**, and a pipe is short: on Linux it holds 65,536 bytes.
+# What a program prints goes through a **pipe**, and a pipe is short: it holds only a small part of a million letters.
 # If nobody reads at the other end, it is full at some time, and who wants to write more must wait. So the program waits for us to read.
 # And we wait for it to end. Two who wait for each other, for ever: that is called a **deadlock**.
 #
@@ -315,7 +323,7 @@ print(f"{len(output):,} bytes read, and it ended with {process.returncode}.")
 # What does the program do when we give up?
 
 # %%
-process = await asyncio.create_subprocess_exec(sys.executable, program, "30", stdout=asyncio.subprocess.PIPE)
+process = await asyncio.create_subprocess_exec(program, "30", stdout=asyncio.subprocess.PIPE)
 try:
     async with asyncio.timeout(0.5):
         await process.communicate()
@@ -346,21 +354,23 @@ print(f"Now it is gone. It ended with {code}: stopped by signal {-code}.")
 # %%app post_in_time.py
 import asyncio
 import os
-import sys
 
 from fastapi import FastAPI, HTTPException
 
 app = FastAPI()
 
 
+def start(wait):
+    return asyncio.create_subprocess_exec(os.environ["LABELS"], wait, stdout=asyncio.subprocess.PIPE)
+
+
 @app.get("/{way}")
-async def label(way: str, wait: float):
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, os.environ["LABELS"], str(wait), stdout=asyncio.subprocess.PIPE
-    )
+async def label(way: str, wait: str):
+    process = await start(wait)
     try:
         async with asyncio.timeout(0.5):
-            return (await process.communicate())[0]
+            output, _ = await process.communicate()
+            return output
     except TimeoutError:
         raise HTTPException(504, process.pid) from None
     finally:
@@ -371,7 +381,7 @@ async def label(way: str, wait: float):
 
 # %% [markdown]
 # Why `finally`, and not only `except TimeoutError`? A wait can end in other ways: by another error, or because somebody cancels
-# the request. `finally` catches them all.
+# the request. `finally` stands in the way of them all.
 #
 # Four requests each, for labels that would take a minute. Afterwards we look which of the processes are still there.
 
@@ -388,7 +398,8 @@ for way in ("give_up", "stop"):
     race = await lab.race(f"/{way}?wait=60", n=4, show=False)
     pids = [json.loads(request.body)["detail"] for request in race.requests]
     left[way] = [pid for pid in pids if running(pid)]
-    print(f"{way:7}: {len(pids)} answers with status {race.requests[0].status}, {len(left[way])} programs still running.")
+    status = race.requests[0].status
+    print(f"{way:7}: {len(pids)} answers with status {status}, {len(left[way])} programs still running.")
 
 # %% [markdown]
 # To the guests both look the same. On the machine, one of them fills the list of processes with every request that is too slow.
@@ -400,7 +411,8 @@ for way in ("give_up", "stop"):
 import signal
 
 for pid in left["give_up"]:
-    os.kill(pid, signal.SIGKILL)
+    if running(pid):
+        os.kill(pid, signal.SIGKILL)
 print(f"{len(left['give_up'])} programs ended.")
 
 # %% [markdown]
@@ -421,24 +433,26 @@ print(f"{len(left['give_up'])} programs ended.")
 import asyncio
 import json
 import os
-import sys
 
 from fastapi import FastAPI
 
-LABELS = os.environ["LABELS"]
 app = FastAPI()
 places = asyncio.Semaphore(4)
 
 
+def start(wait):
+    return asyncio.create_subprocess_exec(os.environ["LABELS"], wait, stdout=asyncio.subprocess.PIPE)
+
+
 @app.get("/all_at_once")
 async def label(wait: str):
-    process = await asyncio.create_subprocess_exec(sys.executable, LABELS, wait, stdout=asyncio.subprocess.PIPE)
+    process = await start(wait)
     output, _ = await process.communicate()
     return json.loads(output)
 
 
 @app.get("/four_at_a_time")
-async def label_in_turn(wait: str):
+async def in_turn(wait: str):
     async with places:
         return await label(wait)
 
@@ -456,7 +470,8 @@ print(f"Programs at the same moment, of twenty: {at_once(burst)} all at once, {a
 #
 # How many places? If the program computes, about as many as the machine has cores. If it mostly waits, as many as your memory allows.
 #
-# Some blocked stretches on the left are the starts of processes: many small calls one after the other. With the semaphore they are spread.
+# If the lane on the left names `await start(wait)`, you see the starts of many processes, one after the other, each a little work on the loop.
+# With the semaphore they are spread.
 #
 # ## When not to bother
 #
@@ -481,20 +496,15 @@ for _ in range(20):
 with_function = (time.perf_counter() - began) / 20
 print(f"uname says {by_program}, os.uname() says {by_function}.")
 print(f"The program took {1000 * with_program:.1f} ms, the function {1e6 * with_function:.1f} µs.")
+program.unlink()
+folder.rmdir()
 
 # %% [markdown]
-# The quickest process is the one that is not started. The last cell takes the old program away.
-
-# %%
-import shutil
-
-shutil.rmtree(folder)
-print("The folder is gone:", not folder.exists())
-
-# %% [markdown]
+# The quickest process is the one that is not started. The last two lines took the old program away.
+#
 # ## What you have seen
 #
-# - `subprocess.run` in an `async def` stands beside its program until that has ended. However many requests come, one program runs at a time.
+# - `subprocess.run` or `check_output` in an `async def` stands beside its program until that has ended. However many requests come, one program runs at a time.
 # - `create_subprocess_exec` and `communicate` wait without holding anybody. A `def` endpoint and `to_thread` are honest, too.
 # - Programs that do not need each other are started together, with `gather`.
 # - `wait` without reading is a deadlock as soon as the program prints more than the pipe holds. `communicate` reads and waits.
@@ -529,7 +539,6 @@ print("The folder is gone:", not folder.exists())
 # - Python, *Subprocesses* in asyncio: https://docs.python.org/3/library/asyncio-subprocess.html
 # - Python, *subprocess*: https://docs.python.org/3/library/subprocess.html
 # - Python, *Timeouts*: https://docs.python.org/3/library/asyncio-task.html#timeouts
-# - AnyIO, *Using subprocesses*: https://anyio.readthedocs.io/en/stable/subprocesses.html
 # - Linux, how much a pipe holds: https://man7.org/linux/man-pages/man7/pipe.7.html
 #
 # Next: the exercise of this lesson, in the notebook `exercise_06_subprocesses.ipynb` beside this one. It has two endpoints,

@@ -1,5 +1,5 @@
 assert at_once(bad) == 1 < at_once(good) and bad.seconds >= 6 * 0.29
-assert bad.worst_block.code == "subprocess.check_output(command)" and bad.worst_block.function == "label"
+assert bad.worst_block.code == "subprocess.check_output([LABELS, wait])" and bad.worst_block.function == "label"
 assert good.seconds < bad.seconds and good.ratio < bad.ratio and good.blocked_seconds < bad.blocked_seconds / 2
 assert 1 < at_once(plain) and 1 < at_once(thread)
 assert one_by_one.quickest >= 3 * 0.29 and together.quickest < one_by_one.quickest
