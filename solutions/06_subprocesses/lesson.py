@@ -464,7 +464,7 @@ lab.side_by_side(burst, limited, titles=("all at once", "four at a time"))
 print(f"Programs at the same moment, of twenty: {at_once(burst)} all at once, {at_once(limited)} with the semaphore.")
 
 # %% [markdown]
-# Our program only sleeps, so here the limit costs time and brings nothing. A real program computes, and has its own memory.
+# Our program only sleeps, so here the limit costs time and brings little. A real program computes, and has its own memory.
 # Twenty of them on a machine with two cores do not finish earlier than four at a time. They only finish all together, and late.
 # If each takes 500 MB, the machine falls over, and everything on it.
 #
