@@ -89,7 +89,7 @@ def _panel(axes, race, now, span, title=None, names=True):
     axes.set_yticks([*ticks, rows + 0.6, rows + 1.9])
     if names or race.mixed:
         order = sorted(race.requests, key=_answered)
-        labels = [_short(order[row].route) if race.mixed else f"answer {row + 1}" for row in ticks]
+        labels = [_short(order[row].route, 22) if race.mixed else f"answer {row + 1}" for row in ticks]
         axes.set_yticklabels([*labels, "canary", "event loop"])
     else:
         axes.set_yticklabels([])
@@ -104,8 +104,8 @@ def _answered(request):
     return (request.end is None, request.end or 0.0, request.key)
 
 
-def _short(route):
-    return route if len(route) <= 22 else route[:21] + "…"
+def _short(text, room):
+    return text if len(text) <= room else text[: room - 1] + "…"
 
 
 def _request(axes, row, request, now, span):
@@ -173,16 +173,19 @@ def _loop(axes, row, race, now, span):
     pieces = _merged([(b.start, b.end - b.start) for b in blocks])
     axes.broken_barh(pieces, (row - 0.35, 0.7), facecolor=BLOCKED, hatch="///", edgecolor="white", linewidth=0)
     worst = max(blocks, key=lambda b: b.seconds)
-    axes.text(
+    room = 95 if len(axes.figure.axes) == 1 else 45
+    label = axes.text(
         0,
         row + 0.72,
-        f"{race.blocked_text(blocks)}: {worst.cause}",
+        f"{race.blocked_text(blocks)}: {_short(worst.cause, room)}",
         va="center",
         ha="left",
         fontsize=8.5,
         color="#7a1f10",
         fontweight="bold",
     )
+    # a label may be longer than its panel is wide; the layout must not make room for it
+    label.set_in_layout(False)
 
 
 def _merged(pieces):

@@ -1,7 +1,9 @@
 assert bad.seconds >= 10 * 0.2 and "execute(" in bad.worst_block.code
 assert good.seconds < bad.seconds and good.ratio < bad.ratio and good.worst_canary < bad.worst_canary
 assert busy == 1 < busy_again
-assert mixed.seconds >= 5 * 0.3 and all(mixed_again.requests[1].end < r.end for r in mixed_again.requests if r.route == "/search")
+assert mixed.seconds >= 5 * 0.3 and all(
+    mixed_again.requests[1].end < r.end for r in mixed_again.requests if r.route == "/search"
+)
 assert all(race.blocked_seconds < bad.blocked_seconds / 4 for race in (psycopg3, sqlalchemy, threads))
 assert threads.ratio < bad.ratio
 assert borrowing < connecting and places == 10 and limit > 15
