@@ -106,6 +106,13 @@ def test_stalls_leave_out_what_the_neighbours_did():
     assert not evidence.stalls(late, starved, None)
 
 
+def test_short_slices_add_up():
+    rows = [(0.01 * i + 0.001 * j, i, "230 0x1") for i in range(40) for j in (0, 8)]
+    found = evidence.stalls(race_of((0, 0.4)), looks(*rows), "232 0x5")
+    assert found and found[0].seconds == pytest.approx(0.32, abs=0.01)
+    assert not evidence.stalls(race_of((0, 4.0)), looks(*rows), "232 0x5")
+
+
 def test_without_looks_nothing_is_excused_and_nothing_breaks():
     assert evidence.queued([], 0, 1) == 0.0
     assert evidence.poller([]) is None

@@ -1,9 +1,11 @@
 """./course grade: broken, hostile and honest submissions, each with a clear result, none in another's way."""
 
 import json
+import os
 
 import nbformat
 import pytest
+from helpers import gone
 
 from autograder import paths
 from autograder.classroom import grade
@@ -170,6 +172,42 @@ def test_killers_cost_only_their_own_item(tmp_path, capsys, name, monkeypatch):
     for part in ("answers", "concurrency"):
         assert items[f"report_{part}"]["outcome"] == "fail" and says in items[f"report_{part}"]["diagnosis"]
         assert items[f"order_{part}"]["outcome"] == "pass"
+
+
+def test_a_process_that_flees_does_not_hold_up_the_grader(tmp_path, capsys):
+    """It leaves the group and keeps our pipes open; the verdict must not wait for it."""
+    flee = (
+        "import os, time\nif os.fork() == 0:\n    os.setsid()\n"
+        f"    open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()))\n    time.sleep(600)\n    os._exit(0)\n"
+    )
+    file = handed_in(tmp_path / "x.ipynb", report=flee + reference("report"), price="app = 1", order="app = 1")
+    try:
+        _, (result,), _ = result_of(capsys, file)
+        assert not gone(int((tmp_path / "pid").read_text())), "it lives on, and was not waited for"
+        assert len(result["items"]) == 6
+    finally:
+        os.kill(int((tmp_path / "pid").read_text()), 9)
+
+
+def test_a_mistake_of_ours_costs_one_endpoint_and_nothing_else(tmp_path, capsys, monkeypatch):
+    def broken(self):
+        raise LookupError("ours")
+
+    monkeypatch.setattr(grade.Judge, "answers", broken)
+    file = handed_in(tmp_path / "x.ipynb")
+    _, (result,), _ = result_of(
+        capsys,
+        file,
+    )
+    assert {item["outcome"] for item in result["items"]} == {"error"}
+    assert "LookupError" in result["items"][0]["diagnosis"]
+
+
+def test_names_and_pipes_that_cannot_be_read(tmp_path, capsys):
+    os.mkfifo(tmp_path / "pipe.ipynb")
+    assert grade.main([str(tmp_path)], as_json=True) == 1
+    (result,) = json.loads(capsys.readouterr().out)["submissions"]
+    assert "not a file" in result["items"][0]["diagnosis"]
 
 
 def test_bad_arguments_are_told(tmp_path, capsys):

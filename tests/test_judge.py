@@ -109,6 +109,43 @@ async def test_the_judged_app_sees_no_secrets_of_ours(app, monkeypatch):
     assert (await Judge(app, PRICE).answers()).passed
 
 
+REPORT = Endpoint(
+    "report",
+    "report.py",
+    "",
+    "GET /reports/{number}?wait={wait}",
+    {"report": "{number}"},
+    {"answers": 1, "concurrency": 2},
+)
+SLY = {
+    "only when it is alone": "if wait < 0.2:\n        time.sleep(wait)\n    else:\n        await asyncio.sleep(wait)",
+    "in slices": "end = time.monotonic() + wait\n    while time.monotonic() < end:\n"
+    "        time.sleep(0.015)\n        await asyncio.sleep(0)",
+}
+
+
+@pytest.mark.parametrize("how", SLY)
+async def test_sly_blocking_does_not_pass(tmp_path, how):
+    file = tmp_path / "report.py"
+    file.write_text(
+        "import asyncio\nimport time\n\nfrom fastapi import FastAPI\n\napp = FastAPI()\n\n\n"
+        f'@app.get("/reports/{{number}}")\nasync def report(number: int, wait: float):\n    {SLY[how]}\n'
+        '    return {"report": number}\n'
+    )
+    verdict = await Judge(file, REPORT).concurrency()
+    assert (verdict.outcome, verdict.kind) == ("fail", "blocked"), verdict
+
+
+async def test_an_answer_that_breaks_off_is_no_answer(tmp_path):
+    file = tmp_path / "report.py"
+    file.write_text(
+        "import asyncio\n\nfrom fastapi import FastAPI\nfrom fastapi.responses import Response\n\napp = FastAPI()\n\n\n"
+        '@app.get("/reports/{number}")\nasync def report(number: int, wait: float):\n    await asyncio.sleep(wait)\n'
+        "    return Response('{\"report\": %d}' % number, headers={'content-length': '999'})\n"
+    )
+    assert (await Judge(file, REPORT).answers()).outcome == "fail"
+
+
 async def test_answers_that_skip_the_service_never_pass(app):
     app.write_text(APP.replace("return (await", "return {'item': token, 'price': 1} or (await"))
     verdict = await Judge(app, PRICE).concurrency()

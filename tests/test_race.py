@@ -2,6 +2,7 @@
 
 import asyncio
 import textwrap
+import warnings
 
 import pytest
 from helpers import assert_quiet, notebook_of, picture, printed, run_notebook
@@ -149,12 +150,13 @@ async def test_the_pictures_say_in_words_what_they_show(shop):
     assert lab.side_by_side(before, after) is None
 
 
-@pytest.mark.filterwarnings("error")
 def test_a_long_line_leaves_the_pictures_their_size():
     block = Blocked(0.0, 1.0, 0.3, "shop.py", 7, "await " + "very_long_name." * 20 + "call()", "f")
     race = Race("/long", "shop.py", [Request(0, "/long", start=0.0, end=1.0, status=200)], blocked=[block], end=1.0)
     for figure in (timeline.draw(race), timeline.compare(race, race)):
-        timeline.bundle(figure, "text", 80)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # matplotlib warns when it finds no layout, on stderr
+            timeline.bundle(figure, "text", 80)
         for axes in figure.axes:
             assert axes.get_position().width > 0.35
             assert all(len(text.get_text()) < 170 for text in axes.texts)

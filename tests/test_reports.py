@@ -25,7 +25,8 @@ def test_reports_of_the_host_are_taken(name):
     [
         b"", b"{", b"[]", b"null", b"7", b"\xff\xfe", b"[" * 100_000,
         b'{"event": "unknown"}', b'{"event": ["turn"]}', b'{"event": "ready", "port": "x"}',
-        b'{"event": "ready", "port": null}', b'{"event": "turn", "start": 1, "end": NaN, "where": []}',
+        b'{"event": "ready", "port": null}', b'{"event": "ready", "port": 1e999, "threads": []}',
+        b'{"event": "ready", "port": 99999999, "threads": []}', b'{"event": "failed", "stage": "x"}', b'{"event": "turn", "start": 1, "end": NaN, "where": []}',
         b'{"event": "turn", "start": 1, "end": Infinity, "where": []}',
         b'{"event": "turn", "start": 1, "end": 2, "where": [{"line": 1, "file": 7}]}',
         b'{"event": "turn", "start": 1, "end": 2, "where": 3}', b'{"event": "turn"}',
@@ -39,6 +40,13 @@ def test_long_texts_are_cut():
     report = {**GOOD["failed"], "message": "x" * 10**6, "where": [{"line": 1}] * 1000}
     taken = reports.parse(json.dumps(report).encode())
     assert len(taken["message"]) == reports.TEXT_LIMIT and len(taken["where"]) == 10
+
+
+def test_texts_can_be_printed_anywhere():
+    report = {**GOOD["failed"], "message": "a\ud800b\x1b[31mc\u202ed\ne"}
+    message = reports.parse(json.dumps(report).encode())["message"]
+    message.encode()
+    assert message.startswith("a") and message.endswith("d\ne") and "\x1b" not in message and "\u202e" not in message
 
 
 def test_random_damage_never_raises():

@@ -48,6 +48,9 @@ class Result:
 
 def main(names, as_json=False):
     """Grade files and folders of submissions.  Returns 0 if all have all points, 1 if not, 2 for bad input."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # names and messages come from anywhere
     files, problems = find(names)
     for problem in problems:
         print(problem, file=sys.stderr)
@@ -119,7 +122,7 @@ async def grade(file):
             result.add(Item("submission", 0, 0, "error", f"Not graded: {broken}"))
     else:
         for endpoint in exercise.endpoints:
-            for item in await _endpoint(submission, endpoint):
+            for item in await _safely(submission, endpoint):
                 result.add(item)
     result.seconds = round(time.perf_counter() - began, 3)
     return result
@@ -139,6 +142,15 @@ def _which(submission, exercises):
         if submission.lesson is None
         else f"it says that it belongs to lesson {submission.lesson!r}, which this course does not have."
     )
+
+
+async def _safely(submission, endpoint):
+    """The items of one endpoint; a mistake of ours costs this endpoint an ERROR, and no other submission anything."""
+    try:
+        return await _endpoint(submission, endpoint)
+    except Exception as problem:
+        told = f"No verdict: the grader failed ({type(problem).__name__}). Please report this."
+        return [Item(endpoint.item(part), 0, endpoint.points[part], "error", told) for part in PARTS]
 
 
 async def _endpoint(submission, endpoint):

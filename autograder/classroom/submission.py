@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ..lab.magic import as_file
 
-SIZE_LIMIT = 200 * 1024 * 1024  # bytes of a notebook file: outputs of 20 MB happen, more than this is an attack
+SIZE_LIMIT = 100 * 1024 * 1024  # bytes of a notebook file: outputs of 20 MB happen, more than this is an attack
 SOURCE_LIMIT = 200_000  # characters of one cell
 MAGIC = re.compile(r"^\s*%%app\s+(\S+)[ \t]*(?:\n|$)")
 
@@ -51,7 +51,7 @@ class Submission:
             )
         remark = f" ({len(found)} cells claim to be {endpoint.file}; the last one counts.)" if len(found) > 1 else ""
         match = MAGIC.match(source)
-        if not match and re.search(r"^\s*%%app\b", source, re.MULTILINE):
+        if not match and re.search(r"^[ \t]*%%app\b", source, re.MULTILINE):
             return None, f"the first line of its cell must be %%app {endpoint.file}, with nothing above it."
         # without its magic the whole cell is the file: one comment line more keeps nothing from being found
         return as_file(endpoint.file, source[match.end() :] if match else source), remark
@@ -61,9 +61,13 @@ def read(path):
     """Read a notebook file into a `Submission`.  Raises `Broken`."""
     path = Path(path)
     try:
-        if path.stat().st_size > SIZE_LIMIT:
+        if not path.is_file():
+            raise Broken("it is not a file.")  # a named pipe, say, which would be read for ever
+        with path.open("rb") as file:
+            text = file.read(SIZE_LIMIT + 1)
+        if len(text) > SIZE_LIMIT:
             raise Broken(f"the file is larger than {SIZE_LIMIT >> 20} MB. Clear its outputs and hand it in again.")
-        data = json.loads(path.read_bytes())
+        data = json.loads(text)
     except OSError as error:
         raise Broken(f"the file cannot be read ({error.strerror}).") from None
     except (ValueError, RecursionError):

@@ -23,7 +23,7 @@ async def ask(app, calls, limit, *, title="check", show=False, beside=None):
 
 async def resting(app):
     """The system call in which the loop thread waits while there is nothing to do but canaries."""
-    idle = [{"key": 0, "method": "GET", "path": races.CANARY, "at": 0.06}]
+    idle = [{"key": 0, "method": "GET", "path": races.canary_path(), "at": 0.06}]
     race = await races.run(app, idle, title="rest", limit=ANSWER_LIMIT, sample=True)
     return evidence.poller(evidence.samples(race))
 
@@ -46,7 +46,7 @@ def served_in_turns(served, requests):
 
 
 def _check_answer(app, race, request, call, limit):
-    if request.status is None:
+    if request.status is None or request.error:
         _no_answer(app, race, request, call, limit)
     if request.status >= 500:
         _server_error(app, race, request, call)

@@ -43,8 +43,8 @@ def one_after_the_other(asks):
 
 def did_not_ask(call, service):
     return (
-        f"{call.method} {call.path} was answered without having asked the service ({service}) in the way that the task "
-        "names: the service still held everything back."
+        f"{call.method} {call.path} was answered without the reply of the service ({service}): it had not asked in the way "
+        "that the task names, or it did not wait."
     )
 
 

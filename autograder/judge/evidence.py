@@ -16,6 +16,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 STALL = 0.020  # s of attributed standstill: exercises block for more, honest apps were never seen at half of it
+SLICES = 0.3  # share of a race that the loop may spend asleep elsewhere in short slices
 CANARY_STALL = 0.040  # s: a canary's wait holds some work of the racer's own as well
 TICKS = 5  # canaries that a loop has answered before it counts as alive
 GAP = 0.8  # share of a request's own wait that lies, attributed, between two answers that were served in turn
@@ -152,9 +153,11 @@ def stalls(race, looks, resting):
         seconds = block.seconds - (_others(first, last) if first else 0.0)
         if seconds >= STALL:
             found.append(Stall(seconds, "turn", block))
-    for seconds in asleep_outside(looks, resting) if resting else []:
-        if seconds >= STALL:
-            found.append(Stall(seconds, "asleep"))
+    asleep = asleep_outside(looks, resting) if resting else []
+    found += [Stall(seconds, "asleep") for seconds in asleep if seconds >= STALL]
+    # many short ones add up: a loop that sleeps in slices answers nobody in time either
+    if sum(asleep) >= max(SLICES * race.seconds, 5 * STALL):
+        found.append(Stall(sum(asleep), "asleep"))
     for canary in race.canaries:
         if canary.end is None:
             continue

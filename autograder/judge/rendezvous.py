@@ -51,7 +51,7 @@ class Rendezvous:
     async def trial(self, show=False):
         """One meeting; a trial that shows nothing makes the next one more patient."""
         calls = self._calls(self._count)
-        meeting = Meeting(self.service, {token for call in calls for token in call.tokens}, self.patience)
+        meeting = Meeting(self.service, calls, self.patience)
         self.service.park()
         try:
             race = await ask(
@@ -66,7 +66,7 @@ class Rendezvous:
             self.service.release()
         if fault := blocked(race, evidence.samples(race), self.rest):
             return Trial(fault)
-        if skipped := meeting.skipped(race, calls):
+        if skipped := meeting.skipped(race):
             return Trial(Verdict("fail", "did not ask", diagnosis.did_not_ask(skipped, self.endpoint.service)))
         if meeting.all_met and meeting.overtaken and meeting.independent:
             return Trial(proved=True)
@@ -94,14 +94,16 @@ class Meeting:
     alive, each newcomer came only after another had been let go.
     """
 
-    def __init__(self, service, wanted, patience):
+    def __init__(self, service, calls, patience):
         self.service = service
-        self.wanted = wanted
+        self.calls = calls
+        self.wanted = {token for call in calls for token in call.tokens}
         self.patience = patience
         self.all_met = self.overtaken = self.in_turns = False
         self.independent = None
         self.together = set()
         self.seen = set()
+        self.held_at_last = set()
         self.released = None  # when all were let go, in seconds since the race began
 
     async def hold(self, race):
@@ -115,14 +117,16 @@ class Meeting:
         elif not self._over(race):
             self.in_turns = self._ticks(race) >= TICKS
             await self._drain(race)
+        # looked at first, so that whoever was answered by then was answered while it was held
         self.released = time.perf_counter() - race.began
+        self.held_at_last = set(self.service.parked())
         self.service.release()
 
-    def skipped(self, race, calls):
-        """The first call that was answered while the service parked, and had not asked; None if there is none."""
-        for request, call in zip(race.requests, calls, strict=True):
+    def skipped(self, race):
+        """The first call that was answered while the service parked, and had not asked or not waited for the reply."""
+        for request, call in zip(race.requests, self.calls, strict=True):
             early = self.released is None or request.end < self.released
-            if early and not self.seen.issuperset(call.tokens):
+            if early and (not self.seen.issuperset(call.tokens) or self.held_at_last.intersection(call.tokens)):
                 return call
         return None
 

@@ -3,16 +3,17 @@
 import asyncio
 import contextlib
 import os
+import secrets
 from dataclasses import dataclass, field
 from typing import ClassVar
 
 from . import live, server
 from .racing import racer
 
-CANARY = "/canary"
 CANARY_EVERY = 0.02  # s between an answer and the next canary
 BLOCKED_FROM = 0.020  # s of attributed lag; below it are the turns of healthy apps (see docs/verdicts.md)
 LIMIT = 60.0  # s
+MOST = 5000  # reports of one kind that are kept of a race
 
 
 @dataclass
@@ -195,7 +196,7 @@ class Race:
             canary.end, canary.waited, canary.answered = event["end"] - self.began, event["waited"], event["answered"]
         elif kind in ("turn", "late") and self.began is not None and event["end"] > self.began:
             self._take_turn(event, ended=kind == "turn")
-        elif kind == "error":
+        elif kind == "error" and len(self.errors) < MOST:
             self.errors.append(event)
         elif kind == "end":
             self.end = event["t"] - self.began
@@ -221,7 +222,7 @@ class Race:
             self.pending_block = block
             return
         self.pending_block = None
-        if block.seconds >= BLOCKED_FROM:
+        if block.seconds >= BLOCKED_FROM and len(self.blocked) < MOST:
             self.blocked.append(block)
 
     def settle(self):
@@ -264,6 +265,11 @@ def sentence(race):
     return " ".join(parts)
 
 
+def canary_path():
+    """A path that no app has; a new one each time, so that no app can know a canary before it comes."""
+    return "/" + secrets.token_hex(4)
+
+
 async def race(path, n=10, *, method="GET", json=None, title=None, app=None, show=True, limit=LIMIT):
     """Send ``n`` requests to ``path`` together, with canaries beside them, and return the `Race`.
 
@@ -284,7 +290,7 @@ async def race(path, n=10, *, method="GET", json=None, title=None, app=None, sho
     return await run(app, requests, title=title.split("?")[0], show=show, limit=limit, mixed=mixed)
 
 
-async def run(app, requests, *, title, show=False, limit=LIMIT, sample=False, canary=CANARY, beside=None, mixed=False):
+async def run(app, requests, *, title, show=False, limit=LIMIT, sample=False, beside=None, mixed=False):
     """Run a race of ready-made ``requests`` (see `racer.Race`) against the `Server` ``app``.
 
     ``beside`` is a coroutine function that is called with the `Race` and runs while the race does; what it
@@ -305,7 +311,7 @@ async def run(app, requests, *, title, show=False, limit=LIMIT, sample=False, ca
     order = {
         "base": app.url,
         "requests": requests,
-        "canary": canary,
+        "canary": canary_path(),
         "canary_every": CANARY_EVERY,
         "limit": limit,
         "pid": app.pid if sample else None,

@@ -10,6 +10,7 @@ import sys
 import threading
 from pathlib import Path
 
+GRACE = 15.0  # s beyond the limit of a race
 RACER = Path(__file__).with_name("racer.py")
 
 
@@ -63,7 +64,7 @@ class Racer:
         try:
             self.order(op="race", id=number, **order)
             while not ended:
-                event = await arrived.get()
+                event = await self._next(arrived, order["limit"])
                 if event is None:
                     raise RacerGone(
                         "The process that sends the requests ended in the middle of a race. Run this again."
@@ -77,6 +78,15 @@ class Racer:
             if not ended and self.alive:
                 with contextlib.suppress(RacerGone):
                     self.order(op="cancel")
+
+    async def _next(self, arrived, limit):
+        """The next event; a racer that is silent for far longer than a race may last was stopped from outside."""
+        try:
+            async with asyncio.timeout(limit + GRACE):  # wait_for may swallow a cancellation on Python 3.11
+                return await arrived.get()
+        except TimeoutError:
+            self.close()
+            raise RacerGone("The process that sends the requests no longer answers. Run this again.") from None
 
     def close(self):
         with contextlib.suppress(OSError):

@@ -5,6 +5,7 @@ import json
 import math
 
 TEXT_LIMIT = 2000
+STAGES = ("syntax", "import", "no app", "not an app", "startup")
 
 
 def parse(line):
@@ -12,7 +13,7 @@ def parse(line):
     try:
         report = json.loads(line)
         return _SHAPES[report["event"]](report)
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+    except (ValueError, TypeError, KeyError, AttributeError, ArithmeticError, RecursionError):
         return None
 
 
@@ -26,7 +27,9 @@ def _number(value):
 def _text(value):
     if not isinstance(value, str):
         raise TypeError("not a text")
-    return value[:TEXT_LIMIT]
+    # what is printed later must be printable: no lone surrogates, no control characters that move a terminal's cursor
+    clean = value[:TEXT_LIMIT].encode("utf-8", "replace").decode()
+    return "".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in clean)
 
 
 def _place(place):
@@ -48,7 +51,15 @@ def _turn(report):
     }
 
 
+def _port(value):
+    if not 0 < int(value) < 65536:
+        raise ValueError("not a port")
+    return int(value)
+
+
 def _trouble(report):
+    if report["event"] == "failed" and report["stage"] not in STAGES:
+        raise ValueError("not a stage")
     return {
         "event": report["event"],
         "stage": _text(report.get("stage", "")),
@@ -63,7 +74,7 @@ def _trouble(report):
 _SHAPES = {
     "ready": lambda report: {
         "event": "ready",
-        "port": int(report["port"]),
+        "port": _port(report["port"]),
         "threads": [int(thread) for thread in report["threads"][:10]],
     },
     "here": lambda report: {"event": "here", "question": int(report["question"])},

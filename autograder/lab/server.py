@@ -1,6 +1,7 @@
 """Serves a learner's file in a child process and tells, in the learner's terms, why it cannot."""
 
 import atexit
+import contextlib
 import keyword
 import os
 import re
@@ -70,6 +71,7 @@ class Server:
             threading.Thread(target=self._read_reports, daemon=True),
             threading.Thread(target=self._read_log, daemon=True),
         ]
+        self._streams = list(zip(self._readers, (self.process.stdout, self.process.stderr), strict=True))
         for reader in self._readers:
             reader.start()
 
@@ -146,11 +148,11 @@ class Server:
         for reader in self._readers:
             if reader is not threading.current_thread():
                 reader.join(1)
-        for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
-            try:
+        # a process that fled from the group may hold the other ends open; closing would then wait for it
+        pipes = [self.process.stdin, *(pipe for reader, pipe in self._streams if not reader.is_alive())]
+        for pipe in pipes:
+            with contextlib.suppress(OSError):
                 pipe.close()
-            except OSError:
-                pass
 
     def _read_reports(self):
         for line in iter(lambda: self.process.stdout.readline(1_000_000), b""):

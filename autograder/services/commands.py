@@ -71,7 +71,8 @@ class Commands(Gate):
 
     def _serve(self, connection):
         with contextlib.suppress(OSError), connection:
-            token = connection.makefile().readline().strip()
+            connection.settimeout(10)
+            token = connection.makefile().readline(200).strip()
             going = threading.Event()
             self.arrive(token, going.set)
             connection.settimeout(0.05)

@@ -17,7 +17,8 @@ from .embedded import Embedded, free_port
 SCHEMA = """
 DROP TABLE IF EXISTS items;
 CREATE TABLE items (token text PRIMARY KEY, price integer NOT NULL, key bigint NOT NULL);
-CREATE OR REPLACE FUNCTION price_of(wanted text) RETURNS integer LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION price_of(wanted text) RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public AS $$
 DECLARE
     found items;
 BEGIN
@@ -33,7 +34,8 @@ APP_ROLE = """
 DO $$ BEGIN
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'shop') THEN CREATE ROLE shop LOGIN; END IF;
 END $$;
-GRANT SELECT ON items TO shop;
+GRANT SELECT (key) ON items TO shop;
+ALTER ROLE shop CONNECTION LIMIT 80;
 """
 
 
