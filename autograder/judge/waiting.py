@@ -34,12 +34,8 @@ class Waiting:
 
     async def trial(self, show=False):
         """One race of `N`; a trial that shows nothing makes the next one wait twice as long."""
-        # one or two alone, with a wait of any length: a handler may not know by number or wait when it is raced
-        for _ in range(random.randint(1, 2)):
-            alone = self.endpoint.call(random.uniform(0.03, 0.12))
-            race = await ask(self.app, [alone], ANSWER_LIMIT)
-            if fault := blocked(race, evidence.samples(race), self.rest):
-                return Trial(fault)
+        if not show and (fault := await self._alone()):
+            return Trial(fault)
         calls = [self.endpoint.call(self.wait * random.uniform(1.0, 1.1)) for _ in range(N)]
         waits = [call.wait for call in calls]
         race = await ask(self.app, calls, ANSWER_LIMIT + sum(waits), title=self.endpoint.route, show=show)
@@ -48,7 +44,22 @@ class Waiting:
             return Trial(fault)
         if served := evidence.at_a_time(race, waits, looks):
             return Trial(served_in_turns(served, N))
+        # a race that is shown comes first: its picture explains the rest
+        if show and (fault := await self._alone()):
+            return Trial(fault)
         if evidence.all_at_once(race, waits) and evidence.overtaken(race):
             return Trial(proved=True)
         self.wait = min(self.wait * 2, LONGEST)
         return Trial()
+
+    async def _alone(self):
+        """One or two requests alone, with waits of any length; the failing `Verdict` if they block the loop.
+
+        A handler may not know by the number or by the wait of a request that it is raced.
+        """
+        for _ in range(random.randint(1, 2)):
+            alone = self.endpoint.call(random.uniform(0.03, 0.12))
+            race = await ask(self.app, [alone], ANSWER_LIMIT)
+            if fault := blocked(race, evidence.samples(race), self.rest):
+                return fault
+        return None
