@@ -90,8 +90,8 @@ class Meeting:
     ``all_met``: all wanted tokens were held at one moment.  ``overtaken``: a canary was answered while they were.
     ``independent``: the request whose token came last was answered while the others were still held; False if it was
     not, although the loop was alive; None if that was not seen.  (To have asked is not yet to listen for the reply.)
-    ``together``: the largest set of tokens that were held at one moment.  ``in_turns``: after a long quiet time with a loop that was
-    alive, each newcomer came only after another had been let go.
+    ``together``: the largest set of tokens that were held at one moment.  ``in_turns``: after a long quiet time with a
+    loop that was alive, each newcomer came only after another had been let go.
     """
 
     def __init__(self, service, calls, patience):

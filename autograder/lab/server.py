@@ -321,8 +321,4 @@ def stop():
         _current = None
 
 
-_refused = None  # the name of the file that could not be served last
-_interrupted = None  # the file whose server was ended because a race against it was interrupted
-
-
 atexit.register(stop)
