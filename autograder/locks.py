@@ -28,6 +28,8 @@ PLATFORMS = (
     "aarch64-pc-windows-msvc",
 )
 KNOWN = {("aarch64-pc-windows-msvc", "3.11")}  # no wheel of PyYAML, ever
+# Published as source only, in plain Python: it is built where it is installed, without a compiler. (blockbuster needs it.)
+SOURCE_ONLY = "forbiddenfruit"
 
 
 def inputs(project: dict, group: str | None) -> str:
@@ -97,7 +99,8 @@ def write(upgrade: bool, root: Path = ROOT) -> None:
         path = root / "lock" / name
         command = [uv, "pip", "compile", "--quiet", "--universal", "--generate-hashes", "--python-version", OLDEST]
         # Whoever makes the lock may have a mirror: it is nobody else's business.
-        command += ["--no-emit-index-url", "--no-emit-find-links", "--no-header", "--only-binary", ":all:", "-o", path]
+        command += ["--no-emit-index-url", "--no-emit-find-links", "--no-header", "-o", path]
+        command += ["--only-binary", ":all:", "--no-binary", SOURCE_ONLY]
         command += ["--upgrade"] if upgrade else []
         command += ["--group", group] if group else ["pyproject.toml"]
         command += ["--constraints", "lock/course.txt"] if group == "test" else []
@@ -127,7 +130,7 @@ def without_wheels(root: Path = ROOT) -> list[str]:
                 os.devnull + "-none",
                 "--no-deps",
             ]
-            command += ["--only-binary", ":all:", "--python-platform", platform, "--python-version", python]
+            command += ["--only-binary", ":all:", "--no-binary", SOURCE_ONLY, "--python-platform", platform, "--python-version", python]
             for name in LOCKS:
                 command += ["-r", f"lock/{name}"]
             done = subprocess.run(command, cwd=root, env=clean_environment(env), capture_output=True, text=True)
