@@ -130,7 +130,16 @@ def without_wheels(root: Path = ROOT) -> list[str]:
                 os.devnull + "-none",
                 "--no-deps",
             ]
-            command += ["--only-binary", ":all:", "--no-binary", SOURCE_ONLY, "--python-platform", platform, "--python-version", python]
+            command += [
+                "--only-binary",
+                ":all:",
+                "--no-binary",
+                SOURCE_ONLY,
+                "--python-platform",
+                platform,
+                "--python-version",
+                python,
+            ]
             for name in LOCKS:
                 command += ["-r", f"lock/{name}"]
             done = subprocess.run(command, cwd=root, env=clean_environment(env), capture_output=True, text=True)
