@@ -13,17 +13,20 @@ import types
 
 from .live import side_by_side
 from .loops import allow_asyncio_run
+from .predictions import Prediction, predict
 from .races import Race, race
 from .server import AppError, Server, current, serve, stop
 from .timeline import draw
 
 __all__ = [
     "AppError",
+    "Prediction",
     "Race",
     "Server",
     "allow_asyncio_run",
     "current",
     "draw",
+    "predict",
     "race",
     "serve",
     "side_by_side",

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from . import live, server
+from .predictions import Prediction
 from .racing import racer
 
 CANARY_EVERY = 0.02  # s between an answer and the next canary
@@ -111,6 +112,7 @@ class Race:
     began: float | None = None
     end: float | None = None
     pending_block: Blocked | None = None
+    prediction: Prediction | None = None
     mixed: bool = False  # the requests went to different places: comparing them with each other says nothing
 
     @property
@@ -260,6 +262,8 @@ def sentence(race):
         parts.append("The event loop stayed free.")
     else:
         parts.append(f"The event loop was {race.loop_state}.")
+    if race.prediction and race.prediction.seconds is not None:
+        parts.append(f"You predicted {race.prediction}.")
     if race.canaries:
         parts.append(f"The slowest canary waited {1000 * race.worst_canary:.0f} ms for its answer.")
     return " ".join(parts)
@@ -270,12 +274,13 @@ def canary_path():
     return "/" + secrets.token_hex(4)
 
 
-async def race(path, n=10, *, method="GET", json=None, title=None, app=None, show=True, limit=LIMIT):
+async def race(path, n=10, *, method="GET", json=None, title=None, app=None, show=True, limit=LIMIT, prediction=None):
     """Send ``n`` requests to ``path`` together, with canaries beside them, and return the `Race`.
 
     ``path`` may contain ``{i}``, the number of the request, or be a list of paths (then ``n`` is its
     length).  ``json`` is sent as the body of every request.  ``app`` is a `Server`; without it the
     one that was served last.  ``show`` draws the timeline while the race runs, if this is a notebook.
+    ``prediction``, made by `predict`, is marked in the picture if it is a time.
     Requests that have no answer after ``limit`` seconds are given up and counted as failed.
 
     Raises `AppError` when no app is served.
@@ -287,16 +292,18 @@ async def race(path, n=10, *, method="GET", json=None, title=None, app=None, sho
     requests = [{"key": i, "method": method, "path": p, "json": json} for i, p in enumerate(paths)]
     title = title or (path if isinstance(path, str) else " and ".join(dict.fromkeys(p.split("?")[0] for p in paths)))
     mixed = not isinstance(path, str) and len({p.split("?")[0] for p in paths}) > 1
-    return await run(app, requests, title=title.split("?")[0], show=show, limit=limit, mixed=mixed)
+    return await run(
+        app, requests, title=title.split("?")[0], show=show, limit=limit, mixed=mixed, prediction=prediction
+    )
 
 
-async def run(app, requests, *, title, show=False, limit=LIMIT, sample=False, beside=None, mixed=False):
+async def run(app, requests, *, title, show=False, limit=LIMIT, sample=False, beside=None, **more):
     """Run a race of ready-made ``requests`` (see `racer.Race`) against the `Server` ``app``.
 
     ``beside`` is a coroutine function that is called with the `Race` and runs while the race does; what it
-    raises ends the race.
+    raises ends the race.  ``more`` are fields of the `Race`.
     """
-    result = Race(title, str(app.file), [Request(r["key"], r["path"], r["method"]) for r in requests], mixed=mixed)
+    result = Race(title, str(app.file), [Request(r["key"], r["path"], r["method"]) for r in requests], **more)
     loop = asyncio.get_running_loop()
     client = racer()
     client.order(op="guard", pid=app.process.pid)

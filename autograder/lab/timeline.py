@@ -16,6 +16,7 @@ FAILED = "#8a8a8a"
 FREE = "#cfe8cf"
 BLOCKED = "#c8452d"
 LATE = "#e8a33d"
+GUESS = "#333333"
 WIDTH = 9.0  # inches
 FINAL_DPI = 144
 
@@ -67,12 +68,15 @@ def _height(race):
 def _span(race, now):
     """The width of the time axis in seconds; while a race runs it grows in steps, so that bars do not creep."""
     if now is not None:
-        step = 0.5
-        while step < now * 1.05:
-            step *= 2
-        return step
-    ends = [race.seconds, *(c.end or 0 for c in race.canaries), *(b.end for b in race.blocked)]
-    return max(max(ends) * 1.04, 0.05)
+        span = 0.5
+        while span < now * 1.05:
+            span *= 2
+    else:
+        ends = [race.seconds, *(c.end or 0 for c in race.canaries), *(b.end for b in race.blocked)]
+        span = max(max(ends) * 1.04, 0.05)
+    guess = race.prediction.seconds if race.prediction else None
+    # room for the prediction, but not so much that it squeezes what was measured
+    return max(span, guess * 1.04) if guess is not None and guess <= 4 * span else span
 
 
 def _panel(axes, race, now, span, title=None, names=True):
@@ -97,6 +101,20 @@ def _panel(axes, race, now, span, title=None, names=True):
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)
     axes.set_title(title or race.name, loc="left", fontsize=11)
+    if race.prediction and race.prediction.seconds is not None:
+        _prediction(axes, rows, race.prediction, span)
+
+
+def _prediction(axes, rows, prediction, span):
+    """A dashed line where the learner expected the end, with a word; the word alone if it lies beyond the picture."""
+    where = prediction.seconds
+    axes.set_ylim(rows + 3.15, -1.7)
+    if where > span:
+        where, text = span, f"your prediction: {prediction} →"
+    else:
+        text = "your prediction"
+        axes.plot([where, where], [-0.6, rows - 0.3], color=GUESS, linestyle="--", linewidth=1.5, gid="prediction")
+    axes.text(where, -1.1, text, ha="right" if where > span / 2 else "left", va="center", fontsize=8, color=GUESS)
 
 
 def _answered(request):

@@ -1,0 +1,79 @@
+"""A learner's prediction: written down before the measurement, and put beside it afterwards.
+
+The cell with the prediction is the learner's own, so what they wrote stays in the notebook::
+
+    guess = lab.predict("all ten cups", None, "s")      # a number in the place of None
+    race = await lab.race("/tea/{i}", n=10, prediction=guess)
+    guess.beside(race.seconds)
+
+Nothing here is required: who predicts nothing gets the measurement alone.
+"""
+
+import math
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What somebody thinks that a measurement will show; ``value`` is None while they say nothing."""
+
+    what: str
+    value: float | str | None
+    unit: str = ""
+
+    @property
+    def seconds(self):
+        """Where the prediction lies on a timeline, or None if it is no time."""
+        on_it = self.unit == "s" and isinstance(self.value, float) and self.value >= 0
+        return self.value if on_it else None
+
+    def __str__(self):
+        return _said(self.value, self.unit)
+
+    def beside(self, measured):
+        """Print the prediction and what was ``measured``, one below the other, with a bar for numbers."""
+        rows = [("you said", self.value), ("measured", _number(measured))]
+        both = all(isinstance(value, float) for _, value in rows)
+        print(f"{self.what}:")
+        for name, value in rows:
+            bar = _bar(value, max(abs(other) for _, other in rows)) if both else ""
+            print(f"  {name}  {_said(value, self.unit):12} {bar}".rstrip())
+
+
+def predict(what, value=None, unit=""):
+    """Keep a prediction of ``what``: ``value`` is a number (in ``unit``) or a word, None to predict nothing.
+
+    Says in one line what was understood, and returns a `Prediction`.
+    """
+    prediction = Prediction(what, _number(value), unit)
+    if prediction.value is None:
+        print(f"{what}: nothing predicted. Put your guess in the place of None and run this cell again, or go on.")
+    else:
+        print(f"{what}: you predict {prediction}.")
+    return prediction
+
+
+def _number(value):
+    """``value`` as a float where it is a number, also one in quotes or with a decimal comma; else as a word."""
+    if value is None or isinstance(value, bool):
+        return None if value is None else str(value)
+    if isinstance(value, tuple) and len(value) == 2 and all(isinstance(part, int) for part in value):
+        value = f"{value[0]}.{value[1]}"  # 2,5 was written for 2.5
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return str(value)
+    return number if math.isfinite(number) else str(value)
+
+
+def _said(value, unit):
+    if value is None:
+        return "nothing"
+    if isinstance(value, str):
+        return value
+    return f"{value:.2f}".rstrip("0").rstrip(".") + (f" {unit}" if unit else "")
+
+
+def _bar(value, longest, width=40):
+    """A bar of text, at least one mark long, so that two numbers can be compared at a glance."""
+    return "▇" * max(1, round(width * abs(value) / longest)) if longest else ""

@@ -1,0 +1,90 @@
+"""A prediction stays what the learner wrote, and stands beside the measurement in words and in the picture."""
+
+import pytest
+from helpers import notebook_of, printed, run_notebook
+
+from autograder import lab
+from autograder.lab import timeline
+from autograder.lab.races import Race, Request
+
+
+def finished(**more):
+    race = Race("/tea", "tea.py", [Request(0, "/tea")], **more)
+    race.apply({"event": "start", "t": 0.0})
+    race.apply({"event": "sent", "key": 0, "t": 0.0})
+    race.apply({"event": "done", "key": 0, "t": 0.5, "status": 200, "error": None, "body": ""})
+    race.apply({"event": "end", "t": 0.5, "samples": []})
+    return race
+
+
+def test_a_prediction_and_the_measurement_stand_side_by_side(capsys):
+    lab.predict("ten cups", 2, "s").beside(0.5)
+    kept, what, said, measured = capsys.readouterr().out.splitlines()
+    assert kept == "ten cups: you predict 2 s."
+    assert what == "ten cups:" and said.startswith("  you said  2 s ") and measured.startswith("  measured  0.5 s ")
+    assert said.count("▇") == 4 * measured.count("▇")
+
+
+def test_who_predicts_nothing_gets_the_measurement(capsys):
+    guess = lab.predict("ten cups", None, "s")
+    guess.beside(0.5)
+    first, _, said, measured = capsys.readouterr().out.splitlines()
+    assert "in the place of None" in first
+    assert said == "  you said  nothing" and measured == "  measured  0.5 s"
+
+
+def test_a_word_is_a_prediction_too(capsys):
+    lab.predict("Ann gets", "the letter").beside("nothing")
+    assert capsys.readouterr().out.splitlines()[2:] == ["  you said  the letter", "  measured  nothing"]
+
+
+@pytest.mark.parametrize(
+    ("written", "value"),
+    [
+        (2, 2.0),
+        ("2.5", 2.5),
+        ((2, 5), 2.5),
+        (0, 0.0),
+        (-1, -1.0),
+        ("two", "two"),
+        (float("nan"), "nan"),
+        (True, "True"),
+    ],
+    ids=repr,
+)
+def test_what_learners_write_is_taken_as_it_is_meant(written, value):
+    assert lab.predict("ten cups", written, "s").value == value
+
+
+def test_zero_and_zero_can_be_compared(capsys):
+    lab.predict("errors", 0).beside(0)
+    assert "measured  0" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("written", "unit", "lines"), [(2, "s", 1), (None, "s", 0), (2, "cups", 0), ("two", "s", 0)])
+def test_only_a_time_is_drawn_on_the_timeline(written, unit, lines):
+    race = finished(prediction=lab.predict("ten cups", written, unit))
+    for now in (None, 0.3):
+        axes = timeline.draw(race, now).axes[0]
+        drawn = [line for line in axes.lines if line.get_gid() == "prediction"]
+        assert len(drawn) == lines
+        assert [text.get_text() for text in axes.texts].count("your prediction") == lines
+    if lines:
+        assert list(drawn[0].get_xdata()) == [2, 2] and timeline.draw(race).axes[0].get_xlim()[1] > 2
+        assert "You predicted 2 s." in race.sentence
+
+
+def test_a_wild_prediction_does_not_squeeze_the_race():
+    race = finished(prediction=lab.predict("ten cups", 1_000_000, "s"))
+    axes = timeline.draw(race).axes[0]
+    assert axes.get_xlim()[1] < 10
+    assert any("1000000 s" in text.get_text() for text in axes.texts), "it is said, where it cannot be drawn"
+
+
+def test_what_was_written_stays_in_the_notebook(tmp_path):
+    """No widget, no browser: the cell is the form, and its output is printed text."""
+    notebook = notebook_of("from autograder import lab", "guess = lab.predict('ten cups', 2, 's')", "guess.beside(0.5)")
+    notebook, _ = run_notebook(notebook, tmp_path)
+    assert "'ten cups', 2, 's'" in notebook.cells[1].source
+    assert [output.output_type for cell in notebook.cells for output in cell.outputs] == ["stream", "stream"]
+    assert "2 s" in printed(notebook.cells[2]) and "0.5 s" in printed(notebook.cells[2])
