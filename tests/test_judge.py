@@ -150,3 +150,40 @@ async def test_answers_that_skip_the_service_never_pass(app):
     app.write_text(APP.replace("return (await", "return {'item': token, 'price': 1} or (await"))
     verdict = await Judge(app, PRICE).concurrency()
     assert (verdict.outcome, verdict.kind) == ("fail", "wrong answer")
+
+
+POOLS = """
+import asyncio
+import time
+
+from fastapi import FastAPI
+
+app = FastAPI()
+
+
+@app.get("/threads/{number}")
+def threads(number: int, wait: float):
+    time.sleep(wait)
+    return {"number": number}
+
+
+@app.get("/loop/{number}")
+async def loop(number: int, wait: float):
+    await asyncio.sleep(wait)
+    return {"number": number}
+"""
+
+
+@pytest.mark.parametrize(
+    "name, requests, kind", [("threads", 45, "few at a time"), ("threads", 0, ""), ("loop", 45, "")]
+)
+async def test_a_crowd_shows_the_pool_of_forty_threads(tmp_path, name, requests, kind):
+    file = tmp_path / "pools.py"
+    file.write_text(POOLS)
+    request = f"GET /{name}/{{number}}?wait={{wait}}"
+    points = {"answers": 1, "concurrency": 2}
+    endpoint = Endpoint(name, "pools.py", "", request, {"number": "{number}"}, points, requests=requests)
+    verdict = await Judge(file, endpoint).concurrency()
+    assert (verdict.outcome, verdict.kind) == ("fail" if kind else "pass", kind), verdict.diagnosis
+    assert not kind or "of 45 requests only 40 are served at a time" in verdict.diagnosis
+    assert not kind or "run_in_threadpool share" in verdict.diagnosis

@@ -6,9 +6,9 @@ import re
 from ..lab import races
 from ..lab.server import own_place
 from . import diagnosis, evidence
+from .exercise import RACED
 from .verdict import Fault, Unclear, Verdict
 
-N = 4  # requests of a race: asyncio.to_thread has cpus + 4 threads, so 5 on one core
 ANSWER_LIMIT = 10.0  # s beyond its wait that a request is given on its own
 
 
@@ -19,6 +19,17 @@ async def ask(app, calls, limit, *, title="check", show=False, beside=None):
     for request, call in zip(race.requests, calls, strict=True):
         _check_answer(app, race, request, call, limit)
     return race
+
+
+def races_of(endpoint, show):
+    """How many requests each race of one trial has: a large one also has a small one beside it.
+
+    Forty requests that arrive at the same moment keep any loop busy for a while; whether one of them blocks it is seen
+    better among few.  A race that is shown comes first.
+    """
+    if endpoint.raced <= RACED:
+        return [endpoint.raced]
+    return [endpoint.raced, RACED] if show else [RACED, endpoint.raced]
 
 
 async def resting(app):

@@ -10,7 +10,6 @@ from pathlib import Path
 from .. import services
 from ..lab import live, timeline
 from ..lab.races import Canary, Race, Request
-from .asking import N
 from .exercise import Exercise, ExerciseError, load
 from .judge import Judge
 from .waiting import WAIT
@@ -54,8 +53,7 @@ class Checks:
     def target(self, name):
         """Draw the picture that a right answer makes: all requests side by side, and a loop that stays free."""
         endpoint = self._exercise.endpoint(name)
-        count = max(N // endpoint.asks, 1)
-        requests = [Request(i, "", start=0.0, end=WAIT, status=200) for i in range(count)]
+        requests = [Request(i, "", start=0.0, end=WAIT, status=200) for i in range(endpoint.raced)]
         canaries = [Canary(0.02 * i, 0.02 * i + 0.003, answered=True) for i in range(int(WAIT / 0.02))]
         ideal = Race(f"the aim for {endpoint.route}", endpoint.file, requests, canaries, began=0.0, end=WAIT)
         live.show(timeline.bundle(timeline.draw(ideal), ideal.sentence))

@@ -1,5 +1,7 @@
 """The words of a verdict, in the learner's terms: what, which line, for how long, and where to read on."""
 
+ANYIO_THREADS = 40  # the default limit of anyio's worker threads, which Starlette and FastAPI use
+
 
 def blocked(stalls, requests):
     """The loop stood still; ``stalls`` are the longest first."""
@@ -28,10 +30,16 @@ def one_at_a_time():
 
 
 def few_at_a_time(served, requests):
-    return (
+    text = (
         f"The event loop stays free, but of {requests} requests only {served} are served at a time; the others "
-        "stand in a queue. Look for a semaphore or a pool that is too small."
+        "stand in a queue. "
     )
+    if served == ANYIO_THREADS:
+        return text + (
+            f"{ANYIO_THREADS} is the size of the pool of threads that all `def` endpoints, `def` dependencies and "
+            f"run_in_threadpool share: n requests then take as long as n/{ANYIO_THREADS}, rounded up, one after the other."
+        )
+    return text + "Look for a semaphore or a pool that is too small."
 
 
 def one_after_the_other(asks):

@@ -15,10 +15,13 @@ from bisect import bisect_left, bisect_right
 from collections import Counter
 from dataclasses import dataclass
 
+from .exercise import RACED
+
 STALL = 0.020  # s of attributed standstill: exercises block for more, honest apps were never seen at half of it
 SLICES = 0.3  # share of a race that the loop may spend asleep elsewhere in short slices
 CANARY_STALL = 0.040  # s: a canary's wait holds some work of the racer's own as well
 TICKS = 5  # canaries that a loop has answered before it counts as alive
+EACH = 0.003  # s of honest work that each request beyond the usual few may add to one turn of the loop
 GAP = 0.8  # share of a request's own wait that lies, attributed, between two answers that were served in turn
 
 
@@ -148,13 +151,14 @@ def asleep_outside(looks, resting):
 def stalls(race, looks, resting):
     """Every standstill of the loop that is the app's own, the longest first."""
     found = []
+    crowd = EACH * max(len(race.requests) - RACED, 0)
     for block in race.blocked:
         first, last = _around(looks, block.start, block.end)
         seconds = block.seconds - (_others(first, last) if first else 0.0)
-        if seconds >= STALL:
+        if seconds >= STALL + crowd:
             found.append(Stall(seconds, "turn", block))
     asleep = asleep_outside(looks, resting) if resting else []
-    found += [Stall(seconds, "asleep") for seconds in asleep if seconds >= STALL]
+    found += [Stall(seconds, "asleep") for seconds in asleep if seconds >= STALL + crowd]
     # many short ones add up: a loop that sleeps in slices answers nobody in time either
     if sum(asleep) >= max(SLICES * race.seconds, 5 * STALL):
         found.append(Stall(sum(asleep), "asleep"))
@@ -162,6 +166,6 @@ def stalls(race, looks, resting):
         if canary.end is None:
             continue
         seconds = canary.end - canary.start - queued(looks, canary.start, canary.end)
-        if seconds >= CANARY_STALL:
+        if seconds >= CANARY_STALL + crowd:
             found.append(Stall(seconds, "canary"))
     return sorted(found, key=lambda stall: -stall.seconds)

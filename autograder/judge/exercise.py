@@ -26,7 +26,10 @@ KINDS = (
     "one after the other",
     "did not ask",
 )
-KEYS = {"id", "file", "title", "request", "answer", "points", "service", "asks", "starter", "accepted", "wrong"}
+KEYS = {"id", "file", "title", "request", "answer", "points", "service", "asks", "requests", "starter"}
+KEYS |= {"accepted", "wrong"}
+RACED = 4  # requests of a race: asyncio.to_thread has cpus + 4 threads, so 5 on one core
+MOST_RACED = 60
 
 
 class ExerciseError(Exception):
@@ -67,6 +70,7 @@ class Endpoint:
     points: dict
     service: str = ""
     asks: int = 1
+    requests: int = 0
     starter: Wrong = Wrong("blocked")
     accepted: dict = field(default_factory=dict)
     wrong: dict = field(default_factory=dict)
@@ -75,6 +79,12 @@ class Endpoint:
     def route(self):
         """The request without its query, as people say it: ``GET /reports/{number}``."""
         return self.request.split("?")[0]
+
+    @property
+    def raced(self):
+        """How many requests are sent together: as the exercise says, or so few that every honest pool has room."""
+        # each question may need a thread of its own
+        return self.requests or max(RACED // self.asks, 1)
 
     def item(self, part):
         """The name of a graded item: the grade_id of its cell."""
@@ -152,6 +162,8 @@ def _endpoint(entry):
         raise ValueError(f'request must begin with a method, as in "GET /tea", not {entry["request"]!r}')
     if entry.get("service", "") not in ("", *services.KINDS):
         raise ValueError(f"unknown service {entry['service']!r}; known are {', '.join(services.KINDS)}")
+    if not 0 <= entry.get("requests", 0) <= MOST_RACED:
+        raise ValueError(f"requests must be a number up to {MOST_RACED}, not {entry['requests']!r}")
     if set(entry["points"]) != {"answers", "concurrency"}:
         raise ValueError("points must name answers and concurrency, as in { answers = 1, concurrency = 2 }")
     return Endpoint(

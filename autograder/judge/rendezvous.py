@@ -9,7 +9,7 @@ import asyncio
 import time
 
 from . import diagnosis, evidence
-from .asking import ANSWER_LIMIT, N, ask, blocked, resting, served_in_turns
+from .asking import ANSWER_LIMIT, ask, blocked, races_of, resting, served_in_turns
 from .verdict import Trial, Verdict
 
 LOOK_EVERY = 0.005  # s
@@ -40,17 +40,21 @@ class Rendezvous:
 
     async def warm_up(self):
         """Open connections, start the threads of pools, and import what is imported on first use."""
-        await ask(self.app, self._calls(self._count), ANSWER_LIMIT)
+        await ask(self.app, self._calls(self.endpoint.raced), ANSWER_LIMIT)
         self.rest = await resting(self.app)
 
-    @property
-    def _count(self):
-        # each question may need a thread of its own, and to_thread has no more than cpus + 4
-        return max(N // self.endpoint.asks, 1)
-
     async def trial(self, show=False):
-        """One meeting; a trial that shows nothing makes the next one more patient."""
-        calls = self._calls(self._count)
+        """One meeting, or two of different size; a trial that shows nothing makes the next one more patient."""
+        proved = True
+        for count in races_of(self.endpoint, show):
+            one = await self._meeting(count, show and count == self.endpoint.raced)
+            if one.fault:
+                return one
+            proved = proved and one.proved
+        return Trial(proved=proved)
+
+    async def _meeting(self, count, show):
+        calls = self._calls(count)
         meeting = Meeting(self.service, calls, self.patience)
         self.service.park()
         try:
@@ -195,6 +199,8 @@ class Meeting:
                 await asyncio.sleep(LOOK_EVERY)
                 continue
             self.service.release(1)
+            if self.wanted <= self.seen:
+                return  # all have come: nobody new can show that it was otherwise
             await self._newcomer_or_quiet(race, set(held))
 
     async def _newcomer_or_quiet(self, race, before):

@@ -3,7 +3,7 @@
 import random
 
 from . import evidence
-from .asking import ANSWER_LIMIT, N, ask, blocked, resting, served_in_turns
+from .asking import ANSWER_LIMIT, ask, blocked, races_of, resting, served_in_turns
 from .verdict import Trial
 
 WAIT = 0.25  # s that the requests of the first trial wait
@@ -27,30 +27,38 @@ class Waiting:
     async def warm_up(self):
         """Start the threads of pools, and import what is imported on first use."""
         wait = random.uniform(0.03, 0.05)
-        await ask(self.app, [self.endpoint.call(wait) for _ in range(N)], ANSWER_LIMIT)
+        await ask(self.app, [self.endpoint.call(wait) for _ in range(self.endpoint.raced)], ANSWER_LIMIT)
         # a wait that was kept from before is over too early here
         await ask(self.app, [self.endpoint.call(wait)], ANSWER_LIMIT)
         self.rest = await resting(self.app)
 
     async def trial(self, show=False):
-        """One race of `N`; a trial that shows nothing makes the next one wait twice as long."""
+        """One race, or two of different size; a trial that shows nothing makes the next one wait twice as long."""
         if not show and (fault := await self._alone()):
             return Trial(fault)
-        calls = [self.endpoint.call(self.wait * random.uniform(1.0, 1.1)) for _ in range(N)]
+        proved = True
+        for count in races_of(self.endpoint, show):
+            one = await self._race(count, show and count == self.endpoint.raced)
+            if one.fault:
+                return one
+            proved = proved and one.proved
+        # a race that is shown comes first: its picture explains the rest
+        if show and (fault := await self._alone()):
+            return Trial(fault)
+        if not proved:
+            self.wait = min(self.wait * 2, LONGEST)
+        return Trial(proved=proved)
+
+    async def _race(self, count, show):
+        calls = [self.endpoint.call(self.wait * random.uniform(1.0, 1.1)) for _ in range(count)]
         waits = [call.wait for call in calls]
         race = await ask(self.app, calls, ANSWER_LIMIT + sum(waits), title=self.endpoint.route, show=show)
         looks = evidence.samples(race)
         if fault := blocked(race, looks, self.rest):
             return Trial(fault)
         if served := evidence.at_a_time(race, waits, looks):
-            return Trial(served_in_turns(served, N))
-        # a race that is shown comes first: its picture explains the rest
-        if show and (fault := await self._alone()):
-            return Trial(fault)
-        if evidence.all_at_once(race, waits) and evidence.overtaken(race):
-            return Trial(proved=True)
-        self.wait = min(self.wait * 2, LONGEST)
-        return Trial()
+            return Trial(served_in_turns(served, count))
+        return Trial(proved=bool(evidence.all_at_once(race, waits) and evidence.overtaken(race)))
 
     async def _alone(self):
         """One or two requests alone, with waits of any length; the failing `Verdict` if they block the loop.
