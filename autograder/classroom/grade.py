@@ -10,12 +10,8 @@ from pathlib import Path
 
 from .. import paths
 from ..judge.exercise import load
-from ..judge.judge import Judge
-from ..judge.verdict import Verdict
+from ..judge.judge import Judge, Served
 from . import submission as reading
-
-RETRIES = 3  # an ERROR is the machine's doing: it is tried again, this often at most
-PARTS = ("answers", "concurrency")
 
 
 @dataclass
@@ -116,13 +112,13 @@ async def grade(file):
         if result.lesson:
             exercise = load(exercises[result.lesson])
             for endpoint in exercise.endpoints:
-                for part in PARTS:
+                for part in endpoint.parts:
                     result.add(Item(endpoint.item(part), 0, endpoint.points[part], "fail", f"Not graded: {broken}"))
         else:
             result.add(Item("submission", 0, 0, "error", f"Not graded: {broken}"))
     else:
-        for endpoint in exercise.endpoints:
-            for item in await _safely(submission, endpoint):
+        for endpoints in exercise.files:
+            for item in await _file(submission, endpoints):
                 result.add(item)
     result.seconds = round(time.perf_counter() - began, 3)
     return result
@@ -144,39 +140,38 @@ def _which(submission, exercises):
     )
 
 
-async def _safely(submission, endpoint):
-    """The items of one endpoint; a mistake of ours costs this endpoint an ERROR, and no other submission anything."""
+async def _file(submission, endpoints):
+    """The items of the endpoints that stand in one file: it is served once for all of them."""
+    text, remark = submission.app(endpoints[0])
+    if text is None:
+        return [
+            Item(endpoint.item(part), 0, endpoint.points[part], "fail", f"Not graded: {remark}")
+            for endpoint in endpoints
+            for part in endpoint.parts
+        ]
+    items = []
+    with tempfile.TemporaryDirectory(prefix="course-grade-", ignore_cleanup_errors=True) as folder:
+        file = Path(folder) / endpoints[0].file
+        file.write_text(text, encoding="utf-8", errors="replace")
+        async with Served(file, endpoints[0].services) as served:
+            for endpoint in endpoints:
+                items += await _safely(Judge(file, endpoint, served), endpoint, remark)
+    return items
+
+
+async def _safely(judge, endpoint, remark):
+    """The items of one endpoint; a mistake of ours costs this endpoint an ERROR, and no other anything."""
     try:
-        return await _endpoint(submission, endpoint)
+        return [_item(endpoint, part, await judge.certain(part), remark) for part in endpoint.parts]
     except Exception as problem:
         told = f"No verdict: the grader failed ({type(problem).__name__}). Please report this."
-        return [Item(endpoint.item(part), 0, endpoint.points[part], "error", told) for part in PARTS]
+        return [Item(endpoint.item(part), 0, endpoint.points[part], "error", told) for part in endpoint.parts]
 
 
-async def _endpoint(submission, endpoint):
-    text, remark = submission.app(endpoint)
-    if text is None:
-        return [Item(endpoint.item(part), 0, endpoint.points[part], "fail", f"Not graded: {remark}") for part in PARTS]
-    with tempfile.TemporaryDirectory(prefix="course-grade-", ignore_cleanup_errors=True) as folder:
-        file = Path(folder) / endpoint.file
-        file.write_text(text, encoding="utf-8", errors="replace")
-        async with Judge(file, endpoint) as judge:
-            items = []
-            for part in PARTS:
-                verdict = await _certain(getattr(judge, part))
-                points = endpoint.points[part] if verdict.passed else 0
-                diagnosis = (verdict.diagnosis + ("" if verdict.passed else remark)).strip()
-                items.append(Item(endpoint.item(part), points, endpoint.points[part], verdict.outcome, diagnosis))
-            return items
-
-
-async def _certain(judge_item):
-    verdict = Verdict("error")
-    for _ in range(RETRIES):
-        verdict = await judge_item()
-        if verdict.outcome != "error":
-            break
-    return verdict
+def _item(endpoint, part, verdict, remark):
+    points = endpoint.points[part] if verdict.passed else 0
+    diagnosis = (verdict.diagnosis + ("" if verdict.passed else remark)).strip()
+    return Item(endpoint.item(part), points, endpoint.points[part], verdict.outcome, diagnosis)
 
 
 def as_text(result):

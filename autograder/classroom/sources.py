@@ -11,9 +11,8 @@ from pathlib import Path
 import jupytext
 import nbformat
 
-from ..judge.exercise import ExerciseError, load
+from ..judge.exercise import PARTS, ExerciseError, load
 
-PARTS = ("answers", "concurrency")
 KERNEL = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 
@@ -32,20 +31,30 @@ def exercise_notebook(folder):
     folder = Path(folder)
     exercise = load(folder)
     notebook = _read(folder / "exercise.py")
+    apps = {endpoint.cell: endpoint for endpoint in exercise.endpoints}
     seen = []
     for cell in notebook.cells:
         kind = next((kind for kind in ("app", *PARTS) if kind in cell.metadata), None)
         if kind is None:
             continue
-        endpoint = exercise.endpoint(cell.metadata.pop(kind))
-        seen.append((endpoint.id, kind))
-        if kind == "app":
+        name = cell.metadata.pop(kind)
+        seen.append((name, kind))
+        if kind == "app" and name in apps:
+            endpoint = apps[name]
             _app_cell(cell, exercise, endpoint)
+        elif kind == "app":
+            raise ExerciseError(f"{folder.name}/exercise.py has an app cell {name!r}; there are: {', '.join(apps)}.")
         else:
+            endpoint = exercise.endpoint(name)
+            if kind not in endpoint.parts:
+                raise ExerciseError(f"{folder.name}: exercise.toml gives no points for the {kind} of {name}.")
             cell.metadata["nbgrader"] = _nbgrader(endpoint.item(kind), points=endpoint.points[kind])
             # so that Run All goes on to the other endpoints behind a check that says "not yet"
             cell.metadata["tags"] = ["raises-exception"]
-    wanted = [(endpoint.id, kind) for endpoint in exercise.endpoints for kind in ("app", *PARTS)]
+    wanted = []
+    for endpoints in exercise.files:
+        wanted.append((endpoints[0].cell, "app"))
+        wanted += [(endpoint.id, part) for endpoint in endpoints for part in endpoint.parts]
     if seen != wanted:
         raise ExerciseError(
             f"{folder.name}/exercise.py must have, for each endpoint of exercise.toml and in its order, one cell "
@@ -63,7 +72,7 @@ def _app_cell(cell, exercise, endpoint):
     reference = exercise.answer_file(endpoint, "reference").read_text(encoding="utf-8").rstrip("\n")
     starter = exercise.answer_file(endpoint, "starter").read_text(encoding="utf-8").rstrip("\n")
     cell.source = "\n".join([magic, BEGIN, reference, END])
-    cell.metadata["nbgrader"] = _nbgrader(endpoint.id)
+    cell.metadata["nbgrader"] = _nbgrader(endpoint.cell)
     cell.metadata["course"] = {"starter": starter}
 
 

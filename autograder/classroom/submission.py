@@ -35,7 +35,7 @@ class Submission:
         The cell is known by its grade_id; if that was lost, by its first line ``%%app report.py``.  Of
         several the last counts, as it does when the notebook is run from top to bottom.
         """
-        by_id = [source for grade_id, source in self.cells if grade_id == endpoint.id]
+        by_id = [source for grade_id, source in self.cells if grade_id == endpoint.cell]
         by_name = [source for _, source in self.cells if _named(source) == endpoint.file]
         found = by_id or by_name
         if not found:

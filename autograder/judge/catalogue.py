@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .exercise import Endpoint, ExerciseError, Wrong
-from .judge import Judge
+from .judge import Judge, Served
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def catalogue(exercise):
         found.append(_answer(exercise, endpoint, "starter", "", endpoint.starter))
         found.append(_answer(exercise, endpoint, "reference", "", None))
         for kind, names in (("accepted", endpoint.accepted), ("wrong", endpoint.wrong)):
-            folder = exercise.folder / "answers" / endpoint.id / kind
+            folder = exercise.folder / "answers" / endpoint.cell / kind
             here = {file.stem for file in folder.glob("*.py")}
             for name in sorted(here ^ set(names)):
                 raise ExerciseError(
@@ -68,7 +68,8 @@ async def judge(answer):
     with tempfile.TemporaryDirectory(prefix="course-answer-", ignore_cleanup_errors=True) as folder:
         # alone in a folder and under the learner's name, as when it is handed in
         file = shutil.copy(answer.file, Path(folder) / answer.endpoint.file)
-        async with Judge(file, answer.endpoint) as bench:
+        async with Served(file, answer.endpoint.services) as served:
+            bench = Judge(file, answer.endpoint, served)
             answers, concurrency = await bench.answers(), await bench.concurrency()
     return Judged(answer, answers, concurrency, _complaint(answer, answers, concurrency))
 

@@ -7,7 +7,7 @@ notebook reads a copy without the catalogue.
 import random
 import secrets
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from .. import services
@@ -30,6 +30,7 @@ KEYS = {"id", "file", "title", "request", "answer", "points", "service", "asks",
 KEYS |= {"accepted", "wrong"}
 RACED = 4  # requests of a race: asyncio.to_thread has cpus + 4 threads, so 5 on one core
 MOST_RACED = 60
+PARTS = ("answers", "concurrency")
 
 
 class ExerciseError(Exception):
@@ -74,6 +75,23 @@ class Endpoint:
     starter: Wrong = Wrong("blocked")
     accepted: dict = field(default_factory=dict)
     wrong: dict = field(default_factory=dict)
+    shared: str = ""  # names the cell and the answers' folder of a file that holds several endpoints
+    beside: tuple = ()  # the services that the file's other endpoints ask
+
+    @property
+    def cell(self):
+        """The grade_id of the cell that holds the endpoint's file."""
+        return self.shared or self.id
+
+    @property
+    def parts(self):
+        """What is graded: "answers" and "concurrency", or "concurrency" alone."""
+        return tuple(part for part in PARTS if part in self.points)
+
+    @property
+    def services(self):
+        """The services that must be there when the file is served."""
+        return tuple(sorted({self.service, *self.beside} - {""}))
 
     @property
     def route(self):
@@ -104,6 +122,21 @@ class Endpoint:
 
 
 @dataclass(frozen=True)
+class Shop:
+    """A file in which all endpoints of an exercise stand, and its catalogue.
+
+    ``accepted`` maps names to what they do, ``partly`` names to the sections that are repaired, ``wrong`` names to
+    (the endpoint that must fail, `Wrong`).
+    """
+
+    id: str
+    file: str
+    accepted: dict
+    partly: dict
+    wrong: dict
+
+
+@dataclass(frozen=True)
 class Exercise:
     """A lesson's exercise: its name (the lesson's folder), title and endpoints."""
 
@@ -111,6 +144,15 @@ class Exercise:
     title: str
     endpoints: tuple
     folder: Path
+    shop: Shop | None = None
+
+    @property
+    def files(self):
+        """The endpoints in groups: those that stand in one file together."""
+        groups = {}
+        for endpoint in self.endpoints:
+            groups.setdefault(endpoint.file, []).append(endpoint)
+        return [tuple(group) for group in groups.values()]
 
     def endpoint(self, name):
         for endpoint in self.endpoints:
@@ -121,7 +163,7 @@ class Exercise:
 
     def answer_file(self, endpoint, kind, name=None):
         """The catalogue's file: kind is starter, reference, accepted or wrong (the last two with a name)."""
-        folder = self.folder / "answers" / endpoint.id
+        folder = self.folder / "answers" / endpoint.cell
         return folder / kind / f"{name}.py" if name else folder / f"{kind}.py"
 
 
@@ -135,12 +177,19 @@ def load(folder):
     except tomllib.TOMLDecodeError as error:
         raise ExerciseError(f"{file.name} in {Path(folder).name} is not valid TOML: {error}.") from None
     try:
-        endpoints = tuple(_endpoint(entry) for entry in data["endpoint"])
-        return Exercise(data["lesson"], data["title"], endpoints, Path(folder))
+        shop = _shop(data["app"]) if "app" in data else None
+        endpoints = tuple(_endpoint(entry, shop) for entry in data["endpoint"])
+        if shop:
+            needed = tuple(sorted({endpoint.service for endpoint in endpoints} - {""}))
+            endpoints = tuple(replace(endpoint, beside=needed) for endpoint in endpoints)
+        return Exercise(data["lesson"], data["title"], endpoints, Path(folder), shop)
     except KeyError as error:
         raise ExerciseError(f"{file.name} in {Path(folder).name} lacks {error}.") from None
     except (ValueError, TypeError, AttributeError) as error:
         raise ExerciseError(f"{file.name} in {Path(folder).name}: {error}") from None
+
+
+CATALOGUE = ("[endpoint.accepted", "[endpoint.wrong", "[app.accepted", "[app.partly", "[app.wrong")
 
 
 def public_text(folder):
@@ -148,14 +197,23 @@ def public_text(folder):
     lines, keep = [], True
     for line in (Path(folder) / "exercise.toml").read_text(encoding="utf-8").splitlines():
         if line.startswith("["):
-            keep = not line.startswith(("[endpoint.accepted", "[endpoint.wrong"))
+            keep = not line.startswith(CATALOGUE)
         if keep:
             lines.append(line)
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _endpoint(entry):
-    unknown = set(entry) - KEYS
+def _shop(entry):
+    wrong = {
+        name: (told["endpoint"], _told(f"wrong answer {name!r}", told)) for name, told in entry.get("wrong", {}).items()
+    }
+    return Shop(entry["id"], entry["file"], entry.get("accepted", {}), entry.get("partly", {}), wrong)
+
+
+def _endpoint(entry, shop=None):
+    if shop:
+        entry = {"file": shop.file, "shared": shop.id, **entry}
+    unknown = set(entry) - KEYS - ({"shared"} if shop else set())
     if unknown:
         raise ValueError(f"unknown key {sorted(unknown)[0]!r} in an endpoint; known are {', '.join(sorted(KEYS))}")
     if entry["request"].split(" ")[0] not in {"GET", "POST", "PUT", "DELETE"}:
@@ -164,7 +222,7 @@ def _endpoint(entry):
         raise ValueError(f"unknown service {entry['service']!r}; known are {', '.join(services.KINDS)}")
     if not 0 <= entry.get("requests", 0) <= MOST_RACED:
         raise ValueError(f"requests must be a number up to {MOST_RACED}, not {entry['requests']!r}")
-    if set(entry["points"]) != {"answers", "concurrency"}:
+    if set(entry["points"]) not in ({*PARTS}, {"concurrency"}):
         raise ValueError("points must name answers and concurrency, as in { answers = 1, concurrency = 2 }")
     return Endpoint(
         **{

@@ -11,33 +11,68 @@ from .waiting import Waiting
 
 TRIALS = 7
 CONFIRM = 2  # trials that must show a fault before it is a FAIL
+RETRIES = 3  # an ERROR is the machine's doing: it is tried again, this often at most
+
+
+class Served:
+    """One file, served when it is first asked for, and anew if it is gone; the names of ``services`` are those it asks.
+
+    An asynchronous context manager: leaving it ends the server.
+    """
+
+    def __init__(self, file, services=()):
+        self.file = file
+        self.services = services
+        self._app = None
+        self._refused = None
+
+    async def __aenter__(self):
+        return self
+
+    async def __aexit__(self, *_):
+        await self.stop()
+
+    async def app(self):
+        """The running `Server`.  Raises `AppError`, at once for a file that was refused before."""
+        if self._refused:
+            raise self._refused
+        if self._app is None or not self._app.alive:
+            environment = {}
+            for name in self.services:
+                environment |= (await asyncio.to_thread(services.get, name)).environment
+            # no more of our environment than it needs: there may be secrets in it
+            self._app = Server(self.file, environment, inherit=False)
+            try:
+                await asyncio.to_thread(self._app.wait_until_ready)
+            except AppError as error:
+                self._refused = error
+                raise
+        return self._app
+
+    async def stop(self):
+        if self._app is not None:
+            await asyncio.to_thread(self._app.stop)
 
 
 class Judge:
-    """Judges one file.  As an asynchronous context manager it serves the app once for all its items;
-    outside one, each item has a server of its own, ended with it.
+    """Judges one endpoint of a file.  With ``served`` all its items share that server; without, each has its own.
 
     An app that is gone is served anew for the next item, so that one item's crash does not cost another.
     """
 
-    def __init__(self, file, endpoint):
-        self.file = file
+    def __init__(self, file, endpoint, served=None):
         self.endpoint = endpoint
-        self._app = None
-        self._kept = False
-        self._refused = None
+        self._served = served or Served(file, endpoint.services)
+        self._kept = served is not None
 
-    async def __aenter__(self):
-        self._kept = True
-        return self
-
-    async def __aexit__(self, *_):
-        self._kept = False
-        await self._stop()
-
-    async def _stop(self):
-        if self._app is not None:
-            await asyncio.to_thread(self._app.stop)
+    async def certain(self, part):
+        """The verdict on a part of the points, "answers" or "concurrency"; an ERROR is tried again."""
+        verdict = Verdict("error")
+        for _ in range(RETRIES):
+            verdict = await getattr(self, part)()
+            if verdict.outcome != "error":
+                break
+        return verdict
 
     async def answers(self):
         """Verdict on right answers: fresh requests, one after the other."""
@@ -57,20 +92,17 @@ class Judge:
         return await self._judged(lambda method: _concurrency(method, 1, show=True))
 
     async def _judged(self, work):
-        if self._refused:
-            return self._refused
-        service = None
+        service, failed = None, False
         try:
             service = await asyncio.to_thread(services.get, self.endpoint.service) if self.endpoint.service else None
-            if self._app is None or not self._app.alive:
-                # no more of our environment than it needs: there may be secrets in it
-                self._app = Server(self.file, service.environment if service else None, inherit=False)
-                await asyncio.to_thread(self._app.wait_until_ready)
-            method = Rendezvous(self._app, self.endpoint, service) if service else Waiting(self._app, self.endpoint)
-            return await work(method)
+            app = await self._served.app()
+            failed = True
+            method = Rendezvous(app, self.endpoint, service) if service else Waiting(app, self.endpoint)
+            verdict = await work(method)
+            failed = not verdict.passed
+            return verdict
         except AppError as error:
-            self._refused = Verdict("fail", "does not start", str(error), error.line)
-            return self._refused
+            return Verdict("fail", "does not start", str(error), error.line)
         except Fault as fault:
             if service is not None and not service.alive:
                 return Verdict(
@@ -80,8 +112,9 @@ class Judge:
         except (Unclear, RacerGone, services.ServiceError, OSError) as problem:
             return Verdict("error", "", f"No verdict: {problem}")
         finally:
-            if not self._kept:
-                await self._stop()
+            # an endpoint that failed may have left the app blocked, and the next item is not to suffer from it
+            if failed or not self._kept:
+                await self._served.stop()
 
 
 async def _concurrency(method, confirm, show=False):
