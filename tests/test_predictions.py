@@ -74,6 +74,11 @@ def test_only_a_time_is_drawn_on_the_timeline(written, unit, lines):
         assert "You predicted 2 s." in race.sentence
 
 
+def test_two_races_side_by_side_are_drawn_to_one_measure():
+    left, right = timeline.compare(finished(prediction=lab.predict("ten cups", 2, "s")), finished()).axes
+    assert left.get_ylim() == right.get_ylim() and left.get_xlim() == right.get_xlim()
+
+
 def test_a_wild_prediction_does_not_squeeze_the_race():
     race = finished(prediction=lab.predict("ten cups", 1_000_000, "s"))
     axes = timeline.draw(race).axes[0]

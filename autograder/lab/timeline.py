@@ -4,6 +4,7 @@ Everything that colour says is also said by hatching or by a word, and by `Race.
 """
 
 import base64
+import dataclasses
 import html
 import io
 import threading
@@ -33,6 +34,8 @@ def draw(race, now=None):
 
 def compare(before, after, titles=("before", "after")):
     """Return the `Figure` of two races on one time scale, the first on the left."""
+    # a prediction was for one of them, and stands in that one's own picture
+    before, after = (dataclasses.replace(race, prediction=None) for race in (before, after))
     with _drawing:
         figure = Figure(figsize=(WIDTH * 1.25, max(_height(before), _height(after))), layout="constrained")
         left, right = figure.subplots(1, 2)

@@ -89,13 +89,14 @@ print("The answer was", one.requests[0].body)
 #
 # How many seconds until the last of them has their tea?
 # Put your number in the place of `None`. You may also leave it as it is.
+# It stays in its cell. Afterwards you find it beside what was measured, and as a dashed line in the picture.
 
 # %%
-guess = None  # seconds
+guess = lab.predict("all ten cups together", None, "s")
 
 # %%
-healthy = await lab.race("/tea/{i}", n=10, title="ten cups")
-print(f"Your guess: {guess} s. Measured: {healthy.seconds:.2f} s for all ten, {healthy.quickest:.2f} s for the quickest of them.")
+healthy = await lab.race("/tea/{i}", n=10, title="ten cups", prediction=guess)
+guess.beside(healthy.seconds)
 print(f"All ten together took {healthy.ratio:.1f} times as long as the quickest.")
 
 # %% [markdown]

@@ -81,13 +81,14 @@ print(f"The quickest coffee took {bad.quickest:.2f} s, all ten took {bad.seconds
 # Write your numbers in the places of `None`, or leave them.
 
 # %%
-at_least = None  # seconds
-at_most = None
+at_least = lab.predict("the menu, at least", None, "s")
+at_most = lab.predict("the menu, at most", None, "s")
 
 # %%
 orders = ["/coffee?wait=0.3", "/menu", "/coffee?wait=0.3", "/coffee?wait=0.3"]
 mixed = await lab.race(orders, title="three coffees and a menu")
-print(f"Your guess: at least {at_least} s, at most {at_most} s. This time the menu took {mixed.requests[1].seconds:.2f} s.")
+for guess in (at_least, at_most):
+    guess.beside(mixed.requests[1].seconds)
 
 # %% [markdown]
 # ## Who waited for whom

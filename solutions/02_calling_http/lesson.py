@@ -98,13 +98,13 @@ print(f"The quickest price took {bad.quickest:.2f} s, all ten took {bad.seconds:
 # How long does the unluckiest guest wait who only wants a scarf? Write your number in the place of `None`, or leave it.
 
 # %%
-guess = None  # seconds
+guess = lab.predict("the slowest scarf", None, "s")
 
 # %%
 wishes = ["/prices/hat?wait=1"] + 4 * ["/prices/scarf?wait=0.1"]
-mixed = await lab.race(wishes, title="one hat and four scarves")
+mixed = await lab.race(wishes, title="one hat and four scarves", prediction=guess)
 scarves = mixed.requests[1:]
-print(f"Your guess: {guess} s. The slowest scarf took {max(r.seconds for r in scarves):.2f} s.")
+guess.beside(max(scarf.seconds for scarf in scarves))
 
 # %% [markdown]
 # ## Who waited for whom

@@ -121,15 +121,16 @@ print(f"The quickest guest took {bad.quickest:.2f} s, all ten took {bad.seconds:
 # Write your guesses in the places of `None`, or leave them.
 
 # %%
-ann_gets = None  # "the letter" or "nothing"
-bob_leaves_after = None  # seconds
+ann_gets = lab.predict("Ann gets", None)  # "the letter" or "nothing", in quotes
+bob_leaves = lab.predict("Bob leaves after", None, "s")
 
 # %%
 ours.delete("box:ann")  # so that you can run this cell again
 pair = ["/take/ann?patience=2", "/bring/ann?writing=0.3"]
 late = await lab.race(pair, method="POST", title="Ann and Bob")
 ann, bob = late.requests
-print(f"Your guess: Ann gets {ann_gets}, Bob leaves after {bob_leaves_after} s.")
+ann_gets.beside("nothing" if "null" in ann.body else "the letter")
+bob_leaves.beside(bob.end)
 print(f"Ann left after {ann.end:.2f} s with {ann.body}. Bob left after {bob.end:.2f} s.")
 print("Letters in Ann's box now:", ours.llen("box:ann"))
 

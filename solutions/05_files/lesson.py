@@ -129,19 +129,20 @@ print(f"The quickest paper took {bad.quickest:.2f} s, all five took {bad.seconds
 # Write your numbers in the places of `None`, or leave them.
 
 # %%
-all_four = None  # seconds
-letter_at_least = None
-letter_at_most = None
+all_four = lab.predict("all four papers", None, "s")
+letter_at_least = lab.predict("the letter, at least", None, "s")
+letter_at_most = lab.predict("the letter, at most", None, "s")
 
 # %%
 slow = {"atlas": 0.6, "deed": 0.3, "diary": 0.2, "letter": 0.1}
 for name, seconds in slow.items():
     archive(name, seconds)
 
-mixed = await lab.race([f"/papers/{name}" for name in slow], title="four papers")
+mixed = await lab.race([f"/papers/{name}" for name in slow], title="four papers", prediction=all_four)
 letter = mixed.requests[3]
-print(f"Your guess: all four after {all_four} s, the letter between {letter_at_least} s and {letter_at_most} s.")
-print(f"Measured: all four after {mixed.seconds:.2f} s, the letter after {letter.seconds:.2f} s.")
+all_four.beside(mixed.seconds)
+letter_at_least.beside(letter.seconds)
+letter_at_most.beside(letter.seconds)
 
 # %% [markdown]
 # ## Who waited for whom
