@@ -11,7 +11,8 @@ from .. import services
 from ..lab import live, timeline
 from ..lab.races import Canary, Race, Request
 from .exercise import Exercise, ExerciseError, load
-from .judge import Judge
+from .judge import Judge, Served
+from .verdict import Verdict
 from .waiting import WAIT
 
 
@@ -50,6 +51,32 @@ class Checks:
         verdict = await self._judge(name).concurrency()
         self._settle(name, verdict, f"{name}: concurrency proved.")
 
+    async def verdict(self):
+        """Print the whole verdict, hidden tests included: PASS, FAIL or ERROR, points and diagnosis of every item.
+
+        It judges the files as the %%app cells saved them.  Nothing is raised for what a learner's file does.
+        """
+        if os.environ.get("NBGRADER_EXECUTION"):
+            print("This notebook is being graded: the grade is the verdict.")
+            return
+        points = most = 0
+        for endpoints in self._exercise.files:
+            file = Path(endpoints[0].file)
+            async with Served(file, endpoints[0].services) as served:
+                for endpoint in endpoints:
+                    for part in endpoint.parts:
+                        if file.is_file():
+                            verdict = await Judge(file, endpoint, served).certain(part)
+                        else:
+                            verdict = Verdict("fail", "does not start", _missing(file))
+                        worth = endpoint.points[part]
+                        got = worth if verdict.passed else 0
+                        points, most = points + got, most + worth
+                        print(f"{verdict.outcome.upper():5} {endpoint.item(part)}: {got:g} of {worth:g}", flush=True)
+                        if not verdict.passed:
+                            print("".join(f"      {line}\n" for line in verdict.diagnosis.splitlines()), end="")
+        print(f"{points:g} of {most:g} points, hidden tests included.")
+
     def target(self, name):
         """Draw the picture that a right answer makes: all requests side by side, and a loop that stays free."""
         endpoint = self._exercise.endpoint(name)
@@ -61,7 +88,7 @@ class Checks:
     def _judge(self, name):
         endpoint = self._exercise.endpoint(name)
         if not Path(endpoint.file).is_file():
-            raise NotYet(f"there is no {endpoint.file} yet. Run the cell that starts with %%app {endpoint.file} first.")
+            raise NotYet(_missing(endpoint.file))
         return Judge(Path(endpoint.file), endpoint)
 
     def _settle(self, name, verdict, praise):
@@ -71,6 +98,10 @@ class Checks:
         if not verdict.passed:
             raise NotYet(f"{verdict.diagnosis}\n{saved}")
         print(f"{praise} {saved}")
+
+
+def _missing(file):
+    return f"there is no {file} yet. Run the cell that starts with %%app {file} first."
 
 
 def here():

@@ -222,16 +222,18 @@ await exercise.concurrency("order")
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# ## The whole verdict
-#
-# The checks above do not see everything that is graded. To get the whole verdict, hidden tests included, save this notebook
-# and write in a terminal, in the folder of the course:
-#
-# ```
-# ./course grade notebooks/01_sleeping/exercise_01_sleeping.ipynb
-# ```
-#
 # ## To take home
 #
 # Beside this notebook there are now three files: `report.py`, `price.py` and `order.py`. They need nothing from this course.
 # Put them beside your own code and compare: where do you sleep, and on whose thread?
+#
+# ## The whole verdict
+#
+# The checks above do not see everything that is graded. The next cell judges your files as they were saved last,
+# hidden tests included, and says how many points they get. It may take a minute. It is not graded itself.
+#
+# In a terminal, in the folder of the course, `./course grade notebooks/01_sleeping/exercise_01_sleeping.ipynb`
+# says the same of the notebook as it was saved.
+
+# %%
+await exercise.verdict()

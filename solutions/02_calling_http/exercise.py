@@ -181,17 +181,19 @@ await exercise.concurrency("basket")
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# ## The whole verdict
-#
-# The checks above do not see everything that is graded. To get the whole verdict, hidden tests included, save this notebook
-# and write in a terminal, in the folder of the course:
-#
-# ```
-# ./course grade notebooks/02_calling_http/exercise_02_calling_http.ipynb
-# ```
-#
 # ## To take home
 #
 # Beside this notebook there are now two files: `price.py` and `basket.py`. They need nothing from this course
 # but an address in `UPSTREAM_URL`.
 # Put them beside your own code and compare: whom do you ask over HTTP, with which client, and what waits meanwhile?
+#
+# ## The whole verdict
+#
+# The checks above do not see everything that is graded. The next cell judges your files as they were saved last,
+# hidden tests included, and says how many points they get. It may take a minute. It is not graded itself.
+#
+# In a terminal, in the folder of the course, `./course grade notebooks/02_calling_http/exercise_02_calling_http.ipynb`
+# says the same of the notebook as it was saved.
+
+# %%
+await exercise.verdict()

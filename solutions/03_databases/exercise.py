@@ -204,17 +204,19 @@ await exercise.concurrency("stock")
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# ## The whole verdict
-#
-# The checks above do not see everything that is graded. To get the whole verdict, hidden tests included, save this notebook
-# and write in a terminal, in the folder of the course:
-#
-# ```
-# ./course grade notebooks/03_databases/exercise_03_databases.ipynb
-# ```
-#
 # ## To take home
 #
 # Beside this notebook there are now two files: `item.py` and `stock.py`. They need nothing from this course
 # but a database in `DATABASE_URL` that knows `price_of`.
 # Put them beside your own code and compare: which driver asks your database, on whose thread, and how many may ask at once?
+#
+# ## The whole verdict
+#
+# The checks above do not see everything that is graded. The next cell judges your files as they were saved last,
+# hidden tests included, and says how many points they get. It may take a minute. It is not graded itself.
+#
+# In a terminal, in the folder of the course, `./course grade notebooks/03_databases/exercise_03_databases.ipynb`
+# says the same of the notebook as it was saved.
+
+# %%
+await exercise.verdict()

@@ -214,18 +214,20 @@ await exercise.concurrency("quote")
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# ## The whole verdict
-#
-# The checks above do not see everything that is graded. To get the whole verdict, hidden tests included, save this notebook
-# and write in a terminal, in the folder of the course:
-#
-# ```
-# ./course grade notebooks/04_redis/exercise_04_redis.ipynb
-# ```
-#
 # ## To take home
 #
 # Beside this notebook there are now two files: `job.py` and `quote.py`. They need nothing from this course
 # but an address in `REDIS_URL`, and a worker that empties the list `jobs`.
 # Put them beside your own code and compare: which commands wait, how many connections do they hold meanwhile,
 # and what happens to the guest for whom there is none?
+#
+# ## The whole verdict
+#
+# The checks above do not see everything that is graded. The next cell judges your files as they were saved last,
+# hidden tests included, and says how many points they get. It may take a minute. It is not graded itself.
+#
+# In a terminal, in the folder of the course, `./course grade notebooks/04_redis/exercise_04_redis.ipynb`
+# says the same of the notebook as it was saved.
+
+# %%
+await exercise.verdict()

@@ -134,14 +134,17 @@ small.unlink()
 # What you cannot know is the disk. Where a file may lie on a network share, or may be large, use the thread.
 
 # %% [markdown]
-# ## The whole verdict
-#
-# To get the whole verdict, hidden tests included, save this notebook and write in a terminal, in the folder of the course:
-#
-# ```
-# ./course grade notebooks/05_files/exercise_05_files.ipynb
-# ```
-#
 # ## To take home
 #
 # Beside this notebook there is now the file `document.py`. Put it beside your own code and compare.
+#
+# ## The whole verdict
+#
+# The checks above do not see everything that is graded. The next cell judges your files as they were saved last,
+# hidden tests included, and says how many points they get. It may take a minute. It is not graded itself.
+#
+# In a terminal, in the folder of the course, `./course grade notebooks/05_files/exercise_05_files.ipynb`
+# says the same of the notebook as it was saved.
+
+# %%
+await exercise.verdict()

@@ -153,14 +153,17 @@ await exercise.concurrency("tour")
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# ## The whole verdict
-#
-# To get the whole verdict, hidden tests included, save this notebook and write in a terminal, in the folder of the course:
-#
-# ```
-# ./course grade notebooks/06_subprocesses/exercise_06_subprocesses.ipynb
-# ```
-#
 # ## To take home
 #
 # Beside this notebook there is now `quote.py`, and `tour.py` as well. Put it beside your own code and compare.
+#
+# ## The whole verdict
+#
+# The checks above do not see everything that is graded. The next cell judges your files as they were saved last,
+# hidden tests included, and says how many points they get. It may take a minute. It is not graded itself.
+#
+# In a terminal, in the folder of the course, `./course grade notebooks/06_subprocesses/exercise_06_subprocesses.ipynb`
+# says the same of the notebook as it was saved.
+
+# %%
+await exercise.verdict()
