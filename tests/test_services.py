@@ -8,12 +8,13 @@ from pathlib import Path
 
 import httpx
 import psycopg
+import pymysql
 import pytest
 import redis
 from helpers import gone, until
 
 from autograder import services
-from autograder.services import ServiceError
+from autograder.services import ServiceError, mysql
 from autograder.services.embedded import Embedded
 
 
@@ -25,6 +26,13 @@ def ask_redis(service, token):
     client = redis.Redis.from_url(service.environment["REDIS_URL"])
     client.rpush("jobs", token)
     return int(client.blpop(f"reply:{token}", timeout=60)[1])
+
+
+def ask_mysql(service, token):
+    with pymysql.connect(**mysql.address(service.environment["MYSQL_URL"])) as connection:
+        cursor = connection.cursor()
+        cursor.execute("SELECT price_of(%s)", [token])
+        return cursor.fetchone()[0]
 
 
 def ask_postgres(service, token):
@@ -44,11 +52,12 @@ def ask_commands(service, token):
 ASK = {
     "commands": ask_commands,
     "files": ask_files,
+    "mysql": ask_mysql,
     "postgres": ask_postgres,
     "redis": ask_redis,
     "upstream": ask_upstream,
 }
-SERVERS = ["postgres", "redis", "upstream"]  # those that run in a process of their own
+SERVERS = ["mysql", "postgres", "redis", "upstream"]  # those that run in a process of their own
 
 
 def test_every_service_is_tested():
@@ -111,6 +120,17 @@ def test_an_asker_that_hangs_up_is_no_longer_held():
     service.release()
 
 
+def test_a_mysql_connection_that_breaks_is_no_longer_held():
+    service = services.get("mysql")
+    service.prepare(["impatient"])
+    service.park()
+    with pytest.raises(pymysql.OperationalError):
+        with pymysql.connect(**mysql.address(service.environment["MYSQL_URL"]), read_timeout=0.3) as connection:
+            connection.cursor().execute("SELECT price_of('impatient')")
+    until(lambda: service.parked() == [])
+    service.release()
+
+
 def test_a_command_that_is_killed_is_no_longer_held():
     service = services.get("commands")
     service.park()
@@ -120,6 +140,103 @@ def test_a_command_that_is_killed_is_no_longer_held():
     process.wait()
     until(lambda: service.parked() == [])
     service.release()
+
+
+def connect(name, environment):
+    """Like an app that was given this environment: a function that runs a statement and gives the first value."""
+    if name == "mysql":
+        connection = pymysql.connect(**mysql.address(environment["MYSQL_URL"]), autocommit=True)
+    elif name == "postgres":
+        connection = psycopg.connect(environment["DATABASE_URL"], autocommit=True)
+    else:
+        client = redis.Redis.from_url(environment["REDIS_URL"], single_connection_client=True)
+        return lambda command: client.connection.send_command(*command.split()) or client.connection.read_response()
+
+    def do(statement):
+        cursor = connection.cursor()
+        cursor.execute(statement)
+        return cursor.fetchone()[0]
+
+    return do
+
+
+HELLO = {"mysql": "SELECT 1", "postgres": "SELECT 1", "redis": "PING"}
+BROKEN = (pymysql.OperationalError, psycopg.OperationalError, redis.ConnectionError)
+
+
+@pytest.mark.parametrize("name", HELLO)
+def test_connections_that_a_judged_app_left_open_are_ended_before_the_next(name):
+    service = services.get(name)
+    served = connect(name, service.environment)  # by the notebook, and not to be judged
+    left = connect(name, service.fresh())
+    assert left(HELLO[name])
+    after = connect(name, service.fresh())
+    with pytest.raises(BROKEN):
+        left(HELLO[name])
+    assert after(HELLO[name]) and served(HELLO[name])
+
+
+@pytest.mark.parametrize("name", ["mysql", "postgres"])
+def test_queries_that_a_judged_app_left_waiting_are_ended_before_the_next(name):
+    service = services.get(name)
+    service.prepare(["left"])
+    service.park()
+    left = connect(name, service.fresh())
+    ended = []
+
+    def ask():
+        with pytest.raises(BROKEN):
+            left("SELECT price_of('left')")
+        ended.append(True)
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    until(lambda: service.parked() == ["left"])
+    service.fresh()
+    assert service.parked() == []
+    service.release()
+    thread.join()
+    assert ended
+
+
+def test_a_judged_app_finds_redis_empty():
+    service = services.get("redis")
+    connect("redis", service.fresh())("SET left behind")
+    assert connect("redis", service.fresh())("DBSIZE") == 0
+
+
+FORBIDDEN = {
+    "mysql": [
+        "SELECT price FROM items", "SELECT token FROM asked", "CREATE TABLE mine (a INT)", "SET GLOBAL max_connections = 1",
+        "DROP FUNCTION price_of", "SELECT user FROM mysql.user", "SHUTDOWN",
+    ],
+    "postgres": [
+        "SELECT price FROM items", "DROP TABLE items", "ALTER SYSTEM SET max_connections = 1", "CREATE TABLE mine (a int)",
+        "ALTER ROLE guest SUPERUSER", "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'judge'",
+    ],
+    "redis": [
+        "CONFIG SET maxclients 1", "FLUSHALL", "FLUSHDB", "SHUTDOWN NOSAVE", "CLIENT KILL TYPE normal", "CLIENT PAUSE 60000",
+        "SCRIPT FLUSH", "FUNCTION FLUSH", "ACL SETUSER guest +@all", "MONITOR", "SWAPDB 0 1", "REPLICAOF 127.0.0.1 1",
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FORBIDDEN)
+def test_a_judged_app_cannot_spoil_the_server_for_the_next(name):
+    service = services.get(name)
+    do = connect(name, service.fresh())
+    for statement in FORBIDDEN[name]:
+        with pytest.raises(Exception, match="(?i)denied|permission|must be owner|no permissions"):
+            do(statement)
+    assert do(HELLO[name]) and service.alive
+
+
+@pytest.mark.parametrize("name", FORBIDDEN)
+def test_nobody_but_the_owner_of_a_server_is_let_in_as_its_administrator(name):
+    environment = services.get(name).fresh()
+    admin = {"mysql": "root", "postgres": "judge", "redis": "default"}[name]
+    with pytest.raises(Exception, match="(?i)denied|no password|username-password"):
+        connect(name, {key: url.replace("guest@", f"{admin}@") for key, url in environment.items()})(HELLO[name])
 
 
 OWNER = """
@@ -161,6 +278,40 @@ def test_a_server_of_ones_own_that_is_not_there(monkeypatch):
     monkeypatch.setenv("COURSE_REDIS_URL", "redis://127.0.0.1:1")
     with pytest.raises(ServiceError, match="does not answer"):
         services.KINDS["redis"]()
+    monkeypatch.setenv("COURSE_MYSQL_URL", "mysql://me@127.0.0.1:1/x")
+    with pytest.raises(ServiceError, match="does not answer"):
+        services.KINDS["mysql"]()
     monkeypatch.setenv("COURSE_POSTGRES_URL", "postgresql://127.0.0.1:1/x")
     with pytest.raises(ServiceError, match="does not answer"):
         services.KINDS["postgres"]()
+
+
+def test_where_there_is_no_mysql_one_sentence_says_how_to_get_one(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(mysql, "PLACES", ())
+    with pytest.raises(ServiceError, match="There is no MySQL or MariaDB.*mariadb-server.*COURSE_MYSQL_URL"):
+        services.KINDS["mysql"]()
+    services.get("upstream")  # everything else goes on
+
+
+def test_a_mysql_of_ones_own(monkeypatch):
+    """Given by its URL, it is asked as the embedded one is; its other connections are left alone."""
+    host = services.get("mysql")
+    host._do("CREATE DATABASE IF NOT EXISTS theirs")
+    host._do("CREATE USER IF NOT EXISTS teacher@'127.0.0.1' IDENTIFIED BY 'p@ss/word'")
+    host._do("GRANT ALL ON theirs.* TO teacher@'127.0.0.1'")
+    address = host.url.partition("@")[2].partition("/")[0]
+    monkeypatch.setenv("COURSE_MYSQL_URL", f"mysql://teacher:p%40ss%2Fword@{address}/theirs")
+    service = services.KINDS["mysql"]()
+    bystander = connect("mysql", service.environment)
+    assert service.fresh() == service.environment
+    service.prepare(["first"])
+    assert ask_mysql(service, "first") == service.reply("first") and bystander("SELECT 1")
+    service.park()
+    thread = threading.Thread(target=ask_mysql, args=(service, "first"))
+    thread.start()
+    until(lambda: service.parked() == ["first"])
+    service.release()
+    thread.join()
+    service.stop()
+    assert host.alive and not service.alive

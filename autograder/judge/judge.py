@@ -39,7 +39,8 @@ class Served:
         if self._app is None or not self._app.alive:
             environment = {}
             for name in self.services:
-                environment |= (await asyncio.to_thread(services.get, name)).environment
+                service = await asyncio.to_thread(services.get, name)
+                environment |= await asyncio.to_thread(service.fresh)
             # no more of our environment than it needs: there may be secrets in it
             self._app = Server(self.file, environment, inherit=False)
             try:

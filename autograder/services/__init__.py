@@ -9,11 +9,19 @@ import atexit
 from .base import Service, ServiceError
 from .commands import Commands
 from .files import Files
+from .mysql import MySQL
 from .postgres import Postgres
 from .redis import Redis
 from .upstream import Upstream
 
-KINDS = {"commands": Commands, "files": Files, "postgres": Postgres, "redis": Redis, "upstream": Upstream}
+KINDS = {
+    "commands": Commands,
+    "files": Files,
+    "mysql": MySQL,
+    "postgres": Postgres,
+    "redis": Redis,
+    "upstream": Upstream,
+}
 _running: dict[str, Service] = {}
 
 

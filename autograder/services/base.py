@@ -25,6 +25,10 @@ class Service(ABC):
     def environment(self):
         """The environment variables through which an app finds the service, as a dictionary."""
 
+    def fresh(self):
+        """The `environment` for an app that is about to be judged; what those judged before have left open is ended."""
+        return self.environment
+
     @property
     @abstractmethod
     def alive(self):

@@ -20,10 +20,12 @@ class Embedded:
     """A server process kept by the keeper; ``folder`` is its own.
 
     ``instead_of_root`` is whom it runs as if we are root (some servers refuse to); ``user`` is then that name, else None.
+    ``ended_by`` names the signal that asks this server to end soon.
     """
 
-    def __init__(self, name, instead_of_root=None):
+    def __init__(self, name, instead_of_root=None, ended_by="INT"):
         self.name = name
+        self.ended_by = ended_by
         self.folder = Path(tempfile.mkdtemp(prefix=f"course-{name}-"))
         self.user = instead_of_root if hasattr(os, "geteuid") and os.geteuid() == 0 else None
         if self.user:
@@ -34,9 +36,18 @@ class Embedded:
     def alive(self):
         return self.process is not None and self.process.poll() is None
 
-    def run(self, command, **more):
+    def write(self, name, text):
+        """A file in the folder that only the server's user can read; returns its path."""
+        path = self.folder / name
+        path.touch(mode=0o600)
+        path.write_text(text)
+        if self.user:
+            shutil.chown(path, self.user)
+        return path
+
+    def run(self, command):
         """Run a command to its end, as the server's user; raises `ServiceError` with its last words."""
-        done = subprocess.run(command, user=self.user, cwd=self.folder, capture_output=True, text=True, **more)
+        done = subprocess.run(command, user=self.user, cwd=self.folder, capture_output=True, text=True)
         if done.returncode:
             self.stop()
             raise ServiceError(f"{self.name} could not be set up: {(done.stderr or done.stdout).strip()[-300:]}")
@@ -44,7 +55,7 @@ class Embedded:
     def start(self, command, ready):
         """Start the server and wait until ``ready()`` does not raise; returns what it returns."""
         self.process = subprocess.Popen(
-            [sys.executable, "-I", str(KEEPER), str(self.folder), self.user or "-", *map(str, command)],
+            [sys.executable, "-I", KEEPER, self.folder, self.user or "-", self.ended_by, *map(str, command)],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

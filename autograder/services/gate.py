@@ -1,5 +1,7 @@
 """The part of parking that services share: who has arrived, who may go."""
 
+import contextlib
+import socket
 import threading
 
 from .base import Service
@@ -44,3 +46,53 @@ class Gate(Service):
                 self._parking = False
         for _, go in going:
             go()
+
+
+class SocketGate(Gate):
+    """A gate at a port of this machine: whoever connects sends a token as a line, and is sent a line when let go."""
+
+    def __init__(self):
+        super().__init__()
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=256)
+        self.port = self._listener.getsockname()[1]
+        self._thread = threading.Thread(target=self._accept, daemon=True)
+        self._thread.start()
+
+    @property
+    def alive(self):
+        return self._thread.is_alive()
+
+    def prepare(self, tokens):
+        """Nothing to do: a reply is made when somebody asks."""
+
+    def answer(self, token):
+        """What is sent for a token, as text."""
+        return str(self.reply(token))
+
+    def stop(self):
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        if self._thread is not threading.current_thread():
+            self._thread.join(5)
+
+    def _accept(self):
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return  # stopped
+            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection):
+        with contextlib.suppress(OSError), connection:
+            connection.settimeout(10)
+            token = connection.makefile(errors="replace").readline(200).strip()
+            going = threading.Event()
+            self.arrive(token, going.set)
+            connection.settimeout(0.05)
+            while not going.is_set():
+                with contextlib.suppress(TimeoutError):
+                    if not connection.recv(1):
+                        return self.leave(token)  # whoever asked is gone
+            connection.sendall(f"{self.answer(token)}\n".encode())

@@ -7,8 +7,10 @@ locks, and PostgreSQL's own view ``pg_locks`` tells who waits for which.
 import hashlib
 import importlib.util
 import os
+import secrets
 import shutil
 import threading
+import time
 from pathlib import Path
 
 from .base import Service, ServiceError
@@ -30,13 +32,22 @@ BEGIN
     RETURN found.price;
 END $$;
 """
-APP_ROLE = """
+# Two users that may do the same: one for what a notebook serves, one for what is judged, so that the
+# connections which one submission left open can be ended before the next.
+ROLES = """
 DO $$ BEGIN
-    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'shop') THEN CREATE ROLE shop LOGIN; END IF;
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'guest') THEN
+        CREATE ROLE shop LOGIN CONNECTION LIMIT 80;
+        CREATE ROLE guest LOGIN CONNECTION LIMIT 80;
+    END IF;
 END $$;
-GRANT SELECT (key) ON items TO shop;
-ALTER ROLE shop CONNECTION LIMIT 80;
+GRANT SELECT (key) ON items TO shop, guest;
 """
+ACCESS = """
+host all judge 127.0.0.1/32 scram-sha-256
+host all shop,guest 127.0.0.1/32 trust
+"""
+END_LIMIT = 10.0  # s
 
 
 class Postgres(Service):
@@ -60,7 +71,7 @@ class Postgres(Service):
             with self._ours.cursor() as cursor:
                 cursor.execute(SCHEMA)
                 if not given:
-                    cursor.execute(APP_ROLE)
+                    cursor.execute(ROLES)
         except psycopg.Error as error:
             self.stop()
             raise ServiceError(f"PostgreSQL does not answer: {error}") from None
@@ -84,8 +95,12 @@ class Postgres(Service):
             package = folder / package.name
         install = package / "pginstall"
         data = folder / "data"
-        initdb = [install / "bin" / "initdb", "-D", data, "-U", "judge", "--auth=trust", "--no-sync", "--locale=C"]
-        self._embedded.run([*initdb, "--encoding=UTF8"])
+        secret = secrets.token_hex(16)
+        note = self._embedded.write("secret", secret)
+        initdb = [install / "bin" / "initdb", "-D", data, "-U", "judge", "--no-sync", "--locale=C", "--encoding=UTF8"]
+        self._embedded.run([*initdb, "--auth=scram-sha-256", f"--pwfile={note}"])
+        note.unlink()
+        (data / "pg_hba.conf").write_text(ACCESS)
         port = free_port()
         address = f"host=127.0.0.1 port={port} dbname=postgres"
         settings = {
@@ -96,11 +111,23 @@ class Postgres(Service):
         for name, value in settings.items():
             command += ["-c", f"{name}={value}"]
         self.url = f"postgresql://shop@127.0.0.1:{port}/postgres"
-        return self._embedded.start(command, lambda: psycopg.connect(f"{address} user=judge", autocommit=True))
+        return self._embedded.start(
+            command, lambda: psycopg.connect(f"{address} user=judge password={secret}", autocommit=True)
+        )
 
     @property
     def environment(self):
         return {"DATABASE_URL": self.url}
+
+    def fresh(self):
+        if self._embedded is None:
+            return self.environment
+        deadline = time.monotonic() + END_LIMIT
+        while self._do("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'guest'"):
+            if time.monotonic() > deadline:
+                raise ServiceError("PostgreSQL does not end the connections of an app that was judged before.")
+            time.sleep(0.01)
+        return {"DATABASE_URL": self.url.replace("shop@", "guest@")}
 
     @property
     def alive(self):

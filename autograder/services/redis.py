@@ -6,11 +6,16 @@ worker takes the jobs; while the service parks, it keeps the replies back.
 
 import contextlib
 import os
+import secrets
 import threading
 
 from .base import ServiceError
 from .embedded import Embedded, free_port
 from .gate import Gate
+
+# Judged apps are guests: they may do what is done with data, and nothing that spoils the server for the next one.
+GUEST = "ACL SETUSER guest on nopass ~* &* +@all -@admin -@dangerous -function -script +script|load +script|exists"
+GUEST += " +keys +sort +sort_ro +info"
 
 
 class Redis(Gate):
@@ -47,12 +52,35 @@ class Redis(Gate):
         port = free_port()
         url = f"redis://127.0.0.1:{port}"
         command = [binary, "--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
-        self._embedded.start(command, lambda: redis.Redis.from_url(url).ping())
-        return url
+        command += ["--hz", "100"]  # how often a second it looks whether a BLPOP has waited long enough
+        command += ["--maxmemory", "256mb"]
+        secret = secrets.token_hex(16)
+
+        def ready():
+            with redis.Redis.from_url(url) as client:
+                client.execute_command(*GUEST.split())
+                client.config_set("requirepass", secret)
+
+        self._embedded.start(command, ready)
+        return f"redis://:{secret}@127.0.0.1:{port}"
 
     @property
     def environment(self):
         return {"REDIS_URL": self.url}
+
+    def fresh(self):
+        """As guest, in an empty server that nobody else is a guest of.  (A server of one's own is left as it is.)"""
+        import redis
+
+        if self._embedded is None:
+            return self.environment
+        try:
+            self._client.client_kill_filter(user="guest")
+            self._client.flushall()
+        except redis.RedisError as error:
+            self._stopping.set()
+            raise ServiceError(f"Redis failed: {error}") from None
+        return {"REDIS_URL": f"redis://guest@{self.url.rpartition('@')[2]}"}
 
     @property
     def alive(self):
