@@ -1,4 +1,4 @@
-"""`./course test`: pytest over the course's own tests, with a browser for those that drive JupyterLab."""
+"""`./course test`: pytest over the course's own tests, with the programs that some of them need."""
 
 from __future__ import annotations
 
@@ -6,14 +6,61 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from autograder.environment import ROOT, say
+from autograder.services import ServiceError, mysql
 from autograder.trouble import Trouble, recognise
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 NO_BROWSER = (
     "The tests drive a browser and there is none: install Chromium (or point CHROMIUM at one), then run it again."
 )
+
+
+def find_mysql() -> bool:
+    """True if the service `mysql` has a server to start, or was told of one."""
+    try:
+        return bool(os.environ.get("COURSE_MYSQL_URL") or mysql.find())
+    except ServiceError:
+        return False
+
+
+@dataclass(frozen=True)
+class Program:
+    """A program of the system that tests need: apt's package of it, whether it is there, and what is said if it is not."""
+
+    package: str
+    found: Callable[[], bool]
+    without: str
+
+
+# The browser is not among them: where apt has none, Playwright does.
+PROGRAMS = (Program("mariadb-server-core", find_mysql, f"The tests of MySQL will fail. {mysql.NO_SERVER}"),)
+
+
+def have_programs(programs: tuple[Program, ...] = PROGRAMS) -> None:
+    """Get what is missing where we may, else say how to.  The tests that need it fail without it; none is skipped."""
+    missing = [program for program in programs if not program.found()]
+    if missing and may_install():
+        packages = [program.package for program in missing]
+        say(f"Installing {' and '.join(packages)} for the tests, with apt-get (once)")
+        apt_get(*packages)
+        missing = [program for program in missing if not program.found()]
+    for program in missing:
+        say(program.without)
+
+
+def may_install() -> bool:
+    """True on a Debian or Ubuntu where we are root."""
+    return bool(shutil.which("apt-get")) and hasattr(os, "geteuid") and os.geteuid() == 0
+
+
+def apt_get(*packages: str) -> str:
+    """Install packages of the distribution; returns all that was said."""
+    said = _quietly(["apt-get", "update"])
+    return said + _quietly(["apt-get", "install", "-y", "--no-install-recommends", *packages])
 
 
 def find_chromium() -> str | None:
@@ -46,10 +93,9 @@ def have_chromium() -> str:
     if path:
         return path
     said = ""
-    if shutil.which("apt-get") and hasattr(os, "geteuid") and os.geteuid() == 0:
+    if may_install():
         say("Installing Chromium for the tests, with apt-get (once, about a minute)")
-        said += _quietly(["apt-get", "update"])
-        said += _quietly(["apt-get", "install", "-y", "--no-install-recommends", "chromium"])
+        said += apt_get("chromium")
         # Ubuntu's package of that name is a stub for snap, which works in no container: believe what runs.
         path = find_chromium()
         if path and runs(path):
@@ -81,6 +127,7 @@ def _quietly(command: list[str]) -> str:
 
 def main(arguments: list[str]) -> int:
     variables = {**os.environ, "COURSE_CHROMIUM": have_chromium()}
+    have_programs()
     # Two at a time: most tests wait for something most of the time. Who names tests gets them one after the other.
     command = [sys.executable, "-P", "-m", "pytest", *(arguments or ["-n", "2", "--dist", "loadgroup"])]
     if os.name == "nt":

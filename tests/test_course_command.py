@@ -441,6 +441,45 @@ def test_no_browser_anywhere_is_an_error_not_a_skip(monkeypatch):
         runtests.have_chromium()
 
 
+# --- other programs of the tests ---
+
+
+def program(found: bool) -> runtests.Program:
+    return runtests.Program("tea-server", lambda: found, "The tests of tea will fail. Plant some.")
+
+
+def test_a_program_that_is_there_is_not_installed(monkeypatch, capfd):
+    monkeypatch.setattr(runtests, "_quietly", lambda command: pytest.fail("installed"))
+    runtests.have_programs((program(True),))
+    assert capfd.readouterr().err == ""
+
+
+def test_a_missing_program_is_installed_where_we_may(monkeypatch, capfd):
+    commands, there = [], []
+    monkeypatch.setattr(runtests, "may_install", lambda: True)
+    monkeypatch.setattr(runtests, "_quietly", lambda command: commands.append(command) or there.append(1) or "")
+    runtests.have_programs((runtests.Program("tea-server", lambda: bool(there), "no tea"),))
+    assert commands[-1][:3] == ["apt-get", "install", "-y"] and commands[-1][-1] == "tea-server"
+    assert "Installing tea-server" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("root", [True, False])
+def test_a_program_that_cannot_be_had_is_said_and_the_tests_go_on_to_fail(monkeypatch, capfd, root):
+    monkeypatch.setattr(runtests, "may_install", lambda: root)
+    monkeypatch.setattr(runtests, "_quietly", lambda command: "")
+    runtests.have_programs((program(False),))
+    assert "The tests of tea will fail. Plant some." in capfd.readouterr().err
+
+
+def test_mysql_is_found_on_the_machine_or_by_its_url(monkeypatch, tmp_path):
+    assert runtests.find_mysql()
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(runtests.mysql, "PLACES", ())
+    assert not runtests.find_mysql()
+    monkeypatch.setenv("COURSE_MYSQL_URL", "mysql://me@127.0.0.1/x")
+    assert runtests.find_mysql()
+
+
 # --- JupyterLab ---
 
 

@@ -18,7 +18,7 @@ from .base import Service, ServiceError
 from .embedded import Embedded, free_port
 
 NO_SERVER = (
-    "There is no MySQL or MariaDB on this machine. Install one (apt install mariadb-server, or brew install mariadb), "
+    "There is no MySQL or MariaDB on this machine. Install one (apt install mariadb-server-core, or brew install mariadb), "
     "or name a running one in COURSE_MYSQL_URL, as in mysql://user:password@127.0.0.1:3306/database."
 )
 PLACES = ("/usr/sbin", "/usr/local/sbin", "/usr/libexec", "/usr/local/mysql/bin", "/opt/homebrew/bin")
