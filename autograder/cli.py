@@ -60,7 +60,7 @@ def _grade(args) -> int:
 def _bench_verdicts(args) -> int:
     from autograder.judge.bench import main
 
-    return main(args.rounds, args.hogs, args.exercise)
+    return main(args.rounds, args.hogs, args.exercise, args.quota, args.minutes, args.compare)
 
 
 def _class_new(args) -> int:
@@ -114,6 +114,11 @@ def parser() -> argparse.ArgumentParser:
         "--hogs", type=_count, default=0, metavar="N", help="processes that burn CPU meanwhile (default: 0)"
     )
     verdicts.add_argument("--exercise", metavar="ID", help="only this exercise")
+    verdicts.add_argument(
+        "--quota", type=_at_least_one, metavar="PERCENT", help="hold all of it to this much of one CPU"
+    )
+    verdicts.add_argument("--minutes", type=_at_least_one, metavar="N", help="stop after that time, between two trials")
+    verdicts.add_argument("--compare", action="store_true", help="try the stopwatch tests of others on the same apps")
 
     klass = commands.add_parser("class", help="teach with the course", description="Teach with the course.")
     classes = klass.add_subparsers(dest="class_", metavar="WHAT", required=True)

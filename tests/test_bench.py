@@ -2,7 +2,10 @@
 
 import pytest
 
-from autograder.judge import bench
+from autograder import paths
+from autograder.judge import bench, load, rivals
+from autograder.judge.catalogue import catalogue, judge
+from autograder.judge.exercise import load as load_exercise
 
 
 def test_bound_without_a_wrong_verdict_is_three_over_n():
@@ -21,5 +24,22 @@ def test_unknown_exercise_is_told(capsys):
 
 
 def test_hogs_end_with_the_benchmark():
-    with bench.running(2):
-        pass
+    with load.hogs(2) as nothing:
+        assert nothing is None
+
+
+def test_a_quota_that_cannot_be_set_is_told(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(load, "VERSION_2", tmp_path / "none")
+    monkeypatch.setattr(load, "VERSION_1", tmp_path / "none")
+    assert bench.main(exercise="01_sleeping", quota=20) == 2
+    assert "Leave out --quota." in capsys.readouterr().out
+
+
+async def test_a_blocking_app_and_an_honest_one_are_told_apart_by_the_ratio():
+    """The rules of others are really applied: at rest they know the starter from the reference."""
+    answers = {answer.label: answer for answer in catalogue(load_exercise(paths.SOLUTIONS / "02_calling_http"))}
+    honest = await judge(answers["price/reference"], rivals.rivals)
+    faulty = await judge(answers["price/starter"], rivals.rivals)
+    assert (rivals.truth(honest.answer), rivals.truth(faulty.answer)) == (True, False)
+    assert set(honest.rivals) == set(rivals.RULES)
+    assert honest.rivals["ratio"] and not any(faulty.rivals.values())

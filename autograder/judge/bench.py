@@ -1,24 +1,32 @@
-"""``./course bench verdicts``: the catalogue judged again and again, idle or beside CPU hogs."""
+"""``./course bench verdicts``: the catalogue judged again and again, on an idle machine or a busy one."""
 
 import asyncio
+import random
 import statistics
-import subprocess
-import sys
 import time
-from contextlib import contextmanager
+from collections import Counter
+from contextlib import ExitStack
 
 from .. import paths
+from . import load, rivals
 from .catalogue import catalogue, judge
-from .exercise import ExerciseError, load
+from .exercise import ExerciseError
+from .exercise import load as load_exercise
+from .judge import RETRIES
 
-HOG = "import sys, threading\nthreading.Thread(target=lambda: sys.stdin.read() or __import__('os')._exit(0)).start()\nwhile True: pass"
 
+def main(rounds=1, hogs=0, exercise=None, quota=None, minutes=None, compare=False):
+    """Print wrong verdicts over trials with their 95 % bound; returns 1 if any verdict was wrong.
 
-def main(rounds=1, hogs=0, exercise=None):
-    """Print wrong verdicts over trials with their 95 % bound; returns 1 if any verdict was wrong."""
+    ``quota`` is the percentage of one CPU that everything shares; ``minutes`` ends the run early, between two trials;
+    ``compare`` tries the tests of `rivals` on the same apps.
+    """
     try:
         answers = [
-            a for folder in paths.exercises() if exercise in (None, folder.name) for a in catalogue(load(folder))
+            a
+            for folder in paths.exercises()
+            if exercise in (None, folder.name)
+            for a in catalogue(load_exercise(folder))
         ]
     except ExerciseError as error:
         print(error)
@@ -28,41 +36,37 @@ def main(rounds=1, hogs=0, exercise=None):
         print(f"There is no exercise {exercise!r}. There are: {known}.")
         return 2
     print(
-        f"{len(answers)} catalogued answers, {rounds} rounds, {hogs} hogs. A trial is one answer, judged on both items."
+        f"{len(answers)} catalogued answers, {rounds} rounds, {hogs} hogs"
+        + (f", {quota} % of one CPU" if quota else "")
+        + ". A trial is one answer, judged on both items: two verdicts."
     )
-    with running(hogs):
-        trials, seconds = asyncio.run(_trials(answers, rounds))
-    return _report(trials, seconds)
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(load.quota(quota))
+        except load.NoQuota as problem:
+            print(problem)
+            return 2
+        stack.enter_context(load.hogs(hogs))
+        deadline = time.monotonic() + 60 * minutes if minutes else float("inf")
+        trials = asyncio.run(_trials(answers, rounds, deadline, compare))
+    return _report(trials, compare)
 
 
-@contextmanager
-def running(hogs):
-    """That many processes that never stop computing, gone at the end whatever happens."""
-    processes = [subprocess.Popen([sys.executable, "-c", HOG], stdin=subprocess.PIPE) for _ in range(hogs)]
-    try:
-        yield
-    finally:
-        for process in processes:
-            process.kill()
-            process.wait()
-            process.stdin.close()
-
-
-async def _trials(answers, rounds):
-    trials, seconds = [], []
+async def _trials(answers, rounds, deadline, compare):
+    trials = []
     for number in range(1, rounds + 1):
-        for answer in answers:
-            began = time.perf_counter()
-            judged = await judge(answer)
-            seconds.append(time.perf_counter() - began)
+        # in another order each round: a run that ends early has then seen a fair share of all
+        for answer in random.sample(answers, len(answers)):
+            if time.monotonic() > deadline:
+                break
+            judged = await judge(answer, rivals.rivals if compare and rivals.truth(answer) is not None else None)
             trials.append(judged)
             if judged.complaint:
-                print(
-                    f"  {'undecided' if judged.undecided else 'WRONG'}: {answer.label}: {judged.complaint}", flush=True
-                )
+                kind = "undecided" if judged.undecided else "WRONG"
+                print(f"  {kind}: {answer.label}: {judged.complaint}", flush=True)
         wrong, undecided = _counts(trials)
         print(f"round {number}: {len(trials)} trials, {wrong} wrong, {undecided} undecided", flush=True)
-    return trials, seconds
+    return trials
 
 
 def _counts(trials):
@@ -83,13 +87,39 @@ def bound(wrong, trials):
     return high
 
 
-def _report(trials, seconds):
+def _report(trials, compare):
+    if not trials:
+        print("The time was over before the first trial ended.")
+        return 2
     wrong, undecided = _counts(trials)
     decided = len(trials) - undecided
-    cuts = statistics.quantiles(seconds, n=100) if len(seconds) > 1 else seconds * 99
-    print(
-        f"wrong verdicts: {wrong} of {decided} trials; with 95 % confidence fewer than {bound(wrong, max(decided, 1)):.2%}"
-    )
-    print(f"undecided (ERROR): {undecided} of {len(trials)}")
-    print(f"seconds a trial, both items and the server's start: median {cuts[49]:.2f}, 99th percentile {cuts[98]:.2f}")
+    print(f"wrong: {wrong} of {decided} trials; with 95 % confidence fewer than {bound(wrong, max(decided, 1)):.2%}")
+    print(f"undecided (ERROR, after {RETRIES} tries): {undecided} of {len(trials)}")
+    passed = [t.proof_seconds for t in trials if t.concurrency.passed]
+    print("seconds from a server that is up to a PASS of concurrency: " + _quantiles(passed))
+    print("seconds a trial, both verdicts and the server's start: " + _quantiles([t.seconds for t in trials]))
+    if compare:
+        _report_rivals([t for t in trials if t.rivals])
     return 1 if wrong else 0
+
+
+def _quantiles(values):
+    if len(values) < 2:
+        return "too few to tell"
+    cuts = statistics.quantiles(values, n=100)
+    return f"median {cuts[49]:.2f}, 99th percentile {cuts[98]:.2f} ({len(values)})"
+
+
+def _report_rivals(trials):
+    """The same apps, judged by others' rules: honest ones failed, and faulty ones passed."""
+    count, wrong = Counter(), Counter()
+    for trial in trials:
+        truth = rivals.truth(trial.answer)
+        count[truth] += 1
+        for rule, passed in trial.rivals.items():
+            wrong[rule, truth] += passed is not truth
+    print(f"{'on the same trials':20}{'honest ones failed':>22}{'faulty ones passed':>22}")
+    for rule in rivals.RULES:
+        print(f"{rule:20}{f'{wrong[rule, True]} of {count[True]}':>22}{f'{wrong[rule, False]} of {count[False]}':>22}")
+    ours = Counter(rivals.truth(t.answer) for t in trials if t.complaint and not t.undecided)
+    print(f"{'this judge':20}{f'{ours[True]} of {count[True]}':>22}{f'{ours[False]} of {count[False]}':>22}")

@@ -2,6 +2,7 @@
 
 import shutil
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,12 +27,18 @@ class Answer:
 
 @dataclass(frozen=True)
 class Judged:
-    """Both verdicts on one catalogued answer, and what is wrong with them ("" if nothing is)."""
+    """Both verdicts on one catalogued answer, and what is wrong with them ("" if nothing is).
+
+    ``seconds`` is what it took with the server's start, ``proof_seconds`` the verdict on concurrency alone.
+    """
 
     answer: Answer
     answers: object
     concurrency: object
     complaint: str
+    seconds: float = 0.0
+    proof_seconds: float = 0.0
+    rivals: dict | None = None
 
     @property
     def undecided(self):
@@ -63,15 +70,27 @@ def _answer(exercise, endpoint, kind, name, wrong):
     return Answer(endpoint, kind, name, exercise.answer_file(endpoint, kind, name), wrong)
 
 
-async def judge(answer):
-    """Judge one catalogued answer on both items and compare with what is known of it."""
+async def judge(answer, beside=None):
+    """Judge one catalogued answer on both items and compare with what is known of it.
+
+    ``beside`` is a coroutine function that is called with the running server and the endpoint when both verdicts are
+    there; what it returns is kept as ``rivals``.
+    """
+    began = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="course-answer-", ignore_cleanup_errors=True) as folder:
         # alone in a folder and under the learner's name, as when it is handed in
         file = shutil.copy(answer.file, Path(folder) / answer.endpoint.file)
         async with Served(file, answer.endpoint.services) as served:
             bench = Judge(file, answer.endpoint, served)
-            answers, concurrency = await bench.answers(), await bench.concurrency()
-    return Judged(answer, answers, concurrency, _complaint(answer, answers, concurrency))
+            answers = await bench.certain("answers")
+            up = time.perf_counter()
+            concurrency = await bench.certain("concurrency")
+            ended = time.perf_counter()
+            rivals = None
+            if beside and answers.outcome != "error":
+                rivals = await beside(await served.app(), answer.endpoint)
+    complaint = _complaint(answer, answers, concurrency)
+    return Judged(answer, answers, concurrency, complaint, ended - began, ended - up, rivals)
 
 
 def _complaint(answer, answers, concurrency):
