@@ -12,10 +12,15 @@ from .verdict import Fault, Unclear, Verdict
 ANSWER_LIMIT = 10.0  # s beyond its wait that a request is given on its own
 
 
-async def ask(app, calls, limit, *, title="check", show=False, beside=None):
-    """Race the calls and return the `Race`; raises `Fault` for the first answer that is not right."""
+async def ask(app, calls, limit, *, title="check", show=False, beside=None, at=None, mixed=False):
+    """Race the calls and return the `Race`; raises `Fault` for the first answer that is not right.
+
+    ``at`` says when each is sent, in seconds after the start; without it they are sent together.
+    """
     requests = [{"key": i, "method": call.method, "path": call.path} for i, call in enumerate(calls)]
-    race = await races.run(app, requests, title=title, show=show, limit=limit, sample=True, beside=beside)
+    for request, moment in zip(requests, at or [], strict=bool(at)):
+        request["at"] = moment
+    race = await races.run(app, requests, title=title, show=show, limit=limit, sample=True, beside=beside, mixed=mixed)
     for request, call in zip(race.requests, calls, strict=True):
         _check_answer(app, race, request, call, limit)
     return race

@@ -56,6 +56,13 @@ def did_not_ask(call, service):
     )
 
 
+def asked_again(call, service):
+    return (
+        f"{call.method} {call.path} was asked for twice, and the service ({service}) was asked twice. What it once said "
+        "must be kept."
+    )
+
+
 def too_early(call, seconds):
     return (
         f"{call.method} {call.path} answered after {seconds:.2f} s, but it was asked to wait {call.wait:.2f} s first. "

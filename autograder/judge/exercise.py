@@ -25,9 +25,10 @@ KINDS = (
     "few at a time",
     "one after the other",
     "did not ask",
+    "asked again",
 )
 KEYS = {"id", "file", "title", "request", "answer", "points", "service", "asks", "requests", "starter"}
-KEYS |= {"accepted", "wrong"}
+KEYS |= {"afterwards", "keeps", "mix", "accepted", "wrong"}
 RACED = 4  # requests of a race: asyncio.to_thread has cpus + 4 threads, so 5 on one core
 MOST_RACED = 60
 PARTS = ("answers", "concurrency")
@@ -75,6 +76,9 @@ class Endpoint:
     starter: Wrong = Wrong("blocked")
     accepted: dict = field(default_factory=dict)
     wrong: dict = field(default_factory=dict)
+    afterwards: bool = False  # the service is asked behind the answer, which need not wait for it
+    keeps: bool = False  # what the service said for a token is kept: it is not asked again
+    mix: tuple = ()  # the endpoints that are raced together; then there is no request of its own
     shared: str = ""  # names the cell and the answers' folder of a file that holds several endpoints
     beside: tuple = ()  # the services that the file's other endpoints ask
 
@@ -182,6 +186,8 @@ def load(folder):
         if shop:
             needed = tuple(sorted({endpoint.service for endpoint in endpoints} - {""}))
             endpoints = tuple(replace(endpoint, beside=needed) for endpoint in endpoints)
+            single = tuple(endpoint for endpoint in endpoints if not endpoint.mix)
+            endpoints = tuple(replace(endpoint, mix=single) if endpoint.mix else endpoint for endpoint in endpoints)
         return Exercise(data["lesson"], data["title"], endpoints, Path(folder), shop)
     except KeyError as error:
         raise ExerciseError(f"{file.name} in {Path(folder).name} lacks {error}.") from None
@@ -213,6 +219,8 @@ def _shop(entry):
 def _endpoint(entry, shop=None):
     if shop:
         entry = {"file": shop.file, "shared": shop.id, **entry}
+        if entry.get("mix"):
+            entry = {"request": "GET /", "answer": None, **entry}
     unknown = set(entry) - KEYS - ({"shared"} if shop else set())
     if unknown:
         raise ValueError(f"unknown key {sorted(unknown)[0]!r} in an endpoint; known are {', '.join(sorted(KEYS))}")

@@ -5,6 +5,8 @@ import asyncio
 from .. import services
 from ..lab.racing import RacerGone
 from ..lab.server import AppError, Server
+from .afterwards import Afterwards
+from .mixed import Mixed
 from .rendezvous import Rendezvous
 from .verdict import Fault, Unclear, Verdict
 from .waiting import Waiting
@@ -93,22 +95,20 @@ class Judge:
         return await self._judged(lambda method: _concurrency(method, 1, show=True))
 
     async def _judged(self, work):
-        service, failed = None, False
+        asked, failed = {}, False
         try:
-            service = await asyncio.to_thread(services.get, self.endpoint.service) if self.endpoint.service else None
+            names = self.endpoint.services if self.endpoint.mix else filter(None, [self.endpoint.service])
+            asked = {name: await asyncio.to_thread(services.get, name) for name in names}
             app = await self._served.app()
             failed = True
-            method = Rendezvous(app, self.endpoint, service) if service else Waiting(app, self.endpoint)
-            verdict = await work(method)
+            verdict = await work(self._method(app, asked))
             failed = not verdict.passed
             return verdict
         except AppError as error:
             return Verdict("fail", "does not start", str(error), error.line)
         except Fault as fault:
-            if service is not None and not service.alive:
-                return Verdict(
-                    "error", "", f"No verdict: the service that it asks ({self.endpoint.service}) ended. Try again."
-                )
+            if ended := [name for name, service in asked.items() if not service.alive]:
+                return Verdict("error", "", f"No verdict: the service that it asks ({ended[0]}) ended. Try again.")
             return fault.verdict
         except (Unclear, RacerGone, services.ServiceError, OSError) as problem:
             return Verdict("error", "", f"No verdict: {problem}")
@@ -116,6 +116,15 @@ class Judge:
             # an endpoint that failed may have left the app blocked, and the next item is not to suffer from it
             if failed or not self._kept:
                 await self._served.stop()
+
+
+    def _method(self, app, asked):
+        if self.endpoint.mix:
+            return Mixed(app, self.endpoint, asked)
+        if not self.endpoint.service:
+            return Waiting(app, self.endpoint)
+        kind = Afterwards if self.endpoint.afterwards else Rendezvous
+        return kind(app, self.endpoint, asked[self.endpoint.service])
 
 
 async def _concurrency(method, confirm, show=False):

@@ -10,7 +10,7 @@ import time
 
 from . import diagnosis, evidence
 from .asking import ANSWER_LIMIT, ask, blocked, races_of, resting, served_in_turns
-from .verdict import Trial, Verdict
+from .verdict import Fault, Trial, Verdict
 
 LOOK_EVERY = 0.005  # s
 PATIENCE = 0.5  # s without a newcomer before the rest is taken to be held back, at first
@@ -36,7 +36,28 @@ class Rendezvous:
     async def answers(self):
         """Ask one after the other, each time for something new."""
         for _ in range(3):
-            await ask(self.app, self._calls(1), ANSWER_LIMIT)
+            calls = self._calls(1)
+            await ask(self.app, calls, ANSWER_LIMIT)
+            if self.endpoint.keeps:
+                await self._again(calls)
+
+    async def _again(self, calls):
+        """Ask for the same once more: the service, which holds every reply, must not see it."""
+        again = set()
+
+        async def watch(race):
+            while race.end is None and not again:
+                again.update(token for token in self.service.parked() if token in calls[0].tokens)
+                await asyncio.sleep(LOOK_EVERY)
+            self.service.release()
+
+        self.service.park()
+        try:
+            await ask(self.app, calls, ANSWER_LIMIT, beside=watch)
+        finally:
+            self.service.release()
+        if again:
+            raise Fault("asked again", diagnosis.asked_again(calls[0], self.endpoint.service))
 
     async def warm_up(self):
         """Open connections, start the threads of pools, and import what is imported on first use."""
