@@ -76,7 +76,8 @@ def test_released_notebooks_give_nothing_away(products):
             assert endpoint.item("answers") in cells and endpoint.item("concurrency") in cells
         names = {file for file in products if file.startswith(folder.name)}
         assert names <= {f"{folder.name}/{kind}_{folder.name}.ipynb" for kind in ("lesson", "exercise")} | {
-            f"{folder.name}/exercise.toml"
+            f"{folder.name}/exercise.toml",
+            *(f"{folder.name}/{file.name}" for file in build.given(folder)),
         }
 
 

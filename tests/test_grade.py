@@ -193,7 +193,7 @@ def test_a_mistake_of_ours_costs_one_endpoint_and_nothing_else(tmp_path, capsys,
     def broken(self):
         raise LookupError("ours")
 
-    monkeypatch.setattr(grade.Judge, "answers", broken)
+    monkeypatch.setattr("autograder.judge.judge.Judge.answers", broken)
     file = handed_in(tmp_path / "x.ipynb")
     _, (result,), _ = result_of(
         capsys,

@@ -62,15 +62,23 @@ def build(scratch):
         released = nbformat.read(scratch / "release" / name, as_version=4)
         products[name] = as_bytes(released)
         products[f"{folder.name}/exercise.toml"] = public_text(folder).encode()
+        products |= {f"{folder.name}/{file.name}": file.read_bytes() for file in given(folder)}
     return products
 
 
+def given(folder):
+    """The files that learners get beside an exercise as they are: an app that somebody else wrote, say."""
+    return sorted(file for file in (folder / "given").glob("*") if file.is_file())
+
+
 def write_source(folder, source):
-    """Write nbgrader's source of one exercise below ``source``: the notebook and the public exercise file."""
+    """Write nbgrader's source of one exercise below ``source``: the notebook, the public exercise file, what is given."""
     target = source / folder.name
     target.mkdir(parents=True)
     nbformat.write(sources.exercise_notebook(folder), target / f"exercise_{folder.name}.ipynb")
     (target / "exercise.toml").write_text(public_text(folder), encoding="utf-8")
+    for file in given(folder):
+        shutil.copy(file, target)
 
 
 def generate(root, lesson):

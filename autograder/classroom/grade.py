@@ -10,7 +10,8 @@ from pathlib import Path
 
 from .. import paths
 from ..judge.exercise import load
-from ..judge.judge import Judge, Served
+from ..judge.judge import Served
+from ..judge.kinds import judging
 from . import submission as reading
 
 
@@ -111,7 +112,7 @@ async def grade(file):
         result.lesson = result.lesson or meant
         if result.lesson:
             exercise = load(exercises[result.lesson])
-            for endpoint in exercise.endpoints:
+            for endpoint in exercise.tasks:
                 for part in endpoint.parts:
                     result.add(Item(endpoint.item(part), 0, endpoint.points[part], "fail", f"Not graded: {broken}"))
         else:
@@ -131,7 +132,7 @@ def _which(submission, exercises):
     if submission.kind == "lesson":
         raise reading.Broken("this is the walk-through of a lesson, there is nothing to grade. Hand in the exercise.")
     for name, folder in exercises.items():
-        if any(submission.app(endpoint)[0] for endpoint in load(folder).endpoints):
+        if any(submission.app(endpoint)[0] for endpoint in load(folder).tasks):
             return name
     raise reading.Broken(
         "no graded cell of any exercise was found in it. Hand in the exercise notebook itself, with its cells."
@@ -155,7 +156,7 @@ async def _file(submission, endpoints):
         file.write_text(text, encoding="utf-8", errors="replace")
         async with Served(file, endpoints[0].services) as served:
             for endpoint in endpoints:
-                items += await _safely(Judge(file, endpoint, served), endpoint, remark)
+                items += await _safely(judging(file, endpoint, served), endpoint, remark)
     return items
 
 
@@ -169,7 +170,7 @@ async def _safely(judge, endpoint, remark):
 
 
 def _item(endpoint, part, verdict, remark):
-    points = endpoint.points[part] if verdict.passed else 0
+    points = verdict.points(endpoint.points[part])
     diagnosis = (verdict.diagnosis + ("" if verdict.passed else remark)).strip()
     return Item(endpoint.item(part), points, endpoint.points[part], verdict.outcome, diagnosis)
 

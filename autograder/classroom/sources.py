@@ -12,7 +12,9 @@ import jupytext
 import nbformat
 
 from ..judge.exercise import PARTS, ExerciseError, load
+from ..judge.written import POINTS
 
+CELLS = ("app", *PARTS, *(part for parts in POINTS.values() for part in parts))
 KERNEL = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 
@@ -31,10 +33,10 @@ def exercise_notebook(folder):
     folder = Path(folder)
     exercise = load(folder)
     notebook = _read(folder / "exercise.py")
-    apps = {endpoint.cell: endpoint for endpoint in exercise.endpoints}
+    apps = {endpoint.cell: endpoint for endpoint in exercise.tasks}
     seen = []
     for cell in notebook.cells:
-        kind = next((kind for kind in ("app", *PARTS) if kind in cell.metadata), None)
+        kind = next((kind for kind in CELLS if kind in cell.metadata), None)
         if kind is None:
             continue
         name = cell.metadata.pop(kind)
@@ -58,13 +60,13 @@ def exercise_notebook(folder):
     if seen != wanted:
         raise ExerciseError(
             f"{folder.name}/exercise.py must have, for each endpoint of exercise.toml and in its order, one cell "
-            f"with app=, answers= and concurrency=. It has {seen}, not {wanted}."
+            f"with app= and one for each part that has points (answers=, concurrency=). It has {seen}, not {wanted}."
         )
     return _finished(notebook, exercise.lesson, "exercise")
 
 
 def _app_cell(cell, exercise, endpoint):
-    magic = f"%%app {endpoint.file}"
+    magic = f"{endpoint.magic} {endpoint.file}"
     if cell.source.strip() != magic:
         raise ExerciseError(
             f"The app cell of {endpoint.id} must hold the line {magic} and nothing else: the build fills it."

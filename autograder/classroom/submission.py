@@ -13,7 +13,7 @@ from ..lab.magic import as_file
 
 SIZE_LIMIT = 100 * 1024 * 1024  # bytes of a notebook file: outputs of 20 MB happen, more than this is an attack
 SOURCE_LIMIT = 200_000  # characters of one cell
-MAGIC = re.compile(r"^\s*%%app\s+(\S+)[ \t]*(?:\n|$)")
+MAGIC = re.compile(r"^\s*%%(?:app|keep)\s+(\S+)[ \t]*(?:\n|$)")
 
 
 class Broken(Exception):
@@ -40,7 +40,7 @@ class Submission:
         found = by_id or by_name
         if not found:
             return None, (
-                f"no cell for {endpoint.file} was found. It begins with the line %%app {endpoint.file}: "
+                f"no cell for {endpoint.file} was found. It begins with the line {endpoint.magic} {endpoint.file}: "
                 "put it back, or start from a fresh copy of the notebook."
             )
         source = found[-1]
@@ -51,10 +51,10 @@ class Submission:
             )
         remark = f" ({len(found)} cells claim to be {endpoint.file}; the last one counts.)" if len(found) > 1 else ""
         match = MAGIC.match(source)
-        if not match and re.search(r"^[ \t]*%%app\b", source, re.MULTILINE):
-            return None, f"the first line of its cell must be %%app {endpoint.file}, with nothing above it."
+        if not match and re.search(r"^[ \t]*%%(?:app|keep)\b", source, re.MULTILINE):
+            return None, f"the first line of its cell must be {endpoint.magic} {endpoint.file}, with nothing above it."
         # without its magic the whole cell is the file: one comment line more keeps nothing from being found
-        return as_file(endpoint.file, source[match.end() :] if match else source), remark
+        return as_file(endpoint.file, source[match.end() :] if match else source, endpoint.magic), remark
 
 
 def read(path):

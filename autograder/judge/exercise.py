@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from .. import services
+from .written import written
 
 KINDS = (
     "does not start",
@@ -26,6 +27,17 @@ KINDS = (
     "one after the other",
     "did not ask",
     "asked again",
+    # of lists of findings, and of tests (see `written`)
+    "nothing named",
+    "cannot be read",
+    "not all found",
+    "wrong accusations",
+    "does not run",
+    "always fails",
+    "always passes",
+    "accuses honest apps",
+    "misses blocking apps",
+    "not the same twice",
 )
 KEYS = {"id", "file", "title", "request", "answer", "points", "service", "asks", "requests", "starter"}
 KEYS |= {"afterwards", "keeps", "mix", "accepted", "wrong"}
@@ -80,6 +92,7 @@ class Endpoint:
     keeps: bool = False  # what the service said for a token is kept: it is not asked again
     mix: tuple = ()  # the endpoints that are raced together; then there is no request of its own
     shared: str = ""  # names the cell and the answers' folder of a file that holds several endpoints
+    magic = "%%app"  # the first word of its cell
     beside: tuple = ()  # the services that the file's other endpoints ask
 
     @property
@@ -149,26 +162,33 @@ class Exercise:
     endpoints: tuple
     folder: Path
     shop: Shop | None = None
+    written: tuple = ()  # of `Written`: what is handed in that is not an app
+
+    @property
+    def tasks(self):
+        """All that is graded: endpoints, and texts."""
+        return self.endpoints + self.written
 
     @property
     def files(self):
-        """The endpoints in groups: those that stand in one file together."""
+        """The tasks in groups: those that stand in one file together."""
         groups = {}
-        for endpoint in self.endpoints:
+        for endpoint in self.tasks:
             groups.setdefault(endpoint.file, []).append(endpoint)
         return [tuple(group) for group in groups.values()]
 
     def endpoint(self, name):
-        for endpoint in self.endpoints:
+        for endpoint in self.tasks:
             if endpoint.id == name:
                 return endpoint
-        known = ", ".join(e.id for e in self.endpoints)
+        known = ", ".join(e.id for e in self.tasks)
         raise ExerciseError(f"Exercise {self.lesson} has no endpoint {name!r}. It has: {known}.")
 
     def answer_file(self, endpoint, kind, name=None):
         """The catalogue's file: kind is starter, reference, accepted or wrong (the last two with a name)."""
         folder = self.folder / "answers" / endpoint.cell
-        return folder / kind / f"{name}.py" if name else folder / f"{kind}.py"
+        suffix = Path(endpoint.file).suffix
+        return folder / kind / f"{name}{suffix}" if name else folder / f"{kind}{suffix}"
 
 
 def load(folder):
@@ -182,20 +202,22 @@ def load(folder):
         raise ExerciseError(f"{file.name} in {Path(folder).name} is not valid TOML: {error}.") from None
     try:
         shop = _shop(data["app"]) if "app" in data else None
-        endpoints = tuple(_endpoint(entry, shop) for entry in data["endpoint"])
+        entries = data.get("endpoint", ()) if "written" in data else data["endpoint"]
+        endpoints = tuple(_endpoint(entry, shop) for entry in entries)
         if shop:
             needed = tuple(sorted({endpoint.service for endpoint in endpoints} - {""}))
             endpoints = tuple(replace(endpoint, beside=needed) for endpoint in endpoints)
             single = tuple(endpoint for endpoint in endpoints if not endpoint.mix)
             endpoints = tuple(replace(endpoint, mix=single) if endpoint.mix else endpoint for endpoint in endpoints)
-        return Exercise(data["lesson"], data["title"], endpoints, Path(folder), shop)
+        texts = tuple(written(entry, _told) for entry in data.get("written", ()))
+        return Exercise(data["lesson"], data["title"], endpoints, Path(folder), shop, texts)
     except KeyError as error:
         raise ExerciseError(f"{file.name} in {Path(folder).name} lacks {error}.") from None
     except (ValueError, TypeError, AttributeError) as error:
         raise ExerciseError(f"{file.name} in {Path(folder).name}: {error}") from None
 
 
-CATALOGUE = ("[endpoint.accepted", "[endpoint.wrong", "[app.accepted", "[app.partly", "[app.wrong")
+CATALOGUE = ("[endpoint.accepted", "[endpoint.wrong", "[app.accepted", "[app.partly", "[app.wrong", "[written.")
 
 
 def public_text(folder):

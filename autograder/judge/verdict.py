@@ -8,6 +8,7 @@ class Verdict:
     """The outcome for one item: ``outcome`` is "pass", "fail" or "error", ``kind`` one of `exercise.KINDS`.
 
     ``line`` is the learner's line that the diagnosis speaks of, where there is one; ``trials`` how many races it took.
+    ``share`` is the part of the points that is earned, where there is one between none and all.
     """
 
     outcome: str
@@ -15,10 +16,16 @@ class Verdict:
     diagnosis: str = ""
     line: int | None = None
     trials: int = 0
+    share: float | None = None
 
     @property
     def passed(self):
         return self.outcome == "pass"
+
+    def points(self, most):
+        """How many of ``most`` points it is worth."""
+        share = float(self.passed) if self.share is None else self.share
+        return most if share == 1 else round(most * share, 2)
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
-"""The cell magic ``%%app brew.py``: the cell is the file.  Save it, serve it, say so in one line."""
+"""The cell magics ``%%app brew.py``: the cell is the file, save it, serve it; and ``%%keep``: save it, no more."""
 
+import re
 import shlex
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from . import server
 
 def register(shell):
     shell.register_magic_function(app, "cell", "app")
+    shell.register_magic_function(keep, "cell", "keep")
 
 
 def app(line, cell):
@@ -26,10 +28,7 @@ def app(line, cell):
         print(problem)
         return
     server.stop()
-    try:
-        Path(name).write_text(as_file(name, cell), encoding="utf-8")
-    except OSError as error:
-        print(f"{name} could not be saved here ({error.strerror}). Your cell is unchanged.")
+    if not _saved(name, as_file(name, cell)):
         return
     try:
         running = server.serve(name)
@@ -40,6 +39,30 @@ def app(line, cell):
     print(f"{name} is saved and served at {running.url}")
 
 
-def as_file(name, cell):
-    """The text of the file for the body of a ``%%app`` cell."""
-    return f"# {name}: saved by the cell %%app {name}\n" + cell.rstrip("\n") + "\n"
+def keep(line, cell):
+    """Save the cell as the named file beside the notebook, and run nothing: a list, a test, a module of an app."""
+    words = shlex.split(line)
+    if len(words) != 1 or not re.fullmatch(r"\w[\w-]*\.(py|txt)", words[0]):
+        print("Write the name of a file behind %%keep, as in:  %%keep findings.txt  or  %%keep test_brew.py")
+        return
+    name = words[0]
+    if name.endswith(".py") and server.name_problem(name):
+        print(server.name_problem(name))
+        return
+    if _saved(name, as_file(name, cell, "%%keep")):
+        print(f"{name} is saved")
+
+
+def _saved(name, text):
+    """True if the file was written; what is in the way is printed."""
+    try:
+        Path(name).write_text(text, encoding="utf-8")
+    except OSError as error:
+        print(f"{name} could not be saved here ({error.strerror}). Your cell is unchanged.")
+        return False
+    return True
+
+
+def as_file(name, cell, magic="%%app"):
+    """The text of the file for the body of a ``%%app`` or ``%%keep`` cell."""
+    return f"# {name}: saved by the cell {magic} {name}\n" + cell.rstrip("\n") + "\n"

@@ -1,0 +1,12 @@
+"""Which judge a task has: each kind has its own, and all are asked for the verdict on a part of the points."""
+
+from .findings import FindingsJudge
+from .judge import Judge
+from .written import Written
+
+
+def judging(file, task, served=None):
+    """The judge of ``task`` for the learner's ``file``; its ``certain(part)`` gives the `Verdict` on a part."""
+    if not isinstance(task, Written):
+        return Judge(file, task, served)
+    return FindingsJudge(file, task)

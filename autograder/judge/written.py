@@ -1,0 +1,75 @@
+"""What a learner hands in that is not an app: a list of findings, or a test.
+
+In exercise.toml such a task is a table ``[[written]]``; docs/exercises.md explains its keys.
+"""
+
+from dataclasses import dataclass, field
+
+POINTS = {"findings": {"found"}, "tests": {"honest", "blocking"}}
+KEYS = {"id", "kind", "file", "title", "points", "service", "starter", "blockers", "on_the_way"}
+KEYS |= {"accepted", "wrong", "honest", "blocking"}
+
+
+@dataclass(frozen=True)
+class Written:
+    """One graded text.  ``kind`` is findings or tests.
+
+    Of findings, ``blockers`` and ``on_the_way`` hold the digests of lines (see `findings`); of tests, ``honest`` and
+    ``blocking`` map the names of hidden apps to what they do.
+    """
+
+    id: str
+    kind: str
+    file: str
+    title: str
+    points: dict
+    service: str = ""
+    starter: object = None
+    blockers: tuple = ()
+    on_the_way: tuple = ()
+    accepted: dict = field(default_factory=dict)
+    wrong: dict = field(default_factory=dict)
+    honest: dict = field(default_factory=dict)
+    blocking: dict = field(default_factory=dict)
+
+    request = ""  # it is not asked over HTTP
+    magic = "%%keep"  # the first word of its cell
+
+    @property
+    def cell(self):
+        """The grade_id of the cell that holds the text."""
+        return self.id
+
+    @property
+    def parts(self):
+        """What is graded, in the order of the notebook."""
+        return tuple(self.points)
+
+    @property
+    def services(self):
+        """Nothing that a judged text needs runs beforehand."""
+        return ()
+
+    def item(self, part):
+        """The name of a graded item: the grade_id of its cell."""
+        return f"{self.id}_{part}"
+
+
+def written(entry, told):
+    """The `Written` of one table; ``told`` reads what a wrong answer must be told.  Raises `ValueError`, `KeyError`."""
+    unknown = set(entry) - KEYS
+    if unknown:
+        raise ValueError(f"unknown key {sorted(unknown)[0]!r} in a written task; known are {', '.join(sorted(KEYS))}")
+    if entry["kind"] not in POINTS:
+        raise ValueError(f"kind must be one of {', '.join(POINTS)}, not {entry['kind']!r}")
+    if set(entry["points"]) != POINTS[entry["kind"]]:
+        raise ValueError(f"points of {entry['kind']} must name {' and '.join(sorted(POINTS[entry['kind']]))}")
+    return Written(
+        **{
+            **entry,
+            "starter": told("the starter", entry["starter"]),
+            "blockers": tuple(entry.get("blockers", ())),
+            "on_the_way": tuple(entry.get("on_the_way", ())),
+            "wrong": {name: told(f"wrong answer {name!r}", said) for name, said in entry.get("wrong", {}).items()},
+        }
+    )
