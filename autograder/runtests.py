@@ -29,22 +29,29 @@ def find_mysql() -> bool:
 
 @dataclass(frozen=True)
 class Program:
-    """A program of the system that tests need: apt's package of it, whether it is there, and what is said if it is not."""
+    """A program of the system that tests need: apt's packages of it, whether it is there, and what is said if it is not."""
 
-    package: str
+    packages: tuple[str, ...]
     found: Callable[[], bool]
     without: str
 
 
 # The browser is not among them: where apt has none, Playwright does.
-PROGRAMS = (Program("mariadb-server-core", find_mysql, f"The tests of MySQL will fail. {mysql.NO_SERVER}"),)
+PROGRAMS = (
+    Program(
+        # the server alone, which nothing starts at boot; its set-up asks a program that comes with the client
+        ("mariadb-server-core", "mariadb-client-core"),
+        find_mysql,
+        f"The tests of MySQL will fail. {mysql.NO_SERVER}",
+    ),
+)
 
 
 def have_programs(programs: tuple[Program, ...] = PROGRAMS) -> None:
     """Get what is missing where we may, else say how to.  The tests that need it fail without it; none is skipped."""
     missing = [program for program in programs if not program.found()]
     if missing and may_install():
-        packages = [program.package for program in missing]
+        packages = [package for program in missing for package in program.packages]
         say(f"Installing {' and '.join(packages)} for the tests, with apt-get (once)")
         apt_get(*packages)
         missing = [program for program in missing if not program.found()]

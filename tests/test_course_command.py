@@ -445,7 +445,7 @@ def test_no_browser_anywhere_is_an_error_not_a_skip(monkeypatch):
 
 
 def program(found: bool) -> runtests.Program:
-    return runtests.Program("tea-server", lambda: found, "The tests of tea will fail. Plant some.")
+    return runtests.Program(("tea-server",), lambda: found, "The tests of tea will fail. Plant some.")
 
 
 def test_a_program_that_is_there_is_not_installed(monkeypatch, capfd):
@@ -458,7 +458,7 @@ def test_a_missing_program_is_installed_where_we_may(monkeypatch, capfd):
     commands, there = [], []
     monkeypatch.setattr(runtests, "may_install", lambda: True)
     monkeypatch.setattr(runtests, "_quietly", lambda command: commands.append(command) or there.append(1) or "")
-    runtests.have_programs((runtests.Program("tea-server", lambda: bool(there), "no tea"),))
+    runtests.have_programs((runtests.Program(("tea-server",), lambda: bool(there), "no tea"),))
     assert commands[-1][:3] == ["apt-get", "install", "-y"] and commands[-1][-1] == "tea-server"
     assert "Installing tea-server" in capfd.readouterr().err
 

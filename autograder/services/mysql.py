@@ -18,8 +18,8 @@ from .base import Service, ServiceError
 from .embedded import Embedded, free_port
 
 NO_SERVER = (
-    "There is no MySQL or MariaDB on this machine. Install one (apt install mariadb-server-core, or brew install mariadb), "
-    "or name a running one in COURSE_MYSQL_URL, as in mysql://user:password@127.0.0.1:3306/database."
+    "There is no MySQL or MariaDB on this machine. Install one (apt install mariadb-server-core mariadb-client-core, or "
+    "brew install mariadb), or name a running one in COURSE_MYSQL_URL, as in mysql://user:password@127.0.0.1:3306/database."
 )
 PLACES = ("/usr/sbin", "/usr/local/sbin", "/usr/libexec", "/usr/local/mysql/bin", "/opt/homebrew/bin")
 KILL_LIMIT = 10.0  # s
@@ -211,7 +211,9 @@ def find():
     Raises `ServiceError`, with a sentence that says how to get one, if there is none.
     """
     path = os.pathsep.join([os.environ.get("PATH", ""), *PLACES])
-    install = next(filter(None, (shutil.which(n, path=path) for n in ("mariadb-install-db", "mysql_install_db"))), None)
+    install = shutil.which("mariadb-install-db", path=path)
+    if shutil.which("my_print_defaults", path=path) is None:  # the set-up asks it, and some packages leave it out
+        install = None
     server = shutil.which("mariadbd", path=path)
     if server and install:
         return server, install
