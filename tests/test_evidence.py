@@ -13,11 +13,18 @@ def race_of(*spans, canaries=(), blocked=()):
 
 
 def looks(*rows):
-    """(time, slices, call) and, at will, seconds in the queue of the loop, of workers, of the sampler."""
+    """(time, slices, call) and, at will, seconds in the queue of the loop, of a worker, of the sampler."""
     filled = [(*row, *([0.0] * (6 - len(row)))) for row in rows]
     return [
-        Sample(t, 0.0, loop, slices, call, sampler, workers, 0.0) for t, slices, call, loop, workers, sampler in filled
+        Sample(t, 0.0, loop, slices, call, {8: (0.0, worker)}, {9: (0.0, sampler)}, 0.0)
+        for t, slices, call, loop, worker, sampler in filled
     ]
+
+
+def beside(*rows):
+    """(time, slices, call, CPU seconds of each worker)"""
+    workers = [{tid: (cpu, 0.0) for tid, cpu in enumerate(row[3:])} for row in rows]
+    return [Sample(*row[:1], 0.0, 0.0, *row[1:3], w, {}, 0.0) for row, w in zip(rows, workers, strict=True)]
 
 
 def test_all_at_once_needs_a_moment_that_is_certain():
@@ -117,3 +124,30 @@ def test_without_looks_nothing_is_excused_and_nothing_breaks():
     assert evidence.queued([], 0, 1) == 0.0
     assert evidence.poller([]) is None
     assert evidence.poller(looks((0, 1, "running"), (1, 2, "232 0x5"))) == "232 0x5"
+
+
+POLL, FUTEX = "232 0x5", "202 0x1"
+
+
+def test_many_that_stand_in_the_queue_excuse_no_more_than_one():
+    def look(time, *waited):
+        return Sample(time, 0.0, 0.0, 1, FUTEX, {tid: (0.0, w) for tid, w in enumerate(waited)}, {}, 0.0)
+
+    burning = [look(0.0, 0.0, 0.0, 0.0), look(0.1, 0.03, 0.05, 0.04)]
+    assert evidence.asleep_outside(burning, POLL) == [pytest.approx(0.05)]
+
+
+def test_a_thread_that_keeps_the_gil_takes_it_from_a_loop_that_asks_for_it():
+    asks = beside(*((0.005 * i, 10 + i, FUTEX, 0.005 * i) for i in range(40)))
+    assert evidence.gil(asks, POLL) == pytest.approx(0.195)
+    waits_for_work = beside(*((0.005 * i, 10, POLL, 0.005 * i) for i in range(40)))
+    assert evidence.gil(waits_for_work, POLL) == 0.0
+    # .result() sleeps in one piece, beside a thread that computes: that is a call that blocks
+    sleeps = beside(*((0.005 * i, 10, FUTEX, 0.005 * i) for i in range(40)))
+    assert evidence.gil(sleeps, POLL) == 0.0
+    # nobody computes: a loop that sleeps in short pieces
+    naps = beside(*((0.005 * i, 10 + i, FUTEX, 0.0) for i in range(40)))
+    assert evidence.gil(naps, POLL) == 0.0
+    # now and then is what every app with threads has
+    rarely = beside(*((0.005 * i, 10 + i, FUTEX if i % 20 < 2 else POLL, 0.005 * i) for i in range(200)))
+    assert evidence.gil(rarely, POLL) == 0.0

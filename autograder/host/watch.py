@@ -21,6 +21,9 @@ from collections import Counter
 
 SAMPLE_EVERY = 0.005  # s: CPython hands the GIL on after 5 ms, a finer grid would see nothing more
 REPORT_FROM = 0.010  # s: shorter turns are what every healthy app has
+BUSY_FROM = 0.003  # s of CPU between two samples: somebody computes
+TELL_BUSY = 0.02  # s of CPU in one place that are told at once
+GIVEN = "workshop.py"  # the course's own module that lies beside an app: what matters is the line that calls it
 TELL_EVERY = 0.05  # s: how often a turn that goes on is told about, for the live picture
 
 _LIBRARY = tuple(
@@ -86,8 +89,10 @@ class Turns:
 
     def _sample(self):
         told = 0.0
+        busy = Busy(self)
         while True:
             time.sleep(SAMPLE_EVERY)
+            busy.look()
             began = self.began
             now = time.perf_counter()
             if self.idle or now - began < SAMPLE_EVERY:
@@ -108,14 +113,60 @@ class Turns:
         for it.  ``callee`` names what their line had called when it is a Python function.
         """
         callee = ""
-        innermost = frame
+        instead = frame
+        given = None
         while frame is not None:
             name = os.path.normcase(frame.f_code.co_filename)
             if name.startswith(self.app_folder) and not name.startswith(_LIBRARY):
-                return position(frame) + (callee,)
+                if os.path.basename(name) != GIVEN:
+                    return position(frame) + (callee,)
+                given = frame  # the outermost of its frames is the function that was called
             callee = frame.f_code.co_qualname
             frame = frame.f_back
-        return position(innermost) + ("",)
+        return position(given or instead) + ("",)
+
+
+class Busy:
+    """Finds out where the other threads compute: CPU seconds by place, told as they add up.
+
+    A thread that computes in one call that holds the GIL stops this one as well; it is found right after that call.
+    """
+
+    def __init__(self, turns):
+        self._turns = turns
+        self._spent = time.process_time()
+        self._last = {}
+        self._seconds = Counter()
+
+    def look(self):
+        spent = time.process_time()
+        if spent - self._spent < BUSY_FROM:
+            return
+        self._spent = spent
+        frames = sys._current_frames()
+        for thread in threading.enumerate():
+            if thread.name.startswith("course-") or thread.ident == self._turns.loop_thread:
+                continue
+            seconds = self._cpu(thread.native_id)
+            seconds, self._last[thread.ident] = seconds - self._last.get(thread.ident, 0.0), seconds
+            frame = frames.get(thread.ident)
+            if seconds >= BUSY_FROM and frame is not None:
+                self._add(self._turns.place(frame), seconds)
+        del frames
+
+    def _add(self, place, seconds):
+        if not os.path.normcase(place[0]).startswith(self._turns.app_folder):
+            return
+        self._seconds[place] += seconds
+        if self._seconds[place] >= TELL_BUSY:
+            self._turns.tell(event="busy", seconds=self._seconds.pop(place), where=places(Counter([place])))
+
+    def _cpu(self, tid):
+        try:
+            with open(f"/proc/self/task/{tid}/schedstat", "rb") as file:
+                return int(file.read().split()[0]) / 1e9
+        except (OSError, IndexError):
+            return 0.0
 
 
 def position(frame):

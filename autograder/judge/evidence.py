@@ -22,34 +22,50 @@ SLICES = 0.3  # share of a race that the loop may spend asleep elsewhere in shor
 CANARY_STALL = 0.040  # s: a canary's wait holds some work of the racer's own as well
 TICKS = 5  # canaries that a loop has answered before it counts as alive
 EACH = 0.003  # s of honest work that each request beyond the usual few may add to one turn of the loop
+HELD = 0.040  # CPU s that other threads may spend while the loop waits for them to let go of the GIL
+HELD_SHARE = 0.2  # of all their CPU time: threads that let go of the GIL leave it free nearly always
 GAP = 0.8  # share of a request's own wait that lies, attributed, between two answers that were served in turn
 
 
 @dataclass(frozen=True)
 class Stall:
-    """A standstill of the loop: seconds attributed to the app, and how it was seen."""
+    """A standstill of the loop: seconds attributed to the app, and how it was seen.
+
+    ``held``: during most of it another thread of the app computed, and the loop waited for that thread.
+    """
 
     seconds: float
     seen: str  # "asleep", "canary" or "turn"
     block: object = None  # the `Blocked` that names the line, where there is one
+    held: bool = False
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One look at the loop thread, times in seconds since the race began."""
+    """One look at the loop thread, times in seconds since the race began; ``workers`` and ``watchers`` map ids of other
+    threads, the app's and the host's, to their (CPU seconds, run-queue seconds)."""
 
     time: float
     cpu: float
     waited: float
     slices: int
     call: str
-    watching: float
-    working: float
+    workers: dict
+    watchers: dict
     racer: float
 
 
 def samples(race):
-    return [Sample(row[0] - race.began, *row[1:]) for row in race.samples]
+    """The looks of a race; what the racer leaves out has not changed."""
+    found, workers, watchers = [], {}, {}
+    for time, cpu, waited, slices, call, changed, racer in race.samples:
+        fresh = {int(tid): tuple(spent) for tid, spent in changed.items()}
+        if fresh:
+            ours = fresh.keys() & set(race.watchers)
+            watchers = watchers | {tid: fresh[tid] for tid in ours}
+            workers = workers | {tid: fresh[tid] for tid in fresh.keys() - ours}
+        found.append(Sample(time - race.began, cpu, waited, slices, call, workers, watchers, racer))
+    return found
 
 
 def queued(looks, start, end, watching=True):
@@ -75,8 +91,24 @@ def _around(looks, start, end):
 
 
 def _others(first, last, watching=True):
-    # a thread that ended takes its count with it
-    return max(last.working - first.working, 0.0) + (last.watching - first.watching if watching else 0.0)
+    """The longest that one other thread stood in the queue: many that compute stand there all the time, and together
+    would excuse everything."""
+    worker = max((_spent(first.workers, tid, last.workers)[1] for tid in last.workers), default=0.0)
+    watcher = sum(_spent(first.watchers, tid, last.watchers)[1] for tid in last.watchers)
+    return worker + (watcher if watching else 0.0)
+
+
+def _spent(before, tid, after):
+    """(CPU, run-queue) seconds that a thread has spent between two looks."""
+    cpu, waited = before.get(tid, (0.0, 0.0))
+    return after[tid][0] - cpu, after[tid][1] - waited
+
+
+def worked(first, last):
+    """CPU seconds that the app's other threads have spent between two looks."""
+    if first.workers is last.workers:
+        return 0.0
+    return sum(_spent(first.workers, tid, last.workers)[0] for tid in last.workers)
 
 
 def all_at_once(race, waits):
@@ -148,6 +180,51 @@ def asleep_outside(looks, resting):
     return found
 
 
+def held(looks, resting):
+    """(CPU seconds that other threads of the app spent while the loop wanted to run and could not, all that they spent).
+
+    The loop thread then sleeps outside ``resting``, and wakes every few milliseconds to ask for the GIL: so its number
+    of time slices grows.  A call that waits for a thread sleeps in one piece, and is a stall of its own.
+    """
+    spent = lost = 0.0
+    index = 0
+    while index < len(looks):
+        first = last = looks[index]
+        while index + 1 < len(looks) and (looks[index + 1].slices, looks[index + 1].call) == (first.slices, first.call):
+            index += 1
+            last = looks[index]
+        index += 1
+        wanted = first.call not in ("running", resting)
+        seconds = worked(first, last)
+        spent += seconds
+        if wanted and last.time - first.time < STALL:
+            lost += min(seconds, last.time - first.time)
+        if index < len(looks):
+            after = looks[index]
+            seconds = worked(last, after)
+            spent += seconds
+            if wanted and after.call not in ("running", resting):
+                lost += min(seconds, after.time - last.time)
+    return lost, spent
+
+
+def gil(looks, resting):
+    """CPU seconds that other threads took from the loop by holding the GIL; 0.0 where it is no more than usual."""
+    if resting is None:
+        return 0.0
+    lost, spent = held(looks, resting)
+    return lost if lost >= HELD and lost >= HELD_SHARE * spent else 0.0
+
+
+def _held_between(looks, resting, start, end, seconds):
+    """True if most of a stall of so many attributed seconds is another thread's computing."""
+    if resting is None or not looks:
+        return False
+    first, last = _around(looks, start, end)
+    within = looks[looks.index(first) : looks.index(last) + 1]
+    return held(within, resting)[0] >= seconds / 2
+
+
 def stalls(race, looks, resting):
     """Every standstill of the loop that is the app's own, the longest first."""
     found = []
@@ -156,16 +233,18 @@ def stalls(race, looks, resting):
         first, last = _around(looks, block.start, block.end)
         seconds = block.seconds - (_others(first, last) if first else 0.0)
         if seconds >= STALL + crowd:
-            found.append(Stall(seconds, "turn", block))
+            found.append(Stall(seconds, "turn", block, _held_between(looks, resting, block.start, block.end, seconds)))
     asleep = asleep_outside(looks, resting) if resting else []
     found += [Stall(seconds, "asleep") for seconds in asleep if seconds >= STALL + crowd]
     # many short ones add up: a loop that sleeps in slices answers nobody in time either
     if sum(asleep) >= max(SLICES * race.seconds, 5 * STALL):
-        found.append(Stall(sum(asleep), "asleep"))
+        found.append(Stall(sum(asleep), "asleep", held=bool(gil(looks, resting))))
     for canary in race.canaries:
         if canary.end is None:
             continue
         seconds = canary.end - canary.start - queued(looks, canary.start, canary.end)
         if seconds >= CANARY_STALL + crowd:
-            found.append(Stall(seconds, "canary"))
+            found.append(
+                Stall(seconds, "canary", None, _held_between(looks, resting, canary.start, canary.end, seconds))
+            )
     return sorted(found, key=lambda stall: -stall.seconds)

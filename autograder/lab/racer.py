@@ -51,22 +51,35 @@ class Thread:
         os.close(self._call)
 
 
-def others_waited(pid, watchers):
-    """Run-queue seconds of all threads of a process but its first: (the ``watchers`` among them, the rest)."""
-    watching = working = 0
-    for tid in map(int, os.listdir(f"/proc/{pid}/task")):
-        if tid == pid:
-            continue
-        try:
-            with open(f"/proc/{pid}/task/{tid}/schedstat", "rb") as file:
-                waited = int(file.read().split()[1])
-        except (OSError, IndexError):
-            continue  # the thread has just ended
-        if tid in watchers:
-            watching += waited
-        else:
-            working += waited
-    return watching / 1e9, working / 1e9
+class Others:
+    """All threads of a process but its first: CPU seconds and run-queue seconds of each, by thread id."""
+
+    def __init__(self, pid):
+        self.pid = pid
+        self._files = {}
+        self._last = {}
+
+    def changed(self):
+        """[CPU, run queue] of those threads for which they are not what they were at the last look."""
+        here = {int(name) for name in os.listdir(f"/proc/{self.pid}/task")} - {self.pid}
+        for tid in set(self._files) - here:
+            os.close(self._files.pop(tid))
+        found = {}
+        for tid in here:
+            try:
+                if tid not in self._files:
+                    self._files[tid] = os.open(f"/proc/{self.pid}/task/{tid}/schedstat", os.O_RDONLY)
+                cpu, waited = (int(field) / 1e9 for field in os.pread(self._files[tid], 100, 0).split()[:2])
+            except (OSError, ValueError):
+                continue  # the thread has just ended
+            if self._last.get(tid) != (cpu, waited):
+                self._last[tid] = cpu, waited
+                found[tid] = [cpu, waited]
+        return found
+
+    def close(self):
+        for file in self._files.values():
+            os.close(file)
 
 
 def own_waited():
@@ -104,9 +117,9 @@ class Race:
                 # connections are opened before the race: that is work of ours, not of the app
                 await asyncio.gather(*map(self._warm, [client, *clients]))
                 beside.append(asyncio.create_task(self._canaries(client)))
-            thread = self._thread()
+            thread, others = self._threads()
             if thread:
-                beside.append(asyncio.create_task(self._sample(thread)))
+                beside.append(asyncio.create_task(self._sample(thread, others)))
             start = time.perf_counter()
             self.tell(event="start", t=start)
             tasks = [
@@ -126,8 +139,9 @@ class Race:
                     task.cancel()
                 await asyncio.gather(*tasks, *beside, return_exceptions=True)
                 if thread:
-                    self._look(thread)
+                    self._look(thread, others)
                     thread.close()
+                    others.close()
                 self.tell(event="end", t=time.perf_counter(), samples=self.samples)
 
     def _client(self):
@@ -206,27 +220,29 @@ class Race:
             self.tell(event="canary", start=sent, end=end, waited=own_waited() - waited, answered=answered)
             await asyncio.sleep(self.order["canary_every"])
 
-    def _thread(self):
+    def _threads(self):
         try:
-            return Thread(self.order["pid"]) if self.order.get("pid") else None
+            if pid := self.order.get("pid"):
+                return Thread(pid), Others(pid)
         except OSError:
-            return None  # not Linux, or not ours to look at
+            pass  # not Linux, or not ours to look at
+        return None, None
 
-    async def _sample(self, thread):
+    async def _sample(self, thread, others):
         while True:
-            self._look(thread)
+            self._look(thread, others)
             await asyncio.sleep(SAMPLE_EVERY)
 
-    def _look(self, thread):
+    def _look(self, thread, others):
         try:
             call = thread.call()
             cpu, waited, slices = thread.sched()
             if thread.sched()[2] != slices:
                 call = "running"  # it moved on between the two looks
-            watching, working = others_waited(self.order["pid"], self.order["watchers"])
+            changed = others.changed()
         except (OSError, IndexError):
             return  # the process has ended
-        self.samples.append([time.perf_counter(), cpu, waited, slices, call, watching, working, own_waited()])
+        self.samples.append([time.perf_counter(), cpu, waited, slices, call, changed, own_waited()])
 
 
 class Racer:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import secrets
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -109,6 +110,8 @@ class Race:
     blocked: list[Blocked] = field(default_factory=list)
     errors: list[dict] = field(default_factory=list)
     samples: list[list] = field(default_factory=list)
+    watchers: list[int] = field(default_factory=list)  # ids of the host's own threads
+    busy: Counter = field(default_factory=Counter)  # CPU seconds of other threads, by (line, code, function, file)
     began: float | None = None
     end: float | None = None
     pending_block: Blocked | None = None
@@ -198,6 +201,9 @@ class Race:
             canary.end, canary.waited, canary.answered = event["end"] - self.began, event["waited"], event["answered"]
         elif kind in ("turn", "late") and self.began is not None and event["end"] > self.began:
             self._take_turn(event, ended=kind == "turn")
+        elif kind == "busy" and event["where"]:
+            place = event["where"][0]
+            self.busy[place["line"], place["code"], place["function"], place["file"]] += event["seconds"]
         elif kind == "error" and len(self.errors) < MOST:
             self.errors.append(event)
         elif kind == "end":
@@ -304,6 +310,7 @@ async def run(app, requests, *, title, show=False, limit=LIMIT, sample=False, be
     raises ends the race.  ``more`` are fields of the `Race`.
     """
     result = Race(title, str(app.file), [Request(r["key"], r["path"], r["method"]) for r in requests], **more)
+    result.watchers = list(app.watchers)
     loop = asyncio.get_running_loop()
     client = racer()
     client.order(op="guard", pid=app.process.pid)
@@ -322,7 +329,6 @@ async def run(app, requests, *, title, show=False, limit=LIMIT, sample=False, be
         "canary_every": CANARY_EVERY,
         "limit": limit,
         "pid": app.pid if sample else None,
-        "watchers": app.watchers,
     }
     try:
         if drawing:

@@ -51,6 +51,10 @@ def _turn(report):
     }
 
 
+def _busy(report):
+    return {"event": "busy", "seconds": _number(report["seconds"]), "where": _places(report)}
+
+
 def _port(value):
     if not 0 < int(value) < 65536:
         raise ValueError("not a port")
@@ -74,12 +78,13 @@ def _trouble(report):
 _SHAPES = {
     "ready": lambda report: {
         "event": "ready",
-        "port": _port(report["port"]),
+        "port": _port(report["port"]) if "port" in report else None,
         "threads": [int(thread) for thread in report["threads"][:10]],
     },
     "here": lambda report: {"event": "here", "question": int(report["question"])},
     "turn": _turn,
     "late": _turn,
+    "busy": _busy,
     "failed": _trouble,
     "error": _trouble,
     "warning": _trouble,

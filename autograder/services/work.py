@@ -25,4 +25,4 @@ class Work(SocketGate):
 
     def result(self, job, token):
         """What a job must give for a token.  This does the work."""
-        return JOBS[job].from_number(self.reply(token))
+        return JOBS[job](token, self.reply(token))

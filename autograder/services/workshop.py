@@ -7,9 +7,9 @@ Each job takes a token and gives a number below one million.  The work is real, 
 * `ranking` sorts a long list of numbers and looks into its middle.
 * `route` walks through a grid, a step at a time, in plain Python.
 
-A job begins with `start_of`.  Usually that makes a number from the token.  Where the environment variable WORKSHOP
+A job starts from a number.  Usually that is made from the token.  Where the environment variable WORKSHOP
 names an address, somebody there keeps the books: the job reports its token, waits until it may begin, and works on the
-number that it is given.
+number that it is told.
 """
 
 import hashlib
@@ -19,37 +19,40 @@ import socket
 import zlib
 
 
-def thumbnail(token):
+def thumbnail(token, start=None):
     """A picture of 4 megapixels made small; the number is taken from the small picture's pixels."""
     from PIL import Image  # here, so that the other jobs can do without Pillow
 
-    seeds = random.Random(start_of(token)).randbytes(3 * 60 * 40)
+    seeds = random.Random(begin(token, start)).randbytes(3 * 60 * 40)
     photo = Image.frombytes("RGB", (60, 40), seeds).resize((2400, 1600), Image.Resampling.BICUBIC)
     return number_of(photo.resize((120, 80), Image.Resampling.LANCZOS).tobytes())
 
 
-def stamp(token):
+def stamp(token, start=None):
     """The hash of a password, in a quarter of a million rounds."""
-    return number_of(hashlib.pbkdf2_hmac("sha256", b"%d" % start_of(token), b"workshop", 250_000))
+    return number_of(hashlib.pbkdf2_hmac("sha256", b"%d" % begin(token, start), b"workshop", 250_000))
 
 
-def ranking(token):
-    """Four hundred thousand random numbers are put in order; the number comes from around the middle."""
-    numbers = memoryview(random.Random(start_of(token)).randbytes(8 * 400_000)).cast("Q").tolist()
+def ranking(token, start=None):
+    """A quarter of a million random numbers are put in order; the number comes from around the middle."""
+    numbers = memoryview(random.Random(begin(token, start)).randbytes(8 * 250_000)).cast("Q").tolist()
     ordered = sorted(numbers)
-    return number_of(b"%d" % sum(ordered[199_000:201_000]))
+    return number_of(b"%d" % sum(ordered[124_000:126_000]))
 
 
-def route(token):
-    """Three million small steps; the number is where they lead."""
-    here = start_of(token)
-    for step in range(3_000_000):
-        here = (here * 31 + step) % 1_000_003
+def route(token, start=None):
+    """A million and a half small steps; the number is where they lead."""
+    here = begin(token, start)
+    for step in range(1_500_000):
+        here = (here * 31 + step) & 0xFFFFF
+        here ^= here >> 7
     return here % 1_000_000
 
 
-def start_of(token):
-    """The number that the work for a token begins with."""
+def begin(token, start):
+    """The number that the work for a token starts from: the one that is given, or the one that the books say."""
+    if start is not None:
+        return start
     address = os.environ.get("WORKSHOP")
     if not address:
         return zlib.crc32(token.encode()) % 1_000_000
