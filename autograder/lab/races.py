@@ -168,12 +168,12 @@ class Race:
         return sentence(self)
 
     @staticmethod
-    def blocked_text(blocks):
-        """How long the loop answered nobody, in words; and how much of it was the neighbours' doing, if that was much."""
+    def blocked_text(blocks, aside=True):
+        """How long the loop answered nobody, in words; ``aside`` adds how much was the neighbours' doing, if that was much."""
         wall = sum(block.end - block.start for block in blocks)
         queued = wall - sum(block.seconds for block in blocks)
-        aside = f" ({queued:.2f} s of it in the queue for a CPU)" if queued > wall / 5 else ""
-        return f"blocked for {wall:.2f} s{aside}"
+        much = aside and queued > wall / 5
+        return f"blocked for {wall:.2f} s" + (f" ({queued:.2f} s of it in the queue for a CPU)" if much else "")
 
     def __repr__(self):
         return f"<Race: {self.sentence}>"

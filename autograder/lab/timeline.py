@@ -194,11 +194,12 @@ def _loop(axes, row, race, now, span):
     pieces = _merged([(b.start, b.end - b.start) for b in blocks])
     axes.broken_barh(pieces, (row - 0.35, 0.7), facecolor=BLOCKED, hatch="///", edgecolor="white", linewidth=0)
     worst = max(blocks, key=lambda b: b.seconds)
-    room = 95 if len(axes.figure.axes) == 1 else 45
+    alone = len(axes.figure.axes) == 1
+    said = race.blocked_text(blocks, aside=alone)
     label = axes.text(
         0,
         row + 0.72,
-        f"{race.blocked_text(blocks)}: {_short(worst.cause, room)}",
+        f"{said}: {_short(worst.cause, (115 if alone else 65) - len(said))}",
         va="center",
         ha="left",
         fontsize=8.5,
