@@ -1,5 +1,6 @@
 """JupyterLab in a real browser: the plot changes while requests are under way, and a repair is seen."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -7,7 +8,7 @@ import sys
 import nbformat
 import pytest
 from helpers import until
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 from autograder import paths
 from autograder.judge.exercise import load
@@ -20,6 +21,8 @@ launch.serve(Path(sys.argv[1]), "/lab", False, None)
 """
 QUIET = ["--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update",
          "--disable-sync", "--no-sandbox"]  # fmt: skip
+
+expect.set_options(timeout=120_000)
 
 # every timeline that is shown, each time that it changes: [caption, picture]
 WATCH = """
@@ -59,10 +62,22 @@ def browser(chromium):
 
 
 @pytest.fixture
-def page(browser):
+def page(browser, tmp_path, request):
+    """A new tab; when its test fails, what it showed is kept as a picture and said in words."""
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     page.set_default_timeout(120_000)
+    console = []
+    page.on("console", lambda message: console.append(f"{message.type}: {message.text[:300]}"))
+    before = request.session.testsfailed
     yield page
+    if request.session.testsfailed > before:
+        page.screenshot(path=tmp_path / "failed.png")
+        print("Screenshot:", tmp_path / "failed.png")
+        print("Dialogs:", page.locator(".jp-Dialog").all_inner_texts())
+        print("Focus:", page.evaluate("document.activeElement.outerHTML.slice(0, 300)"))
+        print("Status:", page.locator("#jp-main-statusbar").all_inner_texts())
+        print("Prompts:", cells(page).locator(".jp-InputPrompt").all_inner_texts())
+        print("Console:", *console[-20:], sep="\n  ")
     page.close()
 
 
@@ -71,8 +86,9 @@ def open_notebook(page, jupyterlab, name):
     base, token = address.split("/lab?token=")
     page.goto(f"{base}/lab/tree/{name}?token={token}&reset")
     page.wait_for_selector(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-Cell")
-    # the kernel is there when the status bar says so; cells that are run before it wait in line
-    page.wait_for_selector(".jp-NotebookPanel-toolbar .jp-Notebook-ExecutionIndicator[data-status=idle]")
+    # Only the status bar tells a kernel that is there from one that is to come (the toolbar's circle is idle before
+    # there is any). A cell that is run earlier makes JupyterLab ask which kernel to use, or start a second one.
+    page.locator("#jp-main-statusbar").get_by_text("Python 3 (ipykernel) | Idle", exact=True).wait_for()
     page.evaluate(WATCH)
 
 
@@ -87,18 +103,11 @@ def run_from(page, first, count):
         if "jp-CodeCell" not in (cell.get_attribute("class") or ""):
             continue
         prompt = cell.locator(".jp-InputPrompt").first
+        prompt.click()
+        expect(cell).to_have_class(re.compile(r"\bjp-mod-active\b"))
         before = prompt.inner_text()
-
-        def taken(prompt=prompt, before=before):
-            if prompt.inner_text() != before:
-                return True
-            # on a busy machine a key may come before the focus does
-            prompt.click()
-            page.keyboard.press("Shift+Enter")
-            page.wait_for_timeout(300)
-            return prompt.inner_text() != before
-
-        until(taken, 120)
+        page.keyboard.press("Shift+Enter")
+        until(lambda prompt=prompt, before=before: prompt.inner_text() != before, 120)
 
 
 def index_of(name, text):
