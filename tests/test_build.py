@@ -66,6 +66,7 @@ def test_released_notebooks_give_nothing_away(products):
     for name, data in products.items():
         text = data.decode()
         assert "HIDDEN TESTS" not in text and "BEGIN SOLUTION" not in text and "exercise.concurrency" not in text, name
+        assert "exercise.score" not in text, name
     for folder in paths.exercises():
         released = products[f"{folder.name}/exercise_{folder.name}.ipynb"].decode()
         exercise = load(folder)
@@ -99,7 +100,7 @@ def test_points_come_from_the_exercise_file():
             for cell in sources.exercise_notebook(folder).cells
             if cell.metadata.get("nbgrader", {}).get("grade")
         }
-        assert graded == {e.item(part): e.points[part] for e in exercise.endpoints for part in e.points}
+        assert graded == {e.item(part): e.points[part] for e in exercise.tasks for part in e.points}
 
 
 def test_cells_and_exercise_file_must_agree(tmp_path):

@@ -11,7 +11,9 @@ from .. import services
 from ..lab import live, timeline
 from ..lab.races import Canary, Race, Request
 from .exercise import Exercise, ExerciseError, load
-from .judge import Judge, Served
+from .findings import remarks
+from .judge import Served
+from .kinds import judging
 from .verdict import Verdict
 from .waiting import WAIT
 
@@ -51,6 +53,20 @@ class Checks:
         verdict = await self._judge(name).concurrency()
         self._settle(name, verdict, f"{name}: concurrency proved.")
 
+    async def look(self, name):
+        """Print how much of a list of findings is right, and what in it cannot be read.  Nothing is raised."""
+        task = self._exercise.endpoint(name)
+        verdict = await self._judge(name).certain("found")
+        print(("" if verdict.passed else "Not yet: ") + verdict.diagnosis)
+        for remark in remarks(Path(task.file).read_text(encoding="utf-8"), Path.cwd()):
+            print(remark)
+
+    async def score(self, name, part):
+        """The hidden test of what is graded in parts: print the verdict, return the points, which nbgrader takes."""
+        verdict = await self._judge(name).certain(part)
+        print(verdict.diagnosis)
+        return verdict.points(self._exercise.endpoint(name).points[part])
+
     async def verdict(self):
         """Print the whole verdict, hidden tests included: PASS, FAIL or ERROR, points and diagnosis of every item.
 
@@ -66,11 +82,11 @@ class Checks:
                 for endpoint in endpoints:
                     for part in endpoint.parts:
                         if file.is_file():
-                            verdict = await Judge(file, endpoint, served).certain(part)
+                            verdict = await judging(file, endpoint, served).certain(part)
                         else:
-                            verdict = Verdict("fail", "does not start", _missing(file))
+                            verdict = Verdict("fail", "does not start", _missing(endpoint))
                         worth = endpoint.points[part]
-                        got = worth if verdict.passed else 0
+                        got = verdict.points(worth)
                         points, most = points + got, most + worth
                         print(f"{verdict.outcome.upper():5} {endpoint.item(part)}: {got:g} of {worth:g}", flush=True)
                         if not verdict.passed:
@@ -88,8 +104,8 @@ class Checks:
     def _judge(self, name):
         endpoint = self._exercise.endpoint(name)
         if not Path(endpoint.file).is_file():
-            raise NotYet(_missing(endpoint.file))
-        return Judge(Path(endpoint.file), endpoint)
+            raise NotYet(_missing(endpoint))
+        return judging(Path(endpoint.file), endpoint)
 
     def _settle(self, name, verdict, praise):
         # an edited cell that was not run is the commonest surprise: say which state was judged
@@ -100,15 +116,15 @@ class Checks:
         print(f"{praise} {saved}")
 
 
-def _missing(file):
-    return f"there is no {file} yet. Run the cell that starts with %%app {file} first."
+def _missing(task):
+    return f"there is no {task.file} yet. Run the cell that starts with {task.magic} {task.file} first."
 
 
 def here():
     """The `Checks` for the notebook's own folder; starts the services that its apps ask, and tells the apps of them."""
     try:
         exercise = load(Path.cwd())
-        for name in {endpoint.service for endpoint in exercise.endpoints if endpoint.service}:
+        for name in {task.service for task in exercise.tasks if task.service}:
             os.environ.update(services.get(name).environment)
     except ExerciseError as error:
         raise NotYet(f"{error} Open this notebook from its own folder.") from None
