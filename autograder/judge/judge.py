@@ -13,6 +13,7 @@ from .waiting import Waiting
 
 TRIALS = 7
 CONFIRM = 2  # trials that must show a fault before it is a FAIL
+NAMELESS = 2  # further trials for a loop that stood still if none of them has named a line
 RETRIES = 3  # an ERROR is the machine's doing: it is tried again, this often at most
 
 
@@ -134,8 +135,11 @@ async def _concurrency(method, confirm, show=False):
         trial = await method.trial(show=show and number == 1)
         if trial.fault:
             faults.append(trial.fault)
-            if len(faults) == confirm:
-                return Verdict("fail", trial.fault.kind, trial.fault.diagnosis, trial.fault.line, number)
+            # where a busy machine saw that the loop stood still, but not who held it, it is worth another look
+            told = next((fault for fault in reversed(faults) if fault.line or fault.kind != "blocked"), None)
+            if len(faults) >= confirm and (told or len(faults) >= confirm + NAMELESS):
+                told = told or trial.fault
+                return Verdict("fail", told.kind, told.diagnosis, told.line, number)
         elif trial.proved:
             clean += 1
             # one proof is enough, unless a trial showed something that must have been chance
