@@ -38,3 +38,17 @@ def test_the_lessons_of_the_readme_are_those_that_are_there():
 
 def test_the_picture_has_a_text():
     assert re.search(r"!\[[^\]]{80,}\]\(docs/race\.png\)", (paths.ROOT / "README.md").read_text())
+
+
+def test_the_troubles_that_are_explained_are_what_we_say():
+    """A message that is quoted as a heading is one that our code, or Python, has."""
+    code = "".join(file.read_text() for file in (paths.ROOT / "autograder").rglob("*.py"))
+    code = re.sub(r'"\s*\n\s*f?"', "", code)
+    quoted = re.findall(r"\*\*`([^`]+)`\*\*", (paths.ROOT / "docs" / "troubleshooting.md").read_text())
+    assert len(quoted) > 8
+    for message in quoted:
+        if message.startswith("ModuleNotFoundError"):
+            continue  # Python's own
+        # names and numbers vary: each longer run of words in between must be there
+        pieces = [piece for piece in re.split(r"8888|\w+\.py|venv", message) if len(piece.split()) > 2]
+        assert pieces and all(piece.strip() in code for piece in pieces), message
