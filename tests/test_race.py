@@ -150,6 +150,11 @@ async def test_the_pictures_say_in_words_what_they_show(shop):
     assert lab.side_by_side(before, after) is None
 
 
+def test_a_long_line_keeps_its_number():
+    block = Blocked(0.0, 1.0, 0.3, "shop.py", 7, "await " + "very_long_name." * 20 + "call()", "f")
+    assert len(block.cause_in(40)) == 40 and block.cause_in(40).endswith("… in line 7")
+
+
 def test_a_long_line_leaves_the_pictures_their_size():
     block = Blocked(0.0, 1.0, 0.3, "shop.py", 7, "await " + "very_long_name." * 20 + "call()", "f")
     race = Race("/long", "shop.py", [Request(0, "/long", start=0.0, end=1.0, status=200)], blocked=[block], end=1.0)

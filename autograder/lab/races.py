@@ -11,10 +11,12 @@ from typing import ClassVar
 from . import live, server
 from .predictions import Prediction
 from .racing import racer
+from .timeline import short
 
 CANARY_EVERY = 0.02  # s between an answer and the next canary
 BLOCKED_FROM = 0.020  # s of attributed lag; below it are the turns of healthy apps (see docs/verdicts.md)
 LIMIT = 60.0  # s
+NOBODY = "something that left no trace"  # a call that keeps the GIL keeps the watch from looking, too
 MOST = 5000  # reports of one kind that are kept of a race
 
 
@@ -82,9 +84,14 @@ class Blocked:
     @property
     def cause(self):
         """What blocked, as learners say it: ``time.sleep(0.2)`` in line 9."""
+        return self.cause_in(None)
+
+    def cause_in(self, room):
+        """The same in ``room`` letters: long code is cut, the number of its line is not."""
         if self.in_app and self.line:
-            return f"{self.code} in line {self.line}"
-        return f"{self.function} in {os.path.basename(self.file)}" if self.function else "something"
+            where = f" in line {self.line}"
+            return short(self.code, room and room - len(where)) + where
+        return short(f"{self.function} in {os.path.basename(self.file)}" if self.function else NOBODY, room)
 
     @property
     def place(self):

@@ -96,7 +96,7 @@ def _panel(axes, race, now, span, title=None, names=True):
     axes.set_yticks([*ticks, rows + 0.6, rows + 1.9])
     if names or race.mixed:
         order = sorted(race.requests, key=_answered)
-        labels = [_short(order[row].route, 22) if race.mixed else f"answer {row + 1}" for row in ticks]
+        labels = [short(order[row].route, 22) if race.mixed else f"answer {row + 1}" for row in ticks]
         axes.set_yticklabels([*labels, "canary", "event loop"])
     else:
         axes.set_yticklabels([])
@@ -125,8 +125,9 @@ def _answered(request):
     return (request.end is None, request.end or 0.0, request.key)
 
 
-def _short(text, room):
-    return text if len(text) <= room else text[: room - 1] + "…"
+def short(text, room):
+    """``text``, cut to ``room`` letters unless that is None."""
+    return text if room is None or len(text) <= room else text[: room - 1] + "…"
 
 
 def _request(axes, row, request, now, span):
@@ -199,7 +200,7 @@ def _loop(axes, row, race, now, span):
     label = axes.text(
         0,
         row + 0.72,
-        f"{said}: {_short(worst.cause, (115 if alone else 65) - len(said))}",
+        f"{said}: {worst.cause_in((115 if alone else 65) - len(said))}",
         va="center",
         ha="left",
         fontsize=8.5,
