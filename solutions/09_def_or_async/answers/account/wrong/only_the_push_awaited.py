@@ -1,0 +1,21 @@
+import os
+from typing import Annotated
+
+import redis
+from fastapi import Depends, FastAPI
+from redis.asyncio import Redis
+
+app = FastAPI()
+client = Redis.from_url(os.environ["REDIS_URL"], socket_timeout=60)
+waiting = redis.Redis.from_url(os.environ["REDIS_URL"], socket_timeout=60)
+
+
+async def balance_of(token: str):
+    await client.rpush("jobs", token)
+    _, balance = waiting.blpop([f"reply:{token}"], timeout=60)
+    return int(balance)
+
+
+@app.get("/accounts/{token}")
+async def account(token: str, balance: Annotated[int, Depends(balance_of)]):
+    return {"account": token, "balance": balance}

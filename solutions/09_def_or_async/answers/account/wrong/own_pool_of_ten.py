@@ -1,0 +1,26 @@
+import asyncio
+import os
+from concurrent.futures import ThreadPoolExecutor
+from typing import Annotated
+
+import redis
+from fastapi import Depends, FastAPI
+
+app = FastAPI()
+client = redis.Redis.from_url(os.environ["REDIS_URL"], socket_timeout=60)
+pool = ThreadPoolExecutor(10)
+
+
+def ask(token):
+    client.rpush("jobs", token)
+    _, balance = client.blpop([f"reply:{token}"], timeout=60)
+    return int(balance)
+
+
+async def balance_of(token: str):
+    return await asyncio.get_running_loop().run_in_executor(pool, ask, token)
+
+
+@app.get("/accounts/{token}")
+async def account(token: str, balance: Annotated[int, Depends(balance_of)]):
+    return {"account": token, "balance": balance}

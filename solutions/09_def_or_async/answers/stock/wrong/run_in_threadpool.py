@@ -1,0 +1,15 @@
+import os
+
+import httpx
+from fastapi import FastAPI
+from fastapi.concurrency import run_in_threadpool
+
+SUPPLIER = os.environ["UPSTREAM_URL"]
+client = httpx.Client(timeout=60)
+app = FastAPI()
+
+
+@app.get("/stock/{token}")
+async def stock(token: str):
+    reply = await run_in_threadpool(client.get, f"{SUPPLIER}/items/{token}")
+    return {"item": token, "stock": reply.json()["price"]}

@@ -1,0 +1,15 @@
+import asyncio
+import os
+
+import httpx
+from fastapi import FastAPI
+
+SUPPLIER = os.environ["UPSTREAM_URL"]
+client = httpx.Client(timeout=60)
+app = FastAPI()
+
+
+@app.get("/stock/{token}")
+async def stock(token: str):
+    reply = await asyncio.to_thread(client.get, f"{SUPPLIER}/items/{token}")
+    return {"item": token, "stock": reply.json()["price"]}
