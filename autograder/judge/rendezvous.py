@@ -61,7 +61,10 @@ class Rendezvous:
 
     async def warm_up(self):
         """Open connections, start the threads of pools, and import what is imported on first use."""
-        await ask(self.app, self._calls(self.endpoint.raced), ANSWER_LIMIT)
+        calls = self._calls(self.endpoint.raced)
+        await ask(self.app, calls, ANSWER_LIMIT)
+        if self.endpoint.keeps:
+            await self._again(calls[:1])
         self.rest = await resting(self.app)
 
     async def trial(self, show=False):

@@ -1,0 +1,22 @@
+import asyncio
+import os
+from pathlib import Path
+
+from fastapi import FastAPI
+from fastapi.responses import StreamingResponse
+
+DOCUMENTS = Path(os.environ["DOCUMENTS"])
+app = FastAPI()
+
+
+async def lines(token):
+    yield f'{{"menu": "{token}",'
+    await asyncio.sleep(0)
+    price = (DOCUMENTS / token).read_text()
+    await asyncio.sleep(0)
+    yield f'"price": {price}}}'
+
+
+@app.get("/menus/{token}")
+async def menu(token: str):
+    return StreamingResponse(lines(token), media_type="application/json")

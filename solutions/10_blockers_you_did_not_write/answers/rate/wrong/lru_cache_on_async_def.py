@@ -1,0 +1,27 @@
+import os
+from contextlib import asynccontextmanager
+from functools import lru_cache
+
+import httpx
+from fastapi import FastAPI
+
+UPSTREAM = os.environ["UPSTREAM_URL"]
+
+
+@asynccontextmanager
+async def lifespan(app):
+    async with httpx.AsyncClient(base_url=UPSTREAM, timeout=60) as app.state.client:
+        yield
+
+
+app = FastAPI(lifespan=lifespan)
+
+
+@lru_cache(maxsize=1000)
+async def rate_of(token):
+    return (await app.state.client.get(f"/items/{token}")).json()["price"]
+
+
+@app.get("/rates/{token}")
+async def rate(token: str):
+    return {"currency": token, "rate": await rate_of(token)}

@@ -1,0 +1,27 @@
+import asyncio
+import os
+from contextlib import asynccontextmanager
+
+import httpx
+from fastapi import FastAPI
+
+UPSTREAM = os.environ["UPSTREAM_URL"]
+
+
+@asynccontextmanager
+async def lifespan(app):
+    async with httpx.AsyncClient(base_url=UPSTREAM, timeout=60) as app.state.client:
+        yield
+
+
+app = FastAPI(lifespan=lifespan)
+rates = {}
+door = asyncio.Lock()
+
+
+@app.get("/rates/{token}")
+async def rate(token: str):
+    async with door:
+        if token not in rates:
+            rates[token] = (await app.state.client.get(f"/items/{token}")).json()["price"]
+    return {"currency": token, "rate": rates[token]}
