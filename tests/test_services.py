@@ -49,6 +49,13 @@ def ask_commands(service, token):
     return int(done.stdout)
 
 
+def ask_work(service, token):
+    address = {"WORKSHOP": service.environment["WORKSHOP"]}
+    command = [sys.executable, "-c", "import sys, workshop; print(workshop.begin(sys.argv[1], None))", token]
+    folder = service.beside[0].parent
+    return int(subprocess.run(command, cwd=folder, env=os.environ | address, capture_output=True, check=True).stdout)
+
+
 ASK = {
     "commands": ask_commands,
     "files": ask_files,
@@ -56,6 +63,7 @@ ASK = {
     "postgres": ask_postgres,
     "redis": ask_redis,
     "upstream": ask_upstream,
+    "work": ask_work,
 }
 SERVERS = ["mysql", "postgres", "redis", "upstream"]  # those that run in a process of their own
 
@@ -315,3 +323,15 @@ def test_a_mysql_of_ones_own(monkeypatch):
     thread.join()
     service.stop()
     assert host.alive and not service.alive
+
+
+@pytest.mark.parametrize("job", services.JOBS)
+def test_a_job_gives_what_the_judge_knows_and_a_start_that_differs_gives_something_else(job, monkeypatch):
+    service, work = services.get("work"), services.JOBS[job]
+    monkeypatch.setenv("WORKSHOP", service.environment["WORKSHOP"])
+    found = {token: work(token) for token in ("one", "two", "three")}
+    assert found == {token: service.result(job, token) for token in found}
+    assert len(set(found.values())) == 3
+    # nobody keeps the books: a token always means the same work
+    monkeypatch.delenv("WORKSHOP")
+    assert work("one") == work("one") != found["one"]

@@ -14,7 +14,8 @@ from nbgrader.coursedir import CourseDirectory
 from traitlets.config import Config
 
 from .. import paths
-from ..judge.exercise import ExerciseError, public_text
+from ..judge.exercise import ExerciseError, load, public_text
+from ..services import KINDS
 from . import settings, sources
 
 RECORD = paths.ROOT / ".course" / "built.json"
@@ -67,8 +68,10 @@ def build(scratch):
 
 
 def given(folder):
-    """The files that learners get beside an exercise as they are: an app that somebody else wrote, say."""
-    return sorted(file for file in (folder / "given").glob("*") if file.is_file())
+    """The files that learners get beside an exercise as they are: an app that somebody else wrote, say, or a library."""
+    asked = {endpoint.service for endpoint in load(folder).endpoints} - {""}
+    beside = {file for name in asked for file in KINDS[name].beside}
+    return sorted(beside.union(file for file in (folder / "given").glob("*") if file.is_file()))
 
 
 def write_source(folder, source):

@@ -24,13 +24,13 @@ class Afterwards(Rendezvous):
     async def answers(self):
         """Ask one after the other; the service must have been asked in the end."""
         for _ in range(3):
-            calls = self._calls(1)
+            calls = await self._calls(1)
             _, watch = await self._watched(calls, calls)
             if watch.missing:
                 raise Fault("did not ask", diagnosis.did_not_ask(calls[0], self.endpoint.service))
 
     async def _meeting(self, count, show):
-        calls = self._calls(count)
+        calls = await self._calls(count)
         race, watch = await self._watched(calls, [*calls, self.endpoint.call(0.0, self.service)], show)
         if fault := blocked(race, evidence.samples(race), self.rest):
             return Trial(fault)

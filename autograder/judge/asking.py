@@ -44,14 +44,29 @@ async def resting(app):
     return evidence.poller(evidence.samples(race))
 
 
-def blocked(race, looks, rest):
-    """The failing `Verdict` if the loop was blocked in this race by the app's own doing, else None."""
+def blocked(race, looks, rest, computes=False):
+    """The failing `Verdict` if the loop was blocked in this race by the app's own doing, else None.
+
+    With ``computes`` the app's threads have work to do, and a thread that keeps the GIL for it is told even if the loop
+    never stood still for long.
+    """
     stalls = evidence.stalls(race, looks, rest)
+    held = evidence.gil(looks, rest)
+    if (stalls and all(stall.held for stall in stalls)) or (computes and held and not stalls):
+        return _held(race, held or sum(stall.seconds for stall in stalls))
+    stalls = [stall for stall in stalls if not stall.held]
     if not stalls:
         return None
     named = next((stall.block for stall in stalls if stall.block is not None), None)
     line = named.line if named and named.in_app else None
     return Verdict("fail", "blocked", diagnosis.blocked(stalls, len(race.requests)), line)
+
+
+def _held(race, seconds):
+    """The failing `Verdict` for threads that compute, and keep the GIL while they do."""
+    place = max(race.busy, key=race.busy.get, default=None)
+    line = place[0] if place and place[3] == race.file else None
+    return Verdict("fail", "gil", diagnosis.gil(seconds, place, line), line)
 
 
 def served_in_turns(served, requests):

@@ -21,6 +21,20 @@ def blocked(stalls, requests):
     )
 
 
+def gil(seconds, place, line):
+    """A thread kept the GIL; ``place`` is where it computed, (line, code, function, file), if that was seen."""
+    who = ""
+    if line:
+        who = f" by line {line}: {place[1]} (in {place[2]})"
+    elif place:
+        who = f" by {place[2]}, in {place[3].replace(chr(92), '/').rpartition('/')[2]}"
+    return (
+        f"The work is in a thread, and the event loop still waited for it: {seconds:.2f} s of computing were done"
+        f"{who} while the loop wanted to go on. Only one thread of a process runs Python at a time: the one that has the GIL. "
+        "This work does not let go of it. Give it to another process, with a ProcessPoolExecutor."
+    )
+
+
 def one_at_a_time():
     return (
         "The event loop stays free, but the requests are served one at a time: each begins when the one before "

@@ -26,6 +26,7 @@ KINDS = (
     "few at a time",
     "one after the other",
     "did not ask",
+    "gil",
     "asked again",
     # of lists of findings, and of tests (see `written`)
     "nothing named",
@@ -41,6 +42,8 @@ KINDS = (
 )
 KEYS = {"id", "file", "title", "request", "answer", "points", "service", "asks", "requests", "starter"}
 KEYS |= {"afterwards", "keeps", "mix", "accepted", "wrong"}
+KEYS |= {"job", "meet"}
+MEETINGS = ("questions", "requests", "loop")
 RACED = 4  # requests of a race: asyncio.to_thread has cpus + 4 threads, so 5 on one core
 MOST_RACED = 60
 PARTS = ("answers", "concurrency")
@@ -85,6 +88,8 @@ class Endpoint:
     service: str = ""
     asks: int = 1
     requests: int = 0
+    job: str = ""
+    meet: str = "questions"
     starter: Wrong = Wrong("blocked")
     accepted: dict = field(default_factory=dict)
     wrong: dict = field(default_factory=dict)
@@ -132,8 +137,8 @@ class Endpoint:
         tokens = ()
         if service is not None:
             tokens = (token,) if self.asks == 1 else tuple(f"{token}-{i + 1}" for i in range(self.asks))
-            replies = [service.reply(token) for token in tokens]
-            values |= {"reply": replies[0], "replies": replies, "total": sum(replies)}
+            replies = [service.result(self.job, token) if self.job else service.reply(token) for token in tokens]
+            values |= {"reply": replies[0], "second": replies[-1], "replies": replies, "total": sum(replies)}
         method, _, path = self.request.partition(" ")
         return Call(method, path.format_map(values), _fill(self.answer, values), values["wait"], tokens)
 
@@ -250,6 +255,10 @@ def _endpoint(entry, shop=None):
         raise ValueError(f'request must begin with a method, as in "GET /tea", not {entry["request"]!r}')
     if entry.get("service", "") not in ("", *services.KINDS):
         raise ValueError(f"unknown service {entry['service']!r}; known are {', '.join(services.KINDS)}")
+    if entry.get("job") not in ((None,) if entry.get("service") != "work" else services.JOBS):
+        raise ValueError(f"with service = \"work\", and only then, job must be one of {', '.join(services.JOBS)}")
+    if entry.get("meet", "questions") not in MEETINGS:
+        raise ValueError(f"meet must be one of {', '.join(MEETINGS)}, not {entry['meet']!r}")
     if not 0 <= entry.get("requests", 0) <= MOST_RACED:
         raise ValueError(f"requests must be a number up to {MOST_RACED}, not {entry['requests']!r}")
     if set(entry["points"]) not in ({*PARTS}, {"concurrency"}):

@@ -1,6 +1,9 @@
 """The judge: PASS needs a proof, FAIL needs a certificate that was confirmed, all else is ERROR."""
 
 import asyncio
+import shutil
+import tempfile
+from pathlib import Path
 
 from .. import services
 from ..lab.racing import RacerGone
@@ -28,6 +31,7 @@ class Served:
         self.services = services
         self._app = None
         self._refused = None
+        self._folder = None
 
     async def __aenter__(self):
         return self
@@ -40,12 +44,13 @@ class Served:
         if self._refused:
             raise self._refused
         if self._app is None or not self._app.alive:
-            environment = {}
+            environment, beside = {}, []
             for name in self.services:
                 service = await asyncio.to_thread(services.get, name)
                 environment |= await asyncio.to_thread(service.fresh)
+                beside += service.beside
             # no more of our environment than it needs: there may be secrets in it
-            self._app = Server(self.file, environment, inherit=False)
+            self._app = Server(self._with(beside), environment, inherit=False)
             try:
                 await asyncio.to_thread(self._app.wait_until_ready)
             except AppError as error:
@@ -53,9 +58,22 @@ class Served:
                 raise
         return self._app
 
+    def _with(self, beside):
+        """The file to serve: where something of ours must lie beside it, a copy, because the learner may have changed theirs."""
+        if not beside:
+            return self.file
+        if self._folder is None:
+            self._folder = tempfile.TemporaryDirectory(prefix="course-app-", ignore_cleanup_errors=True)
+            for file in (*beside, self.file):
+                shutil.copy(file, self._folder.name)
+        return Path(self._folder.name) / Path(self.file).name
+
     async def stop(self):
         if self._app is not None:
             await asyncio.to_thread(self._app.stop)
+        if self._folder is not None:
+            self._folder.cleanup()
+            self._folder = None
 
 
 class Judge:

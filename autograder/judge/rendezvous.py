@@ -15,6 +15,7 @@ from .verdict import Fault, Trial, Verdict
 LOOK_EVERY = 0.005  # s
 PATIENCE = 0.5  # s without a newcomer before the rest is taken to be held back, at first
 LONGEST = 8.0  # s
+WORK = 5.0  # s that a piece of work is given beyond: it takes a tenth of one, but the machine may be busy
 TICKS = 10  # canaries that must be answered in that time: an app that is slow answers them slowly as well
 
 
@@ -28,15 +29,17 @@ class Rendezvous:
         self.patience = PATIENCE
         self.rest = None
 
-    def _calls(self, count):
-        calls = [self.endpoint.call(0.0, self.service) for _ in range(count)]
+    async def _calls(self, count):
+        # in threads: to know what is right may mean to do the same work
+        making = [asyncio.to_thread(self.endpoint.call, 0.0, self.service) for _ in range(count)]
+        calls = await asyncio.gather(*making)
         self.service.prepare([token for call in calls for token in call.tokens])
         return calls
 
     async def answers(self):
         """Ask one after the other, each time for something new."""
         for _ in range(3):
-            calls = self._calls(1)
+            calls = await self._calls(1)
             await ask(self.app, calls, ANSWER_LIMIT)
             if self.endpoint.keeps:
                 await self._again(calls)
@@ -61,11 +64,15 @@ class Rendezvous:
 
     async def warm_up(self):
         """Open connections, start the threads of pools, and import what is imported on first use."""
-        calls = self._calls(self.endpoint.raced)
-        await ask(self.app, calls, ANSWER_LIMIT)
+        calls = await self._calls(self.endpoint.raced)
+        await ask(self.app, calls, ANSWER_LIMIT + self._working(len(calls)))
         if self.endpoint.keeps:
             await self._again(calls[:1])
         self.rest = await resting(self.app)
+
+    def _working(self, count):
+        """Seconds that so many requests are given for work of their own."""
+        return WORK * count * self.endpoint.asks if self.service.computes else 0.0
 
     async def trial(self, show=False):
         """One meeting, or two of different size; a trial that shows nothing makes the next one more patient."""
@@ -78,25 +85,25 @@ class Rendezvous:
         return Trial(proved=proved)
 
     async def _meeting(self, count, show):
-        calls = self._calls(count)
-        meeting = Meeting(self.service, calls, self.patience)
+        calls = await self._calls(count)
+        meeting = Meeting(self.service, calls, self.patience, self.endpoint.meet)
         self.service.park()
         try:
             race = await ask(
                 self.app,
                 calls,
-                ANSWER_LIMIT + len(meeting.wanted) * 2 * self.patience,
+                ANSWER_LIMIT + len(meeting.wanted) * 2 * self.patience + self._working(count),
                 title=self.endpoint.route,
                 show=show,
                 beside=meeting.hold,
             )
         finally:
             self.service.release()
-        if fault := blocked(race, evidence.samples(race), self.rest):
+        if fault := blocked(race, evidence.samples(race), self.rest, self.service.computes):
             return Trial(fault)
         if skipped := meeting.skipped(race):
             return Trial(Verdict("fail", "did not ask", diagnosis.did_not_ask(skipped, self.endpoint.service)))
-        if meeting.all_met and meeting.overtaken and meeting.independent:
+        if meeting.proved:
             return Trial(proved=True)
         if meeting.in_turns:
             return Trial(self._in_turns(meeting.together, calls))
@@ -109,7 +116,8 @@ class Rendezvous:
         each = [len(together & set(call.tokens)) for call in calls]
         if self.endpoint.asks > 1 and set(each) == {1}:
             return Verdict("fail", "one after the other", diagnosis.one_after_the_other(self.endpoint.asks))
-        return served_in_turns(sum(each), len(calls) * self.endpoint.asks)
+        asked = 1 if self.endpoint.meet == "requests" else self.endpoint.asks
+        return served_in_turns(min(sum(each), len(calls) * asked), len(calls) * asked)
 
 
 class Meeting:
@@ -118,17 +126,20 @@ class Meeting:
     ``all_met``: all wanted tokens were held at one moment.  ``overtaken``: a canary was answered while they were.
     ``independent``: the request whose token came last was answered while the others were still held; False if it was
     not, although the loop was alive; None if that was not seen.  (To have asked is not yet to listen for the reply.)
+    ``passed``: the tokens that were overtaken by a canary while they were held.
     ``together``: the largest set of tokens that were held at one moment.  ``in_turns``: after a long quiet time with a
     loop that was alive, each newcomer came only after another had been let go.
     """
 
-    def __init__(self, service, calls, patience):
+    def __init__(self, service, calls, patience, meet="questions"):
         self.service = service
+        self.meet = meet
         self.calls = calls
         self.wanted = {token for call in calls for token in call.tokens}
         self.patience = patience
         self.all_met = self.overtaken = self.in_turns = False
         self.independent = None
+        self.passed = set()
         self.together = set()
         self.seen = set()
         self.held_at_last = set()
@@ -138,11 +149,17 @@ class Meeting:
         """Run beside a race, until all its requests are answered."""
         while race.began is None:
             await asyncio.sleep(LOOK_EVERY)
-        await self._wait_for_all(race)
+        if self.meet == "loop":
+            await self._let_each_go(race)
+        else:
+            await self._wait_for_all(race)
         if self.all_met:
-            await self._wait_for_canary(race)
-            await self._let_the_last_go(race)
-        elif not self._over(race):
+            self.overtaken = await self._canary_answered(race)
+            if self.service.computes:
+                await self._let_go_singly(race)
+            else:
+                await self._let_the_last_go(race)
+        elif not self._over(race) and self.meet != "loop":
             self.in_turns = self._ticks(race) >= TICKS
             await self._drain(race)
         # looked at first, so that whoever was answered by then was answered while it was held
@@ -157,6 +174,18 @@ class Meeting:
             if early and (not self.seen.issuperset(call.tokens) or self.held_at_last.intersection(call.tokens)):
                 return call
         return None
+
+    @property
+    def proved(self):
+        """True if what this kind of meeting must show was seen."""
+        if self.meet == "loop":
+            return self.passed >= self.wanted
+        return bool(self.all_met and self.overtaken and self.independent)
+
+    def _all_here(self, held):
+        if self.meet == "requests":
+            return all(any(token in held for token in call.tokens) for call in self.calls)
+        return self.wanted <= set(held)
 
     def _over(self, race):
         return race.end is not None or all(request.end is not None for request in race.requests)
@@ -173,7 +202,7 @@ class Meeting:
         self._since, seen = time.perf_counter(), 0
         while not any(request.end is not None for request in race.requests):
             held = self._held()
-            if self.wanted <= set(held):
+            if self._all_here(held):
                 self.all_met = True
                 return
             if len(held) != seen:
@@ -188,14 +217,45 @@ class Meeting:
         since = self._since - race.began
         return sum(c.answered and c.start >= since for c in race.canaries)
 
-    async def _wait_for_canary(self, race):
+    async def _canary_answered(self, race):
+        """True as soon as a canary that was sent from now on is answered, while nobody is let go."""
         met = time.perf_counter() - race.began
         deadline = time.perf_counter() + 2 * self.patience
         while time.perf_counter() < deadline and not self._over(race):
             if any(c.answered and c.start >= met for c in race.canaries):
-                self.overtaken = True
-                return
+                return True
             await asyncio.sleep(LOOK_EVERY)
+        return False
+
+    async def _let_each_go(self, race):
+        """Whoever comes is let go as soon as a canary was answered beside it; all need not come together."""
+        while not self._over(race):
+            held = self._held()
+            if not held:
+                await asyncio.sleep(LOOK_EVERY)
+                continue
+            if await self._canary_answered(race):
+                self.passed.update(held)
+            self.service.release(len(held))
+
+    async def _let_go_singly(self, race):
+        """One at a time, the newest first, and the next when that one has done its work: nobody else computes meanwhile."""
+        while not self._over(race):
+            held = self._held()
+            if not held:
+                await asyncio.sleep(LOOK_EVERY)
+                continue
+            answered = self._answered(race)
+            self.service.release(1, newest=True)
+            while self._answered(race) == answered and not set(self._held()) - set(held[:-1]):
+                if race.end is not None:
+                    return
+                await asyncio.sleep(LOOK_EVERY)
+            if len(held) > 1 and self._answered(race) > answered:
+                self.independent = True
+
+    def _answered(self, race):
+        return sum(request.end is not None for request in race.requests)
 
     async def _let_the_last_go(self, race):
         if len(self.wanted) > len(race.requests):

@@ -13,6 +13,7 @@ from .mysql import MySQL
 from .postgres import Postgres
 from .redis import Redis
 from .upstream import Upstream
+from .work import JOBS, Work
 
 KINDS = {
     "commands": Commands,
@@ -21,6 +22,7 @@ KINDS = {
     "postgres": Postgres,
     "redis": Redis,
     "upstream": Upstream,
+    "work": Work,
 }
 _running: dict[str, Service] = {}
 
@@ -39,4 +41,4 @@ def stop_all():
         _running.popitem()[1].stop()
 
 
-__all__ = ["KINDS", "Service", "ServiceError", "get", "stop_all"]
+__all__ = ["JOBS", "KINDS", "Service", "ServiceError", "get", "stop_all"]

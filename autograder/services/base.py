@@ -17,6 +17,9 @@ class Service(ABC):
     the service gives for a token; nobody can know it without asking the service.
     """
 
+    beside = ()  # files that lie beside an app which asks this service
+    computes = False  # True if the app itself must work on what the service gives it
+
     def __init__(self):
         self._secret = secrets.token_bytes(16)
 
