@@ -106,7 +106,9 @@ def _server_error(app, race, request, call):
     # a second loop in the running one leaves a coroutine unawaited as well, and says what is wrong by itself
     if error is None or error["type"] != "RuntimeError":
         _never_awaited(app)
-    if error and "coroutine" in error["message"] and "already awaited" not in error["message"]:
+    # these two are told of a coroutine for other reasons: it is awaited twice, or two use one connection
+    other = error and any(words in error["message"] for words in ("already awaited", "another coroutine"))
+    if error and "coroutine" in error["message"] and not other:
         raise Fault("missing await", diagnosis.missing_await(), line)
     if error:
         raise Fault("server error", diagnosis.server_error(call, error), line)
