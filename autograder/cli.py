@@ -54,7 +54,7 @@ def _build(args) -> int:
 def _grade(args) -> int:
     from autograder.classroom.grade import main
 
-    return main(args.paths, args.json)
+    return main(args.paths, args.json, args.isolation)
 
 
 def _bench_verdicts(args) -> int:
@@ -89,6 +89,14 @@ def parser() -> argparse.ArgumentParser:
         sub.set_defaults(run=run)
         return sub
 
+    def isolation(sub: argparse.ArgumentParser) -> None:
+        sub.add_argument(
+            "--isolation",
+            choices=("required", "namespaces", "user", "limits", "none"),
+            default="none",
+            help="refuse to grade with less; required is namespaces (default: the best that there is)",
+        )
+
     lab = command(commands, "lab", "open the course in JupyterLab", _lab)
     lab.add_argument("notebook", nargs="?", help="the notebook to open (default: lesson 00)")
     lab.add_argument("--no-browser", action="store_true", help="print the address instead of opening a browser")
@@ -103,6 +111,8 @@ def parser() -> argparse.ArgumentParser:
     grade = command(commands, "grade", "grade submissions of a lesson", _grade)
     grade.add_argument("paths", nargs="+", metavar="FILE_OR_FOLDER", help="notebooks, or folders of notebooks")
     grade.add_argument("--json", action="store_true", help="print one JSON object instead of text")
+
+    isolation(grade)
 
     bench = commands.add_parser("bench", help="measure the course itself", description="Measure the course itself.")
     benches = bench.add_subparsers(dest="bench", metavar="WHAT", required=True)

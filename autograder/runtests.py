@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from autograder.environment import ROOT, say
+from autograder.jail import bubblewrap
 from autograder.services import ServiceError, mysql
 from autograder.trouble import Trouble, recognise
 
@@ -43,6 +44,11 @@ PROGRAMS = (
         ("mariadb-server-core", "mariadb-client-core"),
         find_mysql,
         f"The tests of MySQL will fail. {mysql.NO_SERVER}",
+    ),
+    Program(
+        ("bubblewrap",),
+        lambda: bubblewrap.program() is not None,
+        "The tests of the jail will fail: they need bubblewrap, which is a package of every Linux distribution.",
     ),
 )
 

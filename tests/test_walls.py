@@ -1,4 +1,4 @@
-"""Imports run one way, downwards: classroom, judge, lab, services; the host stands alone."""
+"""Imports run one way, downwards: classroom, judge, lab, then services and the jail; the host stands alone."""
 
 import ast
 
@@ -6,9 +6,16 @@ import pytest
 
 from autograder import paths
 
-ROOM = {"classroom": 4, "judge": 3, "lab": 2, "services": 1}
+ROOM = {"classroom": 4, "judge": 3, "lab": 2, "services": 1, "jail": 1}
 # what runs by path in a process of its own, with nothing of the package in it
-ALONE = {"host/serve.py", "host/watch.py", "lab/racer.py", "services/upstream_server.py", "services/keeper.py"}
+ALONE = {
+    "host/serve.py",
+    "host/watch.py",
+    "jail/warm.py",
+    "lab/racer.py",
+    "services/upstream_server.py",
+    "services/keeper.py",
+}
 PACKAGE = paths.ROOT / "autograder"
 FILES = sorted(file.relative_to(PACKAGE).as_posix() for file in PACKAGE.rglob("*.py"))
 

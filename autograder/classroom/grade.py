@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from .. import paths
+from ..jail import levels
 from ..judge.exercise import load
 from ..judge.judge import Served
 from ..judge.kinds import judging
@@ -28,10 +29,11 @@ class Item:
 
 @dataclass
 class Result:
-    """The result for one submission; ``seconds`` is what grading it took."""
+    """The result for one submission; ``seconds`` is what grading it took, ``isolation`` how it was locked in."""
 
     path: str
     lesson: str | None
+    isolation: str = "none"
     points: float = 0
     max_points: float = 0
     seconds: float = 0.0
@@ -43,8 +45,11 @@ class Result:
         self.max_points += item.max_points
 
 
-def main(names, as_json=False):
-    """Grade files and folders of submissions.  Returns 0 if all have all points, 1 if not, 2 for bad input."""
+def main(names, as_json=False, isolation="none"):
+    """Grade files and folders of submissions, with the best isolation that there is, and none below ``isolation``.
+
+    Returns 0 if all have all points, 1 if not, 2 for bad input or too little isolation.
+    """
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # names and messages come from anywhere
@@ -55,7 +60,14 @@ def main(names, as_json=False):
         if not problems:
             print("There is no exercise notebook there.", file=sys.stderr)
         return 2
-    results = asyncio.run(_grade_all(files, quiet=as_json))
+    try:
+        found = levels.at_least(isolation)
+    except levels.TooLow as low:
+        print(low, file=sys.stderr)
+        return 2
+    if not as_json:
+        print(found.sentence, flush=True)
+    results = asyncio.run(_grade_all(files, found, quiet=as_json))
     if as_json:
         print(json.dumps({"submissions": [asdict(result) for result in results]}, indent=2))
     if problems:
@@ -88,21 +100,21 @@ def _lesson(file):
         return False
 
 
-async def _grade_all(files, quiet):
+async def _grade_all(files, found, quiet):
     results = []
     for file in files:
-        result = await grade(file)
+        result = await grade(file, found.jail)
         results.append(result)
         if not quiet:
             print(as_text(result), flush=True)
     return results
 
 
-async def grade(file):
-    """The `Result` for one notebook file; never raises for what a learner can have done to it."""
+async def grade(file, jail=None):
+    """The `Result` for one notebook file, its apps in ``jail``; never raises for what a learner can have done to it."""
     began = time.perf_counter()
     exercises = {folder.name: folder for folder in paths.exercises()}
-    result = Result(str(file), None)
+    result = Result(str(file), None, jail.level if jail else "none")
     try:
         submission = reading.read(file)
         result.lesson = _which(submission, exercises)
@@ -119,7 +131,7 @@ async def grade(file):
             result.add(Item("submission", 0, 0, "error", f"Not graded: {broken}"))
     else:
         for endpoints in exercise.files:
-            for item in await _file(submission, endpoints):
+            for item in await _file(submission, endpoints, jail):
                 result.add(item)
     result.seconds = round(time.perf_counter() - began, 3)
     return result
@@ -141,7 +153,7 @@ def _which(submission, exercises):
     )
 
 
-async def _file(submission, endpoints):
+async def _file(submission, endpoints, jail):
     """The items of the endpoints that stand in one file: it is served once for all of them."""
     text, remark = submission.app(endpoints[0])
     if text is None:
@@ -154,7 +166,7 @@ async def _file(submission, endpoints):
     with tempfile.TemporaryDirectory(prefix="course-grade-", ignore_cleanup_errors=True) as folder:
         file = Path(folder) / endpoints[0].file
         file.write_text(text, encoding="utf-8", errors="replace")
-        async with Served(file, endpoints[0].services) as served:
+        async with Served(file, endpoints[0].services, jail) as served:
             for endpoint in endpoints:
                 items += await _safely(judging(file, endpoint, served), endpoint, remark)
     return items

@@ -128,6 +128,20 @@ def reporting(app, tell, trace, state):
     return wrapped
 
 
+def where(sock):
+    """The port that a socket listens on; a Unix socket was made by our owner, who knows where it is."""
+    return {"port": sock.getsockname()[1]} if sock.family == socket.AF_INET else {}
+
+
+def local_socket():
+    """A socket on a free port of this machine."""
+    # asyncio turns Nagle's algorithm off only on sockets that name their protocol
+    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.bind(("127.0.0.1", 0))
+    return sock
+
+
 async def serve(app, sock, tell, state):
     import uvicorn
 
@@ -141,13 +155,14 @@ async def serve(app, sock, tell, state):
         await startup(sockets=sockets)
         if server.started:
             state["ready"] = True
-            tell(event="ready", port=sock.getsockname()[1], threads=state["threads"])
+            tell(event="ready", threads=state["threads"], **where(sock))
 
     server.startup = startup_then_tell
     await server.serve(sockets=[sock])
 
 
-def main(app_file):
+def main(app_file, sock=None):
+    """Serve the file, on ``sock`` if it is given (jail/warm.py has one)."""
     tell = Teller(os.dup(1))
     os.dup2(2, 1)
     lifeline = threading.Thread(target=die_with_owner, args=(tell,), name="course-lifeline", daemon=True)
@@ -166,12 +181,8 @@ def main(app_file):
         app = load(app_file, trace)
         import asyncio
 
-        # asyncio turns Nagle's algorithm off only on sockets that name their protocol
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as sock:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            sock.bind(("127.0.0.1", 0))
-            with asyncio.Runner(loop_factory=lambda: watch.watched_loop(turns)) as runner:
-                runner.run(serve(reporting(app, tell, trace, state), sock, tell, state))
+        with sock or local_socket() as sock, asyncio.Runner(loop_factory=lambda: watch.watched_loop(turns)) as runner:
+            runner.run(serve(reporting(app, tell, trace, state), sock, tell, state))
     except Failed as failed:
         tell(**failed.report)
         return 1

@@ -3,9 +3,11 @@
 import asyncio
 import shutil
 import tempfile
+from functools import partial
 from pathlib import Path
 
 from .. import services
+from ..jail.keeper import JailError
 from ..lab.racing import RacerGone
 from ..lab.server import AppError, Server
 from .afterwards import Afterwards
@@ -23,12 +25,13 @@ RETRIES = 3  # an ERROR is the machine's doing: it is tried again, this often at
 class Served:
     """One file, served when it is first asked for, and anew if it is gone; the names of ``services`` are those it asks.
 
-    An asynchronous context manager: leaving it ends the server.
+    An asynchronous context manager: leaving it ends the server.  It is started in ``jail``, if there is one.
     """
 
-    def __init__(self, file, services=()):
+    def __init__(self, file, services=(), jail=None):
         self.file = file
         self.services = services
+        self.jail = jail
         self._app = None
         self._refused = None
         self._folder = None
@@ -44,13 +47,15 @@ class Served:
         if self._refused:
             raise self._refused
         if self._app is None or not self._app.alive:
-            environment, beside = {}, []
+            environment, ports, beside = {}, [], []
             for name in self.services:
                 service = await asyncio.to_thread(services.get, name)
                 environment |= await asyncio.to_thread(service.fresh)
+                ports += service.ports
                 beside += service.beside
+            start = partial(self.jail.start, ports=ports) if self.jail else None
             # no more of our environment than it needs: there may be secrets in it
-            self._app = Server(self._with(beside), environment, inherit=False)
+            self._app = await asyncio.to_thread(Server, self._with(beside), environment, inherit=False, start=start)
             try:
                 await asyncio.to_thread(self._app.wait_until_ready)
             except AppError as error:
@@ -129,7 +134,7 @@ class Judge:
             if ended := [name for name, service in asked.items() if not service.alive]:
                 return Verdict("error", "", f"No verdict: the service that it asks ({ended[0]}) ended. Try again.")
             return fault.verdict
-        except (Unclear, RacerGone, services.ServiceError, OSError) as problem:
+        except (Unclear, RacerGone, services.ServiceError, JailError, OSError) as problem:
             return Verdict("error", "", f"No verdict: {problem}")
         finally:
             # an endpoint that failed may have left the app blocked, and the next item is not to suffer from it

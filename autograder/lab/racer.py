@@ -94,10 +94,9 @@ def own_waited():
 class Race:
     """One race: ``requests`` sent together, a canary at a time beside them, samples of the loop thread.
 
-    The order has ``id``, ``base`` (URL), ``requests`` (each ``key``, ``method``, ``path``, and at will
-    ``headers``, ``json``, ``at`` in seconds after the start), ``canary`` (a path or null),
-    ``canary_every`` and ``limit`` in seconds, and, if the server's loop thread is to be sampled, its ``pid`` and
-    ``watchers``, the ids of the threads there that are the host's own.
+    The order has ``id``, ``base`` (URL), ``socket`` (the path of a Unix socket, or null), ``requests`` (each ``key``,
+    ``method``, ``path``, and at will ``headers``, ``json``, ``at`` in seconds after the start), ``canary`` (a path or
+    null), ``canary_every`` and ``limit`` in seconds, and, if the server's threads are to be sampled, its ``pid``.
     """
 
     def __init__(self, order, tell):
@@ -148,9 +147,10 @@ class Race:
         # no certificates to load and no proxies: only servers of this machine are raced
         return httpx.AsyncClient(
             base_url=self.order["base"],
-            limits=httpx.Limits(keepalive_expiry=1),
+            transport=httpx.AsyncHTTPTransport(
+                uds=self.order.get("socket"), limits=httpx.Limits(keepalive_expiry=1), verify=NO_TLS, trust_env=False
+            ),
             timeout=None,
-            verify=NO_TLS,
             trust_env=False,
             headers={"accept-encoding": "identity"},
         )

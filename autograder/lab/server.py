@@ -41,12 +41,13 @@ class Server:
     """A running app: ``url``, ``pid`` (also the loop thread's id on Linux), ``file``; ``stop()`` ends it.
 
     ``environment`` adds variables to those that the app finds; without ``inherit`` it finds only those and what every
-    program needs.  Each of ``listeners`` is called with every report of the host (see `lab.reports`), in a thread of
-    this server; ``log`` is the tail of what the app printed, ``warnings`` the newest
-    of Python's RuntimeWarnings in it.
+    program needs.  ``start(file, environment)`` is what starts the process, in a jail say (`jail.keeper.Jail`); an app
+    that answers on a Unix socket has its path in ``socket``.  Each of ``listeners`` is called with every report of the
+    host (see `lab.reports`), in a thread of this server; ``log`` is the tail of what the app printed, ``warnings`` the
+    newest of Python's RuntimeWarnings in it.
     """
 
-    def __init__(self, file, environment=None, inherit=True):
+    def __init__(self, file, environment=None, inherit=True, start=None):
         self.file = Path(file).resolve()
         self.url = None
         self.watchers = []  # ids of the host's own threads, as it says
@@ -58,15 +59,9 @@ class Server:
         self._progress = None
         self._stopped = False
         self._question = 0
-        self.process = subprocess.Popen(
-            [sys.executable, "-I", str(HOST), str(self.file)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            cwd=self.file.parent,
-            env={**child_environment(inherit), **(environment or {})},
-            start_new_session=True,
-        )
+        environment = environment or {}
+        self.process = start(self.file, environment) if start else plain(self.file, environment, inherit)
+        self.socket = getattr(self.process, "socket", None)
         self._readers = [
             threading.Thread(target=self._read_reports, daemon=True),
             threading.Thread(target=self._read_log, daemon=True),
@@ -81,7 +76,7 @@ class Server:
 
     @property
     def pid(self):
-        return self.process.pid
+        return getattr(self.process, "app_pid", self.process.pid)
 
     @property
     def alive(self):
@@ -161,7 +156,11 @@ class Server:
                 continue
             event = report["event"]
             if event == "ready" and not self._settled.is_set():
-                self.url = f"http://127.0.0.1:{report['port']}"
+                if report["port"] is None and not self.socket:
+                    continue
+                if self.socket:
+                    report["threads"] = self.process.threads(report["threads"])
+                self.url = "http://127.0.0.1" if self.socket else f"http://127.0.0.1:{report['port']}"
                 self.watchers = report["threads"]
                 self._settled.set()
             elif event == "failed":
@@ -179,6 +178,19 @@ class Server:
         for data in iter(lambda: self.process.stderr.read1(65536), b""):
             self._log += data
             del self._log[:-LOG_LIMIT]
+
+
+def plain(file, environment, inherit):
+    """Start the process that serves a file, as one of our own."""
+    return subprocess.Popen(
+        [sys.executable, "-I", str(HOST), str(file)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=file.parent,
+        env={**child_environment(inherit), **environment},
+        start_new_session=True,
+    )
 
 
 NEEDED = {"PATH", "HOME", "USER", "LANG", "TZ", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "USERPROFILE", "APPDATA"}

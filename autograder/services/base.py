@@ -33,6 +33,11 @@ class Service(ABC):
         return self.environment
 
     @property
+    def ports(self):
+        """Ports of this machine that an app must reach and that `environment` does not name."""
+        return []
+
+    @property
     @abstractmethod
     def alive(self):
         """False once the service has ended."""

@@ -59,6 +59,10 @@ class SocketGate(Gate):
         self._thread.start()
 
     @property
+    def ports(self):
+        return [self.port]
+
+    @property
     def alive(self):
         return self._thread.is_alive()
 

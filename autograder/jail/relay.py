@@ -1,0 +1,133 @@
+"""Carries bytes between an app in its jail and the services that its exercise names.
+
+The jail has a network of its own, with nothing in it.  Its init opens a listener there for each service and hands it
+out to us: so a connection that the app makes arrives here, and is carried to the real service.
+"""
+
+import contextlib
+import selectors
+import socket
+import threading
+
+CHUNK = 1 << 16
+QUEUE = 1 << 20  # bytes that wait for a slow reader before its partner is read no further
+
+
+class Relay:
+    """One thread that carries all connections of all apps of this process."""
+
+    def __init__(self):
+        self._selector = selectors.DefaultSelector()
+        self._wake, wakened = socket.socketpair()
+        wakened.setblocking(False)
+        self._todo = []
+        self._lock = threading.Lock()
+        self._selector.register(wakened, selectors.EVENT_READ, lambda _: self._work(wakened))
+        self._thread = threading.Thread(target=self._run, name="jail-relay", daemon=True)
+        self._thread.start()
+
+    def carry(self, listener, address):
+        """Take connections from ``listener`` to ``address`` until `drop`."""
+        listener.setblocking(False)
+        self._do(
+            lambda: self._selector.register(listener, selectors.EVENT_READ, lambda _: self._accept(listener, address))
+        )
+
+    def drop(self, listener):
+        """Close a listener; connections that it brought live until one of their ends closes."""
+
+        def close():
+            with contextlib.suppress(KeyError, ValueError):
+                self._selector.unregister(listener)
+            listener.close()
+
+        self._do(close)
+
+    def _do(self, work):
+        with self._lock:
+            self._todo.append(work)
+        self._wake.send(b"x")
+
+    def _work(self, wakened):
+        wakened.recv(CHUNK)
+        with self._lock:
+            todo, self._todo = self._todo, []
+        for work in todo:
+            work()
+
+    def _run(self):
+        while True:
+            for key, events in self._selector.select():
+                with contextlib.suppress(OSError, KeyError, ValueError):
+                    key.data(events)
+
+    def _accept(self, listener, address):
+        near, _ = listener.accept()
+        near.setblocking(False)
+        far = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        far.setblocking(False)
+        for end in (near, far):
+            end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        far.connect_ex(address)
+        Pair(self._selector, near, far)
+
+
+class Pair:
+    """Two ends of one connection."""
+
+    def __init__(self, selector, near, far):
+        self.selector = selector
+        self.ends = (near, far)
+        self.waiting = {near: bytearray(), far: bytearray()}  # bytes to be written to that end
+        self.ended = set()  # ends that will send no more
+        self.shut = set()  # ends that have been told that no more will come
+        for end in self.ends:
+            selector.register(end, selectors.EVENT_READ, lambda events, end=end: self.turn(end, events))
+
+    def turn(self, end, events):
+        other = self.ends[1 - self.ends.index(end)]
+        try:
+            if events & selectors.EVENT_WRITE and self.waiting[end]:
+                del self.waiting[end][: end.send(self.waiting[end])]
+            if events & selectors.EVENT_READ and end not in self.ended:
+                data = end.recv(CHUNK)
+                if data:
+                    self.waiting[other] += data
+                    with contextlib.suppress(BlockingIOError):
+                        del self.waiting[other][: other.send(self.waiting[other])]
+                else:
+                    self.ended.add(end)
+        except BlockingIOError:
+            pass
+        except OSError as problem:
+            if problem.errno != 107 or end is self.ends[1]:  # not connected yet is no end
+                return self.close()
+        for one, partner in (self.ends, self.ends[::-1]):
+            if partner in self.ended and not self.waiting[one] and one not in self.shut:
+                self.shut.add(one)
+                with contextlib.suppress(OSError):
+                    one.shutdown(socket.SHUT_WR)
+        if len(self.shut) == 2:
+            return self.close()
+        self.watch()
+
+    def watch(self):
+        for one, partner in (self.ends, self.ends[::-1]):
+            events = selectors.EVENT_WRITE if self.waiting[one] else 0
+            if one not in self.ended and len(self.waiting[partner]) < QUEUE:
+                events |= selectors.EVENT_READ
+            known = one in self.selector.get_map()
+            if events and known:
+                key = self.selector.get_key(one)
+                if key.events != events:
+                    self.selector.modify(one, events, key.data)
+            elif events:
+                self.selector.register(one, events, lambda seen, one=one: self.turn(one, seen))
+            elif known:
+                self.selector.unregister(one)
+
+    def close(self):
+        for end in self.ends:
+            with contextlib.suppress(KeyError, ValueError):
+                self.selector.unregister(end)
+            end.close()
