@@ -331,6 +331,7 @@ async def run(app, requests, *, title, show=False, limit=LIMIT, sample=False, be
     drawing = live.Drawing(result) if show and live.possible() else None
     order = {
         "base": app.url,
+        "socket": app.socket,
         "requests": requests,
         "canary": canary_path(),
         "canary_every": CANARY_EVERY,
