@@ -86,7 +86,7 @@ def _panel(axes, race, now, span, title=None, names=True):
     rows = len(race.requests)
     for row, request in enumerate(sorted(race.requests, key=_answered)):
         _request(axes, row, request, now, span)
-    _canaries(axes, rows + 0.6, race, now)
+    _canaries(axes, rows + 0.6, race, now, span)
     _loop(axes, rows + 1.9, race, now, span)
     axes.set_ylim(rows + 3.15, -0.7)
     axes.set_xlim(0, span)
@@ -154,7 +154,7 @@ def _request(axes, row, request, now, span):
         axes.text(min(end, span * 0.93), row, " " + label, va="center", ha="left", fontsize=8)
 
 
-def _canaries(axes, row, race, now):
+def _canaries(axes, row, race, now, span):
     good, late = [], []
     for canary in race.canaries:
         end = canary.end if canary.end is not None else now
@@ -173,7 +173,7 @@ def _canaries(axes, row, race, now):
     if late:
         start, seconds = max(late, key=lambda piece: piece[1])
         axes.text(
-            start + seconds / 2,
+            max(start + seconds / 2, span * 0.09),  # a word over a short stretch at the left edge stays inside
             row,
             f"waited {seconds:.2f} s",
             va="center",
