@@ -63,6 +63,12 @@ def _bench_verdicts(args) -> int:
     return main(args.rounds, args.hogs, args.exercise, args.quota, args.minutes, args.compare)
 
 
+def _site(args) -> int:
+    from autograder.site.pages import main
+
+    return main(args.to)
+
+
 def _class_new(args) -> int:
     from autograder.classroom.teacher import main
 
@@ -135,6 +141,9 @@ def parser() -> argparse.ArgumentParser:
     new = command(classes, "new", "make a teacher's nbgrader course folder", _class_new)
     new.add_argument("folder", metavar="FOLDER", help="the folder to make")
 
+    site = command(commands, "site", "build the course as a static site", _site)
+    site.add_argument("--to", metavar="FOLDER", help="the folder to build it in (default: .build/site)")
+
     lock = command(commands, "lock", "maintainers: pin the packages anew", _lock)
     lock.add_argument(
         "--check", action="store_true", help="change nothing, fail when pyproject.toml and the locks disagree"
@@ -163,7 +172,7 @@ def main(argv: list[str] | None = None, from_clone: bool = False) -> int:
         if from_clone and os.environ.get("COURSE_ENVIRONMENT") != "ready":
             from autograder import environment
 
-            return environment.enter("test" if args.command == "test" else "course", argv)
+            return environment.enter("test" if args.command in ("test", "site") else "course", argv)
         return args.run(args)
     except Trouble as trouble:
         print(trouble, file=sys.stderr)

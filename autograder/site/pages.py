@@ -1,0 +1,85 @@
+"""Puts the pages together and has Sphinx make the site."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+
+from .. import paths
+from . import executed, moving
+
+SOURCES = paths.ROOT / "docs" / "site"
+BUILT = paths.ROOT / ".build" / "site"
+# The pages about the course, in the order of the menu; what is not there yet is left out.
+DOCS = ("teaching", "verdicts", "troubleshooting", "exercises")
+
+
+def main(target=None):
+    """Build the site and say where it is.  Returns an exit code."""
+    target = Path(target).resolve() if target else BUILT
+    code = build(target)
+    if code == 0:
+        print(f"The site is built. Open {target / 'index.html'}, or publish the folder as it is.")
+    return code
+
+
+def build(target, run=lambda folder: True):
+    """Build the site in the folder ``target``; ``run`` says of a lesson's folder whether it is executed."""
+    work = target.with_name(target.name + "-work")
+    for folder in (target, work):
+        shutil.rmtree(folder, ignore_errors=True)
+    source = work / "source"
+    shutil.copytree(SOURCES, source)
+    assemble(source, run)
+    done = subprocess.run(
+        [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-b", "html", "-d", work / "trees", source, target]
+    )
+    if done.returncode == 0:
+        shutil.rmtree(work)
+    return done.returncode
+
+
+def assemble(source, run):
+    """Fill the folder of sources: lessons with their outputs, the pages in docs/, the race that moves."""
+    pictures = source / "_static" / "races"
+    pictures.mkdir(parents=True)
+    menu = []
+    for folder in sorted(paths.NOTEBOOKS.glob("[0-9][0-9]_*")):
+        file = folder / f"lesson_{folder.name}.ipynb"
+        if not file.is_file():
+            continue
+        node = executed.executed(file) if run(folder.name) else nbformat.read(file, 4)
+        executed.pictures_apart(node, pictures, "../_static/races")
+        (source / folder.name).mkdir()
+        nbformat.write(node, source / folder.name / file.name)
+        menu.append(f"{folder.name[:2]} {title(node)} <{folder.name}/{file.stem}>")
+    for name in DOCS:
+        file = paths.ROOT / "docs" / f"{name}.md"
+        if file.is_file():
+            (source / file.name).write_text(inside(file.read_text(encoding="utf-8")), encoding="utf-8")
+    docs = [name for name in DOCS if (source / f"{name}.md").is_file()]
+    index = source / "index.md"
+    text = index.read_text(encoding="utf-8")
+    for mark, value in (("LESSONS", "\n".join(menu)), ("DOCS", "\n".join(docs)), ("RACES", moving.page())):
+        text = text.replace(f"@{mark}@", value)
+    index.write_text(text, encoding="utf-8")
+
+
+def title(node):
+    """The first-level heading of a notebook, as plain text."""
+    heading = next(re.search(r"^# (.+)$", cell.source, re.M) for cell in node.cells if cell.cell_type == "markdown")
+    return heading[1].replace("`", "")
+
+
+def inside(text):
+    """A page of docs/ as a page of the site: links to files that are no pages there become their text."""
+
+    def link(found):
+        words, goal = found[1], found[2].split("#")[0]
+        kept = "://" in goal or not goal or (goal.endswith(".md") and goal[:-3] in DOCS)
+        return found[0] if kept else words
+
+    return re.sub(r"(?<!!)\[([^\]]+)\]\(([^)\s]+)\)", link, text)
