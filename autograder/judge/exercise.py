@@ -39,6 +39,7 @@ KINDS = (
     "accuses honest apps",
     "misses blocking apps",
     "not the same twice",
+    "never ends",
 )
 KEYS = {"id", "file", "title", "request", "answer", "points", "service", "asks", "requests", "starter"}
 KEYS |= {"afterwards", "keeps", "mix", "accepted", "wrong"}
@@ -214,7 +215,7 @@ def load(folder):
             endpoints = tuple(replace(endpoint, beside=needed) for endpoint in endpoints)
             single = tuple(endpoint for endpoint in endpoints if not endpoint.mix)
             endpoints = tuple(replace(endpoint, mix=single) if endpoint.mix else endpoint for endpoint in endpoints)
-        texts = tuple(written(entry, _told) for entry in data.get("written", ()))
+        texts = tuple(written(entry, data["lesson"], _told) for entry in data.get("written", ()))
         return Exercise(data["lesson"], data["title"], endpoints, Path(folder), shop, texts)
     except KeyError as error:
         raise ExerciseError(f"{file.name} in {Path(folder).name} lacks {error}.") from None

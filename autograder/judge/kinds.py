@@ -2,6 +2,7 @@
 
 from .findings import FindingsJudge
 from .judge import Judge
+from .mutation import MutationJudge
 from .written import Written
 
 
@@ -9,4 +10,4 @@ def judging(file, task, served=None):
     """The judge of ``task`` for the learner's ``file``; its ``certain(part)`` gives the `Verdict` on a part."""
     if not isinstance(task, Written):
         return Judge(file, task, served)
-    return FindingsJudge(file, task)
+    return (FindingsJudge if task.kind == "findings" else MutationJudge)(file, task)

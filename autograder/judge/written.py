@@ -23,6 +23,7 @@ class Written:
     file: str
     title: str
     points: dict
+    lesson: str
     service: str = ""
     starter: object = None
     blockers: tuple = ()
@@ -55,8 +56,8 @@ class Written:
         return f"{self.id}_{part}"
 
 
-def written(entry, told):
-    """The `Written` of one table; ``told`` reads what a wrong answer must be told.  Raises `ValueError`, `KeyError`."""
+def written(entry, lesson, told):
+    """The `Written` of one table of ``lesson``; ``told`` reads what a wrong answer must be told.  Raises `ValueError`, `KeyError`."""
     unknown = set(entry) - KEYS
     if unknown:
         raise ValueError(f"unknown key {sorted(unknown)[0]!r} in a written task; known are {', '.join(sorted(KEYS))}")
@@ -67,6 +68,7 @@ def written(entry, told):
     return Written(
         **{
             **entry,
+            "lesson": lesson,
             "starter": told("the starter", entry["starter"]),
             "blockers": tuple(entry.get("blockers", ())),
             "on_the_way": tuple(entry.get("on_the_way", ())),

@@ -1,0 +1,2 @@
+def test_quotes(address):
+    assert address

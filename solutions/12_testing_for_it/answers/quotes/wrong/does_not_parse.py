@@ -1,0 +1,2 @@
+async def test_quotes(url, supplier)
+    await supplier.hold()

@@ -1,0 +1,2 @@
+async def check_quotes(url, supplier):
+    await supplier.hold()

@@ -1,0 +1,21 @@
+"""requests in asyncio.to_thread."""
+
+import asyncio
+import os
+
+import requests
+from fastapi import FastAPI
+
+SUPPLIER = os.environ["UPSTREAM_URL"]
+app = FastAPI()
+
+
+@app.get("/quotes/{token}")
+async def quote(token: str):
+    response = await asyncio.to_thread(requests.get, f"{SUPPLIER}/items/{token}")
+    return {"item": token, "price": response.json()["price"]}
+
+
+@app.get("/health")
+async def health():
+    return {"ok": True}
