@@ -12,6 +12,8 @@ ALONE = {
     "host/serve.py",
     "host/watch.py",
     "jail/warm.py",
+    "judge/gate_server.py",
+    "judge/run_test.py",
     "lab/racer.py",
     "services/upstream_server.py",
     "services/keeper.py",

@@ -14,6 +14,7 @@ from .exercise import Exercise, ExerciseError, load
 from .findings import remarks
 from .judge import Served
 from .kinds import judging
+from .mutation import rehearsed
 from .verdict import Verdict
 from .waiting import WAIT
 
@@ -30,6 +31,7 @@ class Checks:
 
     def __init__(self, exercise: Exercise):
         self._exercise = exercise
+        self._judges = {}
 
     async def answers(self, name):
         """Raise `NotYet` unless the endpoint's app, as saved by its %%app cell, answers rightly."""
@@ -61,9 +63,24 @@ class Checks:
         for remark in remarks(Path(task.file).read_text(encoding="utf-8"), Path.cwd()):
             print(remark)
 
+    async def rehearse(self, name):
+        """Run a test once against each app that lies beside the notebook, and print what it does to them."""
+        task = self._exercise.endpoint(name)
+        if not Path(task.file).is_file():
+            raise NotYet(_missing(task))
+        right, lines = await rehearsed(task, Path.cwd())
+        print("\n".join(lines))
+        if not right:
+            raise NotYet("the test must pass for the honest apps and fail for the others.")
+        print("The test knows these apps apart. The hidden ones are more, and each is tried twice.")
+
     async def score(self, name, part):
         """The hidden test of what is graded in parts: print the verdict, return the points, which nbgrader takes."""
-        verdict = await self._judge(name).certain(part)
+        # the parts of a text are decided together: its judge is kept for the next part
+        text = self._exercise.endpoint(name).file
+        key = (name, Path(text).read_bytes() if Path(text).is_file() else None)
+        judge = self._judges.setdefault(key, self._judge(name))
+        verdict = await judge.certain(part)
         print(verdict.diagnosis)
         return verdict.points(self._exercise.endpoint(name).points[part])
 
@@ -80,9 +97,10 @@ class Checks:
             file = Path(endpoints[0].file)
             async with Served(file, endpoints[0].services) as served:
                 for endpoint in endpoints:
+                    judge = judging(file, endpoint, served)
                     for part in endpoint.parts:
                         if file.is_file():
-                            verdict = await judging(file, endpoint, served).certain(part)
+                            verdict = await judge.certain(part)
                         else:
                             verdict = Verdict("fail", "does not start", _missing(endpoint))
                         worth = endpoint.points[part]

@@ -78,6 +78,22 @@ async def tried(test, conftest, apps, twice=True, told=lambda app, run: None):
     return runs
 
 
+async def rehearsed(task, folder):
+    """(whether all is right, lines that say so) for the test in ``folder``, tried once on the apps that lie beside it."""
+    files = sorted([*folder.glob("honest_*.py"), *folder.glob("blocking_*.py")])
+    apps = [App(file, file.name.startswith("honest"), file.name) for file in files]
+    runs = await tried(folder / task.file, folder / "conftest.py", apps, twice=False)
+    lines, right = [], True
+    for app in apps:
+        for run in runs.get(app, ()):
+            wanted = PASSED if app.honest else FAILED
+            right = right and run.result == wanted
+            mark = "right" if run.result == wanted else "WRONG"
+            reason = "" if run.result == PASSED else f"  ({run.reason})"
+            lines.append(f"{mark}  {app.says:22} {run.result} after {run.seconds:.1f} s{reason}")
+    return right, lines
+
+
 def results(runs, app):
     return [run.result for run in runs.get(app, ())]
 
