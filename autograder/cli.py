@@ -75,6 +75,12 @@ def _class_new(args) -> int:
     return main(args.folder)
 
 
+def _class_grade(args) -> int:
+    from autograder.classroom.klass import main
+
+    return main(args.folder, args.lessons, args.workers, args.isolation, args.cluster, args.force)
+
+
 def _lock(args) -> int:
     from autograder.locks import main
 
@@ -143,6 +149,14 @@ def parser() -> argparse.ArgumentParser:
 
     site = command(commands, "site", "build the course as a static site", _site)
     site.add_argument("--to", metavar="FOLDER", help="the folder to build it in (default: .build/site)")
+
+    collected = command(classes, "grade", "grade what nbgrader collected", _class_grade)
+    collected.add_argument("folder", metavar="FOLDER", help="the nbgrader course folder")
+    collected.add_argument("lessons", nargs="*", metavar="LESSON", help="only these (default: all that are there)")
+    collected.add_argument("--workers", type=_at_least_one, metavar="N", help="so many at a time (default: 3 a CPU)")
+    collected.add_argument("--cluster", metavar="ADDRESS", help="grade on the workers of this Dask scheduler")
+    collected.add_argument("--force", action="store_true", help="judge everything anew")
+    isolation(collected)
 
     lock = command(commands, "lock", "maintainers: pin the packages anew", _lock)
     lock.add_argument(

@@ -110,14 +110,17 @@ async def _grade_all(files, found, quiet):
     return results
 
 
-async def grade(file, jail=None):
-    """The `Result` for one notebook file, its apps in ``jail``; never raises for what a learner can have done to it."""
+async def grade(file, jail=None, lesson=None):
+    """The `Result` for one notebook file, its apps in ``jail``; never raises for what a learner can have done to it.
+
+    ``lesson`` is what it was handed in for, where that is known: then it need not, and cannot, say so itself.
+    """
     began = time.perf_counter()
     exercises = {folder.name: folder for folder in paths.exercises()}
-    result = Result(str(file), None, jail.level if jail else "none")
+    result = Result(str(file), lesson, jail.level if jail else "none")
     try:
         submission = reading.read(file)
-        result.lesson = _which(submission, exercises)
+        result.lesson = lesson or _which(submission, exercises)
         exercise = load(exercises[result.lesson])
     except reading.Broken as broken:
         meant = next((name for name in exercises if Path(file).name.startswith(f"exercise_{name}")), None)

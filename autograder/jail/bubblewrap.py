@@ -34,13 +34,7 @@ def command(place, folders=()):
             words += ["--cap-add", right]
     else:
         words += ["--unshare-user", "--cap-add", "ALL"]
-    for path in SYSTEM:
-        if os.path.islink(path):
-            words += ["--symlink", os.readlink(path), path]
-        elif os.path.isdir(path):
-            words += ["--ro-bind", path, path]
-    for name in SETTINGS:
-        words += ["--ro-bind-try", f"/etc/{name}", f"/etc/{name}"]
+    words += system()
     words += ["--dev", "/dev", "--bind", "/proc", "/proc", "--tmpfs", place]
     ours = {path: path for path in [*pythons(), str(HERE.parent / "host"), str(HERE / "warm.py")]}
     for path, name in {**ours, **shown(place, folders)}.items():
@@ -48,6 +42,28 @@ def command(place, folders=()):
             words += ["--dir", str(parent)]  # left to itself bubblewrap makes them for root's eyes only
         words += ["--ro-bind", path, name]
     words += ["--remount-ro", "/dev", "--remount-ro", place, "--remount-ro", "/", "--chdir", "/", "--"]
+    return words
+
+
+def alone(place):
+    """What to put before a command that is locked in by itself: the read-only root, and ``place`` to write in."""
+    words = [program(), "--unshare-all", "--die-with-parent", "--cap-drop", "ALL", *system()]
+    words += ["--dev", "/dev", "--proc", "/proc"]
+    for path in pythons():
+        words += ["--ro-bind", path, path]
+    return [*words, "--bind", place, place, "--remount-ro", "/", "--chdir", os.path.join(place, "work"), "--"]
+
+
+def system():
+    """Words that show the system's programs and libraries, and what they look up."""
+    words = []
+    for path in SYSTEM:
+        if os.path.islink(path):
+            words += ["--symlink", os.readlink(path), path]
+        elif os.path.isdir(path):
+            words += ["--ro-bind", path, path]
+    for name in SETTINGS:
+        words += ["--ro-bind-try", f"/etc/{name}", f"/etc/{name}"]
     return words
 
 

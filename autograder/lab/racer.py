@@ -310,7 +310,16 @@ def kill_group(pid):
         pass
 
 
+def keep_private():
+    """No process of our own user, an app say, may take our pipes from /proc; only Linux can be told so."""
+    if sys.platform.startswith("linux"):
+        import ctypes
+
+        ctypes.CDLL(None).prctl(4, 0)  # PR_SET_DUMPABLE
+
+
 if __name__ == "__main__":
+    keep_private()
     if hasattr(signal, "SIGINT"):
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the notebook; it tells us to cancel
     asyncio.run(Racer().main())

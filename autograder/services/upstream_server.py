@@ -102,4 +102,13 @@ async def main():
         await uvicorn.Server(config).serve(sockets=[sock])
 
 
+def keep_private():
+    """No process of our own user, an app say, may take our pipes from /proc; only Linux can be told so."""
+    if sys.platform.startswith("linux"):
+        import ctypes
+
+        ctypes.CDLL(None).prctl(4, 0)  # PR_SET_DUMPABLE
+
+
+keep_private()
 asyncio.run(main())

@@ -1,0 +1,91 @@
+"""The one writer of nbgrader's gradebook and of its folder ``autograded``: nbgrader's own converter, fed with verdicts."""
+
+import glob
+import logging
+import os
+import sys
+from pathlib import Path
+
+from nbconvert.writers import FilesWriter
+from nbgrader.api import Gradebook
+from nbgrader.converters import Autograde
+from nbgrader.converters.base import NbGraderException
+from nbgrader.coursedir import CourseDirectory
+from traitlets.config import Config, PyFileConfigLoader
+
+from . import settings
+
+
+class CourseError(Exception):
+    """A folder cannot be used as an nbgrader course; the message says why."""
+
+
+class Course:
+    """A teacher's course folder."""
+
+    def __init__(self, folder, isolation="none"):
+        self.folder = Path(folder).resolve()
+        if not (self.folder / "nbgrader_config.py").is_file():
+            raise CourseError(f"{folder} is no nbgrader course: it has no nbgrader_config.py. Make one with: class new")
+        # nbgrader runs alembic from PATH
+        os.environ["PATH"] = os.path.join(sys.prefix, "bin") + os.pathsep + os.environ.get("PATH", "")
+        self.config = PyFileConfigLoader("nbgrader_config.py", path=str(self.folder)).load_config()
+        if "autograde_preprocessors" not in self.config.Autograde:
+            settings.apply(self.config)
+        if isolation != "none":
+            self.config.JudgeApps.isolation = isolation
+        self.isolation = self.config.JudgeApps.get("isolation", "none")
+        self.config.CourseDirectory.root = str(self.folder)
+        self.paths = CourseDirectory(config=self.config)
+
+    def lessons(self):
+        """The assignments that have been generated: the gradebook knows their cells."""
+        with Gradebook(self.paths.db_url, self.paths.course_id) as book:
+            return sorted(assignment.name for assignment in book.assignments)
+
+    def items(self, lesson):
+        """{notebook: ids of its graded code cells} of an assignment, as the gradebook has them."""
+        with Gradebook(self.paths.db_url, self.paths.course_id) as book:
+            notebooks = book.find_assignment(lesson).notebooks
+            return {n.name: {cell.name for cell in n.grade_cells if cell.cell_type == "code"} for n in notebooks}
+
+    def handed_in(self, lesson):
+        """{student: folder} of all submissions of a lesson."""
+        pattern = self.paths.format_path(self.paths.submitted_directory, "*", lesson)
+        return {Path(path).parent.name: Path(path) for path in sorted(glob.glob(pattern)) if os.path.isdir(path)}
+
+    def is_written(self, lesson, student):
+        """True if nbgrader's folder of graded submissions has this one, and it is not older than what was handed in."""
+        graded = self.paths.format_path(self.paths.autograded_directory, student, lesson)
+        handed = self.paths.format_path(self.paths.submitted_directory, student, lesson)
+        if not glob.glob(os.path.join(glob.escape(graded), "*.ipynb")):
+            return False
+        return self.paths.get_existing_timestamp(graded) == self.paths.get_existing_timestamp(handed)
+
+
+class Writer(Autograde):
+    """nbgrader's autograde for one student at a time, with verdicts that are there already."""
+
+    @classmethod
+    def of(cls, course, lesson, verdicts):
+        """The writer of a lesson; ``verdicts(file, lesson)`` gives the result for a submitted file."""
+        config = Config(course.config)
+        # a plain function: traitlets copies what is in a config, and with a method its whole object
+        config.JudgeApps.verdicts = lambda file, ours: verdicts(file, ours)
+        config.CourseDirectory.assignment_id = lesson
+        config.Autograde.force = True
+        writer = cls(coursedir=CourseDirectory(config=config), config=config)
+        writer.log = logging.getLogger("autograder.nbgrader")
+        writer.writer = FilesWriter(parent=writer, config=writer.config)
+        writer.exporter = writer.exporter_class(parent=writer, config=writer.config)
+        return writer
+
+    def write(self, student):
+        """Grade one student.  Raises `NbGraderException` if nbgrader cannot read what was handed in."""
+        self._sanitizing = True  # a submission that failed half-way leaves it behind
+        self.coursedir.student_id = glob.escape(student)
+        self.init_notebooks()
+        self.convert_notebooks()
+
+
+__all__ = ["Course", "CourseError", "NbGraderException", "Writer"]

@@ -1,0 +1,45 @@
+"""What has been judged, and what has been written into the gradebook: a small SQLite file, safe to kill at any moment."""
+
+import json
+import sqlite3
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS verdicts (key TEXT PRIMARY KEY, result TEXT NOT NULL, at TEXT DEFAULT CURRENT_TIMESTAMP);
+CREATE TABLE IF NOT EXISTS written (
+    lesson TEXT, student TEXT, key TEXT NOT NULL, at TEXT DEFAULT CURRENT_TIMESTAMP, PRIMARY KEY (lesson, student)
+);
+"""
+
+
+class Store:
+    """Verdicts by key, and the key with which each submission was written.  One process at a time owns it."""
+
+    def __init__(self, file):
+        self._base = sqlite3.connect(file, timeout=1, isolation_level=None, check_same_thread=False)
+        self._base.executescript(SCHEMA)
+        # held until we end, however we end: a second coordinator is refused at once
+        self._base.execute("PRAGMA locking_mode = EXCLUSIVE")
+        self._base.execute("BEGIN EXCLUSIVE")
+        self._base.execute("COMMIT")
+
+    def result(self, key):
+        """The result that was kept for a key, or None."""
+        row = self._base.execute("SELECT result FROM verdicts WHERE key = ?", [key]).fetchone()
+        return json.loads(row[0]) if row else None
+
+    def keep(self, key, result):
+        """Keep a result; it is on the disk when this returns."""
+        self._base.execute("INSERT OR REPLACE INTO verdicts (key, result) VALUES (?, ?)", [key, json.dumps(result)])
+
+    def written(self, lesson):
+        """{student: key} of what the gradebook has."""
+        return dict(self._base.execute("SELECT student, key FROM written WHERE lesson = ?", [lesson]))
+
+    def wrote(self, lesson, student, key):
+        """Remember that the gradebook has this student's grade."""
+        self._base.execute(
+            "INSERT OR REPLACE INTO written (lesson, student, key) VALUES (?, ?, ?)", [lesson, student, key]
+        )
+
+    def close(self):
+        self._base.close()

@@ -1,0 +1,12 @@
+"""Keeps a process's memory and open files from other processes of the same user."""
+
+import ctypes
+import sys
+
+PR_SET_DUMPABLE = 4
+
+
+def keep_private():
+    """No process of our own user may look into this one or take its pipes from /proc; only Linux can be told so."""
+    if sys.platform.startswith("linux"):
+        ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0)
