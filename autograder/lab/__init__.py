@@ -12,6 +12,7 @@ Imports run downwards only: the lab knows nothing of exercises, points or verdic
 import types
 
 from .live import side_by_side
+from .load import Load, load
 from .loops import allow_asyncio_run
 from .predictions import Prediction, predict
 from .races import Race, race
@@ -20,12 +21,14 @@ from .timeline import draw
 
 __all__ = [
     "AppError",
+    "Load",
     "Prediction",
     "Race",
     "Server",
     "allow_asyncio_run",
     "current",
     "draw",
+    "load",
     "predict",
     "race",
     "serve",

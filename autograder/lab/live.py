@@ -57,7 +57,7 @@ class Drawing:
             return
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
-        self._show(await asyncio.to_thread(lambda: timeline.bundle(timeline.draw(self.race), self.race.sentence)))
+        self._show(await asyncio.to_thread(lambda: timeline.bundle(self.race.picture(), self.race.sentence)))
 
     async def _draw(self):
         while True:
@@ -70,8 +70,7 @@ class Drawing:
 
     def _frame(self, now):
         yield_cpu()
-        figure = timeline.draw(self.race, now)
-        return timeline.bundle(figure, f"{self.race.name}: {now:.1f} s so far.", LIVE_DPI)
+        return timeline.bundle(self.race.picture(now), f"{self.race.name}: {now:.1f} s so far.", LIVE_DPI)
 
     def _show(self, data):
         if self._handle is None:

@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from . import live, server
+from . import live, server, timeline
 from .predictions import Prediction
 from .racing import racer
 from .timeline import short
@@ -169,6 +169,10 @@ class Race:
     def worst_canary(self):
         return max((c.end - c.start for c in self.canaries if c.end is not None), default=0.0)
 
+    def picture(self, now=None):
+        """The figure of the race; ``now`` (seconds since it began) while it is still running."""
+        return timeline.draw(self, now)
+
     @property
     def sentence(self):
         """What the picture shows, in words."""
@@ -310,13 +314,13 @@ async def race(path, n=10, *, method="GET", json=None, title=None, app=None, sho
     )
 
 
-async def run(app, requests, *, title, show=False, limit=LIMIT, sample=False, beside=None, **more):
+async def run(app, requests, *, title, show=False, limit=LIMIT, sample=False, beside=None, kind=Race, **more):
     """Run a race of ready-made ``requests`` (see `racer.Race`) against the `Server` ``app``.
 
     ``beside`` is a coroutine function that is called with the `Race` and runs while the race does; what it
-    raises ends the race.  ``more`` are fields of the `Race`.
+    raises ends the race.  ``more`` are fields of the `Race`, or of the ``kind`` of it that is wanted.
     """
-    result = Race(title, str(app.file), [Request(r["key"], r["path"], r["method"]) for r in requests], **more)
+    result = kind(title, str(app.file), [Request(r["key"], r["path"], r["method"]) for r in requests], **more)
     result.watchers = list(app.watchers)
     loop = asyncio.get_running_loop()
     client = racer()

@@ -34,7 +34,7 @@ def _text(value):
 
 def _place(place):
     texts = {key: _text(place.get(key, "")) for key in ("file", "code", "function", "callee")}
-    return {**texts, "line": int(place["line"])}
+    return {**texts, "line": int(place["line"]), "count": min(max(int(place.get("count", 1)), 1), 1_000_000)}
 
 
 def _places(report):

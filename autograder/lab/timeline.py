@@ -21,12 +21,12 @@ GUESS = "#333333"
 WIDTH = 9.0  # inches
 FINAL_DPI = 144
 
-_drawing = threading.Lock()  # matplotlib's font cache and text layout are not safe in two threads at once
+drawing = threading.Lock()  # matplotlib's font cache and text layout are not safe in two threads at once
 
 
 def draw(race, now=None):
     """Return the `Figure` of a race; ``now`` (seconds since it began) while it is still running."""
-    with _drawing:
+    with drawing:
         figure = Figure(figsize=(WIDTH, _height(race)), layout="constrained")
         _panel(figure.subplots(), race, now, _span(race, now))
         return figure
@@ -36,7 +36,7 @@ def compare(before, after, titles=("before", "after")):
     """Return the `Figure` of two races on one time scale, the first on the left."""
     # a prediction was for one of them, and stands in that one's own picture
     before, after = (dataclasses.replace(race, prediction=None) for race in (before, after))
-    with _drawing:
+    with drawing:
         figure = Figure(figsize=(WIDTH * 1.25, max(_height(before), _height(after))), layout="constrained")
         left, right = figure.subplots(1, 2)
         span = max(_span(before, None), _span(after, None))
@@ -48,7 +48,7 @@ def compare(before, after, titles=("before", "after")):
 def bundle(figure, text, dpi=FINAL_DPI):
     """A figure as a notebook shows it: a dictionary of MIME types, with ``text`` under it and as its alternative."""
     file = io.BytesIO()
-    with _drawing:
+    with drawing:
         figure.set_dpi(dpi)
         FigureCanvasAgg(figure).print_png(file, pil_kwargs={"compress_level": 1})
     picture = base64.b64encode(file.getvalue()).decode()
@@ -192,7 +192,7 @@ def _loop(axes, row, race, now, span):
     if not blocks:
         axes.text(span * 0.01, row, race.loop_state, va="center", ha="left", fontsize=8)
         return
-    pieces = _merged([(b.start, b.end - b.start) for b in blocks])
+    pieces = merged([(b.start, b.end - b.start) for b in blocks])
     axes.broken_barh(pieces, (row - 0.35, 0.7), facecolor=BLOCKED, hatch="///", edgecolor="white", linewidth=0)
     worst = max(blocks, key=lambda b: b.seconds)
     alone = len(axes.figure.axes) == 1
@@ -211,7 +211,7 @@ def _loop(axes, row, race, now, span):
     label.set_in_layout(False)
 
 
-def _merged(pieces):
+def merged(pieces):
     """Pieces of (start, seconds) with a gap of under 5 ms between them drawn as one."""
     merged = []
     for start, seconds in sorted(pieces):

@@ -1,0 +1,162 @@
+"""A load: requests to several routes for some seconds, at the moments at which guests would come.
+
+A race asks how requests that come together are served.  A load asks what guests feel over time: the latencies of each
+route and of the canary in percentiles, and who blocked the loop, sorted by the harm that was done.
+"""
+
+import math
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+from . import dashboard, races, server
+from .percentiles import PAGER, WINDOW, milliseconds, quantiles
+from .races import BLOCKED_FROM, CANARY_EVERY, LIMIT, Race
+from .timeline import short
+
+
+@dataclass(frozen=True)
+class Blocker:
+    """One line that blocked the loop during a load: in ``times`` of its turns, for ``seconds`` in all."""
+
+    seconds: float
+    times: int
+    line: int
+    code: str
+    function: str
+
+    def __str__(self):
+        return f"{self.seconds:6.2f} s in {self.times:3} turns: line {self.line}, {short(self.code, 60)} (in {self.function})"
+
+
+@dataclass(repr=False)
+class Load(Race):
+    """What a load showed; a `Race` whose requests are sent one by one over ``lasts`` seconds."""
+
+    lasts: float = 0.0
+    harm: dict = field(default_factory=lambda: defaultdict(list))  # line to (seconds, code, function) of each turn
+
+    def picture(self, now=None):
+        """The figure of latencies over time; ``now`` (seconds since the start) while the load still runs."""
+        return dashboard.draw(self, now)
+
+    @property
+    def routes(self):
+        """The requests by route, in the order in which the routes were first asked for."""
+        found = {}
+        for request in self.requests:
+            found.setdefault(named(request), []).append(request)
+        return found
+
+    def latencies(self, route=None, now=None):
+        """[(moment, seconds)] of a route, or of the canary; whoever still waits has waited until now.
+
+        There is one canary at a time.  While it waits, others would have come: each of them counts, with what was
+        left of the wait.
+        """
+        until = now if now is not None else max(self.seconds, self.end or 0.0)
+        if route is not None:
+            sent = [(r.start, r.end) for r in self.routes[route] if r.start is not None]
+            return [(start, (until if end is None else end) - start) for start, end in sent]
+        found = []
+        for canary in self.canaries:
+            end = until if canary.end is None else canary.end
+            for place in range(max(math.ceil((end - canary.start) / CANARY_EVERY), 1)):
+                moment = canary.start + place * CANARY_EVERY
+                found.append((moment, end - moment))
+        return found
+
+    def percentiles(self, route=None):
+        """{50: seconds, 95: …, 99: …} over the whole load, of a route or (without one) of the canary."""
+        return quantiles([seconds for _, seconds in self.latencies(route)])
+
+    def windows(self, route=None, now=None):
+        """[(start of the window, its percentiles)] of a route, or of the canary."""
+        found = defaultdict(list)
+        for moment, seconds in self.latencies(route, now):
+            found[int(moment / WINDOW)].append(seconds)
+        return [(index * WINDOW, quantiles(found[index])) for index in sorted(found)]
+
+    @property
+    def rings(self):
+        """How many windows the pager rang in, and how many windows there were."""
+        windows = self.windows()
+        return sum(at[99] > PAGER for _, at in windows), len(windows)
+
+    def _take_turn(self, event, ended):
+        before = len(self.blocked)
+        super()._take_turn(event, ended)
+        if len(self.blocked) == before:
+            return
+        # several requests may have blocked in one turn: each line has its share, as often as it was seen there
+        places = [place for place in event.get("where") or [] if place["file"] == self.file]
+        seen = sum(place.get("count", 1) for place in event.get("where") or [])
+        for line in {place["line"] for place in places}:
+            here = [place for place in places if place["line"] == line]
+            share = sum(place.get("count", 1) for place in here) / seen
+            self.harm[line].append((self.blocked[-1].seconds * share, here[0]["code"], here[0]["function"]))
+
+    @property
+    def blockers(self):
+        """The lines of the app that blocked the loop, the greatest harm first; what is under 20 ms in all is left out."""
+        found = []
+        for line, shares in self.harm.items():
+            seconds, (_, code, function) = sum(share[0] for share in shares), max(shares)
+            if seconds >= BLOCKED_FROM:
+                found.append(Blocker(seconds, len(shares), line, code, function))
+        return sorted(found, key=lambda blocker: -blocker.seconds)
+
+    @property
+    def sentence(self):
+        """What the picture shows, in words."""
+        if self.end is None:
+            return f"{self.name}: not finished."
+        if not self.canaries:
+            return f"{self.name}: no canary was sent."
+        failed = sum(not request.ok for request in self.requests)
+        at, (rang, windows) = self.percentiles(), self.rings
+        text = (
+            f"{self.name}: {len(self.requests)} requests to {len(self.routes)} routes. Of 100 canaries 50 were answered within "
+            f"{milliseconds(at[50])}, 95 within {milliseconds(at[95])}, 99 within {milliseconds(at[99])}; "
+            f"the pager rang in {rang} of {windows} windows."
+        )
+        if failed:
+            text += f" {failed} requests failed."
+        if worst := next(iter(self.blockers), None):
+            return (
+                text
+                + f" The loop was {self.blocked_text(self.blocked)}, most of it by {short(worst.code, 60)} (line {worst.line})."
+            )
+        return text + " The event loop stayed free."
+
+
+def named(request):
+    """A request's route as people say it: of a path that ends in a number or a token, what stands before."""
+    parts = request.route.split("/")
+    return "/".join(parts[:2]) or "/"
+
+
+async def load(paths, seconds=5.0, rate=20, *, app=None, show=True, limit=LIMIT):
+    """Send ``rate`` requests a second to ``paths`` in turn for so many seconds, and return the `Load`.
+
+    A path may begin with a method, as in ``"POST /orders/{i}"``, and may contain ``{i}``, the number of the request.
+    ``app`` is a `Server`; without it the one that was served last.  ``show`` draws the latencies while the load runs,
+    if this is a notebook.  Raises `AppError` when no app is served.
+    """
+    app = app or server.current()
+    wanted = [path if " " in path else f"GET {path}" for path in paths]
+    if not wanted or not all(path.partition(" ")[2].startswith("/") for path in wanted):
+        raise server.AppError(
+            'A load needs paths that begin with a slash, as in lab.load(["/tea", "POST /orders/{i}"]).'
+        )
+    requests = []
+    for i in range(max(round(seconds * rate), 1)):
+        method, _, path = wanted[i % len(wanted)].partition(" ")
+        requests.append({"key": i, "method": method, "path": path.replace("{i}", str(i + 1)), "at": i / rate})
+    return await run(app, requests, lasts=seconds, show=show, limit=seconds + limit)
+
+
+async def run(app, requests, *, lasts, title="under load", show=True, limit=LIMIT, beside=None):
+    """As `races.run`, for requests that say in ``at`` when they are sent."""
+    return await races.run(
+        app, requests, title=title, show=show, limit=limit, beside=beside, kind=Load, mixed=True, lasts=lasts
+    )
