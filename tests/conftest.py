@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
+import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -22,6 +26,80 @@ def chromium() -> str:
     path = os.environ.get("COURSE_CHROMIUM")
     assert path, "run the tests with ./course test: it sees to the browser"
     return path
+
+
+SERVE = """
+import sys
+from pathlib import Path
+from autograder import launch
+launch.serve(Path(sys.argv[1]), "/lab", False, None)
+"""
+QUIET = ["--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update",
+         "--disable-sync", "--no-sandbox"]  # fmt: skip
+
+
+@contextmanager
+def serving(home, notebooks, **environment):
+    """A `Lab` on a folder of notebooks, with settings and data of its own below ``home``."""
+    from jupyterlab_page import Lab
+
+    environment = {
+        **os.environ,
+        "JUPYTER_CONFIG_DIR": str(home / "config"),
+        "JUPYTER_DATA_DIR": str(home / "data"),
+        "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
+        **environment,
+    }
+    command = [sys.executable, "-c", SERVE, str(notebooks)]
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment, cwd=notebooks)
+    try:
+        address = server.stdout.readline().strip()
+        assert address.startswith("http://127.0.0.1:"), address
+        yield Lab(address, notebooks)
+    finally:
+        server.terminate()
+        server.wait()
+        server.stdout.close()
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory):
+    """JupyterLab on a copy of the notebooks, as `./course lab` starts it."""
+    home = tmp_path_factory.mktemp("lab")
+    shutil.copytree(ROOT / "notebooks", home / "notebooks", ignore=shutil.ignore_patterns(".ipynb_checkpoints", "*.py"))
+    with serving(home, home / "notebooks") as lab:
+        yield lab
+
+
+@pytest.fixture(scope="session")
+def browser(chromium):
+    """A browser without a screen."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=QUIET)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser, tmp_path, request):
+    """A new tab; when its test fails, what it showed is kept as a picture and said in words."""
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.set_default_timeout(120_000)
+    console = []
+    page.on("console", lambda message: console.append(f"{message.type}: {message.text[:300]}"))
+    before = request.session.testsfailed
+    yield page
+    if request.session.testsfailed > before:
+        page.screenshot(path=tmp_path / "failed.png")
+        print("Screenshot:", tmp_path / "failed.png")
+        print("Dialogs:", page.locator(".jp-Dialog").all_inner_texts())
+        print("Focus:", page.evaluate("document.activeElement.outerHTML.slice(0, 300)"))
+        print("Status:", page.locator("#jp-main-statusbar").all_inner_texts())
+        print("Prompts:", page.locator(".jp-InputPrompt").all_inner_texts())
+        print("Console:", *console[-20:], sep="\n  ")
+    page.close()
 
 
 def pytest_collection_modifyitems(items):
