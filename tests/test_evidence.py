@@ -149,5 +149,5 @@ def test_a_thread_that_keeps_the_gil_takes_it_from_a_loop_that_asks_for_it():
     naps = beside(*((0.005 * i, 10 + i, FUTEX, 0.0) for i in range(40)))
     assert evidence.gil(naps, POLL) == 0.0
     # now and then is what every app with threads has
-    rarely = beside(*((0.005 * i, 10 + i, FUTEX if i % 20 < 2 else POLL, 0.005 * i) for i in range(200)))
+    rarely = beside(*((0.005 * i, 10 + i, FUTEX if i % 100 < 4 else POLL, 0.005 * i) for i in range(200)))
     assert evidence.gil(rarely, POLL) == 0.0

@@ -108,7 +108,8 @@ def _server_error(app, race, request, call):
         _never_awaited(app)
     # these two are told of a coroutine for other reasons: it is awaited twice, or two use one connection
     other = error and any(words in error["message"] for words in ("already awaited", "another coroutine"))
-    if error and "coroutine" in error["message"] and not other:
+    missing = error and ("coroutine" in error["message"] or "await wasn't used" in error["message"])
+    if missing and not other:
         raise Fault("missing await", diagnosis.missing_await(), line)
     if error:
         raise Fault("server error", diagnosis.server_error(call, error), line)

@@ -22,8 +22,8 @@ SLICES = 0.3  # share of a race that the loop may spend asleep elsewhere in shor
 CANARY_STALL = 0.040  # s: a canary's wait holds some work of the racer's own as well
 TICKS = 5  # canaries that a loop has answered before it counts as alive
 EACH = 0.003  # s of honest work that each request beyond the usual few may add to one turn of the loop
-HELD = 0.040  # CPU s that other threads may spend while the loop waits for them to let go of the GIL
-HELD_SHARE = 0.2  # of all their CPU time: threads that let go of the GIL leave it free nearly always
+HELD = 0.020  # CPU s that other threads may spend while the loop waits for them to let go of the GIL
+HELD_SHARE = 0.05  # of all their CPU time: beside threads that let go of the GIL it was never seen at a hundredth
 GAP = 0.8  # share of a request's own wait that lies, attributed, between two answers that were served in turn
 
 
@@ -203,7 +203,9 @@ def held(looks, resting):
             after = looks[index]
             seconds = worked(last, after)
             spent += seconds
-            if wanted and after.call not in ("running", resting):
+            # from asking for the GIL to standing in the queue for a CPU, or back: it asks five milliseconds at a time
+            asks = wanted or after.call not in ("running", resting)
+            if asks and resting not in (first.call, after.call):
                 lost += min(seconds, after.time - last.time)
     return lost, spent
 

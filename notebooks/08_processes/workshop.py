@@ -1,0 +1,67 @@
+"""The workshop: a colleague's library of work that keeps a CPU busy.  An app imports it from beside itself.
+
+Each job takes a token and gives a number below one million.  The work is real, and always the same for the same start:
+
+* `thumbnail` draws a picture and shrinks it, with Pillow.
+* `stamp` hashes a password slowly, on purpose, as passwords should be.
+* `ranking` sorts a long list of numbers and looks into its middle.
+* `route` walks through a grid, a step at a time, in plain Python.
+
+A job starts from a number.  Usually that is made from the token.  Where the environment variable WORKSHOP
+names an address, somebody there keeps the books: the job reports its token, waits until it may begin, and works on the
+number that it is told.
+"""
+
+import hashlib
+import os
+import random
+import socket
+import zlib
+
+
+def thumbnail(token, start=None):
+    """A picture of 4 megapixels made small; the number is taken from the small picture's pixels."""
+    from PIL import Image  # here, so that the other jobs can do without Pillow
+
+    seeds = random.Random(begin(token, start)).randbytes(3 * 60 * 40)
+    photo = Image.frombytes("RGB", (60, 40), seeds).resize((2400, 1600), Image.Resampling.BICUBIC)
+    return number_of(photo.resize((120, 80), Image.Resampling.LANCZOS).tobytes())
+
+
+def stamp(token, start=None):
+    """The hash of a password, in a quarter of a million rounds."""
+    return number_of(hashlib.pbkdf2_hmac("sha256", b"%d" % begin(token, start), b"workshop", 250_000))
+
+
+def ranking(token, start=None):
+    """A quarter of a million random numbers are put in order; the number comes from around the middle."""
+    numbers = memoryview(random.Random(begin(token, start)).randbytes(8 * 250_000)).cast("Q").tolist()
+    ordered = sorted(numbers)
+    return number_of(b"%d" % sum(ordered[124_000:126_000]))
+
+
+def route(token, start=None):
+    """A million and a half small steps; the number is where they lead."""
+    here = begin(token, start)
+    for step in range(1_500_000):
+        here = (here * 31 + step) & 0xFFFFF
+        here ^= here >> 7
+    return here % 1_000_000
+
+
+def begin(token, start):
+    """The number that the work for a token starts from: the one that is given, or the one that the books say."""
+    if start is not None:
+        return start
+    address = os.environ.get("WORKSHOP")
+    if not address:
+        return zlib.crc32(token.encode()) % 1_000_000
+    host, _, port = address.rpartition(":")
+    with socket.create_connection((host, int(port))) as books:
+        books.sendall(token.encode() + b"\n")
+        return int(books.makefile().readline())
+
+
+def number_of(data):
+    """A number below one million that depends on every byte."""
+    return int.from_bytes(hashlib.sha256(data).digest()[:8], "big") % 1_000_000

@@ -1,0 +1,22 @@
+from typing import Annotated
+
+from fastapi import Depends, FastAPI
+from fastapi.concurrency import run_in_threadpool
+
+from workshop import stamp
+
+app = FastAPI()
+
+
+def check_password(token):
+    return stamp(f"{token}-1")
+
+
+async def user(token: str):
+    return await run_in_threadpool(check_password, token)
+
+
+@app.get("/logins/{token}")
+async def login(token: str, password: Annotated[int, Depends(user)]):
+    session = await run_in_threadpool(stamp, f"{token}-2")
+    return {"login": token, "password": password, "session": session}

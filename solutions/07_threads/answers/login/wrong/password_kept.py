@@ -1,0 +1,25 @@
+import asyncio
+from typing import Annotated
+
+from fastapi import Depends, FastAPI
+
+from workshop import stamp
+
+app = FastAPI()
+known = {}
+
+
+def check_password(token):
+    return stamp(f"{token}-1")
+
+
+async def user(token: str):
+    if "user" not in known:
+        known["user"] = await asyncio.to_thread(check_password, token)
+    return known["user"]
+
+
+@app.get("/logins/{token}")
+async def login(token: str, password: Annotated[int, Depends(user)]):
+    session = await asyncio.to_thread(stamp, f"{token}-2")
+    return {"login": token, "password": password, "session": session}

@@ -1,0 +1,15 @@
+import asyncio
+import time
+
+from fastapi import FastAPI
+
+from workshop import thumbnail
+
+app = FastAPI()
+
+
+@app.get("/pictures/{token}")
+async def picture(token: str):
+    time.sleep(0.06)
+    number = await asyncio.to_thread(thumbnail, token)
+    return {"picture": token, "thumbnail": number}

@@ -1,0 +1,24 @@
+import asyncio
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from workshop import route
+
+
+@asynccontextmanager
+async def lifespan(app):
+    with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as app.state.pool:
+        yield
+
+
+app = FastAPI(lifespan=lifespan)
+
+
+@app.get("/routes/{token}")
+async def way(token: str):
+    loop = asyncio.get_running_loop()
+    number = await loop.run_in_executor(app.state.pool, route, token)
+    return {"route": token, "number": number}

@@ -1,0 +1,14 @@
+import asyncio
+
+from fastapi import FastAPI
+
+from workshop import route
+
+app = FastAPI()
+
+
+@app.get("/routes/{token}")
+async def way(token: str):
+    await asyncio.sleep(0.01)
+    number = route(token)
+    return {"route": token, "number": number}
