@@ -204,6 +204,56 @@ await exercise.concurrency("stock")
 ### END HIDDEN TESTS
 
 # %% [markdown]
+# ## To try: the same with MySQL
+#
+# No points here, because not everybody has a MySQL. The next cell starts one, or MariaDB, its sister, if this machine
+# has it. If not, it says how to get one, and you may skip this part.
+
+# %%
+import os
+
+from autograder import services
+
+try:
+    mysql = services.get("mysql")
+    os.environ.update(mysql.environment)
+    print("A server runs at", mysql.url)
+except services.ServiceError as reason:
+    mysql = None
+    print(reason)
+
+# %% [markdown]
+# `GET /orders?wait=0.2` asks MySQL a question that takes 0.2 seconds, through PyMySQL, which blocks.
+# Repair it with `aiomysql`: a pool from `aiomysql.create_pool(**SERVER)` in the lifespan,
+# `async with pool.acquire() as connection` in the endpoint, and a cursor whose `execute` is awaited.
+
+# %%
+# %%app orders.py
+import os
+from contextlib import closing
+from urllib.parse import urlsplit
+
+import pymysql
+from fastapi import FastAPI
+
+url = urlsplit(os.environ.get("MYSQL_URL", "mysql://nobody@127.0.0.1:1/nothing"))
+SERVER = {"host": url.hostname, "port": url.port, "user": url.username, "password": url.password or ""}
+app = FastAPI()
+
+
+@app.get("/orders")
+async def orders(wait: float):
+    with closing(pymysql.connect(**SERVER)) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT SLEEP(%s)", [wait])
+    return {"orders": []}
+
+
+# %%
+if mysql:
+    orders_race = await lab.race("/orders?wait=0.2", n=5)
+    print(f"Five guests took {orders_race.ratio:.1f} times as long as the quickest.")
+
+# %% [markdown]
 # ## To take home
 #
 # Beside this notebook there are now two files: `item.py` and `stock.py`. They need nothing from this course

@@ -21,7 +21,7 @@
 #
 # - what a query through psycopg2 in an `async def` endpoint does to everybody else;
 # - the repair: a pool of connections that can be awaited, and the same race again;
-# - the same repair in the words of psycopg 3 and SQLAlchemy, and an honest one that keeps psycopg2;
+# - the same repair in the words of psycopg 3 and SQLAlchemy, and for MySQL; and an honest one that keeps psycopg2;
 # - what a connection costs, and what a pool saves;
 # - four traps in the repair: the pool runs out, a connection is held for nothing, a transaction stays open,
 #   an object loads its data behind your back;
@@ -271,8 +271,66 @@ for name, race in (("psycopg 3", psycopg3), ("SQLAlchemy", sqlalchemy)):
     print(f"{name}: five guests took {race.ratio:.1f} times as long as the quickest.")
 
 # %% [markdown]
-# Other databases have such drivers, too. For MySQL the pattern is the same with `aiomysql`, which is not installed here:
-# `aiomysql.create_pool` in the lifespan, `pool.acquire()` in the endpoint.
+# ## The same with MySQL
+#
+# Other databases have such drivers, too. For MySQL and its sister MariaDB there is **PyMySQL**, which blocks,
+# and **aiomysql**, which is made of it and can be awaited.
+#
+# Neither reads a URL. They want its parts, and `urlsplit` takes it apart. `SELECT SLEEP(0.2)` is MySQL's word for `pg_sleep`.
+# With `minsize=0` the pool opens its connections when they are first needed.
+
+# %%
+# %%app shop_mysql.py
+import os
+from contextlib import asynccontextmanager, closing
+from urllib.parse import urlsplit
+
+import aiomysql
+import pymysql
+from fastapi import FastAPI
+
+url = urlsplit(os.environ.get("MYSQL_URL", "mysql://nobody@127.0.0.1:1/nothing"))
+SERVER = {"host": url.hostname, "port": url.port, "user": url.username, "password": url.password or ""}
+
+@asynccontextmanager
+async def lifespan(app):
+    async with aiomysql.create_pool(**SERVER, minsize=0, maxsize=10) as app.state.pool:
+        yield
+app = FastAPI(lifespan=lifespan)
+@app.get("/pymysql")
+async def with_pymysql(wait: float):
+    with closing(pymysql.connect(**SERVER)) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT SLEEP(%s)", [wait])
+
+@app.get("/aiomysql")
+async def with_aiomysql(wait: float):
+    async with app.state.pool.acquire() as connection, connection.cursor() as cursor:
+        await cursor.execute("SELECT SLEEP(%s)", [wait])
+
+
+# %% [markdown]
+# The next cell starts a server, if this machine has one, and serves the file once more: an app reads its environment
+# when it starts. If there is none, the cell says how to get one. Go on in either case: you miss nothing but one more picture.
+
+# %%
+try:
+    mysql = services.get("mysql")
+    os.environ.update(mysql.environment)
+except services.ServiceError as reason:
+    mysql = None
+    print(f"{reason}\nNo MySQL, no race. It would look like the first two races of this lesson.")
+
+if mysql:
+    lab.serve("shop_mysql.py")
+    pymysql_race = await lab.race("/pymysql?wait=0.2", n=10, show=False)
+    aiomysql_race = await lab.race("/aiomysql?wait=0.2", n=10, show=False)
+    lab.side_by_side(pymysql_race, aiomysql_race, titles=("PyMySQL", "aiomysql"))
+    for name, race in (("PyMySQL", pymysql_race), ("aiomysql", aiomysql_race)):
+        print(f"{name}: ten guests took {race.ratio:.1f} times as long as the quickest.")
+
+# %% [markdown]
+# The two endpoints differ in the words `async` and `await`, and in where the connection comes from. SQLAlchemy speaks
+# to MySQL as well: the word in front of the URL is then `mysql+aiomysql`.
 #
 # ## Keeping psycopg2
 #
@@ -328,21 +386,17 @@ async with asyncpg.create_pool(database.url) as pool:
         await pool.fetchval("SELECT 1")
     borrowing = (time.perf_counter() - started) / 20
 
+limit = int(await onlooker.fetchval("SHOW max_connections"))
 print(f"A connection each: {1000 * connecting:.1f} ms a question. From the pool: {1000 * borrowing:.1f} ms.")
 print(f"That is {connecting / borrowing:.0f} times as long. The pool had {places} connections.")
+print(f"This PostgreSQL allows {limit} connections in all.")
 
 # %% [markdown]
 # On this machine there is no network in between and no encryption. With them the difference grows.
 # And nobody told the pool its size. The one that it printed is asyncpg's own choice.
 #
-# So a pool saves time. It is also a limit, and it has to be: the server has one, too.
-
-# %%
-limit = int(await onlooker.fetchval("SHOW max_connections"))
-print(f"This PostgreSQL allows {limit} connections, for all its users together.")
-
-# %% [markdown]
-# An app often runs as several processes, and each has its own pool. Their sizes add up.
+# So a pool saves time. It is also a limit, and it has to be: the last line tells that the server has one, too,
+# for all its users together. An app often runs as several processes, and each has its own pool. Their sizes add up.
 # Whoever comes when all connections of the server are taken is refused.
 #
 # ## The first trap: the pool runs out
@@ -546,7 +600,8 @@ print(f"One guest alone: {blocking:.2f} s with psycopg2, {awaiting:.2f} s with a
 # - A query through psycopg2 in an `async def` stands still on the loop. PostgreSQL gets one query at a time and is hardly busy,
 #   while everybody waits.
 # - An asyncpg pool, opened in the lifespan and awaited, has many queries under way at once.
-# - `psycopg.AsyncConnection` and `create_async_engine` are the same repair. psycopg2 may stay in a `def` endpoint.
+# - `psycopg.AsyncConnection`, `create_async_engine` and, for MySQL, `aiomysql` are the same repair.
+#   psycopg2 may stay in a `def` endpoint.
 # - To connect takes longer than a quick query. A pool keeps connections open, and limits how many there are.
 # - A pool runs out: wait with a timeout and answer 503. Await nothing but the database while you hold a connection.
 #   End transactions soon. Say at once what an object shall load.
@@ -581,7 +636,7 @@ print(f"One guest alone: {blocking:.2f} s with psycopg2, {awaiting:.2f} s with a
 # - Psycopg 3, *Transactions management*: https://psycopg.org/psycopg3/docs/basic/transactions.html
 # - SQLAlchemy, *Asynchronous I/O*: https://sqlalchemy.org/docs/orm/extensions/asyncio.html
 # - PostgreSQL, *The Cumulative Statistics System*: https://postgresql.org/docs/current/monitoring-stats.html
-# - aiomysql, *Pool*: https://github.com/aio-libs/aiomysql/blob/v0.2.0/docs/pool.rst
+# - aiomysql, *Pool*: https://aiomysql.readthedocs.io/en/stable/pool.html
 #
 # Next: the exercise of this lesson, in the notebook `exercise_03_databases.ipynb` beside this one. It has two endpoints,
 # and you know both mistakes.

@@ -16,3 +16,7 @@ assert left_open["state"] == "idle in transaction" and "items" in locks
 assert ended["state"] == "idle" and not locks_after
 assert [request.status for request in loading.requests] == [500, 200] and "MissingGreenlet" in loading.errors[0]["type"]
 assert blocking >= 0.2 and awaiting >= 0.2
+assert mysql is not None, "install a MySQL or MariaDB: ./course test does it where it may"
+assert pymysql_race.seconds >= 10 * 0.2 and "cursor.execute(" in pymysql_race.worst_block.code
+assert aiomysql_race.ratio < pymysql_race.ratio and aiomysql_race.blocked_seconds < pymysql_race.blocked_seconds / 4
+assert all(request.status == 200 for race in (pymysql_race, aiomysql_race) for request in race.requests)

@@ -1,0 +1,22 @@
+import asyncio
+import os
+from contextlib import closing
+from urllib.parse import urlsplit
+
+import pymysql
+from fastapi import FastAPI
+
+place = urlsplit(os.environ["MYSQL_URL"])
+ADDRESS = {"host": place.hostname, "port": place.port, "user": place.username, "database": place.path[1:]}
+app = FastAPI()
+
+
+def price_of(token):
+    with closing(pymysql.connect(**ADDRESS)) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT price_of(%s)", [token])
+        return cursor.fetchone()[0]
+
+
+@app.get("/items/{token}")
+async def item(token: str):
+    return {"item": token, "price": await asyncio.to_thread(price_of, token)}

@@ -1,0 +1,17 @@
+import os
+from contextlib import closing
+from urllib.parse import urlsplit
+
+import pymysql
+from fastapi import FastAPI
+
+place = urlsplit(os.environ["MYSQL_URL"])
+ADDRESS = {"host": place.hostname, "port": place.port, "user": place.username, "database": place.path[1:]}
+app = FastAPI()
+
+
+@app.get("/items/{token}")
+async def item(token: str):
+    with closing(pymysql.connect(**ADDRESS)) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT price_of(%s)", [token])
+        return {"item": token, "price": cursor.fetchone()[0]}
