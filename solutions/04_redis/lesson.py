@@ -110,7 +110,7 @@ print(f"The quickest guest took {bad.quickest:.2f} s, all ten took {bad.seconds:
 # %% [markdown]
 # The staircase. The server could have kept all ten waiting at the same time. It is made for that.
 #
-# (A wait may last up to a tenth of a second longer than asked: ten times a second the server looks whose time is up.)
+# (A wait may last a moment longer than asked: our server looks a hundred times a second whose time is up.)
 #
 # ## A prediction
 #
