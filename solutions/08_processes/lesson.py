@@ -289,7 +289,8 @@ app = FastAPI(lifespan=lifespan)
 
 @app.get("/by_value")
 async def by_value():
-    return await asyncio.get_running_loop().run_in_executor(app.state.pool, customers.orders, customers.TABLE)
+    loop = asyncio.get_running_loop()
+    return await loop.run_in_executor(app.state.pool, customers.orders, customers.TABLE)
 
 @app.get("/by_name")
 async def by_name():
@@ -300,7 +301,8 @@ async def by_name():
 by_value = await lab.race("/by_value", n=3, show=False)
 by_name = await lab.race("/by_name", n=3, show=False)
 lab.side_by_side(by_value, by_name, titles=("the table travels", "the table is there"))
-print(f"A canary waited {1000 * by_value.worst_canary:.0f} ms with the table, {1000 * by_name.worst_canary:.0f} ms without.")
+with_table, without = 1000 * by_value.worst_canary, 1000 * by_name.worst_canary
+print(f"A canary waited {with_table:.0f} ms with the table, {without:.0f} ms without.")
 
 # %% [markdown]
 # Both answers are the same, and the adding itself is done by the worker in both. On the left the app is busy with packing.
@@ -342,8 +344,9 @@ async def shared():
 # %%
 own = await lab.race("/own", n=3, title="a pool for each request")
 shared = await lab.race("/shared", n=3, show=False)
-print(f"The quickest took {1000 * own.quickest:.0f} ms with a pool of its own, {1000 * shared.quickest:.1f} ms with the shared one.")
-print(f"Pools of their own: {len({request.body for request in own.requests})} processes. Shared: {len({request.body for request in shared.requests})}.")
+for name, race in (("a pool of its own", own), ("the shared pool", shared)):
+    processes = len({request.body for request in race.requests})
+    print(f"{name:17}: the quickest took {1000 * race.quickest:.1f} ms, three requests used {processes} worker(s)")
 
 # %% [markdown]
 # A fresh Python must start and import the module before the job begins. And the end of the `with` waits until the worker is gone.
@@ -385,7 +388,7 @@ async def start(way: str, patience: float):
         time.sleep(0.001)
     pool = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context(way))
     try:
-        return await asyncio.wait_for(asyncio.get_running_loop().run_in_executor(pool, careful, 0), patience)
+        return await asyncio.wait_for(asyncio.wrap_future(pool.submit(careful, 0)), patience)
     except TimeoutError:
         raise HTTPException(504, "The worker did not come back.") from None
 
@@ -445,8 +448,10 @@ async def run(way: str, job: str):
 # %%
 history = {}
 for way in ("left_alone", "looked_after"):
-    races_of = [await lab.race(f"/{way}/{job}", n=1, show=False) for job in ("work", "crash", "work", "work")]
-    history[way] = [race.requests[0].status for race in races_of]
+    history[way] = []
+    for job in ("work", "crash", "work", "work"):
+        race = await lab.race(f"/{way}/{job}", n=1, show=False)
+        history[way].append(race.requests[0].status)
     print(f"{way:13} work, crash, work, work: {history[way]}")
 
 # %% [markdown]
@@ -479,7 +484,8 @@ def eight_counts(size):
         for job in [pool.submit(heavy.count) for _ in range(8)]:
             job.result()
         seconds = time.perf_counter() - began
-        return seconds, sum(psutil.Process(child.pid).memory_info().rss for child in multiprocessing.active_children()) / 1e6
+        workers = multiprocessing.active_children()
+        return seconds, sum(psutil.Process(worker.pid).memory_info().rss for worker in workers) / 1e6
 
 print(f"This machine has {os.cpu_count()} cores.")
 sizes = {size: eight_counts(size) for size in (1, 2, 6)}
@@ -505,10 +511,11 @@ if sys.version_info >= (3, 14):
     from concurrent.futures import InterpreterPoolExecutor
 
     # an interpreter does not know the notebook's folder by itself
-    with InterpreterPoolExecutor(1, initializer=exec, initargs=(f"import sys; sys.path.insert(0, {os.getcwd()!r})",)) as pool:
+    first = f"import sys; sys.path.insert(0, {os.getcwd()!r})"
+    with InterpreterPoolExecutor(1, initializer=exec, initargs=(first,)) as pool:
         print("Ranked in another interpreter:", pool.submit(heavy.rank).result())
 else:
-    print(f"This is Python {sys.version_info.major}.{sys.version_info.minor}. There is no InterpreterPoolExecutor in it.")
+    print(f"This is Python {sys.version.split()[0]}. There is no InterpreterPoolExecutor in it.")
 
 # %% [markdown]
 # Two things to know before you reach for it. Arguments and results travel as letters here, too.
@@ -534,7 +541,8 @@ with ProcessPoolExecutor(1, mp_context=spawn) as pool:
     for _ in range(200):
         pool.submit(sum, range(1000)).result()
     in_process = (time.perf_counter() - began) / 200
-print(f"In line {1e6 * in_line:.0f} µs, in a process {1e6 * in_process:.0f} µs: {in_process / in_line:.0f} times as long.")
+print(f"In line {1e6 * in_line:.0f} µs, in a process {1e6 * in_process:.0f} µs.")
+print(f"That is {in_process / in_line:.0f} times as long.")
 
 # %% [markdown]
 # - **Small work:** leave it in line.
