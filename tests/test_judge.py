@@ -187,3 +187,42 @@ async def test_a_crowd_shows_the_pool_of_forty_threads(tmp_path, name, requests,
     assert (verdict.outcome, verdict.kind) == ("fail" if kind else "pass", kind), verdict.diagnosis
     assert not kind or "of 45 requests only 40 are served at a time" in verdict.diagnosis
     assert not kind or "run_in_threadpool share" in verdict.diagnosis
+
+
+SLOW = """
+import asyncio
+import os
+
+import httpx
+from fastapi import FastAPI
+
+app = FastAPI()
+client = httpx.AsyncClient(timeout=30)
+
+
+@app.get("/waits/{number}")
+async def waits(number: int, wait: float):
+    await asyncio.sleep(wait + 4)
+    return {"number": number}
+
+
+@app.get("/asks/{token}")
+async def asks(token: str):
+    price = (await client.get(os.environ["UPSTREAM_URL"] + "/items/" + token)).json()["price"]
+    await asyncio.sleep(4)
+    return {"number": price}
+"""
+
+
+@pytest.mark.parametrize(
+    "request_, service, number",
+    [("GET /waits/{number}?wait={wait}", "", "{number}"), ("GET /asks/{token}", "upstream", "{reply}")],
+)
+async def test_an_answer_that_comes_late_beside_a_free_loop_is_told_so(tmp_path, request_, service, number):
+    file = tmp_path / "slow.py"
+    file.write_text(SLOW)
+    points = {"answers": 1, "concurrency": 2}
+    endpoint = Endpoint("slow", "slow.py", "", request_, {"number": number}, points, service=service)
+    verdict = await Judge(file, endpoint).concurrency()
+    assert (verdict.outcome, verdict.kind) == ("fail", "answered too late"), verdict.diagnosis
+    assert "later than it could have been" in verdict.diagnosis

@@ -69,6 +69,11 @@ def _held(race, seconds):
     return Verdict("fail", "gil", diagnosis.gil(seconds, place, line), line)
 
 
+def answered_late(call, seconds):
+    """The failing `Verdict` for an answer that came long after it was due."""
+    return Verdict("fail", "answered too late", diagnosis.too_late(call, seconds))
+
+
 def served_in_turns(served, requests):
     """The failing `Verdict` for requests of which only ``served`` are served at a time."""
     if served == 1:

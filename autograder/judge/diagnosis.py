@@ -1,5 +1,7 @@
 """The words of a verdict, in the learner's terms: what, which line, for how long, and where to read on."""
 
+from .pointers import pointer, recognised
+
 ANYIO_THREADS = 40  # the default limit of anyio's worker threads, which Starlette and FastAPI use
 
 
@@ -17,7 +19,7 @@ def blocked(stalls, requests):
     function = f" (in {block.function})" if block.in_app and block.function != "<module>" else ""
     return (
         f"The event loop was blocked for {total:.2f} s in all, most of it by {block.cause}{function}. "
-        "While that lasts, nobody else is answered."
+        "While that lasts, nobody else is answered." + recognised(block.code, block.callee)
     )
 
 
@@ -31,7 +33,7 @@ def gil(seconds, place, line):
     return (
         f"The work is in a thread, and the event loop still waited for it: {seconds:.2f} s of computing were done"
         f"{who} while the loop wanted to go on. Only one thread of a process runs Python at a time: the one that has the GIL. "
-        "This work does not let go of it. Give it to another process, with a ProcessPoolExecutor."
+        "This work does not let go of it. Give it to another process, with a ProcessPoolExecutor." + pointer(8)
     )
 
 
@@ -52,6 +54,7 @@ def few_at_a_time(served, requests):
         return text + (
             f"{ANYIO_THREADS} is the size of the pool of threads that all `def` endpoints, `def` dependencies and "
             f"run_in_threadpool share: n requests then take as long as n/{ANYIO_THREADS}, rounded up, one after the other."
+            + pointer(9)
         )
     return text + "Look for a semaphore or a pool that is too small."
 
@@ -81,6 +84,13 @@ def too_early(call, seconds):
     return (
         f"{call.method} {call.path} answered after {seconds:.2f} s, but it was asked to wait {call.wait:.2f} s first. "
         "The wait must stay: make it one that lets others in. (Is an `await` missing? Is a result kept from before?)"
+    )
+
+
+def too_late(call, seconds):
+    return (
+        f"{call.method} {call.path} was answered {seconds:.1f} s later than it could have been, although the event loop was "
+        "free all the time. Look for something that waits for longer than the task asks, or once more than it should."
     )
 
 

@@ -24,6 +24,8 @@ TICKS = 5  # canaries that a loop has answered before it counts as alive
 EACH = 0.003  # s of honest work that each request beyond the usual few may add to one turn of the loop
 HELD = 0.020  # CPU s that other threads may spend while the loop waits for them to let go of the GIL
 HELD_SHARE = 0.05  # of all their CPU time: beside threads that let go of the GIL it was never seen at a hundredth
+LATE = 2.0  # s, attributed, between the moment at which an answer was due and the answer
+LATE_TICKS = 20  # canaries answered in between
 GAP = 0.8  # share of a request's own wait that lies, attributed, between two answers that were served in turn
 
 
@@ -146,6 +148,17 @@ def _excuse(race, looks, start, end):
         return queued(looks, start, end, watching=False)
     first, last = _around(looks, start, end)
     return _others(first, last, watching=False) if first else 0.0
+
+
+def late(race, looks, due):
+    """(request, seconds) of the first answer, if it came long after the moment at which it was ``due``; else None.
+
+    Whoever is answered first has waited for no other request.  The loop must have answered many canaries since.
+    """
+    request, moment = min(zip(race.requests, due, strict=True), key=lambda pair: pair[0].end)
+    ticks = sum(c.answered and c.start >= moment and c.end <= request.end for c in race.canaries)
+    seconds = request.end - moment - _excuse(race, looks, moment, request.end)
+    return (request, seconds) if seconds >= LATE and ticks >= LATE_TICKS else None
 
 
 def overtaken(race):

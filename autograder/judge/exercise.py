@@ -17,6 +17,7 @@ KINDS = (
     "does not start",
     "wrong answer",
     "answered too early",
+    "answered too late",
     "server error",
     "missing await",
     "no answer",

@@ -9,7 +9,7 @@ import asyncio
 import time
 
 from . import diagnosis, evidence
-from .asking import ANSWER_LIMIT, ask, blocked, races_of, resting, served_in_turns
+from .asking import ANSWER_LIMIT, answered_late, ask, blocked, races_of, resting, served_in_turns
 from .verdict import Fault, Trial, Verdict
 
 LOOK_EVERY = 0.005  # s
@@ -105,6 +105,10 @@ class Rendezvous:
             return Trial(Verdict("fail", "did not ask", diagnosis.did_not_ask(skipped, self.endpoint.service)))
         if meeting.proved:
             return Trial(proved=True)
+        if meeting.all_met and not self.service.computes:
+            # all were let go then at the latest; whoever had its reply before had more time still
+            if late := evidence.late(race, evidence.samples(race), [meeting.released] * len(calls)):
+                return Trial(answered_late(calls[late[0].key], late[1]))
         if meeting.in_turns:
             return Trial(self._in_turns(meeting.together, calls))
         if meeting.all_met and meeting.independent is False:

@@ -3,7 +3,7 @@
 import random
 
 from . import evidence
-from .asking import ANSWER_LIMIT, ask, blocked, races_of, resting, served_in_turns
+from .asking import ANSWER_LIMIT, answered_late, ask, blocked, races_of, resting, served_in_turns
 from .verdict import Trial
 
 WAIT = 0.25  # s that the requests of the first trial wait
@@ -58,6 +58,10 @@ class Waiting:
             return Trial(fault)
         if served := evidence.at_a_time(race, waits, looks):
             return Trial(served_in_turns(served, count))
+        if late := evidence.late(
+            race, looks, [request.start + wait for request, wait in zip(race.requests, waits, strict=True)]
+        ):
+            return Trial(answered_late(calls[late[0].key], late[1]))
         return Trial(proved=bool(evidence.all_at_once(race, waits) and evidence.overtaken(race)))
 
     async def _alone(self):
