@@ -20,6 +20,7 @@ LATE = "#e8a33d"
 GUESS = "#333333"
 WIDTH = 9.0  # inches
 FINAL_DPI = 144
+LEGIBLE = 0.72  # of its width: where there is less room, a picture is scrolled instead of made smaller
 
 drawing = threading.Lock()  # matplotlib's font cache and text layout are not safe in two threads at once
 
@@ -56,8 +57,9 @@ def bundle(figure, text, dpi=FINAL_DPI):
     width = round(figure.get_figwidth() * 96)
     return {
         "text/html": (
-            f'<figure class="course-timeline" style="margin:0"><img alt="{said}" '
-            f'style="width:100%;max-width:{width}px;background:#fff" src="data:image/png;base64,{picture}">'
+            '<figure class="course-timeline" style="margin:0"><div tabindex="0" style="overflow-x:auto">'
+            f'<img alt="{said}" style="display:block;width:100%;min-width:{round(LEGIBLE * width)}px;'
+            f'max-width:{width}px;background:#fff" src="data:image/png;base64,{picture}"></div>'
             f"<figcaption>{said.replace(chr(10), '<br>')}</figcaption></figure>"
         ),
         "text/plain": text,

@@ -13,8 +13,9 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from PIL import Image
+from traitlets.config import Config
 
-from .. import paths
+from .. import environment, paths
 from ..trouble import Trouble
 
 KEPT = paths.ROOT / ".course" / "site"
@@ -23,7 +24,7 @@ LIMIT = 600  # s for one cell: it ends what hangs
 COLOURS = 64  # a timeline has about ten, and their edges
 
 
-def executed(notebook: Path, say=print) -> nbformat.NotebookNode:
+def executed(notebook: Path, say=environment.say) -> nbformat.NotebookNode:
     """The notebook with its outputs, from the last time that it was executed as it is now, or executed."""
     kept = KEPT / f"{notebook.stem}-{_key(notebook)}.ipynb"
     if kept.is_file():
@@ -35,13 +36,19 @@ def executed(notebook: Path, say=print) -> nbformat.NotebookNode:
         shutil.copytree(notebook.parent, folder, ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
         node = nbformat.read(notebook, 4)
         client = NotebookClient(
-            node, timeout=LIMIT, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
+            node,
+            timeout=LIMIT,
+            kernel_name="python3",
+            resources={"metadata": {"path": str(folder)}},
+            config=Config({"KernelManager": {"transport_encryption": "auto"}}),
         )
         try:
             client.execute()
         except CellExecutionError as error:
             raise Trouble(f"{notebook.name} does not run to its end, so it is no page yet:\n{error}") from None
-    say(f"executing {notebook.name} took {time.monotonic() - began:.0f} s; it is kept until something changes")
+    say(
+        f"executing {notebook.name} took {time.monotonic() - began:.0f} s; the outputs are kept until something changes"
+    )
     KEPT.mkdir(parents=True, exist_ok=True)
     for old in KEPT.glob(f"{notebook.stem}-*.ipynb"):
         old.unlink()

@@ -22,7 +22,7 @@ async def coffee():
     return {{"coffee": "ready"}}
 """
 BLOCKING, REPAIRED = "time.sleep(0.2)", "await asyncio.sleep(0.2)"
-LEFT, WIDTH, RIGHT, ROW, TOP = 92, 470, 600, 19, 8
+LEFT, WIDTH, RIGHT, ROW, TOP = 104, 476, 600, 19, 8  # the drawing, in its own units
 
 
 def page():
@@ -55,7 +55,8 @@ def _panel(race, kind, line, span):
     def bar(css, start, end, y, height):
         x, width = LEFT + WIDTH * start / span, max(WIDTH * (end - start) / span, 1)
         move = f"animation-delay:{start:.3f}s;animation-duration:{end - start:.3f}s"
-        return f'<rect class="{css}" x="{x:.1f}" y="{y}" width="{width:.1f}" height="{height}" style="{move}"/>'
+        look = f' fill="url(#hatch-{kind})"' if css == "blocked" else ""
+        return f'<rect class="{css}" x="{x:.1f}" y="{y}" width="{width:.1f}" height="{height}" style="{move}"{look}/>'
 
     bars = "".join(bar("request", r.start, r.end, TOP + ROW * i, ROW - 5) for i, r in enumerate(rows))
     loop = bar("free", 0, span, lane, ROW - 3)
@@ -79,7 +80,6 @@ def _panel(race, kind, line, span):
 <svg viewBox="0 0 {RIGHT} {axis + 20}" role="img" aria-label="{html.escape(race.sentence)}">
 <defs><pattern id="hatch-{kind}" width="7" height="7" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">
 <rect width="7" height="7" class="red"/><rect width="2.5" height="7" class="stripe"/></pattern></defs>
-<style>.races .{kind} .blocked, .races rect.blocked {{ fill: url(#hatch-blocked) }}</style>
 <text class="name" x="{LEFT - 8}" y="{TOP + ROW * 5}" text-anchor="end">requests</text>{bars}
 <text class="name" x="{LEFT - 8}" y="{lane + 13}" text-anchor="end">event loop</text>{loop}
 <text class="state" x="{LEFT + 6}" y="{lane + 13}">{state}</text>

@@ -19,6 +19,7 @@ html_js_files = ["again.js"]
 html_copy_source = False
 html_show_sphinx = False
 html_theme_options = {
+    "navbar_persistent": [],
     "show_toc_level": 2,
     "use_download_button": False,
     "use_fullscreen_button": False,
