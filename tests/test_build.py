@@ -73,8 +73,8 @@ def test_released_notebooks_give_nothing_away(products):
         cells = {cell.id: cell.source for cell in nbformat.reads(released, 4).cells}
         for endpoint in exercise.endpoints:
             starter = exercise.answer_file(endpoint, "starter").read_text().rstrip()
-            assert cells[endpoint.id] == f"%%app {endpoint.file}\n{starter}"
-            assert endpoint.item("answers") in cells and endpoint.item("concurrency") in cells
+            assert cells[endpoint.cell] == f"%%app {endpoint.file}\n{starter}"
+            assert endpoint.parts and all(endpoint.item(part) in cells for part in endpoint.parts)
         names = {file for file in products if file.startswith(folder.name)}
         assert names <= {f"{folder.name}/{kind}_{folder.name}.ipynb" for kind in ("lesson", "exercise")} | {
             f"{folder.name}/exercise.toml",

@@ -110,7 +110,10 @@ class Watch:
         return all(request.end is not None for request in race.requests[: self.requests])
 
     def _look(self):
-        held = self.wanted.intersection(self.service.parked())
+        parked = self.service.parked()
+        if parked and parked[0] not in self.wanted:
+            self.service.release(1)  # left over from before, and perhaps in the way of those who are wanted
+        held = self.wanted.intersection(parked)
         self.seen |= held
         if len(held) > self.together:
             # more than there were when it was quiet: it was the machine that held them up

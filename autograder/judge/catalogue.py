@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from . import whole
 from .exercise import Endpoint, ExerciseError, Wrong
 from .judge import Judge, Served
 
@@ -47,6 +48,8 @@ class Judged:
 
 def catalogue(exercise):
     """Every `Answer` of an exercise.  Raises `ExerciseError` where files and exercise.toml disagree."""
+    if exercise.shop:
+        return whole.catalogue(exercise)
     found = []
     for endpoint in exercise.endpoints:
         found.append(_answer(exercise, endpoint, "starter", "", endpoint.starter))
@@ -76,6 +79,8 @@ async def judge(answer, beside=None):
     ``beside`` is a coroutine function that is called with the running server and the endpoint when both verdicts are
     there; what it returns is kept as ``rivals``.
     """
+    if isinstance(answer, whole.Whole):
+        return await _judge_whole(answer)
     began = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="course-answer-", ignore_cleanup_errors=True) as folder:
         # alone in a folder and under the learner's name, as when it is handed in
@@ -91,6 +96,13 @@ async def judge(answer, beside=None):
                 rivals = await beside(await served.app(), answer.endpoint)
     complaint = _complaint(answer, answers, concurrency)
     return Judged(answer, answers, concurrency, complaint, ended - began, ended - up, rivals)
+
+
+async def _judge_whole(answer):
+    began = time.perf_counter()
+    verdicts, complaint = await whole.judge(answer)
+    worst = max(verdicts, key=lambda verdict: ("pass", "fail", "error").index(verdict.outcome))
+    return Judged(answer, worst, worst, complaint, time.perf_counter() - began)
 
 
 def _complaint(answer, answers, concurrency):

@@ -3,6 +3,7 @@
 Hidden tests call the same judge with fresh inputs; nothing here knows more than a learner may see.
 """
 
+import asyncio
 import os
 from datetime import datetime
 from pathlib import Path
@@ -10,10 +11,12 @@ from pathlib import Path
 from .. import services
 from ..lab import live, timeline
 from ..lab.races import Canary, Race, Request
+from ..lab.server import AppError
 from .exercise import Exercise, ExerciseError, load
 from .findings import remarks
 from .judge import Served
 from .kinds import judging
+from .mixed import slow_day
 from .mutation import rehearsed
 from .verdict import Verdict
 from .waiting import WAIT
@@ -110,6 +113,23 @@ class Checks:
                         if not verdict.passed:
                             print("".join(f"      {line}\n" for line in verdict.diagnosis.splitlines()), end="")
         print(f"{points:g} of {most:g} points, hidden tests included.")
+
+    async def load(self, seconds=5.0, rate=15):
+        """Send a load to the file in which all endpoints stand while its services are slow; print who blocked the loop."""
+        endpoint = next(task for task in self._exercise.endpoints if task.mix)
+        file = Path(endpoint.file)
+        if not file.is_file():
+            raise NotYet(_missing(endpoint))
+        asked = {name: await asyncio.to_thread(services.get, name) for name in endpoint.services}
+        try:
+            async with Served(file, endpoint.services) as served:
+                load = await slow_day(await served.app(), endpoint, asked, seconds, rate)
+        except AppError as error:
+            raise NotYet(str(error)) from None
+        rang, windows = load.rings
+        print(f"The pager rang in {rang} of {windows} half seconds. Who blocked the loop, the greatest harm first:")
+        print(*load.blockers or ["nobody."], sep="\n")
+        return load
 
     def target(self, name):
         """Draw the picture that a right answer makes: all requests side by side, and a loop that stays free."""

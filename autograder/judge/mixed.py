@@ -3,6 +3,7 @@
 import asyncio
 import time
 
+from ..lab.load import run as run_load
 from . import evidence
 from .asking import ANSWER_LIMIT, ask, blocked, resting
 from .rendezvous import LONGEST, LOOK_EVERY, PATIENCE, TICKS
@@ -10,6 +11,7 @@ from .verdict import Trial
 from .waiting import WAIT
 
 EACH = 2  # requests to each endpoint
+SLOW = 0.1  # s that each service takes on a slow day
 
 
 class Mixed:
@@ -26,7 +28,8 @@ class Mixed:
         self.patience = PATIENCE
         self.rest = None
 
-    def _calls(self, each):
+    def calls(self, each):
+        """So many fresh calls of each endpoint, in turn; their services are ready for them."""
         calls, tokens = [], {}
         for _ in range(each):
             for endpoint in self.endpoint.mix:
@@ -40,16 +43,16 @@ class Mixed:
 
     async def answers(self):
         """All endpoints once, together."""
-        await ask(self.app, self._calls(1), ANSWER_LIMIT)
+        await ask(self.app, self.calls(1), ANSWER_LIMIT)
 
     async def warm_up(self):
         """Open connections, start the threads of pools, and import what is imported on first use."""
-        await ask(self.app, self._calls(EACH), ANSWER_LIMIT)
+        await ask(self.app, self.calls(EACH), ANSWER_LIMIT)
         self.rest = await resting(self.app)
 
     async def trial(self, show=False):
         """One race; a trial that shows nothing makes the next one more patient."""
-        calls = self._calls(EACH)
+        calls = self.calls(EACH)
         crowd = Crowd(self.services.values(), self.patience)
         for service in self.services.values():
             service.park()
@@ -103,3 +106,40 @@ class Crowd:
     def release(self):
         for service in self.services:
             service.release()
+
+
+async def slow_day(app, endpoint, services, seconds, rate):
+    """The `Load` of an app whose services all take `SLOW` seconds: ``rate`` requests a second, to all endpoints in turn."""
+    calls = Mixed(app, endpoint, services).calls(max(round(seconds * rate / len(endpoint.mix)), 1))
+    requests = [{"key": i, "method": call.method, "path": call.path, "at": i / rate} for i, call in enumerate(calls)]
+    day = SlowDay(services.values())
+    for service in services.values():
+        service.park()
+    try:
+        return await run_load(app, requests, lasts=len(calls) / rate, title="on a slow day", beside=day.hold)
+    finally:
+        day.release()
+
+
+class SlowDay(Crowd):
+    """Services that let each question go when it has waited for `SLOW` seconds."""
+
+    def __init__(self, services):
+        super().__init__(services, PATIENCE)
+        self.since = [{} for _ in self.services]
+
+    async def hold(self, race):
+        """Run beside a load until it ends."""
+        while race.end is None:
+            # in a thread: to ask a database who waits is a wait, too
+            await asyncio.to_thread(self._step)
+            await asyncio.sleep(LOOK_EVERY)
+
+    def _step(self):
+        for service, since in zip(self.services, self.since, strict=True):
+            held = service.parked()
+            now = time.perf_counter()
+            for token in held:
+                since.setdefault(token, now)
+            if over := sum(now - since[token] >= SLOW for token in held):
+                service.release(over)

@@ -1,8 +1,8 @@
 """The picture of a load: latencies over time, a lane for the canary and one for each route, and the loop below.
 
 A lane is a scale of latencies from 1 ms to 10 s, each line of it ten times the one below.  A column is half a second:
-full up to the 50th percentile, pale to the 95th, paler to the 99th; hatched if that is above the pager's limit.  The
-words at the right say the same for the whole load.  Where the canary rings the pager there is an exclamation mark.
+full up to the 50th percentile, pale to the 95th, paler to the 99th.  The words at the right say the same for the whole
+load.  Where the canary rings the pager its column is hatched and has an exclamation mark.
 """
 
 import math
@@ -59,7 +59,8 @@ def _lane(axes, top, load, route, now, span):
     base = top + LANE
     axes.hlines([base - decade / DECADES for decade in range(DECADES + 1)], 0, span, color="#dddddd", lw=0.5, zorder=0)
     windows = load.windows(route, now)
-    late = [at[99] > PAGER for _, at in windows]
+    # a route may take as long as what it waits for; the canary waits for nothing but the loop
+    late = [route is None and at[99] > PAGER for _, at in windows]
     for group, color, hatch in ((False, GOOD, None), (True, BAD, "///")):
         for quantile, alpha in ((99, 0.25), (95, 0.5), (50, 1.0)):
             corners = [
@@ -106,7 +107,7 @@ def _loop(axes, top, load, now, span):
     label = axes.text(
         0,
         top + 0.95,
-        f"{load.blocked_text(blocks)}; the longest: {timeline.short(worst.cause, 90)}",
+        f"{load.blocked_text(blocks)}; the longest: {timeline.short(worst.cause, 60)}",
         va="center",
         fontsize=8.5,
         color="#7a1f10",

@@ -1,0 +1,151 @@
+# ruff: noqa: F821 (sections that take the place of those in reference.py)
+import subprocess
+import time
+
+import psycopg2
+import redis
+
+
+# --- receipt: a printer that takes `wait` seconds
+
+
+async def printer(wait: float):
+    await asyncio.to_thread(time.sleep, wait)
+
+
+@app.get("/receipts/{number}", dependencies=[Depends(printer)])
+async def receipt(number: int):
+    return {"receipt": number, "printed": True}
+
+
+# --- offer: what the supplier asks for an item, over HTTP
+
+
+class Supplier:
+    def offer(self, token):
+        return self.ask(f"/items/{token}")["price"]
+
+    def ask(self, path):
+        return requests.get(SUPPLIER + path).json()
+
+
+@app.get("/offers/{token}")
+async def offer(token: str):
+    return {"item": token, "offer": await asyncio.to_thread(Supplier().offer, token)}
+
+
+# --- basket: the supplier's prices for the two items of a basket
+
+
+def price_of(item):
+    return requests.get(f"{SUPPLIER}/items/{item}").json()["price"]
+
+
+@app.get("/baskets/{token}")
+async def basket(token: str):
+    one, two = await asyncio.gather(
+        asyncio.to_thread(price_of, f"{token}-1"), asyncio.to_thread(price_of, f"{token}-2")
+    )
+    return {"basket": token, "total": one + two}
+
+
+# --- item: the price in the database
+
+
+def price_in_database(token):
+    connection = psycopg2.connect(DATABASE)
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT price_of(%s)", [token])
+            return cursor.fetchone()[0]
+    finally:
+        connection.close()
+
+
+@app.get("/items/{token}")
+async def item(token: str):
+    return {"item": token, "price": await asyncio.to_thread(price_in_database, token)}
+
+
+# --- job: work for the back office, through Redis: put on the list `jobs`, the result comes on `reply:{token}`
+
+
+office = redis.Redis.from_url(REDIS, decode_responses=True)
+
+
+def done_by_the_office(token):
+    office.rpush("jobs", token)
+    return int(office.blpop([f"reply:{token}"])[1])
+
+
+@app.post("/jobs/{token}")
+async def job(token: str):
+    return {"job": token, "result": await asyncio.to_thread(done_by_the_office, token)}
+
+
+# --- manual: sent in pieces; the number of its pages stands in a slow file
+
+
+async def pieces(token):
+    yield f'{{"manual": "{token}", '
+    pages = await asyncio.to_thread((DOCUMENTS / token).read_text)
+    yield f'"pages": {pages}}}'
+
+
+@app.get("/manuals/{token}")
+async def manual(token: str):
+    return StreamingResponse(pieces(token), media_type="application/json")
+
+
+# --- quote: made by an old program, which prints it
+
+
+@app.get("/quotes/{token}")
+async def quote(token: str):
+    printed = await asyncio.to_thread(subprocess.check_output, [QUOTE, token])
+    return {"quote": token, "price": int(printed)}
+
+
+# --- member: whoever shows a card is recognised, in a middleware; the supplier knows the points
+
+
+def points_of(card):
+    return requests.get(f"{SUPPLIER}/items/{card}").json()["price"]
+
+
+@app.middleware("http")
+async def recognise(request: Request, call_next):
+    if card := request.query_params.get("card"):
+        request.state.points = await asyncio.to_thread(points_of, card)
+    return await call_next(request)
+
+
+@app.get("/members")
+async def member(card: str, request: Request):
+    return {"card": card, "points": request.state.points}
+
+
+# --- rate: asked once for each currency, then kept
+
+
+@lru_cache(maxsize=1000)
+def rate_of(token):
+    return requests.get(f"{SUPPLIER}/items/{token}").json()["price"]
+
+
+@app.get("/rates/{token}")
+async def rate(token: str):
+    return {"currency": token, "rate": await asyncio.to_thread(rate_of, token)}
+
+
+# --- order: taken at once; the supplier is told behind the answer
+
+
+async def tell_the_supplier(token):
+    await asyncio.to_thread(requests.get, f"{SUPPLIER}/items/{token}")
+
+
+@app.post("/orders/{token}")
+async def order(token: str, background: BackgroundTasks):
+    background.add_task(tell_the_supplier, token)
+    return {"order": token, "accepted": True}

@@ -1,0 +1,12 @@
+# ruff: noqa: F821 (sections that take the place of those in reference.py)
+import subprocess
+
+
+# --- quote: made by an old program, which prints it
+
+
+@app.get("/quotes/{token}")
+async def quote(token: str):
+    program = subprocess.Popen([QUOTE, token], stdout=subprocess.PIPE)
+    printed, _ = program.communicate()
+    return {"quote": token, "price": int(printed)}
