@@ -19,7 +19,7 @@
 #
 # You will see
 #
-# - what real work in an `async def` endpoint does: a picture, a password, a checksum;
+# - what real work in an `async def` endpoint does: a picture, a checksum;
 # - three repairs: `asyncio.to_thread`, `run_in_threadpool`, a `def` endpoint;
 # - why two Python threads can work at the same time at all, and with which work they cannot;
 # - a hundred thousand small checksums in a thread: it works, with a lag;
@@ -108,7 +108,8 @@ print(f"The hours took {bad.requests[1].seconds:.2f} s. A canary waited {bad.wor
 # %%
 before = 0.0
 for place, request in enumerate(sorted(bad.requests, key=lambda r: r.end), 1):
-    print(f"{place}. {request.path:6} answered at {request.end:.2f} s, {request.end - before:.2f} s after the one before")
+    after = request.end - before
+    print(f"{place}. {request.path:6} answered at {request.end:.2f} s, {after:.2f} s after the one before")
     before = request.end
 
 # %% [markdown]
@@ -179,7 +180,7 @@ print(f"All together took {bad.seconds:.2f} s before and {good.seconds:.2f} s no
 # Two different things have happened.
 #
 # - The hours and the canary are quick. The loop is free while others work. This is why we did it.
-#   (A short hatched stretch at the very beginning is six threads being started. It has a section of its own below.)
+#   (If there is a short hatched stretch at the very beginning, that is six threads being started. It has a section of its own below.)
 # - Perhaps the total is shorter, too, but not as with sleeping. Ten sleeps need no core. Six pictures do:
 #   on two cores they take at least half the time, however many threads there are. On one core nothing is gained.
 #
@@ -191,7 +192,8 @@ print(f"All together took {bad.seconds:.2f} s before and {good.seconds:.2f} s no
 threadpool = await lab.race("/threadpool", n=6, show=False)
 plain = await lab.race("/plain", n=6, show=False)
 for name, race in (("run_in_threadpool", threadpool), ("def", plain)):
-    print(f"{name:17} six pictures in {race.seconds:.2f} s, the slowest canary waited {1000 * race.worst_canary:.0f} ms")
+    waited = f"the slowest canary waited {1000 * race.worst_canary:.0f} ms"
+    print(f"{name:17} six pictures in {race.seconds:.2f} s, {waited}")
 
 # %% [markdown]
 # All three are honest.
@@ -251,7 +253,10 @@ jobs = {
 }
 
 # %%
-measured = {name: min([await lag(job) for _ in range(3)], key=lambda pair: pair[1]) for name, job in jobs.items()}
+measured = {}
+for name, job in jobs.items():
+    measured[name] = min([await lag(job) for _ in range(3)], key=lambda pair: pair[1])
+
 for name, (seconds, worst) in measured.items():
     print(f"{name:23} {1000 * seconds:4.0f} ms in a thread, the loop was late by {1000 * worst:4.0f} ms")
 
@@ -302,7 +307,8 @@ async def calmest(path):
 
 inline, pooled = await calmest("/inline"), await calmest("/threadpool")
 lab.side_by_side(inline, pooled, titles=("on the loop", "run_in_threadpool"))
-print(f"A canary waited {1000 * inline.worst_canary:.0f} ms before, {1000 * pooled.worst_canary:.0f} ms now.")
+before, now = 1000 * inline.worst_canary, 1000 * pooled.worst_canary
+print(f"A canary waited {before:.0f} ms before, {now:.0f} ms now.")
 print(f"All four took {inline.seconds:.2f} s before, {pooled.seconds:.2f} s now.")
 
 # %% [markdown]
@@ -420,7 +426,8 @@ async def with_anyio(job):
 
 # %%
 patient = {}
-for hand_over, wait in ((asyncio.to_thread, with_asyncio), (run_in_threadpool, with_asyncio), (run_in_threadpool, with_anyio)):
+pairs = (asyncio.to_thread, with_asyncio), (run_in_threadpool, with_asyncio), (run_in_threadpool, with_anyio)
+for hand_over, wait in pairs:
     ending, seconds = await patience(hand_over, wait)
     patient[hand_over.__name__, wait.__name__] = ending, seconds
     print(f"{hand_over.__name__:17} {wait.__name__:12} {ending:12} after {seconds:.2f} s")
@@ -489,7 +496,7 @@ forty = await lab.race("/forty", n=30, title="thirty counts", show=False)
 two = await lab.race("/two", n=30, title="thirty counts", show=False)
 lab.side_by_side(forty, two, titles=("a pool of 40", "two, started before"))
 for name, race in (("40 threads", forty), ("two threads", two)):
-    blocked = f"the loop blocked for {race.blocked_seconds:.2f} s, a canary waited {race.worst_canary:.2f} s"
+    blocked = f"blocked for {race.blocked_seconds:.2f} s, a canary waited {race.worst_canary:.2f} s"
     print(f"{name:11} all thirty in {race.seconds:.2f} s, {blocked}")
 
 # %% [markdown]
@@ -514,7 +521,8 @@ began = time.perf_counter()
 for _ in range(500):
     await asyncio.to_thread(lambda: hashlib.sha256(text).hexdigest())
 in_thread = (time.perf_counter() - began) / 500
-print(f"In line {1e6 * in_line:.1f} µs, in a thread {1e6 * in_thread:.0f} µs: {in_thread / in_line:.0f} times as long.")
+print(f"In line {1e6 * in_line:.1f} µs, in a thread {1e6 * in_thread:.0f} µs.")
+print(f"That is {in_thread / in_line:.0f} times as long.")
 
 # %% [markdown]
 # The trip costs much more than the job. Leave it in line. A millisecond is a good border: below it nobody can feel what you save.

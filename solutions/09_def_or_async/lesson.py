@@ -94,7 +94,7 @@ for name, race in three.items():
 # 3. So in the first race ten sleeps stood in a row on the loop. In the second, ten threads slept beside each other.
 #    In the third there was one thread and nobody slept: the loop noted ten times, and waited for all ten.
 #
-# A short hatched stretch at the beginning of the second race is ten threads being started. You know it from lesson 07.
+# If the second race has a short hatched stretch at its beginning, that is ten threads being started. You know it from lesson 07.
 #
 # The wrong choice has two forms. `async def` around a blocking call stops everybody. `def` around something that could be awaited
 # stops nobody. It only takes a thread for nothing. So if you do not know: `def`.
