@@ -1,0 +1,16 @@
+assert len(bad.requests[0].body) > 400_000 and not bad.worst_block.in_app
+assert threaded.worst_canary > 0.05 and threaded.loop_lag > 50
+lags = {name: race.loop_lag for name, race in ways.items()}
+assert lags["/json_response"] < lags["returned"] and lags["/ready_made"] < lags["returned"] / 2
+assert lags["/streamed"] < lags["returned"] / 2
+assert len(ways["/streamed"].requests[0].body.splitlines()) == 10_000
+assert logged.seconds >= 5 * 0.09 and logged.worst_block.code.startswith("log.info(")
+assert queued.seconds < logged.seconds and queued.blocked_seconds < logged.blocked_seconds / 2
+assert async_stream.seconds >= 12 * 0.09 and plain_stream.seconds < async_stream.seconds
+assert {request.body for request in async_stream.requests + plain_stream.requests} == {"tick tick tick "}
+assert mailed.worst_canary > 0.4 and mailed.requests[0].ok
+assert one.requests[0].ok and not any(request.ok for request in two.requests)
+assert not stuck.requests[0].ok and not stuck.canaries[-1].answered
+assert sorted(request.status for request in cached.requests) == [200, 500]
+assert "cannot reuse already awaited coroutine" in cached.errors[0]["message"] or "being awaited already" in cached.errors[0]["message"]
+assert small < 0.01
