@@ -151,3 +151,15 @@ def test_a_thread_that_keeps_the_gil_takes_it_from_a_loop_that_asks_for_it():
     # now and then is what every app with threads has
     rarely = beside(*((0.005 * i, 10 + i, FUTEX if i % 100 < 4 else POLL, 0.005 * i) for i in range(200)))
     assert evidence.gil(rarely, POLL) == 0.0
+
+
+def test_what_the_loop_computes_itself_is_not_excused_by_another_thread_in_the_queue():
+    def look(time, cpu, waited):
+        return Sample(time, cpu, 0.0, int(1000 * time), "running", {8: (0.0, waited)}, {}, 0.0)
+
+    def seen(cpu):
+        found = [look(0.0, 0.0, 0.0), look(0.02, 0.0, 0.0), look(0.08, cpu, 0.0), look(0.3, cpu, 0.3)]
+        return evidence.stalls(race_of((0, 1), blocked=[block(0.1)]), found, POLL)
+
+    assert seen(0.05)[0].seconds == pytest.approx(0.05)
+    assert not seen(0.01)

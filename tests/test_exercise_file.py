@@ -53,6 +53,10 @@ def test_calls_are_fresh_and_answers_fit_them(tmp_path):
         (("GET /brew", "/brew"), "must begin with a method"),
         (("concurrency = 2", "speed = 2"), "points must name answers and concurrency"),
         (('"one at a time"', '"slow"'), "unknown diagnosis 'slow'"),
+        (('file = "brew.py"', 'file = "brew.py"\nservice = "work"'), "job must be one of"),
+        (('file = "brew.py"', 'file = "brew.py"\njob = "stamp"'), "job must be one of"),
+        (('file = "brew.py"', 'file = "brew.py"\nmeet = "nobody"'), "meet must be one of"),
+        (('file = "brew.py"', 'file = "brew.py"\nrequests = 1000'), "requests must be a number"),
     ],
 )
 def test_mistakes_are_told_in_a_sentence(tmp_path, change, says):

@@ -226,3 +226,32 @@ async def test_an_answer_that_comes_late_beside_a_free_loop_is_told_so(tmp_path,
     verdict = await Judge(file, endpoint).concurrency()
     assert (verdict.outcome, verdict.kind) == ("fail", "answered too late"), verdict.diagnosis
     assert "later than it could have been" in verdict.diagnosis
+
+
+WORKING = """
+from fastapi import FastAPI
+
+from workshop import stamp
+
+app = FastAPI()
+
+
+@app.get("/stamps/{token}")
+def stamped(token: str):
+    return {"number": stamp(token)}
+"""
+
+
+async def test_the_judge_brings_its_own_copy_of_what_lies_beside_an_app(tmp_path):
+    file = tmp_path / "stamps.py"
+    file.write_text(WORKING)
+    (tmp_path / "workshop.py").write_text("def stamp(token):\n    return 7\n")
+    points = {"answers": 1, "concurrency": 2}
+    asks = {"service": "work", "job": "stamp"}
+    endpoint = Endpoint("stamps", "stamps.py", "", "GET /stamps/{token}", {"number": "{reply}"}, points, **asks)
+    async with judging.Served(file, endpoint.services) as served:
+        judge = Judge(file, endpoint, served)
+        assert (await judge.answers()).passed and (await judge.concurrency()).passed
+        copied = (await served.app()).file.parent
+        assert copied != tmp_path
+    assert not copied.exists()

@@ -12,6 +12,7 @@ GOOD = {
     "turn": {"event": "turn", "start": 1.0, "end": 2.0, "waited": 0.0, "where": [{"file": "a", "line": 3}]},
     "failed": {"event": "failed", "stage": "import", "type": "E", "message": "m", "where": [{"line": 1}]},
     "here": {"event": "here", "question": 1},
+    "busy": {"event": "busy", "seconds": 0.1, "where": [{"file": "a", "line": 3}]},
 }
 
 
@@ -29,6 +30,7 @@ def test_reports_of_the_host_are_taken(name):
         b'{"event": "ready", "port": 99999999, "threads": []}', b'{"event": "failed", "stage": "x"}', b'{"event": "turn", "start": 1, "end": NaN, "where": []}',
         b'{"event": "turn", "start": 1, "end": Infinity, "where": []}',
         b'{"event": "turn", "start": 1, "end": 2, "where": [{"line": 1, "file": 7}]}',
+        b'{"event": "busy", "seconds": NaN, "where": []}', b'{"event": "busy", "where": []}',
         b'{"event": "turn", "start": 1, "end": 2, "where": 3}', b'{"event": "turn"}',
     ],
 )  # fmt: skip

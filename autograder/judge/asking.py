@@ -57,9 +57,9 @@ def blocked(race, looks, rest, computes=False):
     stalls = [stall for stall in stalls if not stall.held]
     if not stalls:
         return None
-    named = next((stall.block for stall in stalls if stall.block is not None), None)
+    named = next((stall.block for stall in stalls if stall.block is not None), race.worst_block)
     line = named.line if named and named.in_app else None
-    return Verdict("fail", "blocked", diagnosis.blocked(stalls, len(race.requests)), line)
+    return Verdict("fail", "blocked", diagnosis.blocked(stalls, len(race.requests), named), line)
 
 
 def _held(race, seconds):
@@ -128,7 +128,9 @@ def _no_answer(app, race, request, call, limit):
         raise Unclear("the machine was too busy to answer in time. Try again.")
     stalls = [evidence.Stall(b.seconds, "turn", b) for b in race.blocked]
     text = diagnosis.no_answer(call, limit)
-    raise Fault("no answer", text + (" " + diagnosis.blocked(stalls, len(race.requests)) if stalls else ""))
+    raise Fault(
+        "no answer", text + (" " + diagnosis.blocked(stalls, len(race.requests), stalls[0].block) if stalls else "")
+    )
 
 
 def _equal(body, expected):

@@ -5,17 +5,15 @@ from .pointers import pointer, recognised
 ANYIO_THREADS = 40  # the default limit of anyio's worker threads, which Starlette and FastAPI use
 
 
-def blocked(stalls, requests):
-    """The loop stood still; ``stalls`` are the longest first."""
-    named = next((stall for stall in stalls if stall.block is not None), None)
+def blocked(stalls, requests, block):
+    """The loop stood still; ``stalls`` are the longest first, ``block`` names the line, if one was seen."""
     seconds = stalls[0].seconds
-    if named is None:
+    if block is None:
         return (
             f"The event loop stood still for {seconds:.2f} s while {requests} requests were under way. "
             "Look for a call that waits without `await`."
         )
-    block = named.block
-    total = sum(stall.block.seconds for stall in stalls if stall.block is not None)
+    total = sum(stall.block.seconds for stall in stalls if stall.block is not None) or seconds
     function = f" (in {block.function})" if block.in_app and block.function != "<module>" else ""
     return (
         f"The event loop was blocked for {total:.2f} s in all, most of it by {block.cause}{function}. "

@@ -92,6 +92,13 @@ def _around(looks, start, end):
     return looks[first], looks[last]
 
 
+def _computed(looks, start, end):
+    """CPU seconds that the loop thread has certainly spent between two moments: from the looks inside the interval."""
+    first = bisect_left(looks, start, key=lambda look: look.time)
+    last = bisect_right(looks, end, key=lambda look: look.time) - 1
+    return looks[last].cpu - looks[first].cpu if first < last else 0.0
+
+
 def _others(first, last, watching=True):
     """The longest that one other thread stood in the queue: many that compute stand there all the time, and together
     would excuse everything."""
@@ -247,6 +254,8 @@ def stalls(race, looks, resting):
     for block in race.blocked:
         first, last = _around(looks, block.start, block.end)
         seconds = block.seconds - (_others(first, last) if first else 0.0)
+        # what the loop's thread has itself computed in one turn needs no excuse
+        seconds = max(seconds, _computed(looks, block.start, block.end))
         if seconds >= STALL + crowd:
             found.append(Stall(seconds, "turn", block, _held_between(looks, resting, block.start, block.end, seconds)))
     asleep = asleep_outside(looks, resting) if resting else []

@@ -243,19 +243,22 @@ class Meeting:
             self.service.release(len(held))
 
     async def _let_go_singly(self, race):
-        """One at a time, the newest first, and the next when that one has done its work: nobody else computes meanwhile."""
+        """One request at a time, the newest first, and the next when that one is answered or asks for more: nobody else
+        computes meanwhile."""
         while not self._over(race):
             held = self._held()
             if not held:
                 await asyncio.sleep(LOOK_EVERY)
                 continue
             answered = self._answered(race)
-            self.service.release(1, newest=True)
-            while self._answered(race) == answered and not set(self._held()) - set(held[:-1]):
+            going = next((call.tokens for call in self.calls if held[-1] in call.tokens), held[-1:])
+            self.service.let_go(going)
+            left = set(held).difference(going)
+            while self._answered(race) == answered and not set(self._held()) - left:
                 if race.end is not None:
                     return
                 await asyncio.sleep(LOOK_EVERY)
-            if len(held) > 1 and self._answered(race) > answered:
+            if left and self._answered(race) > answered:
                 self.independent = True
 
     def _answered(self, race):

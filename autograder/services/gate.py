@@ -47,6 +47,14 @@ class Gate(Service):
         for _, go in going:
             go()
 
+    def let_go(self, tokens):
+        """Let those of these tokens go that are held; hold the others, and whoever comes, as before."""
+        with self._gate:
+            going = [entry for entry in self._held if entry[0] in tokens]
+            self._held = [entry for entry in self._held if entry[0] not in tokens]
+        for _, go in going:
+            go()
+
 
 class SocketGate(Gate):
     """A gate at a port of this machine: whoever connects sends a token as a line, and is sent a line when let go."""
