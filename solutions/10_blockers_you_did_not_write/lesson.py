@@ -255,14 +255,14 @@ def plain_ticks():
         yield "tick "
 
 
-@app.get("/{kind}")
+@app.get("/ticks/{kind}")
 async def ticks(kind: str):
     return StreamingResponse(async_ticks() if kind == "async" else plain_ticks())
 
 
 # %%
-async_stream = await lab.race("/async", n=4, show=False)
-plain_stream = await lab.race("/plain", n=4, show=False)
+async_stream = await lab.race("/ticks/async", n=4, show=False)
+plain_stream = await lab.race("/ticks/plain", n=4, show=False)
 lab.side_by_side(async_stream, plain_stream, titles=("async def, never awaits", "def"))
 
 # %% [markdown]

@@ -12,5 +12,8 @@ assert mailed.worst_canary > 0.4 and mailed.requests[0].ok
 assert one.requests[0].ok and not any(request.ok for request in two.requests)
 assert not stuck.requests[0].ok and not stuck.canaries[-1].answered
 assert sorted(request.status for request in cached.requests) == [200, 500]
-assert "cannot reuse already awaited coroutine" in cached.errors[0]["message"] or "being awaited already" in cached.errors[0]["message"]
+assert (
+    "cannot reuse already awaited coroutine" in cached.errors[0]["message"]
+    or "being awaited already" in cached.errors[0]["message"]
+)
 assert small < 0.01

@@ -1,4 +1,15 @@
-assert {"a sleep", "HTTP", "HTTP, def", "PostgreSQL", "SQLAlchemy", "Redis", "a large file", "a program", "a picture", "a regex"} <= set(rows)
+assert {
+    "a sleep",
+    "HTTP",
+    "HTTP, def",
+    "PostgreSQL",
+    "SQLAlchemy",
+    "Redis",
+    "a large file",
+    "a program",
+    "a picture",
+    "a regex",
+} <= set(rows)
 assert all(request.ok for _, bad, good in rows.values() for request in bad.requests + good.requests)
 waits = {name: rows[name][1:] for name in rows if name not in ("a large file", "a picture", "a regex")}
 assert all(bad.seconds >= 4 * 0.19 and bad.worst_canary > 0.19 for bad, _ in waits.values())
