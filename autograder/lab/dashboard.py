@@ -104,10 +104,11 @@ def _loop(axes, top, load, now, span):
     pieces = timeline.merged([(b.start, b.end - b.start) for b in blocks])
     axes.broken_barh(pieces, (top, 0.6), facecolor=BLOCKED, hatch="///", edgecolor="white", linewidth=0)
     worst = max(blocks, key=lambda block: block.seconds)
+    who = f"line {worst.line}, {worst.code}" if worst.in_app else worst.cause
     label = axes.text(
         0,
         top + 0.95,
-        f"{load.blocked_text(blocks)}; the longest: {timeline.short(worst.cause, 60)}",
+        f"{load.blocked_text(blocks)}; the longest: {timeline.short(who, 60)}",
         va="center",
         fontsize=8.5,
         color="#7a1f10",
