@@ -8,7 +8,8 @@ from autograder.judge.exercise import Endpoint
 from autograder.judge.judge import CONFIRM, TRIALS, Judge
 from autograder.judge.verdict import Trial, Unclear, Verdict
 
-BLOCKED = Trial(Verdict("fail", "blocked", "it was"))
+BLOCKED = Trial(Verdict("fail", "blocked", "it was", 3))
+NAMELESS = Trial(Verdict("fail", "blocked", "by somebody"))
 PROVED = Trial(proved=True)
 NOTHING = Trial()
 
@@ -36,6 +37,9 @@ async def decide(*trials):
         ([PROVED], "pass", 1),
         ([NOTHING, NOTHING, PROVED], "pass", 3),
         ([BLOCKED, BLOCKED], "fail", 2),
+        ([NAMELESS, BLOCKED], "fail", 2),
+        ([NAMELESS, NAMELESS, BLOCKED], "fail", 3),
+        ([NAMELESS] * (CONFIRM + judging.NAMELESS), "fail", CONFIRM + judging.NAMELESS),
         ([BLOCKED, NOTHING, BLOCKED], "fail", 3),
         ([BLOCKED, PROVED, PROVED], "pass", 3),
         ([BLOCKED, PROVED, BLOCKED], "fail", 3),
