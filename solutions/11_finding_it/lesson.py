@@ -1,0 +1,615 @@
+# ---
+# jupyter:
+#   jupytext:
+#     cell_metadata_filter: all
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Finding it
+#
+# This lesson takes about 25 minutes. You need lesson 01, *Sleeping*: you know what a blocked event loop is, and what the canary shows.
+#
+# You will see
+#
+# - a service that somebody else wrote, of which you are told only that it is slow;
+# - six tools that look for blocking code: two that read it, and four that watch it run;
+# - a table of what each of them finds and misses, made by running them on the same endpoints;
+# - thresholds: why the same tool finds much or little;
+# - a watchdog for a service in production, in ten lines, that names the line;
+# - when not to bother.
+#
+# So far you knew where the mistake was. It stood in the one endpoint on the screen. In a real service you have three hundred
+# endpoints and a message: *it is slow sometimes*.
+#
+# The next cell brings in the tools of the course.
+# If it says `ModuleNotFoundError`, the notebook is not running in the course's own Python:
+# close it and start it with `./course lab`.
+
+# %%
+from autograder import lab, services
+# %load_ext autograder.lab
+
+# %% [markdown]
+# ## Somebody else's service
+#
+# It asks two other services, a supplier over HTTP and a PostgreSQL database. We start both. That takes a few seconds.
+
+# %%
+import os
+
+for service in ("upstream", "postgres"):
+    os.environ.update(services.get(service).environment)
+
+# %% [markdown]
+# The service has four files with endpoints. The first has those that wait for another service or a program.
+# `%%keep` saves a cell as a file and runs nothing.
+
+# %%
+# %%keep outside.py
+import os
+import subprocess
+import time
+import psycopg2
+import requests
+from fastapi import APIRouter
+
+router = APIRouter()
+
+@router.get("/http")
+async def ask_supplier():
+    requests.get(os.environ["UPSTREAM_URL"] + "/items/tea?wait=0.12")
+
+@router.get("/query")
+async def ask_database():
+    psycopg2.connect(os.environ["DATABASE_URL"]).cursor().execute("SELECT pg_sleep(0.12)")
+
+@router.get("/command")
+async def run_program():
+    subprocess.run(["sleep", "0.12"])
+
+@router.get("/system")
+async def run_in_shell():
+    os.system("sleep 0.12")
+
+
+# %% [markdown]
+# The second has those that wait for something inside the process: a sleep, a thread, a lock, a queue.
+
+# %%
+# %%keep inside.py
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from fastapi import APIRouter
+
+router, pool, lock = APIRouter(), ThreadPoolExecutor(2), threading.Lock()
+lock.acquire()  # somebody holds it all the time
+
+@router.get("/sleep")
+async def sleep():
+    time.sleep(0.12)
+
+@router.get("/short")
+async def short_sleep():
+    time.sleep(0.04)
+
+@router.get("/result")
+async def wait_for_thread():
+    pool.submit(time.sleep, 0.12).result()
+
+@router.get("/lock")
+async def wait_for_lock():
+    lock.acquire(timeout=0.12)
+
+
+# %% [markdown]
+# The third has a sleep that stands two calls down, and a queue. The fourth computes.
+
+# %%
+# %%keep deeper.py
+import queue
+import time
+from fastapi import APIRouter
+
+router, jobs = APIRouter(), queue.Queue()
+
+def nap():
+    time.sleep(0.12)
+def rest():
+    nap()
+
+@router.get("/helper")
+async def sleep_two_calls_down():
+    rest()
+
+@router.get("/queue")
+async def wait_for_job():
+    try:
+        jobs.get(timeout=0.12)
+    except queue.Empty:
+        return "no job"
+
+
+# %%
+# %%keep busy.py
+import hashlib
+import json
+from fastapi import APIRouter
+
+router = APIRouter()
+rows = [{"row": n, "text": "x" * 20} for n in range(200_000)]
+
+@router.get("/hash")
+async def hash_password():
+    hashlib.pbkdf2_hmac("sha256", b"password", b"salt", 600_000)
+
+@router.get("/python")
+async def compute():
+    sum(n * n for n in range(2_000_000))
+
+@router.get("/json")
+async def write_json():
+    json.dumps(rows)
+
+
+# %% [markdown]
+# The last file is honest. Four endpoints wait as long as the others, and hold up nobody. The app collects them all.
+
+# %%
+# %%app suspects.py
+import asyncio
+import os
+import time
+import busy
+import deeper
+import inside
+import outside
+import requests
+from fastapi import FastAPI
+
+app = FastAPI()
+for part in (outside, inside, deeper, busy):
+    app.include_router(part.router)
+
+@app.get("/awaited")
+async def awaited():
+    await asyncio.sleep(0.12)
+
+@app.get("/thread")
+async def in_a_thread():
+    await asyncio.to_thread(time.sleep, 0.12)
+
+@app.get("/def")
+def def_endpoint():
+    requests.get(os.environ["UPSTREAM_URL"] + "/items/tea?wait=0.12")
+
+@app.get("/tiny")
+async def tiny_file():
+    open("outside.py").read()
+
+
+# %% [markdown]
+# ## What goes wrong
+#
+# All that a user sees is this. One asks for something harmless, `/awaited`, and at the same moment others use the service.
+
+# %%
+BLOCKING = ["/http", "/query", "/command", "/system", "/sleep", "/short", "/result", "/lock", "/helper", "/queue",
+            "/hash", "/python", "/json"]
+HONEST = ["/awaited", "/thread", "/def", "/tiny"]
+slow = await lab.race(["/awaited", *BLOCKING], title="a harmless request among others")
+print(f"The harmless request took {slow.requests[0].seconds:.2f} s. It needs 0.12 s.")
+
+# %% [markdown]
+# The lane of the loop is red almost from one end to the other. Whose fault is it? The label names one function, the one that was seen most.
+# But thirteen requests were under way. We know which of them block, because we gave the list its name. The tools below do not.
+#
+# ## A prediction
+#
+# The first tool is a **linter**: it reads the files and does not run them. ruff has a group of rules for this, called `ASYNC`.
+# They know the names of functions that block: `time.sleep`, `requests.get`, `subprocess.run` and many more.
+#
+# Thirteen endpoints block. How many of them will it find? Write your number in the place of `None`, or leave it.
+
+# %%
+guess = lab.predict("endpoints that ruff finds", None)
+
+# %%
+import json
+import re
+import subprocess
+import sys
+
+FILES = ["outside.py", "inside.py", "deeper.py", "busy.py", "suspects.py"]
+
+def ruff(*files):
+    words = ["check", "--isolated", "--no-cache", "--select", "ASYNC", "--output-format", "json", *files]
+    return json.loads(subprocess.run([sys.executable, "-m", "ruff", *words], capture_output=True, text=True).stdout)
+
+for found in ruff(*FILES):
+    print(found["code"], os.path.basename(found["filename"]), found["location"]["row"], found["message"])
+
+# %% [markdown]
+# A finding is a file and a line. To compare tools we need the endpoint in which it stands: the last `@router.get` or `@app.get` above the line.
+
+# %%
+def endpoint_at(file, row):
+    lines = open(file).read().splitlines()[:row]
+    paths = [re.search(r'\.get\("(/\w+)"\)', line) for line in lines]
+    return [path[1] for path in paths if path][-1]
+
+table = {"ruff": {endpoint_at(found["filename"], found["location"]["row"]) for found in ruff(*FILES)}}
+found_by_ruff = table["ruff"] & set(BLOCKING)
+guess.beside(len(found_by_ruff))
+print("Not found:", *sorted(set(BLOCKING) - found_by_ruff))
+
+# %% [markdown]
+# ruff reads one function at a time. It sees a name that it knows, inside an `async def`. So it does not see
+#
+# - the sleep two calls down: `rest()` could be anything;
+# - a driver, a lock, a queue, `.result()`: the names say nothing by themselves;
+# - anything that computes.
+#
+# But it needs no run, takes less than a second, and every line that it names is worth a look. Put it into your editor and into CI:
+# in `pyproject.toml`, `extend-select = ["ASYNC"]` below `[tool.ruff.lint]`.
+#
+# ## Tools that watch
+#
+# The next tools run the code. Each lives inside the process that it watches, and all of them change it: they patch it or slow it down.
+# So none of them runs in this notebook. We write a program that calls every endpoint under the eyes of one tool.
+#
+# - **asyncio's debug mode** logs each step of the loop that takes longer than `slow_callback_duration`.
+# - **blockbuster** patches functions that block, like `time.sleep` and what a socket uses. Called on a running loop, they raise.
+# - **pyleak** has a thread that asks the loop for signs of life. If one comes later than its threshold, it raises at the end.
+#
+# Each of the three is made into the same thing here: a context that raises an exception if the tool complains.
+
+# %%
+# %%keep tools.py
+import asyncio
+import logging
+from contextlib import asynccontextmanager
+from blockbuster import blockbuster_ctx
+from pyleak import no_event_loop_blocking
+
+@asynccontextmanager
+async def debug(threshold):
+    asyncio.get_running_loop().slow_callback_duration = threshold
+    said, handler = [], logging.Handler()
+    handler.emit = lambda record: said.append(record.getMessage())
+    logging.getLogger("asyncio").addHandler(handler)
+    yield
+    await asyncio.sleep(0)  # what the last step took is logged when it is over
+    logging.getLogger("asyncio").removeHandler(handler)
+    if said:
+        raise RuntimeError(said[0])
+
+@asynccontextmanager
+async def blockbuster(threshold):
+    with blockbuster_ctx():
+        yield
+
+def pyleak(threshold):
+    return no_event_loop_blocking("raise", threshold=threshold, check_interval=threshold / 4)
+
+
+# %% [markdown]
+# The program calls each endpoint once to warm up, and then twice under the tool. A finding counts if both calls brought it.
+# `ASGITransport` hands a request to the app without a server, on the same loop. That suffices here: we look for what stops this loop.
+
+# %%
+# %%keep probe.py
+import asyncio
+import json
+import sys
+import httpx
+import tools
+from suspects import app
+
+async def probe(tool, threshold, paths):
+    counts, first_words = dict.fromkeys(paths, 0), {}
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://app", trust_env=False) as client:
+        for path in paths:
+            await client.get(path)
+        for path in 2 * paths:
+            try:
+                async with tool(threshold):
+                    await asyncio.create_task(client.get(path))
+            except Exception as complaint:
+                counts[path] += 1
+                first_words[path] = str(complaint).strip().splitlines()[0]
+    print(json.dumps({"found": [path for path in paths if counts[path] == 2], "words": first_words}))
+
+if __name__ == "__main__":
+    name, threshold, *paths = sys.argv[1:]
+    asyncio.run(probe(getattr(tools, name), float(threshold), paths), debug=name == "debug")
+
+
+# %%
+words = {}
+
+def probe(tool, threshold):
+    command = [sys.executable, "probe.py", tool, str(threshold), *BLOCKING, *HONEST]
+    done = subprocess.run(command, capture_output=True, text=True)
+    said = json.loads(done.stdout.splitlines()[-1])
+    name = tool if tool == "blockbuster" else f"{tool}, {1000 * threshold:.0f} ms"
+    table[name], words[name] = set(said["found"]), said["words"]
+    print(f"{name}: {len(table[name] & set(BLOCKING))} of {len(BLOCKING)}")
+
+for tool, threshold in (("blockbuster", 0), ("debug", 0.1), ("debug", 0.02), ("pyleak", 0.2), ("pyleak", 0.02)):
+    probe(tool, threshold)
+
+# %% [markdown]
+# The thresholds of 100 and 200 milliseconds are the ones that these tools come with.
+#
+# Most of our endpoints block for 0.12 seconds. A tool that begins to look at 0.2 is out of luck, unless the machine is busy.
+# What do they say when they find something? Here are the first words of each for the sleep two calls down.
+
+# %%
+for name, said in words.items():
+    print(f"{name:15} {said.get('/helper', 'nothing')[:150]}")
+
+# %% [markdown]
+# - blockbuster names the function that was called. The rest stands in the traceback, which leads to the line.
+# - Debug mode names the task, here that of our client, and at the end of its message how long the step took. It names no line of the service.
+# - pyleak says that something blocked. Its exception has the stacks that its thread saw meanwhile.
+#
+# ## Tools that look from outside
+#
+# **py-spy** reads the memory of another Python process. It prints what each thread is executing right now. It needs no change in the service,
+# and no restart: that makes it the tool for the moment at which production stands still.
+#
+# Reading a foreign process is a privilege. Where the system does not allow it, the next cells say so, and the column stays empty.
+
+# %%
+import shutil
+
+app = lab.serve("suspects.py")
+spy = shutil.which("py-spy", path=os.path.dirname(sys.executable)) or shutil.which("py-spy")
+
+def dump(pid):
+    """The stack of the main thread of a process, innermost first; None if we may not look."""
+    done = subprocess.run([spy, "dump", "--json", "--pid", str(pid)], capture_output=True, text=True) if spy else None
+    if done is None or done.returncode != 0:
+        return None
+    frames = next(thread["frames"] for thread in json.loads(done.stdout) if thread["thread_name"] == "MainThread")
+    return [f"{frame['name']} {os.path.basename(frame['filename'])}:{frame['line']}" for frame in frames]
+
+may_spy = dump(app.pid) is not None
+print("py-spy may look at our server." if may_spy else
+      "py-spy may not look at other processes here. It needs sudo on macOS, and on Linux where ptrace_scope is 1.")
+
+# %% [markdown]
+# While a request to an endpoint is repeated, py-spy looks twice. If a line of the service is on the stack of the main thread,
+# it is found: that is the thread of the loop, and a loop that is free stands in `select`.
+
+# %%
+import asyncio
+import httpx
+
+async def seen(path, looks=2):
+    """What py-spy sees on the loop's thread of the service's own files while the endpoint is asked again and again."""
+    async with httpx.AsyncClient(base_url=app.url, timeout=60) as client:
+        stacks = []
+        for _ in range(looks):
+            looking = asyncio.create_task(asyncio.to_thread(dump, app.pid))
+            while not looking.done():
+                await client.get(path)
+            stacks += looking.result() or []
+    return [frame for frame in stacks if frame.split()[1].split(":")[0] in FILES]
+
+if may_spy:
+    table["py-spy"] = {path for path in BLOCKING + HONEST if await seen(path)}
+    print(*await seen("/helper", looks=1), sep="\n")
+
+# %% [markdown]
+# The whole way stands there, from the innermost function up to the endpoint. No threshold was needed. But somebody had to look
+# at the right moment.
+#
+# The last tool is the **lane** that you know from the pictures. The lab's server notes how long each turn of its loop takes. A second thread
+# looks at the stack meanwhile. The time in which the process only stood in the queue for a CPU is taken off. Its threshold is 20 milliseconds.
+
+# %%
+table["the lane"] = set()
+for path in BLOCKING + HONEST:
+    race = await lab.race(path, n=2, show=False)
+    if race.blocked:
+        table["the lane"].add(path)
+
+race = await lab.race("/helper", n=2)
+print("It says:", race.worst_block.code, "in", race.worst_block.place)
+
+# %% [markdown]
+# ## Who finds what
+
+# %%
+from IPython.display import Markdown, display
+
+def row(path):
+    return f"| {path} | " + " | ".join("found" if path in table[tool] else "–" for tool in table) + " |"
+
+head = ["| | " + " | ".join(table) + " |", "|---" * (len(table) + 1) + "|"]
+display(Markdown("\n".join(head + [row(path) for path in BLOCKING])))
+
+counts = {tool: len(found & set(BLOCKING)) for tool, found in table.items()}
+accused = {tool: sorted(found & set(HONEST)) for tool, found in table.items()}
+for tool, count in counts.items():
+    print(f"{tool:14} {count:2} of {len(BLOCKING)}, and of the honest ones: {', '.join(accused[tool]) or 'none'}")
+
+# %% [markdown]
+# Read it by columns.
+#
+# - **ruff** finds what it knows by name, in an `async def`.
+# - **blockbuster** finds names wherever they are called, so the helper too. It also knows the lock that stands behind `.result()` and behind
+#   a queue. It does not know what a driver in C does, nor `os.system`, nor work. It has no threshold: it raises for a tiny read as well.
+# - **debug mode** and **pyleak** look at the clock and not at names. They find everything that is longer than their threshold.
+#   With the thresholds they come with, they miss what takes a little less, and that is a lot.
+# - **py-spy** finds all that lasts, if somebody looks while it lasts.
+# - **the lane** finds what lasts longer than 20 milliseconds, and names the line.
+#
+# If a tool with a clock accuses something honest in your list: that happens when the machine is busy with something else.
+# A step of the loop is long as well when the process had to wait for a CPU. Only the lane takes that time off.
+#
+# No tool finds everything. Those that know names need no luck and no load. Those that know the clock see what has no name.
+# You need one of each.
+#
+# ## What debug mode costs
+#
+# Why not leave debug mode on for ever? The next cell has a loop take 20,000 turns, with and without it, and counts CPU seconds.
+
+# %%
+TURNS = """
+import asyncio, sys, time
+async def turns():
+    for _ in range(20_000):
+        await asyncio.sleep(0)
+asyncio.run(turns(), debug=sys.argv[1] == "debug")
+print(time.process_time())
+"""
+
+def cost(mode):
+    return min(float(subprocess.check_output([sys.executable, "-c", TURNS, mode])) for _ in range(3))
+
+empty = float(subprocess.check_output([sys.executable, "-c", "import asyncio, time; print(time.process_time())"]))
+plain, debugged = cost("plain") - empty, cost("debug") - empty
+print(f"Debug mode: {debugged / plain:.1f} times the CPU time for a turn of the loop.")
+
+# %% [markdown]
+# It remembers for every callback where it was made, and does much more. Use it in tests and on your own machine.
+# blockbuster raises where your users would only have waited. Use it in tests.
+#
+# ## A watchdog for production
+#
+# What may run in production must be cheap and must not raise. Python has something for it in `faulthandler`:
+# a timer outside of Python's own machinery, which prints all stacks when it runs out. It works while the loop is blocked,
+# because it is a thread in C, and even while some C code does not let go of the interpreter.
+#
+# A task on the loop winds the timer up again and again. If the loop is blocked, it cannot, and the timer runs out.
+
+# %%
+# %%app watched.py
+import asyncio
+import faulthandler
+from contextlib import asynccontextmanager
+import deeper
+import busy
+from fastapi import FastAPI
+
+async def watchdog(log, limit=0.06):
+    while True:
+        faulthandler.dump_traceback_later(limit, file=log)
+        await asyncio.sleep(limit / 4)
+
+@asynccontextmanager
+async def lifespan(app):
+    with open("watchdog.log", "w") as log:
+        task = asyncio.create_task(watchdog(log))
+        yield
+        task.cancel()
+        faulthandler.cancel_dump_traceback_later()
+
+app = FastAPI(lifespan=lifespan)
+app.include_router(deeper.router)
+app.include_router(busy.router)
+
+
+# %%
+for path in ("/helper", "/queue", "/json"):
+    await lab.race(path, n=1, show=False)
+
+log = open("watchdog.log").read()
+for line in re.findall(r'File ".*/((?:deeper|busy)\.py", line \d+ in \w+)', log):
+    print(line)
+
+# %% [markdown]
+# The file and the line of each, and the way there. The limit here is 60 milliseconds, for the lesson. For a real service half a second is
+# a good beginning, and an entry in the log that you read next morning. On a busy machine the watchdog barks without a reason at times. It only barks.
+#
+# ## The trap: your own numbers
+#
+# Many services measure how long their endpoints take. Here the answer itself says so.
+# We put what the service says beside what its client sees.
+
+# %%
+# %%app measured.py
+import asyncio
+import time
+import deeper
+from fastapi import FastAPI
+
+app = FastAPI()
+app.include_router(deeper.router)
+
+@app.get("/ping")
+async def ping():
+    began = time.perf_counter()
+    answer = {"pong": True}
+    return answer | {"took": time.perf_counter() - began}
+
+
+# %%
+measured = await lab.race(["/helper", "/helper", "/helper", "/ping"], title="a ping behind three blockers")
+ping = measured.requests[3]
+says, took = json.loads(ping.body)["took"], ping.seconds
+print(f"The service says that the ping took {1000 * says:.3f} ms. Its client waited {1000 * took:.0f} ms.")
+
+# %% [markdown]
+# The ping stood in front of the door while the loop was blocked. The clock inside was started when it had come in.
+# So the numbers of a service can be green while its users wait. Measure from outside, with a canary.
+#
+# ## When not to bother
+#
+# - **At start-up.** blockbuster may complain about a file that is read when the app is imported. Nobody is waiting yet.
+# - **`/tiny`.** It opens a file of a few hundred bytes on the loop, each time. Two tools accuse it, and by their rules they are right.
+#   A thread for it would take longer than the read.
+# - **Below your threshold.** If the slowest canary waits five milliseconds, there is nothing to find, however many rules complain.
+#
+# And in the other direction: begin with the blocker that holds the loop longest and is met most often. Not with the one that is found first.
+#
+# ## What you have seen
+#
+# - From outside, every blocked loop looks the same: harmless requests are slow.
+# - ruff and blockbuster know names. They find what is on their lists, at once, and not what you or a C library wrote.
+# - Debug mode and pyleak know the clock. They find what is longer than their threshold. Set it: the one they come with is high.
+# - py-spy shows where a process stands right now, if it may.
+# - The lane names the line and takes off what the machine is to blame for.
+# - In production: a canary from outside, and a watchdog inside.
+#
+# ## Check yourself
+#
+# **1.** In CI, ruff's ASYNC rules and a test under blockbuster are green. A release later the canary waits for 0.4 seconds now and then.
+# Name two things that fit.
+#
+# <details><summary>Answer</summary>
+#
+# Work: a large JSON, a hash, a loop in Python. Neither tool knows it. Or a driver in C, a lock, a `.result()`. Or an endpoint that the
+# test under blockbuster does not call.
+#
+# </details>
+#
+# **2.** You may not restart the service, and it stands still now. What do you do?
+#
+# <details><summary>Answer</summary>
+#
+# `py-spy dump --pid ...`, several times. What stands on the main thread's stack each time is what holds the loop.
+#
+# </details>
+#
+# ## Further reading
+#
+# - Python, *Debug mode* of asyncio: https://docs.python.org/3/library/asyncio-dev.html#debug-mode
+# - Python, *faulthandler*: https://docs.python.org/3/library/faulthandler.html
+# - ruff, the rules *flake8-async*: https://docs.astral.sh/ruff/rules/#flake8-async-async
+# - blockbuster: https://github.com/cbornet/blockbuster
+# - pyleak: https://github.com/deepankarm/pyleak
+# - py-spy: https://github.com/benfred/py-spy
+#
+# Next: the exercise of this lesson, in the notebook `exercise_11_finding_it.ipynb` beside this one. Nobody tells you there which endpoints block.

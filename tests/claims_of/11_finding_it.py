@@ -1,0 +1,22 @@
+WAITING = {"/http", "/query", "/command", "/system", "/sleep", "/result", "/lock", "/helper", "/queue"}
+assert slow.requests[0].seconds >= 2 * 0.12
+assert table["ruff"] == {"/http", "/command", "/system", "/sleep", "/short", "/tiny"}
+assert table["blockbuster"] == {
+    "/http",
+    "/command",
+    "/sleep",
+    "/short",
+    "/result",
+    "/lock",
+    "/helper",
+    "/queue",
+    "/tiny",
+}
+assert WAITING | {"/short"} <= table["debug, 20 ms"] and WAITING <= table["debug, 100 ms"] <= set(BLOCKING + HONEST)
+assert WAITING <= table["pyleak, 20 ms"] and counts["pyleak, 200 ms"] <= counts["pyleak, 20 ms"]
+assert "time.sleep" in words["blockbuster"]["/helper"] and "Task" in words["debug, 20 ms"]["/helper"]
+assert not may_spy or WAITING <= table["py-spy"]
+assert WAITING <= table["the lane"] and race.worst_block.function == "nap"
+assert debugged > 2 * plain
+assert all(re.search(r'deeper\.py", line \d+ in ' + name, log) for name in ("nap", "wait_for_job"))
+assert says < 0.05 and (took > 0.1 or ping.end < measured.requests[0].end)
