@@ -1,8 +1,7 @@
 import asyncio
-import http.client
 import json
 import os
-from urllib.parse import urlsplit
+from urllib.request import urlopen
 
 from fastapi import FastAPI
 
@@ -11,15 +10,11 @@ class Catalogue:
     """A supplier's library, as it comes.  It knows no await, and there is no other."""
 
     def __init__(self, url):
-        self.host = urlsplit(url).netloc
+        self.url = url
 
     def price(self, token):
-        connection = http.client.HTTPConnection(self.host, timeout=60)
-        try:
-            connection.request("GET", f"/items/{token}")
-            return json.load(connection.getresponse())["price"]
-        finally:
-            connection.close()
+        with urlopen(f"{self.url}/items/{token}", timeout=60) as reply:
+            return json.load(reply)["price"]
 
 
 catalogue = Catalogue(os.environ["UPSTREAM_URL"])
