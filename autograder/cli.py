@@ -63,10 +63,22 @@ def _bench_verdicts(args) -> int:
     return main(args.rounds, args.hogs, args.exercise, args.quota, args.minutes, args.compare)
 
 
+def _bench_drawing(args) -> int:
+    from autograder.lab.bench import main
+
+    return main(args.rounds)
+
+
 def _site(args) -> int:
     from autograder.site.pages import main
 
     return main(args.to)
+
+
+def _bench_class(args) -> int:
+    from autograder.classroom.bench import main
+
+    return main(args.sizes, args.stock, args.lesson, args.workers, args.cpus)
 
 
 def _class_new(args) -> int:
@@ -141,6 +153,20 @@ def parser() -> argparse.ArgumentParser:
     )
     verdicts.add_argument("--minutes", type=_at_least_one, metavar="N", help="stop after that time, between two trials")
     verdicts.add_argument("--compare", action="store_true", help="try the stopwatch tests of others on the same apps")
+
+    crowd = command(benches, "class", "grade a class made from the catalogue, beside stock nbgrader", _bench_class)
+    crowd.add_argument(
+        "--sizes", type=_at_least_one, nargs="+", default=[30], metavar="N", help="how many students (default: 30)"
+    )
+    crowd.add_argument("--stock", type=_count, default=0, metavar="N", help="of them with stock nbgrader (default: 0)")
+    crowd.add_argument("--lesson", default="05_files", help="which exercise (default: 05_files, which has one app)")
+    crowd.add_argument("--workers", type=_at_least_one, metavar="N", help="so many at a time (default: 3 a CPU)")
+    crowd.add_argument("--cpus", type=_at_least_one, metavar="N", help="on so many CPUs (default: all)")
+
+    drawing = command(benches, "drawing", "what drawing a race while it runs costs the race", _bench_drawing)
+    drawing.add_argument(
+        "--rounds", type=_at_least_one, default=5, metavar="N", help="times through the races (default: 5)"
+    )
 
     klass = commands.add_parser("class", help="teach with the course", description="Teach with the course.")
     classes = klass.add_subparsers(dest="class_", metavar="WHAT", required=True)

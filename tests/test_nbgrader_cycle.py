@@ -12,6 +12,7 @@ import pytest
 
 from autograder import paths
 from autograder.classroom import grade, teacher
+from autograder.jail import levels
 from autograder.judge.exercise import load
 
 LESSON = "01_sleeping"
@@ -88,11 +89,15 @@ def test_from_sources_to_points_with_the_stock_commands(course):
         for cell in nbformat.read(autograded, 4).cells
         if cell.metadata.get("nbgrader", {}).get("grade")
     }
-    assert "concurrency proved" in said["report_concurrency"]
+    assert "Passed." in said["report_concurrency"]
+    assert nbformat.read(autograded, 4).metadata.graded.isolation == levels.at_least().level
     assert "time.sleep(seconds) in line" in said["price_concurrency"]
     assert "app = FastAPI()" in said["order_answers"]
     (feedback,) = (course / "feedback").glob(f"*/{LESSON}/*.html")
-    assert "time.sleep(seconds) in line" in feedback.read_text()
+    page = feedback.read_text()
+    assert "time.sleep(seconds) in line" in page
+    assert "HIDDEN TESTS" not in page and "exercise.concurrency" not in page.replace("<span", "")
+    assert "HIDDEN TESTS" in autograded.read_text(), "they are there, for the teacher"
 
 
 def test_our_command_gives_the_same_points(course, capsys):

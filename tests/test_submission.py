@@ -1,6 +1,8 @@
 """Reading what was handed in: as data, whatever its state."""
 
 import json
+from copy import deepcopy
+from random import Random
 
 import pytest
 
@@ -69,6 +71,7 @@ def test_a_missing_or_monstrous_cell_is_told(tmp_path):
         (b"", "not JSON"),
         (b"\x00\xff" * 50, "not JSON"),
         (b"[" * 200_000, "not JSON"),
+        (b'{"cells": [' + b"{}," * 6_000_000 + b"{}]}", "too many parts"),
         (b"[]", "not a notebook"),
         (b"{}", "not a notebook"),
         (b'{"cells": {}}', "not a notebook"),
@@ -93,3 +96,72 @@ def test_odd_shapes_inside_are_passed_over(tmp_path):
     assert read_in.lesson is None and read_in.kind is None
     assert (None, "ab") in read_in.cells
     assert read_in.app(REPORT)[0] is None
+
+
+def mutated(data, random):
+    """A notebook's JSON with something wrong somewhere: in a value, in a key, or in its bytes."""
+    odd = [
+        None,
+        True,
+        0,
+        -1.5,
+        1e999,
+        "",
+        "\ud800",
+        "%%app report.py",
+        [],
+        {},
+        [[]],
+        {"cells": []},
+        "x" * 1000,
+        {"": None},
+    ]
+    value = json.loads(data)
+    for _ in range(random.randint(1, 6)):
+        parent, here = None, value
+        while isinstance(here, (dict, list)) and here and (parent is None or random.random() < 0.8):
+            key = random.choice(list(here) if isinstance(here, dict) else range(len(here)))
+            parent, here = (here, key), here[key]
+        if parent is None:
+            break
+        container, key = parent
+        action = random.randrange(4)
+        if action == 0:
+            container[key] = deepcopy(random.choice(odd))
+        elif action == 1:
+            del container[key]
+        elif action == 2 and isinstance(container, list):
+            container.insert(key, deepcopy(random.choice([here, *odd])))
+        elif isinstance(container, dict):
+            container[random.choice(["cells", "source", "metadata", "nbgrader", "grade_id", "course", "kind"])] = deepcopy(here)
+    text = bytearray(json.dumps(value).encode())
+    if random.random() < 0.3:
+        for _ in range(random.randint(1, 20)):
+            place = random.randrange(len(text) + 1)
+            text[place : place + random.randint(0, 5)] = random.randbytes(random.randint(0, 5))
+    return bytes(text)
+
+
+def test_ten_thousand_odd_notebooks_crash_nothing(tmp_path):
+    """Whatever the file, the answer is a submission or a sentence; and what is found in it is text."""
+    random = Random(20261122)
+    released = (paths.NOTEBOOKS / "01_sleeping" / "exercise_01_sleeping.ipynb").read_bytes()
+    small = json.dumps(
+        notebook(("report", "%%app report.py\nx = 1"), (None, "y"), lesson="01_sleeping", kind="exercise")
+    )
+    broken = found = 0
+    file = tmp_path / "x.ipynb"
+    for number in range(10_000):
+        file.write_bytes(mutated(released if number % 10 == 0 else small, random))
+        try:
+            submitted = submission.read(file)
+        except submission.Broken as problem:
+            broken += 1
+            assert str(problem)
+            continue
+        text, remark = submitted.app(REPORT)
+        found += text is not None
+        assert isinstance(remark, str) and (text is None) <= bool(remark)
+        if text is not None:
+            text.encode("utf-8", errors="replace")
+    assert broken > 100 and found > 1000, "the inputs are neither all good nor all bad"

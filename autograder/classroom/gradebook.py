@@ -1,12 +1,16 @@
 """The one writer of nbgrader's gradebook and of its folder ``autograded``: nbgrader's own converter, fed with verdicts."""
 
+import functools
 import glob
 import logging
 import os
 import sys
+import warnings
 from pathlib import Path
 
+import sqlalchemy
 from nbconvert.writers import FilesWriter
+from nbgrader import api
 from nbgrader.api import Gradebook
 from nbgrader.converters import Autograde
 from nbgrader.converters.base import NbGraderException
@@ -14,6 +18,12 @@ from nbgrader.coursedir import CourseDirectory
 from traitlets.config import Config, PyFileConfigLoader
 
 from . import settings
+
+
+@functools.cache
+def one_engine(url):
+    """nbgrader makes a database engine for each step, and with it compiles each query anew; one will do."""
+    return sqlalchemy.create_engine(url)
 
 
 class CourseError(Exception):
@@ -69,6 +79,8 @@ class Writer(Autograde):
     @classmethod
     def of(cls, course, lesson, verdicts):
         """The writer of a lesson; ``verdicts(file, lesson)`` gives the result for a submitted file."""
+        api.create_engine = lambda url, **_: one_engine(url)
+        warnings.filterwarnings("ignore", category=sqlalchemy.exc.SAWarning)  # about nbgrader's own queries
         config = Config(course.config)
         # a plain function: traitlets copies what is in a config, and with a method its whole object
         config.JudgeApps.verdicts = lambda file, ours: verdicts(file, ours)

@@ -12,6 +12,7 @@ from pathlib import Path
 from ..lab.magic import as_file
 
 SIZE_LIMIT = 100 * 1024 * 1024  # bytes of a notebook file: outputs of 20 MB happen, more than this is an attack
+PARTS_LIMIT = 300_000  # objects and lists in it: each costs memory, however small it is in the file
 SOURCE_LIMIT = 200_000  # characters of one cell
 MAGIC = re.compile(r"^\s*%%(?:app|keep)\s+(\S+)[ \t]*(?:\n|$)")
 
@@ -67,6 +68,8 @@ def read(path):
             text = file.read(SIZE_LIMIT + 1)
         if len(text) > SIZE_LIMIT:
             raise Broken(f"the file is larger than {SIZE_LIMIT >> 20} MB. Clear its outputs and hand it in again.")
+        if text.count(b"{") + text.count(b"[") > PARTS_LIMIT:
+            raise Broken("the file has too many parts for a notebook. Clear its outputs and hand it in again.")
         data = json.loads(text)
     except OSError as error:
         raise Broken(f"the file cannot be read ({error.strerror}).") from None

@@ -65,11 +65,13 @@ class TooLow(Exception):
     """This machine does not offer the isolation that was asked for."""
 
 
-def at_least(required="none", ceiling="namespaces", **more):
+def at_least(required="none", ceiling=None, **more):
     """The best jail that this machine offers, up to ``ceiling``.  Raises `TooLow` if it is below ``required``.
 
-    Each level is tried by starting an app in it that looks around.
+    Each level is tried by starting an app in it that looks around.  Without a ceiling the environment variable
+    COURSE_ISOLATION_CEILING may give one: so a test, or a teacher, can see what a lesser level does.
     """
+    ceiling = ceiling or os.environ.get("COURSE_ISOLATION_CEILING") or "namespaces"
     required = "namespaces" if required == "required" else required
     missing = {}
     for level in reversed(LEVELS[: LEVELS.index(ceiling) + 1]):
