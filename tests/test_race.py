@@ -9,7 +9,7 @@ from helpers import assert_quiet, notebook_of, picture, printed, run_notebook
 
 from autograder import lab
 from autograder.lab import timeline
-from autograder.lab.races import Blocked, Race, Request
+from autograder.lab.races import Blocked, Canary, Race, Request
 
 SHOP = """
 import asyncio
@@ -153,6 +153,50 @@ async def test_the_pictures_say_in_words_what_they_show(shop):
 def test_a_long_line_keeps_its_number():
     block = Blocked(0.0, 1.0, 0.3, "shop.py", 7, "await " + "very_long_name." * 20 + "call()", "f")
     assert len(block.cause_in(40)) == 40 and block.cause_in(40).endswith("… in line 7")
+
+
+def drawn_words(race):
+    return [text.get_text() for text in timeline.draw(race).axes[0].texts]
+
+
+def of_blocks(*blocks):
+    return Race("/tea", "tea.py", [Request(0, "/tea", start=0.0, end=1.0, status=200)], blocked=[*blocks], end=1.0)
+
+
+def test_who_only_stood_in_the_queue_for_a_cpu_is_not_named():
+    short = Blocked(0.0, 0.5, 0.46, "tea.py", 7, "await pour()", "tea")
+    race = of_blocks(short)
+    assert race.culprit is None and race.loop_lag == 500
+    assert "0.46 s of it in the queue for a CPU): the machine was busy" in race.sentence
+    assert "pour" not in race.sentence + " ".join(drawn_words(race))
+    race = of_blocks(short, Blocked(0.6, 0.64, 0.0, "tea.py", 9, "time.sleep(0.04)", "tea"))
+    assert "most of the rest by time.sleep(0.04) in line 9" in race.sentence
+    assert any("time.sleep(0.04) in line 9" in word for word in drawn_words(race))
+
+
+def test_who_held_the_loop_for_long_is_named_however_busy_the_machine():
+    race = of_blocks(Blocked(0.0, 0.9, 0.7, "tea.py", 7, "crunch()", "tea"))
+    assert race.culprit.line == 7 and "most of the rest by crunch() in line 7" in race.sentence
+
+
+def test_the_lag_is_the_longest_stretch_of_the_lane():
+    halves = [Blocked(start, start + 0.3, 0.0, "tea.py", 7, "crunch()", "tea") for start in (0.0, 0.302)]
+    assert round(of_blocks(*halves).loop_lag) == 602, (
+        "two turns with nothing between them are one stretch in the picture"
+    )
+
+
+def test_the_word_of_a_late_canary_stands_beside_a_short_mark():
+    for start in (0.0, 0.93):
+        race = of_blocks()
+        race.canaries = [Canary(start, start + 0.06, answered=True)]
+        figure = timeline.draw(race)
+        timeline.bundle(figure, "text", 80)
+        axes = figure.axes[0]
+        (word,) = [text for text in axes.texts if text.get_text() == "waited 0.06 s"]
+        box = word.get_window_extent().transformed(axes.transData.inverted())
+        assert 0 <= box.x0 and box.x1 <= axes.get_xlim()[1]
+        assert box.x0 >= start + 0.06 or box.x1 <= start
 
 
 def test_a_long_line_leaves_the_pictures_their_size():

@@ -15,6 +15,7 @@ from .timeline import short
 
 CANARY_EVERY = 0.02  # s between an answer and the next canary
 BLOCKED_FROM = 0.020  # s of attributed lag; below it are the turns of healthy apps (see docs/verdicts.md)
+ACCUSED_FROM = 0.1  # s of attributed lag: a line that held the loop so long is named, however busy the machine
 LIMIT = 60.0  # s
 NOBODY = "something that left no trace"  # a call that keeps the GIL keeps the watch from looking, too
 MOST = 5000  # reports of one kind that are kept of a race
@@ -82,6 +83,11 @@ class Blocked:
         return max(self.end - self.start - self.waited, 0.0)
 
     @property
+    def queued(self):
+        """True if most of it was the queue for a CPU, and the rest is too short to name somebody for it."""
+        return self.waited > self.seconds and self.seconds < ACCUSED_FROM
+
+    @property
     def cause(self):
         """What blocked, as learners say it: ``time.sleep(0.2)`` in line 9."""
         return self.cause_in(None)
@@ -147,13 +153,24 @@ class Race:
 
     @property
     def loop_lag(self):
-        """The longest stretch in which the loop answered nobody, in milliseconds, neighbours left out."""
-        return 1000 * self.worst_block.seconds if self.blocked else 0.0
+        """The longest hatched stretch in the lane of the loop, in milliseconds by the clock."""
+        pieces = timeline.merged([(block.start, block.end - block.start) for block in self.blocked])
+        return 1000 * max((seconds for _, seconds in pieces), default=0.0)
 
     @property
     def worst_block(self):
         """The longest of ``blocked``, or None if the loop was never blocked."""
         return max(self.blocked, key=lambda b: b.seconds, default=None)
+
+    @property
+    def culprit(self):
+        """The longest block that somebody is named for, or None if all were little more than the queue for a CPU."""
+        return max((block for block in self.blocked if not block.queued), key=lambda b: b.seconds, default=None)
+
+    @property
+    def lane(self):
+        """What the lane of the loop shows, in words: what blocked is told by `culprit`."""
+        return self.blocked_text(self.blocked) if self.blocked else self.loop_state
 
     @property
     def loop_state(self):
@@ -274,7 +291,11 @@ def sentence(race):
     if len(answered) < n:
         parts.append(f"{n - len(answered)} of them failed.")
     if race.blocked:
-        parts.append(f"The event loop was {race.blocked_text(race.blocked)}, most of it by {race.worst_block.cause}.")
+        most = (
+            "most of the rest" if sum(block.waited for block in race.blocked) > race.blocked_seconds else "most of it"
+        )
+        by = f", {most} by {race.culprit.cause}" if race.culprit else ": the machine was busy"
+        parts.append(f"The event loop was {race.lane}{by}.")
     elif race.loop_state == "free":
         parts.append("The event loop stayed free.")
     else:

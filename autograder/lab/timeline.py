@@ -16,6 +16,7 @@ WAITING = "#4c78a8"
 FAILED = "#8a8a8a"
 FREE = "#cfe8cf"
 BLOCKED = "#c8452d"
+QUEUED = "#e3a698"  # a stretch that was little more than the queue for a CPU
 LATE = "#e8a33d"
 GUESS = "#333333"
 WIDTH = 9.0  # inches
@@ -174,15 +175,24 @@ def _canaries(axes, row, race, now, span):
             axes.broken_barh(pieces, (row - 0.3, 0.6), facecolor=color, hatch=hatch, edgecolor="white", linewidth=0.3)
     if late:
         start, seconds = max(late, key=lambda piece: piece[1])
+        where, side = _beside(start, seconds, span, room=0.16 * span * len(axes.figure.axes))
         axes.text(
-            max(start + seconds / 2, span * 0.09),  # a word over a short stretch at the left edge stays inside
+            where,
             row,
             f"waited {seconds:.2f} s",
             va="center",
-            ha="center",
+            ha=side,
             fontsize=8,
             bbox={"boxstyle": "round,pad=0.15", "facecolor": "white", "edgecolor": "none", "alpha": 0.85},
         )
+
+
+def _beside(start, seconds, span, room):
+    """(place, alignment) of a word that needs so much ``room``: in the middle of its mark if that is long, else beside it."""
+    end = start + seconds
+    if seconds >= room:
+        return start + seconds / 2, "center"
+    return (end + 0.01 * span, "left") if end + room <= span else (start - 0.01 * span, "right")
 
 
 def _loop(axes, row, race, now, span):
@@ -194,15 +204,17 @@ def _loop(axes, row, race, now, span):
     if not blocks:
         axes.text(span * 0.01, row, race.loop_state, va="center", ha="left", fontsize=8)
         return
-    pieces = merged([(b.start, b.end - b.start) for b in blocks])
-    axes.broken_barh(pieces, (row - 0.35, 0.7), facecolor=BLOCKED, hatch="///", edgecolor="white", linewidth=0)
-    worst = max(blocks, key=lambda b: b.seconds)
+    for queued, color in ((True, QUEUED), (False, BLOCKED)):
+        pieces = merged([(b.start, b.end - b.start) for b in blocks if b.queued == queued])
+        axes.broken_barh(pieces, (row - 0.35, 0.7), facecolor=color, hatch="///", edgecolor="white", linewidth=0)
+    worst = max((b for b in blocks if not b.queued), key=lambda b: b.seconds, default=None)
     alone = len(axes.figure.axes) == 1
-    said = race.blocked_text(blocks, aside=alone)
+    said = race.blocked_text(blocks, aside=alone or worst is None)
+    named = f": {worst.cause_in((115 if alone else 65) - len(said))}" if worst else ""
     label = axes.text(
         0,
         row + 0.72,
-        f"{said}: {worst.cause_in((115 if alone else 65) - len(said))}",
+        said + named,
         va="center",
         ha="left",
         fontsize=8.5,
