@@ -30,12 +30,34 @@ def test_who_predicts_nothing_gets_the_measurement(capsys):
     guess.beside(0.5)
     first, _, said, measured = capsys.readouterr().out.splitlines()
     assert "in the place of None" in first
-    assert said == "  you said  nothing" and measured == "  measured  0.5 s"
+    assert said == "  you said  no guess" and measured == "  measured  0.5 s"
 
 
 def test_a_word_is_a_prediction_too(capsys):
-    lab.predict("Ann gets", "the letter").beside("nothing")
-    assert capsys.readouterr().out.splitlines()[2:] == ["  you said  the letter", "  measured  nothing"]
+    lab.predict("Ann gets", "a letter").beside("no letter")
+    assert capsys.readouterr().out.splitlines()[2:] == ["  you said  a letter", "  measured  no letter"]
+
+
+@pytest.mark.parametrize(
+    ("least", "most", "says"),
+    [
+        (0, 0.9, "0.32 s lies between your 0 and 0.9."),
+        (0, 0.1, "0.32 s is more than your 0.1."),
+        (0.5, 0.9, "0.32 s is less than your 0.5."),
+        (0.1, None, "0.32 s is not less than your 0.1."),
+        (None, 0.9, "0.32 s is not more than your 0.9."),
+        (None, None, "0.32 s. You made no guess."),
+    ],
+)
+def test_two_predictions_are_the_ends_of_a_range(capsys, least, most, says):
+    lab.predict("the menu, at least", least, "s").beside(0.32, lab.predict("the menu, at most", most, "s"))
+    assert capsys.readouterr().out.splitlines()[2:] == [f"the menu: {says}"]
+
+
+@pytest.mark.parametrize("written", ["two", "two s", "2 cups", "2 3", float("nan"), True], ids=repr)
+def test_where_a_number_is_wanted_a_word_is_not_taken(capsys, written):
+    assert lab.predict("ten cups", written, "s").value is None
+    assert "is no number. Write a number alone" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -46,9 +68,10 @@ def test_a_word_is_a_prediction_too(capsys):
         ((2, 5), 2.5),
         (0, 0.0),
         (-1, -1.0),
-        ("two", "two"),
-        (float("nan"), "nan"),
-        (True, "True"),
+        ("2 s", 2.0),
+        ("2,5 s", 2.5),
+        ("0.5 seconds", 0.5),
+        ("200 ms", 0.2),
     ],
     ids=repr,
 )

@@ -10,7 +10,10 @@ Nothing here is required: who predicts nothing gets the measurement alone.
 """
 
 import math
+import re
 from dataclasses import dataclass
+
+SECONDS = ("sec", "secs", "second", "seconds")  # what people write for s
 
 
 @dataclass(frozen=True)
@@ -30,8 +33,14 @@ class Prediction:
     def __str__(self):
         return _said(self.value, self.unit)
 
-    def beside(self, measured):
-        """Print the prediction and what was ``measured``, one below the other, with a bar for numbers."""
+    def beside(self, measured, at_most=None):
+        """Print the prediction and what was ``measured``, one below the other, with a bar for numbers.
+
+        With ``at_most``, another prediction, this one is the least: then say on which side of the two, or between them,
+        what was measured lies.
+        """
+        if at_most is not None:
+            return print(self._between(at_most, measured))
         rows = [("you said", self.value), ("measured", _number(measured))]
         both = all(isinstance(value, float) for _, value in rows)
         print(f"{self.what}:")
@@ -39,18 +48,49 @@ class Prediction:
             bar = _bar(value, max(abs(other) for _, other in rows)) if both else ""
             print(f"  {name}  {_said(value, self.unit):12} {bar}".rstrip())
 
+    def _between(self, at_most, measured):
+        what, shown = self.what.removesuffix(", at least"), _said(_number(measured), self.unit)
+        low, high = self.value, at_most.value
+        if low is None and high is None:
+            return f"{what}: {shown}. You made no guess."
+        if low is not None and measured < low:
+            return f"{what}: {shown} is less than your {_said(low, '')}."
+        if high is not None and measured > high:
+            return f"{what}: {shown} is more than your {_said(high, '')}."
+        if low is None or high is None:
+            side, guess = ("not less", low) if high is None else ("not more", high)
+            return f"{what}: {shown} is {side} than your {_said(guess, '')}."
+        return f"{what}: {shown} lies between your {_said(low, '')} and {_said(high, '')}."
+
 
 def predict(what, value=None, unit=""):
-    """Keep a prediction of ``what``: ``value`` is a number (in ``unit``) or a word, None to predict nothing.
+    """Keep a prediction of ``what``: ``value`` is a number (in ``unit``), without a unit also a word, None to predict nothing.
 
     Says in one line what was understood, and returns a `Prediction`.
     """
-    prediction = Prediction(what, _number(value), unit)
-    if prediction.value is None:
+    number = _number(_bare(value, unit))
+    prediction = Prediction(what, None if unit and isinstance(number, str) else number, unit)
+    if prediction.value is None and value is not None:
+        print(
+            f"{what}: {value!r} is no number. Write a number alone, as in 2 or 0.5, and run this cell again, or go on."
+        )
+    elif prediction.value is None:
         print(f"{what}: nothing predicted. Put your guess in the place of None and run this cell again, or go on.")
     else:
         print(f"{what}: you predict {prediction}.")
     return prediction
+
+
+def _bare(value, unit):
+    """``value`` without the unit that somebody wrote behind the number: "2 s", "2 seconds", "200 ms"."""
+    found = re.fullmatch(r"\s*([-+]?[\d.]+|\d+,\d+)\s*([a-z]+)\.?\s*", value) if isinstance(value, str) else None
+    if not found:
+        return value
+    number, said = found[1].replace(",", "."), found[2]
+    if said == "ms" and unit == "s":
+        number = _number(number)
+        return number / 1000 if isinstance(number, float) else value
+    return number if said == unit or (unit == "s" and said in SECONDS) else value
 
 
 def _number(value):
@@ -68,7 +108,7 @@ def _number(value):
 
 def _said(value, unit):
     if value is None:
-        return "nothing"
+        return "no guess"
     if isinstance(value, str):
         return value
     return f"{value:.2f}".rstrip("0").rstrip(".") + (f" {unit}" if unit else "")
