@@ -1,9 +1,11 @@
 """Each service is real, holds what reaches it, tells who is held, lets go in order, and ends with its owner."""
 
+import json
 import os
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import httpx
@@ -126,6 +128,17 @@ def test_an_asker_that_hangs_up_is_no_longer_held():
         httpx.get(f"{service.url}/items/impatient", timeout=0.3)
     until(lambda: service.parked() == [])
     service.release()
+
+
+def test_the_upstream_fails_and_dawdles_at_will():
+    service = services.get("upstream")
+    failed = httpx.get(f"{service.url}/items/hat?status=503&size=5000")
+    assert failed.status_code == 503 and len(failed.content) > 5000
+    with httpx.stream("GET", f"{service.url}/items/hat?slow=0.5") as reply:
+        began = time.monotonic()  # the head is here, the body is not
+        pieces = list(reply.iter_raw())
+    assert len(pieces) > 1 and time.monotonic() - began >= 0.3
+    assert json.loads(b"".join(pieces)) == {"item": "hat", "price": service.reply("hat")}
 
 
 def test_a_mysql_connection_that_breaks_is_no_longer_held():

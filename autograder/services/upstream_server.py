@@ -12,9 +12,12 @@ from urllib.parse import parse_qs
 
 import uvicorn
 
+PARTS = 5  # of a slow body
+
 
 class App:
-    """The ASGI app: ``/items/{token}``, with ``wait`` seconds of latency, ``status`` and ``size`` of the body at will."""
+    """The ASGI app: ``/items/{token}``; at will with ``wait`` seconds of latency, another ``status``, a body of more than ``size`` bytes,
+    and a ``slow`` body: its parts come over so many seconds, after the head."""
 
     def __init__(self, secret):
         self.secret = secret
@@ -40,7 +43,7 @@ class App:
         body = {"item": token, "price": self.reply(token)}
         if "size" in query:
             body["padding"] = "x" * min(int(query["size"]), 10_000_000)
-        await answer(send, int(query.get("status", 200)), body)
+        await answer(send, int(query.get("status", 200)), body, float(query.get("slow", 0)))
 
     async def hold(self, token, receive):
         gate = asyncio.Event()
@@ -73,11 +76,15 @@ async def disconnected(receive):
         pass
 
 
-async def answer(send, status, body):
+async def answer(send, status, body, slow=0.0):
     data = json.dumps(body).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(data)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": data})
+    step = -(-len(data) // PARTS) if slow else len(data)
+    for start in range(0, len(data), step):
+        await asyncio.sleep(slow / PARTS)
+        await send({"type": "http.response.body", "body": data[start : start + step], "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
 
 
 def tell(**news):
