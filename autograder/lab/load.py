@@ -126,7 +126,9 @@ class Load(Race):
                 text
                 + f" The loop was {self.blocked_text(self.blocked)}, most of it by {short(worst.code, 60)} (line {worst.line})."
             )
-        return text + " The event loop stayed free."
+        return text + (
+            " The event loop stayed free." if self.loop_state == "free" else f" The event loop was {self.loop_state}."
+        )
 
 
 def named(request):

@@ -1,0 +1,50 @@
+"""The incident is graded blocker by blocker, with one server for the whole file."""
+
+import nbformat
+
+from autograder import paths
+from autograder.classroom import grade
+from autograder.judge import judge as judging
+from autograder.judge.catalogue import catalogue
+from autograder.judge.exercise import load
+
+LESSON = "13_the_incident"
+EXERCISE = load(paths.SOLUTIONS / LESSON)
+
+
+def handed_in(file, text):
+    notebook = nbformat.read(paths.NOTEBOOKS / LESSON / f"exercise_{LESSON}.ipynb", 4)
+    cell = next(cell for cell in notebook.cells if cell.id == "shop")
+    cell.source = f"%%app shop.py\n{text}"
+    nbformat.write(notebook, file)
+    return file
+
+
+async def test_who_repaired_seven_of_twelve_has_the_points_of_those_seven(tmp_path):
+    (answer,) = [a for a in catalogue(EXERCISE) if a.name == "seven_of_twelve"]
+    repaired = {endpoint.item("concurrency") for endpoint, told in answer.told if told is None}
+    result = await grade.grade(handed_in(tmp_path / "shop.ipynb", answer.text))
+    assert len(result.items) == 13 and result.max_points == 15
+    assert {item.id for item in result.items if item.outcome == "pass"} == repaired
+    assert (len(repaired), result.points) == (7, 7)
+    assert not any(item.outcome == "error" for item in result.items)
+
+
+async def test_a_shop_that_passes_is_served_once(tmp_path, monkeypatch):
+    started = []
+
+    class Server(judging.Server):
+        def __init__(self, *words, **more):
+            started.append(self)
+            super().__init__(*words, **more)
+
+    monkeypatch.setattr(judging, "Server", Server)
+    reference = EXERCISE.answer_file(EXERCISE.endpoints[0], "reference").read_text()
+    result = await grade.grade(handed_in(tmp_path / "shop.ipynb", reference))
+    assert (result.points, result.max_points, len(started)) == (15, 15, 1)
+
+
+async def test_a_shop_that_does_not_start_fails_every_item_at_once(tmp_path):
+    result = await grade.grade(handed_in(tmp_path / "shop.ipynb", "app = nothing"))
+    assert result.points == 0 and {item.outcome for item in result.items} == {"fail"}
+    assert all("NameError" in item.diagnosis for item in result.items)
