@@ -305,3 +305,33 @@ def test_a_closed_jail_says_so(tmp_path):
     (tmp_path / "app.py").write_text(APP)
     with pytest.raises(JailError, match="closed"):
         closed.start(tmp_path / "app.py", {})
+
+
+LOOK = "import sys; sys.path.insert(0, {root!r})\nfrom autograder.jail import levels\nfound = levels.at_least({level!r}, {level!r})\nprint(found.level)\n"
+
+
+def reachable_by_all():
+    """What to put before a command so that every user can reach this Python, wherever it lies."""
+    words = ["bwrap", "--dev-bind", "/", "/"]
+    for path in bubblewrap.pythons():
+        top = "/" + Path(path).parts[1]
+        if os.stat(top).st_mode & 0o005 != 0o005:
+            if top not in words:
+                words += ["--tmpfs", top]
+            for parent in reversed(Path(path).parents[:-2]):
+                words += ["--dir", str(parent)]
+            words += ["--ro-bind", path, path]
+    return words
+
+
+@pytest.mark.skipif(ON_LINUX and os.geteuid() != 0, reason="an ordinary user runs all the other tests as one")
+@pytest.mark.parametrize(
+    "level, who",
+    [("namespaces", ["setpriv", "--reuid", "1234", "--regid", "1234", "--clear-groups"]), ("user", []), ("limits", [])],
+)
+def test_levels_for_an_ordinary_user_and_for_root(level, who):
+    script = LOOK.format(root=str(paths.ROOT), level=level)
+    done = subprocess.run(
+        [*reachable_by_all(), *who, sys.executable, "-B", "-c", script], capture_output=True, text=True, cwd="/"
+    )
+    assert done.stdout.strip() == level, done.stderr

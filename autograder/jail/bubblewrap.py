@@ -27,7 +27,8 @@ def command(place, folders=()):
     ``place`` is the folder that is writable and private to each app; ``folders`` are shown as well, read-only, those
     that lie in ``place`` under the names that `shown` gives them: each app has its own place laid over it.
     """
-    words = [program(), "--unshare-ipc", "--unshare-uts", "--unshare-net", "--new-session", "--clearenv"]
+    rooms = ["--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-net"]
+    words = [program(), *rooms, "--new-session", "--clearenv"]
     if os.geteuid() == 0:
         words += ["--cap-drop", "ALL"]
         for right in RIGHTS:

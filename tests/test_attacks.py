@@ -1,0 +1,193 @@
+"""Attacks, each handed in as a real submission: no point that is not deserved, nothing read, nobody disturbed, and the
+batch finished.
+
+In the jail all of them run.  Without it, those run whose harm is limited to the grader itself: there the grade must be
+right all the same, or be left to a person.
+"""
+
+import asyncio
+import os
+import socket
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from autograder import paths
+from autograder.classroom import pool
+from autograder.judge.exercise import load
+
+pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the jail needs Linux")
+LESSON = "05_files"
+EXERCISE = load(paths.SOLUTIONS / LESSON)
+(TASK,) = EXERCISE.endpoints
+STARTER = EXERCISE.answer_file(TASK, "starter").read_text()
+REFERENCE = EXERCISE.answer_file(TASK, "reference").read_text()
+
+# Each runs before the starter, which answers rightly and blocks: it deserves 1 of 3 points, or, where the attack
+# breaks it, none.  LOOT is a folder of this machine: whatever an attack finds or does outside its place, it notes there.
+HARMLESS = {
+    "patches assert and unittest": "import builtins, unittest\nbuiltins.AssertionError = type('No', (Exception,), {})\n"
+    "unittest.TestCase.fail = lambda *a: None\n",
+    "shows a score": "import sys\nsys.displayhook(5.0)\nprint('5.0', flush=True)\n",
+    "forged clock": "import time\nfor name in ('time', 'monotonic', 'perf_counter', 'process_time'):\n"
+    "    setattr(time, name, lambda: 0.0)\n",
+    "forged reports": 'import os\nfor fd in range(3, 60):\n    try:\n        os.write(fd, b\'{"event": "ready", "port": 80}\\n'
+    '{"event": "here", "question": 1}\\n{"event": "end", "race": 1, "t": 0, "samples": []}\\n\')\n    except OSError:\n        pass\n',
+    "looks through frames and memory": "import gc, sys\nfound = [o for o in gc.get_objects() if type(o).__name__ in\n"
+    "    ('Judge', 'Exercise', 'Endpoint', 'Call', 'Rendezvous')]\nframe = sys._getframe()\nwhile frame:\n"
+    "    found += [v for k, v in frame.f_locals.items() if k in ('expected', 'judge', 'exercise')]\n    frame = frame.f_back\n"
+    "if found:\n    open(LOOT + '/memory', 'w').write(repr(found))\n",
+    "knows that it is graded": "import os\nif any('GRADE' in name for name in os.environ):\n    raise SystemExit\n",
+    "exits": "import os\nos._exit(0)\n",
+    "exits later": "import os, threading\nthreading.Timer(1, lambda: os._exit(0)).start()\n",
+    "writes at exit": "import atexit\natexit.register(lambda: open(LOOT + '/atexit', 'w').write('x'))\n",
+    "swallows interrupts": "import signal, sys\nfor s in (signal.SIGINT, signal.SIGTERM):\n    signal.signal(s, signal.SIG_IGN)\n"
+    "def again():\n    while True:\n        try:\n            while True: pass\n        except BaseException: pass\nimport threading\n"
+    "threading.Thread(target=again, daemon=True).start()\n",
+    "memory": "x = bytearray(8 << 30)\n",
+    "one huge file": "f = open('big', 'wb')\nwhile True:\n    f.write(bytes(1 << 24))\n",
+    "output": "import sys, threading\ndef flood():\n    while True:\n        sys.stderr.write('x' * 100_000)\n"
+    "threading.Thread(target=flood, daemon=True).start()\n",
+    "stalls to win a second try": "import time\nold = time.sleep\n",  # with the body below
+    "takes the pipes of others": "import os\nfor pid in filter(str.isdigit, os.listdir('/proc')):\n    if int(pid) in (os.getpid(), 1): continue\n"
+    "    try:\n        line = open(f'/proc/{pid}/cmdline').read()\n        if not any(w in line for w in ('racer.py', 'upstream', 'classroom.worker')): continue\n"
+    "        for fd in os.listdir(f'/proc/{pid}/fd'):\n            open(LOOT + '/pipe', 'w').write(line + fd)\n    except OSError: pass\n",
+}
+IN_THE_JAIL = {
+    "reads the tests, the answers and the gradebook": "import os\nfor root in (SOLUTIONS, TESTS, '/etc/shadow', '/root', '/home', LOOT):\n"
+    "    for folder, _, files in os.walk(root):\n        if files and 'site-packages' not in folder and '/lib/python' not in folder and '/bin' not in folder[-4:] and 'pyenv' not in folder:\n"
+    "            try: open(LOOT + '/read', 'w').write(folder)\n            except OSError: print('SAW', folder, files[:3], flush=True)\n",
+    "reads secrets in the environment of others": "import os\nfor pid in filter(str.isdigit, os.listdir('/proc')):\n    try:\n"
+    "        if b'hush-hush' in open(f'/proc/{pid}/environ', 'rb').read(): print('SAW a secret', flush=True)\n    except OSError: pass\n",
+    "sends what it knows": "import socket\ntry:\n    socket.create_connection(('127.0.0.1', PORT), 2).sendall(b'loot')\n    print('SAW the network', flush=True)\n"
+    "except OSError: pass\n",
+    "sends it by abstract sockets": "import socket\ntry:\n    socket.socket(socket.AF_UNIX).connect('\\0course-attack')\n    print('SAW a neighbour', flush=True)\n"
+    "except OSError: pass\n",
+    "stays behind": "import os, time\nif os.fork() == 0:\n    os.setsid()\n    if os.fork() == 0:\n        while True:\n            time.sleep(0.2)\n"
+    "            try: open(LOOT + '/later', 'a').write('x')\n            except OSError: pass\n    os._exit(0)\n",
+    "kills and stops all that it can": "import os, signal\nfor pid in range(1, 100_000):\n    if pid != os.getpid():\n        for s in (signal.SIGSTOP, signal.SIGKILL):\n"
+    "            try: os.kill(pid, s)\n            except OSError: break\n",
+    "kills all at once": "import os, signal, threading\nthreading.Timer(1, lambda: os.kill(-1, signal.SIGKILL)).start()\n",
+    "fork bomb": "import os\nwhile True:\n    try: os.fork()\n    except OSError: pass\n",
+    "thread bomb": "import threading, time\nwhile True:\n    threading.Thread(target=time.sleep, args=(600,), daemon=True).start()\n",
+    "disk": "import os\ni = 0\nwhile True:\n    i += 1\n    try: open(f'f{i}', 'wb').write(bytes(1 << 20))\n    except OSError: break\n",
+    "shared memory": "x = open('/dev/shm/x', 'wb')\nwhile True:\n    x.write(bytes(1 << 24))\n",
+    "makes a room of its own": "import ctypes, os\nlibc = ctypes.CDLL(None)\nif libc.unshare(0x10000000 | 0x20000) == 0 and libc.umount2(b'/tmp', 2) == 0:\n"
+    "    print('SAW below', os.listdir('/tmp'), flush=True)\n",
+    "puts a link where the answer is fetched": "import os\nfor name in os.listdir('.'):\n    os.unlink(name); os.symlink('/etc/passwd', name)\n",
+}
+BODY = {
+    "stalls to win a second try": "from fastapi import FastAPI\napp = FastAPI()\n@app.get('/documents/{token}')\nasync def document(token: str):\n    old(3600)\n"
+}
+
+
+def hand_in(file, text):
+    notebook = nbformat.read(paths.NOTEBOOKS / LESSON / f"exercise_{LESSON}.ipynb", 4)
+    for cell in notebook.cells:
+        if cell.metadata.get("nbgrader", {}).get("grade_id") == TASK.cell:
+            cell.source = f"%%app {TASK.file}\n{text}"
+    file.parent.mkdir(parents=True)
+    nbformat.write(notebook, file)
+    return file
+
+
+def graded(folder, attacks, isolation, monkeypatch, ceiling):
+    """{name: result} of all attacks and of two honest neighbours, one before and one after them."""
+    loot = folder / "loot"
+    loot.mkdir()
+    loot.chmod(0o777)
+    monkeypatch.setenv("COURSE_ISOLATION_CEILING", ceiling)
+    monkeypatch.setenv("SECRET", "hush-hush")
+    with socket.create_server(("127.0.0.1", 0)) as listener, socket.socket(socket.AF_UNIX) as neighbour:
+        neighbour.bind("\0course-attack")
+        neighbour.listen()
+        names = {"LOOT": str(loot), "SOLUTIONS": str(paths.SOLUTIONS), "TESTS": str(paths.ROOT / "tests")}
+        names["PORT"] = listener.getsockname()[1]
+        told = "".join(f"{name} = {value!r}\n" for name, value in names.items())
+        texts = {"honest before": REFERENCE}
+        texts |= {name: told + attack + BODY.get(name, STARTER) for name, attack in attacks.items()}
+        texts |= {"honest after": REFERENCE}
+        jobs = [
+            pool.Job(name, str(hand_in(folder / str(number) / "x.ipynb", text)), LESSON)
+            for number, (name, text) in enumerate(texts.items())
+        ]
+        results = {}
+        local = pool.LocalPool(2, isolation, folder / "log")
+        asyncio.run(local.run(jobs, lambda job, result: results.update({job.id: result})))
+        listener.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            listener.accept()
+    assert set(results) == set(texts), "the batch was finished"
+    return results, loot
+
+
+def check(results):
+    for name in ("honest before", "honest after"):
+        assert results[name]["points"] == 3, (name, results[name])
+    for name, result in results.items():
+        if name.startswith("honest"):
+            continue
+        by_id = {item["id"]: item for item in result["items"]}
+        earned = by_id.get("document_concurrency", {"points": 0, "outcome": "error"})
+        assert earned["points"] == 0 and earned["outcome"] != "pass", (name, result)
+        assert result["points"] <= 1, (name, result)
+        assert "SAW" not in str(result), (name, result)
+
+
+def test_in_the_jail_no_attack_gains_anything(tmp_path, monkeypatch):
+    before = family_of_others()
+    results, loot = graded(tmp_path, HARMLESS | IN_THE_JAIL, "required", monkeypatch, "namespaces")
+    check(results)
+    assert {result["isolation"] for result in results.values()} == {"namespaces"}, "no attack had a worker killed"
+    assert not list(loot.iterdir()), "nothing outside its place was written"
+    assert "SAW" not in (tmp_path / "log").read_text()
+    assert not [pid for pid in family_of_others() - before if b"warm.py" in command_of(pid)], "nothing stays behind"
+
+
+def test_without_a_jail_the_grade_is_right_or_left_to_a_person(tmp_path, monkeypatch):
+    results, loot = graded(tmp_path, HARMLESS, "limits", monkeypatch, "limits")
+    check(results)
+    assert not (loot / "memory").exists() and not (loot / "pipe").exists()
+
+
+@pytest.mark.parametrize("number", ["SIGKILL", "SIGSTOP"])
+def test_a_grader_that_is_killed_or_stopped_costs_no_other(tmp_path, monkeypatch, number):
+    """Without a jail, and of the same user, an app can do this to the racer; the verdict waits, and others get theirs."""
+    attack = (
+        "import os, signal\nfor pid in filter(str.isdigit, os.listdir('/proc')):\n    try:\n"
+        "        status = open(f'/proc/{pid}/stat').read().rpartition(')')[2].split()\n"
+        "        line = open(f'/proc/{pid}/cmdline').read()\n    except OSError: continue\n"
+        f"    if 'racer.py' in line and int(status[1]) == os.stat(WORKER).st_size:\n        os.kill(int(pid), signal.{number})\n"
+    )
+    # the racer of this very worker, and of no other that may run on this machine: its parent's id is told by a file's size
+    from autograder.classroom import grade
+    from autograder.jail import levels
+    from autograder.lab import racing
+
+    monkeypatch.setattr(racing, "GRACE", 2.0)
+    worker = tmp_path / "worker"
+    with open(worker, "wb") as file:
+        file.truncate(os.getpid())
+    found = levels.at_least("limits", ceiling="limits")
+    try:
+        bad = hand_in(tmp_path / "bad" / "x.ipynb", f"WORKER = {str(worker)!r}\n{attack}{STARTER}")
+        good = hand_in(tmp_path / "good" / "x.ipynb", REFERENCE)
+        racing.racer()
+        first = asyncio.run(grade.grade(bad, found.jail, LESSON))
+        assert first.items[-1].outcome in ("error", "fail") and first.items[-1].points == 0
+        assert asyncio.run(grade.grade(good, found.jail, LESSON)).points == 3
+    finally:
+        found.jail.close()
+
+
+def family_of_others():
+    return {int(name) for name in os.listdir("/proc") if name.isdigit()}
+
+
+def command_of(pid):
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
