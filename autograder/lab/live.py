@@ -13,7 +13,7 @@ import time
 
 from . import timeline
 
-REDRAW_EVERY = 0.1  # s
+REDRAW_EVERY = 0.08  # s
 LIVE_DPI = 80
 
 
@@ -83,6 +83,6 @@ def yield_cpu():
     """Let this thread stand behind all others in the queue for a CPU, where the system can (Linux)."""
     if sys.platform == "linux":
         try:
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 5)
         except OSError:
             pass

@@ -21,6 +21,7 @@ LATE = "#e8a33d"
 GUESS = "#333333"
 WIDTH = 9.0  # inches
 FINAL_DPI = 144
+MARGIN, LETTER = 0.15, 0.085  # inches; the width of a letter of the labels
 LEGIBLE = 0.72  # of its width: where there is less room, a picture is scrolled instead of made smaller
 
 drawing = threading.Lock()  # matplotlib's font cache and text layout are not safe in two threads at once
@@ -29,8 +30,13 @@ drawing = threading.Lock()  # matplotlib's font cache and text layout are not sa
 def draw(race, now=None):
     """Return the `Figure` of a race; ``now`` (seconds since it began) while it is still running."""
     with drawing:
-        figure = Figure(figsize=(WIDTH, _height(race)), layout="constrained")
-        _panel(figure.subplots(), race, now, _span(race, now))
+        height = _height(race)
+        figure = Figure(figsize=(WIDTH, height))
+        axes = figure.subplots()
+        _panel(axes, race, now, _span(race, now))
+        # Margins in inches by hand: matplotlib's own layout takes as long again as the picture, in every frame.
+        left = MARGIN + LETTER * max(len(label.get_text()) for label in axes.get_yticklabels())
+        figure.subplots_adjust(left=left / WIDTH, right=1 - MARGIN / WIDTH, bottom=0.48 / height, top=1 - 0.32 / height)
         return figure
 
 
@@ -213,7 +219,7 @@ def _loop(axes, row, race, now, span):
     named = f": {worst.cause_in((115 if alone else 65) - len(said))}" if worst else ""
     label = axes.text(
         0,
-        row + 0.72,
+        row + 0.8,
         said + named,
         va="center",
         ha="left",
