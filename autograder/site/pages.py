@@ -14,7 +14,7 @@ from . import executed, moving
 SOURCES = paths.ROOT / "docs" / "site"
 BUILT = paths.ROOT / ".build" / "site"
 # The pages about the course, in the order of the menu; what is not there yet is left out.
-DOCS = ("teaching", "verdicts", "troubleshooting", "exercises")
+DOCS = ("teaching", "verdicts", "troubleshooting", "binder", "exercises")
 
 
 def main(target=None):
