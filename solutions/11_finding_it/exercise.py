@@ -116,6 +116,11 @@ await exercise.score("findings", "found")
 ### END HIDDEN TESTS
 
 # %% [markdown]
+# ## To take home
+#
+# Choose a service of your own. Which of its endpoints hold up the others? Which line is it, and which of the tools found it first?
+
+# %% [markdown]
 # ## The whole verdict
 #
 # The next cell says how many points your list gets, as it was saved last. It is not graded itself.
@@ -125,8 +130,3 @@ await exercise.score("findings", "found")
 
 # %%
 await exercise.verdict()
-
-# %% [markdown]
-# ## To take home
-#
-# Choose a service of your own. Which of its endpoints hold up the others? Which line is it, and which of the tools found it first?

@@ -130,6 +130,12 @@ await exercise.score("quotes", "blocking")
 ### END HIDDEN TESTS
 
 # %% [markdown]
+# ## To take home
+#
+# Beside this notebook there is now `test_quotes.py`. In your own project the app and the supplier are started by the test itself.
+# Lesson 12 ends with such a file.
+
+# %% [markdown]
 # ## The whole verdict
 #
 # The next cell tries your test on the hidden apps, as it was saved last, and says how many points it gets.
@@ -140,9 +146,3 @@ await exercise.score("quotes", "blocking")
 
 # %%
 await exercise.verdict()
-
-# %% [markdown]
-# ## To take home
-#
-# Beside this notebook there is now `test_quotes.py`. In your own project the app and the supplier are started by the test itself.
-# Lesson 12 ends with such a file.
