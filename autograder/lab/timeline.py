@@ -66,7 +66,8 @@ def bundle(figure, text, dpi=FINAL_DPI):
         "text/html": (
             '<figure class="course-timeline" style="margin:0"><div tabindex="0" style="overflow-x:auto">'
             f'<img alt="{said}" style="display:block;width:100%;min-width:{round(LEGIBLE * width)}px;'
-            f'max-width:{width}px;background:#fff" src="data:image/png;base64,{picture}"></div>'
+            f'max-width:{width}px;background:#fff;border-radius:4px;padding:4px;box-sizing:border-box" '
+            f'src="data:image/png;base64,{picture}"></div>'
             f"<figcaption>{said.replace(chr(10), '<br>')}</figcaption></figure>"
         ),
         "text/plain": text,
