@@ -2,11 +2,13 @@
 
 import asyncio
 import os
+import socket
 
 import pytest
 from helpers import catalogued, gone, until
 
 from autograder import lab, paths
+from autograder.jail import levels
 from autograder.judge import mutation, trying
 from autograder.judge.exercise import load
 from autograder.judge.mutation import App, hidden, tried, verdict
@@ -103,7 +105,7 @@ def coin(monkeypatch):
 
     order = []
 
-    async def toss(test, conftest, file, supplier):
+    async def toss(test, conftest, file, supplier, walled):
         order.append(file)
         return Run(random.choice([PASSED, FAILED]), "", 0.0)
 
@@ -136,11 +138,11 @@ async def test_the_order_is_another_each_time(coin):
 def once(tmp_path):
     """Runs a test's text once against one app."""
 
-    async def run(text, app=HONEST[0]):
+    async def run(text, app=HONEST[0], walled=False):
         file = tmp_path / "test_quotes.py"
         file.write_text(text)
         with Supplier() as supplier:
-            return await attempt(file, CONFTEST, app.file, supplier)
+            return await attempt(file, CONFTEST, app.file, supplier, walled)
 
     return run
 
@@ -193,6 +195,52 @@ async def test_the_source_of_the_app_is_gone_when_the_test_begins(once):
         "    assert not found, found\n"
     )
     assert (await once(look)).result == PASSED
+
+
+PRY = """
+import os, pathlib, socket
+import pytest
+
+@pytest.mark.parametrize("place", [{sources!r}, {secret!r}, "/root/.ssh", "/etc/shadow"])
+def test_no_file_of_ours(place):
+    assert not os.path.exists(place)
+
+def test_no_process_of_ours():
+    assert len([name for name in os.listdir("/proc") if name.isdigit()]) < 5
+
+def test_no_door_but_two():
+    with pytest.raises(OSError):
+        socket.create_connection(("127.0.0.1", {port}), timeout=5)
+
+def test_nothing_to_write_to():
+    with pytest.raises(OSError):
+        pathlib.Path({sources!r}).parent.joinpath("x").write_text("x")
+"""
+
+
+@pytest.fixture
+def walls():
+    found = levels.at_least()
+    if found.jail:
+        found.jail.close()
+    if found.level != "namespaces":
+        pytest.skip("this machine offers no namespaces")
+
+
+async def test_behind_the_wall_a_test_works_as_before(once, walls):
+    reference = (FOLDER / "answers/quotes/reference.py").read_text()
+    assert (await once(reference, walled=True)).result == PASSED
+    assert (await once(reference, BLOCKING[0], walled=True)).result == FAILED
+
+
+async def test_behind_the_wall_a_test_sees_nothing_of_ours(once, walls, tmp_path):
+    secret = tmp_path / "gradebook.db"
+    secret.write_text("secret")
+    with socket.create_server(("127.0.0.1", 0)) as ours:
+        text = PRY.format(sources=str(paths.SOLUTIONS), secret=str(secret), port=ours.getsockname()[1])
+        run = await once(text, walled=True)
+        assert run.result == PASSED, run.output
+        assert (await once(text)).result == FAILED, "without a wall the same test must see something"
 
 
 async def test_rooms_of_the_supplier_do_not_know_each_other(tmp_path):

@@ -12,6 +12,7 @@ ALONE = {
     "host/serve.py",
     "host/watch.py",
     "jail/warm.py",
+    "judge/forward.py",
     "judge/gate_server.py",
     "judge/run_test.py",
     "lab/racer.py",

@@ -10,4 +10,7 @@ def judging(file, task, served=None):
     """The judge of ``task`` for the learner's ``file``; its ``certain(part)`` gives the `Verdict` on a part."""
     if not isinstance(task, Written):
         return Judge(file, task, served)
-    return (FindingsJudge if task.kind == "findings" else MutationJudge)(file, task)
+    if task.kind == "findings":
+        return FindingsJudge(file, task)
+    jail = served.jail if served else None
+    return MutationJudge(file, task, walled=jail is not None and jail.level == "namespaces")

@@ -45,11 +45,11 @@ def hidden(task):
     ]
 
 
-async def tried(test, conftest, apps, twice=True, told=lambda app, run: None):
+async def tried(test, conftest, apps, twice=True, walled=False):
     """{app: [Run, ...]} for the learner's ``test``: each app once, and once more if that can change the verdict.
 
     An honest app for which the test failed once gets two more chances: a busy machine may be late.  Without ``twice``
-    each app is tried only once.  Raises `Unclear` if the machine does not let us find out.
+    each app is tried only once.  ``walled`` locks the test in.  Raises `Unclear` if the machine does not let us find out.
     """
     runs = defaultdict(list)
     supplier = await asyncio.to_thread(Supplier)
@@ -60,9 +60,7 @@ async def tried(test, conftest, apps, twice=True, told=lambda app, run: None):
         async def work():
             while waiting and not hopeless(runs):
                 app = waiting.pop()
-                run = await attempt(test, conftest, app.file, supplier)
-                runs[app].append(run)
-                told(app, run)
+                runs[app].append(await attempt(test, conftest, app.file, supplier, walled))
 
         await asyncio.gather(*(work() for _ in range(AT_A_TIME)))
 
@@ -110,9 +108,10 @@ def hopeless(runs):
 class MutationJudge:
     """Judges the test in ``file`` for a `Written` task; both parts are decided by the same runs."""
 
-    def __init__(self, file, task):
+    def __init__(self, file, task, walled=False):
         self.file = Path(file)
         self.task = task
+        self.walled = walled
         self._runs = None
 
     async def certain(self, part):
@@ -121,7 +120,7 @@ class MutationJudge:
             apps = hidden(self.task)
             if self._runs is None:
                 conftest = paths.SOLUTIONS / self.task.lesson / "given" / "conftest.py"
-                self._runs = await tried(self.file, conftest, apps)
+                self._runs = await tried(self.file, conftest, apps, walled=self.walled)
         except (Unclear, OSError) as problem:
             return Verdict("error", "", f"No verdict: {problem}")
         return verdict(part, apps, self._runs)

@@ -18,10 +18,13 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 
 from ..lab.server import AppError, Server, child_environment
+from . import wall
+from .forward import Forward
 from .verdict import Unclear
 
 HERE = Path(__file__).resolve().parent
@@ -76,12 +79,16 @@ class Supplier:
         self._process.stdout.close()
 
 
-def start_test(folder, test, environment):
-    """Start pytest on the file ``test`` in ``folder``.  This is the place where a test is to be locked in."""
+def start_test(folder, test, environment, walled):
+    """Start pytest on the file ``test`` in ``folder``, behind a `wall` if there is to be one."""
+    environment = {**child_environment(inherit=False), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", **environment}
     return subprocess.Popen(
-        [sys.executable, "-I", "-B", str(HERE / "run_test.py"), test],
+        [
+            *(wall.command(folder, {**environment, "HOME": "/tmp", "TMPDIR": "/tmp"}) if walled else []),
+            *(sys.executable, "-I", "-B", str(HERE / "run_test.py"), test),
+        ],
         cwd=folder,
-        env={**child_environment(inherit=False), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", **environment},
+        env=environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -89,12 +96,12 @@ def start_test(folder, test, environment):
     )
 
 
-async def attempt(test, conftest, app, supplier):
+async def attempt(test, conftest, app, supplier, walled=False):
     """Run the learner's file ``test`` beside ``conftest`` against the app in the file ``app``; returns a `Run`."""
-    return await asyncio.to_thread(_attempt, Path(test), Path(conftest), Path(app), supplier)
+    return await asyncio.to_thread(_attempt, Path(test), Path(conftest), Path(app), supplier, walled)
 
 
-def _attempt(test, conftest, app, supplier):
+def _attempt(test, conftest, app, supplier, walled):
     room = supplier.room()
     with tempfile.TemporaryDirectory(prefix="course-tried-", ignore_cleanup_errors=True) as folder:
         file = shutil.copy(app, Path(folder) / "quotes.py")
@@ -102,7 +109,7 @@ def _attempt(test, conftest, app, supplier):
         try:
             server.wait_until_ready()
             os.unlink(file)
-            return _run(test, conftest, {"APP_URL": server.url, "SUPPLIER_URL": room})
+            return _run(test, conftest, {"APP_URL": server.url, "SUPPLIER_URL": room}, walled)
         except AppError as error:
             raise Unclear(f"an app of ours did not start ({error}).") from None
         finally:
@@ -111,13 +118,19 @@ def _attempt(test, conftest, app, supplier):
             server.stop()
 
 
-def _run(test, conftest, environment):
+def _run(test, conftest, environment, walled):
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="course-test-", ignore_cleanup_errors=True) as folder:
         shutil.copy(test, folder)
         shutil.copy(conftest, Path(folder) / "conftest.py")
         (Path(folder) / "pytest.ini").write_text(SETTINGS)
-        process = start_test(folder, test.name, environment)
+        doors = []
+        if walled:
+            for name, address in environment.items():
+                url = urlsplit(address)
+                doors.append(Forward(os.path.join(folder, name.removesuffix("_URL").lower() + ".socket"), url.port))
+                environment = {**environment, name: url.path}
+        process = start_test(folder, test.name, environment, walled)
         output = bytearray()
         reader = threading.Thread(target=_read, args=(process.stdout, output), daemon=True)
         reader.start()
@@ -132,6 +145,8 @@ def _run(test, conftest, environment):
             process.kill()
             process.wait()
             reader.join(2)
+            for door in doors:
+                door.stop()
             if not reader.is_alive():  # else something that fled holds the other end
                 process.stdout.close()
     return Run(_result(code, test.name), output.decode(errors="replace"), time.monotonic() - began)

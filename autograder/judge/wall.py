@@ -1,0 +1,34 @@
+"""Locks a learner's test in: a read-only system, one small folder, no other processes, no network but two doors.
+
+`jail` locks in apps, which are served by our host; a test is a program of its own and needs its own wall.
+"""
+
+import os
+from pathlib import Path
+
+from ..jail import bubblewrap
+
+HERE = Path(__file__).resolve().parent
+INSIDE = "/test"  # where its folder lies for the test
+
+
+def command(folder, environment):
+    """The words that go before a command so that it runs behind the wall, with ``folder`` as the only one to write to."""
+    words = [bubblewrap.program(), "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-net", "--new-session"]
+    words += ["--die-with-parent", "--clearenv"]
+    words += ["--cap-drop", "ALL"] if os.geteuid() == 0 else ["--unshare-user"]
+    for name, value in environment.items():
+        words += ["--setenv", name, value]
+    for path in bubblewrap.SYSTEM:
+        if os.path.islink(path):
+            words += ["--symlink", os.readlink(path), path]
+        elif os.path.isdir(path):
+            words += ["--ro-bind", path, path]
+    for name in bubblewrap.SETTINGS:
+        words += ["--ro-bind-try", f"/etc/{name}", f"/etc/{name}"]
+    words += ["--dev", "/dev", "--proc", "/proc", "--tmpfs", "/tmp"]
+    for path in [*bubblewrap.pythons(), str(HERE / "run_test.py"), str(HERE / "forward.py")]:
+        for parent in reversed(Path(path).parents):
+            words += ["--dir", str(parent)]
+        words += ["--ro-bind", path, path]
+    return [*words, "--bind", str(folder), INSIDE, "--remount-ro", "/", "--chdir", INSIDE, "--"]
