@@ -45,13 +45,18 @@ class Checks:
 
     async def race(self, name):
         """Race the endpoint, draw it, and raise `NotYet` unless the requests ran side by side."""
-        verdict = await self._judge(name).side_by_side()
-        self._settle(
-            name,
-            verdict,
-            f"{name}: the requests ran side by side, and the loop stayed free.\n"
-            "The hidden tests look again, with other numbers.",
-        )
+        endpoint = self._exercise.endpoint(name)
+        judge = self._judge(name)
+        verdict = await judge.side_by_side()
+        praise = f"{name}: passed: the requests ran side by side, and the loop stayed free of the app's own doing."
+        if not endpoint.mix and endpoint.meet != "loop":
+            praise += f" ({endpoint.raced} came together.)"
+        if judge.pictured and judge.pictured.blocked:
+            lane = judge.pictured.lane
+            praise += f"\n(The lane in the picture: {lane}. That was the machine's doing, or too short to count.)"
+        if endpoint.unseen:
+            praise += f"\nWhat this check does not look for: {endpoint.unseen}"
+        self._settle(name, verdict, praise + "\nThe hidden tests look again, with other values.")
 
     async def concurrency(self, name):
         """The hidden test: the whole verdict on concurrency, repeated until it is certain."""

@@ -43,7 +43,7 @@ KINDS = (
     "never ends",
 )
 KEYS = {"id", "file", "title", "request", "answer", "points", "service", "asks", "requests", "starter"}
-KEYS |= {"afterwards", "keeps", "mix", "accepted", "wrong"}
+KEYS |= {"afterwards", "keeps", "mix", "unseen", "accepted", "wrong"}
 KEYS |= {"job", "meet"}
 MEETINGS = ("questions", "requests", "loop")
 RACED = 4  # requests of a race: asyncio.to_thread has cpus + 4 threads, so 5 on one core
@@ -99,6 +99,7 @@ class Endpoint:
     keeps: bool = False  # what the service said for a token is kept: it is not asked again
     mix: tuple = ()  # the endpoints that are raced together; then there is no request of its own
     shared: str = ""  # names the cell and the answers' folder of a file that holds several endpoints
+    unseen: str = ""  # what passes all the same, as a sentence for learners
     magic = "%%app"  # the first word of its cell
     beside: tuple = ()  # the services that the file's other endpoints ask
 
@@ -258,7 +259,7 @@ def _endpoint(entry, shop=None):
     if entry.get("service", "") not in ("", *services.KINDS):
         raise ValueError(f"unknown service {entry['service']!r}; known are {', '.join(services.KINDS)}")
     if entry.get("job") not in ((None,) if entry.get("service") != "work" else services.JOBS):
-        raise ValueError(f"with service = \"work\", and only then, job must be one of {', '.join(services.JOBS)}")
+        raise ValueError(f'with service = "work", and only then, job must be one of {", ".join(services.JOBS)}')
     if entry.get("meet", "questions") not in MEETINGS:
         raise ValueError(f"meet must be one of {', '.join(MEETINGS)}, not {entry['meet']!r}")
     if not 0 <= entry.get("requests", 0) <= MOST_RACED:

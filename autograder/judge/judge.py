@@ -89,6 +89,7 @@ class Judge:
 
     def __init__(self, file, endpoint, served=None):
         self.endpoint = endpoint
+        self.pictured = None
         self._served = served or Served(file, endpoint.services)
         self._kept = served is not None
 
@@ -115,8 +116,17 @@ class Judge:
         return await self._judged(lambda method: _concurrency(method, CONFIRM))
 
     async def side_by_side(self):
-        """The visible check: as `concurrency`, drawn in a notebook, and told at the first fault that shows."""
-        return await self._judged(lambda method: _concurrency(method, 1, show=True))
+        """The visible check: as `concurrency`, drawn in a notebook, and told at the first fault that shows.
+
+        Afterwards ``pictured`` is the race that was drawn, if the requests of it were answered rightly.
+        """
+
+        async def work(method):
+            verdict = await _concurrency(method, 1, show=True)
+            self.pictured = method.app.pictured
+            return verdict
+
+        return await self._judged(work)
 
     async def _judged(self, work):
         asked, failed = {}, False
@@ -140,7 +150,6 @@ class Judge:
             # an endpoint that failed may have left the app blocked, and the next item is not to suffer from it
             if failed or not self._kept:
                 await self._served.stop()
-
 
     def _method(self, app, asked):
         if self.endpoint.mix:

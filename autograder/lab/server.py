@@ -53,6 +53,7 @@ class Server:
         self.watchers = []  # ids of the host's own threads, as it says
         self.warnings = deque(maxlen=100)
         self.listeners = []
+        self.pictured = None  # the race of it that was drawn last
         self._log = bytearray()
         self._settled = threading.Event()
         self._failure = None
