@@ -2,11 +2,13 @@
 
 import json
 import re
+from pathlib import Path
 
 from ..lab import races
 from ..lab.server import own_place
 from . import diagnosis, evidence
 from .exercise import RACED
+from .remedies import remedy
 from .verdict import Fault, Unclear, Verdict
 
 ANSWER_LIMIT = 10.0  # s beyond its wait that a request is given on its own
@@ -23,6 +25,8 @@ async def ask(app, calls, limit, *, title="check", show=False, beside=None, at=N
     race = await races.run(app, requests, title=title, show=show, limit=limit, sample=True, beside=beside, mixed=mixed)
     for request, call in zip(race.requests, calls, strict=True):
         _check_answer(app, race, request, call, limit)
+    if show:
+        app.pictured = race
     return race
 
 
@@ -95,29 +99,45 @@ def _check_answer(app, race, request, call, limit):
         raise Fault("answered too early", diagnosis.too_early(call, request.seconds))
 
 
-def _never_awaited(app):
-    """Raise the `Fault` for a forgotten await if Python has warned of one in the app."""
+def _never_awaited(app, ended="", seen=None):
+    """Raise the `Fault` for a forgotten await if Python has warned of one in the app.
+
+    ``ended`` is the diagnosis of the exception that a request ended in, and ``seen`` its line.
+    """
     for warning in app.warnings:
         found = re.search(r"coroutine '([\w.<>]+)' was never awaited", warning["message"])
         if found:
             place = own_place(warning["where"], app.file)
             line, code = (place["line"], place["code"][:100]) if place else (None, "")
-            raise Fault("missing await", diagnosis.missing_await(found.group(1), line, code), line)
+            raise Fault("missing await", diagnosis.missing_await(found.group(1), line, code, ended), line or seen)
 
 
 def _server_error(app, race, request, call):
     error = next((e for e in race.errors if call.path.startswith(e["path"])), None)
     line = error["where"][-1]["line"] if error and error["where"] else None
+    hint = remedy(error["message"], error["where"][-1]["code"], _text(app.file)) if line else ""
+    text = diagnosis.server_error(call, error, hint) if error else ""
+    told = text if line else ""  # without a line of theirs the exception says nothing to a learner
+    if hint:
+        raise Fault("missing await" if "'coroutine'" in error["message"] else "server error", text, line)
     # a second loop in the running one leaves a coroutine unawaited as well, and says what is wrong by itself
     if error is None or error["type"] != "RuntimeError":
-        _never_awaited(app)
+        _never_awaited(app, told, line)
     # these two are told of a coroutine for other reasons: it is awaited twice, or two use one connection
     other = error and any(words in error["message"] for words in ("already awaited", "another coroutine"))
     missing = error and ("coroutine" in error["message"] or "await wasn't used" in error["message"])
     if missing and not other:
-        raise Fault("missing await", diagnosis.missing_await(), line)
+        raise Fault("missing await", diagnosis.missing_await(ended=told), line)
     if error:
-        raise Fault("server error", diagnosis.server_error(call, error), line)
+        raise Fault("server error", text, line)
+
+
+def _text(file):
+    """The learner's file as text, to recognise what was meant; it is never run here."""
+    try:
+        return Path(file).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
 
 
 def _no_answer(app, race, request, call, limit):

@@ -10,7 +10,8 @@ def blocked(stalls, requests, block):
     seconds = stalls[0].seconds
     if block is None:
         return (
-            f"The event loop stood still for {seconds:.2f} s while {requests} requests were under way. "
+            f"The event loop stood still for {seconds:.2f} s while {requests} request{'s were' if requests > 1 else ' was'} "
+            "under way. "
             "Look for a call that waits without `await`."
         )
     total = sum(stall.block.seconds for stall in stalls if stall.block is not None) or seconds
@@ -103,22 +104,33 @@ def wrong_body(call, request):
     return f"{call.method} {call.path} must answer {call.expected!r}. It answered {_excerpt(request.body)}"
 
 
-def server_error(call, error):
+def server_error(call, error, hint=""):
+    """The exception with the learner's line, and behind it the ``hint`` at what most likely helps."""
     where = error["where"][-1] if error["where"] else None
     text = f"{call.method} {call.path} ended in {error['type']}: {error['message'].splitlines()[0] if error['message'] else ''}"
     if where:
         text += f" (line {where['line']}: {where['code']})"
-    return text
+    return text + hint
 
 
-def missing_await(name=None, line=None, code=""):
+def missing_await(name=None, line=None, code="", ended=""):
+    """A coroutine was not awaited: its ``name``, where that is known, or the line where it was seen in ``ended``.
+
+    ``ended`` is the diagnosis of the exception that it led to, if it led to one; that is told first.
+    """
+    if ended and name is None:
+        return ended + " An `await` is missing, before the call that gave this coroutine."
+    if ended:
+        return f"{ended} {missing_await(name, line, code)}"
     if name is None:
         return (
             "The endpoint returned a coroutine instead of an answer: an `await` is missing, most likely before the call "
             "in its `return`. (A function with `await` in it is `async def`.)"
         )
     where = f" (line {line}: {code})" if line else ""
-    done = f"The coroutine `{name}`{where} was called but never awaited, so its work was not done. "
+    # a function inside a function of a library: nobody has written that name
+    called = f"The coroutine `{name}`{where} was called" if "<locals>" not in name else f"A coroutine{where} was made"
+    done = f"{called} but never awaited, so its work was not done. "
     if code.startswith(("with ", "for ")):
         word = code.split()[0]
         return done + f"This `{word}` must be `async {word}`."

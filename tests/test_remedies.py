@@ -1,0 +1,95 @@
+"""An exception is told with the learner's line first, and then with what most likely helps."""
+
+import pytest
+
+from autograder.judge import diagnosis
+from autograder.judge.asking import _server_error
+from autograder.judge.exercise import Call
+from autograder.judge.remedies import remedy
+from autograder.judge.verdict import Fault
+from autograder.lab.races import Race, Request
+
+PIPELESS = "process = await asyncio.create_subprocess_exec(PRICE, token)\noutput, _ = await process.communicate()"
+CANNOT = "object {} can't be used in 'await' expression"
+
+
+@pytest.mark.parametrize(
+    ("message", "code", "text", "says"),
+    [
+        ("unhashable type: 'list'", "await asyncio.gather([a, b])", "", "gather(*coroutines)"),
+        ("'_GatheringFuture' object has no attribute 'json'", "x.json()", "", "await asyncio.gather(...)"),
+        ("await wasn't used with future", "a, b = asyncio.gather(f(), g())", "", "await asyncio.gather(...)"),
+        ("unsupported operand 'int' and 'coroutine'", "a + b", "    a, b = await f(1), g(2)", "only the first"),
+        (CANNOT.format("NoneType"), "await time.sleep(wait)", "", "`time.sleep(wait)` has already done its work"),
+        (CANNOT.format("Response"), "reply = await requests.get(f(u)).json()", "", "`requests.get(f(u))` has already"),
+        ("'str' object is not callable", "text = await asyncio.to_thread(read(token))", "", "`to_thread(read, token)`"),
+        ("'int' object is not callable", "await to_thread(f())", "", "`to_thread(f)`"),
+        ("'str' object is not callable", "await loop.run_in_executor(None, read(token))", "", "Hand over the function"),
+        ("'State' object has no attribute 'client'", "app.state.client.get(u)", "", "FastAPI(lifespan=lifespan)"),
+        ("int() argument must be a string, not 'NoneType'", "int(output)", PIPELESS, "stdout=asyncio.subprocess.PIPE"),
+        ("cannot perform operation: another operation is in progress", "await c.fetchval(q)", "", "use a pool"),
+    ],
+)
+def test_mistakes_that_many_make(message, code, text, says):
+    assert says in remedy(message, code, text)
+
+
+@pytest.mark.parametrize(
+    ("message", "code", "text"),
+    [
+        ("division by zero", "1 / 0", ""),
+        ("'str' object is not callable", "text()", ""),
+        ("unsupported operand 'int' and 'coroutine'", "a + b", "a, b = f(1), g(2)"),
+        ("unsupported operand 'int' and 'coroutine'", "a + b", "a, b = await asyncio.gather(f(1), g(2))"),
+        ("int() argument must be a string, not 'NoneType'", "int(text)", "text = None"),
+        ("int() argument must be a string, not 'NoneType'", "int(x)", PIPELESS + "\nstdout=PIPE"),
+        ("unhashable type: 'list'", "{[]: 1}", ""),
+    ],
+)
+def test_of_others_nothing_is_said(message, code, text):
+    assert remedy(message, code, text) == ""
+
+
+class App:
+    """A served app that has met an error, and of which Python has warned."""
+
+    def __init__(self, file, warning=None):
+        self.file = file
+        self.warnings = [{"message": warning, "where": []}] if warning else []
+
+
+def told(tmp_path, error, warning=None, where=({"line": 4, "code": "return reply.json()"},)):
+    file = tmp_path / "price.py"
+    file.write_text("app = None")
+    race = Race("/x", str(file), [])
+    race.errors.append({"path": "/x", "type": "AttributeError", "message": error, "where": list(where)})
+    with pytest.raises(Fault) as caught:
+        _server_error(App(file, warning), race, Request(0, "/x", status=500), Call("GET", "/x", {}))
+    return caught.value.verdict
+
+
+def test_the_exception_comes_first_and_then_the_await(tmp_path):
+    never = "coroutine 'AsyncClient.get' was never awaited"
+    verdict = told(tmp_path, "'coroutine' object has no attribute 'json'", never)
+    assert (verdict.kind, verdict.line) == ("missing await", 4)
+    assert verdict.diagnosis.startswith("GET /x ended in AttributeError: 'coroutine' object has no attribute 'json'")
+    assert verdict.diagnosis.index("line 4: return reply.json()") < verdict.diagnosis.index("`AsyncClient.get`")
+
+
+def test_a_name_that_nobody_has_written_is_not_told(tmp_path):
+    never = "coroutine '_make_delegate_method.<locals>.method' was never awaited"
+    verdict = told(tmp_path, "int() argument must be a string, not 'coroutine'", never)
+    assert "locals" not in verdict.diagnosis and "A coroutine was made but never awaited" in verdict.diagnosis
+
+
+def test_without_a_line_of_theirs_the_await_alone_is_told(tmp_path):
+    verdict = told(tmp_path, "'coroutine' object is not iterable", where=())
+    assert verdict.kind == "missing await" and verdict.diagnosis.startswith("The endpoint returned a coroutine")
+
+
+def test_one_request_was_under_way():
+    class Stall:
+        seconds = 0.5
+
+    assert "while 1 request was under way" in diagnosis.blocked([Stall], 1, None)
+    assert "while 4 requests were under way" in diagnosis.blocked([Stall], 4, None)
