@@ -275,8 +275,8 @@ def sentence(race):
     if race.end is None:
         return f"{race.name}: not finished, {len(answered)} of {n} requests were answered."
     if not answered:
-        first = race.requests[0]
-        what = first.error or (f"status {first.status}" if first.status else "no answer")
+        met = [r.error or (f"status {r.status}" if r.status else "no answer") for r in race.requests]
+        what = ", ".join(dict.fromkeys(met))
         return f"{race.name}: none of the {n} requests got a good answer ({what})."
     parts = []
     if n > 1 and race.mixed:
