@@ -40,6 +40,19 @@ def test_every_lesson_has_claims():
     assert {file.parent.name for file in LESSONS} == set(CLAIMS)
 
 
+def saved(notebook):
+    """The names of the files that a notebook's cells save beside it."""
+    text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
+    return set(re.findall(r"^%%(?:app|keep|writefile) +(\S+)", text, re.M))
+
+
+@pytest.mark.parametrize("folder", sorted({file.parent for file in NOTEBOOKS}), ids=lambda folder: folder.name)
+def test_no_notebook_saves_over_anothers_files(folder):
+    """Else to read a lesson again would overwrite the learner's exercise, and the check would judge the lesson's file."""
+    names = [name for file in folder.glob("*.ipynb") for name in saved(source(file))]
+    assert len(names) == len(set(names)), sorted(name for name in names if names.count(name) > 1)
+
+
 def headings(notebook):
     """Levels and texts of all headings, code blocks left out."""
     text = "\n\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")

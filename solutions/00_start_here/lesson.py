@@ -52,7 +52,8 @@ from autograder import lab
 # save it as `tea.py` beside this notebook, and serve its `app`.
 # The app runs in a process of its own, as it would on a real machine.
 #
-# A cup of tea takes 0.2 seconds here. Read the file once, then run the cell.
+# A cup of tea takes 0.2 seconds here. `{cup}` in the path is a part that the guest chooses:
+# who asks for `/tea/7` gets an answer to `tea(7)`. Read the file once, then run the cell.
 
 # %%
 # %%app tea.py
@@ -74,8 +75,8 @@ async def tea(cup: int):
 
 
 # %% [markdown]
-# Let us ask for one cup. The picture below the cell is drawn while you wait.
-# We come back to its lower half in a moment.
+# Let us ask for one cup. `{i}` in the path of a race stands for the number of the request, here 1.
+# The picture below the cell is drawn while you wait. We come back to its lower half in a moment.
 
 # %%
 one = await lab.race("/tea/{i}", n=1, title="one cup")
@@ -105,13 +106,18 @@ print(f"All ten together took {healthy.ratio:.1f} times as long as the quickest.
 #
 # - Each **blue bar** is one request. It begins when the request is sent and ends when its answer is there.
 #   The rows are sorted by answer: the first to arrive stands at the top, whatever its number.
-#   Where all requests ask for the same thing, the rows are called *answer 1*, *answer 2* and so on.
+#   Where all requests were sent to the same place, here `/tea/` and a number, the rows are called *answer 1*, *answer 2* and so on.
+#   A bar that is grey and crossed is a request that failed. The number behind it is the answer's status; 500 says that the app broke.
 # - The lane **canary** belongs to a helper of ours. Beside the race it sends one tiny request after another,
 #   and each wants nothing but a quick sign of life. A mark that is short against the bars is a quick sign.
 #   A canary that waits longer than 0.05 seconds is drawn dotted and yellow. Miners took canary birds
 #   below ground for the same reason: they were the first to show that the air was bad.
 # - The lane **event loop** stands for the one thread of the app. It is plain and says *free*
 #   as long as that thread is ready for the next thing to do.
+#
+# On a machine that is busy with other programs the lane may be hatched all the same. *In the queue for a CPU* means:
+# the thread was ready to go on, and the machine let somebody else go first. Where that was most of a stretch, it is drawn pale
+# and no line is named, for none is to blame.
 #
 # All ten bars cover the same stretch of time: nobody waited for anybody else.
 #
@@ -165,6 +171,7 @@ lab.side_by_side(healthy, sick, titles=("healthy", "sick"))
 #   But each ends one step after the one above it. That is what a queue looks like.
 # - The lane of the event loop is **hatched**. In a hatched stretch the thread was held by one piece of code
 #   and could do nothing else. We say that the loop was **blocked**. The words below the lane name the line.
+#   (It can be a line with `await`, too: what runs before the wait begins is ordinary work.)
 # - The **canary** had to wait. It asked for nothing that takes time. It suffered because it came to the same app.
 #
 # The next cell takes these facts from the race and says them in words.
@@ -172,7 +179,7 @@ lab.side_by_side(healthy, sick, titles=("healthy", "sick"))
 # %%
 worst = sick.worst_block
 print(f"Ten cups took {sick.ratio:.1f} times as long as the quickest; before it was {healthy.ratio:.1f} times.")
-print(f"The loop was blocked for {sick.blocked_seconds:.1f} s in all, most of it by {worst.cause}.")
+print(f"The loop was {sick.lane}, most of it by {worst.cause}.")
 print(f"A canary waited {sick.worst_canary:.2f} s; before, the slowest waited {healthy.worst_canary:.2f} s.")
 
 # %% [markdown]
@@ -188,8 +195,8 @@ print(f"A canary waited {sick.worst_canary:.2f} s; before, the slowest waited {h
 # The thread is the loop. So the loop does nothing, for nobody.
 #
 # How late the loop comes to a thing that is due is called **loop lag**, and it is counted in milliseconds.
-# What is due in the middle of a blocked stretch has to wait for the end of it. So the longest stretch
-# at a time is the lag that a visitor with bad luck meets. Stretches under 20 milliseconds the lab leaves out.
+# What is due in the middle of a blocked stretch has to wait for the end of it. So the longest hatched stretch
+# of the lane is the lag that a visitor with bad luck meets. Stretches under 20 milliseconds the lab leaves out.
 
 # %%
 print(f"Worst loop lag: {sick.loop_lag:.0f} ms in hasty_tea.py, {healthy.loop_lag:.0f} ms in tea.py.")
@@ -208,13 +215,14 @@ print(f"Worst loop lag: {sick.loop_lag:.0f} ms in hasty_tea.py, {healthy.loop_la
 # | event loop | the one thread of the app, and its list of things to do |
 # | blocked | one piece of code holds that thread; nobody else is answered |
 # | loop lag | how late the loop comes to what is due, in milliseconds |
+# | queue for a CPU | the thread could go on, but the machine is busy with others |
 #
 # ## This notebook runs a loop, too
 #
 # Behind a notebook there is also a Python process with an event loop. It receives your cells and runs them.
 # That is why you could write `await` in a cell, outside any function.
 #
-# So a notebook can be blocked like an app. Here is a small task that counts twenty times a second, whenever the loop lets it.
+# So a notebook can be blocked like an app. Here is a function that counts twenty times a second, whenever the loop lets it.
 
 # %%
 import asyncio
@@ -227,7 +235,10 @@ async def tick(ticks):
 
 
 # %% [markdown]
-# The next cell starts it and sleeps for a second, first in the one way, then in the other.
+# `asyncio.create_task` gives such a function to the loop, which runs it beside everything else. What it returns is a **task**:
+# a handle by which one can wait for it, or stop it with `cancel()`.
+#
+# The next cell starts the ticks and sleeps for a second, first in the one way, then in the other.
 # How many ticks do you expect from each?
 
 # %%

@@ -40,7 +40,8 @@ from autograder import lab
 # %% [markdown]
 # ## What goes wrong
 #
-# A café takes orders. Coffee takes as long as the request says in `wait`. The menu takes no time at all.
+# A café takes orders. Coffee takes as long as the request says in `wait`: a parameter of the function that is not in the path
+# FastAPI takes from behind the question mark, so `/coffee?wait=0.2` calls `coffee(0.2)`. The menu takes no time at all.
 
 # %%
 # %%app cafe.py
@@ -87,8 +88,7 @@ at_most = lab.predict("the menu, at most", None, "s")
 # %%
 orders = ["/coffee?wait=0.3", "/menu", "/coffee?wait=0.3", "/coffee?wait=0.3"]
 mixed = await lab.race(orders, title="three coffees and a menu")
-for guess in (at_least, at_most):
-    guess.beside(mixed.requests[1].seconds)
+at_least.beside(mixed.requests[1].seconds, at_most)
 
 # %% [markdown]
 # ## Who waited for whom
@@ -314,12 +314,12 @@ crowd = await lab.race("/coffee?wait=1", n=45)
 print(f"45 guests on 40 threads need {math.ceil(45 / 40)} turns of 1 s. Measured: {crowd.seconds:.1f} s.")
 
 # %% [markdown]
-# Look at the last bars: five guests waited for a thread first, and then for their coffee.
+# Five guests waited for a thread first, and then for their coffee. Most often their bars stand out at the bottom.
 #
-# The bars above them do not end together. Their ends form a slope, because the loop hands one request after another
-# to a thread, and each takes it a moment. So many small moments make a canary late, though none of them is long.
-# Then the loop's lane says *never blocked for long, but busy*.
-# While the threads sleep, the canary is on time again: an endpoint that needs no thread is answered.
+# If the bars above them do not end together, but in a slope: the loop hands one request after another
+# to a thread, and each takes it a moment. So many small moments can make a canary late, though none of them is long.
+# Then the loop's lane says *never blocked for long, but busy*, or a moment of it is hatched.
+# While the threads sleep, the loop has nothing to do: an endpoint that needs no thread is answered.
 #
 # ## The trap that the repair hides
 #
@@ -348,7 +348,7 @@ warning = next((line for line in lab.current().log.splitlines() if "never awaite
 print("In the log of the server:", warning.split(": ", 1)[-1])
 
 # %% [markdown]
-# The loop is free and the bars are short: much too short. To call an `async def` function does not run it yet.
+# The bars are short: much too short. To call an `async def` function does not run it yet.
 # The call only makes a **coroutine**: an object that does the function's work when it is awaited.
 # Nobody awaits this one. The coffee is served before it was made.
 #
@@ -424,7 +424,8 @@ short = await lab.race("/coffee?wait=0.001", n=10)
 print(f"The slowest canary waited {1000 * short.worst_canary:.0f} ms; with sleeps of 0.2 s it was {1000 * bad.worst_canary:.0f} ms.")
 
 # %% [markdown]
-# The lane of the loop is not hatched: it shows only stretches of 20 milliseconds or more.
+# The lane of the loop shows only stretches of 20 milliseconds or more, and no sleep here is as long.
+# (If it is hatched all the same, look for the words *in the queue for a CPU*.)
 #
 # It is still the same mistake. But no guest can feel it, and there may be worse in your app. Measure first, then repair in order of harm.
 #

@@ -68,7 +68,8 @@ exercise = checks.here()
 # <details><summary>Hint 2: a pointer</summary>
 #
 # There are two ways. One changes the client: what `requests` cannot do, `httpx.AsyncClient` can.
-# Open one for the whole app, and give it a patient timeout.
+# Open one for the whole app, and give it a patient timeout. (The check may not see whether you made one for the app
+# or one for each request. Lesson 02 shows the difference.)
 # The other keeps `requests` and changes the thread on which it waits. Lesson 02 shows both.
 #
 # </details>
@@ -91,7 +92,7 @@ exercise = checks.here()
 #
 # </details>
 #
-# This is the picture to aim for:
+# This is the picture to aim for. Compare the lane of the loop, not the bars: their length is up to the check.
 
 # %%
 exercise.target("price")
@@ -141,7 +142,8 @@ await exercise.concurrency("price")
 #
 # <details><summary>Hint 2: a pointer</summary>
 #
-# An `await` in a loop waits before it goes on. Make both coroutines first, and then await them together.
+# An `await` in a loop waits before it goes on. Make both coroutines first, and then await them together:
+# a coroutine does nothing until it is awaited, or given to a task.
 # Lesson 02 shows it with `asyncio.gather` and with `asyncio.TaskGroup`.
 #
 # </details>
@@ -158,7 +160,7 @@ await exercise.concurrency("price")
 # </details>
 #
 # The rendezvous sends two baskets together, and the upstream holds its replies until all four questions are there.
-# This is the picture to aim for, whatever the number of its bars:
+# This is the picture to aim for. Compare the lane of the loop, not the bars: their number and length are up to the check.
 
 # %%
 exercise.target("basket")

@@ -14,7 +14,7 @@
 # %% [markdown]
 # # Calling HTTP
 #
-# This lesson takes about 20 minutes. You need lesson 01, *Sleeping*: you know why a wait on the event loop
+# This lesson takes about 30 minutes. You need lesson 01, *Sleeping*: you know why a wait on the event loop
 # makes everybody wait, and what `def` endpoints and `await` do about it.
 #
 # You will see
@@ -22,9 +22,13 @@
 # - what `requests.get` in an `async def` endpoint does to guests who ask for something else;
 # - the repair: one `httpx.AsyncClient` for the whole app, and the same race again;
 # - questions that are asked one after the other, though the loop is free;
-# - the trap in the repair: a new client for each request blocks the loop again;
+# - a trap in the repair: a client that is made in the wrong place;
 # - what a timeout and a limit on connections are good for;
 # - honest repairs that keep `requests`, and when not to bother.
+#
+# One word more, because you meet it often from here on. `with` opens something and closes it at the end of its block,
+# whatever happens in between. Where opening or closing has to be awaited, one writes `async with`; and where the next item
+# of a loop has to be awaited, `async for`.
 #
 # Almost every app asks some other service: for a price, a map, a text from a language model.
 # While the answer is on its way, there is nothing to do but wait. The question is who waits.
@@ -166,7 +170,9 @@ async def price(item: str, wait: float, request: Request):
 
 
 # %% [markdown]
-# The lifespan lays the client into `app.state`, and the endpoint takes it from there. Only one word does the waiting: `await`.
+# The lifespan lays the client into `app.state`, and the endpoint takes it from there. It gets at the app through `request`:
+# to a parameter that is declared as `Request`, FastAPI gives the request itself, and `request.app` is the app.
+# Only one word does the waiting: `await`.
 #
 # In older code you find `@app.on_event("startup")` for this. It is deprecated; write a lifespan.
 # And httpx itself has had no release since 2024. Its maintained fork is called httpx2. What you learn here holds for both.
@@ -200,7 +206,7 @@ print(f"The slowest scarf took {slowest[0]:.2f} s before and {slowest[1]:.2f} s 
 # To keep the file short, its client is made when the file is imported. That, too, is once for the whole app.
 
 # %%
-# %%app basket.py
+# %%app sums.py
 import asyncio
 import os
 
@@ -233,12 +239,14 @@ lab.side_by_side(one_by_one, together, titles=("await in a loop", "gather"))
 print(f"Five questions in a loop took {one_by_one.quickest / together.quickest:.1f} times as long as five together.")
 
 # %% [markdown]
-# The loop is free on both sides, and no canary is late. Nobody stands in a queue for the thread.
+# On both sides every wait is awaited, and nobody stands in a queue for the thread.
+# (If a lane is hatched for a moment: to read answers is work, and the machine may be busy.)
 # But on the left each guest stands in a queue of their own questions. The second is asked when the first is answered,
 # although it needs nothing from it. No tool that watches the loop can see this. You have to.
 #
 # This works in every `async` function, so let us go on in the notebook, where there is a loop, too.
-# Ten questions, first in a loop, then with a **TaskGroup**.
+# Ten questions, first in a loop, then with a **TaskGroup**: its `create_task` gives a coroutine to the loop, as in lesson 00,
+# and the `async with` ends when all of them have ended.
 
 # %%
 import asyncio
@@ -262,7 +270,7 @@ print("The same answers:", [task.result() for task in tasks] == prices)
 print(f"In a loop {in_a_loop:.2f} s, in a group {in_a_group:.2f} s: {in_a_loop / in_a_group:.1f} times as long.")
 
 # %% [markdown]
-# A TaskGroup ends when all its tasks have ended. If one of them fails, it cancels the others and tells you of the error.
+# If one of its tasks fails, a TaskGroup cancels the others and tells you of the error.
 # `gather` tells you of the error, too, but lets the others run on unseen. For new code the group is the safer habit.
 #
 # Ten questions at once are a burden for the upstream, and a thousand are an attack. A polite app sets itself a limit.
@@ -313,8 +321,8 @@ careless = await lab.race("/prices/scarf?wait=0.2", n=30, show=False)
 server = lab.serve("shop_repaired.py")
 shared = await lab.race("/prices/scarf?wait=0.2", n=30, show=False)
 lab.side_by_side(careless, shared, titles=("a client each", "one client"))
-print(f"A client each: blocked for {careless.blocked_seconds:.2f} s in all, loop lag up to {careless.loop_lag:.0f} ms.")
-print(f"One client:    blocked for {shared.blocked_seconds:.2f} s in all, loop lag up to {shared.loop_lag:.0f} ms.")
+print(f"A client each: {careless.lane}. Loop lag up to {careless.loop_lag:.0f} ms.")
+print(f"One client:    {shared.lane}. Loop lag up to {shared.loop_lag:.0f} ms.")
 
 # %% [markdown]
 # There is no staircase, and so the bars look fair. But all of them are longer than they need to be.
@@ -414,7 +422,7 @@ fives = await lab.race("/prices/scarf?wait=0.2", n=15)
 print(f"15 guests on five connections took {fives.ratio:.1f} times as long as the quickest.")
 
 # %% [markdown]
-# Three groups of five, one after the other, while the canary is on time. It is a queue, but in front of the upstream
+# Three groups of five, one after the other, while the loop has nothing to do. It is a queue, but in front of the upstream
 # and not in front of the loop: whoever wants nothing from the upstream is served.
 # The upstream never has more than five of our questions. Such a limit is called **back-pressure**:
 # the one who cannot take more slows down those who ask.
@@ -470,7 +478,7 @@ print(f"Five guests took {plain.ratio:.1f} times as long as the quickest with de
 # - **Scripts and jobs.** Nobody else waits for them. `requests` is fine there.
 # - **An app with one user,** or an endpoint that is asked once a day: measure before you rewrite.
 #
-# For one guest alone the repair changes nothing. See for yourself:
+# For one guest alone the repair wins nothing. See for yourself:
 
 # %%
 async def alone(file):
@@ -509,7 +517,7 @@ print(f"One guest alone: {blocking:.2f} s with requests, {awaiting:.2f} s with h
 #
 # <details><summary>Answer</summary>
 #
-# At a race, and at the lane of the loop in it. Each request makes a client, and that is a few milliseconds of work on the loop
+# At a race, and at the lane of the loop in it. Each request makes a client, and that is tens of milliseconds of work on the loop
 # with nothing to await. For one request nobody feels it. When many come together, they add up. One client in the lifespan ends it.
 #
 # </details>

@@ -16,7 +16,7 @@
 #
 # A shop keeps its prices in PostgreSQL. One endpoint stops the event loop while it asks. The other leaves the loop alone,
 # and its guests stand in a queue all the same. Repair them, one after the other.
-# This takes about 20 minutes. You need lesson 02, *Calling HTTP*: a client that is opened in the lifespan and shared.
+# This takes about 20 minutes. You need lesson 03, *Databases*.
 #
 # Each endpoint has a cell that begins with `%%app`. That cell is the whole file. Change what you like in it,
 # but keep the paths and the answers as they are. Run the cell again after each change: this saves and serves the file.
@@ -85,8 +85,8 @@ exercise = checks.here()
 # <details><summary>Hint 2: a pointer</summary>
 #
 # There are two ways, as with `requests` in lesson 02. One changes the driver: psycopg2 cannot be awaited, `asyncpg` can.
-# Do not connect for each request, that is slow. Open a **pool** in the lifespan: it keeps connections open, and lends
-# them out one by one. asyncpg writes `$1` where psycopg2 writes `%s`.
+# To connect for each request is slow, though the check lets it pass. Better open a **pool** in the lifespan: it keeps
+# connections open, and lends them out one by one. asyncpg writes `$1` where psycopg2 writes `%s`.
 #
 # The other way keeps psycopg2 and changes the thread on which it waits.
 #
@@ -110,7 +110,7 @@ exercise = checks.here()
 #
 # </details>
 #
-# This is the picture to aim for:
+# This is the picture to aim for. Compare the lane of the loop, not the bars: their length is up to the check.
 
 # %%
 exercise.target("item")
@@ -152,7 +152,8 @@ await exercise.concurrency("item")
 # And yet, when `price_of` takes a second, ten guests who come together wait for up to ten.
 #
 # **The rule:** call `price_of` anew for every request, do not give up early, and turn nobody away.
-# Ten queries must be able to run at the same time, and the loop must stay free.
+# Guests who come together must ask side by side, and the loop must stay free. The check sends four at a time;
+# leave room for ten.
 #
 # <details><summary>Hint 1: a question</summary>
 #

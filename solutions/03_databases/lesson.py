@@ -14,7 +14,7 @@
 # %% [markdown]
 # # Databases
 #
-# This lesson takes about 25 minutes. You need lesson 02, *Calling HTTP*: you know the lifespan of an app,
+# This lesson takes about 35 minutes. You need lesson 02, *Calling HTTP*: you know the lifespan of an app,
 # and why a client is opened once and shared.
 #
 # You will see
@@ -229,6 +229,7 @@ print(f"The opening hours took {hours[0]:.2f} s before and {hours[1]:.2f} s now.
 # **psycopg 3** is the successor of psycopg2, and its module is called `psycopg`. It speaks both ways:
 # `psycopg.connect` blocks, `psycopg.AsyncConnection.connect` is awaited. Its pool comes in a package of its own,
 # `psycopg_pool`. It is not installed here, so the file below connects for each request.
+# There you find `async with await`: the `await` connects, and the `async with` closes at the end.
 # (On Windows, psycopg 3 cannot be awaited on the loop that Python takes there by itself. Its manual says what to do.)
 #
 # **SQLAlchemy** is the library that most apps put between themselves and the driver. Its `create_async_engine` needs a driver
@@ -437,8 +438,8 @@ fives = await lab.race("/patient?wait=0.2", n=15)
 print(f"15 guests on five connections took {fives.ratio:.1f} times as long as the quickest.")
 
 # %% [markdown]
-# Three groups of five, as with the limit of a client in lesson 02. The loop is free and the canary is on time.
-# But no tool that watches the loop will ever tell you of this queue.
+# Three groups of five, as with the limit of a client in lesson 02. Every wait is awaited, and nobody holds the loop.
+# So no tool that watches the loop will ever tell you of this queue.
 #
 # By itself asyncpg's pool lets people wait without an end. `pool.acquire` lends a connection for as long as the `async with` lasts,
 # and it takes a `timeout` for the wait in front of it. Now each search takes a second:

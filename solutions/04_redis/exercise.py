@@ -16,7 +16,7 @@
 #
 # A shop does not do its heavy work itself. It writes a job on a list in Redis, and a worker somewhere else takes it from there.
 # Then the shop waits for the reply. Two endpoints wait in a way that makes others wait. Repair them, one after the other.
-# This takes about 20 minutes. You need lesson 02, *Calling HTTP*.
+# This takes about 20 minutes. You need lesson 04, *Redis*.
 #
 # Each endpoint has a cell that begins with `%%app`. That cell is the whole file. Change what you like in it,
 # but keep the paths and the answers as they are. Run the cell again after each change: this saves and serves the file.
@@ -84,7 +84,7 @@ exercise = checks.here()
 # <details><summary>Hint 2: a pointer</summary>
 #
 # There are two ways. One changes the client: `redis-py` has a second one, in `redis.asyncio`,
-# with the same methods. Its methods must be awaited, the quick ones too.
+# with the same methods. All of them must be awaited, the quick ones too.
 # The other way keeps the client and changes the thread on which it waits.
 #
 # You may have read of a package called `aioredis`. It has no life of its own any more: it lives on as `redis.asyncio` inside `redis-py`.
@@ -111,7 +111,7 @@ exercise = checks.here()
 #
 # </details>
 #
-# This is the picture to aim for:
+# This is the picture to aim for. Compare the lane of the loop, not the bars: their length is up to the check.
 
 # %%
 exercise.target("job")
@@ -169,7 +169,8 @@ await exercise.concurrency("job")
 # <details><summary>Hint 2: a pointer</summary>
 #
 # Elsewhere a connection is lent for a millisecond, and a few are enough for many guests. `BLPOP` keeps its connection
-# for as long as it waits. So the pool needs a connection for each guest who may wait at that time.
+# for as long as it waits. So the pool needs a connection for each guest who may wait at that time: the check sends four,
+# a real shop has more.
 # Servers allow many: 10,000 unless they are told otherwise.
 #
 # What a full pool does is your choice: a `BlockingConnectionPool` lets its guests wait. The one that a client makes by itself
@@ -191,7 +192,7 @@ await exercise.concurrency("job")
 #
 # </details>
 #
-# This is the picture to aim for:
+# This is the picture to aim for. Compare the lane of the loop, not the bars: their length is up to the check.
 
 # %%
 exercise.target("quote")

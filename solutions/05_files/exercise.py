@@ -16,7 +16,7 @@
 #
 # An archive keeps each document in a file. Some files take their time: they lie on a share in the network,
 # or on a disk that must wake up first. Repair the endpoint that reads them.
-# This takes about 10 minutes. You need lesson 01, *Sleeping*.
+# This takes about 10 minutes. You need lesson 05, *Files*.
 #
 # Each endpoint is worth three points:
 #
@@ -32,7 +32,7 @@
 # A check that does not pass yet says *Not yet*, and why. Mend the file and run the check again.
 #
 # The next cell brings in the tools of the course, and makes a folder of slow files. Your app finds it in the environment
-# variable `DOCUMENTS`. The files there are **named pipes**: whoever opens one waits until somebody writes into it.
+# variable `DOCUMENTS`. The files there are **named pipes**: whoever reads one waits until somebody writes into it.
 # So the check knows who is reading, and decides when there is something to read.
 # If the cell says `ModuleNotFoundError`, the notebook is not running in the course's own Python:
 # close it and start it with `./course lab`. After a restart of the kernel, run this first cell again.
@@ -78,7 +78,7 @@ exercise = checks.here()
 #
 # </details>
 #
-# This is the picture to aim for:
+# This is the picture to aim for. Compare the lane of the loop, not the bars: their length is up to the check.
 
 # %%
 exercise.target("document")

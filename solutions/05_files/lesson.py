@@ -141,8 +141,7 @@ for name, seconds in slow.items():
 mixed = await lab.race([f"/papers/{name}" for name in slow], title="four papers", prediction=all_four)
 letter = mixed.requests[3]
 all_four.beside(mixed.seconds)
-letter_at_least.beside(letter.seconds)
-letter_at_most.beside(letter.seconds)
+letter_at_least.beside(letter.seconds, letter_at_most)
 
 # %% [markdown]
 # ## Who waited for whom
@@ -287,8 +286,7 @@ async def thread():
 here = await lab.race("/here", n=3, show=False)
 there = await lab.race("/thread", n=3, show=False)
 lab.side_by_side(here, there, titles=("counted on the loop", "counted in a thread"))
-print(f"The longest stretch in which the loop answered nobody: {here.loop_lag:.0f} ms before,")
-print(f"and {there.loop_lag:.0f} ms with the counting in threads.")
+print(f"The longest hatched stretch: {here.loop_lag:.0f} ms before, {there.loop_lag:.0f} ms with the counting in threads.")
 
 # %% [markdown]
 # Nobody counted faster on the right. But look at the canary and at the lane of the loop.
@@ -364,7 +362,7 @@ print(f"{readers} readers took {small_pool.ratio:.1f} times the quickest with {t
 print(f"and {large_pool.ratio:.1f} times with 40 threads.")
 
 # %% [markdown]
-# On the left, two had to wait until a thread was free. The loop does not know of that queue. The canary is on time.
+# On the left, two had to wait until a thread was free. The loop does not know of that queue: it serves the canary meanwhile.
 #
 # And aiofiles? It has no pool of its own. It takes the same one. The next cell fills that with sleepers, which could be
 # anything that somebody else on your team has put into `to_thread`. Then it reads the small log through aiofiles.

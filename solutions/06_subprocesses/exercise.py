@@ -15,7 +15,7 @@
 # # Exercise 06: Subprocesses
 #
 # A travel shop asks an old program for its prices. For each question it starts the program and reads what it prints.
-# Repair two endpoints. This takes about 15 minutes. You need lesson 01, *Sleeping*.
+# Repair two endpoints. This takes about 15 minutes. You need lesson 06, *Subprocesses*.
 #
 # Each endpoint is worth three points:
 #
@@ -72,7 +72,7 @@ exercise = checks.here()
 #
 # </details>
 #
-# This is the picture to aim for:
+# This is the picture to aim for. Compare the lane of the loop, not the bars: their length is up to the check.
 
 # %%
 exercise.target("quote")
@@ -118,7 +118,8 @@ await exercise.concurrency("quote")
 #
 # <details><summary>Hint 2: a pointer</summary>
 #
-# An `await` waits before it goes on. Make both coroutines first, and then await them together.
+# An `await` waits before it goes on. Make both coroutines first, and then await them together:
+# a coroutine does nothing until it is awaited, or given to a task.
 #
 # </details>
 #
@@ -130,7 +131,7 @@ await exercise.concurrency("quote")
 #
 # </details>
 #
-# This is the picture to aim for:
+# This is the picture to aim for. Compare the lane of the loop, not the bars: their length is up to the check.
 
 # %%
 exercise.target("tour")
@@ -155,7 +156,7 @@ await exercise.concurrency("tour")
 # %% [markdown]
 # ## To take home
 #
-# Beside this notebook there is now `quote.py`, and `tour.py` as well. Put it beside your own code and compare.
+# Beside this notebook there are now two files: `quote.py` and `tour.py`. Put them beside your own code and compare.
 #
 # ## The whole verdict
 #

@@ -239,10 +239,10 @@ print(f"Programs at the same moment, of five: {at_once(plain)} with def, {at_onc
 #
 # ## Several programs for one request
 #
-# A tour of the van needs three labels. The next app makes them in two ways. Both leave the loop free.
+# A tour of the van needs three labels. The next app makes them in two ways. Both give the loop back while they wait.
 
 # %%
-# %%app tour.py
+# %%app van.py
 import asyncio
 import os
 
@@ -425,7 +425,7 @@ print(f"{len(left['give_up'])} programs ended.")
 #
 # ## The third trap: a burst of programs
 #
-# The loop is free now, and takes every request at once. So twenty requests start twenty programs.
+# The loop is free now, and takes every request at once. Nothing limits how many programs twenty requests start.
 # The next app has a second path with a semaphore of four places: whoever finds none free waits, on the loop and without harm.
 
 # %%
@@ -464,7 +464,8 @@ lab.side_by_side(burst, limited, titles=("all at once", "four at a time"))
 print(f"Programs at the same moment, of twenty: {at_once(burst)} all at once, {at_once(limited)} with the semaphore.")
 
 # %% [markdown]
-# Our program only sleeps, so here the limit costs time and brings little. A real program computes, and has its own memory.
+# Not all twenty need to have met: to start a process takes a moment, and the first may be done before the last begins.
+# Our program mostly sleeps, so the limit is there for others. A real program computes, and has its own memory.
 # Twenty of them on a machine with two cores do not finish earlier than four at a time. They only finish all together, and late.
 # If each takes 500 MB, the machine falls over, and everything on it.
 #

@@ -5,7 +5,8 @@ assert all(scarf.end < mixed_again.requests[0].end for scarf in mixed_again.requ
 assert one_by_one.quickest >= 5 * 0.1 and together.quickest < one_by_one.quickest
 assert one_by_one.blocked_seconds < bad.blocked_seconds / 4
 assert in_a_loop >= 10 * 0.1 and in_a_group < in_a_loop and politely >= 4 * 0.1
-assert "AsyncClient()" in careless.worst_block.code and careless.loop_lag > shared.loop_lag
+assert "AsyncClient()" in careless.worst_block.code
+assert careless.worst_block.seconds > max((b.seconds for b in shared.blocked), default=0)
 assert careless.blocked_seconds > shared.blocked_seconds and careless.quickest > shared.quickest
 assert [request.status for request in late.requests] == [500, 504] and late.quickest >= 0.1
 assert late.errors[0]["type"].endswith("Timeout") and httpx.AsyncClient().timeout.read == 5

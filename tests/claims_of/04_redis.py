@@ -15,4 +15,4 @@ assert lined_up.seconds >= 5 * 0.29 and lined_up.blocked_seconds < bad.blocked_s
 assert heard == "The post is here." and hearers >= 1
 assert default == 5 and error_name == "TimeoutError" and gave_up >= 0.3
 assert in_a_pipeline < one_by_one
-assert threads.blocked_seconds < bad.blocked_seconds / 4 and threads.ratio < bad.ratio
+assert threads.blocked_seconds < bad.blocked_seconds / 4 and threads.seconds < bad.seconds
