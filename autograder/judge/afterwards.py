@@ -56,6 +56,7 @@ class Afterwards(Rendezvous):
                 title=self.endpoint.route,
                 show=show,
                 beside=watch.hold,
+                mixed=len(guests) > len(calls),  # who comes later is not to be compared with the others
                 at=[0.0] * len(calls) + [self.next_guest] * (len(guests) - len(calls)),
             )
         finally:
