@@ -47,7 +47,8 @@ def test_references_get_all_points_and_the_starter_those_for_answers(tmp_path, c
     handed_in(tmp_path / "class" / "bob" / "exercise.ipynb")
     code, (ada, bob), _ = result_of(capsys, tmp_path / "class")
     assert code == 1
-    assert set(ada) == {"path", "lesson", "points", "max_points", "seconds", "items"}
+    assert ada["isolation"] == "namespaces"
+    assert set(ada) == {"path", "lesson", "isolation", "points", "max_points", "seconds", "items"}
     assert (ada["lesson"], ada["points"], ada["max_points"]) == (LESSON, 9, 9)
     assert [item["id"] for item in ada["items"]] == [
         e.item(part) for e in EXERCISE.endpoints for part in ("answers", "concurrency")
@@ -174,19 +175,24 @@ def test_killers_cost_only_their_own_item(tmp_path, capsys, name, monkeypatch):
         assert items[f"order_{part}"]["outcome"] == "pass"
 
 
-def test_a_process_that_flees_does_not_hold_up_the_grader(tmp_path, capsys):
-    """It leaves the group and keeps our pipes open; the verdict must not wait for it."""
+def test_a_process_that_flees_does_not_hold_up_the_grader(tmp_path, capsys, monkeypatch):
+    """It leaves the group and keeps our pipes open; the verdict must not wait for it, and with the verdict it ends."""
+    monkeypatch.setenv("COURSE_ISOLATION_CEILING", "limits")  # in the namespaces it could not even write its number
     flee = (
         "import os, time\nif os.fork() == 0:\n    os.setsid()\n"
         f"    open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()))\n    time.sleep(600)\n    os._exit(0)\n"
     )
     file = handed_in(tmp_path / "x.ipynb", report=flee + reference("report"), price="app = 1", order="app = 1")
-    try:
-        _, (result,), _ = result_of(capsys, file)
-        assert not gone(int((tmp_path / "pid").read_text())), "it lives on, and was not waited for"
-        assert len(result["items"]) == 6
-    finally:
-        os.kill(int((tmp_path / "pid").read_text()), 9)
+    _, (result,), _ = result_of(capsys, file)
+    assert gone(int((tmp_path / "pid").read_text())) and len(result["items"]) == 6
+
+
+def test_too_little_isolation_is_refused(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("COURSE_ISOLATION_CEILING", "limits")
+    file = handed_in(tmp_path / "x.ipynb")
+    assert grade.main([str(file)], isolation="required") == 2
+    told = capsys.readouterr()
+    assert "does not offer the isolation" in told.err and not told.out
 
 
 def test_a_mistake_of_ours_costs_one_endpoint_and_nothing_else(tmp_path, capsys, monkeypatch):
