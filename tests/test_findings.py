@@ -1,11 +1,14 @@
 """Exercise 11: the lines that its truth names block, each of them and no other; lists are judged as the catalogue says."""
 
+import json
 import os
 
+import nbformat
 import pytest
 from helpers import catalogued
 
 from autograder import lab, paths, services
+from autograder.classroom import grade
 from autograder.judge.exercise import load
 from autograder.judge.findings import digest, read, remarks
 from autograder.judge.kinds import judging
@@ -103,3 +106,17 @@ async def test_what_learners_get_does_not_say_the_lines(tmp_path):
     )
     for file, line in TRUTH:
         assert f"{file}:{line}" not in public
+
+
+@pytest.mark.parametrize("name, worth", [("reference", 9), ("wrong/all_and_three_more", 6), ("starter", 0)])
+def test_a_submission_is_graded_blocker_by_blocker(name, worth, tmp_path, capsys):
+    file = tmp_path / "exercise.ipynb"
+    notebook = nbformat.read(paths.NOTEBOOKS / FOLDER.name / f"exercise_{FOLDER.name}.ipynb", 4)
+    for cell in notebook.cells:
+        if cell.metadata.get("nbgrader", {}).get("grade_id") == "findings":
+            cell.source = "%%keep findings.txt\n" + (FOLDER / f"answers/findings/{name}.txt").read_text()
+    nbformat.write(notebook, file)
+    assert grade.main([str(file)], as_json=True) == (0 if worth == 9 else 1)
+    (result,) = json.loads(capsys.readouterr().out)["submissions"]
+    assert (result["points"], result["max_points"]) == (worth, 9)
+    assert [item["id"] for item in result["items"]] == ["findings_found"]
