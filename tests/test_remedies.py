@@ -3,7 +3,7 @@
 import pytest
 
 from autograder.judge import diagnosis
-from autograder.judge.asking import _server_error
+from autograder.judge.asking import _client_each, _server_error
 from autograder.judge.exercise import Call
 from autograder.judge.remedies import remedy
 from autograder.judge.verdict import Fault
@@ -93,3 +93,16 @@ def test_one_request_was_under_way():
 
     assert "while 1 request was under way" in diagnosis.blocked([Stall], 1, None)
     assert "while 4 requests were under way" in diagnosis.blocked([Stall], 4, None)
+
+
+def test_a_client_that_is_made_in_a_race_is_told_with_its_line():
+    race = Race("/x", "/shop/price.py", [])
+    race.apply({"event": "start", "t": 0.0})
+    own = {"file": "/shop/price.py", "line": 12, "code": "httpx.AsyncClient(timeout=30)", "function": "price"}
+    turn = {"event": "turn", "start": 0.1, "end": 0.115, "waited": 0.0}
+    race.apply(turn | {"where": [own | {"file": "/elsewhere.py"}, own | {"line": 13, "code": "client.get(url)"}]})
+    assert _client_each(race) is None
+    race.apply(turn | {"where": [own]})
+    verdict = _client_each(race)
+    assert (verdict.kind, verdict.line) == ("blocked", 12) and not race.blocked
+    assert "one client for the whole app" in verdict.diagnosis

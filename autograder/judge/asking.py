@@ -11,6 +11,7 @@ from .exercise import RACED
 from .remedies import remedy
 from .verdict import Fault, Unclear, Verdict
 
+CLIENT = re.compile(r"\bAsyncClient\(|\bcreate_default_context\(")  # each loads certificates: some 20 ms of work
 ANSWER_LIMIT = 10.0  # s beyond its wait that a request is given on its own
 
 
@@ -60,10 +61,19 @@ def blocked(race, looks, rest, computes=False):
         return _held(race, held or sum(stall.seconds for stall in stalls))
     stalls = [stall for stall in stalls if not stall.held]
     if not stalls:
-        return None
+        return _client_each(race)
     named = next((stall.block for stall in stalls if stall.block is not None), race.worst_block)
     line = named.line if named and named.in_app else None
     return Verdict("fail", "blocked", diagnosis.blocked(stalls, len(race.requests), named), line)
+
+
+def _client_each(race):
+    """The failing `Verdict` if the loop was found making a client in this race, else None.
+
+    What is made once was made before the first race, in the warm-up at the latest: so this is a fact, and no matter of time.
+    """
+    line, code = next((place for place in race.found if CLIENT.search(place[1])), (None, ""))
+    return Verdict("fail", "blocked", diagnosis.client_each(line, code), line) if line else None
 
 
 def _held(race, seconds):

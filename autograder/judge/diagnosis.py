@@ -22,6 +22,15 @@ def blocked(stalls, requests, block):
     )
 
 
+def client_each(line, code):
+    """Requests make a client each: a moment for one of them, and for many it adds up."""
+    return (
+        f"Each request makes a client of its own, in line {line}: {code}. A new client loads certificates, which is work on the "
+        "loop with nothing to await: while it lasts, nobody else is answered. Make one client for the whole app."
+        + pointer(2)
+    )
+
+
 def gil(seconds, place, line):
     """A thread kept the GIL; ``place`` is where it computed, (line, code, function, file), if that was seen."""
     who = ""

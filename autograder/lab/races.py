@@ -124,6 +124,9 @@ class Race:
     errors: list[dict] = field(default_factory=list)
     samples: list[list] = field(default_factory=list)
     watchers: list[int] = field(default_factory=list)  # ids of the host's own threads
+    found: Counter = field(
+        default_factory=Counter
+    )  # turns in which the loop was found in a line of the app: (line, code)
     busy: Counter = field(default_factory=Counter)  # CPU seconds of other threads, by (line, code, function, file)
     began: float | None = None
     end: float | None = None
@@ -258,6 +261,8 @@ class Race:
             self.pending_block = block
             return
         self.pending_block = None
+        if len(self.found) < MOST:
+            self.found.update((place["line"], place["code"]) for place in places if place["file"] == self.file)
         if block.seconds >= BLOCKED_FROM and len(self.blocked) < MOST:
             self.blocked.append(block)
 

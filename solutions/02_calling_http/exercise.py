@@ -68,8 +68,7 @@ exercise = checks.here()
 # <details><summary>Hint 2: a pointer</summary>
 #
 # There are two ways. One changes the client: what `requests` cannot do, `httpx.AsyncClient` can.
-# Open one for the whole app, and give it a patient timeout. (The check may not see whether you made one for the app
-# or one for each request. Lesson 02 shows the difference.)
+# Open one for the whole app, and give it a patient timeout. (One for each request is work on the loop. The check tells you.)
 # The other keeps `requests` and changes the thread on which it waits. Lesson 02 shows both.
 #
 # </details>

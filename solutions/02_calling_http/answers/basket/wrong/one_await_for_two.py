@@ -1,0 +1,19 @@
+import os
+
+import httpx
+from fastapi import FastAPI
+
+UPSTREAM = os.environ["UPSTREAM_URL"]
+app = FastAPI()
+client = httpx.AsyncClient(timeout=30)
+
+
+async def price(item):
+    reply = await client.get(f"{UPSTREAM}/items/{item}")
+    return reply.json()["price"]
+
+
+@app.get("/baskets/{token}")
+async def basket(token: str):
+    first, second = await price(f"{token}-1"), price(f"{token}-2")
+    return {"basket": token, "total": first + second}
