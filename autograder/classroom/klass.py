@@ -47,7 +47,7 @@ def main(folder, lessons=(), workers=None, isolation="none", cluster=None, force
     run = Run(course, store, room, workers or default_workers(), cluster, force)
     try:
         return asyncio.run(run.grade(lessons or known))
-    except Refused as refused:
+    except (Refused, levels.TooLow) as refused:
         print(refused, file=sys.stderr)
         return BAD_INPUT
     except (OSError, sqlite3.Error) as problem:

@@ -62,7 +62,7 @@ class LocalPool:
             while waiting:
                 job = waiting.popleft()
                 if worker is None:
-                    worker = await Worker.start(self.isolation, self.log)
+                    worker = await self._started()
                     self.told(worker.sentence)
                 result = await worker.grade(job)
                 if result is not None:
@@ -79,6 +79,14 @@ class LocalPool:
             if worker is not None:
                 await worker.end()
 
+    async def _started(self):
+        """A worker that is ready; one that dies before it is, is no reason to give up."""
+        for _ in range(TRIES):
+            worker = await Worker.start(self.isolation, self.log)
+            if worker is not None:
+                return worker
+        raise Refused(f"{TRIES} workers did not start; their last words are in {self.log}.")
+
 
 class Worker:
     """One worker process."""
@@ -89,6 +97,7 @@ class Worker:
 
     @classmethod
     async def start(cls, isolation, log):
+        """A worker that is ready, or None if it died before.  Raises `Refused`."""
         with open(log, "ab") as errors:
             process = await asyncio.create_subprocess_exec(
                 sys.executable, "-P", "-m", "autograder.classroom.worker", isolation,
@@ -99,7 +108,9 @@ class Worker:
         hello = await worker._line()
         if hello is None or "refused" in hello:
             await worker.end()
-            raise Refused(hello["refused"] if hello else f"A worker did not start; its last words are in {log}.")
+            if hello is None:
+                return None
+            raise Refused(hello["refused"])
         worker.sentence = hello["sentence"]
         return worker
 

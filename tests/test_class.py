@@ -1,0 +1,354 @@
+"""./course class grade: a class into nbgrader's gradebook, whatever is killed, broken or full meanwhile."""
+
+import asyncio
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from helpers import until
+from nbgrader.api import Gradebook
+
+from autograder import paths
+from autograder.classroom import bench, keys, klass, pool
+from autograder.classroom.cluster import ClusterPool
+from autograder.classroom.store import Store
+from autograder.judge.exercise import load
+
+LESSON = "05_files"  # one app: a submission takes little
+EXERCISE = load(paths.SOLUTIONS / LESSON)
+(TASK,) = EXERCISE.endpoints
+REFERENCE = EXERCISE.answer_file(TASK, "reference").read_text()
+STARTER = EXERCISE.answer_file(TASK, "starter").read_text()
+
+
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory):
+    """A course folder in which nobody has handed in anything yet."""
+    return bench.made(tmp_path_factory.mktemp("class") / "tea101", LESSON, 0)
+
+
+@pytest.fixture
+def course(empty, tmp_path):
+    """A copy of it."""
+    folder = tmp_path / "tea101"
+    subprocess.run(["cp", "-r", str(empty), str(folder)], check=True)
+    return folder
+
+
+def hand_in(course, student, text, timestamp=None):
+    released = course / "release" / LESSON / f"exercise_{LESSON}.ipynb"
+    notebook = nbformat.read(released, 4)
+    for cell in notebook.cells:
+        if cell.metadata.get("nbgrader", {}).get("grade_id") == TASK.cell:
+            cell.source = f"%%app {TASK.file}\n{text}"
+    folder = course / "submitted" / student / LESSON
+    folder.mkdir(parents=True, exist_ok=True)
+    nbformat.write(notebook, folder / released.name)
+    if timestamp:
+        (folder / "timestamp.txt").write_text(timestamp)
+    return folder / released.name
+
+
+def scores(course):
+    with Gradebook(f"sqlite:///{course}/gradebook.db") as book:
+        return {s.student.id: s.score for s in book.find_assignment(LESSON).submissions}
+
+
+def command(course, *more):
+    return [sys.executable, str(paths.ROOT / "course"), "class", "grade", str(course), *more, "--workers", "2"]
+
+
+def run(course, *more, **environment):
+    done = subprocess.run(
+        command(course, *more), env={**bench.environment(), **environment}, capture_output=True, text=True, timeout=500
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+def judged(course):
+    """How many verdicts are kept."""
+    with sqlite3.connect(course / ".grading" / "verdicts.sqlite3") as base:
+        return base.execute("SELECT count(*) FROM verdicts").fetchone()[0]
+
+
+def test_a_class_is_graded_once_and_a_broken_file_waits_for_a_person(course):
+    hand_in(course, "ada", REFERENCE)
+    hand_in(course, "bob", STARTER)
+    hand_in(course, "cid", "").write_text("{")
+    file = hand_in(course, "dan", REFERENCE)
+    notebook = nbformat.read(file, 4)
+    notebook.cells = [cell for cell in notebook.cells if not cell.metadata.get("nbgrader", {}).get("grade")]
+    nbformat.write(notebook, file)
+    code, out, err = run(course)
+    assert code == klass.NEED_A_PERSON, err
+    assert "1 need a person" in out and "cid" in out and "not JSON" in out and "Isolation: namespaces" in out
+    got = scores(course)
+    # who deleted the tests is judged all the same
+    assert (got["ada"], got["bob"], got["dan"]) == (3, 1, 3)
+    log = (course / ".grading" / "logs" / LESSON / "bob.log").read_text()
+    assert "FAIL  document_concurrency" in log
+    graded = nbformat.read(course / "autograded" / "ada" / LESSON / f"exercise_{LESSON}.ipynb", 4)
+    assert graded.metadata.graded.isolation == "namespaces"
+
+    code, out, _ = run(course)
+    assert "3 graded before, 0 to be judged" in out and code == klass.NEED_A_PERSON
+
+    # the file is handed in anew: only that one is judged
+    hand_in(course, "cid", f"{REFERENCE}\n# at last\n")
+    code, out, _ = run(course)
+    assert (code, scores(course)["cid"]) == (klass.ALL_GRADED, 3)
+    assert "3 graded before, 1 to be judged" in out
+
+
+def test_a_manual_score_and_a_comment_survive_regrading_and_lateness_is_counted(course):
+    hand_in(course, "ada", STARTER, "2026-11-20 10:00:00 UTC")
+    assert run(course)[0] == klass.ALL_GRADED
+    with Gradebook(f"sqlite:///{course}/gradebook.db") as book:
+        book.update_or_create_assignment(LESSON, duedate="2026-11-21 00:00:00 UTC")
+        grade = book.find_grade("document_concurrency", f"exercise_{LESSON}", LESSON, "ada")
+        grade.manual_score = 1.5
+        book.find_comment(TASK.cell, f"exercise_{LESSON}", LESSON, "ada").manual_comment = "almost"
+        book.db.commit()
+    hand_in(course, "ada", REFERENCE, "2026-11-22 10:00:00 UTC")
+    assert run(course)[0] == klass.ALL_GRADED
+    with Gradebook(f"sqlite:///{course}/gradebook.db") as book:
+        grade = book.find_grade("document_concurrency", f"exercise_{LESSON}", LESSON, "ada")
+        assert (grade.auto_score, grade.manual_score, grade.needs_manual_grade) == (2, 1.5, True)
+        assert book.find_comment(TASK.cell, f"exercise_{LESSON}", LESSON, "ada").comment == "almost"
+        assert book.find_submission(LESSON, "ada").total_seconds_late == 34 * 3600
+
+
+def test_killed_in_the_middle_it_goes_on_and_loses_nothing(course):
+    """Coordinator, then workers are killed with -9; started again, what was judged is not judged again."""
+    for number in range(4):
+        hand_in(course, f"s{number}", f"{REFERENCE}\n# {number}\n")
+    # one that takes its time to be judged: it is not done when the others are
+    never = REFERENCE.replace("token: str):", "token: str):\n    await asyncio.sleep(3600)")
+    assert never != REFERENCE
+    hand_in(course, "slow", f"import asyncio\n{never}")
+    process = subprocess.Popen(
+        command(course), env=bench.environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    until(lambda: kept(course) >= 1, 400)
+    process.kill()
+    process.wait()
+    before = stamps(course)
+    assert before
+    process = subprocess.Popen(
+        command(course), env=bench.environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    for victim in until(lambda: workers(process.pid), 200)[:1]:
+        os.kill(victim, signal.SIGKILL)
+    assert process.wait(400) == klass.ALL_GRADED
+    assert scores(course) == {"slow": 0, **{f"s{number}": 3 for number in range(4)}}
+    after = stamps(course)
+    assert len(after) == 5 and before.items() <= after.items()
+
+
+def kept(course):
+    try:
+        with sqlite3.connect(f"file:{course}/.grading/verdicts.sqlite3?mode=ro", uri=True) as base:
+            return base.execute("SELECT count(*) FROM verdicts").fetchone()[0]
+    except sqlite3.OperationalError:
+        # its owner holds it: what is written into nbgrader's folder was kept before
+        return len(list((course / "autograded").glob("*/*/*.ipynb")))
+
+
+def stamps(course):
+    with sqlite3.connect(course / ".grading" / "verdicts.sqlite3") as base:
+        return {key: json.loads(result)["seconds"] for key, result in base.execute("SELECT key, result FROM verdicts")}
+
+
+def workers(root):
+    found = []
+    for pid in bench.family(root):
+        try:
+            if b"classroom.worker" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                found.append(pid)
+        except OSError:
+            pass
+    return found
+
+
+def test_a_full_disk_stops_the_run_and_a_second_one_goes_on(course, tmp_path, monkeypatch, capsys):
+    hand_in(course, "ada", REFERENCE)
+
+    def full(self, key, result):
+        raise sqlite3.OperationalError("database or disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "keep", full)
+        assert klass.main(str(course), workers=1) == klass.STOPPED
+    assert "disk is full" in capsys.readouterr().err
+    assert klass.main(str(course), workers=1) == klass.ALL_GRADED
+    assert scores(course) == {"ada": 3}
+
+
+def test_only_one_coordinator_at_a_time(course, capsys):
+    (course / ".grading").mkdir()
+    store = Store(course / ".grading" / "verdicts.sqlite3")
+    assert klass.main(str(course)) == klass.BAD_INPUT
+    assert "Another run" in capsys.readouterr().err
+    store.close()
+
+
+def test_what_is_not_a_course_is_told(tmp_path, course, capsys):
+    assert klass.main(str(tmp_path)) == klass.BAD_INPUT
+    assert klass.main(str(course), ["77_else"]) == klass.BAD_INPUT
+    assert "generate_assignment 77_else" in capsys.readouterr().err
+
+
+def test_too_little_isolation_grades_nothing(course):
+    hand_in(course, "ada", REFERENCE)
+    code, _, err = run(course, "--isolation", "required", COURSE_ISOLATION_CEILING="limits")
+    assert code == klass.BAD_INPUT and "does not offer" in err
+    assert scores(course) == {}
+
+
+def test_a_job_that_kills_its_workers_waits_for_a_person(tmp_path, monkeypatch):
+    started = []
+
+    class Fragile:
+        sentence = ""
+
+        @classmethod
+        async def start(cls, isolation, log):
+            started.append(1)
+            return cls()
+
+        async def grade(self, job):
+            return None if job.id == "bad" else {"items": []}
+
+        async def end(self):
+            pass
+
+    monkeypatch.setattr(pool, "Worker", Fragile)
+    told = {}
+    jobs = [pool.Job(name, name, LESSON) for name in ("a", "bad", "c")]
+    asyncio.run(
+        pool.LocalPool(1, "none", tmp_path / "log").run(jobs, lambda job, result: told.update({job.id: result}))
+    )
+    assert set(told) == {"a", "bad", "c"} and told["bad"]["lost"] and not told["a"].get("lost")
+    assert len(started) == 3
+
+
+def test_keys_change_with_what_counts_and_with_nothing_else(course):
+    file = hand_in(course, "ada", REFERENCE)
+    key = keys.of_submission(file, LESSON, "namespaces")
+    notebook = nbformat.read(file, 4)
+    notebook.cells.append(nbformat.v4.new_markdown_cell("a remark"))
+    nbformat.write(notebook, file)
+    assert keys.of_submission(file, LESSON, "namespaces") == key
+    assert keys.of_submission(file, LESSON, "limits") != key
+    hand_in(course, "ada", REFERENCE + "\nx = 1\n")
+    assert keys.of_submission(file, LESSON, "namespaces") != key
+
+
+TEACHERS = """
+def double(x):
+    ### BEGIN SOLUTION
+    return 2 * x
+    ### END SOLUTION
+"""
+
+
+def test_a_teachers_own_notebook_is_graded_in_a_jailed_kernel_with_a_warning(course):
+    def cell(source, grade_id, points=None):
+        about = {"grade": bool(points), "grade_id": grade_id, "locked": bool(points), "schema_version": 3}
+        about |= {"solution": not points, "task": False, **({"points": points} if points else {})}
+        return nbformat.v4.new_code_cell(source, metadata={"nbgrader": about})
+
+    notebook = nbformat.v4.new_notebook(metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}})
+    look = "import os\nseen = [p for p in %r if os.path.exists(p)]" % [str(course), str(paths.SOLUTIONS)]  # noqa: UP031
+    notebook.cells = [
+        cell(TEACHERS.strip(), "double"),
+        cell("assert double(2) == 4", "right", 2),
+        cell(
+            f"{look}\nassert not seen, seen\n### BEGIN HIDDEN TESTS\nassert double(3) == 6, 'psst'\n### END HIDDEN TESTS",
+            "hidden",
+            3,
+        ),
+    ]
+    (course / "source" / "own").mkdir()
+    nbformat.write(notebook, course / "source" / "own" / "own.ipynb")
+
+    def nbgrader(*words):
+        subprocess.run(
+            [sys.executable, "-m", "nbgrader", *words],
+            cwd=course,
+            env=bench.environment(),
+            check=True,
+            capture_output=True,
+        )
+
+    nbgrader("generate_assignment", "own")
+    for student, body in (("ada", "return x + x"), ("bob", "return 4")):
+        handed = nbformat.read(course / "release" / "own" / "own.ipynb", 4)
+        handed.cells[0].source = f"def double(x):\n    {body}"
+        (course / "submitted" / student / "own").mkdir(parents=True)
+        nbformat.write(handed, course / "submitted" / student / "own" / "own.ipynb")
+    code, out, err = run(course, "own")
+    assert code == klass.ALL_GRADED, out + err
+    with Gradebook(f"sqlite:///{course}/gradebook.db") as book:
+        assert {s.student.id: s.score for s in book.find_assignment("own").submissions} == {"ada": 5, "bob": 2}
+    log = (course / ".grading" / "logs" / "own" / "ada.log").read_text()
+    assert "not of this course" in log and "WARNING" in log
+    nbgrader("generate_feedback", "own")
+    page = (course / "feedback" / "bob" / "own" / "own.html").read_text()
+    assert "a hidden test did not pass" in page and "psst" not in page and "HIDDEN TESTS" not in page
+
+
+def test_on_a_cluster_a_worker_that_is_killed_costs_nothing(course, tmp_path):
+    """A scheduler and two workers of Dask, each a process; one is killed while it has a batch."""
+    files = [hand_in(course, f"s{number}", f"{REFERENCE}\n# {number}\n") for number in range(4)]
+    dask = [sys.executable, "-m", "distributed.cli"]
+    environment = {**bench.environment(), "DASK_DISTRIBUTED__WORKER__DAEMON": "False"}
+    address = tmp_path / "scheduler.json"
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "env": environment, "cwd": tmp_path}
+    processes = [
+        subprocess.Popen(
+            [
+                *dask[:2],
+                "distributed.cli.dask_scheduler",
+                "--host",
+                "127.0.0.1",
+                "--port",
+                "0",
+                "--no-dashboard",
+                "--scheduler-file",
+                str(address),
+            ],
+            **quiet,
+        )
+    ]
+    try:
+        uri = until(lambda: address.exists() and address.read_text().strip() and json.loads(address.read_text()))[
+            "address"
+        ]
+        for number in range(2):
+            words = ["distributed.cli.dask_worker", uri, "--nthreads", "1", "--no-dashboard", "--no-nanny"]
+            words += ["--local-directory", str(tmp_path / f"w{number}")]
+            processes.append(subprocess.Popen([*dask[:2], *words], **quiet))
+        told = {}
+        jobs = [pool.Job(file.parent.parent.name, str(file), LESSON) for file in files]
+
+        async def grade():
+            cluster = ClusterPool(uri, "none", tmp_path / "log", batch=2)
+            task = asyncio.create_task(cluster.run(jobs, lambda job, result: told.update({job.id: result})))
+            while not workers(processes[1].pid) and not task.done():
+                await asyncio.sleep(0.05)
+            processes[1].kill()
+            await task
+
+        asyncio.run(grade())
+        assert {name: result["points"] for name, result in told.items()} == {f"s{number}": 3 for number in range(4)}
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
