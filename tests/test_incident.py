@@ -1,9 +1,13 @@
 """The incident is graded blocker by blocker, with one server for the whole file."""
 
+from pathlib import Path
+
 import nbformat
+import pytest
 
 from autograder import paths
 from autograder.classroom import grade
+from autograder.judge import checks
 from autograder.judge import judge as judging
 from autograder.judge.catalogue import catalogue
 from autograder.judge.exercise import load
@@ -48,3 +52,24 @@ async def test_a_shop_that_does_not_start_fails_every_item_at_once(tmp_path):
     result = await grade.grade(handed_in(tmp_path / "shop.ipynb", "app = nothing"))
     assert result.points == 0 and {item.outcome for item in result.items} == {"fail"}
     assert all("NameError" in item.diagnosis for item in result.items)
+
+
+BLOCKING = {
+    "printer", "Supplier.ask", "item", "job", "pieces", "quote", "recognise", "rate_of", "tell_the_supplier", "ToTheSupplier.emit",
+}  # fmt: skip
+
+
+async def test_the_load_names_who_blocks(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    here = checks.Checks(EXERCISE)
+    with pytest.raises(checks.NotYet, match="there is no shop.py yet"):
+        await here.load()
+    Path("shop.py").write_text(EXERCISE.answer_file(EXERCISE.endpoints[0], "starter").read_text())
+    day = await here.load(seconds=1.6)
+    assert [request.status for request in day.requests] == [200] * 24 and len(day.routes) == 12
+    assert {blocker.function for blocker in day.blockers} >= BLOCKING
+    said = capsys.readouterr().out
+    assert "Who blocked the loop" in said and "time.sleep(wait) (in printer)" in said
+    Path("shop.py").write_text("app = nothing")
+    with pytest.raises(checks.NotYet, match="NameError"):
+        await here.load()
