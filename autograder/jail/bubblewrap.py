@@ -52,6 +52,7 @@ def alone(place):
     words += ["--dev", "/dev", "--proc", "/proc"]
     for path in pythons():
         words += ["--ro-bind", path, path]
+    words += ["--unsetenv", "JPY_PARENT_PID"]  # a kernel that does not see its parent takes it for gone
     return [*words, "--bind", place, place, "--remount-ro", "/", "--chdir", os.path.join(place, "work"), "--"]
 
 
