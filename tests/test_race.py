@@ -152,7 +152,10 @@ async def test_the_pictures_say_in_words_what_they_show(shop):
 
 def test_all_ways_in_which_requests_failed_are_told():
     requests = [Request(i, "/tea", start=0.0, end=1.0, status=status) for i, status in enumerate((500, 504, 500))]
-    assert "none of the 3 requests got a good answer (status 500, status 504)" in Race("/tea", "tea.py", requests, end=1.0).sentence
+    assert (
+        "none of the 3 requests got a good answer (status 500, status 504)"
+        in Race("/tea", "tea.py", requests, end=1.0).sentence
+    )
 
 
 def test_a_long_line_keeps_its_number():

@@ -133,7 +133,9 @@ def mutated(data, random):
         elif action == 2 and isinstance(container, list):
             container.insert(key, deepcopy(random.choice([here, *odd])))
         elif isinstance(container, dict):
-            container[random.choice(["cells", "source", "metadata", "nbgrader", "grade_id", "course", "kind"])] = deepcopy(here)
+            container[random.choice(["cells", "source", "metadata", "nbgrader", "grade_id", "course", "kind"])] = (
+                deepcopy(here)
+            )
     text = bytearray(json.dumps(value).encode())
     if random.random() < 0.3:
         for _ in range(random.randint(1, 20)):

@@ -5,7 +5,10 @@ assert with_aiofiles.ratio < bad.ratio and plain.ratio < bad.ratio
 assert mixed.seconds >= 4 * 0.29 and [r.ok for r in mixed.requests + mixed_again.requests] == 8 * [True]
 ends = sorted(request.end for request in mixed.requests)
 assert ends[0] >= 0.09 and mixed_again.requests[3].end < mixed_again.requests[0].end
-assert here.worst_block.seconds > max((b.seconds for b in there.blocked), default=0) and here.worst_block.function == "count"
+assert (
+    here.worst_block.seconds > max((b.seconds for b in there.blocked), default=0)
+    and here.worst_block.function == "count"
+)
 assert here.requests[0].body == there.requests[0].body == '{"visitors":1400000}'
 assert counted == whole == 5_000 and a_hop_a_line > 10 * one_hop
 assert small_pool.seconds >= 2 * 0.29 and small_pool.blocked_seconds < bad.blocked_seconds / 4

@@ -1,6 +1,11 @@
 assert [blocker.function for blocker in incident.blockers][:2] == ["price_of", "report"]
 assert alone["/report"] >= 0.15 and alone["/prices/rose"] >= 0.06 and incident.blockers[0].times > 3
-assert sum(wait > 0.1 for wait in sent) / len(sent) < 0.05 < 0.4 < sum(wait > 0.1 for wait in would_have_come) / len(would_have_come)
+assert (
+    sum(wait > 0.1 for wait in sent) / len(sent)
+    < 0.05
+    < 0.4
+    < sum(wait > 0.1 for wait in would_have_come) / len(would_have_come)
+)
 assert 10 * max(spans) < longest.seconds
 assert incident.rings[0] > 0 and easy.rings[0] > 0
 assert easy.blockers[0].function == "price_of" and "thanks" not in [blocker.function for blocker in easy.blockers]
