@@ -141,8 +141,8 @@ def _quietly(command: list[str]) -> str:
 def main(arguments: list[str]) -> int:
     variables = {**os.environ, "COURSE_CHROMIUM": have_chromium()}
     have_programs()
-    # Two at a time: most tests wait for something most of the time. Who names tests gets them one after the other.
-    command = [sys.executable, "-P", "-m", "pytest", *(arguments or ["-n", "2", "--dist", "loadgroup"])]
+    # Three at a time: most tests wait for something most of the time. Who names tests gets them one after the other.
+    command = [sys.executable, "-P", "-m", "pytest", *(arguments or ["-n", "3", "--dist", "loadgroup"])]
     if os.name == "nt":
         return subprocess.call(command, cwd=ROOT, env=variables)
     os.chdir(ROOT)
