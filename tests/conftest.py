@@ -71,9 +71,11 @@ def lab(tmp_path_factory):
         yield lab
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(chromium):
-    """A browser without a screen."""
+    """A browser without a screen.  Not for longer than a module: while it is open, Playwright's loop runs in this thread,
+    and no other test that awaits could.
+    """
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:

@@ -16,6 +16,7 @@ import pytest
 
 from autograder import paths
 from autograder.classroom import pool
+from autograder.jail import levels
 from autograder.judge.exercise import load
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the jail needs Linux")
@@ -63,7 +64,7 @@ IN_THE_JAIL = {
     "        if b'hush-hush' in open(f'/proc/{pid}/environ', 'rb').read(): print('SAW a secret', flush=True)\n    except OSError: pass\n",
     "sends what it knows": "import socket\ntry:\n    socket.create_connection(('127.0.0.1', PORT), 2).sendall(b'loot')\n    print('SAW the network', flush=True)\n"
     "except OSError: pass\n",
-    "sends it by abstract sockets": "import socket\ntry:\n    socket.socket(socket.AF_UNIX).connect('\\0course-attack')\n    print('SAW a neighbour', flush=True)\n"
+    "sends it by abstract sockets": "import socket\ntry:\n    socket.socket(socket.AF_UNIX).connect('\\0' + NEIGHBOUR)\n    print('SAW a neighbour', flush=True)\n"
     "except OSError: pass\n",
     "stays behind": "import os, time\nif os.fork() == 0:\n    os.setsid()\n    if os.fork() == 0:\n        while True:\n            time.sleep(0.2)\n"
     "            try: open(LOOT + '/later', 'a').write('x')\n            except OSError: pass\n    os._exit(0)\n",
@@ -101,9 +102,10 @@ def graded(folder, attacks, isolation, monkeypatch, ceiling):
     monkeypatch.setenv("COURSE_ISOLATION_CEILING", ceiling)
     monkeypatch.setenv("SECRET", "hush-hush")
     with socket.create_server(("127.0.0.1", 0)) as listener, socket.socket(socket.AF_UNIX) as neighbour:
-        neighbour.bind("\0course-attack")
+        names = {"NEIGHBOUR": f"course-attack-{os.getpid()}"}
+        neighbour.bind("\0" + names["NEIGHBOUR"])
         neighbour.listen()
-        names = {"LOOT": str(loot), "SOLUTIONS": str(paths.SOLUTIONS), "TESTS": str(paths.ROOT / "tests")}
+        names |= {"LOOT": str(loot), "SOLUTIONS": str(paths.SOLUTIONS), "TESTS": str(paths.ROOT / "tests")}
         names["PORT"] = listener.getsockname()[1]
         told = "".join(f"{name} = {value!r}\n" for name, value in names.items())
         texts = {"honest before": REFERENCE}
@@ -147,9 +149,14 @@ def test_in_the_jail_no_attack_gains_anything(tmp_path, monkeypatch):
 
 
 def test_without_a_jail_the_grade_is_right_or_left_to_a_person(tmp_path, monkeypatch):
-    results, loot = graded(tmp_path, HARMLESS, "limits", monkeypatch, "limits")
+    found = levels.at_least("limits", ceiling="user")
+    found.jail.close()
+    results, loot = graded(tmp_path, HARMLESS, found.level, monkeypatch, found.level)
     check(results)
-    assert not (loot / "memory").exists() and not (loot / "pipe").exists()
+    assert {result["isolation"] for result in results.values()} <= {found.level, ""}
+    assert not (loot / "memory").exists()
+    # root may look into every process: where root has no better level than this, nothing hides the pipes
+    assert not (loot / "pipe").exists() or (found.level == "limits" and os.geteuid() == 0)
 
 
 @pytest.mark.parametrize("number", ["SIGKILL", "SIGSTOP"])
@@ -163,7 +170,6 @@ def test_a_grader_that_is_killed_or_stopped_costs_no_other(tmp_path, monkeypatch
     )
     # the racer of this very worker, and of no other that may run on this machine: its parent's id is told by a file's size
     from autograder.classroom import grade
-    from autograder.jail import levels
     from autograder.lab import racing
 
     monkeypatch.setattr(racing, "GRACE", 2.0)
