@@ -27,6 +27,12 @@ CANNOT = "object {} can't be used in 'await' expression"
         ("'str' object is not callable", "await loop.run_in_executor(None, read(token))", "", "Hand over the function"),
         ("'State' object has no attribute 'client'", "app.state.client.get(u)", "", "FastAPI(lifespan=lifespan)"),
         ("int() argument must be a string, not 'NoneType'", "int(output)", PIPELESS, "stdout=asyncio.subprocess.PIPE"),
+        (
+            "cannot reuse already awaited coroutine",
+            "await rate()",
+            "@lru_cache\nasync def rate():",
+            "kept the coroutine",
+        ),
         ("cannot perform operation: another operation is in progress", "await c.fetchval(q)", "", "use a pool"),
     ],
 )

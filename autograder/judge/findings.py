@@ -78,7 +78,10 @@ class FindingsJudge:
                 f"{_lines(wrong)} named that {'blocks' if wrong == 1 else 'block'} nobody: "
                 f"each costs what a blocker brings. A wait in a thread is nobody's wait."
             )
-        said += [f"{file}:{line} only leads to a blocker: look further down." for file, line in leading]
+        said += [
+            f"{file}:{line} only leads to a blocker: look into what it calls, or at who waits for what it starts."
+            for file, line in leading
+        ]
         said += problems
         share = max(right - wrong, 0) / total
         if share == 1:

@@ -14,7 +14,7 @@ OVER = re.compile(rf"\b({THREADS}|run_in_executor|submit)\(")
 
 def remedy(message, code, text=""):
     """The sentence for an exception with this ``message`` in the line ``code`` of a file with this ``text``, or nothing."""
-    for known in (_gather, _awaited, _handed_over, _lifespan, _no_pipe, _shared):
+    for known in (_gather, _awaited, _handed_over, _lifespan, _no_pipe, _shared, _kept):
         if found := known(message, code, text):
             return " " + found
     return ""
@@ -66,6 +66,14 @@ def _no_pipe(message, code, text):
 def _shared(message, code, text):
     if "another operation is in progress" in message:
         return "One connection carries one query at a time: use a pool, which lends each request one of its own."
+    return ""
+
+
+def _kept(message, code, text):
+    if re.search(r"already awaited coroutine|being awaited already", message) and re.search(
+        r"@(functools\.)?(lru_)?cache\b", text
+    ):
+        return "The cache has kept the coroutine and not its result: keep what the `await` gives, in a dictionary."
     return ""
 
 

@@ -79,7 +79,8 @@ exercise = checks.here()
 #
 # </details>
 #
-# This is the picture to aim for:
+# This is the picture to aim for. Look at the canary and the lane of the loop. Your bars will be longer, and they end one after the other:
+# the check lets the work begin one at a time, and work needs a core.
 
 # %%
 exercise.target("picture")
@@ -139,7 +140,8 @@ await exercise.concurrency("picture")
 #
 # </details>
 #
-# This is the picture to aim for:
+# This is the picture to aim for. Look at the canary and the lane of the loop. Your bars will be longer, and they end one after the other:
+# the check lets the work begin one at a time, and work needs a core.
 
 # %%
 exercise.target("login")

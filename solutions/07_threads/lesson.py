@@ -181,7 +181,7 @@ print(f"All together took {bad.seconds:.2f} s before and {good.seconds:.2f} s no
 #
 # - The hours and the canary are quick. The loop is free while others work. This is why we did it.
 #   (If there is a short hatched stretch at the very beginning, that is six threads being started. It has a section of its own below.)
-# - Perhaps the total is shorter, too, but not as with sleeping. Ten sleeps need no core. Six pictures do:
+# - Perhaps the total is shorter, too, or longer where other programs want the cores; in any case it is not as with sleeping. Ten sleeps need no core. Six pictures do:
 #   on two cores they take at least half the time, however many threads there are. On one core nothing is gained.
 #
 # A single picture may even take longer than before: it shares the cores with five others.

@@ -109,7 +109,8 @@ print(f"The hours took {bad.requests[1].seconds:.2f} s. A canary waited {bad.wor
 
 # %% [markdown]
 # You know this from lesson 07. There is an `await`, and there is a thread. And the canary waits.
-# Perhaps the lane says *something that left no trace*. The lab's own watch is Python code, too. It cannot look while another thread keeps the GIL.
+# The lane may say *something that left no trace*, or name a line with `await`. The lab's own watch is Python code, too: it cannot look while another
+# thread keeps the GIL. The line is then only where the loop's thread was when the GIL was taken.
 #
 # ## Who waited for whom
 #
@@ -125,6 +126,8 @@ print(f"The hours took {bad.requests[1].seconds:.2f} s. A canary waited {bad.wor
 # How the third works we look at afterwards.
 #
 # We want to know the worst loop lag of each, as a visitor meets it: the longest wait of a canary.
+# The cell behind the next one takes about a minute.
+#
 # For how many of the four jobs is a thread a help? Let us call it a help if the lag is less than half of that in line.
 
 # %%
@@ -164,7 +167,7 @@ jobs, ways = ("rank", "dump", "match", "count"), ("inline", "thread", "process")
 lag = {}
 for job in jobs:
     for way in ways:
-        races = [await lab.race(f"/{way}/{job}", n=2, show=False) for _ in range(3)]
+        races = [await lab.race(f"/{way}/{job}", n=1, show=False) for _ in range(3)]
         lag[job, way] = min(race.worst_canary for race in races)
 
 print("worst loop lag" + "".join(f"{way:>12}" for way in ways))
@@ -174,9 +177,9 @@ helped = [job for job in jobs if lag[job, "thread"] < lag[job, "inline"] / 2]
 guess.beside(len(helped))
 
 # %% [markdown]
-# (Each was raced three times, two requests at once, and the calmest race is printed: a busy machine makes things later, never earlier.)
+# (Each was raced three times, and the calmest race is printed: a busy machine makes things later, never earlier.)
 #
-# - `rank`, `dump` and `match` are one long step each: a call written in C that keeps the GIL. In a thread they stall the loop nearly as before.
+# - `rank`, `dump` and `match` are one long step each: a call written in C that keeps the GIL. In a thread they stall the loop for the whole length of the call.
 # - `count` is many small steps. A thread helps, and what is left is the queue for the lock.
 # - In another process all four leave the loop alone.
 #
@@ -306,6 +309,7 @@ print(f"A canary waited {with_table:.0f} ms with the table, {without:.0f} ms wit
 
 # %% [markdown]
 # Both answers are the same, and the adding itself is done by the worker in both. On the left the app is busy with packing.
+# The lane may stay green: the packing is done in a thread, which hands the GIL on and takes it back. The canary shows it.
 # So send names, numbers, paths, keys: little things. Let the worker load the large thing, once. And let it answer little.
 #
 # ## The first trap: a pool for each request

@@ -360,7 +360,7 @@ print(f"async def {1e6 * awaited_each:.1f} µs, def {1e6 * pooled_each:.0f} µs.
 print(f"That is {pooled_each / awaited_each:.0f} times as long.")
 
 # %% [markdown]
-# A tenth of a millisecond does not matter, ten times in a request it begins to. The token matters more: a tiny `def` dependency puts your
+# Some tenths of a millisecond do not matter, ten times in a request it begins to. The token matters more: a tiny `def` dependency puts your
 # `async def` endpoint into the queue of the forty. So tiny dependencies that do not block: `async def`, even if there is no `await` in them.
 # Dependencies that block, like the check that asks a database with a blocking driver: `def`.
 # A `def` dependency with `yield` makes two trips, one for each half.
@@ -383,7 +383,7 @@ print(f"That is {pooled_each / awaited_each:.0f} times as long.")
 #
 # - **An app with few users.** Forty slow requests at the same time are a lot. There are apps with hundreds of endpoints that use `def` throughout,
 #   on purpose, and do well: one rule for everybody, and every library may be used.
-# - **A trip to a thread,** against an endpoint that takes 50 milliseconds anyway. Do not rewrite for a tenth of a millisecond.
+# - **A trip to a thread,** against an endpoint that takes 50 milliseconds anyway. Do not rewrite for some tenths of a millisecond.
 # - **An `async def` that computes for a few microseconds.** You saw in lesson 07 that the trip costs more.
 #
 # What you should always bother about is a blocking call in `async def`. It is the only one of the wrong choices that stops everybody.

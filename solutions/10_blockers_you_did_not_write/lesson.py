@@ -267,6 +267,7 @@ lab.side_by_side(async_stream, plain_stream, titles=("async def, never awaits", 
 
 # %% [markdown]
 # The generator on the left is `async` and has no `await`. It runs on the loop, and blocks between its pieces.
+# A `yield` is no `await`, and to send a small piece takes no waiting. So nobody gets a turn until the whole stream is done.
 # The one on the right is plain, so each piece is made in a thread of the pool that `def` endpoints use.
 #
 # ## A background task
@@ -350,7 +351,7 @@ print("Two guests, after three seconds:", sum(request.ok for request in two.requ
 #
 # 1. The first takes the lock, and awaits. The loop goes on to the second.
 # 2. The second wants the lock. A lock of `threading` waits with the whole thread, and the thread is the loop.
-# 3. The first could give the lock back, if the loop came back to it. It does not: it stands in line 2.
+# 3. The first could give the lock back, if the loop came back to it. It does not: it stands still at point 2.
 #
 # This app is dead until somebody restarts it. `async with asyncio.Lock()` is the repair: it waits with one task only.
 

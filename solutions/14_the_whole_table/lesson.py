@@ -394,7 +394,7 @@ await compare("a picture", "07", "/in_line", "/to_thread")
 # %% [markdown]
 # ## Work in a process
 #
-# Lesson 08. A regular expression that goes back and forth holds the interpreter to its end, in whichever thread it runs.
+# Lesson 08. A regular expression that tries way after way through its text holds the interpreter to its end, in whichever thread it runs.
 # So the next app has two attempts: a thread, and a process.
 
 # %%
@@ -444,6 +444,8 @@ for name, (lesson, bad, good) in rows.items():
     print(f"{name:14}{lesson:8}{bad.ratio:>12.1f}{good.ratio:>12.1f}{waits}")
 
 # %% [markdown]
+# The row of the regex looks worse where it is repaired: its four jobs stand in a queue before one process. Look at the other guest.
+#
 # A repaired row is not always faster for the one who asks. It is always kinder to all others.
 # For files and work it may even be slower: a thread or a process has its price.
 #
