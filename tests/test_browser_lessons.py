@@ -22,10 +22,11 @@ def test_from_the_launcher_to_a_plot(page, lab, tmp_path):
     race = index_of("01_sleeping/lesson_01_sleeping.ipynb", "await lab.race(")
     run_from(page, 0, race + 1)
 
+    # While it moves, each frame takes the place of the one before, and none can be scrolled to.  That it moves is looked
+    # at in test_browser_kernel.py, by a race that lasts until it was seen to move.
     figure = output(page, race).locator("figure")
-    figure.scroll_into_view_if_needed()
-    # that it moves until then is looked at in test_browser_kernel.py, by a race that lasts until it was seen to move
     figure.get_by_text("requests took").wait_for()
+    figure.scroll_into_view_if_needed()
     assert "blocked" in figure.locator("img").get_attribute("alt")
     assert figure.locator("img").evaluate("image => image.naturalWidth") > 600
     assert figure.bounding_box()["width"] > 500
