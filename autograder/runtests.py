@@ -140,6 +140,10 @@ def _quietly(command: list[str]) -> str:
 
 def main(arguments: list[str]) -> int:
     variables = {**os.environ, "COURSE_CHROMIUM": have_chromium()}
+    if not arguments:
+        variables.setdefault("COURSE_CATALOGUE_SHARE", "3")
+        say("Of the catalogued answers each reference, each starter and a third of the others, chosen by the commit.")
+        say("For all of them: ./course test tests/test_catalogue.py")
     have_programs()
     # Three at a time: most tests wait for something most of the time. Who names tests gets them one after the other.
     command = [sys.executable, "-P", "-m", "pytest", *(arguments or ["-n", "3", "--dist", "loadgroup"])]
