@@ -38,7 +38,7 @@ class ClusterPool:
                 orders = [(job.id, job.lesson, Path(job.file).name, packed(job.file)) for job in part]
                 future = client.submit(grade_batch, orders, self.isolation, pure=False, retries=2)
                 futures[future] = part
-            async for future in as_completed(list(futures)):
+            async for future in as_completed(list(futures), loop=client.loop):
                 part = futures.pop(future)
                 try:
                     results, refused = await future

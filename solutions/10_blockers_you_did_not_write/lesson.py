@@ -319,8 +319,7 @@ from functools import lru_cache
 
 from fastapi import FastAPI
 
-app = FastAPI()
-lock = threading.Lock()
+app, lock = FastAPI(), threading.Lock()
 
 @app.get("/lock")
 async def with_lock():
@@ -329,8 +328,7 @@ async def with_lock():
 
 @app.get("/result")
 async def with_result():
-    loop = asyncio.get_running_loop()
-    return asyncio.run_coroutine_threadsafe(asyncio.sleep(0.05), loop).result()
+    return asyncio.run_coroutine_threadsafe(asyncio.sleep(0.05), asyncio.get_running_loop()).result()
 
 @lru_cache
 async def rate():
