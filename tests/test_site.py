@@ -18,7 +18,7 @@ from autograder.trouble import Trouble
 LESSON = "00_start_here/lesson_00_start_here.html"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="module", autouse=True)  # before the browser: while that is open nothing here can await
 def folder(tmp_path_factory):
     """The site, with the first lesson executed and the others as they are."""
     target = tmp_path_factory.mktemp("site") / "html"
