@@ -104,6 +104,7 @@ def page(browser, tmp_path, request):
     page.close()
 
 
+@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the marks in the same hook
 def pytest_collection_modifyitems(items):
     """Where tests run on several workers, a module stays on one; only the long lists of independent ones are spread."""
     for item in items:

@@ -15,6 +15,7 @@ from pathlib import Path
 import nbformat
 
 from .. import paths
+from ..jail.warm import descendants, share
 from ..judge.catalogue import catalogue
 from ..judge.exercise import load
 from . import teacher
@@ -132,36 +133,8 @@ def measured(command, folder):
 def watch(process, peak):
     """Keep the largest sum of memory of a process and all that descend from it, shared pages counted once."""
     while process.poll() is None:
-        peak[0] = max(peak[0], sum(map(share, family(process.pid))) / 1e6)
+        peak[0] = max(peak[0], sum(map(share, [process.pid, *descendants(process.pid)])) / 1e6)
         time.sleep(LOOK_EVERY)
-
-
-def family(root):
-    """A process and its descendants."""
-    parents = {}
-    for name in os.listdir("/proc"):
-        if name.isdigit():
-            try:
-                with open(f"/proc/{name}/stat") as file:
-                    parents[int(name)] = int(file.read().rpartition(")")[2].split()[1])
-            except OSError:
-                continue
-    found, todo = [root], [root]
-    while todo:
-        parent = todo.pop()
-        children = [pid for pid, its in parents.items() if its == parent]
-        found += children
-        todo += children
-    return found
-
-
-def share(pid):
-    """Bytes of a process's memory, each page divided by the number of those who share it."""
-    try:
-        with open(f"/proc/{pid}/smaps_rollup") as file:
-            return next(int(line.split()[1]) * 1024 for line in file if line.startswith("Pss:"))
-    except (OSError, StopIteration):
-        return 0
 
 
 def row(who, size, took):

@@ -86,7 +86,8 @@ class Run:
     async def _lesson(self, lesson):
         books = {name: lesson_of(ids) for name, ids in self.course.items(lesson).items()}
         todo, jobs, done = [], [], self.store.written(lesson)
-        for student, folder in self.course.handed_in(lesson).items():
+        students = self.course.handed_in(lesson)
+        for student, folder in students.items():
             handed, key = {}, []
             for name, ours in books.items():
                 file = folder / f"{name}.ipynb"
@@ -102,7 +103,7 @@ class Run:
             for file, (key, ours) in handed.items():
                 if self.force or self.store.result(key) is None:
                     jobs.append(Job(f"{student}/{file.name}", str(file), ours))
-        count = len(self.course.handed_in(lesson))
+        count = len(students)
         print(
             f"{lesson}: {count} submissions, {count - len(todo)} graded before, {len(jobs)} to be judged.", flush=True
         )

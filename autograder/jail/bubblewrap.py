@@ -38,10 +38,7 @@ def command(place, folders=()):
     words += system()
     words += ["--dev", "/dev", "--bind", "/proc", "/proc", "--tmpfs", place]
     ours = {path: path for path in [*pythons(), str(HERE.parent / "host"), str(HERE / "warm.py")]}
-    for path, name in {**ours, **shown(place, folders)}.items():
-        for parent in reversed(Path(name).parents):
-            words += ["--dir", str(parent)]  # left to itself bubblewrap makes them for root's eyes only
-        words += ["--ro-bind", path, name]
+    words += laid({**ours, **shown(place, folders)})
     words += ["--remount-ro", "/dev", "--remount-ro", place, "--remount-ro", "/", "--chdir", "/", "--"]
     return words
 
@@ -66,6 +63,16 @@ def system():
             words += ["--ro-bind", path, path]
     for name in SETTINGS:
         words += ["--ro-bind-try", f"/etc/{name}", f"/etc/{name}"]
+    return words
+
+
+def laid(paths):
+    """Words that show each of ``paths``, read-only, at the place that it maps to, with the folders on the way there."""
+    words = []
+    for path, name in paths.items():
+        for parent in reversed(Path(name).parents):
+            words += ["--dir", str(parent)]  # left to itself bubblewrap makes them for root's eyes only
+        words += ["--ro-bind", path, name]
     return words
 
 

@@ -128,8 +128,9 @@ class Meeting:
     """Holds the replies of one race, and keeps what it saw.
 
     ``all_met``: all wanted tokens were held at one moment.  ``overtaken``: a canary was answered while they were.
-    ``independent``: the request whose token came last was answered while the others were still held; False if it was
-    not, although the loop was alive; None if that was not seen.  (To have asked is not yet to listen for the reply.)
+    ``independent``: the requests were answered in the order in which they were let go, the newest first, while the others
+    were still held; False if one was not, although the loop was alive; None if that was not seen.  (To have asked is not
+    yet to listen for the reply.)
     ``passed``: the tokens that were overtaken by a canary while they were held.
     ``together``: the largest set of tokens that were held at one moment.  ``in_turns``: after a long quiet time with a
     loop that was alive, each newcomer came only after another had been let go.
@@ -162,7 +163,7 @@ class Meeting:
             if self.service.computes:
                 await self._let_go_singly(race)
             else:
-                await self._let_the_last_go(race)
+                await self._let_the_newest_go(race)
         elif not self._over(race) and self.meet != "loop":
             self.in_turns = self._ticks(race) >= TICKS
             await self._drain(race)
@@ -264,19 +265,24 @@ class Meeting:
     def _answered(self, race):
         return sum(request.end is not None for request in race.requests)
 
-    async def _let_the_last_go(self, race):
+    async def _let_the_newest_go(self, race):
+        """One request at a time, the one that came last first: it must be answered while the older ones are still held.
+
+        A lock around the wait alone lets everyone ask.  But it is fair: those who came last are the last to get it.
+        """
         if len(self.wanted) > len(race.requests):
             self.independent = True  # a request needs several replies; which ones belong together is seen by the drain
             return
-        self._since = time.perf_counter()
-        self.service.release(1, newest=True)
-        while not any(request.end is not None for request in race.requests):
-            quiet = time.perf_counter() - self._since
-            if quiet >= self.patience and (self._ticks(race) >= TICKS or quiet >= 2 * self.patience):
-                if self._ticks(race) >= TICKS:
-                    self.independent = False
-                return
-            await asyncio.sleep(LOOK_EVERY)
+        for gone in range(len(race.requests) - 1):
+            self._since = time.perf_counter()
+            self.service.release(1, newest=True)
+            while self._answered(race) <= gone:
+                quiet = time.perf_counter() - self._since
+                if quiet >= self.patience and (self._ticks(race) >= TICKS or quiet >= 2 * self.patience):
+                    if self._ticks(race) >= TICKS:
+                        self.independent = False
+                    return
+                await asyncio.sleep(LOOK_EVERY)
         self.independent = True
 
     async def _drain(self, race):

@@ -19,16 +19,7 @@ def command(folder, environment):
     words += ["--cap-drop", "ALL"] if os.geteuid() == 0 else ["--unshare-user"]
     for name, value in environment.items():
         words += ["--setenv", name, value]
-    for path in bubblewrap.SYSTEM:
-        if os.path.islink(path):
-            words += ["--symlink", os.readlink(path), path]
-        elif os.path.isdir(path):
-            words += ["--ro-bind", path, path]
-    for name in bubblewrap.SETTINGS:
-        words += ["--ro-bind-try", f"/etc/{name}", f"/etc/{name}"]
-    words += ["--dev", "/dev", "--proc", "/proc", "--tmpfs", "/tmp"]
-    for path in [*bubblewrap.pythons(), str(HERE / "run_test.py"), str(HERE / "forward.py")]:
-        for parent in reversed(Path(path).parents):
-            words += ["--dir", str(parent)]
-        words += ["--ro-bind", path, path]
+    words += [*bubblewrap.system(), "--dev", "/dev", "--proc", "/proc", "--tmpfs", "/tmp"]
+    ours = [*bubblewrap.pythons(), str(HERE / "run_test.py"), str(HERE / "forward.py")]
+    words += bubblewrap.laid({path: path for path in ours})
     return [*words, "--bind", str(folder), INSIDE, "--remount-ro", "/", "--chdir", INSIDE, "--"]
