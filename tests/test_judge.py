@@ -17,7 +17,8 @@ NOTHING = Trial()
 class Method:
     """Stands for `Waiting` or `Rendezvous`: gives the trials that it was told."""
 
-    def __init__(self, *trials):
+    def __init__(self, proofs, *trials):
+        self.proofs = proofs
         self.trials = list(trials)
 
     async def warm_up(self):
@@ -27,8 +28,8 @@ class Method:
         return self.trials.pop(0) if self.trials else NOTHING
 
 
-async def decide(*trials):
-    return await judging._concurrency(Method(*trials), CONFIRM)
+async def decide(*trials, proofs=1):
+    return await judging._concurrency(Method(proofs, *trials), CONFIRM)
 
 
 @pytest.mark.parametrize(
@@ -48,6 +49,14 @@ async def decide(*trials):
 async def test_decision(trials, outcome, number):
     verdict = await decide(*trials)
     assert (verdict.outcome, verdict.trials) == (outcome, number)
+
+
+async def test_an_order_by_chance_must_be_met_twice():
+    verdict = await decide(PROVED, PROVED, proofs=2)
+    assert (verdict.outcome, verdict.trials) == ("pass", 2)
+    assert (await decide(PROVED, BLOCKED, BLOCKED, proofs=2)).outcome == "fail"
+    with pytest.raises(Unclear):
+        await decide(PROVED, proofs=2)
 
 
 @pytest.mark.parametrize("trials", [[], [BLOCKED], [BLOCKED, PROVED], [NOTHING] * TRIALS])

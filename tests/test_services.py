@@ -91,10 +91,10 @@ def test_replies_parks_and_releases_one_at_a_time(name):
     until(lambda: len(service.parked()) == 3)
     assert set(service.parked()) == set(tokens) and not replies
     first, second, third = service.parked()
-    service.release(1)
+    service.release([first])
     until(lambda: len(replies) == 1)
     assert list(replies) == [first] and service.parked() == [second, third]
-    service.release(1, newest=True)
+    service.release([third])
     until(lambda: len(replies) == 2)
     assert list(replies) == [first, third] and service.parked() == [second]
     service.release()

@@ -10,7 +10,8 @@ import time
 
 from . import diagnosis, evidence
 from .asking import ANSWER_LIMIT, ask, blocked, served_in_turns
-from .rendezvous import LONGEST, LOOK_EVERY, TICKS, Rendezvous
+from .patience import LONGEST, LOOK_EVERY, TICKS, Quiet
+from .rendezvous import Rendezvous
 from .verdict import Fault, Trial, Verdict
 
 NEXT_GUEST = 0.6  # s after the others, at first
@@ -19,6 +20,7 @@ NEXT_GUEST = 0.6  # s after the others, at first
 class Afterwards(Rendezvous):
     """Trials of an endpoint whose ``service`` need not have replied when the request is answered."""
 
+    proofs = 1
     next_guest = NEXT_GUEST
 
     async def answers(self):
@@ -100,7 +102,7 @@ class Watch:
         deadline = time.perf_counter() + LONGEST
         while self.missing and time.perf_counter() < deadline:
             if held := self._look():
-                self.service.release(1)
+                self.service.release(self.service.parked()[:1])
                 await self._quiet(race, lambda held=held: self._look() - held)
             else:
                 await asyncio.sleep(LOOK_EVERY)
@@ -113,7 +115,7 @@ class Watch:
     def _look(self):
         parked = self.service.parked()
         if parked and parked[0] not in self.wanted:
-            self.service.release(1)  # left over from before, and perhaps in the way of those who are wanted
+            self.service.release(parked[:1])  # left over from before, and perhaps in the way of those who are wanted
         held = self.wanted.intersection(parked)
         self.seen |= held
         if len(held) > self.together:
@@ -124,15 +126,14 @@ class Watch:
 
     async def _quiet(self, race, enough):
         """Wait until ``enough()``, or until nothing has changed for a while; True if the loop was alive in that while."""
-        since, before = time.perf_counter(), None
+        quiet, before = Quiet(race, self.patience), None
         while True:
             now = (self._look(), sum(request.end is not None for request in race.requests))
             if enough():
                 return True
             if now != before:
-                since, before = time.perf_counter(), now
-            quiet = time.perf_counter() - since
-            alive = sum(c.answered and c.start >= since - race.began for c in race.canaries) >= TICKS
-            if quiet >= self.patience and (alive or quiet >= 2 * self.patience):
-                return alive
+                quiet.restart()
+                before = now
+            if quiet.over:
+                return quiet.alive
             await asyncio.sleep(LOOK_EVERY)

@@ -9,7 +9,7 @@ from ..lab.server import own_place
 from . import diagnosis, evidence
 from .exercise import RACED
 from .remedies import remedy
-from .verdict import Fault, Unclear, Verdict
+from .verdict import Fault, Trial, Unclear, Verdict
 
 CLIENT = re.compile(r"\bAsyncClient\(|\bcreate_default_context\(")  # each loads certificates: some 20 ms of work
 ANSWER_LIMIT = 10.0  # s beyond its wait that a request is given on its own
@@ -31,15 +31,20 @@ async def ask(app, calls, limit, *, title="check", show=False, beside=None, at=N
     return race
 
 
-def races_of(endpoint, show):
-    """How many requests each race of one trial has: a large one also has a small one beside it.
+async def of_each_size(endpoint, show, race):
+    """The `Trial` of as many requests as the endpoint is raced with, and beside a large race one of a few requests.
 
     Forty requests that arrive at the same moment keep any loop busy for a while; whether one of them blocks it is seen
-    better among few.  A race that is shown comes first.
+    better among few.  ``race(count, shown)`` gives the `Trial` of one race; a race that is shown comes first.
     """
-    if endpoint.raced <= RACED:
-        return [endpoint.raced]
-    return [endpoint.raced, RACED] if show else [RACED, endpoint.raced]
+    sizes = sorted({RACED, endpoint.raced}, reverse=show) if endpoint.raced > RACED else [endpoint.raced]
+    proved = True
+    for count in sizes:
+        one = await race(count, show and count == endpoint.raced)
+        if one.fault:
+            return one
+        proved = proved and one.proved
+    return Trial(proved=proved)
 
 
 async def resting(app):
@@ -63,8 +68,20 @@ def blocked(race, looks, rest, computes=False):
     if not stalls:
         return _client_each(race)
     named = next((stall.block for stall in stalls if stall.block is not None), race.worst_block)
+    if named and not named.in_app and (seconds := _taken_by_a_thread(race, looks, named)):
+        return _held(race, seconds)
     line = named.line if named and named.in_app else None
     return Verdict("fail", "blocked", diagnosis.blocked(stalls, len(race.requests), named), line)
+
+
+def _taken_by_a_thread(race, looks, block):
+    """CPU seconds of the app's threads in a stretch in which the loop did nothing of theirs and little of its own, else 0.0.
+
+    It was on its way back from a call of the framework's own that lets go of the GIL, and a thread has taken that.
+    """
+    seconds = evidence.worked_instead(looks, block.start, block.end)
+    ours = sum(spent for place, spent in race.busy.items() if place[3] == race.file)
+    return seconds if min(seconds, ours) >= max(evidence.HELD, block.seconds / 2) else 0.0
 
 
 def _client_each(race):

@@ -120,6 +120,12 @@ def worked(first, last):
     return sum(_spent(first.workers, tid, last.workers)[0] for tid in last.workers)
 
 
+def worked_instead(looks, start, end):
+    """CPU seconds of the app's other threads between two moments, if the loop computed for less than half of the time."""
+    first, last = _around(looks, start, end)
+    return worked(first, last) if first and _computed(looks, start, end) < (end - start) / 2 else 0.0
+
+
 def all_at_once(race, waits):
     """True if there was a moment at which every request of the race was certainly waiting."""
     return _together(list(zip(race.requests, waits, strict=True)))

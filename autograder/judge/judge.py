@@ -174,7 +174,7 @@ async def _concurrency(method, confirm, show=False):
                 return Verdict("fail", told.kind, told.diagnosis, told.line, number)
         elif trial.proved:
             clean += 1
-            # one proof is enough, unless a trial showed something that must have been chance
-            if clean > len(faults):
+            # a fault that is not seen again must have been chance, and asks for one proof more
+            if clean >= method.proofs + len(faults):
                 return Verdict("pass", trials=number)
     raise Unclear("the machine was too busy to see the requests side by side. Try again.")

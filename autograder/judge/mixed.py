@@ -1,12 +1,12 @@
 """The proof for a whole app: requests to all its endpoints together, and a loop that stays free beside them."""
 
 import asyncio
-import time
 
 from ..lab.load import run as run_load
 from . import evidence
 from .asking import ANSWER_LIMIT, ask, blocked, resting
-from .rendezvous import LONGEST, LOOK_EVERY, PATIENCE, TICKS
+from .latency import Latency
+from .patience import LONGEST, LOOK_EVERY, PATIENCE, Quiet
 from .verdict import Trial
 from .waiting import WAIT
 
@@ -20,6 +20,8 @@ class Mixed:
     How many are served together is the matter of each endpoint's own item.  Here the services hold their replies only
     until nobody new comes; then a canary must still be answered, and nothing may have blocked the loop.
     """
+
+    proofs = 1
 
     def __init__(self, app, endpoint, services):
         self.app = app
@@ -91,15 +93,14 @@ class Crowd:
         """Run beside a race until the crowd is let go."""
         while race.began is None:
             await asyncio.sleep(LOOK_EVERY)
-        since, seen = time.perf_counter(), None
+        quiet, seen = Quiet(race, self.patience), None
         while True:
             held = sum(len(service.parked()) for service in self.services)
             if held != seen:
-                since, seen = time.perf_counter(), held
-            quiet = time.perf_counter() - since
-            ticks = sum(c.answered and c.start >= since - race.began for c in race.canaries)
-            self.overtaken = held > 0 and ticks >= TICKS
-            if quiet >= self.patience / 2 and self.overtaken or quiet >= 2 * self.patience:
+                quiet.restart()
+                seen = held
+            self.overtaken = held > 0 and quiet.alive
+            if quiet.seconds >= self.patience / 2 and self.overtaken or quiet.seconds >= 2 * self.patience:
                 return self.release()
             await asyncio.sleep(LOOK_EVERY)
 
@@ -112,34 +113,12 @@ async def slow_day(app, endpoint, services, seconds, rate):
     """The `Load` of an app whose services all take `SLOW` seconds: ``rate`` requests a second, to all endpoints in turn."""
     calls = Mixed(app, endpoint, services).calls(max(round(seconds * rate / len(endpoint.mix)), 1))
     requests = [{"key": i, "method": call.method, "path": call.path, "at": i / rate} for i, call in enumerate(calls)]
-    day = SlowDay(services.values())
     for service in services.values():
         service.park()
     try:
-        return await run_load(app, requests, lasts=len(calls) / rate, title="on a slow day", beside=day.hold)
+        return await run_load(
+            app, requests, lasts=len(calls) / rate, title="on a slow day", beside=Latency(services.values(), SLOW).hold
+        )
     finally:
-        day.release()
-
-
-class SlowDay(Crowd):
-    """Services that let each question go when it has waited for `SLOW` seconds."""
-
-    def __init__(self, services):
-        super().__init__(services, PATIENCE)
-        self.since = [{} for _ in self.services]
-
-    async def hold(self, race):
-        """Run beside a load until it ends."""
-        while race.end is None:
-            # in a thread: to ask a database who waits is a wait, too
-            await asyncio.to_thread(self._step)
-            await asyncio.sleep(LOOK_EVERY)
-
-    def _step(self):
-        for service, since in zip(self.services, self.since, strict=True):
-            held = service.parked()
-            now = time.perf_counter()
-            for token in held:
-                since.setdefault(token, now)
-            if over := sum(now - since[token] >= SLOW for token in held):
-                service.release(over)
+        for service in services.values():
+            service.release()

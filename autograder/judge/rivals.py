@@ -9,11 +9,9 @@ Each looks at one race of ten requests that wait `LATENCY` seconds, and says whe
 * ``heartbeat``: no turn of the app's own loop took longer than 20 ms.
 """
 
-import asyncio
-import time
-
 from .. import services
 from ..lab.races import run
+from .latency import Latency
 
 N = 10
 LATENCY = 0.2  # s
@@ -21,7 +19,6 @@ RULES = ("wall clock", "ratio", "ping", "heartbeat")
 MUST_PASS = ("reference", "accepted")
 MUST_FAIL = ("blocked", "one at a time")  # kinds of diagnosis that such a test is meant to find
 LIMIT = 60.0  # s
-LOOK_EVERY = 0.002  # s
 
 
 def truth(answer):
@@ -46,9 +43,11 @@ async def rivals(app, endpoint):
 
 async def _race(app, endpoint, service, count):
     calls = [endpoint.call(LATENCY, service) for _ in range(count)]
+    beside = None
     if service is not None:
         service.prepare([token for call in calls for token in call.tokens])
         service.park()
+        beside = Latency([service], LATENCY).hold
     longest = 0.0
 
     def listen(report):
@@ -56,22 +55,10 @@ async def _race(app, endpoint, service, count):
         if report["event"] == "turn":
             longest = max(longest, report["end"] - report["start"])
 
-    async def let_go(race):
-        """A service with a latency: each reply is held for so long after it was asked for."""
-        since = {}
-        while any(request.end is None for request in race.requests):
-            now = time.perf_counter()
-            held = service.parked()
-            for token in held:
-                since.setdefault(token, now)
-            if due := sum(now - since[token] >= LATENCY for token in held):
-                service.release(due)
-            await asyncio.sleep(LOOK_EVERY)
-
     requests = [{"key": i, "method": call.method, "path": call.path} for i, call in enumerate(calls)]
     app.listeners.append(listen)
     try:
-        race = await run(app, requests, title=endpoint.route, limit=LIMIT, beside=let_go if service else None)
+        race = await run(app, requests, title=endpoint.route, limit=LIMIT, beside=beside)
     finally:
         app.listeners.remove(listen)
         if service is not None:

@@ -3,7 +3,7 @@
 import random
 
 from . import evidence
-from .asking import ANSWER_LIMIT, answered_late, ask, blocked, races_of, resting, served_in_turns
+from .asking import ANSWER_LIMIT, answered_late, ask, blocked, of_each_size, resting, served_in_turns
 from .verdict import Trial
 
 WAIT = 0.25  # s that the requests of the first trial wait
@@ -12,6 +12,8 @@ LONGEST = 4.0  # s: trials grow up to this wait when a machine is too busy to te
 
 class Waiting:
     """Trials of an endpoint whose requests say, in ``{wait}``, how long they take."""
+
+    proofs = 1
 
     def __init__(self, app, endpoint):
         self.app = app
@@ -36,18 +38,15 @@ class Waiting:
         """One race, or two of different size; a trial that shows nothing makes the next one wait twice as long."""
         if not show and (fault := await self._alone()):
             return Trial(fault)
-        proved = True
-        for count in races_of(self.endpoint, show):
-            one = await self._race(count, show and count == self.endpoint.raced)
-            if one.fault:
-                return one
-            proved = proved and one.proved
+        raced = await of_each_size(self.endpoint, show, self._race)
+        if raced.fault:
+            return raced
         # a race that is shown comes first: its picture explains the rest
         if show and (fault := await self._alone()):
             return Trial(fault)
-        if not proved:
+        if not raced.proved:
             self.wait = min(self.wait * 2, LONGEST)
-        return Trial(proved=proved)
+        return raced
 
     async def _race(self, count, show):
         calls = [self.endpoint.call(self.wait * random.uniform(1.0, 1.1)) for _ in range(count)]

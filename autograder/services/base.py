@@ -52,14 +52,11 @@ class Service(ABC):
 
     @abstractmethod
     def parked(self):
-        """The tokens that are held at this moment, in the order in which they came where that is known.
-
-        A service that cannot tell which tokens are held gives as many Nones as there are askers.
-        """
+        """The tokens that are held at this moment, in the order in which they came where that is known."""
 
     @abstractmethod
-    def release(self, count=None, newest=False):
-        """Let ``count`` of those that are held go, the oldest (or ``newest``) first; without a count all, and hold no more."""
+    def release(self, tokens=None):
+        """Let those of these tokens go that are held, and hold whoever comes; without tokens let all go, and hold no more."""
 
     @abstractmethod
     def stop(self):

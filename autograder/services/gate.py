@@ -38,18 +38,11 @@ class Gate(Service):
         with self._gate:
             return [token for token, _ in self._held]
 
-    def release(self, count=None, newest=False):
+    def release(self, tokens=None):
         with self._gate:
-            part = slice(-count, None) if count and newest else slice(count)
-            going, self._held[part] = self._held[part], []
-            if count is None:
+            if tokens is None:
                 self._parking = False
-        for _, go in going:
-            go()
-
-    def let_go(self, tokens):
-        """Let those of these tokens go that are held; hold the others, and whoever comes, as before."""
-        with self._gate:
+                tokens = {token for token, _ in self._held}
             going = [entry for entry in self._held if entry[0] in tokens]
             self._held = [entry for entry in self._held if entry[0] not in tokens]
         for _, go in going:

@@ -178,13 +178,12 @@ class MySQL(Service):
         # who was just let go may still be on its way out
         return [token for (token,) in self._do(WAITING) if token in self._held]
 
-    def release(self, count=None, newest=False):
-        if count is None:
+    def release(self, tokens=None):
+        if tokens is None:
             self._held.clear()
             self._do("SELECT RELEASE_ALL_LOCKS()")
             return
-        held = self.parked()
-        for token in held[-count:] if newest else held[:count]:
+        for token in tokens:
             self._held.discard(token)
             self._do("SELECT RELEASE_LOCK(%s)", [token])
 

@@ -152,12 +152,11 @@ class Postgres(Service):
         )
         return [self._tokens[key] for (key,) in rows if key in self._tokens]
 
-    def release(self, count=None, newest=False):
-        if count is None:
+    def release(self, tokens=None):
+        if tokens is None:
             self._do("SELECT pg_advisory_unlock_all()")
             return
-        held = self.parked()
-        for token in held[-count:] if newest else held[:count]:
+        for token in tokens:
             self._do("SELECT pg_advisory_unlock(%s)", [_key(token)])
 
     def stop(self):

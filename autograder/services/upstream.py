@@ -62,11 +62,10 @@ class Upstream(Service):
         with self._changed:
             return list(self._parked)
 
-    def release(self, count=None, newest=False):
+    def release(self, tokens=None):
         with self._changed:
-            going = self._parked[-count:] if count and newest else self._parked[:count]
-            self._parked = [token for token in self._parked if token not in going]
-        self._order(op="release", tokens=None if count is None else going)
+            self._parked = [token for token in self._parked if tokens is not None and token not in tokens]
+        self._order(op="release", tokens=None if tokens is None else list(tokens))
 
     def stop(self):
         with contextlib.suppress(OSError):

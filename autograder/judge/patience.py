@@ -1,0 +1,37 @@
+"""How long to wait for what may never come: in the app's own time, which a busy machine slows down with the app."""
+
+import time
+
+LOOK_EVERY = 0.005  # s between two looks at what a service holds
+PATIENCE = 0.5  # s without a newcomer before the rest is taken to be held back, at first
+LONGEST = 8.0  # s
+TICKS = 10  # canaries that must be answered in that time: an app that is slow answers them slowly as well
+
+
+class Quiet:
+    """A time in which nothing changes, beside a race that goes on; `restart` it at each change."""
+
+    def __init__(self, race, patience):
+        self._race = race
+        self._patience = patience
+        self.restart()
+
+    def restart(self):
+        """Something has changed."""
+        self._since = time.perf_counter()
+
+    @property
+    def seconds(self):
+        """Seconds since the last change."""
+        return time.perf_counter() - self._since
+
+    @property
+    def alive(self):
+        """True if the loop has answered many canaries since the last change."""
+        since = self._since - self._race.began
+        return sum(c.answered and c.start >= since for c in self._race.canaries) >= TICKS
+
+    @property
+    def over(self):
+        """True if it was quiet for long enough: a loop that answers is given its own ticks, one that does not, seconds."""
+        return self.seconds >= self._patience and (self.alive or self.seconds >= 2 * self._patience)
