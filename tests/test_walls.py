@@ -1,6 +1,8 @@
 """Imports run one way, downwards: classroom, judge, lab, then services and the jail; the host stands alone."""
 
 import ast
+import subprocess
+import sys
 
 import pytest
 
@@ -59,3 +61,8 @@ def test_only_named_files_stand_in_the_hosts_room():
         "host/serve.py",
         "host/watch.py",
     }
+
+
+def test_what_grades_draws_nothing():
+    check = "import sys, autograder.classroom.worker; sys.exit('matplotlib' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", check], cwd=paths.ROOT).returncode == 0

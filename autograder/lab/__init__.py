@@ -40,8 +40,10 @@ __all__ = [
 def load_ipython_extension(shell):
     """``%load_ext autograder.lab``: adds the cell magic ``%%app`` and the short form of our errors."""
     from .magic import register
+    from .timeline import prepare
 
     register(shell)
+    prepare()
     # the commonest slip with our functions; a bare <coroutine object ...> explains nothing
     shell.display_formatter.formatters["text/plain"].for_type(types.CoroutineType, _forgotten_await)
 

@@ -7,9 +7,6 @@ load.  Where the canary rings the pager its column is hatched and has an exclama
 
 import math
 
-from matplotlib.collections import PolyCollection
-from matplotlib.figure import Figure
-
 from . import timeline
 from .percentiles import PAGER, QUANTILES, WINDOW, milliseconds, quantiles
 from .timeline import BLOCKED, FREE
@@ -21,6 +18,8 @@ LANE, GAP = 1.0, 0.35
 
 def draw(load, now=None):
     """Return the `Figure` of a load; ``now`` (seconds since it began) while it is still running."""
+    from matplotlib.figure import Figure
+
     with timeline.drawing:
         routes = list(load.routes)
         rows = len(routes) + 1
@@ -56,6 +55,8 @@ def _height(seconds):
 
 
 def _lane(axes, top, load, route, now, span):
+    from matplotlib.collections import PolyCollection
+
     base = top + LANE
     axes.hlines([base - decade / DECADES for decade in range(DECADES + 1)], 0, span, color="#dddddd", lw=0.5, zorder=0)
     windows = load.windows(route, now)

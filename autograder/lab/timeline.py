@@ -9,9 +9,6 @@ import html
 import io
 import threading
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-
 WAITING = "#4c78a8"
 FAILED = "#8a8a8a"
 FREE = "#cfe8cf"
@@ -27,8 +24,16 @@ LEGIBLE = 0.72  # of its width: where there is less room, a picture is scrolled 
 drawing = threading.Lock()  # matplotlib's font cache and text layout are not safe in two threads at once
 
 
+def prepare():
+    """Import what drawing needs.  It takes a second of CPU time: a notebook spends it before its first race, and the
+    processes that grade a class draw nothing and never do."""
+    from matplotlib.backends import backend_agg  # noqa: F401
+
+
 def draw(race, now=None):
     """Return the `Figure` of a race; ``now`` (seconds since it began) while it is still running."""
+    from matplotlib.figure import Figure
+
     with drawing:
         height = _height(race)
         figure = Figure(figsize=(WIDTH, height))
@@ -42,6 +47,8 @@ def draw(race, now=None):
 
 def compare(before, after, titles=("before", "after")):
     """Return the `Figure` of two races on one time scale, the first on the left."""
+    from matplotlib.figure import Figure
+
     # a prediction was for one of them, and stands in that one's own picture
     before, after = (dataclasses.replace(race, prediction=None) for race in (before, after))
     with drawing:
@@ -55,6 +62,8 @@ def compare(before, after, titles=("before", "after")):
 
 def bundle(figure, text, dpi=FINAL_DPI):
     """A figure as a notebook shows it: a dictionary of MIME types, with ``text`` under it and as its alternative."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
     file = io.BytesIO()
     with drawing:
         figure.set_dpi(dpi)
