@@ -10,11 +10,11 @@ import re
 import secrets
 import shutil
 import subprocess
-import threading
 import time
 from urllib.parse import unquote, urlsplit
 
-from .base import Service, ServiceError
+from .base import ServiceError
+from .database import Database
 from .embedded import Embedded, free_port
 
 NO_SERVER = (
@@ -67,16 +67,13 @@ USERS = ("shop", "guest")
 PER_USER = 90
 
 
-class MySQL(Service):
+class MySQL(Database):
     """The server and our connection to it.  ``COURSE_MYSQL_URL`` names a database to use instead of one of our own."""
 
     def __init__(self):
-        super().__init__()
         import pymysql
 
-        self._embedded = None
-        self._ours = None
-        self._gate = threading.Lock()
+        super().__init__("MySQL", pymysql.Error)
         self._fresh = []
         self._held = set()
         self.url = os.environ.get("COURSE_MYSQL_URL")
@@ -186,22 +183,6 @@ class MySQL(Service):
         for token in tokens:
             self._held.discard(token)
             self._do("SELECT RELEASE_LOCK(%s)", [token])
-
-    def stop(self):
-        if self._ours is not None and self._ours.open:
-            self._ours.close()
-        if self._embedded:
-            self._embedded.stop()
-
-    def _do(self, query, values=None):
-        import pymysql
-
-        try:
-            with self._gate, self._ours.cursor() as cursor:
-                cursor.execute(query, values)
-                return list(cursor.fetchall())
-        except pymysql.Error as error:
-            raise ServiceError(f"MySQL failed: {error}") from None
 
 
 def find():

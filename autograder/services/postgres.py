@@ -9,11 +9,11 @@ import importlib.util
 import os
 import secrets
 import shutil
-import threading
 import time
 from pathlib import Path
 
-from .base import Service, ServiceError
+from .base import ServiceError
+from .database import Database
 from .embedded import Embedded, free_port
 
 SCHEMA = """
@@ -50,15 +50,13 @@ host all shop,guest 127.0.0.1/32 trust
 END_LIMIT = 10.0  # s
 
 
-class Postgres(Service):
+class Postgres(Database):
     """The server and our connection to it.  ``COURSE_POSTGRES_URL`` names a database to use instead of the embedded one."""
 
     def __init__(self):
-        super().__init__()
         import psycopg
 
-        self._embedded = None
-        self._gate = threading.Lock()
+        super().__init__("PostgreSQL", psycopg.Error)
         self._fresh = []
         self._tokens = {}
         given = os.environ.get("COURSE_POSTGRES_URL")
@@ -131,7 +129,7 @@ class Postgres(Service):
 
     @property
     def alive(self):
-        return not self._ours.closed and (self._embedded is None or self._embedded.alive)
+        return self._ours is not None and not self._ours.closed and (self._embedded is None or self._embedded.alive)
 
     def prepare(self, tokens):
         keys = {token: _key(token) for token in tokens}
@@ -158,22 +156,6 @@ class Postgres(Service):
             return
         for token in tokens:
             self._do("SELECT pg_advisory_unlock(%s)", [_key(token)])
-
-    def stop(self):
-        if getattr(self, "_ours", None) is not None:
-            self._ours.close()
-        if self._embedded:
-            self._embedded.stop()
-
-    def _do(self, query, values=None):
-        import psycopg
-
-        try:
-            with self._gate, self._ours.cursor() as cursor:
-                cursor.execute(query, values)
-                return cursor.fetchall() if cursor.description else []
-        except psycopg.Error as error:
-            raise ServiceError(f"PostgreSQL failed: {error}") from None
 
 
 def _key(token):

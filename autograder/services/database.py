@@ -1,0 +1,35 @@
+"""What the services that are databases share: a server, embedded or given, and one connection of ours to it."""
+
+import threading
+
+from .base import Service, ServiceError
+
+
+class Database(Service):
+    """``name`` as a learner knows it; ``error`` is what the driver raises."""
+
+    def __init__(self, name, error):
+        super().__init__()
+        self.name = name
+        self.error = error
+        self._embedded = None
+        self._ours = None
+        self._gate = threading.Lock()
+
+    def stop(self):
+        if self._ours is not None:
+            self._ours.close()
+            self._ours = None
+        if self._embedded:
+            self._embedded.stop()
+
+    def _do(self, query, values=None):
+        """The rows of a statement, as a list of tuples.  Raises `ServiceError`."""
+        if self._ours is None:
+            raise ServiceError(f"{self.name} was stopped.")
+        try:
+            with self._gate, self._ours.cursor() as cursor:
+                cursor.execute(query, values)
+                return list(cursor.fetchall()) if cursor.description else []
+        except self.error as error:
+            raise ServiceError(f"{self.name} failed: {error}") from None
