@@ -60,7 +60,7 @@ def _grade(args) -> int:
 def _bench_verdicts(args) -> int:
     from autograder.judge.bench import main
 
-    return main(args.rounds, args.hogs, args.exercise, args.quota, args.minutes, args.compare)
+    return main(args.rounds, args.hogs, args.exercise, args.quota, args.minutes, args.compare, args.workers)
 
 
 def _bench_drawing(args) -> int:
@@ -152,6 +152,9 @@ def parser() -> argparse.ArgumentParser:
         "--quota", type=_at_least_one, metavar="PERCENT", help="hold all of it to this much of one CPU"
     )
     verdicts.add_argument("--minutes", type=_at_least_one, metavar="N", help="stop after that time, between two trials")
+    verdicts.add_argument(
+        "--workers", type=_at_least_one, default=1, metavar="N", help="trials at a time: a load in itself (default: 1)"
+    )
     verdicts.add_argument("--compare", action="store_true", help="try the stopwatch tests of others on the same apps")
 
     crowd = command(benches, "class", "grade a class made from the catalogue, beside stock nbgrader", _bench_class)

@@ -23,6 +23,14 @@ def test_unknown_exercise_is_told(capsys):
     assert "There is no exercise '99_none'" in capsys.readouterr().out
 
 
+def test_every_answer_is_judged_once_a_round_on_several_workers():
+    answers = [a for a in catalogue(load_exercise(paths.SOLUTIONS / "02_calling_http")) if a.kind == "reference"]
+    judged = bench._trials(answers, 2, float("inf"), False, 2)
+    assert sorted(trial.answer.label for trial in judged) == sorted([answer.label for answer in answers] * 2)
+    assert not any(trial.complaint for trial in judged if not trial.undecided)
+    assert bench._trials(answers, 1, 0.0, False, 2) == []
+
+
 def test_hogs_end_with_the_benchmark():
     with load.hogs(2) as nothing:
         assert nothing is None

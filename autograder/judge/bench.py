@@ -1,10 +1,12 @@
 """``./course bench verdicts``: the catalogue judged again and again, on an idle machine or a busy one."""
 
 import asyncio
+import multiprocessing
 import random
 import statistics
 import time
 from collections import Counter
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from contextlib import ExitStack
 
 from .. import paths
@@ -15,11 +17,11 @@ from .exercise import load as load_exercise
 from .judge import RETRIES
 
 
-def main(rounds=1, hogs=0, exercise=None, quota=None, minutes=None, compare=False):
+def main(rounds=1, hogs=0, exercise=None, quota=None, minutes=None, compare=False, workers=1):
     """Print wrong verdicts over trials with their 95 % bound; returns 1 if any verdict was wrong.
 
     ``quota`` is the percentage of one CPU that everything shares; ``minutes`` ends the run early, between two trials;
-    ``compare`` tries the tests of `rivals` on the same apps.
+    ``compare`` tries the tests of `rivals` on the same apps; ``workers`` trials are under way at a time.
     """
     try:
         answers = [
@@ -37,6 +39,7 @@ def main(rounds=1, hogs=0, exercise=None, quota=None, minutes=None, compare=Fals
         return 2
     print(
         f"{len(answers)} catalogued answers, {rounds} rounds, {hogs} hogs"
+        + (f", {workers} at a time" if workers > 1 else "")
         + (f", {quota} % of one CPU" if quota else "")
         + ". A trial is one answer, judged on both items: two verdicts."
     )
@@ -48,25 +51,34 @@ def main(rounds=1, hogs=0, exercise=None, quota=None, minutes=None, compare=Fals
             return 2
         stack.enter_context(load.hogs(hogs))
         deadline = time.monotonic() + 60 * minutes if minutes else float("inf")
-        trials = asyncio.run(_trials(answers, rounds, deadline, compare))
+        trials = _trials(answers, rounds, deadline, compare, workers)
     return _report(trials, compare)
 
 
-async def _trials(answers, rounds, deadline, compare):
-    trials = []
-    for number in range(1, rounds + 1):
-        # in another order each round: a run that ends early has then seen a fair share of all
-        for answer in random.sample(answers, len(answers)):
-            if time.monotonic() > deadline:
-                break
-            judged = await judge(answer, rivals.rivals if compare and rivals.truth(answer) is not None else None)
-            trials.append(judged)
-            if judged.complaint:
-                kind = "undecided" if judged.undecided else "WRONG"
-                print(f"  {kind}: {answer.label}: {judged.complaint}", flush=True)
-        wrong, undecided = _counts(trials)
-        print(f"round {number}: {len(trials)} trials, {wrong} wrong, {undecided} undecided", flush=True)
-    return trials
+def _trials(answers, rounds, deadline, compare, workers):
+    """Every `Judged` of so many rounds, or of as many as end in time; each worker has services of its own."""
+    trials, running = [], set()
+    # in another order each round: a run that ends early has then seen a fair share of all
+    todo = (answer for _ in range(rounds) for answer in random.sample(answers, len(answers)))
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
+        while True:
+            while len(running) < workers and time.monotonic() < deadline and (answer := next(todo, None)):
+                running.add(pool.submit(_one, answer, compare))
+            if not running:
+                return trials
+            ended, running = wait(running, return_when=FIRST_COMPLETED)
+            for judged in (future.result() for future in ended):
+                trials.append(judged)
+                if judged.complaint:
+                    kind = "undecided" if judged.undecided else "WRONG"
+                    print(f"  {kind}: {judged.answer.label}: {judged.complaint}", flush=True)
+                if len(trials) % 100 == 0:
+                    wrong, undecided = _counts(trials)
+                    print(f"{len(trials)} trials, {wrong} wrong, {undecided} undecided", flush=True)
+
+
+def _one(answer, compare):
+    return asyncio.run(judge(answer, rivals.rivals if compare and rivals.truth(answer) is not None else None))
 
 
 def _counts(trials):
