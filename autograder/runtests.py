@@ -146,7 +146,13 @@ def main(arguments: list[str]) -> int:
         say("For all of them: ./course test tests/test_catalogue.py")
     have_programs()
     # Three at a time: most tests wait for something most of the time. Who names tests gets them one after the other.
-    command = [sys.executable, "-P", "-m", "pytest", *(arguments or ["-n", "3", "--dist", "loadgroup"])]
+    command = [
+        sys.executable,
+        "-P",
+        "-m",
+        "pytest",
+        *(arguments or ["-n", "3", "--dist", "loadgroup", "--durations", "25"]),
+    ]
     if os.name == "nt":
         return subprocess.call(command, cwd=ROOT, env=variables)
     os.chdir(ROOT)
