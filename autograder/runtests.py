@@ -151,7 +151,7 @@ def main(arguments: list[str]) -> int:
         "-P",
         "-m",
         "pytest",
-        *(arguments or ["-n", "3", "--dist", "loadgroup", "--durations", "25"]),
+        *(arguments or ["-n", "3", "--durations", "25"]),
     ]
     if os.name == "nt":
         return subprocess.call(command, cwd=ROOT, env=variables)

@@ -104,9 +104,16 @@ def page(browser, tmp_path, request):
     page.close()
 
 
-@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the marks in the same hook
-def pytest_collection_modifyitems(items):
-    """Where tests run on several workers, a module stays on one; only the long lists of independent ones are spread."""
-    for item in items:
-        if item.module.__name__ not in ("test_catalogue", "test_lessons"):
-            item.add_marker(pytest.mark.xdist_group(item.module.__name__))
+def pytest_xdist_make_scheduler(config, log):
+    """Where tests run on several workers, a module stays on one; only the long lists of independent ones are spread.
+
+    (`--dist loadgroup` would do it, but finds no group since pytest 9.2: pytest-xdist #1386.)
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Modules(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            file = nodeid.partition("::")[0]
+            return nodeid if file.endswith(("test_catalogue.py", "test_lessons.py")) else file
+
+    return Modules(config, log)

@@ -18,6 +18,7 @@ from autograder import paths
 from autograder.classroom import bench, keys, klass, pool
 from autograder.classroom.cluster import ClusterPool
 from autograder.classroom.store import Store
+from autograder.jail.warm import descendants
 from autograder.judge.exercise import load
 
 LESSON = "05_files"  # one app: a submission takes little
@@ -167,7 +168,7 @@ def stamps(course):
 
 def workers(root):
     found = []
-    for pid in bench.family(root):
+    for pid in [root, *descendants(root)]:
         try:
             if b"classroom.worker" in Path(f"/proc/{pid}/cmdline").read_bytes():
                 found.append(pid)

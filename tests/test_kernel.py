@@ -74,6 +74,10 @@ def said(message):
     return ""
 
 
+def pictured(message, kind="display_data"):
+    return message["msg_type"] == kind and "<img" in message["content"]["data"].get("text/html", "")
+
+
 @pytest.fixture
 def kernel(tmp_path):
     kernel = Kernel(tmp_path)
@@ -89,12 +93,12 @@ def test_an_interrupt_ends_a_race_and_nothing_else(kernel, path):
     drawn = False
     while not drawn:  # the race has begun when its first picture is there
         message = kernel.client.get_iopub_msg(timeout=120)
-        drawn = message["parent_header"].get("msg_id") == race and message["msg_type"] == "display_data"
+        drawn = message["parent_header"].get("msg_id") == race and pictured(message)
     kernel.manager.interrupt_kernel()
     messages = kernel.outputs(race)
     text = "".join(said(message) for message in messages)
     assert "Interrupted. Nothing is lost" in text and "Traceback" not in text
-    pictures = [m["content"]["data"]["text/plain"] for m in messages if m["msg_type"] == "update_display_data"]
+    pictures = [m["content"]["data"]["text/plain"] for m in messages if pictured(m, "update_display_data")]
     assert "not finished, 0 of 3 requests were answered" in pictures[-1]
     assert kernel.text("print((await lab.race('/quick', n=2)).requests[0].body)").strip() == "1"
 
@@ -115,6 +119,49 @@ def test_killing_the_kernel_leaves_nothing(kernel):
 
 def _drawn(kernel):
     try:
-        return kernel.client.get_iopub_msg(timeout=1)["msg_type"] == "display_data"
+        return pictured(kernel.client.get_iopub_msg(timeout=1))
     except queue.Empty:
         return False
+
+
+LINE = """
+import time
+from autograder.lab import progress
+progress.AFTER = {after}
+with progress.doing("waiting <here>"):
+    time.sleep({seconds})
+"""
+
+
+def lines(messages):
+    """What the progress line of a cell said, one after the other."""
+    kinds = ("display_data", "update_display_data")
+    return [m["content"]["data"]["text/plain"] for m in messages if m["msg_type"] in kinds]
+
+
+def test_a_cell_that_takes_its_time_says_so_and_leaves_nothing(kernel):
+    kernel.run("from autograder.lab import progress\nprogress.AFTER = 0.1")
+    *during, last = lines(kernel.run(LINE.format(after=0.1, seconds=1)))
+    assert during and all(re.fullmatch(r"\d+ s: waiting <here>", line) for line in during)
+    assert last == ""
+
+
+def test_a_cell_that_is_quick_shows_no_line(kernel):
+    kernel.run("from autograder.lab import progress\nprogress.AFTER = 600")
+    assert lines(kernel.run(LINE.format(after=600, seconds=0.1))) == []
+
+
+def test_a_race_has_its_picture_and_no_line(kernel):
+    kernel.run("from autograder.lab import progress\nprogress.AFTER = 0.05")
+    shown = [
+        m for m in kernel.run("with progress.pictured():\n    __import__('time').sleep(0.5)") if "data" in m["content"]
+    ]
+    assert shown == []
+
+
+def test_a_grade_shows_no_line(tmp_path, monkeypatch):
+    monkeypatch.setenv("NBGRADER_EXECUTION", "autograde")
+    kernel = Kernel(tmp_path)
+    kernel.run("from autograder.lab import progress\nprogress.AFTER = 0.05\n%load_ext autograder.lab")
+    assert lines(kernel.run(LINE.format(after=0.05, seconds=0.5))) == []
+    kernel.close()

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import socket
+import tempfile
 
 import pytest
 from helpers import catalogued, gone, until
@@ -187,11 +188,12 @@ async def test_the_environment_of_a_test_holds_two_addresses_and_nothing_of_ours
     assert "APP_URL" in run.reason + run.output and "COURSE_SECRET" not in run.output
 
 
-async def test_the_source_of_the_app_is_gone_when_the_test_begins(once):
+async def test_the_source_of_the_app_is_gone_when_the_test_begins(once, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # where nobody else tries anything
     look = (
         "import glob, tempfile\n"
         "def test_x():\n"
-        "    found = glob.glob(tempfile.gettempdir() + '/course-tried-*/quotes.py')\n"
+        f"    found = glob.glob({str(tmp_path / 'course-tried-*/quotes.py')!r})\n"
         "    assert not found, found\n"
     )
     assert (await once(look)).result == PASSED

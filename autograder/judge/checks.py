@@ -10,6 +10,7 @@ from pathlib import Path
 
 from .. import services
 from ..lab import live, timeline
+from ..lab.progress import doing
 from ..lab.races import Canary, Race, Request
 from ..lab.server import AppError
 from .exercise import Exercise, ExerciseError, load
@@ -38,7 +39,8 @@ class Checks:
 
     async def answers(self, name):
         """Raise `NotYet` unless the endpoint's app, as saved by its %%app cell, answers rightly."""
-        verdict = await self._judge(name).answers()
+        with doing(f"asking {name}"):
+            verdict = await self._judge(name).answers()
         self._settle(
             name, verdict, f"{name}: the answers are right. (This says nothing about other requests meanwhile.)"
         )
@@ -47,7 +49,8 @@ class Checks:
         """Race the endpoint, draw it, and raise `NotYet` unless the requests ran side by side."""
         endpoint = self._exercise.endpoint(name)
         judge = self._judge(name)
-        verdict = await judge.side_by_side()
+        with doing(f"racing {name}"):
+            verdict = await judge.side_by_side()
         praise = f"{name}: passed: the requests ran side by side, and the loop stayed free of the app's own doing."
         if not endpoint.mix and endpoint.meet != "loop":
             praise += f" ({endpoint.raced} came together.)"
@@ -76,7 +79,8 @@ class Checks:
         task = self._exercise.endpoint(name)
         if not Path(task.file).is_file():
             raise NotYet(_missing(task))
-        right, lines = await rehearsed(task, Path.cwd())
+        with doing("running the test against each app"):
+            right, lines = await rehearsed(task, Path.cwd())
         print("\n".join(lines))
         if not right:
             raise NotYet("the test must pass for the honest apps and fail for the others.")
@@ -108,7 +112,8 @@ class Checks:
                     judge = judging(file, endpoint, served)
                     for part in endpoint.parts:
                         if file.is_file():
-                            verdict = await judge.certain(part)
+                            with doing(f"judging {endpoint.item(part)}"):
+                                verdict = await judge.certain(part)
                         else:
                             verdict = Verdict("fail", "does not start", _missing(endpoint))
                         worth = endpoint.points[part]
@@ -168,7 +173,8 @@ def here():
     try:
         exercise = load(Path.cwd())
         for name in {task.service for task in exercise.tasks if task.service}:
-            os.environ.update(services.get(name).environment)
+            with doing(f"starting the service {name}"):
+                os.environ.update(services.get(name).environment)
     except ExerciseError as error:
         raise NotYet(f"{error} Open this notebook from its own folder.") from None
     except services.ServiceError as error:

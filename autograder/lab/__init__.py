@@ -9,6 +9,7 @@ A notebook imports this package as ``lab`` and uses what is listed here::
 Imports run downwards only: the lab knows nothing of exercises, points or verdicts.
 """
 
+import os
 import types
 
 from .live import side_by_side
@@ -40,9 +41,13 @@ __all__ = [
 def load_ipython_extension(shell):
     """``%load_ext autograder.lab``: adds the cell magic ``%%app`` and the short form of our errors."""
     from .magic import register
+    from .progress import Line
     from .timeline import prepare
 
     register(shell)
+    # a grade is read afterwards, when nothing is in progress
+    if getattr(shell, "kernel", None) is not None and not os.environ.get("NBGRADER_EXECUTION"):
+        Line(shell)
     prepare()
     # the commonest slip with our functions; a bare <coroutine object ...> explains nothing
     shell.display_formatter.formatters["text/plain"].for_type(types.CoroutineType, _forgotten_await)

@@ -6,12 +6,13 @@ notebook by the loop: that leaves the notebook's own loop free, too.
 """
 
 import asyncio
+import contextlib
 import os
 import sys
 import threading
 import time
 
-from . import timeline
+from . import progress, timeline
 
 REDRAW_EVERY = 0.08  # s
 LIVE_DPI = 80
@@ -47,12 +48,15 @@ class Drawing:
         self.frames = 0
         self._handle = None
         self._task = None
+        self._shown = contextlib.ExitStack()
 
     def start(self):
+        self._shown.enter_context(progress.pictured())
         self._task = asyncio.get_running_loop().create_task(self._draw())
 
     async def finish(self):
         """Put the final picture in the place of the live one."""
+        self._shown.close()
         if self._task is None:
             return
         self._task.cancel()
