@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -262,6 +263,12 @@ def test_the_ladder_says_what_is_missing(monkeypatch):
     with pytest.raises(levels.TooLow, match="bubblewrap is not installed"):
         levels.at_least("required")
     assert levels.at_least("none", ceiling="none").jail is None
+
+
+def test_a_course_that_lies_where_apps_have_their_place_is_told(monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(Path(sys.prefix).parent))
+    with pytest.raises(levels.TooLow, match="move the clone, or set TMPDIR"):
+        levels.at_least("required")
 
 
 def test_a_level_counts_only_if_an_app_was_really_locked_in(monkeypatch):

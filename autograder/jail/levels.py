@@ -92,6 +92,12 @@ def _tried(level, **more):
         raise JailError("it needs Linux")
     if level == "namespaces" and not bubblewrap.program():
         raise JailError("bubblewrap is not installed (the program bwrap, in the package bubblewrap)")
+    place = os.path.join(os.path.realpath(tempfile.gettempdir()), "")
+    if level == "namespaces" and any(path.startswith(place) for path in bubblewrap.pythons()):
+        # as in a clone below /tmp: an app would lose sight of what it imports later
+        raise JailError(
+            f"the course's Python lies in {place}, which is empty in a jail: move the clone, or set TMPDIR to another folder"
+        )
     if level == "user" and os.geteuid() != 0:
         raise JailError("only root can start processes of other users")
     jail = Jail(level, **more)
