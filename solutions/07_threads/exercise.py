@@ -37,8 +37,9 @@
 # - `thumbnail(token)` draws a picture and shrinks it.
 # - `stamp(text)` hashes a text slowly, as passwords should be hashed.
 #
-# Both give a number. Import them, and do not change them: the judge brings its own copy. There each piece of work reports that it
-# has come, waits until it may begin, and starts from a number that nobody can know before. So it has to be done.
+# Both give a number. Import them, and do not change them: the judge, the program that gives the points, brings its own copy.
+# There each piece of work reports that it has come, waits until it may begin, and starts from a number that nobody can know before.
+# So it has to be done.
 #
 # The next cell brings in the tools of the course. If it says `ModuleNotFoundError`, the notebook is not running in the
 # course's own Python: close it and start it with `./course lab`. After a restart of the kernel, run this first cell again.
@@ -66,7 +67,7 @@ exercise = checks.here()
 #
 # <details><summary>Hint 2: a pointer</summary>
 #
-# Pillow lets go of the GIL while it works. So another thread can do it, and the loop goes on meanwhile.
+# Pillow lets go of the GIL, Python's one lock, while it works. So another thread can do it, and the loop goes on meanwhile.
 # You know three ways to hand a function to a thread.
 #
 # </details>
@@ -166,7 +167,7 @@ await exercise.concurrency("login")
 # %% [markdown]
 # ## To take home
 #
-# Beside this notebook there is now `picture.py`, and `login.py` as well. Put it beside your own code and compare.
+# Beside this notebook there are now `picture.py` and `login.py`. Put them beside your own code and compare.
 #
 # ## The whole verdict
 #

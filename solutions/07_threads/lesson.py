@@ -19,7 +19,8 @@
 #
 # You will see
 #
-# - what real work in an `async def` endpoint does: a picture, a checksum;
+# - what real work in an `async def` endpoint does: a picture, or a checksum (a number made from data,
+#   so that one can tell whether the data has changed);
 # - three repairs: `asyncio.to_thread`, `run_in_threadpool`, a `def` endpoint;
 # - why two Python threads can work at the same time at all, and with which work they cannot;
 # - a hundred thousand small checksums in a thread: it works, with a lag;
@@ -44,7 +45,7 @@ from autograder import lab
 #
 # A gallery shows small versions of large pictures. **Pillow** is the package with which most Python apps handle pictures;
 # its module is called `PIL`. The next cell makes a large photograph, of nothing but noise, and saves it.
-# Then it makes it small, once, here in the notebook.
+# Then it makes it small, once, here in the notebook. `LANCZOS` is a careful way to do that, and takes its time.
 
 # %%
 import os
@@ -180,9 +181,12 @@ print(f"All together took {bad.seconds:.2f} s before and {good.seconds:.2f} s no
 # Two different things have happened.
 #
 # - The hours and the canary are quick. The loop is free while others work. This is why we did it.
-#   (If there is a short hatched stretch at the very beginning, that is six threads being started. It has a section of its own below.)
-# - Perhaps the total is shorter, too, or longer where other programs want the cores; in any case it is not as with sleeping. Ten sleeps need no core. Six pictures do:
-#   on two cores they take at least half the time, however many threads there are. On one core nothing is gained.
+#   (A short hatched stretch at the very beginning is six threads being started. The line below the lane may then name
+#   `Condition.wait in threading.py`. That is Python's own code: there the loop's thread waits until a new thread has begun.
+#   The section *A burst of threads* below shows why that can take long.)
+# - Perhaps the total is shorter, too, or longer where other programs want the cores; in any case it is not as with sleeping.
+#   Ten sleeps need no core. Six pictures do: on two cores they take at least half the time, however many threads there are.
+#   On one core nothing is gained.
 #
 # A single picture may even take longer than before: it shares the cores with five others.
 #
@@ -202,8 +206,10 @@ for name, race in (("run_in_threadpool", threadpool), ("def", plain)):
 #
 # You may have heard that Python threads cannot work at the same time. That is nearly true.
 #
-# A Python process has one lock, the **GIL**, the *global interpreter lock*. Who wants to run Python code must hold it,
-# and only one thread can. A thread that runs Python code is asked to hand it on every 5 milliseconds, if others want it.
+# A Python process has one lock, the **GIL**, the *global interpreter lock*. You met it in lesson 05. Who wants to run Python code
+# must hold it, and only one thread can. Who comes while another has it waits in a queue: a wait for a lock is a wait like any other,
+# and the thread of the loop stands in the same queue.
+# A thread that runs Python code is asked to hand the GIL on every 5 milliseconds, if others want it.
 #
 # But much of what we call is not written in Python. Pillow's `resize` is written in C. It needs no Python object while it counts
 # pixels. So its authors have it *let go* of the GIL first, and take it again at the end. Meanwhile other threads run Python: the loop, for instance.
@@ -225,8 +231,7 @@ async def lag(job):
     return time.perf_counter() - began, worst
 
 # %% [markdown]
-# Six jobs. A checksum like `sha256` is a number made from data, so that one can tell whether the data has changed.
-# `pbkdf2_hmac` and bcrypt make checksums of passwords, and are slow on purpose.
+# Six jobs. `sha256` is a checksum for any data. `pbkdf2_hmac` and bcrypt make checksums of passwords, and are slow on purpose.
 
 # %%
 import hashlib
@@ -343,7 +348,8 @@ print(f"A canary waited {1000 * ranked.worst_canary:.0f} ms, with the work in a 
 
 # %% [markdown]
 # There is an `await`, there is a thread, a linter is content. And the loop stands still for as long as each `sorted` takes:
-# the canary waits, and so does everybody. The line that the lane names is only where the loop's thread was when the GIL was taken from it.
+# the canary waits, and so does everybody. The line that the lane names is only where the loop's thread was when the GIL was taken from it:
+# it waits there for a lock, and does nothing.
 # If the loop was asleep at that moment, the lane may even say that it is free: it watches what the loop *does*, and here the loop cannot begin.
 # The canary is not fooled.
 #
@@ -352,8 +358,8 @@ print(f"A canary waited {1000 * ranked.worst_canary:.0f} ms, with the work in a 
 #
 # ## The second trap: giving up is not stopping
 #
-# The next app works in ten small steps, for a second in all. It waits half as long, then it gives up and says 504.
-# In `steps` we see how far the threads have come.
+# The next app works in ten small steps, for a second in all. `asyncio.wait_for` waits half as long for it and then raises `TimeoutError`,
+# as `asyncio.timeout` did in lesson 06. Then the app gives up and answers 504, *too slow*. In `steps` we see how far the threads have come.
 
 # %%
 # %%app patience.py
@@ -395,7 +401,8 @@ print(f"When the app gave up, {then} steps of 10 were done. A second later: {lat
 
 # %% [markdown]
 # Nobody can stop a thread from outside. Python has no such command, and for a reason: the thread may hold a lock or a half-written file.
-# `asyncio.wait_for`, like `asyncio.timeout`, cancelled *our wait*. The thread of the first request did all its ten steps, for nobody, and its place in the pool was taken meanwhile.
+# `asyncio.wait_for` cancelled *our wait*. The thread of the first request did all its ten steps, for nobody,
+# and its place in the pool was taken meanwhile.
 #
 # You can *ask* it to stop. `threading.Event` is a flag that threads can share. `work` looks at it between two steps, `finally` sets it.
 # This needs work that has steps. One long call cannot be asked.
@@ -434,12 +441,15 @@ for hand_over, wait in pairs:
 
 # %% [markdown]
 # AnyIO protects the thread: it does not let the wait be cancelled before the thread is done. So there a timeout of 0.2 seconds
-# is over after a second, and without an error. And when a visitor closes the browser, FastAPI cancels nothing: the endpoint runs on, and its thread too.
+# is over after a second, and without an error.
+#
+# And when a visitor closes the browser, FastAPI cancels nothing: the endpoint runs on, and its thread too.
 #
 # ## A thread that forgets who asked
 #
 # Apps often keep what belongs to the request, such as the user's name, in a **context variable**: each request sees its own value.
-# Does a thread see it? There is an older way to hand over work, `loop.run_in_executor`. Many examples still use it.
+# Does a thread see it? There is an older way to hand over work, `loop.run_in_executor(pool, function)`. Many examples still use it.
+# `None` in the place of the pool stands for asyncio's own.
 
 # %%
 from contextvars import ContextVar
@@ -459,11 +469,16 @@ print(f"to_thread sees {kept}, run_in_threadpool sees {kept_too}, run_in_executo
 #
 # ## The third trap: a burst of threads
 #
-# The pools start empty. Each job that comes gets a new thread, until the pool is full. To start a thread takes a moment, and the loop waits for it:
-# `Thread.start` comes back when the new thread has said that it runs. To say so it needs the GIL. If many others are working already, it stands in the queue.
+# The pools start empty. Each job that comes gets a new thread, until the pool is full. To start a thread takes a moment, and the loop waits for it.
+# This is how:
 #
-# The next app counts, in pure Python, the second kind of work. One path uses the pool of 40. The other has a pool of two threads,
-# which the lifespan has started before the first visitor comes.
+# 1. `Thread.start` makes the new thread, and then waits until that has said: *I run.* The waiting is done in a method of Python's own
+#    module `threading`. It is called `Condition.wait`, and what it waits for is a lock that the new thread lets go.
+# 2. This wait has no `await`. The thread that called `Thread.start` is the loop's, so the loop stands still.
+# 3. To say *I run*, the new thread needs the GIL. If many others are working already, it stands in their queue, and the loop with it.
+#
+# The next app counts, in pure Python, the second kind of work. One path uses the pool of 40. The other has a pool of its own:
+# `ThreadPoolExecutor(2)` is one of two threads. The lifespan gives it two short sleeps, so both threads are started before the first visitor comes.
 
 # %%
 # %%app counting.py
@@ -500,14 +515,21 @@ for name, race in (("40 threads", forty), ("two threads", two)):
     print(f"{name:11} all thirty in {race.seconds:.2f} s, {blocked}")
 
 # %% [markdown]
-# The work takes about the same time in both. But on the left thirty threads quarrel with the loop for one lock. On the right only two do, and the other jobs wait in a list, where waiting costs nothing.
+# On the left the lane is hatched while the threads are started, and most often names `Condition.wait`:
+# the loop waits for each of them to say that it runs.
+# Then all thirty quarrel with it for one lock. On the right nothing has to be started, and only two quarrel with it. The other jobs wait in a list,
+# where waiting costs nothing.
+#
+# The short stretches on the right may name a line of Python or of a package. There the loop's thread stood when it waited for the GIL.
+# That line did nothing wrong.
 #
 # More threads do not make Python code faster. They make the life of the loop worse. For work that *sleeps* it is the other way round: many threads are good.
 # So cap the threads that count, and start them early.
 #
 # ## When not to bother
 #
-# A checksum of one small text, a price from a table, a date: all of it is work. Is it worth a thread? The next cell does the same small job in line and in a thread.
+# A checksum of one small text, a price from a table, a date: all of it is work. Is it worth a thread?
+# The next cell does the same small job *in line*, where it stands, and in a thread.
 
 # %%
 text = b"x" * 1000
