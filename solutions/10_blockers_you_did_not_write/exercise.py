@@ -29,8 +29,9 @@
 # | 1 | **right answers**: what is answered, and that it comes from the service |
 # | 2 | **concurrency**: requests wait side by side, and the loop stays free for others |
 #
-# Two check cells follow each app. The first looks at the answers, one request at a time.
-# The second sends a few requests together and draws the picture. A check that does not pass yet says *Not yet*, and why.
+# Two check cells follow each app. The first looks at the answers, one request at a time. The second is a **rendezvous**:
+# a few requests are sent together, and the service holds its replies back until the questions of all of them are there.
+# Then it draws the picture. A check that does not pass yet says *Not yet*, and why.
 #
 # The next cell brings in the tools of the course. `checks.here()` also starts two services for this notebook:
 # an HTTP service, at the address in the environment variable `UPSTREAM_URL`, and a folder with slow files, `DOCUMENTS`.
@@ -51,11 +52,14 @@ exercise = checks.here()
 #
 # `{"guest": "a1b2c3", "points": 271828}`
 #
-# The route itself waits for nothing. The points are fetched before, in a **middleware**: code that runs for every request
-# of the app, whatever its path. So whatever this one does, it does to all routes, also to those that somebody adds next year.
+# The **route** (the path, with its endpoint) waits for nothing itself. The points are fetched before, in a **middleware**: code that
+# runs for every request of the app, whatever its path. So whatever this one does, it does to all routes, also to those that somebody adds next year.
 #
-# **The rule:** ask `/items/{token}` of the service anew for each request that names a guest. Requests without a guest must
-# not ask. Do not give up early.
+# **The rules:**
+#
+# - A request with `?guest=...` asks `/items/{token}` of the service, each time anew.
+# - A request without a guest must not ask the service at all. It goes straight to its route. The canary is such a request.
+# - The service may take long. Do not give up before it has answered.
 #
 # <details><summary>Hint 1: a question</summary>
 #

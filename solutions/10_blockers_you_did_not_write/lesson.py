@@ -19,10 +19,11 @@
 # You will see the loop stand still where no line of an endpoint is to blame:
 #
 # - while a large answer becomes JSON;
-# - in a middleware, and in a log handler that nobody thinks of;
-# - in a stream, between two pieces;
+# - in a **middleware**, code that runs around every request, and in a log that nobody thinks of;
+# - in a stream, an answer that is sent in pieces, between two of them;
 # - in a background task, after the answer is gone;
-# - before a lock, a future or a cache, where it may stand still for good;
+# - before a lock, or a result that is still to come, where it may stand still for good;
+# - and why a cache breaks that keeps coroutines;
 # - and when not to bother.
 #
 # You can go through your endpoints line by line, and find nothing that waits. The app stands still all the same.
@@ -131,15 +132,19 @@ lab.side_by_side(bad, ways["/streamed"], titles=("returned", "streamed"))
 
 # %% [markdown]
 # - **`JSONResponse`** skips the second step of the list above: FastAPI does not look at each part. What you give it must be plain lists, texts and numbers.
-# - **Bytes that are ready** cost next to nothing. The work was done once, when the file was imported. A cache does the same.
-# - **A stream** makes a piece, sends it, and lets others in between. Each line is a JSON of its own; this way of writing is called *JSON lines*.
+# - **Bytes that are ready** cost next to nothing. The work was done once, when the file was imported. A cache, which keeps answers for later, does the same.
+# - **A stream** makes a piece, sends it, and lets others in between. Each line is a JSON of its own; this way of writing is called *JSON lines*
+#   (the `ndjson` in the code is its name on the web).
 #
 # The same holds for what comes in. A large body is read and checked on the loop before your endpoint begins: set a limit to its size.
 #
 # ## A middleware, and a log
 #
-# A **middleware** is code that runs around every request of an app. The next one writes a line to a log, and the log is kept by another
-# service: a **handler** of Python's `logging` sends each line over HTTP. Ours goes to the course's upstream, which takes 0.1 seconds for it.
+# A **middleware** is a function that runs around every request of an app: it gets the request first, hands it on with `call_next`,
+# and gets the answer back. The next one writes a line to a log.
+#
+# What becomes of a line is decided by a **handler** of Python's `logging`: one writes to a file, another to the screen. Ours sends each line
+# over HTTP to another service. Here that is the course's upstream, which takes 0.1 seconds for it.
 
 # %%
 import os
@@ -181,8 +186,8 @@ print(f"The quickest of the five took {logged.quickest:.2f} s. The line that blo
 
 # %% [markdown]
 # `log.info` looks as if it could not wait for anything. What it does depends on the handlers, and those are set up elsewhere,
-# often by somebody else. And because it stands in a middleware, *every* route pays for it. The canaries are logged like all others,
-# and even the quickest guest waits for the lines of those who came at the same time.
+# often by somebody else. And because it stands in a middleware, *every* **route** (a path of the app, with its endpoint) pays for it.
+# The canaries are logged like all others, and even the quickest guest waits for the lines of those who came at the same time.
 #
 # Python's own repair is a pair. A `QueueHandler` only puts the line into a queue, which takes no time.
 # A `QueueListener` has a thread that takes the lines out and gives them to the slow handler.
@@ -231,7 +236,8 @@ lab.side_by_side(logged, queued, titles=("HTTPHandler", "QueueHandler"))
 # %% [markdown]
 # ## A stream
 #
-# An endpoint can answer piece by piece: it gives a **generator** to `StreamingResponse`. There are two kinds, and the difference is one word.
+# An endpoint can answer piece by piece: it gives a **generator**, a function with `yield`, to `StreamingResponse`.
+# There are two kinds, and the difference is one word.
 
 # %%
 # %%app clock.py
@@ -272,7 +278,8 @@ lab.side_by_side(async_stream, plain_stream, titles=("async def, never awaits", 
 #
 # ## A background task
 #
-# A **background task** runs when the answer has been sent. So it cannot make that answer late. Whom does it hold up, then?
+# A **background task** is a function that FastAPI runs when the answer has been sent: for a mail, an entry in a log.
+# So it cannot make that answer late. Whom does it hold up, then?
 
 # %%
 # %%app tailor.py
@@ -305,11 +312,18 @@ print(f"Another guest waited {mailed.worst_canary:.2f} s at worst.")
 
 # %% [markdown]
 # The *next* guests pay. In the list of slow requests they are the ones you find, and they did nothing but ask for the opening hours.
-# Write such a task as plain `def`: Starlette runs that in a thread. Or await in it.
+# Write such a task as plain `def`: then it is run in a thread, by Starlette, the package on which FastAPI stands. Or await in it.
 #
 # ## Standing still for good
 #
-# What you have seen so far costs time, and then it goes on. The next app has three endpoints that may never go on.
+# What you have seen so far costs time, and then it goes on. The next app has three endpoints. Two of them may never go on.
+#
+# - `/lock` takes a lock of `threading` and awaits while it has it.
+# - `/result` hands a coroutine to the loop with `run_coroutine_threadsafe`, as a thread would. That gives back a **future**: an object that will
+#   hold the result. `.result()` waits until it does.
+# - `/cache` keeps what an `async def` function gives with `lru_cache`, which remembers results.
+#
+# `limit=3` ends a race after three seconds. Who has no answer by then counts as failed.
 
 # %%
 # %%app bank.py
@@ -360,8 +374,8 @@ print("The guest of /result:", "answered." if stuck.requests[0].ok else "not ans
 print("The last canary:", "answered." if stuck.canaries[-1].answered else "not answered either.")
 
 # %% [markdown]
-# `.result()` waits for something that only the loop can do, and it waits *on* the loop. `queue.get()`, `thread.join()` and
-# `future.result()` are of the same kind. Await instead: `await asyncio.wrap_future(...)`, or `asyncio.to_thread` around the wait.
+# `.result()` waits for something that only the loop can do, and it waits *on* the loop. `queue.get()` and `thread.join()` are of the same kind.
+# Await instead: `asyncio.wrap_future` makes of such a future one that can be awaited, and `asyncio.to_thread` takes any other wait to a thread.
 #
 # The third endpoint does not block. It shows another thing that one meets on the way.
 
@@ -377,7 +391,7 @@ print([request.status for request in cached.requests], cached.errors[0]["message
 #
 # ## When not to bother
 #
-# A small answer becomes JSON in no time. So does the template of a usual page. Measure it, as here, before you change anything.
+# A small answer becomes JSON in no time. A usual page of HTML is made as quickly. Measure it, as here, before you change anything.
 
 # %%
 import json
@@ -397,7 +411,8 @@ print(f"An answer of {len(json.dumps(page)):,} letters takes {1e6 * small:.0f} Â
 # - A middleware runs for everybody. A log line waits for its handlers. A queue and a listener take that off the loop.
 # - An `async def` generator that never awaits blocks between its pieces. A plain one runs in threads.
 # - A background task that blocks makes the next guests wait.
-# - A lock of `threading` across an `await`, or a `.result()` on the loop, stops the app for good. One guest alone does not show it.
+# - A lock of `threading` across an `await` stops the app for good, and one guest alone does not show it. A `.result()` on the loop stops it at the first.
+# - `lru_cache` around an `async def` keeps coroutines, and the second who awaits one gets an error.
 # - Small answers: leave them.
 #
 # ## Check yourself
@@ -406,7 +421,7 @@ print(f"An answer of {len(json.dumps(page)):,} letters takes {1e6 * small:.0f} Â
 #
 # <details><summary>Answer</summary>
 #
-# No. `json.dumps` is one long call that keeps the interpreter to its end, in whichever thread it runs. Lesson 08 has the tools.
+# No. `json.dumps` is one long call that keeps the GIL, the one lock of Python, to its end, in whichever thread it runs. Lesson 08 has the tools.
 # Better: do not make 40 MB for each guest. Make them once and keep them, or make them piece by piece.
 #
 # </details>
