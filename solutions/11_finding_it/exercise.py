@@ -45,27 +45,47 @@ exercise = checks.here()
 #
 # There are nine. Each is worth one point. Each line that you name and that blocks nobody **costs** one point, so guessing does not help.
 #
-# Some blockers are reached through two or three functions. Name the line of these three files in which the wait or the work itself stands,
-# and not the lines that lead there. (To name one of those costs nothing and brings nothing.)
+# ### Which line counts
+#
+# - **One function calls another, and that one a third.** Follow the calls as long as they stay in these three files. The line that counts is
+#   the last of them: there the wait or the work itself stands, or the call into a package or into Python that waits or works.
+#   The lines above it only lead there. To name one of those costs nothing and brings nothing.
+# - **Several lines belong to one question.** One asks and waits, another only picks up what has come. Both look as if they waited,
+#   but only one of them holds the loop. Do not guess which: a race names it. To name the other costs a point.
+# - **A line starts something, and another waits for its end.** The one that waits is the blocker.
+# - **To enter a `with` can take long.** Then the `with` line is the one, and not what stands inside.
+#
+# ### How to look
+#
+# `race = await lab.race(path, n=3)` sends three requests together, and `race.blocked` is the list of all stretches in which the loop stood still.
+# Each stretch has
+#
+# | | |
+# |---|---|
+# | `place` | where the loop's thread stood: line, function and file. It is the last of these files' own lines on the way, as above |
+# | `code` | what is written in that line |
+# | `seconds` | how long it stood there; one stretch may hold more than one of the three requests |
+#
+# Some endpoints are asked with `POST` and not with `GET`; `library.py` says which. For them write `lab.race(path, n=3, method="POST")`.
+# Asked in the wrong way an endpoint answers with status 405, does nothing, and looks innocent.
 #
 # <details><summary>Hint 1: a question</summary>
 #
-# Which of the endpoints hold up others? A race against each, beside the canary, tells. How do you see which line it was?
+# Which of the endpoints hold up others? A race against each, beside the canary, tells. Which line does it name, and do you see why that one?
 #
 # </details>
 #
 # <details><summary>Hint 2: a pointer</summary>
 #
-# `race.blocked` is a list of all stretches in which the loop stood still. Each has a `place`, a `code` and `seconds`.
-# An endpoint can have more than one blocker. Some work goes on after the answer. Who runs a `def` endpoint, a `def` dependency,
-# a plain generator, a `def` background task?
+# Print `race.blocked` for each endpoint, and for those with `POST` as well. An endpoint can have more than one blocker.
+# Some work goes on after the answer. Who runs a `def` endpoint, a `def` dependency, a plain generator, a `def` background task?
 #
 # </details>
 #
 # <details><summary>Hint 3: a sketch</summary>
 #
 # ```python
-# for path in ["/books/1", "/magazines/1", ...]:          # POST needs method="POST"
+# for path in ["/books/1", "/magazines/1", ...]:          # and once more for those with method="POST"
 #     race = await lab.race(path, n=3, show=False)
 #     for block in race.blocked:
 #         print(path, block.place, block.code, round(block.seconds, 3))

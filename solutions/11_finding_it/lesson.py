@@ -19,10 +19,10 @@
 # You will see
 #
 # - a service that somebody else wrote, of which you are told only that it is slow;
-# - six tools that look for blocking code: two that read it, and four that watch it run;
+# - six tools that look for blocking code: one that reads it, and five that watch it run;
 # - a table of what each of them finds and misses, made by running them on the same endpoints;
 # - thresholds: why the same tool finds much or little;
-# - a watchdog for a service in production, in ten lines, that names the line;
+# - a **watchdog** for a service in production, a few lines that bark when the loop is late, and name the line;
 # - when not to bother.
 #
 # So far you knew where the mistake was. It stood in the one endpoint on the screen. In a real service you have three hundred
@@ -48,14 +48,16 @@ for service in ("upstream", "postgres"):
     os.environ.update(services.get(service).environment)
 
 # %% [markdown]
-# The service has five files with endpoints. The first has those that wait for another service or a program.
-# `%%keep` saves a cell as a file and runs nothing.
+# The service has five files with endpoints. An `APIRouter` is a part of an app: it collects the endpoints of one file,
+# and the app takes them over with `include_router`. `%%keep` saves a cell as a file and runs nothing.
+#
+# In the first file they wait for another service or a program. In the second they wait for something inside the process:
+# a sleep, a thread, a lock.
 
 # %%
 # %%keep outside.py
 import os
 import subprocess
-import time
 import psycopg2
 import requests
 from fastapi import APIRouter
@@ -78,9 +80,6 @@ async def run_program():
 async def run_in_shell():
     os.system("sleep 0.12")
 
-
-# %% [markdown]
-# The second has those that wait for something inside the process: a sleep, a thread, a lock, a queue.
 
 # %%
 # %%keep inside.py
@@ -215,12 +214,13 @@ slow = await lab.race(["/awaited", *BLOCKING], title="a harmless request among o
 print(f"The harmless request took {slow.requests[0].seconds:.2f} s. It needs 0.12 s.")
 
 # %% [markdown]
-# The lane of the loop is red almost from one end to the other. Whose fault is it? The label names one function, the one that was seen most.
-# But thirteen requests were under way. We know which of them block, because we gave the list its name. The tools below do not.
+# The lane of the loop is hatched almost from one end to the other. Whose fault is it? The label names one function, the one that was seen most.
+# But thirteen requests were under way beside the harmless one. We know that all thirteen block, for we put them into the list `BLOCKING`.
+# The tools below do not know that.
 #
 # ## A prediction
 #
-# The first tool is a **linter**: it reads the files and does not run them. ruff has a group of rules for this, called `ASYNC`.
+# The first tool is a **linter** (lesson 01): it reads the files and does not run them. ruff has a group of rules for this, called `ASYNC`.
 # They know the names of functions that block: `time.sleep`, `requests.get`, `subprocess.run` and many more.
 #
 # Thirteen endpoints block. How many of them will it find? Write your number in the place of `None`, or leave it.
@@ -244,7 +244,8 @@ for found in ruff(*FILES):
     print(found["code"], os.path.basename(found["filename"]), found["location"]["row"], found["message"])
 
 # %% [markdown]
-# A finding is a file and a line. To compare tools we need the endpoint in which it stands: the last `@router.get` or `@app.get` above the line.
+# A finding is a file and a line. To compare tools we need the endpoint in which it stands: the last `@router.get` above the line.
+# In `table` we collect, for each tool, the endpoints that it finds.
 
 # %%
 def endpoint_at(file, row):
@@ -264,39 +265,62 @@ print("Not found:", *sorted(set(BLOCKING) - found_by_ruff))
 # - a driver, a lock, a queue, `.result()`: the names say nothing by themselves;
 # - anything that computes.
 #
-# But it needs no run, takes less than a second, and every line that it names is worth a look. Put it into your editor and into CI:
-# in `pyproject.toml`, `extend-select = ["ASYNC"]` below `[tool.ruff.lint]`.
+# But it needs no run, takes less than a second, and every line that it names is worth a look. Put it into your editor and into **CI**,
+# the machine that tests every change: in `pyproject.toml`, `extend-select = ["ASYNC"]` below `[tool.ruff.lint]`.
 #
 # ## Tools that watch
 #
-# The next tools run the code. Each lives inside the process that it watches, and all of them change it: they patch it or slow it down.
+# The next three tools run the code. Each lives inside the process that it watches, and changes it.
 # So none of them runs in this notebook. We write a program that calls every endpoint under the eyes of one tool.
 #
-# - **asyncio's debug mode** logs each step of the loop that takes longer than `slow_callback_duration`.
-# - **blockbuster** patches functions that block, like `time.sleep` and what a socket uses. Called on a running loop, they raise.
-# - **pyleak** has a thread that asks the loop for signs of life. If one comes later than its threshold, it raises at the end.
+# To treat them alike, we make each into the same thing: an `async with` that ends with an exception if the tool complains.
+# It gets a **threshold**: the seconds from which a tool complains.
 #
-# Each of the three is made into the same thing here: a context that raises an exception if the tool complains.
+# The first is **asyncio's debug mode**. The loop takes the time of each **callback**, that is of each step that it runs,
+# and writes to a log which one took longer than `slow_callback_duration`. So we listen to that log.
 
 # %%
-# %%keep tools.py
+# %%keep debug_mode.py
 import asyncio
 import logging
 from contextlib import asynccontextmanager
-from blockbuster import blockbuster_ctx
-from pyleak import no_event_loop_blocking
+
+class Listener(logging.Handler):
+    def __init__(self):
+        super().__init__()
+        self.heard = []
+
+    def emit(self, record):
+        self.heard.append(record.getMessage())
 
 @asynccontextmanager
 async def debug(threshold):
     asyncio.get_running_loop().slow_callback_duration = threshold
-    said, handler = [], logging.Handler()
-    handler.emit = lambda record: said.append(record.getMessage())
-    logging.getLogger("asyncio").addHandler(handler)
+    listener = Listener()
+    logging.getLogger("asyncio").addHandler(listener)
     yield
     await asyncio.sleep(0)  # what the last step took is logged when it is over
-    logging.getLogger("asyncio").removeHandler(handler)
-    if said:
-        raise RuntimeError(said[0])
+    logging.getLogger("asyncio").removeHandler(listener)
+    if listener.heard:
+        raise RuntimeError(listener.heard[0])
+
+
+# %% [markdown]
+# The other two raise by themselves.
+#
+# - **blockbuster** patches functions that block: it puts functions of its own in the place of `time.sleep`, and of what a socket uses.
+#   Called on a running loop, they raise. There is no threshold.
+# - **pyleak** has a thread that asks the loop for signs of life. If one comes later than its threshold, it raises at the end.
+#
+# `complaint` makes one call under the eyes of one tool, and gives the first line of what the tool said.
+
+# %%
+# %%keep tools.py
+import asyncio
+from contextlib import asynccontextmanager
+from blockbuster import blockbuster_ctx
+from debug_mode import debug
+from pyleak import no_event_loop_blocking
 
 @asynccontextmanager
 async def blockbuster(threshold):
@@ -306,10 +330,22 @@ async def blockbuster(threshold):
 def pyleak(threshold):
     return no_event_loop_blocking("raise", threshold=threshold, check_interval=threshold / 4)
 
+TOOLS = {"debug": debug, "blockbuster": blockbuster, "pyleak": pyleak}
+
+async def complaint(name, threshold, call):
+    try:
+        async with TOOLS[name](threshold):
+            await asyncio.create_task(call)
+    except Exception as error:
+        return str(error).strip().splitlines()[0]
+
 
 # %% [markdown]
-# The program calls each endpoint once to warm up, and then twice under the tool. A finding counts if both calls brought it.
-# `ASGITransport` hands a request to the app without a server, on the same loop. That suffices here: we look for what stops this loop.
+# The program calls each endpoint once to warm up, and then in two rounds under the tool. A finding counts if both rounds brought it.
+# It prints what was said in the second, as JSON.
+#
+# `ASGITransport` hands a request to the app without a server, on the same loop. (**ASGI** is the way in which servers call a Python app.)
+# That suffices here: we look for what stops this loop.
 
 # %%
 # %%keep probe.py
@@ -317,64 +353,63 @@ import asyncio
 import json
 import sys
 import httpx
-import tools
 from suspects import app
+from tools import complaint
 
-async def probe(tool, threshold, paths):
-    counts, first_words = dict.fromkeys(paths, 0), {}
+async def one_round(client, name, threshold, paths):
+    return {path: await complaint(name, threshold, client.get(path)) for path in paths}
+
+async def probe(name, threshold, paths):
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://app", trust_env=False) as client:
         for path in paths:
             await client.get(path)
-        for path in 2 * paths:
-            try:
-                async with tool(threshold):
-                    await asyncio.create_task(client.get(path))
-            except Exception as complaint:
-                counts[path] += 1
-                first_words[path] = str(complaint).strip().splitlines()[0]
-    print(json.dumps({"found": [path for path in paths if counts[path] == 2], "words": first_words}))
+        first = await one_round(client, name, threshold, paths)
+        second = await one_round(client, name, threshold, paths)
+    print(json.dumps({path: second[path] for path in paths if first[path] and second[path]}))
 
 if __name__ == "__main__":
     name, threshold, *paths = sys.argv[1:]
-    asyncio.run(probe(getattr(tools, name), float(threshold), paths), debug=name == "debug")
+    asyncio.run(probe(name, float(threshold), paths), debug=name == "debug")
 
+
+# %% [markdown]
+# Now we run it: once for blockbuster, and twice for each of the others, with the threshold that it comes with and with a lower one.
+# For each we print how many endpoints it finds, and what it says of the sleep two calls down. This takes about a minute.
 
 # %%
 words = {}
 
 def probe(tool, threshold):
     command = [sys.executable, "probe.py", tool, str(threshold), *BLOCKING, *HONEST]
-    done = subprocess.run(command, capture_output=True, text=True)
-    said = json.loads(done.stdout.splitlines()[-1])
+    output = subprocess.run(command, capture_output=True, text=True).stdout
     name = tool if tool == "blockbuster" else f"{tool}, {1000 * threshold:.0f} ms"
-    table[name], words[name] = set(said["found"]), said["words"]
+    words[name] = json.loads(output.splitlines()[-1])
+    table[name] = set(words[name])
     print(f"{name}: {len(table[name] & set(BLOCKING))} of {len(BLOCKING)}")
+    print("    of /helper:", words[name].get("/helper", "nothing")[:150])
 
 for tool, threshold in (("blockbuster", 0), ("debug", 0.1), ("debug", 0.02), ("pyleak", 0.2), ("pyleak", 0.02)):
     probe(tool, threshold)
 
 # %% [markdown]
-# The thresholds of 100 and 200 milliseconds are the ones that these tools come with.
+# The thresholds of 100 and 200 milliseconds are the ones that these tools come with. Most of our endpoints block for 0.12 seconds.
+# A tool that begins to look at 0.2 is out of luck, unless the machine is busy.
 #
-# Most of our endpoints block for 0.12 seconds. A tool that begins to look at 0.2 is out of luck, unless the machine is busy.
-# What do they say when they find something? Here are the first words of each for the sleep two calls down.
-
-# %%
-for name, said in words.items():
-    print(f"{name:15} {said.get('/helper', 'nothing')[:150]}")
-
-# %% [markdown]
+# And what do they say?
+#
 # - blockbuster names the function that was called. The rest stands in the traceback, which leads to the line.
 # - Debug mode names the task, here that of our client, and at the end of its message how long the step took. It names no line of the service.
 # - pyleak says that something blocked. Its exception has the stacks that its thread saw meanwhile.
 #
 # ## Tools that look from outside
 #
-# **py-spy** reads the memory of another Python process. It prints what each thread is executing right now. It needs no change in the service,
-# and no restart: that makes it the tool for the moment at which production stands still.
+# **py-spy** reads the memory of another Python process. It prints the **stack** of each thread: which function it is in right now, and who called that,
+# up to the first. It needs no change in the service, and no restart: that makes it the tool for the moment at which production stands still.
 #
-# Reading a foreign process is a privilege. Where the system does not allow it, the next cells say so, and the column stays empty.
+# `dump` runs it, and takes out the main thread, which is the one of the loop.
+#
+# Reading a foreign process is a privilege. Where the system does not allow it, the next cells say so, and py-spy has no column in the table.
 
 # %%
 import shutil
@@ -388,22 +423,23 @@ def dump(pid):
     if done is None or done.returncode != 0:
         return None
     frames = next(thread["frames"] for thread in json.loads(done.stdout) if thread["thread_name"] == "MainThread")
-    return [f"{frame['name']} {os.path.basename(frame['filename'])}:{frame['line']}" for frame in frames]
+    return [(os.path.basename(frame["filename"]), frame["line"], frame["name"]) for frame in frames]
 
 may_spy = dump(app.pid) is not None
 print("py-spy may look at our server." if may_spy else
-      "py-spy may not look at other processes here. It needs sudo on macOS, and on Linux where ptrace_scope is 1.")
+      "py-spy may not look at other processes here. It needs sudo on macOS, and on Linux where the setting ptrace_scope is 1.")
 
 # %% [markdown]
-# While a request to an endpoint is repeated, py-spy looks twice. If a line of the service is on the stack of the main thread,
-# it is found: that is the thread of the loop, and a loop that is free stands in `select`.
+# An endpoint is found if one of its lines is on that stack. A free loop stands elsewhere: in `select`, the call in which it waits for news.
+#
+# `seen` asks for an endpoint again and again, while a thread has py-spy look at the service, twice. It keeps what lies in the service's own files.
+# For all the endpoints that takes about ten seconds. At the end we print what it saw of the sleep two calls down.
 
 # %%
 import asyncio
 import httpx
 
 async def seen(path, looks=2):
-    """What py-spy sees on the loop's thread of the service's own files while the endpoint is asked again and again."""
     async with httpx.AsyncClient(base_url=app.url, timeout=60) as client:
         stacks = []
         for _ in range(looks):
@@ -411,18 +447,21 @@ async def seen(path, looks=2):
             while not looking.done():
                 await client.get(path)
             stacks += looking.result() or []
-    return [frame for frame in stacks if frame.split()[1].split(":")[0] in FILES]
+    return [(file, line, function) for file, line, function in stacks if file in FILES]
 
 if may_spy:
     table["py-spy"] = {path for path in BLOCKING + HONEST if await seen(path)}
-    print(*await seen("/helper", looks=1), sep="\n")
+    for file, line, function in await seen("/helper", looks=1):
+        print(f"{file}:{line} in {function}")
 
 # %% [markdown]
 # The whole way stands there, from the innermost function up to the endpoint. No threshold was needed. But somebody had to look
 # at the right moment.
 #
-# The last tool is the **lane** that you know from the pictures. The lab's server notes how long each turn of its loop takes. A second thread
-# looks at the stack meanwhile. The time in which the process only stood in the queue for a CPU is taken off. Its threshold is 20 milliseconds.
+# The last tool is the **lane** that you know from the pictures. The lab's server notes how long each **turn** of its loop takes:
+# all that the loop does between two looks for news. A second thread looks at the stack meanwhile.
+# The time in which the process only stood in the queue for a CPU is taken off. Its threshold is 20 milliseconds.
+# We race each endpoint once, which takes some seconds.
 
 # %%
 table["the lane"] = set()
@@ -440,11 +479,10 @@ print("It says:", race.worst_block.code, "in", race.worst_block.place)
 # %%
 from IPython.display import Markdown, display
 
-def row(path):
-    return f"| {path} | " + " | ".join("found" if path in table[tool] else "–" for tool in table) + " |"
-
-head = ["| | " + " | ".join(table) + " |", "|---" * (len(table) + 1) + "|"]
-display(Markdown("\n".join(head + [row(path) for path in BLOCKING])))
+rows = [["", *table], ["---"] * (len(table) + 1)]
+for path in BLOCKING:
+    rows.append([path] + ["found" if path in found else "–" for found in table.values()])
+display(Markdown("\n".join("| " + " | ".join(row) + " |" for row in rows)))
 
 counts = {tool: len(found & set(BLOCKING)) for tool, found in table.items()}
 accused = {tool: sorted(found & set(HONEST)) for tool, found in table.items()}
@@ -456,7 +494,8 @@ for tool, count in counts.items():
 #
 # - **ruff** finds what it knows by name, in an `async def`.
 # - **blockbuster** finds names wherever they are called, so the helper too. It also knows the lock that stands behind `.result()` and behind
-#   a queue. It does not know what a driver in C does, nor `os.system`, nor work. It has no threshold: it raises for a tiny read as well.
+#   a queue. It does not know what a driver in C does (psycopg2, for a database), nor `os.system`, nor work.
+#   It has no threshold: it raises for a tiny read as well.
 # - **debug mode** and **pyleak** look at the clock and not at names. They find everything that is longer than their threshold.
 #   With the thresholds they come with, they miss what takes a little less, and that is a lot.
 # - **py-spy** finds all that lasts, if somebody looks while it lasts.
@@ -470,22 +509,25 @@ for tool, count in counts.items():
 #
 # ## What debug mode costs
 #
-# Why not leave debug mode on for ever? The next cell has a loop take 20,000 turns, with and without it, and counts CPU seconds.
+# Why not leave debug mode on for ever? The next cell writes a small program: its loop takes so many turns, with debug mode or without,
+# and then it prints the CPU seconds that it has used. A run without any turn tells what the start of Python costs. That is taken off.
+# Each is run three times, and the least counts. This takes some seconds.
 
 # %%
 TURNS = """
 import asyncio, sys, time
 async def turns():
-    for _ in range(20_000):
+    for _ in range(int(sys.argv[2])):
         await asyncio.sleep(0)
 asyncio.run(turns(), debug=sys.argv[1] == "debug")
 print(time.process_time())
 """
 
-def cost(mode):
-    return min(float(subprocess.check_output([sys.executable, "-c", TURNS, mode])) for _ in range(3))
+def cost(mode, turns=20_000):
+    command = [sys.executable, "-c", TURNS, mode, str(turns)]
+    return min(float(subprocess.check_output(command)) for _ in range(3))
 
-empty = float(subprocess.check_output([sys.executable, "-c", "import asyncio, time; print(time.process_time())"]))
+empty = cost("plain", turns=0)
 plain, debugged = cost("plain") - empty, cost("debug") - empty
 print(f"Debug mode: {debugged / plain:.1f} times the CPU time for a turn of the loop.")
 
@@ -495,9 +537,9 @@ print(f"Debug mode: {debugged / plain:.1f} times the CPU time for a turn of the 
 #
 # ## A watchdog for production
 #
-# What may run in production must be cheap and must not raise. Python has something for it in `faulthandler`:
-# a timer outside of Python's own machinery, which prints all stacks when it runs out. It works while the loop is blocked,
-# because it is a thread in C, and even while some C code does not let go of the interpreter.
+# What may run in production must be cheap and must not raise. Python has something for it in its module `faulthandler`:
+# a timer that prints all stacks when it runs out. It is a thread written in C. So it works while the loop is blocked,
+# and even while some C code does not let go of the GIL, the lock of lesson 07.
 #
 # A task on the loop winds the timer up again and again. If the loop is blocked, it cannot, and the timer runs out.
 
