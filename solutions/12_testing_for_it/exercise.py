@@ -69,12 +69,26 @@ print(open("blocking_requests.py").read())
 #
 # | | |
 # |---|---|
-# | `await supplier.hold()` | from now on, keep everybody waiting who asks |
+# | `await supplier.hold()` | from now on, keep everybody waiting who asks; before that it replies at once |
 # | `await supplier.arrived(4)` | wait until four questions are held; gives their tokens, or raises `TimeoutError` after ten seconds |
 # | `await supplier.release()` | reply to all that are held; `release(1)` to the one that has waited longest |
 # | `await supplier.price("tea")` | the price that the supplier gives for `tea` |
 #
-# A test may be `async def`. pytest runs it here with its plugin pytest-asyncio. No mark is needed.
+# A test may be `async def`. pytest runs it here with its plugin pytest-asyncio. No `@pytest.mark.asyncio` is needed.
+#
+# ## How long it may take
+#
+# pytest is started anew for each app. One such run may take **90 seconds**, from the start of pytest to its end, with all tests in your file.
+#
+# - If a run is not over by then, it is stopped. Your test then counts as one that never ends, and gets **no points at all**,
+#   whatever it did with the other apps.
+# - So everything that your test waits for needs a limit of its own, of some ten seconds. `supplier.arrived` has one. A client of httpx has
+#   `timeout=10`: it gives up when nothing has come for ten seconds.
+# - When such a limit runs out, an error is raised, and the test *fails*. For an app that is not honest that is just right.
+# - Do not make the limits much shorter. An honest app may take some seconds for an answer, and more on a busy machine.
+#   If the test fails for it, that costs all points.
+#
+# A test with such limits is done with an honest app in some seconds, and with the others in ten to twenty. That is far from 90.
 #
 # <details><summary>Hint 1: a question</summary>
 #
@@ -85,7 +99,7 @@ print(open("blocking_requests.py").read())
 # <details><summary>Hint 2: a pointer</summary>
 #
 # Hold first. Then start four requests, and do not await them yet: `asyncio.create_task`. Await what must happen *while* they wait.
-# Give the client a timeout of some ten seconds: a blocked app does not answer by itself, and a test that never ends is no test.
+# Give the client a timeout of some ten seconds: a blocked app does not answer by itself.
 #
 # </details>
 #
@@ -111,7 +125,9 @@ print(open("blocking_requests.py").read())
 # %%keep test_quotes.py
 
 # %% [markdown]
-# The next cell runs your test once against each of the four apps that you can read.
+# The next cell runs your test once against each of the four apps that you can read, all at the same time, and says for each how long it took.
+# It takes as long as the slowest run: with limits of ten seconds about a quarter of a minute. A run that is stopped after 90 seconds
+# is reported as *does not end*.
 
 # %% honest="quotes"
 """Honest apps: the test passes for every one of them, each time."""

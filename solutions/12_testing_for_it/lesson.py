@@ -20,7 +20,7 @@
 #
 # - the test that everybody writes first, run against endpoints of which we know the truth;
 # - a test client that hides blocking;
-# - a test without a stopwatch, built step by step: a real server, a supplier that waits for the test, a meeting, a canary;
+# - a test without a stopwatch, built step by step: a real server, a supplier that waits for the test, requests that meet there, a canary;
 # - the same test on a busy machine;
 # - what it cannot see;
 # - when not to bother.
@@ -95,8 +95,8 @@ def test_ten_requests(path):
 
 
 # %% [markdown]
-# `parametrize` runs the test once for each path. The next cell starts pytest as a program of its own, as you would in a terminal,
-# and takes out of what it prints which runs have passed.
+# `parametrize` runs the test once for each path. The next cell defines a function that starts pytest as a program of its own, as you would
+# in a terminal. With `-rA` pytest prints a line for each run, which begins with `PASSED` or `FAILED`. The last line of the function collects these.
 
 # %%
 import os
@@ -122,6 +122,9 @@ TRUTH = {"/awaits?wait=0.2": "honest", "/awaits?wait=2.2": "honest, and slow", "
          "/blocks?wait=0.25": "blocks", "/blocks?wait=0.1": "blocks", "/partly?wait=0.5": "blocks partly",
          "/broken": "broken"}
 
+# %% [markdown]
+# The next cell runs the test on all seven, one after the other. It takes ten seconds or more.
+
 # %%
 clock = pytest("test_by_the_clock.py", APP_URL=lab.current().url, PATHS=" ".join(TRUTH))
 right = [path for path in TRUTH if (clock[path] == "passed") == TRUTH[path].startswith("honest")]
@@ -134,19 +137,20 @@ guess.beside(len(right))
 #
 # - **A short block is quick.** Ten times 0.1 seconds are less than two. The test sees a sum, and a sum of small things is small.
 # - **Honest and slow is slow.** Nobody is held up by an endpoint that awaits for 2.2 seconds. The test fails all the same.
-# - **A pool is a queue.** On a machine with few cores `to_thread` has six threads or so. Ten waits of one second are two rounds then.
+# - **A pool is a queue.** `to_thread` has four threads more than the machine has cores: six on two cores. Ten waits of one second are two rounds then.
 #   Did the test fail on your machine? It depends on its cores.
 # - **Nobody looked at the answers.** An error is very quick. `/broken` passes.
 #
 # And on a busy machine all of it moves. What passes here fails there. A test that fails without a reason is switched off before long.
 #
-# So why not look at the clock more cleverly: at the ratio to one request, at a smaller limit? Then other honest endpoints fail,
-# and other blockers pass. The clock tells how long something took. It does not tell who waited for whom.
+# So why not look at the clock more cleverly: at how many times as long as one request all ten take, or with a smaller limit?
+# Then other honest endpoints fail, and other blockers pass. The clock tells how long something took. It does not tell who waited for whom.
 #
 # ## A client that hides it
 #
 # FastAPI's documentation tests with `TestClient`. It calls the app without a server, in the process of the test.
 # Used outside of a `with`, it runs a new event loop for every call. Ten calls from ten threads have ten loops, and none is in the way of another.
+# The next file makes such ten calls, first outside of a `with` and then inside, and prints the seconds.
 
 # %%
 # %%keep hiding.py
@@ -180,8 +184,10 @@ print(f"Ten blocking calls took {outside:.2f} s outside of a with, and {inside:.
 # It keeps everybody waiting until we say so.
 #
 # - If **four questions** stand before the supplier at one moment, four requests are under way side by side. That is no estimate. We see them.
-# - While they stand there, we send a **canary**. If it is answered, the loop is free. Nothing else can have answered it.
+# - While they stand there, we send a **canary**: a request that asks for nothing. If it is answered, the loop is free. Nothing else can have answered it.
 # - Then we let them go, and look whether everyone gets **their own answer**.
+#
+# Requests that meet like this at the supplier's have a **rendezvous**. You know it from the checks of the exercises.
 #
 # A slow machine makes all that later. It does not make it different. Only a limit remains: how long do we wait for the four before we say
 # that they will never come? That may be long, because only a bad app makes us wait that long.
@@ -189,6 +195,10 @@ print(f"Ten blocking calls took {outside:.2f} s outside of a with, and {inside:.
 # ## Step 1: a supplier that waits
 #
 # A small HTTP server on the test's own loop. The app runs in another process, so it cannot be in its way.
+#
+# - `start_server` calls `reply` for every connection, with a `reader` for what comes in and a `writer` for what goes out. Port 0 means: any that is free.
+# - `request.split()[1]` is the path, for a request begins with `GET /items/tea HTTP/1.1`.
+# - The **gate** is an `asyncio.Event`: who awaits it waits until somebody sets it.
 
 # %%
 # %%keep supplier.py
@@ -219,16 +229,14 @@ class Supplier:
 
 
 # %% [markdown]
-# `request.split()[1]` is the path: a request begins with `GET /items/tea HTTP/1.1`. The gate is an `asyncio.Event`:
-# who awaits it waits until somebody sets it.
-#
 # ## Step 2: a server in a process of its own
 #
-# The app finds the supplier's address in the environment, as it does in production.
+# The app is served by **uvicorn**, the server with which most FastAPI apps are run. It finds the supplier's address in the environment,
+# as it does in production.
 #
-# The test opens the door itself, a socket on a free port, and hands it to uvicorn by its number. So nobody has to wait until the server is
-# there: who comes early stands in front of the door. (On Windows a socket is not handed over like that. There, choose a port, and try until
-# somebody answers.)
+# The test opens the door itself, a socket on a free port. Every open file and socket of a process has a number, and by that number (`--fd`)
+# uvicorn is told of it. So nobody has to wait until the server is there: who comes early stands in front of the door.
+# (On Windows a socket is not handed over like that. There, choose a port, and try until somebody answers.)
 
 # %%
 # %%keep serving.py
@@ -255,7 +263,8 @@ def served(app, **environment):
 # %% [markdown]
 # ## An app with many faces
 #
-# To test a test, one needs apps of which the truth is known. The next three cells are eight apps. The variable `WAY` says which one it is.
+# To test a test, one needs apps of which the truth is known. The next three cells are eight apps, whose ways to ask the supplier differ.
+# Read the names; what each does stands below the cells. The variable `WAY` says which one an app is.
 
 # %%
 # %%keep ways.py
@@ -324,10 +333,10 @@ async def health():
 
 
 # %% [markdown]
-# - `threads`, `slow` and `in_def` are honest.
+# - `threads`, `slow` and `in_def` are honest. `slow` waits for more than two seconds of its own before it asks.
 # - `blocking` waits for the supplier on the loop.
 # - `in_turns` leaves the loop free, and serves one request at a time.
-# - `impatient` lets three requests wait. From the fourth on, the loop stands and waits for a thread.
+# - `impatient` asks in threads, and awaits them for three requests. From the fourth on it calls `.result()`, and the loop stands still.
 # - `mixed_up` gives everyone the name of the one who came last.
 # - `short_block` holds the loop for 0.05 seconds for each request. We come back to it.
 #
@@ -366,6 +375,8 @@ def test_four_meet(way):
 # %% [markdown]
 # The tasks are started and not awaited: they are to be under way while the test looks at something else. `asyncio.timeout` raises `TimeoutError`
 # after eight seconds. Then the test fails.
+#
+# The next cell tries it on seven apps. It takes half a minute or more: the test waits out its eight seconds for an app that holds requests up.
 
 # %%
 HONEST = ["threads", "slow", "in_def"]
@@ -385,6 +396,7 @@ meeting = verdicts("test_they_meet.py", HONEST + OTHERS)
 # ## Steps 4 and 5: a canary, and the answers
 #
 # While all four wait, the canary must be answered. Its time is limited, too. Then the gate is opened, and everyone must get what they asked for.
+# `/health` is the canary here: it waits for nothing.
 
 # %%
 # %%keep test_side_by_side.py
@@ -414,6 +426,9 @@ async def side_by_side(app, **environment):
                 assert (await answer).json() == {"item": token, "price": len(token)}
 
 
+# %% [markdown]
+# The same seven apps. Again this takes half a minute or more.
+
 # %%
 final = verdicts("test_side_by_side.py", HONEST + OTHERS)
 
@@ -426,7 +441,7 @@ final = verdicts("test_side_by_side.py", HONEST + OTHERS)
 # ## On a busy machine
 #
 # Now there are processes beside the tests that do nothing but compute: as many as this machine has cores, and two more.
-# Both tests look at honest apps.
+# Both tests look at honest apps. The next cell takes about a minute, or two where the machine is busy already, and everything else is slow meanwhile.
 
 # %%
 hogs = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(os.cpu_count() + 2)]
@@ -445,7 +460,7 @@ print("The test by the clock:", timed)
 #
 # ## The trap: what this test does not see
 #
-# There is one way left.
+# There is one way left, `short_block`. The next cell takes some seconds.
 
 # %%
 short = verdicts("test_side_by_side.py", ["short_block"])
@@ -456,7 +471,7 @@ short = verdicts("test_side_by_side.py", ["short_block"])
 #
 # For such blocks somebody has to look at the clock of the loop itself, and to take off what the machine is to blame for. That is what the lane
 # does, and the checks of this course. You know other tools for them from lesson 11: ruff and blockbuster need no clock at all.
-# So in CI: ruff for the names, this test for the promise.
+# So in CI, on the machine that tests every change: ruff for the names, this test for the promise.
 #
 # ## When not to bother
 #
@@ -491,7 +506,8 @@ short = verdicts("test_side_by_side.py", ["short_block"])
 # <details><summary>Answer</summary>
 #
 # Let the test take a lock that the app's query needs, on the row or the table, and look in `pg_stat_activity` until four are waiting for it. Then release it.
-# Each service has its own way to let somebody wait: a blocking read in Redis, a named pipe for files.
+# Each service has its own way to let somebody wait: in Redis a `BLPOP` from an empty list, for files a *named pipe*, a file whose reader waits
+# until somebody writes.
 #
 # </details>
 #
