@@ -14,11 +14,13 @@
 # %% [markdown]
 # # Exercise 13: The incident
 #
-# It is your turn on call. The corner shop has grown in a hurry, half of it was never reviewed, and now the pager rings.
-# In one file there are twelve routes, and something is wrong with each of them. Find it, and repair it.
+# It is your turn on call: when the **pager** rings, it is you who gets up and repairs the shop. The corner shop has grown in a hurry,
+# half of it was read by nobody but its author, and now the pager rings. In one file there are twelve routes (paths with an endpoint each),
+# and something is wrong with each of them. Find it, and repair it.
 # This takes about 60 minutes. You need all lessons before this one, and the method of the lesson *The incident*.
 #
-# Repair in the order of harm, and stop when you like: **each route is worth one point by itself**. There are three more for the
+# Repair in the order of harm, that is *how long* times *how often* a line holds the loop, and stop when you like:
+# **each route is worth one point by itself**. There are three more for the
 # **canary**: while guests come to all routes together, nothing may block the loop.
 #
 # | points | for |
@@ -51,11 +53,23 @@ exercise = checks.here()
 # %% [markdown]
 # ## The load
 #
-# It is a slow day: every service takes a tenth of a second for each question. For some seconds guests come to all routes in turn.
-# The picture shows what they feel; run this cell after each repair.
+# It is a slow day: every service takes a tenth of a second for each question. For five seconds guests come to all routes in turn.
+# The picture shows what they feel; run this cell after each repair. It takes five to fifteen seconds: the longer, the more is blocked.
 #
-# The list under it says who blocked the loop, the greatest harm first. A route that only queues its own guests is not in it:
-# look at its lane.
+# ### How to read the picture
+#
+# - Time runs from left to right. Each lane is a route; at the top is the canary, at the bottom the event loop.
+# - A column is half a second. Its height says how long those waited who came then. A lane reaches from 1 ms to 10 s, and each grey line is
+#   **ten times** the one below: 1 ms, 10 ms, 100 ms, 1 s, 10 s.
+# - Full colour up to p50: half of the guests waited no longer. Pale up to p95: 95 of 100. Palest up to p99: 99 of 100.
+#   The numbers at the right say the same for the whole load.
+# - The dotted line in the canary's lane, at 100 ms, is the pager's. Where the canary's p99 lies above it, the pager rings: hatched, with `!`.
+# - The lane of the loop is hatched where it was blocked.
+#
+# The list under the picture says which lines blocked the loop, the greatest harm first: for how many seconds in all, and in how many
+# **turns**. (A turn is all that the loop does between two looks at what is due.)
+#
+# A route that holds up nobody but its own guests leaves the loop free, so it is not in the list. You find it by its lane.
 
 # %%
 day = await exercise.load()

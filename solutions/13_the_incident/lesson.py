@@ -19,9 +19,9 @@
 #
 # You will see
 #
-# - a shop in which every request is quick by itself, and a pager that rings;
+# - a shop in which every request is quick by itself, and a **pager** that rings: the thing that wakes up whoever has to repair the shop;
 # - a **load**: guests who come to all routes over some seconds, and what they feel, drawn live;
-# - what the three numbers of a pager mean: p50, p95, p99;
+# - what three numbers mean by which one judges waits: p50, p95, p99;
 # - why the shop's own measurements do not show it;
 # - the method: measure first, repair what does most harm, measure again;
 # - a trap: to repair first what is easy to see;
@@ -39,7 +39,7 @@ from autograder import lab
 # ## The shop
 #
 # A florist's app asks an HTTP service for prices, and a database for the report of the day. The next cell starts both,
-# for this notebook only.
+# for this notebook only. That takes a few seconds.
 
 # %%
 import os
@@ -50,8 +50,8 @@ for name in ("upstream", "postgres"):
     os.environ.update(services.get(name).environment)
 
 # %% [markdown]
-# The app has five routes. Two of them block the loop in ways that you know, one in a way that nobody thinks about,
-# and two are as they should be. `/cards` waits for nothing at all, and says how long its own work took, its **span**.
+# The app has five **routes**, that is paths with an endpoint each. Three of them block the loop, and two are as they should be.
+# `/cards` waits for nothing at all. Its answer says how long its own work took, from its first line to its last: its **span**.
 # Do not search yet.
 
 # %%
@@ -129,6 +129,7 @@ for path in ("/prices/rose", "/flowers/rose", "/report", "/thanks", "/cards/1"):
 #
 # `lab.load` sends guests to several routes, one after the other in the order of the list, so many in a second.
 # Nobody waits for the guest before: whoever is due comes. Prices are asked for often, the report seldom.
+# Guests come for five seconds, and until the last of them is answered it takes some seconds more.
 
 # %%
 guests = ["/prices/{i}", "/cards/{i}", "/prices/{i}", "/flowers/{i}", "/prices/{i}", "/report",
@@ -136,15 +137,30 @@ guests = ["/prices/{i}", "/cards/{i}", "/prices/{i}", "/flowers/{i}", "/prices/{
 incident = await lab.load(guests, seconds=5, rate=20)
 
 # %% [markdown]
-# That is a bad morning. Each column is half a second. Each grey line is ten times the one below it, and the dotted one is where the pager rings. Look at the lane of `/cards`: it waits for nothing, and its guests wait all the same.
+# ### How to read this picture
+#
+# - Time runs from left to right. Each **lane** is a route; at the top is the canary, at the bottom the event loop.
+# - A **column** is half a second, also called a *window*. Its height says how long those waited who came in that half second.
+#   Where there is none, nobody came.
+# - The floor of a lane is 1 millisecond, and each grey line is **ten times** the one below it: 10 ms, 100 ms, 1 s, and 10 s at the top.
+#   Such a scale is called *logarithmic*. A column that is one grey line higher is not a little more, but ten times as long.
+# - The full colour reaches up to **p50**: half of the guests waited no longer. The pale part above it reaches up to **p95**: 95 of 100
+#   waited no longer. The palest reaches up to **p99**: 99 of 100. Where few came, or all waited alike, there is nothing pale.
+# - The three numbers at the right say the same for the whole load.
+# - The dotted line in the lane of the canary is the **pager's**, at 100 ms. Where the canary's p99 lies above it, the pager rings:
+#   the column is hatched and has an `!`.
+# - The lane of the loop is the one that you know from races: hatched where it was blocked. The words name the line that held it longest at a time.
+#
+# That is a bad morning. Look at the lane of `/cards`: it waits for nothing, and its guests wait all the same.
 #
 # The **canary** asks for a path that does not exist, again and again. It needs nothing but the loop.
-# So its lane is the health of the whole shop in one line. Where it is too slow, the pager rings: `!`.
+# So its lane is the health of the whole shop in one line.
 #
 # ## p50, p95, p99
 #
-# A pager does not look at averages. It sorts all the waits of a while, the shortest first, and takes the one in the middle: the 50th
-# **percentile**, p50. Half of the guests waited less. Of 100 guests 95 waited less than p95, and 99 less than p99.
+# A pager does not look at averages. One sorts all the waits of a while, the shortest first, and takes the one in the middle: the 50th
+# **percentile**, p50. Half of the guests waited no longer. Of 100 guests 95 waited no longer than p95, and 99 no longer than p99.
+# Here are those of the canary.
 
 # %%
 waits = sorted(seconds for _, seconds in incident.latencies())
@@ -153,7 +169,7 @@ for percent in (50, 95, 99):
 print(f"The average: {sum(waits) / len(waits) * 1000:.0f} ms. Who waits as long as the average?")
 
 # %% [markdown]
-# p99 sounds like a rare misfortune. But a page of the shop makes a dozen requests. Whoever opens ten pages has met p99.
+# p99 sounds like a rare misfortune. But a page of the shop makes a dozen requests. Whoever opens ten pages has probably met it.
 #
 # Percentiles have a trap of their own: they cannot be averaged. The p99 of a day is not the mean of the p99s of its hours.
 #
@@ -180,16 +196,16 @@ for name, waits in (("of the canaries that were sent", sent), ("of all who would
 guess = lab.predict("the route that does most harm", None)
 
 # %% [markdown]
-# The lab watched the loop from inside while the load ran: how long each turn took, and which line was running.
-# Summed up over the whole load, the greatest harm first:
+# The lab watched the loop from inside while the load ran. A **turn** of the loop is all that it does between two looks at what is due.
+# The lab noted how long each turn took, and which line was running. Summed up over the whole load, the greatest harm first:
 
 # %%
 print(*incident.blockers, sep="\n")
 guess.beside(incident.blockers[0].function.replace("price_of", "prices"))
 
 # %% [markdown]
-# Harm is *how long* times *how often*. The report holds the loop longest each time, but it comes seldom.
-# The prices are quick, and everybody wants them.
+# **Harm** is *how long* times *how often*. The report holds the loop longest each time, but it comes seldom.
+# The prices are quick, and everybody wants them. (A line with `await` at the end of the list is ordinary work before the wait begins.)
 #
 # ## Who waited for whom
 #
@@ -205,18 +221,18 @@ print(f"The longest span of {len(cards)} cards: {max(spans) * 1000:8.2f} ms.")
 print(f"The longest wait of a guest for one: {longest.seconds * 1000:6.0f} ms.")
 
 # %% [markdown]
-# 1. A guest asked for a card. The request lay in the socket.
+# 1. A guest asked for a card. The request lay in the socket, where the operating system keeps what has arrived.
 # 2. The loop stood in `requests.get`, for another guest. Nobody looked at the socket.
 # 3. The loop came back. There were other guests before, and some of them asked for prices.
 # 4. At last `card` was called. *Now* its span began. It ended a moment later.
 #
-# The wait was over before the shop began to measure. So the shop's own metrics are excellent during the incident.
-# Measure from outside, as a guest does, or measure the loop: a **canary**, or a gauge of the loop's lag.
+# The wait was over before the shop began to measure. So what the shop measures of itself is excellent during the incident.
+# Measure from outside, as a guest does, with a **canary**. Or measure the loop itself: its lag, how late it comes to what is due.
 #
 # ## The trap: what is easy to see
 #
-# In a review everybody sees the `time.sleep`. So let us do as many do, and repair that first.
-# The next function changes one line of the file and serves it again.
+# Whoever reads the code sees the `time.sleep` at once. So let us do as many do, and repair that first.
+# `repair` changes one line of the file and serves it again. Then comes the same load, for about ten seconds.
 
 # %%
 from pathlib import Path
@@ -237,7 +253,7 @@ print(easy.sentence)
 #
 # ## The repair, in order of harm
 #
-# First the prices. A thread for the blocking call, as in lesson 02:
+# First the prices. A thread for the blocking call, as in lesson 02. (About ten seconds again.)
 
 # %%
 repair('return {"price": price_of(flower)}', 'return {"price": await asyncio.to_thread(price_of, flower)}')
@@ -246,9 +262,10 @@ print(*first.blockers, sep="\n")
 
 # %% [markdown]
 # The loop is blocked for much less time in all, and most guests are served at once. Does the pager know? Perhaps not: the slowest waits
-# are now those for the report, and p95, p99 and the pager look at the slowest. What is left has a new order: measure again before you
+# are now those behind a report, and p95, p99 and the pager look at the slowest. What is left has a new order: measure again before you
 # repair the next one.
-# The report is the worst now. It is blocking from its first line to its last, so it becomes a `def` endpoint:
+#
+# The report is the worst now. It is blocking from its first line to its last, so it becomes a `def` endpoint. (About ten seconds again.)
 
 # %%
 repair("async def report():", "def report():")
@@ -273,7 +290,7 @@ for name, load in (("the incident", incident), ("the easy one", easy), ("the pri
 #
 # ## When to stop
 #
-# No shop is free of blocking. A small query, a template, a large answer: each holds the loop for a few milliseconds.
+# No shop is free of blocking. A small file, a page of HTML, a large answer: each holds the loop for a few milliseconds.
 # What counts is the sum, and the longest at a time. A line that blocks for 5 ms once a minute is at the end of the list. Leave it there.
 #
 # Set the pager by what your guests feel, not by what is possible. And let it look at the canary, not at each route: a route may take
@@ -302,7 +319,7 @@ for name, load in (("the incident", incident), ("the easy one", easy), ("the pri
 # ## Summary
 #
 # - Every request may be quick by itself, and the shop slow: harm is how long times how often.
-# - A load shows what guests feel over time. p50 is the usual guest, p99 the one who calls you.
+# - A load shows what guests feel over time. p50 is the usual guest, p99 the unlucky one who calls you.
 # - The canary needs nothing but the loop, so it speaks for all routes.
 # - The victim's own span is short. Measure from outside.
 # - Sum up who blocked the loop, repair the first of the list, measure again.
