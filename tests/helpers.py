@@ -38,13 +38,14 @@ def until(condition, limit=60.0):
 
 
 def run_notebook(notebook, folder, limit=300):
-    """Run a notebook from top to bottom in a fresh kernel in ``folder``; returns (notebook, display updates)."""
+    """Run a notebook from top to bottom in a fresh kernel in ``folder``; returns (notebook, every picture as it came)."""
     updates = []
 
     class Client(NotebookClient):
         def process_message(self, message, cell, index):
             if message["msg_type"] in ("display_data", "update_display_data"):
-                updates.append((index, message["content"]["data"]))
+                if "<img" in message["content"]["data"].get("text/html", ""):  # and no progress line
+                    updates.append((index, message["content"]["data"]))
             return super().process_message(message, cell, index)
 
     Client(notebook, timeout=limit, kernel_name="python3", resources={"metadata": {"path": str(folder)}}).execute()

@@ -9,7 +9,7 @@ from autograder.judge.judge import CONFIRM, TRIALS, Judge
 from autograder.judge.verdict import Trial, Unclear, Verdict
 
 BLOCKED = Trial(Verdict("fail", "blocked", "it was", 3))
-NAMELESS = Trial(Verdict("fail", "blocked", "by somebody"))
+NAMELESS = Trial(Verdict("fail", "blocked", "by somebody", nameless=True))
 PROVED = Trial(proved=True)
 NOTHING = Trial()
 

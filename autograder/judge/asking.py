@@ -71,7 +71,7 @@ def blocked(race, looks, rest, computes=False):
     if named and not named.in_app and (seconds := _taken_by_a_thread(race, looks, named)):
         return _held(race, seconds)
     line = named.line if named and named.in_app else None
-    return Verdict("fail", "blocked", diagnosis.blocked(stalls, len(race.requests), named), line)
+    return Verdict("fail", "blocked", diagnosis.blocked(stalls, len(race.requests), named), line, nameless=line is None)
 
 
 def _taken_by_a_thread(race, looks, block):
@@ -97,7 +97,7 @@ def _held(race, seconds):
     """The failing `Verdict` for threads that compute, and keep the GIL while they do."""
     place = max(race.busy, key=race.busy.get, default=None)
     line = place[0] if place and place[3] == race.file else None
-    return Verdict("fail", "gil", diagnosis.gil(seconds, place, line), line)
+    return Verdict("fail", "gil", diagnosis.gil(seconds, place, line), line, nameless=place is None)
 
 
 def answered_late(call, seconds):

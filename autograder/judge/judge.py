@@ -168,7 +168,7 @@ async def _concurrency(method, confirm, show=False):
         if trial.fault:
             faults.append(trial.fault)
             # where a busy machine saw that the loop stood still, but not who held it, it is worth another look
-            told = next((fault for fault in reversed(faults) if fault.line or fault.kind != "blocked"), None)
+            told = next((fault for fault in reversed(faults) if not fault.nameless), None)
             if len(faults) >= confirm and (told or len(faults) >= confirm + NAMELESS):
                 told = told or trial.fault
                 return Verdict("fail", told.kind, told.diagnosis, told.line, number)

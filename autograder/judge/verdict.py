@@ -8,7 +8,8 @@ class Verdict:
     """The outcome for one item: ``outcome`` is "pass", "fail" or "error", ``kind`` one of `exercise.KINDS`.
 
     ``line`` is the learner's line that the diagnosis speaks of, where there is one; ``trials`` how many races it took.
-    ``share`` is the part of the points that is earned, where there is one between none and all.
+    ``share`` is the part of the points that is earned, where there is one between none and all.  ``nameless``: the loop
+    stood still, and it was not seen who held it.
     """
 
     outcome: str
@@ -17,6 +18,7 @@ class Verdict:
     line: int | None = None
     trials: int = 0
     share: float | None = None
+    nameless: bool = False
 
     @property
     def passed(self):

@@ -72,4 +72,4 @@ class Line:
             elif not _pictures:
                 handle = display(data, raw=True, display_id=True)
         if handle is not None:
-            handle.update({"text/plain": ""}, raw=True)
+            handle.update({"text/html": "", "text/plain": ""}, raw=True)
