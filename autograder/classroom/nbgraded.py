@@ -8,6 +8,7 @@ import asyncio
 import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 
 from nbformat.v4 import new_output
@@ -93,6 +94,7 @@ def lesson_of(grade_ids):
     return max(wholes, key=lambda name: len(items_of(name)), default=None)
 
 
+@cache
 def items_of(lesson):
     """The ids of the graded items of a lesson."""
     tasks = load(paths.SOLUTIONS / lesson).tasks
