@@ -62,6 +62,12 @@ def printed(cell):
     return "".join(o.text for o in cell.outputs if o.output_type == "stream" and o.name == "stdout")
 
 
+def pictures(cell):
+    """What a cell shows for good: a progress line, which a busy machine makes, leaves an empty one behind."""
+    shown = [output.data for output in cell.outputs if "data" in output]
+    return [data for data in shown if "<img" in data.get("text/html", "")]
+
+
 def assert_quiet(notebook):
     """Nothing on stderr, no error, no stray result: nbgrader would make points of any of them."""
     for cell in notebook.cells:

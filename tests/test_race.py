@@ -5,7 +5,7 @@ import textwrap
 import warnings
 
 import pytest
-from helpers import assert_quiet, notebook_of, picture, printed, run_notebook
+from helpers import assert_quiet, notebook_of, picture, pictures, printed, run_notebook
 
 from autograder import lab
 from autograder.lab import timeline
@@ -238,10 +238,10 @@ def test_in_a_notebook_the_picture_changes_while_requests_are_under_way(tmp_path
     assert len({data["text/html"] for data in frames}) >= 2
     assert "so far" in frames[0]["text/plain"]
     assert frames[-1]["text/plain"].startswith("shop.py, /blocked: 4 requests took")
-    kept = notebook.cells[2].outputs
-    assert len(kept) == 1 and kept[0]["data"]["text/plain"] == frames[-1]["text/plain"]
+    kept = pictures(notebook.cells[2])
+    assert len(kept) == 1 and kept[0]["text/plain"] == frames[-1]["text/plain"]
     assert "stayed free" in printed(notebook.cells[3])
-    assert len(notebook.cells[4].outputs) == 1
+    assert len(pictures(notebook.cells[4])) == 1
     assert "line 3" in printed(notebook.cells[5]) and "SyntaxError" in printed(notebook.cells[5])
     assert "file's name behind %%app" in printed(notebook.cells[6])
     assert "hide the library" in printed(notebook.cells[7])
