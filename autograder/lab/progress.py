@@ -66,7 +66,7 @@ class Line:
         began, handle = time.perf_counter(), None
         while not over.wait(AFTER):
             text = f"{time.perf_counter() - began:.0f} s" + (f": {_doing[-1]}" if _doing else "")
-            data = {"text/html": f"<small>{html.escape(text)}</small>", "text/plain": text}
+            data = {"text/html": f'<small style="padding-left:8px">{html.escape(text)}</small>', "text/plain": text}
             if handle is not None:
                 handle.update(data, raw=True)
             elif not _pictures:
