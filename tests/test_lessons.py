@@ -1,16 +1,21 @@
 """Every notebook runs from top to bottom without a browser, says nothing on stderr, and keeps its word."""
 
+import os
 import re
+import threading
+from contextlib import contextmanager
 
 import nbformat
 import pytest
 from helpers import assert_quiet, run_notebook
 
 from autograder import paths
+from autograder.jail.warm import descendants, share
 
 NOTEBOOKS = sorted(paths.NOTEBOOKS.glob("*/*.ipynb"))
 CLAIMS = {file.stem: file.read_text() for file in (paths.ROOT / "tests" / "claims_of").glob("*.py")}
 LESSONS = [file for file in NOTEBOOKS if file.name.startswith("lesson_")]
+MEMORY = 1 << 30  # bytes: Binder's 1.5 GiB, less what JupyterLab itself takes
 SCREEN = 26  # lines of a code cell that a laptop shows at once
 SHOP = 250  # lines of the shops of lesson 13: that one must scroll to find what blocks is the point
 
@@ -23,8 +28,29 @@ def source(file):
 def test_lesson_runs_and_keeps_its_word(file, tmp_path):
     notebook = source(file)
     notebook.cells.append(nbformat.v4.new_code_cell(CLAIMS[file.parent.name]))
-    notebook, _ = run_notebook(notebook, tmp_path)
+    with most_memory() as peak:
+        notebook, _ = run_notebook(notebook, tmp_path)
     assert_quiet(notebook)
+    print(f"{file.stem}: at most {peak[0] >> 20} MiB at a time")
+    assert peak[0] < MEMORY
+
+
+@contextmanager
+def most_memory():
+    """The most bytes that all processes which are started meanwhile have together, in a list of one."""
+    before, peak, over = set(descendants(os.getpid())), [0], threading.Event()
+
+    def watch():
+        while not over.wait(0.5):
+            peak[0] = max(peak[0], sum(share(pid) for pid in descendants(os.getpid()) if pid not in before))
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        yield peak
+    finally:
+        over.set()
+        thread.join()
 
 
 def test_a_claim_that_is_false_is_seen(tmp_path):
