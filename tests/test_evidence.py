@@ -163,3 +163,15 @@ def test_what_the_loop_computes_itself_is_not_excused_by_another_thread_in_the_q
 
     assert seen(0.05)[0].seconds == pytest.approx(0.05)
     assert not seen(0.01)
+
+
+def test_a_child_that_gets_no_cpu_is_not_the_apps_doing(monkeypatch):
+    monkeypatch.setattr(evidence, "SPAWN", {"58"})  # as on x86-64, wherever the test runs
+    spawn = "58 0x0"
+    held_up = looks((0.0, 1, "running"), (0.1, 2, spawn), (0.3, 2, spawn), (0.5, 2, spawn), (0.51, 3, POLL))
+    other = [Sample(*[getattr(look, name) for name in ("time", "cpu", "waited", "slices")], call, {}, {}, 0.0)
+             for look, call in zip(held_up, ("running", FUTEX, FUTEX, FUTEX, POLL), strict=True)]  # fmt: skip
+    block = Blocked(0.1, 0.5, 0.0, "app.py", 9, "create_subprocess_exec(...)", "quote")
+    race = race_of((0.0, 0.6), canaries=[(0.1, 0.51)], blocked=[block])
+    assert evidence.stalls(race, held_up, POLL) == []
+    assert {stall.seen for stall in evidence.stalls(race, other, POLL)} == {"turn", "asleep", "canary"}

@@ -11,6 +11,7 @@ Each function rests on facts that a busy machine can delay but not turn round:
   when that is taken away was not the neighbours' doing.
 """
 
+import platform
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from dataclasses import dataclass
@@ -24,6 +25,9 @@ TICKS = 5  # canaries that a loop has answered before it counts as alive
 EACH = 0.003  # s of honest work that each request beyond the usual few may add to one turn of the loop
 HELD = 0.020  # CPU s that other threads may spend while the loop waits for them to let go of the GIL
 HELD_SHARE = 0.05  # of all their CPU time: beside threads that let go of the GIL it was never seen at a hundredth
+# Numbers of the system calls that start a process.  With vfork, which Python uses, the caller sleeps until the child has
+# had a CPU and has become its program: asyncio's own way to start one does so, and no honest app can help it.
+SPAWN = {"x86_64": {"56", "57", "58", "435"}, "aarch64": {"220", "435"}}.get(platform.machine(), set())
 LATE = 2.0  # s, attributed, between the moment at which an answer was due and the answer
 LATE_TICKS = 20  # canaries answered in between
 GAP = 0.8  # share of a request's own wait that lies, attributed, between two answers that were served in turn
@@ -80,7 +84,20 @@ def queued(looks, start, end, watching=True):
     first, last = _around(looks, start, end)
     if first is None:
         return 0.0
-    return (last.waited - first.waited) + (last.racer - first.racer) + _others(first, last, watching)
+    queue = (last.waited - first.waited) + (last.racer - first.racer) + _others(first, last, watching)
+    return queue + _spawning(looks, start, end)
+
+
+def _spawning(looks, start, end):
+    """Seconds between two moments that the loop thread slept until a child that it had started got a CPU."""
+    before = max(bisect_right(looks, start, key=lambda look: look.time) - 1, 0)
+    after = bisect_left(looks, end, key=lambda look: look.time)
+    near = looks[before : after + 1]
+    return sum(b.time - a.time for a, b in zip(near, near[1:], strict=False) if _spawns(a) and a.slices == b.slices)
+
+
+def _spawns(look):
+    return look.call.split(" ")[0] in SPAWN
 
 
 def _around(looks, start, end):
@@ -193,7 +210,7 @@ def asleep_outside(looks, resting):
     index = 0
     while index < len(looks):
         last = index
-        if looks[index].call not in ("running", resting):
+        if looks[index].call not in ("running", resting) and not _spawns(looks[index]):
             while (
                 last + 1 < len(looks)
                 and looks[last + 1].slices == looks[index].slices
@@ -259,7 +276,7 @@ def stalls(race, looks, resting):
     crowd = EACH * max(len(race.requests) - RACED, 0)
     for block in race.blocked:
         first, last = _around(looks, block.start, block.end)
-        seconds = block.seconds - (_others(first, last) if first else 0.0)
+        seconds = block.seconds - (_others(first, last) if first else 0.0) - _spawning(looks, block.start, block.end)
         # what the loop's thread has itself computed in one turn needs no excuse
         seconds = max(seconds, _computed(looks, block.start, block.end))
         if seconds >= STALL + crowd:
