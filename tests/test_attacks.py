@@ -139,13 +139,13 @@ def check(results):
 
 
 def test_in_the_jail_no_attack_gains_anything(tmp_path, monkeypatch):
-    before = family_of_others()
+    before = orphans()
     results, loot = graded(tmp_path, HARMLESS | IN_THE_JAIL, "required", monkeypatch, "namespaces")
     check(results)
     assert {result["isolation"] for result in results.values()} == {"namespaces"}, "no attack had a worker killed"
     assert not list(loot.iterdir()), "nothing outside its place was written"
     assert "SAW" not in (tmp_path / "log").read_text()
-    assert not [pid for pid in family_of_others() - before if b"warm.py" in command_of(pid)], "nothing stays behind"
+    assert not orphans() - before, "nothing stays behind"
 
 
 def test_without_a_jail_the_grade_is_right_or_left_to_a_person(tmp_path, monkeypatch):
@@ -188,8 +188,23 @@ def test_a_grader_that_is_killed_or_stopped_costs_no_other(tmp_path, monkeypatch
         found.jail.close()
 
 
-def family_of_others():
-    return {int(name) for name in os.listdir("/proc") if name.isdigit()}
+def orphans():
+    """The processes of jails whose keeper is gone.  (Other tests may have jails of their own, with a Python that keeps them.)"""
+    found = set()
+    for pid in (int(name) for name in os.listdir("/proc") if name.isdigit()):
+        top = pid
+        while b"warm.py" in command_of(top):
+            top = parent_of(top)
+        if top != pid and b"python" not in command_of(top):
+            found.add(pid)
+    return found
+
+
+def parent_of(pid):
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return 0
 
 
 def command_of(pid):
