@@ -143,7 +143,7 @@ def main(arguments: list[str]) -> int:
     if not arguments:
         variables.setdefault("COURSE_CATALOGUE_SHARE", "5")
         say("Of the catalogued answers each reference, each starter and a fifth of the others, chosen by the commit.")
-        say("For all of them: ./course test tests/test_catalogue.py")
+        say("For all of them: ./course test tests/test_catalogue.py tests/test_mutation.py")
     have_programs()
     # Three at a time: most tests wait for something most of the time. Who names tests gets them one after the other.
     command = [

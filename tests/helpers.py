@@ -44,7 +44,7 @@ def run_notebook(notebook, folder, limit=300):
     class Client(NotebookClient):
         def process_message(self, message, cell, index):
             if message["msg_type"] in ("display_data", "update_display_data"):
-                if "<img" in message["content"]["data"].get("text/html", ""):  # and no progress line
+                if is_picture(message["content"]["data"]):
                     updates.append((index, message["content"]["data"]))
             return super().process_message(message, cell, index)
 
@@ -65,7 +65,12 @@ def printed(cell):
 def pictures(cell):
     """What a cell shows for good: a progress line, which a busy machine makes, leaves an empty one behind."""
     shown = [output.data for output in cell.outputs if "data" in output]
-    return [data for data in shown if "<img" in data.get("text/html", "")]
+    return [data for data in shown if is_picture(data)]
+
+
+def is_picture(data):
+    """True for what `timeline.bundle` makes, and not for a progress line."""
+    return "<img" in data.get("text/html", "")
 
 
 def assert_quiet(notebook):

@@ -5,7 +5,7 @@ import re
 import textwrap
 
 import pytest
-from helpers import gone, until
+from helpers import gone, is_picture, until
 from jupyter_client.manager import start_new_kernel
 
 SLOW = """
@@ -75,7 +75,7 @@ def said(message):
 
 
 def pictured(message, kind="display_data"):
-    return message["msg_type"] == kind and "<img" in message["content"]["data"].get("text/html", "")
+    return message["msg_type"] == kind and is_picture(message["content"]["data"])
 
 
 @pytest.fixture
@@ -157,6 +157,11 @@ def test_a_race_has_its_picture_and_no_line(kernel):
         m for m in kernel.run("with progress.pictured():\n    __import__('time').sleep(0.5)") if "data" in m["content"]
     ]
     assert shown == []
+    drawn = "drawing = live.Drawing(race)\ndrawing.start()\nprint(progress._pictures)\nawait drawing.finish()\nprint(progress._pictures)"
+    assert kernel.text("from autograder.lab import live\nrace = await lab.race('/quick', n=1)\n" + drawn).split() == [
+        "1",
+        "0",
+    ]
 
 
 def test_a_grade_shows_no_line(tmp_path, monkeypatch):

@@ -90,9 +90,7 @@ def queued(looks, start, end, watching=True):
 
 def _spawning(looks, start, end):
     """Seconds between two moments that the loop thread slept until a child that it had started got a CPU."""
-    before = max(bisect_right(looks, start, key=lambda look: look.time) - 1, 0)
-    after = bisect_left(looks, end, key=lambda look: look.time)
-    near = looks[before : after + 1]
+    near = _near(looks, start, end)
     return sum(b.time - a.time for a, b in zip(near, near[1:], strict=False) if _spawns(a) and a.slices == b.slices)
 
 
@@ -102,11 +100,15 @@ def _spawns(look):
 
 def _around(looks, start, end):
     """The last look before an interval and the first after it; (None, None) where there are no looks."""
-    if not looks:
-        return None, None
+    near = _near(looks, start, end)
+    return (near[0], near[-1]) if near else (None, None)
+
+
+def _near(looks, start, end):
+    """The looks inside an interval, with the last before it and the first after it."""
     first = max(bisect_right(looks, start, key=lambda look: look.time) - 1, 0)
-    last = min(bisect_left(looks, end, key=lambda look: look.time), len(looks) - 1)
-    return looks[first], looks[last]
+    last = bisect_left(looks, end, key=lambda look: look.time)
+    return looks[first : max(first, last) + 1]
 
 
 def _computed(looks, start, end):
@@ -265,9 +267,7 @@ def _held_between(looks, resting, start, end, seconds):
     """True if most of a stall of so many attributed seconds is another thread's computing."""
     if resting is None or not looks:
         return False
-    first, last = _around(looks, start, end)
-    within = looks[looks.index(first) : looks.index(last) + 1]
-    return held(within, resting)[0] >= seconds / 2
+    return held(_near(looks, start, end), resting)[0] >= seconds / 2
 
 
 def stalls(race, looks, resting):
