@@ -19,6 +19,7 @@ GUESS = "#333333"
 WIDTH = 9.0  # inches
 FINAL_DPI = 144
 MARGIN, LETTER = 0.15, 0.085  # inches; the width of a letter of the labels
+LABEL = 0.26  # inches from the axis down to the words under its numbers
 LEGIBLE = 0.72  # of its width: where there is less room, a picture is scrolled instead of made smaller
 
 drawing = threading.Lock()  # matplotlib's font cache and text layout are not safe in two threads at once
@@ -103,6 +104,8 @@ def _span(race, now):
 
 def _panel(axes, race, now, span, title=None, names=True):
     """Draw one race, and return the names of its rows."""
+    from matplotlib.transforms import ScaledTranslation
+
     rows = len(race.requests)
     order = sorted(race.requests, key=_answered)
     _requests(axes, order, now, span)
@@ -113,7 +116,8 @@ def _panel(axes, race, now, span, title=None, names=True):
     axes.set_xlabel("seconds since the race began")
     # A frame must be quick: a tick is five artists, and a title or a label without a place looks at all of them.
     axes.set_yticks([])
-    axes.xaxis.set_label_coords(0.5, -0.34 / axes.figure.get_figheight())
+    below = axes.transAxes + ScaledTranslation(0, -LABEL, axes.figure.dpi_scale_trans)
+    axes.xaxis.set_label_coords(0.5, 0, transform=below)
     labels = {}
     if names or race.mixed:
         for row in range(0, rows, 1 if rows <= 12 else 5):
