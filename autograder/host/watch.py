@@ -104,7 +104,7 @@ class Turns:
             del frame
             if now - began >= TELL_EVERY and now - told >= TELL_EVERY:
                 told = now
-                self.tell(event="late", start=began, end=now, where=places(self.samples.copy()))
+                self.tell(event="late", start=began, end=now, where=places(self.samples))
 
     def place(self, frame):
         """(file, line, last line, code, function, callee) of the innermost frame in the learner's folder.
@@ -189,7 +189,9 @@ def position(frame):
 def places(samples):
     """The sampled places, most seen first, as dictionaries that JSON can carry."""
     names = ("file", "line", "last", "code", "function", "callee")
-    return [dict(zip(names, place, strict=True), count=count) for place, count in samples.most_common(5)]
+    # a copy, made in one step: another thread may be adding to it at this moment
+    most = Counter(dict(samples)).most_common(5)
+    return [dict(zip(names, place, strict=True), count=count) for place, count in most]
 
 
 def watched_loop(turns):
