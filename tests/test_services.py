@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -16,6 +17,7 @@ import redis
 from helpers import gone, until
 
 from autograder import services
+from autograder.jail.warm import descendants
 from autograder.services import ServiceError, mysql
 from autograder.services.embedded import Embedded
 
@@ -119,6 +121,27 @@ def test_a_service_that_died_is_started_anew(name):
     assert after is not before
     after.prepare(["again"])
     assert ASK[name](after, "again") == after.reply("again")
+
+
+@pytest.mark.parametrize("name", SERVERS)
+def test_a_server_that_is_killed_is_not_well_and_another_takes_its_place(name):
+    before = services.get(name)
+    assert before.well()
+    victims = descendants(before._embedded.process.pid) if hasattr(before, "_embedded") else [before._process.pid]
+    os.kill(victims[0], signal.SIGKILL)
+    until(lambda: not before.well())
+    after = services.get(name)
+    assert after is not before and after.well()
+    # nothing of the first is left
+    until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in victims))
+
+
+def test_a_postgres_that_lost_one_of_its_connections_to_a_crash_is_not_well():
+    service = services.get("postgres")
+    with psycopg.connect(service.url) as connection:
+        os.kill(connection.info.backend_pid, signal.SIGKILL)
+        until(lambda: not service.well())
+    assert services.get("postgres") is not service
 
 
 def test_an_asker_that_hangs_up_is_no_longer_held():

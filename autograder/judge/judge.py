@@ -141,7 +141,7 @@ class Judge:
         except AppError as error:
             return Verdict("fail", "does not start", str(error), error.line)
         except Fault as fault:
-            if ended := [name for name, service in asked.items() if not service.alive]:
+            if ended := [name for name, service in asked.items() if not await asyncio.to_thread(service.well)]:
                 return Verdict("error", "", f"No verdict: the service that it asks ({ended[0]}) ended. Try again.")
             return fault.verdict
         except (Unclear, RacerGone, services.ServiceError, JailError, OSError) as problem:

@@ -30,7 +30,10 @@ _running: dict[str, Service] = {}
 def get(name):
     """The running service of that name.  Raises `ServiceError`, with the reason, if it cannot run here."""
     service = _running.get(name)
-    if service is None or not service.alive:
+    if service is not None and not service.alive:
+        service.stop()  # what may be left of it
+        service = None
+    if service is None:
         service = _running[name] = KINDS[name]()
     return service
 

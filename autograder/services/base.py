@@ -42,6 +42,10 @@ class Service(ABC):
     def alive(self):
         """False once the service has ended."""
 
+    def well(self):
+        """True if it still does its work, as itself says when it is asked: a server may be gone before `alive` shows it."""
+        return self.alive
+
     @abstractmethod
     def prepare(self, tokens):
         """Make the service ready to be asked for these tokens."""

@@ -23,6 +23,14 @@ class Database(Service):
         if self._embedded:
             self._embedded.stop()
 
+    def well(self):
+        """As `Service.well`.  A server that has lost one connection to a crash has lost ours as well."""
+        try:
+            self._do("SELECT 1")
+        except ServiceError:
+            return False
+        return self.alive
+
     def _do(self, query, values=None):
         """The rows of a statement, as a list of tuples.  Raises `ServiceError`."""
         if self._ours is None:

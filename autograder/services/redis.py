@@ -86,6 +86,16 @@ class Redis(Gate):
     def alive(self):
         return not self._stopping.is_set() and (self._embedded is None or self._embedded.alive)
 
+    def well(self):
+        """As `Service.well`."""
+        import redis
+
+        try:
+            self._client.ping()
+        except redis.RedisError:
+            self._stopping.set()
+        return self.alive
+
     def prepare(self, tokens):
         """Nothing to do: a reply is made when a job comes."""
 

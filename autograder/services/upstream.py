@@ -69,7 +69,7 @@ class Upstream(Service):
 
     def stop(self):
         with contextlib.suppress(OSError):
-            if hasattr(os, "killpg"):
+            if hasattr(os, "killpg") and self.alive:
                 os.killpg(self._process.pid, signal.SIGKILL)
         self._process.kill()
         self._process.wait()
