@@ -48,7 +48,7 @@ class Afterwards(Rendezvous):
         return Trial()
 
     async def _watched(self, calls, guests, show=False):
-        watch = Watch(self.service, calls, self.patience)
+        watch = Watch(self.service, calls, self.patience, self.rest)
         self.service.park()
         try:
             race = await ask(
@@ -74,8 +74,9 @@ class Watch:
     another had been let go, although the loop was alive; ``together`` is how many there were at most.
     """
 
-    def __init__(self, service, calls, patience):
+    def __init__(self, service, calls, patience, rest=None):
         self.service = service
+        self.rest = rest
         self.requests = len(calls)
         self.wanted = {token for call in calls for token in call.tokens}
         self.patience = patience
@@ -126,7 +127,7 @@ class Watch:
 
     async def _quiet(self, race, enough):
         """Wait until ``enough()``, or until nothing has changed for a while; True if the loop was alive in that while."""
-        quiet, before = Quiet(race, self.patience), None
+        quiet, before = Quiet(race, self.patience, self.rest), None
         while True:
             now = (self._look(), sum(request.end is not None for request in race.requests))
             if enough():

@@ -28,6 +28,8 @@ HELD_SHARE = 0.05  # of all their CPU time: beside threads that let go of the GI
 # Numbers of the system calls that start a process.  With vfork, which Python uses, the caller sleeps until the child has
 # had a CPU and has become its program: asyncio's own way to start one does so, and no honest app can help it.
 SPAWN = {"x86_64": {"56", "57", "58", "435"}, "aarch64": {"220", "435"}}.get(platform.machine(), set())
+# ... and of those in which asyncio's selector, or libuv, waits for work: epoll_wait and its kin.
+POLLS = {"x86_64": {"232", "281", "441"}, "aarch64": {"22", "441"}}.get(platform.machine())
 LATE = 2.0  # s, attributed, between the moment at which an answer was due and the answer
 LATE_TICKS = 20  # canaries answered in between
 GAP = 0.8  # share of a request's own wait that lies, attributed, between two answers that were served in turn
@@ -201,8 +203,11 @@ def overtaken(race):
 
 
 def poller(looks):
-    """The system call in which the loop waits for work: the one that most looks found it in."""
-    calls = Counter(look.call for look in looks if look.call != "running")
+    """The system call in which the loop waits for work: the one in which it was found for most of the time; None if in none."""
+    calls = Counter()
+    for look, after in zip(looks, [*looks[1:], *looks[-1:]], strict=True):
+        if look.call != "running" and (POLLS is None or look.call.split(" ")[0] in POLLS):
+            calls[look.call] += after.time - look.time
     return calls.most_common(1)[0][0] if calls else None
 
 

@@ -55,7 +55,7 @@ class Mixed:
     async def trial(self, show=False):
         """One race; a trial that shows nothing makes the next one more patient."""
         calls = self.calls(EACH)
-        crowd = Crowd(self.services.values(), self.patience)
+        crowd = Crowd(self.services.values(), self.patience, self.rest)
         for service in self.services.values():
             service.park()
         try:
@@ -84,8 +84,9 @@ class Crowd:
     ``overtaken``: many canaries were sent and answered after the last newcomer, while replies were held.
     """
 
-    def __init__(self, services, patience):
+    def __init__(self, services, patience, rest=None):
         self.services = list(services)
+        self.rest = rest
         self.patience = patience
         self.overtaken = False
 
@@ -93,14 +94,15 @@ class Crowd:
         """Run beside a race until the crowd is let go."""
         while race.began is None:
             await asyncio.sleep(LOOK_EVERY)
-        quiet, seen = Quiet(race, self.patience), None
+        quiet, seen = Quiet(race, self.patience, self.rest), None
         while True:
             held = sum(len(service.parked()) for service in self.services)
             if held != seen:
                 quiet.restart()
                 seen = held
             self.overtaken = held > 0 and quiet.alive
-            if quiet.seconds >= self.patience / 2 and self.overtaken or quiet.seconds >= 2 * self.patience:
+            enough = quiet.seconds >= self.patience / 2 and self.overtaken
+            if enough or quiet.stuck or quiet.seconds >= 2 * self.patience:
                 return self.release()
             await asyncio.sleep(LOOK_EVERY)
 

@@ -5,15 +5,20 @@ import time
 LOOK_EVERY = 0.005  # s between two looks at what a service holds
 PATIENCE = 0.5  # s without a newcomer before the rest is taken to be held back, at first
 LONGEST = 8.0  # s
+STUCK = 0.4  # share of the patience that a loop is given which sleeps, all the time, where it does not wait for work
 TICKS = 10  # canaries that must be answered in that time: an app that is slow answers them slowly as well
 
 
 class Quiet:
-    """A time in which nothing changes, beside a race that goes on; `restart` it at each change."""
+    """A time in which nothing changes, beside a race that goes on; `restart` it at each change.
 
-    def __init__(self, race, patience):
+    ``rest`` is the system call in which the loop waits for work, if that is known.
+    """
+
+    def __init__(self, race, patience, rest=None):
         self._race = race
         self._patience = patience
+        self._rest = rest
         self.restart()
 
     def restart(self):
@@ -32,6 +37,19 @@ class Quiet:
         return sum(c.answered and c.start >= since for c in self._race.canaries) >= TICKS
 
     @property
+    def stuck(self):
+        """True if the loop has slept for long since the last change, in one piece, and not where it waits for work.
+
+        That ends a wait, and proves nothing by itself.
+        """
+        if self._rest is None or self._race.asleep is None:
+            return False
+        start, end, call = self._race.asleep
+        return call != self._rest and end - max(start, self._since - self._race.began) >= STUCK * self._patience
+
+    @property
     def over(self):
         """True if it was quiet for long enough: a loop that answers is given its own ticks, one that does not, seconds."""
+        if self.stuck:
+            return True
         return self.seconds >= self._patience and (self.alive or self.seconds >= 2 * self._patience)

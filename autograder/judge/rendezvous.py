@@ -85,7 +85,7 @@ class Rendezvous:
 
     async def _meeting(self, count, show):
         calls = await self._calls(count)
-        meeting = Meeting(self.service, calls, self.patience, self.endpoint.meet)
+        meeting = Meeting(self.service, calls, self.patience, self.endpoint.meet, self.rest)
         self.service.park()
         try:
             race = await ask(
@@ -134,9 +134,10 @@ class Meeting:
     loop that was alive, each newcomer came only after another had been let go.
     """
 
-    def __init__(self, service, calls, patience, meet="questions"):
+    def __init__(self, service, calls, patience, meet="questions", rest=None):
         self.service = service
         self.meet = meet
+        self.rest = rest
         self.calls = calls
         self.wanted = {token for call in calls for token in call.tokens}
         self.patience = patience
@@ -205,7 +206,7 @@ class Meeting:
 
         True if the loop was alive in that while.
         """
-        quiet, seen = Quiet(race, self.patience), 0
+        quiet, seen = Quiet(race, self.patience, self.rest), 0
         while not any(request.end is not None for request in race.requests):
             held = self._held()
             if self._all_here(held):
@@ -222,8 +223,8 @@ class Meeting:
     async def _canary_answered(self, race):
         """True as soon as a canary that was sent from now on is answered, while nobody is let go."""
         met = time.perf_counter() - race.began
-        deadline = time.perf_counter() + 2 * self.patience
-        while time.perf_counter() < deadline and not self._over(race):
+        quiet = Quiet(race, self.patience, self.rest)
+        while quiet.seconds < 2 * self.patience and not quiet.stuck and not self._over(race):
             if any(c.answered and c.start >= met for c in race.canaries):
                 return True
             await asyncio.sleep(LOOK_EVERY)
@@ -272,7 +273,7 @@ class Meeting:
             self.independent = True  # a request needs several replies; which ones belong together is seen by the drain
             return
         for token in _any_order([token for token in self.service.parked() if token in self.wanted])[:-1]:
-            answered, quiet = self._answered(race), Quiet(race, self.patience)
+            answered, quiet = self._answered(race), Quiet(race, self.patience, self.rest)
             self.service.release([token])
             while self._answered(race) == answered:
                 if quiet.over:

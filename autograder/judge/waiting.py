@@ -6,7 +6,11 @@ from . import evidence
 from .asking import ANSWER_LIMIT, answered_late, ask, blocked, of_each_size, resting, served_in_turns
 from .verdict import Trial
 
-WAIT = 0.25  # s that the requests of the first trial wait
+QUICK = (
+    0.08,
+    0.16,
+)  # s that the requests of the first trial wait, if nobody looks: enough to prove it on an idle machine
+WAIT = 0.25  # s that those of the next wait; shorter ones do not tell requests that are served in turns from a busy machine
 LONGEST = 4.0  # s: trials grow up to this wait when a machine is too busy to tell
 
 
@@ -18,7 +22,7 @@ class Waiting:
     def __init__(self, app, endpoint):
         self.app = app
         self.endpoint = endpoint
-        self.wait = WAIT
+        self.wait = random.uniform(*QUICK)
         self.rest = None
 
     async def answers(self):
@@ -36,6 +40,8 @@ class Waiting:
 
     async def trial(self, show=False):
         """One race, or two of different size; a trial that shows nothing makes the next one wait twice as long."""
+        if show:
+            self.wait = max(self.wait, WAIT)
         if not show and (fault := await self._alone()):
             return Trial(fault)
         raced = await of_each_size(self.endpoint, show, self._race)
@@ -45,7 +51,7 @@ class Waiting:
         if show and (fault := await self._alone()):
             return Trial(fault)
         if not raced.proved:
-            self.wait = min(self.wait * 2, LONGEST)
+            self.wait = min(max(self.wait * 2, WAIT), LONGEST)
         return raced
 
     async def _race(self, count, show):
@@ -55,7 +61,7 @@ class Waiting:
         looks = evidence.samples(race)
         if fault := blocked(race, looks, self.rest):
             return Trial(fault)
-        if served := evidence.at_a_time(race, waits, looks):
+        if self.wait >= WAIT and (served := evidence.at_a_time(race, waits, looks)):
             return Trial(served_in_turns(served, count))
         if late := evidence.late(
             race, looks, [request.start + wait for request, wait in zip(race.requests, waits, strict=True)]

@@ -23,7 +23,9 @@ import httpx
 
 BODY_LIMIT = 1_000_000  # bytes read of one response
 CANARY_LIMIT = 64_000  # bytes read of the answer to a canary
-SAMPLE_EVERY = 0.002  # s
+SAMPLE_EVERY = 0.002  # s between two looks, while the loop thread moves
+SAMPLE_AT_MOST = 0.008  # s between two looks at a loop thread that does not
+ASLEEP_FROM = 0.1  # s after which it is told that the loop thread sleeps, and again each time that so much has passed
 NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # made once; the default one reads certificates for 20 ms
 
 
@@ -82,13 +84,18 @@ class Others:
             os.close(file)
 
 
-def own_waited():
-    """Run-queue seconds of this thread, 0.0 where the system does not tell."""
-    try:
-        with open("/proc/thread-self/schedstat", "rb") as file:
-            return int(file.read().split()[1]) / 1e9
-    except OSError:
-        return 0.0
+class Own:
+    """What Linux tells of the thread in which this is made."""
+
+    def __init__(self):
+        try:
+            self._sched = os.open("/proc/thread-self/schedstat", os.O_RDONLY)
+        except OSError:
+            self._sched = None
+
+    def waited(self):
+        """Run-queue seconds of this thread, 0.0 where the system does not tell."""
+        return int(os.pread(self._sched, 100, 0).split()[1]) / 1e9 if self._sched is not None else 0.0
 
 
 class Race:
@@ -99,8 +106,9 @@ class Race:
     null), ``canary_every`` and ``limit`` in seconds, and, if the server's threads are to be sampled, its ``pid``.
     """
 
-    def __init__(self, order, tell):
+    def __init__(self, order, tell, own):
         self.order = order
+        self.own = own
         self.id = order["id"]
         self.tell = lambda **event: tell(race=self.id, **event)
         self.samples = []
@@ -203,7 +211,7 @@ class Race:
 
     async def _canaries(self, client):
         while True:
-            waited = own_waited()
+            waited = self.own.waited()
             sent = time.perf_counter()
             self.tell(event="canary sent", t=sent)
             answered = True
@@ -213,11 +221,15 @@ class Race:
                 answered = False
             except asyncio.CancelledError:
                 self.tell(
-                    event="canary", start=sent, end=time.perf_counter(), waited=own_waited() - waited, answered=False
+                    event="canary",
+                    start=sent,
+                    end=time.perf_counter(),
+                    waited=self.own.waited() - waited,
+                    answered=False,
                 )
                 raise
             end = time.perf_counter()
-            self.tell(event="canary", start=sent, end=end, waited=own_waited() - waited, answered=answered)
+            self.tell(event="canary", start=sent, end=end, waited=self.own.waited() - waited, answered=answered)
             await asyncio.sleep(self.order["canary_every"])
 
     def _threads(self):
@@ -229,9 +241,20 @@ class Race:
         return None, None
 
     async def _sample(self, thread, others):
+        """Look again and again: often while the loop thread moves, less often while it does not, which is the same to see."""
+        every, state, since, told = SAMPLE_EVERY, None, 0.0, 0.0
         while True:
             self._look(thread, others)
-            await asyncio.sleep(SAMPLE_EVERY)
+            if self.samples:
+                now, _, _, slices, call, *_ = self.samples[-1]
+                if call == "running" or state != (slices, call):
+                    every, state, since, told = SAMPLE_EVERY, (slices, call), now, now
+                else:
+                    every = min(2 * every, SAMPLE_AT_MOST)
+                if now - told >= ASLEEP_FROM:
+                    told = now
+                    self.tell(event="asleep", start=since, end=now, call=call)
+            await asyncio.sleep(every)
 
     def _look(self, thread, others):
         try:
@@ -242,7 +265,7 @@ class Race:
             changed = others.changed()
         except (OSError, IndexError):
             return  # the process has ended
-        self.samples.append([time.perf_counter(), cpu, waited, slices, call, changed, own_waited()])
+        self.samples.append([time.perf_counter(), cpu, waited, slices, call, changed, self.own.waited()])
 
 
 class Racer:
@@ -252,6 +275,7 @@ class Racer:
         self.out = queue.SimpleQueue()
         self.guarded = set()
         self.task = None
+        self.own = Own()
 
     def tell(self, **event):
         self.out.put(event)
@@ -295,7 +319,7 @@ class Racer:
 
     async def _race(self, order):
         try:
-            await Race(order, self.tell).run()
+            await Race(order, self.tell, self.own).run()
         except Exception as problem:
             self.tell(event="broken", race=order["id"], problem=f"{type(problem).__name__}: {problem}")
 

@@ -123,6 +123,7 @@ class Race:
     blocked: list[Blocked] = field(default_factory=list)
     errors: list[dict] = field(default_factory=list)
     samples: list[list] = field(default_factory=list)
+    asleep: tuple | None = None  # (start, end, call): the newest long sleep of the loop thread in one system call
     watchers: list[int] = field(default_factory=list)  # ids of the host's own threads
     found: Counter = field(
         default_factory=Counter
@@ -237,6 +238,8 @@ class Race:
             self.busy[place["line"], place["code"], place["function"], place["file"]] += event["seconds"]
         elif kind == "error" and len(self.errors) < MOST:
             self.errors.append(event)
+        elif kind == "asleep" and self.began is not None:
+            self.asleep = (event["start"] - self.began, event["end"] - self.began, event["call"])
         elif kind == "end":
             self.end = event["t"] - self.began
             self.samples = event["samples"]
