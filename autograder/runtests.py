@@ -50,6 +50,11 @@ PROGRAMS = (
         lambda: bubblewrap.program() is not None,
         "The tests of the jail will fail: they need bubblewrap, which is a package of every Linux distribution.",
     ),
+    Program(
+        ("iproute2", "util-linux"),
+        lambda: all(map(shutil.which, ("ip", "unshare", "nsenter"))),
+        "The test of a cluster will fail: it needs ip, unshare and nsenter (iproute2 and util-linux).",
+    ),
 )
 
 

@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import nbformat
@@ -16,7 +17,6 @@ from nbgrader.api import Gradebook
 
 from autograder import paths
 from autograder.classroom import bench, keys, klass, pool
-from autograder.classroom.cluster import ClusterPool
 from autograder.classroom.store import Store
 from autograder.jail.warm import descendants
 from autograder.judge.exercise import load
@@ -43,22 +43,28 @@ def course(empty, tmp_path):
 
 
 def hand_in(course, student, text, timestamp=None):
-    released = course / "release" / LESSON / f"exercise_{LESSON}.ipynb"
+    file = fill_in(course, student, LESSON, {TASK.cell: f"%%app {TASK.file}\n{text}"})
+    if timestamp:
+        (file.parent / "timestamp.txt").write_text(timestamp)
+    return file
+
+
+def fill_in(course, student, lesson, sources):
+    """Hand in what was released, with these sources of cells, by grade_id."""
+    released = course / "release" / lesson / f"exercise_{lesson}.ipynb"
     notebook = nbformat.read(released, 4)
     for cell in notebook.cells:
-        if cell.metadata.get("nbgrader", {}).get("grade_id") == TASK.cell:
-            cell.source = f"%%app {TASK.file}\n{text}"
-    folder = course / "submitted" / student / LESSON
+        name = cell.metadata.get("nbgrader", {}).get("grade_id")
+        cell.source = sources.get(name, cell.source)
+    folder = course / "submitted" / student / lesson
     folder.mkdir(parents=True, exist_ok=True)
     nbformat.write(notebook, folder / released.name)
-    if timestamp:
-        (folder / "timestamp.txt").write_text(timestamp)
     return folder / released.name
 
 
-def scores(course):
+def scores(course, lesson=LESSON):
     with Gradebook(f"sqlite:///{course}/gradebook.db") as book:
-        return {s.student.id: s.score for s in book.find_assignment(LESSON).submissions}
+        return {s.student.id: s.score for s in book.find_assignment(lesson).submissions}
 
 
 def command(course, *more):
@@ -150,6 +156,50 @@ def test_killed_in_the_middle_it_goes_on_and_loses_nothing(course):
     assert scores(course) == {"slow": 0, **{f"s{number}": 3 for number in range(4)}}
     after = stamps(course)
     assert len(after) == 5 and before.items() <= after.items()
+
+
+def test_databases_that_are_killed_in_the_middle_cost_nobody_anything(tmp_path):
+    """Servers of PostgreSQL are killed with -9 while answers that ask them are judged."""
+    lesson = "03_databases"
+    course = bench.made(tmp_path / "tea103", lesson, 0)
+    exercise = load(paths.SOLUTIONS / lesson)
+    for number in range(3):
+        answers = {
+            task.cell: f"%%app {task.file}\n{reference_of(exercise, task)}\n# {number}\n" for task in exercise.tasks
+        }
+        fill_in(course, f"s{number}", lesson, answers)
+    process = subprocess.Popen(
+        command(course), env=bench.environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    killed = set()
+    while process.poll() is None and len(killed) < 4:
+        # one that serves: it has the processes that PostgreSQL keeps for itself, and somebody is connected
+        for server in databases(process.pid) - killed:
+            if len(descendants(server)) > 6:
+                os.kill(server, signal.SIGKILL)
+                killed.add(server)
+        time.sleep(0.05)
+    assert len(killed) >= 2, "too little was killed to say anything"
+    assert process.wait(500) == klass.ALL_GRADED
+    most = sum(sum(task.points.values()) for task in exercise.tasks)
+    assert scores(course, lesson) == {f"s{number}": most for number in range(3)}
+
+
+def reference_of(exercise, task):
+    return exercise.answer_file(task, "reference").read_text()
+
+
+def databases(root):
+    """The process ids of PostgreSQL's servers below a process."""
+    found = set()
+    for pid in descendants(root):
+        try:
+            words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if os.path.basename(words[0]) == b"postgres" and b"-D" in words:
+            found.add(pid)
+    return found
 
 
 def kept(course):
@@ -305,51 +355,13 @@ def test_a_teachers_own_notebook_is_graded_in_a_jailed_kernel_with_a_warning(cou
     assert "a hidden test did not pass" in page and "psst" not in page and "HIDDEN TESTS" not in page
 
 
-def test_on_a_cluster_a_worker_that_is_killed_costs_nothing(course, tmp_path):
-    """A scheduler and two workers of Dask, each a process; one is killed while it has a batch."""
-    files = [hand_in(course, f"s{number}", f"{REFERENCE}\n# {number}\n") for number in range(4)]
-    dask = [sys.executable, "-m", "distributed.cli"]
-    environment = {**bench.environment(), "DASK_DISTRIBUTED__WORKER__DAEMON": "False"}
-    address = tmp_path / "scheduler.json"
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "env": environment, "cwd": tmp_path}
-    processes = [
-        subprocess.Popen(
-            [
-                *dask[:2],
-                "distributed.cli.dask_scheduler",
-                "--host",
-                "127.0.0.1",
-                "--port",
-                "0",
-                "--no-dashboard",
-                "--scheduler-file",
-                str(address),
-            ],
-            **quiet,
-        )
-    ]
-    try:
-        uri = until(lambda: address.exists() and address.read_text().strip() and json.loads(address.read_text()))[
-            "address"
-        ]
-        for number in range(2):
-            words = ["distributed.cli.dask_worker", uri, "--nthreads", "1", "--no-dashboard", "--no-nanny"]
-            words += ["--local-directory", str(tmp_path / f"w{number}")]
-            processes.append(subprocess.Popen([*dask[:2], *words], **quiet))
-        told = {}
-        jobs = [pool.Job(file.parent.parent.name, str(file), LESSON) for file in files]
-
-        async def grade():
-            cluster = ClusterPool(uri, "none", tmp_path / "log", batch=2)
-            task = asyncio.create_task(cluster.run(jobs, lambda job, result: told.update({job.id: result})))
-            while not workers(processes[1].pid) and not task.done():
-                await asyncio.sleep(0.05)
-            processes[1].kill()
-            await task
-
-        asyncio.run(grade())
-        assert {name: result["points"] for name, result in told.items()} == {f"s{number}": 3 for number in range(4)}
-    finally:
-        for process in processes:
-            process.kill()
-            process.wait()
+def test_on_a_cluster_a_worker_that_is_killed_costs_nothing(course):
+    """A scheduler and two workers of Dask, the workers each in a network of their own; one is killed with a batch."""
+    files = [str(hand_in(course, f"s{number}", f"{REFERENCE}\n# {number}\n")) for number in range(4)]
+    user = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
+    session = [sys.executable, str(Path(__file__).with_name("cluster_session.py")), LESSON, *files]
+    done = subprocess.run(
+        ["unshare", *user, "--net", *session], env=bench.environment(), capture_output=True, text=True, timeout=400
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == dict.fromkeys(files, 3)
