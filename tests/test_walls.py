@@ -17,6 +17,7 @@ ALONE = {
     "judge/forward.py",
     "judge/gate_server.py",
     "judge/run_test.py",
+    "lab/connection.py",
     "lab/racer.py",
     "services/upstream_server.py",
     "services/keeper.py",

@@ -34,6 +34,8 @@ WARM = (
     "fastapi", "fastapi.responses", "starlette.concurrency", "anyio.to_thread", "anyio._backends._asyncio", "pydantic",
     "uvicorn", "uvicorn.lifespan.on", "uvicorn.protocols.http.auto", "uvicorn.protocols.websockets.auto",
     "httpx", "asyncpg", "psycopg", "redis.asyncio", "aiofiles", "aiofiles.os",
+    # what they import themselves when the first route is made, and the first request comes
+    "pydantic.v1", "fastapi.telemetry._runtime", "encodings.idna",
 )  # fmt: skip
 
 NEWNS, NEWUTS, NEWIPC, NEWPID, NEWNET = 0x00020000, 0x04000000, 0x08000000, 0x20000000, 0x40000000

@@ -9,24 +9,26 @@ that process group when stdin closes, because then its owner is gone) and ``{"op
 """
 
 import asyncio
-import contextlib
 import json
 import os
 import queue
 import signal
-import ssl
 import sys
 import threading
 import time
 
-import httpx
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, HERE)
+from connection import Connection, Disconnected  # noqa: E402, started by path, we are in no package
+
+sys.path.remove(HERE)
 
 BODY_LIMIT = 1_000_000  # bytes read of one response
 CANARY_LIMIT = 64_000  # bytes read of the answer to a canary
 SAMPLE_EVERY = 0.002  # s between two looks, while the loop thread moves
 SAMPLE_AT_MOST = 0.008  # s between two looks at a loop thread that does not
 ASLEEP_FROM = 0.1  # s after which it is told that the loop thread sleeps, and again each time that so much has passed
-NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # made once; the default one reads certificates for 20 ms
+OPEN_LIMIT = 2.0  # s that the connections of a race are given to open; what is slower opens in the race
 
 
 class Thread:
@@ -116,70 +118,61 @@ class Race:
     async def run(self):
         # A connection for each request: a server closes those on which an error went out, and one that is shared could
         # be closed just when the next request is written to it.
-        async with contextlib.AsyncExitStack() as stack:
-            clients = [await stack.enter_async_context(self._client()) for _ in range(len(self.order["requests"]) + 1)]
-            client = clients.pop()
-            beside = []
-            if self.order.get("canary"):
-                # connections are opened before the race: that is work of ours, not of the app
-                await asyncio.gather(*map(self._warm, [client, *clients]))
-                beside.append(asyncio.create_task(self._canaries(client)))
-            thread, others = self._threads()
-            if thread:
-                beside.append(asyncio.create_task(self._sample(thread, others)))
-            start = time.perf_counter()
-            self.tell(event="start", t=start)
-            tasks = [
-                asyncio.create_task(self._send(own, request))
-                for own, request in zip(clients, self.order["requests"], strict=True)
-            ]
-            try:
-                async with asyncio.timeout(self.order["limit"]):
-                    await asyncio.gather(*tasks)
-                if beside:
-                    # once one more is answered, the turn that sent the last answer is over and reported
-                    await self._warm(client)
-            except TimeoutError:
-                pass
-            finally:
-                for task in tasks + beside:
-                    task.cancel()
-                await asyncio.gather(*tasks, *beside, return_exceptions=True)
-                if thread:
-                    self._look(thread, others)
-                    thread.close()
-                    others.close()
-                self.tell(event="end", t=time.perf_counter(), samples=self.samples)
-
-    def _client(self):
-        # no certificates to load and no proxies: only servers of this machine are raced
-        return httpx.AsyncClient(
-            base_url=self.order["base"],
-            transport=httpx.AsyncHTTPTransport(
-                uds=self.order.get("socket"), limits=httpx.Limits(keepalive_expiry=1), verify=NO_TLS, trust_env=False
-            ),
-            timeout=None,
-            trust_env=False,
-            headers={"accept-encoding": "identity"},
-        )
-
-    async def _warm(self, client):
+        connections = [Connection(self.order["base"], self.order.get("socket")) for _ in self.order["requests"]]
+        own = Connection(self.order["base"], self.order.get("socket"))
+        beside = []
+        if self.order.get("canary"):
+            # connections are opened before the race: that is work of ours, not of the app
+            await self._open([*connections, own])
+            beside.append(asyncio.create_task(self._canaries(own)))
+        thread, others = self._threads()
+        if thread:
+            beside.append(asyncio.create_task(self._sample(thread, others)))
+        start = time.perf_counter()
+        self.tell(event="start", t=start)
+        tasks = [
+            asyncio.create_task(self._send(connection, request))
+            for connection, request in zip(connections, self.order["requests"], strict=True)
+        ]
         try:
-            async with asyncio.timeout(2):
-                await self._ping(client)
-        except (httpx.HTTPError, TimeoutError):
+            async with asyncio.timeout(self.order["limit"]):
+                await asyncio.gather(*tasks)
+            if beside:
+                # once one more is answered, the turn that sent the last answer is over and reported
+                await self._ping(connections[0])
+        except TimeoutError:
+            pass
+        finally:
+            for task in tasks + beside:
+                task.cancel()
+            await asyncio.gather(*tasks, *beside, return_exceptions=True)
+            if thread:
+                self._look(thread, others)
+                thread.close()
+                others.close()
+            for connection in [*connections, own]:
+                connection.close()
+            self.tell(event="end", t=time.perf_counter(), samples=self.samples)
+
+    async def _open(self, connections):
+        """Open them in their order: when the last one has its answer, the app has accepted all."""
+        try:
+            async with asyncio.timeout(OPEN_LIMIT):
+                for connection in connections:
+                    await connection.open()
+        except (OSError, TimeoutError):
+            return
+        await self._ping(connections[-1])
+
+    async def _ping(self, connection):
+        """One canary, of which nobody wants to know more than that it is over."""
+        try:
+            async with asyncio.timeout(OPEN_LIMIT):
+                await connection.request("GET", self.order["canary"], limit=CANARY_LIMIT)
+        except (OSError, Disconnected, ValueError, TimeoutError):
             pass
 
-    async def _ping(self, client):
-        """One canary; of a strange answer no more is read than a little."""
-        async with client.stream("GET", self.order["canary"]) as response:
-            size = 0
-            async for part in response.aiter_raw():
-                size += len(part)
-                if size > CANARY_LIMIT:
-                    break
-
-    async def _send(self, client, request):
+    async def _send(self, connection, request):
         if request.get("at"):
             await asyncio.sleep(request["at"])
         key = request["key"]
@@ -187,16 +180,10 @@ class Race:
         body = b""
         self.tell(event="sent", key=key, t=time.perf_counter())
         try:
-            async with client.stream(
-                request["method"], request["path"], headers=request.get("headers"), json=request.get("json")
-            ) as response:
-                status = response.status_code
-                # raw: unpacking is where a small body grows without limit
-                async for part in response.aiter_raw():
-                    body += part
-                    if len(body) > BODY_LIMIT:
-                        break
-        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as problem:
+            status, body = await connection.request(
+                request["method"], request["path"], request.get("headers"), request.get("json"), BODY_LIMIT
+            )
+        except (OSError, Disconnected, ValueError) as problem:
             error = f"{type(problem).__name__}: {problem}".rstrip(": ")
         except asyncio.CancelledError:
             error = "no answer"
@@ -209,15 +196,15 @@ class Race:
             body=body[:BODY_LIMIT].decode(errors="replace"),
         )
 
-    async def _canaries(self, client):
+    async def _canaries(self, connection):
         while True:
             waited = self.own.waited()
             sent = time.perf_counter()
             self.tell(event="canary sent", t=sent)
             answered = True
             try:
-                await self._ping(client)
-            except httpx.HTTPError:
+                await connection.request("GET", self.order["canary"], limit=CANARY_LIMIT)
+            except (OSError, Disconnected, ValueError):
                 answered = False
             except asyncio.CancelledError:
                 self.tell(
