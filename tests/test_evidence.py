@@ -126,6 +126,17 @@ def test_without_looks_nothing_is_excused_and_nothing_breaks():
     assert evidence.poller(looks((0, 1, "running"), (1, 2, "232 0x5"))) == "232 0x5"
 
 
+def test_the_poller_is_where_the_loop_waits_for_longest_and_is_a_call_that_waits_for_work(monkeypatch):
+    monkeypatch.setattr(evidence, "POLLS", {"232", "281"})
+    often, long = [(0.001 * i, i, "232 0x5") for i in range(9)], [(0.01, 10, "281 0x6"), (0.3, 11, "running")]
+    assert evidence.poller(looks(*often, *long)) == "281 0x6"
+    # a lock, or a nap, is no place to wait for work, however long it lasts
+    assert evidence.poller(looks((0.0, 1, "202 0x1"), (1.0, 2, "232 0x5"), (1.1, 3, "230 0x1"))) == "232 0x5"
+    assert evidence.poller(looks((0.0, 1, "202 0x1"), (1.0, 2, "230 0x1"))) is None
+    monkeypatch.setattr(evidence, "POLLS", None)  # a machine whose numbers are not known
+    assert evidence.poller(looks((0.0, 1, "7 0x5"), (1.0, 2, "running"))) == "7 0x5"
+
+
 POLL, FUTEX = "232 0x5", "202 0x1"
 
 

@@ -1,6 +1,7 @@
 """A race is measured from outside the app, and says who blocked the loop."""
 
 import asyncio
+import statistics
 import textwrap
 import warnings
 
@@ -8,7 +9,7 @@ import pytest
 from helpers import assert_quiet, notebook_of, picture, pictures, printed, run_notebook
 
 from autograder import lab
-from autograder.lab import timeline
+from autograder.lab import races, timeline
 from autograder.lab.races import Blocked, Canary, Race, Request
 
 SHOP = """
@@ -104,6 +105,28 @@ async def test_an_error_on_one_connection_costs_no_other_request(shop):
     """The server closes a connection after a 500; a pool would hand the next request to one that is just closing."""
     race = await lab.race("/broken", n=20)
     assert [r.status for r in race.requests] == [500] * 20
+
+
+async def test_a_long_sleep_of_the_loop_is_told_while_it_lasts(shop):
+    """Only Linux tells in which system call a thread sleeps."""
+    told = []
+
+    async def beside(race):
+        while race.end is None and not told:
+            if race.asleep:
+                told.append((race.asleep, [request.end for request in race.requests]))
+            await asyncio.sleep(0.005)
+
+    path = "/blocked?wait=0.5"
+    requests = [{"key": 0, "method": "GET", "path": path}]
+    race = await races.run(shop, requests, title="asleep", sample=True, beside=beside)
+    ((start, end, call), answered), *_ = told
+    assert end - start >= 0.1 and answered == [None]
+    # looks are rarer while nothing moves, and more often when something does
+    steps = [after[0] - look[0] for look, after in zip(race.samples, race.samples[1:], strict=False)]
+    same = [look[3:5] == after[3:5] for look, after in zip(race.samples, race.samples[1:], strict=False)]
+    assert statistics.median(s for s, is_same in zip(steps, same, strict=True) if is_same) >= 0.008
+    assert any(look[4] == call for look in race.samples)
 
 
 async def test_requests_without_an_answer_are_given_up(shop):

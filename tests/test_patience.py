@@ -1,0 +1,70 @@
+"""How long the judge waits for what may never come."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from autograder.judge import patience
+from autograder.judge.patience import Quiet
+from autograder.lab.races import Canary
+
+POLL, NAP = "232 0x5", "230 0x1"
+PATIENCE = 0.5  # s
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that the test turns."""
+    clock = SimpleNamespace(now=100.0)
+    monkeypatch.setattr(patience.time, "perf_counter", lambda: clock.now)
+    return clock
+
+
+def race(**more):
+    return SimpleNamespace(**{"began": 100.0, "canaries": [], "asleep": None, **more})
+
+
+def test_a_loop_that_answers_is_given_its_own_ticks(clock):
+    running = race()
+    quiet = Quiet(running, PATIENCE, POLL)
+    clock.now += 0.6
+    assert not quiet.over, "few canaries were answered yet"
+    running.canaries = [Canary(0.01 * i, 0.01 * i + 0.005, answered=True) for i in range(patience.TICKS)]
+    assert quiet.over and quiet.alive
+    quiet.restart()
+    assert not quiet.over and not quiet.alive
+
+
+def test_a_loop_that_does_not_is_given_seconds(clock):
+    quiet = Quiet(race(), PATIENCE, POLL)
+    clock.now += 0.9
+    assert not quiet.over
+    clock.now += 0.2
+    assert quiet.over and not quiet.alive
+
+
+@pytest.mark.parametrize(
+    ("asleep", "over"),
+    [
+        ((0.0, 0.25, NAP), True),
+        ((0.0, 0.15, NAP), False),  # not long enough to give it up
+        ((0.0, 0.25, POLL), False),  # it waits for work
+        (None, False),
+    ],
+)
+def test_a_loop_that_sleeps_elsewhere_is_not_waited_for(clock, asleep, over):
+    quiet = Quiet(race(asleep=asleep), PATIENCE, POLL)
+    clock.now += 0.3
+    assert quiet.over is over
+    # where nobody knows in which call it waits for work, a sleep says nothing
+    assert not Quiet(race(asleep=asleep), PATIENCE).stuck
+
+
+def test_only_the_sleep_since_the_last_change_counts(clock):
+    running = race(asleep=(0.0, 0.3, NAP))
+    quiet = Quiet(running, PATIENCE, POLL)
+    clock.now += 0.2
+    quiet.restart()
+    assert not quiet.stuck, "0.1 s of it were after the change"
+    running.asleep = (0.0, 0.45, NAP)
+    assert quiet.stuck
