@@ -1,5 +1,6 @@
 """The incident is graded blocker by blocker, with one server for the whole file."""
 
+import re
 from pathlib import Path
 
 import nbformat
@@ -11,6 +12,7 @@ from autograder.judge import checks
 from autograder.judge import judge as judging
 from autograder.judge.catalogue import catalogue
 from autograder.judge.exercise import load
+from autograder.judge.pointers import recognised
 
 LESSON = "13_the_incident"
 EXERCISE = load(paths.SOLUTIONS / LESSON)
@@ -73,3 +75,39 @@ async def test_the_load_names_who_blocks(tmp_path, monkeypatch, capsys):
     Path("shop.py").write_text("app = nothing")
     with pytest.raises(checks.NotYet, match="NameError"):
         await here.load()
+
+
+def hinted(endpoint):
+    """The lessons that the hint on a route names."""
+    source = (paths.SOLUTIONS / LESSON / "exercise.py").read_text()
+    part = source.split(f'concurrency="{endpoint.id}"')[0].rpartition("# ### ")[2]
+    return {int(number) for number in re.findall(r"\d\d", re.search(r"Lessons? (\d\d(?: and \d\d)?)\.", part)[1])}
+
+
+BLOCKED = [
+    pytest.param(answer, endpoint, told.says, id=f"{answer.label}-{endpoint.id}")
+    for answer in catalogue(EXERCISE)
+    for endpoint, told in answer.told
+    if answer.kind in ("starter", "wrong") and told and told.kind == "blocked" and told.says
+]
+
+
+@pytest.mark.parametrize("answer, endpoint, says", BLOCKED)
+def test_a_blocker_points_to_a_lesson_that_the_hint_names(answer, endpoint, says, tmp_path):
+    file = tmp_path / answer.file
+    file.write_text(answer.text)
+    lines = answer.text.splitlines()
+    begins = next(number for number, line in enumerate(lines) if line.startswith(f"# --- {endpoint.id}:"))
+    number = next(number for number in range(begins, len(lines)) if says in lines[number])
+    said = recognised(lines[number].strip(), "", file, number + 1)
+    lesson = re.match(r" Lesson (\d\d) shows this", said)
+    if (
+        answer.name == "member_async_dependency"
+    ):  # no middleware any more: the call is what is left, and lesson 10 has no word on it
+        assert lesson[1] == "02"
+    elif answer.name == "offer_sync_client":  # a name of the learner's, of which nothing is known without its callee
+        assert lesson is None
+    elif answer.name == "job_looks_again_and_again":  # what blocks there is no letterbox any more
+        assert lesson[1] == "01"
+    else:
+        assert int(lesson[1]) in hinted(endpoint), said

@@ -1,9 +1,18 @@
-"""Which lesson shows what a diagnosis speaks of, where the call can be recognised by its words."""
+"""Which lesson shows what a diagnosis speaks of, where it can be recognised.
 
+A call is recognised by its words.  Where it stands is read in the app's file: a middleware, a log's handler, an async
+stream, a background task and a cache are what lesson 10 is about, whatever it is that they call.
+"""
+
+import ast
+import os
 import re
+import warnings
+from collections import defaultdict
 
 # the first that fits; the code of the line, then the name of the function that it has called
 SHOWN = [
+    (10, r"\bLogger\.\w+"),
     (1, r"\btime\.sleep\b|\bsleep\("),
     (4, r"\bredis\b|\bRedis\.|\bb[lr]pop\b|\brpush\b"),
     (3, r"psycopg|pymysql|sqlite3|\bcursor\b|\.execute\(|\.fetch(one|all|many)\("),
@@ -13,6 +22,11 @@ SHOWN = [
     (8, r"\bsorted\(|\bjson\.(dumps|loads)\b|\bre\.\w+\(|\b(ranking|route)\b"),
     (7, r"\bhashlib\b|\bbcrypt\b|\bpbkdf2|\bscrypt\b|\bImage\b|\bresize\(|\b(thumbnail|stamp)\b"),
 ]
+HIDDEN = 10  # the lesson on blockers that stand in no endpoint
+LARGEST = 100_000  # bytes of a file that is read
+CACHES = {"lru_cache", "cache"}
+HANDED = {"add_task", "BackgroundTask", "add_middleware", "Middleware"}  # they run what they are given
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 def pointer(lesson):
@@ -20,7 +34,114 @@ def pointer(lesson):
     return f" Lesson {lesson:02} shows this."
 
 
-def recognised(code, callee=""):
-    """The sentence for a blocking call, or nothing where it is not one of those that the lessons show."""
+def recognised(code, callee="", file=None, line=0):
+    """The sentence for a blocking call, or nothing where it is not one of those that the lessons show.
+
+    ``file`` and ``line`` say where in the learner's file it stands, if that is known.
+    """
     text = f"{code} {callee}"
-    return next((pointer(lesson) for lesson, words in SHOWN if re.search(words, text)), "")
+    lesson = next((lesson for lesson, words in SHOWN if re.search(words, text)), None)
+    if file and lesson != HIDDEN and in_no_endpoint(_source(file), line):
+        instead = f", and lesson {lesson:02} what to write instead" if lesson else ""
+        return f" Lesson {HIDDEN:02} shows this{instead}."
+    return pointer(lesson) if lesson else ""
+
+
+def in_no_endpoint(source, line):
+    """True if what stands in that line is run by a middleware, a log's handler, an async stream, a background task or a cache.
+
+    A function that one of these calls counts as well, if nobody else calls it.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # those of a learner's file have been told where it was served
+            names = _Names(ast.parse(source))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    around = [node for node in names.functions if node.lineno <= line <= node.end_lineno]
+    return bool(around) and names.hidden(max(around, key=lambda node: node.lineno))
+
+
+class _Names:
+    """Who names whom in a file: its functions, and those that lesson 10 is about."""
+
+    def __init__(self, tree):
+        nodes = list(ast.walk(tree))
+        self.functions = [node for node in nodes if isinstance(node, FUNCTIONS)]
+        self._handed = _given_to(nodes, HANDED)
+        self._depended = _given_to(nodes, {"Depends"})
+        self._class = {method: kind for kind in nodes if isinstance(kind, ast.ClassDef) for method in kind.body}
+        self._callers = defaultdict(list)
+        for function in self.functions:
+            for name in {_last(node) for part in function.body for node in ast.walk(part)} - {function.name}:
+                self._callers[name].append(function)
+
+    def hidden(self, function):
+        """True if the function is one that lesson 10 is about, or if every way to it begins at one of those."""
+        todo, known, found = [function], set(), False
+        while todo:
+            function = todo.pop()
+            if self._is(function):
+                found = True
+            elif function.name not in known:
+                known.add(function.name)
+                if not self._callers[function.name]:
+                    return False
+                todo += self._callers[function.name]
+        return found
+
+    def _is(self, function):
+        marks = {_last(mark) for mark in function.decorator_list}
+        if function.name in self._handed or "middleware" in marks or CACHES & marks:
+            return True
+        if isinstance(function, ast.AsyncFunctionDef) and _yields(function):
+            return not marks and function.name not in self._depended  # a dependency with a yield is a generator, too
+        kind = self._class.get(function)
+        if kind is None:
+            return False
+        bases = [_last(base) or "" for base in kind.bases]
+        return (
+            kind.name in self._handed
+            or any(base.endswith(("Handler", "Middleware")) for base in bases)
+            or [argument.arg for argument in function.args.args[1:]] == ["scope", "receive", "send"]
+        )
+
+
+def _given_to(calls, names):
+    """The names of all that is handed to a call of one of these names."""
+    calls = (call for call in calls if isinstance(call, ast.Call) and _last(call.func) in names)
+    given = (value for call in calls for value in (*call.args, *(keyword.value for keyword in call.keywords)))
+    return {_last(value) for value in given}
+
+
+def _yields(function):
+    """True if it is a generator itself; a function inside it does not count."""
+    todo = list(function.body)
+    while todo:
+        node = todo.pop()
+        if isinstance(node, ast.Yield):
+            return True
+        if not isinstance(node, (*FUNCTIONS, ast.Lambda, ast.ClassDef)):
+            todo += ast.iter_child_nodes(node)
+    return False
+
+
+def _last(node):
+    """The last name of ``a.b.c``, of a call of it, or None."""
+    if isinstance(node, ast.Call):
+        node = node.func
+    return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", None)
+
+
+def _source(file):
+    try:
+        with open(file, "rb", opener=_never_waiting) as opened:
+            text = opened.read(LARGEST + 1)
+    except OSError:
+        return b""
+    return text if len(text) <= LARGEST else b""
+
+
+def _never_waiting(path, flags):
+    """Opens a file even if an app has put a pipe in its place."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
