@@ -38,11 +38,19 @@ ENDPOINTS = {
 }
 
 
+# of a question in two lines: the one that only picks up what has come, which leads to nothing and holds nobody
+PICKS_UP = {("journal.py", 19): "archive.read()", ("library.py", 49): "offer.json()"}
+
+
 @pytest.fixture(scope="module")
 def library():
     app = lab.Server(FOLDER / "given" / "library.py", services.get("upstream").environment)
     yield app.wait_until_ready()
     app.stop()
+
+
+def seen_in(race):
+    return {(os.path.basename(block.file), block.line) for block in race.blocked if block.line}
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
@@ -52,12 +60,38 @@ async def test_what_blocks_and_what_does_not(library, endpoint):
     for _ in range(5):  # a busy machine adds stalls, and never takes one away: one race without a stall acquits a line
         race = await lab.race(path, n=3, method=method, app=library, show=False)
         assert all(request.ok for request in race.requests), race
-        seen = {(os.path.basename(block.file), block.line) for block in race.blocked if block.line}
+        seen = seen_in(race)
         assert ENDPOINTS[endpoint] <= seen
         always = seen if always is None else always & seen
         if always == ENDPOINTS[endpoint]:
             return
     raise AssertionError(f"blocked every time: {always}")
+
+
+async def test_a_race_tells_the_line_that_waits_from_the_one_that_picks_up(tmp_path):
+    """The same file before a supplier that takes its time in the middle of its answer: now the other line holds the loop."""
+    for file in (FOLDER / "given").iterdir():
+        (tmp_path / file.name).write_text(file.read_text().replace("?wait=0.09", "?slow=0.09"))
+    app = lab.Server(tmp_path / "library.py", services.get("upstream").environment)
+    try:
+        app.wait_until_ready()
+        always = None
+        for _ in range(5):
+            race = await lab.race("/loans/{i}", n=3, method="POST", app=app, show=False)
+            seen = seen_in(race)
+            assert ("journal.py", 19) in seen
+            always = seen if always is None else always & seen
+            if ("journal.py", 18) not in always:
+                return
+    finally:
+        app.stop()
+    raise AssertionError(f"blocked every time: {always}")
+
+
+def test_a_line_that_picks_up_is_neither_a_blocker_nor_on_the_way():
+    for (file, line), code in PICKS_UP.items():
+        assert code in (FOLDER / "given" / file).read_text().splitlines()[line - 1]
+        assert digest(TASK.id, file, line) not in {*TASK.blockers, *TASK.on_the_way}
 
 
 def test_every_endpoint_was_raced_and_every_blocker_met(library):

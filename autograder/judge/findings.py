@@ -76,7 +76,8 @@ class FindingsJudge:
         if wrong:
             said.append(
                 f"{_lines(wrong)} named that {'blocks' if wrong == 1 else 'block'} nobody: "
-                f"each costs what a blocker brings. A wait in a thread is nobody's wait."
+                f"each costs what a blocker brings. A wait in a thread is nobody's wait, and a line that only picks up "
+                f"what has come does not wait."
             )
         said += [
             f"{file}:{line} only leads to a blocker: look into what it calls, or at who waits for what it starts."

@@ -51,7 +51,8 @@ exercise = checks.here()
 #   the last of them: there the wait or the work itself stands, or the call into a package or into Python that waits or works.
 #   The lines above it only lead there. To name one of those costs nothing and brings nothing.
 # - **Several lines belong to one question.** One asks and waits, another only picks up what has come. Both look as if they waited,
-#   but only one of them holds the loop. Do not guess which: a race names it. To name the other costs a point.
+#   but only one of them holds the loop. Which one is not in the code: it depends on whether the other side takes its time before its answer
+#   begins, or in the middle of it. So do not guess: a race names it. To name the other costs a point.
 # - **A line starts something, and another waits for its end.** The one that waits is the blocker.
 # - **To enter a `with` can take long.** Then the `with` line is the one, and not what stands inside.
 #
