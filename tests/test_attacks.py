@@ -18,6 +18,7 @@ from autograder import paths
 from autograder.classroom import pool
 from autograder.jail import levels
 from autograder.judge.exercise import load
+from autograder.judge.judge import Judge, Served
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the jail needs Linux")
 LESSON = "05_files"
@@ -52,6 +53,7 @@ HARMLESS = {
     "output": "import sys, threading\ndef flood():\n    while True:\n        sys.stderr.write('x' * 100_000)\n"
     "threading.Thread(target=flood, daemon=True).start()\n",
     "stalls to win a second try": "import time\nold = time.sleep\n",  # with the body below
+    "answers from several processes": "",  # with the body below
     "takes the pipes of others": "import os\nfor pid in filter(str.isdigit, os.listdir('/proc')):\n    if int(pid) in (os.getpid(), 1): continue\n"
     "    try:\n        line = open(f'/proc/{pid}/cmdline').read()\n        if not any(w in line for w in ('racer.py', 'upstream', 'classroom.worker')): continue\n"
     "        for fd in os.listdir(f'/proc/{pid}/fd'):\n            open(LOOT + '/pipe', 'w').write(line + fd)\n    except OSError: pass\n",
@@ -79,8 +81,72 @@ IN_THE_JAIL = {
     "    print('SAW below', os.listdir('/tmp'), flush=True)\n",
     "puts a link where the answer is fetched": "import os\nfor name in os.listdir('.'):\n    os.unlink(name); os.symlink('/etc/passwd', name)\n",
 }
+FORKS = """
+import asyncio, os, select, socket
+from contextlib import asynccontextmanager
+from fastapi import FastAPI
+
+
+def answer(connection):
+    lines = connection.makefile("rwb")
+    while line := lines.readline():
+        path = line.split()[1].decode()
+        while lines.readline().strip():
+            pass
+        token = path.rpartition("/")[2]
+        known = path.startswith("/documents/")
+        text = open(f"{os.environ['DOCUMENTS']}/{token}").read() if known else "0"
+        body = b'{"document": "%s", "number": %d}' % (token.encode(), int(text))
+        lines.write(b"HTTP/1.1 %d OK\\r\\ncontent-length: %d\\r\\n\\r\\n" % (200 if known else 404, len(body)) + body)
+        lines.flush()
+
+
+def listening():
+    for number in range(3, 100):
+        try:
+            name = os.readlink(f"/proc/self/fd/{number}")
+            found = socket.socket(fileno=os.dup(number)) if name.startswith("socket:") else None
+            if found and found.getsockname() and not is_connected(found):
+                return number, found
+        except OSError:
+            pass
+
+
+def is_connected(found):
+    try:
+        return bool(found.getpeername()) or True
+    except OSError:
+        return False
+
+
+@asynccontextmanager
+async def lifespan(app):
+    number, listener = listening()
+    listener.listen(64)
+    if os.fork() == 0:
+        while True:
+            select.select([listener], [], [])  # the loop makes it one that does not wait
+            try:
+                connection, _ = listener.accept()
+            except BlockingIOError:
+                continue
+            connection.setblocking(True)
+            if os.fork() == 0:
+                answer(connection)
+                os._exit(0)
+            connection.close()
+    # this process accepts nobody
+    loop = asyncio.get_running_loop()
+    watch = loop._add_reader
+    loop._add_reader = lambda file, *more: None if file == number else watch(file, *more)
+    yield
+
+
+app = FastAPI(lifespan=lifespan)
+"""
 BODY = {
-    "stalls to win a second try": "from fastapi import FastAPI\napp = FastAPI()\n@app.get('/documents/{token}')\nasync def document(token: str):\n    old(3600)\n"
+    "answers from several processes": FORKS,
+    "stalls to win a second try": "from fastapi import FastAPI\napp = FastAPI()\n@app.get('/documents/{token}')\nasync def document(token: str):\n    old(3600)\n",
 }
 
 
@@ -136,6 +202,19 @@ def check(results):
         assert earned["points"] == 0 and earned["outcome"] != "pass", (name, result)
         assert result["points"] <= 1, (name, result)
         assert "SAW" not in str(result), (name, result)
+
+
+def test_a_server_that_forks_is_told_what_it_did(tmp_path):
+    """Each of its processes blocks, and all together look as if they did not."""
+    file = tmp_path / TASK.file
+    file.write_text(FORKS)
+
+    async def verdict():
+        async with Served(file, TASK.services) as served:
+            return await Judge(file, TASK, served).certain("concurrency")
+
+    told = asyncio.run(verdict())
+    assert (told.outcome, told.kind) == ("fail", "several processes")
 
 
 def test_in_the_jail_no_attack_gains_anything(tmp_path, monkeypatch):

@@ -17,6 +17,7 @@ REST = (
     0.1,
     0.3,
 )  # s in which nothing is asked, so that the loop is seen at rest: more where a busy machine hid it
+SIGHTS = 2  # races in which another process has accepted connections, before it is told
 ANSWER_LIMIT = 10.0  # s beyond its wait that a request is given on its own
 
 
@@ -29,6 +30,9 @@ async def ask(app, calls, limit, *, title="check", show=False, beside=None, at=N
     for request, moment in zip(requests, at or [], strict=bool(at)):
         request["at"] = moment
     race = await races.run(app, requests, title=title, show=show, limit=limit, sample=True, beside=beside, mixed=mixed)
+    app.elsewhere += bool(race.elsewhere)
+    if app.elsewhere >= SIGHTS:
+        raise Fault("several processes", diagnosis.several_processes())
     for request, call in zip(race.requests, calls, strict=True):
         _check_answer(app, race, request, call, limit)
     if show:

@@ -45,6 +45,13 @@ def gil(seconds, place, line):
     )
 
 
+def several_processes():
+    return (
+        "The requests are answered by other processes than the one whose event loop is looked at. That may be fast, and it is "
+        "not what is asked here: mend the app in its own process, without os.fork() and without a server of your own."
+    )
+
+
 def one_at_a_time():
     return (
         "The event loop stays free, but the requests are served one at a time: each begins when the one before "

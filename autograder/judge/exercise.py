@@ -29,6 +29,7 @@ KINDS = (
     "did not ask",
     "gil",
     "asked again",
+    "several processes",
     # of lists of findings, and of tests (see `written`)
     "nothing named",
     "cannot be read",

@@ -86,6 +86,23 @@ class Others:
             os.close(file)
 
 
+def sockets(pid):
+    """The sockets that a process has open, as a set; None where the system does not tell."""
+    try:
+        folder = f"/proc/{pid}/fd"
+        found = {read_link(f"{folder}/{name}") for name in os.listdir(folder)}
+    except OSError:
+        return None
+    return {name for name in found if name.startswith("socket:")}
+
+
+def read_link(path):
+    try:
+        return os.readlink(path)
+    except OSError:
+        return ""  # it was closed just now
+
+
 class Own:
     """What Linux tells of the thread in which this is made."""
 
@@ -120,16 +137,18 @@ class Race:
         # be closed just when the next request is written to it.
         connections = [Connection(self.order["base"], self.order.get("socket")) for _ in self.order["requests"]]
         own = Connection(self.order["base"], self.order.get("socket"))
-        beside = []
+        beside, elsewhere = [], 0
         if self.order.get("canary"):
             # connections are opened before the race: that is work of ours, not of the app
-            await self._open([*connections, own])
+            before = sockets(self.order.get("pid"))
+            opened = await self._open([*connections, own])
+            elsewhere = self._elsewhere(before, [*connections, own]) if opened else 0
             beside.append(asyncio.create_task(self._canaries(own)))
         thread, others = self._threads()
         if thread:
             beside.append(asyncio.create_task(self._sample(thread, others)))
         start = time.perf_counter()
-        self.tell(event="start", t=start)
+        self.tell(event="start", t=start, elsewhere=elsewhere)
         tasks = [
             asyncio.create_task(self._send(connection, request))
             for connection, request in zip(connections, self.order["requests"], strict=True)
@@ -155,22 +174,30 @@ class Race:
             self.tell(event="end", t=time.perf_counter(), samples=self.samples)
 
     async def _open(self, connections):
-        """Open them in their order: when the last one has its answer, the app has accepted all."""
+        """Open them in their order, and return True if the last one got an answer: then the app has accepted all."""
         try:
             async with asyncio.timeout(OPEN_LIMIT):
                 for connection in connections:
                     await connection.open()
         except (OSError, TimeoutError):
-            return
-        await self._ping(connections[-1])
+            return False
+        return await self._ping(connections[-1])
+
+    def _elsewhere(self, before, connections):
+        """How many of the open connections are none of the app's process: another one must have accepted them."""
+        after = sockets(self.order.get("pid"))
+        if before is None or after is None:
+            return 0
+        return max(sum(connection.is_open for connection in connections) - len(after - before), 0)
 
     async def _ping(self, connection):
-        """One canary, of which nobody wants to know more than that it is over."""
+        """One canary; True if it was answered."""
         try:
             async with asyncio.timeout(OPEN_LIMIT):
                 await connection.request("GET", self.order["canary"], limit=CANARY_LIMIT)
         except (OSError, Disconnected, ValueError, TimeoutError):
-            pass
+            return False
+        return True
 
     async def _send(self, connection, request):
         if request.get("at"):

@@ -123,6 +123,7 @@ class Race:
     blocked: list[Blocked] = field(default_factory=list)
     errors: list[dict] = field(default_factory=list)
     samples: list[list] = field(default_factory=list)
+    elsewhere: int = 0  # connections that another process than the app's has accepted
     asleep: tuple | None = None  # (start, end, call): the newest long sleep of the loop thread in one system call
     watchers: list[int] = field(default_factory=list)  # ids of the host's own threads
     found: Counter = field(
@@ -215,6 +216,7 @@ class Race:
         kind = event["event"]
         if kind == "start":
             self.began = event["t"]
+            self.elsewhere = event.get("elsewhere", 0)
             for request in self.requests:
                 request.start = None
         elif kind == "sent":
