@@ -3,11 +3,13 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import psycopg
@@ -105,6 +107,21 @@ def test_replies_parks_and_releases_one_at_a_time(name):
     assert replies == {token: service.reply(token) for token in tokens}
     service.prepare(["last"])
     assert ask(service, "last") == service.reply("last")
+
+
+def test_who_asks_the_upstream_right_after_it_was_told_to_park_is_held():
+    """The order goes another way than the question, and must not be overtaken by it."""
+    service = services.get("upstream")
+    place = urlsplit(service.environment["UPSTREAM_URL"])
+    with socket.create_connection((place.hostname, place.port)) as asking:
+        answers = asking.makefile("rb")
+        for number in range(50):
+            service.park()
+            asking.sendall(f"GET /items/quick-{number} HTTP/1.1\r\nhost: upstream\r\n\r\n".encode())
+            until(lambda number=number: service.parked() == [f"quick-{number}"], 20)
+            service.release()
+            length = next(int(line.split(b":")[1]) for line in answers if line.startswith(b"content-length"))
+            answers.read(len(b"\r\n") + length)
 
 
 def test_replies_cannot_be_guessed_from_another_service():

@@ -17,6 +17,7 @@ from pathlib import Path
 from .base import Service, ServiceError
 
 START_LIMIT = 30.0  # s
+PARK_LIMIT = 10.0  # s
 
 
 class Upstream(Service):
@@ -27,6 +28,7 @@ class Upstream(Service):
         self.url = None
         self._ready = threading.Event()
         self._changed = threading.Condition()
+        self._parking = threading.Event()
         self._parked = []
         self._process = subprocess.Popen(
             [sys.executable, "-I", str(Path(__file__).with_name("upstream_server.py"))],
@@ -56,7 +58,11 @@ class Upstream(Service):
     def park(self):
         with self._changed:
             self._parked.clear()
+        self._parking.clear()
         self._order(op="park")
+        # a race may begin at once, and nobody may be answered who asks from now on
+        if not self._parking.wait(PARK_LIMIT) or not self.alive:
+            raise ServiceError("The HTTP upstream does not hold its replies. Try again.")
 
     def parked(self):
         with self._changed:
@@ -91,9 +97,12 @@ class Upstream(Service):
                 if "port" in news:
                     self.url = f"http://127.0.0.1:{news['port']}"
                     self._ready.set()
+                if "parking" in news:
+                    self._parking.set()
                 with self._changed:
                     if "parked" in news:
                         self._parked.append(news["parked"])
                     if news.get("left") in self._parked:
                         self._parked.remove(news["left"])
         self._ready.set()
+        self._parking.set()

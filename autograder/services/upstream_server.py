@@ -61,6 +61,7 @@ class App:
     def order(self, order):
         if order["op"] == "park":
             self.parking = True
+            tell(parking=True)
         elif order["op"] == "release":
             tokens = order["tokens"]
             if tokens is None:
