@@ -14,7 +14,7 @@ import time
 
 from . import progress, timeline
 
-REDRAW_EVERY = 0.08  # s
+REDRAW_EVERY = 0.06  # s
 LIVE_DPI = 80
 
 

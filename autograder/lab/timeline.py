@@ -160,7 +160,7 @@ def _requests(axes, order, now, span):
     """The bars, those that look the same in one piece: with many requests each piece costs a part of every frame."""
     from matplotlib.collections import PolyCollection
 
-    bars = {}
+    bars, tips = {}, []
     for row, request in enumerate(order):
         under_way = request.end is None
         end = now if under_way else request.end
@@ -170,9 +170,17 @@ def _requests(axes, order, now, span):
         top, bottom = row - 0.35, row + 0.35
         corners = [(request.start, top), (end, top), (end, bottom), (request.start, bottom)]
         bars.setdefault((good, under_way), []).append(corners)
-        label = "…" if under_way else "" if good else str(request.status or "no answer")
-        if label:
-            axes.text(min(end, span * 0.93), row, " " + label, va="center", ha="left", fontsize=8)
+        if under_way:
+            tips.append((end, row))
+        elif not good:
+            axes.text(
+                min(end, span * 0.93),
+                row,
+                f" {request.status or 'no answer'}",
+                va="center",
+                ha="left",
+                fontsize=8,
+            )
     for (good, under_way), corners in bars.items():
         axes.add_collection(
             PolyCollection(
@@ -185,6 +193,8 @@ def _requests(axes, order, now, span):
             ),
             autolim=False,
         )
+    if tips:  # an arrow says that a bar goes on; in one piece as well
+        axes.plot(*zip(*tips, strict=True), linestyle="", marker=">", markersize=6, color=WAITING, gid="under way")
 
 
 def _canaries(axes, row, race, now, span):
