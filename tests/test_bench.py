@@ -1,11 +1,16 @@
-"""The bound that the benchmark prints."""
+"""The benchmark of verdicts: what it judges, what it counts, and the bound that it prints."""
+
+from dataclasses import replace
 
 import pytest
+from helpers import catalogued
 
 from autograder import paths
-from autograder.judge import bench, load, rivals
-from autograder.judge.catalogue import catalogue, judge
+from autograder.judge import bench, load, mutation, rivals, whole
+from autograder.judge.catalogue import catalogue, judge, written
+from autograder.judge.exercise import Wrong
 from autograder.judge.exercise import load as load_exercise
+from autograder.judge.verdict import Verdict
 
 
 def test_bound_without_a_wrong_verdict_is_three_over_n():
@@ -51,3 +56,85 @@ async def test_a_blocking_app_and_an_honest_one_are_told_apart_by_the_ratio():
     assert (rivals.truth(honest.answer), rivals.truth(faulty.answer)) == (True, False)
     assert set(honest.rivals) == set(rivals.RULES)
     assert honest.rivals["ratio"] and not any(faulty.rivals.values())
+
+
+# Lists of findings and tests: no app, and one verdict.
+
+FINDINGS, TESTS = (load_exercise(paths.SOLUTIONS / name) for name in ("11_finding_it", "12_testing_for_it"))
+
+
+@pytest.mark.parametrize("exercise", [FINDINGS, TESTS], ids=lambda exercise: exercise.lesson)
+def test_the_catalogue_of_a_written_task_is_complete(exercise):
+    (task,) = exercise.written
+    there = [(answer.file, answer.wrong) for answer in catalogued(exercise.folder, task)]
+    assert [(answer.file, answer.wrong) for answer in written(exercise)] == there
+    assert catalogue(exercise) == []
+
+
+def test_the_report_counts_trials_and_verdicts(capsys):
+    count = len(written(FINDINGS))
+    assert bench.main(exercise="11_finding_it", compare=True, workers=2) == 0
+    said = capsys.readouterr().out
+    assert f"\n{count} trials, {count} verdicts\nwrong: 0 of {count} trials" in said
+    assert "The tests of others do not apply to any of these." in said
+
+
+async def test_an_endpoint_has_two_verdicts_and_a_list_one():
+    price = next(a for a in catalogue(load_exercise(paths.SOLUTIONS / "02_calling_http")) if a.kind == "reference")
+    trials = [await judge(price), await judge(written(FINDINGS)[0])]
+    assert [trial.verdicts for trial in trials] == [2, 1]
+    assert bench._size(trials) == "2 trials, 3 verdicts"
+    assert bench._size(trials[1:]) == "1 trial, 1 verdict"
+
+
+async def test_a_whole_shop_has_as_many_verdicts_as_were_reached(monkeypatch):
+    shop = {answer.label: answer for answer in catalogue(load_exercise(paths.SOLUTIONS / "13_the_incident"))}
+
+    async def judged(answer):
+        return [Verdict("pass")] * len(answer.told), ""
+
+    monkeypatch.setattr(whole, "judge", judged)
+    wanted = {"shop/reference": 13, "shop/starter": 13 + 12, "shop/wrong/quote_popen": 1}
+    assert {label: (await judge(shop[label])).verdicts for label in wanted} == wanted
+
+
+async def test_a_list_that_is_not_told_what_it_must_be_told_is_a_wrong_verdict():
+    answers = {answer.label: answer for answer in written(FINDINGS)}
+    right, wrong = answers["findings/reference"], answers["findings/wrong/one_missing"]
+    assert not (await judge(right)).complaint and not (await judge(wrong)).complaint
+    assert "must pass but: fail not all found" in (await judge(replace(wrong, wrong=None))).complaint
+    assert "must fail but: pass" in (await judge(replace(right, wrong=wrong.wrong))).complaint
+    assert "must be told" in (await judge(replace(wrong, wrong=Wrong("not all found", "7 of 9")))).complaint
+
+
+async def test_a_test_is_judged_in_the_bench_as_it_is_graded():
+    (answer,) = [answer for answer in written(TESTS) if answer.name == "does_not_parse"]
+    judged = await judge(answer)
+    assert (judged.complaint, judged.concurrency.kind, judged.verdicts) == ("", "does not run", 1)
+
+
+SEEN, MISSED = Verdict("pass"), Verdict("fail", "misses blocking apps", "8 of 10", share=0.8)
+NOTHING = Verdict("fail", "always passes", "would not notice anything")
+
+
+@pytest.mark.parametrize(
+    "name, honest, blocking, complaint",
+    [
+        ("reference", SEEN, SEEN, ""),
+        ("wrong/no_canary", SEEN, MISSED, ""),
+        ("wrong/always_passes", NOTHING, NOTHING, ""),
+        ("wrong/no_canary", NOTHING, MISSED, "the other part must pass"),
+        ("wrong/always_passes", SEEN, NOTHING, "the other part must fail"),
+        ("reference", SEEN, MISSED, "must pass but"),
+        ("reference", Verdict("error"), Verdict("error"), "must pass but: error"),
+    ],
+)
+async def test_both_parts_of_a_test_must_be_right(name, honest, blocking, complaint, monkeypatch):
+    async def certain(self, part):
+        return {"honest": honest, "blocking": blocking}[part]
+
+    monkeypatch.setattr(mutation.MutationJudge, "certain", certain)
+    (answer,) = [answer for answer in written(TESTS) if answer.label == f"quotes/{name}"]
+    judged = await judge(answer)
+    assert complaint in judged.complaint and bool(complaint) == bool(judged.complaint)
+    assert judged.undecided == (honest.outcome == "error")

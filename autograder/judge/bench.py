@@ -11,7 +11,7 @@ from contextlib import ExitStack
 
 from .. import paths
 from . import load, rivals
-from .catalogue import catalogue, judge
+from .catalogue import catalogue, judge, written
 from .exercise import ExerciseError
 from .exercise import load as load_exercise
 from .judge import RETRIES
@@ -24,12 +24,8 @@ def main(rounds=1, hogs=0, exercise=None, quota=None, minutes=None, compare=Fals
     ``compare`` tries the tests of `rivals` on the same apps; ``workers`` trials are under way at a time.
     """
     try:
-        answers = [
-            a
-            for folder in paths.exercises()
-            if exercise in (None, folder.name)
-            for a in catalogue(load_exercise(folder))
-        ]
+        wanted = [load_exercise(folder) for folder in paths.exercises() if exercise in (None, folder.name)]
+        answers = [answer for found in wanted for answer in (*catalogue(found), *written(found))]
     except ExerciseError as error:
         print(error)
         return 2
@@ -41,7 +37,8 @@ def main(rounds=1, hogs=0, exercise=None, quota=None, minutes=None, compare=Fals
         f"{len(answers)} catalogued answers, {rounds} rounds, {hogs} hogs"
         + (f", {workers} at a time" if workers > 1 else "")
         + (f", {quota} % of one CPU" if quota else "")
-        + ". A trial is one answer, judged on both items: two verdicts."
+        + ". A trial is one answer. An endpoint's has two verdicts, a list or a test has one, "
+        + "a whole shop one for each route that is judged."
     )
     with ExitStack() as stack:
         try:
@@ -74,7 +71,7 @@ def _trials(answers, rounds, deadline, compare, workers):
                     print(f"  {kind}: {judged.answer.label}: {judged.complaint}", flush=True)
                 if len(trials) % 100 == 0:
                     wrong, undecided = _counts(trials)
-                    print(f"{len(trials)} trials, {wrong} wrong, {undecided} undecided", flush=True)
+                    print(f"{_size(trials)}, {wrong} wrong, {undecided} undecided", flush=True)
 
 
 def _one(answer, compare):
@@ -84,6 +81,14 @@ def _one(answer, compare):
 def _counts(trials):
     undecided = sum(t.undecided for t in trials)
     return sum(bool(t.complaint) for t in trials if not t.undecided), undecided
+
+
+def _size(trials):
+    return f"{_many(len(trials), 'trial')}, {_many(sum(trial.verdicts for trial in trials), 'verdict')}"
+
+
+def _many(count, what):
+    return f"{count} {what}" + ("" if count == 1 else "s")
 
 
 def bound(wrong, trials):
@@ -105,11 +110,12 @@ def _report(trials, compare):
         return 2
     wrong, undecided = _counts(trials)
     decided = len(trials) - undecided
+    print(_size(trials))
     print(f"wrong: {wrong} of {decided} trials; with 95 % confidence fewer than {bound(wrong, max(decided, 1)):.2%}")
-    print(f"undecided (ERROR, after {RETRIES} tries): {undecided} of {len(trials)}")
-    passed = [t.proof_seconds for t in trials if t.concurrency.passed]
+    print(f"undecided (ERROR, of an app after {RETRIES} tries): {undecided} of {len(trials)}")
+    passed = [t.proof_seconds for t in trials if t.proof_seconds and t.concurrency.passed]
     print("seconds from a server that is up to a PASS of concurrency: " + _quantiles(passed))
-    print("seconds a trial, both verdicts and the server's start: " + _quantiles([t.seconds for t in trials]))
+    print("seconds a trial, all its verdicts and the server's start: " + _quantiles([t.seconds for t in trials]))
     if compare:
         _report_rivals([t for t in trials if t.rivals])
     return 1 if wrong else 0
@@ -124,6 +130,9 @@ def _quantiles(values):
 
 def _report_rivals(trials):
     """The same apps, judged by others' rules: honest ones failed, and faulty ones passed."""
+    if not trials:
+        print("The tests of others do not apply to any of these.")
+        return
     count, wrong = Counter(), Counter()
     for trial in trials:
         truth = rivals.truth(trial.answer)

@@ -9,13 +9,15 @@ from pathlib import Path
 from . import whole
 from .exercise import Endpoint, ExerciseError, Wrong
 from .judge import Judge, Served
+from .kinds import judging
+from .written import Written
 
 
 @dataclass(frozen=True)
 class Answer:
-    """One catalogued answer: ``wrong`` is what it must be told, or None if it must pass."""
+    """One catalogued answer to an endpoint or a written task: ``wrong`` is what it must be told, or None if it must pass."""
 
-    endpoint: Endpoint
+    endpoint: Endpoint | Written
     kind: str  # starter, reference, accepted, wrong
     name: str
     file: Path
@@ -30,7 +32,8 @@ class Answer:
 class Judged:
     """Both verdicts on one catalogued answer, and what is wrong with them ("" if nothing is).
 
-    ``seconds`` is what it took with the server's start, ``proof_seconds`` the verdict on concurrency alone.
+    ``seconds`` is what it took with the server's start, ``proof_seconds`` the verdict on concurrency alone.  Where there
+    are more verdicts than two, or one, ``verdicts`` is how many, and ``answers`` and ``concurrency`` are the one that counts.
     """
 
     answer: Answer
@@ -40,6 +43,7 @@ class Judged:
     seconds: float = 0.0
     proof_seconds: float = 0.0
     rivals: dict | None = None
+    verdicts: int = 2
 
     @property
     def undecided(self):
@@ -47,25 +51,28 @@ class Judged:
 
 
 def catalogue(exercise):
-    """Every `Answer` of an exercise.  Raises `ExerciseError` where files and exercise.toml disagree."""
+    """Every `Answer` to an exercise's endpoints.  Raises `ExerciseError` where files and exercise.toml disagree."""
     if exercise.shop:
         return whole.catalogue(exercise)
-    found = []
-    for endpoint in exercise.endpoints:
-        found.append(_answer(exercise, endpoint, "starter", "", endpoint.starter))
-        found.append(_answer(exercise, endpoint, "reference", "", None))
-        for kind, names in (("accepted", endpoint.accepted), ("wrong", endpoint.wrong)):
-            folder = exercise.folder / "answers" / endpoint.cell / kind
-            here = {file.stem for file in folder.glob("*.py")}
-            for name in sorted(here ^ set(names)):
-                raise ExerciseError(
-                    f"{exercise.lesson}: {endpoint.id}/{kind}/{name} is "
-                    + ("a file that exercise.toml does not name." if name in here else "named, but has no file.")
-                )
-            found += [
-                _answer(exercise, endpoint, kind, name, endpoint.wrong[name] if kind == "wrong" else None)
-                for name in names
-            ]
+    return [answer for endpoint in exercise.endpoints for answer in _answers(exercise, endpoint)]
+
+
+def written(exercise):
+    """Every `Answer` to an exercise's written tasks.  Raises `ExerciseError` as `catalogue` does."""
+    return [answer for task in exercise.written for answer in _answers(exercise, task)]
+
+
+def _answers(exercise, task):
+    found = [_answer(exercise, task, "starter", "", task.starter), _answer(exercise, task, "reference", "", None)]
+    for kind, names in (("accepted", task.accepted), ("wrong", task.wrong)):
+        folder = exercise.folder / "answers" / task.cell / kind
+        here = {file.stem for file in folder.glob(f"*{Path(task.file).suffix}")}
+        for name in sorted(here ^ set(names)):
+            raise ExerciseError(
+                f"{exercise.lesson}: {task.id}/{kind}/{name} is "
+                + ("a file that exercise.toml does not name." if name in here else "named, but has no file.")
+            )
+        found += [_answer(exercise, task, kind, name, task.wrong[name] if kind == "wrong" else None) for name in names]
     return found
 
 
@@ -74,13 +81,15 @@ def _answer(exercise, endpoint, kind, name, wrong):
 
 
 async def judge(answer, beside=None):
-    """Judge one catalogued answer on both items and compare with what is known of it.
+    """Judge one catalogued answer on all its items and compare with what is known of it.
 
     ``beside`` is a coroutine function that is called with the running server and the endpoint when both verdicts are
-    there; what it returns is kept as ``rivals``.
+    there; what it returns is kept as ``rivals``.  Only an answer with an endpoint of its own has such a server.
     """
     if isinstance(answer, whole.Whole):
         return await _judge_whole(answer)
+    if isinstance(answer.endpoint, Written):
+        return await _judge_written(answer)
     began = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="course-answer-", ignore_cleanup_errors=True) as folder:
         # alone in a folder and under the learner's name, as when it is handed in
@@ -102,20 +111,45 @@ async def _judge_whole(answer):
     began = time.perf_counter()
     verdicts, complaint = await whole.judge(answer)
     worst = max(verdicts, key=lambda verdict: ("pass", "fail", "error").index(verdict.outcome))
-    return Judged(answer, worst, worst, complaint, time.perf_counter() - began)
+    count = len(verdicts)
+    if answer.kind == "starter":  # its answers were judged as well
+        count += sum(not endpoint.mix for endpoint, _ in answer.told)
+    return Judged(answer, worst, worst, complaint, time.perf_counter() - began, verdicts=count)
+
+
+async def _judge_written(answer):
+    """One verdict, even where it is on two parts of the points: the same runs decide both."""
+    began = time.perf_counter()
+    with tempfile.TemporaryDirectory(prefix="course-answer-", ignore_cleanup_errors=True) as folder:
+        file = shutil.copy(answer.file, Path(folder) / answer.endpoint.file)
+        bench = judging(file, answer.endpoint)
+        *others, verdict = [await bench.certain(part) for part in answer.endpoint.parts]
+    complaint = _miss(answer, verdict) if answer.wrong else _failed("it", verdict)
+    if not complaint and any(other.passed != bool(verdict.points(1)) for other in others):
+        complaint = f"the other part must {'pass' if verdict.points(1) else 'fail'} as well but: {others[0]}"
+    return Judged(answer, verdict, verdict, complaint, time.perf_counter() - began, verdicts=1)
 
 
 def _complaint(answer, answers, concurrency):
     if answer.wrong is None:
-        for part, verdict in (("answers", answers), ("concurrency", concurrency)):
-            if not verdict.passed:
-                return f"{part} must pass but: {verdict.outcome} {verdict.kind}: {verdict.diagnosis}"
-        return ""
-    if concurrency.outcome != "fail":
-        return f"must fail but: {concurrency.outcome} {concurrency.diagnosis}"
-    if concurrency.kind != answer.wrong.kind or answer.wrong.says not in concurrency.diagnosis:
-        wanted = answer.wrong.kind + (f" … {answer.wrong.says}" if answer.wrong.says else "")
-        return f"must be told «{wanted}» but: {concurrency.kind}: {concurrency.diagnosis}"
+        return _failed("answers", answers) or _failed("concurrency", concurrency)
+    if miss := _miss(answer, concurrency):
+        return miss
     if answer.kind == "starter" and not answers.passed:
         return f"the untouched starter must answer rightly but: {answers.diagnosis}"
+    return ""
+
+
+def _failed(part, verdict):
+    """What is wrong with a verdict that must be PASS."""
+    return "" if verdict.passed else f"{part} must pass but: {verdict.outcome} {verdict.kind}: {verdict.diagnosis}"
+
+
+def _miss(answer, verdict):
+    """What is wrong with a verdict that must be FAIL, for the reason that the catalogue gives."""
+    if verdict.outcome != "fail":
+        return f"must fail but: {verdict.outcome} {verdict.diagnosis}"
+    if verdict.kind != answer.wrong.kind or answer.wrong.says not in verdict.diagnosis:
+        wanted = answer.wrong.kind + (f" … {answer.wrong.says}" if answer.wrong.says else "")
+        return f"must be told «{wanted}» but: {verdict.kind}: {verdict.diagnosis}"
     return ""
