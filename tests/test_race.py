@@ -20,6 +20,7 @@ import time
 from fastapi import FastAPI
 
 app = FastAPI()
+tasks = set()
 
 
 def pause(seconds):
@@ -44,6 +45,16 @@ async def busy():
 @app.get("/library")
 async def library():
     return list(range(400_000))
+
+
+async def later(wait):
+    await asyncio.sleep(0.01)
+    pause(wait)
+
+
+@app.get("/behind")
+async def behind(wait: float):
+    tasks.add(asyncio.create_task(later(wait)))
 
 
 @app.get("/broken")
@@ -91,6 +102,12 @@ async def test_blocking_in_a_library_is_named_by_the_library(shop):
     race = await lab.race("/library", n=2)
     assert race.blocked and not any(b.in_app and b.line for b in race.blocked)
     assert "in line" not in max(race.blocked, key=lambda b: b.seconds).cause
+
+
+async def test_what_blocks_behind_the_answers_is_seen_too(shop):
+    for _ in range(5):
+        race = await lab.race("/behind?wait=0.06", n=1)
+        assert race.blocked and (race.worst_block.line, race.worst_block.code) == (LINE, "time.sleep(seconds)")
 
 
 async def test_errors_of_the_app_are_told_with_their_line(shop):

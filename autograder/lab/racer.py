@@ -123,6 +123,7 @@ class Race:
     The order has ``id``, ``base`` (URL), ``socket`` (the path of a Unix socket, or null), ``requests`` (each ``key``,
     ``method``, ``path``, and at will ``headers``, ``json``, ``at`` in seconds after the start), ``canary`` (a path or
     null), ``canary_every`` and ``limit`` in seconds, and, if the server's threads are to be sampled, its ``pid``.
+    ``after`` is for how many more canaries it is watched when all is answered.
     """
 
     def __init__(self, order, tell, own):
@@ -159,6 +160,9 @@ class Race:
             if beside:
                 # once one more is answered, the turn that sent the last answer is over and reported
                 await self._ping(connections[0])
+                for _ in range(self.order.get("after", 0)):
+                    await asyncio.sleep(self.order["canary_every"])
+                    await self._ping(connections[0])
         except TimeoutError:
             pass
         finally:

@@ -17,6 +17,7 @@ CANARY_EVERY = 0.02  # s between an answer and the next canary
 BLOCKED_FROM = 0.020  # s of attributed lag; below it are the turns of healthy apps (see docs/verdicts.md)
 ACCUSED_FROM = 0.1  # s of attributed lag: a line that held the loop so long is named, however busy the machine
 LIMIT = 60.0  # s
+AFTER = 2  # canaries for which a race is watched when all is answered: some apps block behind their answers
 NOBODY = "something that left no trace"  # a call that keeps the GIL keeps the watch from looking, too
 MOST = 5000  # reports of one kind that are kept of a race
 
@@ -341,13 +342,21 @@ async def race(path, n=10, *, method="GET", json=None, title=None, app=None, sho
     title = title or (path if isinstance(path, str) else " and ".join(dict.fromkeys(p.split("?")[0] for p in paths)))
     mixed = not isinstance(path, str) and len({p.split("?")[0] for p in paths}) > 1
     return await run(
-        app, requests, title=title.split("?")[0], show=show, limit=limit, mixed=mixed, prediction=prediction
+        app,
+        requests,
+        title=title.split("?")[0],
+        show=show,
+        limit=limit,
+        mixed=mixed,
+        prediction=prediction,
+        after=AFTER,
     )
 
 
-async def run(app, requests, *, title, show=False, limit=LIMIT, sample=False, beside=None, kind=Race, **more):
+async def run(app, requests, *, title, show=False, limit=LIMIT, sample=False, beside=None, after=0, kind=Race, **more):
     """Run a race of ready-made ``requests`` (see `racer.Race`) against the `Server` ``app``.
 
+    ``after`` is for how many more canaries the app is watched when all requests are answered.
     ``beside`` is a coroutine function that is called with the `Race` and runs while the race does; what it
     raises ends the race.  ``more`` are fields of the `Race`, or of the ``kind`` of it that is wanted.
     """
@@ -372,6 +381,7 @@ async def run(app, requests, *, title, show=False, limit=LIMIT, sample=False, be
         "canary_every": CANARY_EVERY,
         "limit": limit,
         "pid": app.pid if sample else None,
+        "after": after,
     }
     try:
         if drawing:
