@@ -18,7 +18,8 @@ def blocked(stalls, requests, block):
     function = f" (in {block.function})" if block.in_app and block.function != "<module>" else ""
     return (
         f"The event loop was blocked for {total:.2f} s in all, most of it by {block.cause}{function}. "
-        "While that lasts, nobody else is answered." + recognised(block.code, block.callee)
+        "While that lasts, nobody else is answered."
+        + recognised(block.code, block.callee, block.file if block.in_app else None, block.line)
     )
 
 
