@@ -16,7 +16,8 @@ from helpers import until
 from nbgrader.api import Gradebook
 
 from autograder import paths
-from autograder.classroom import bench, keys, klass, pool
+from autograder.classroom import bench, gradebook, keys, klass, pool
+from autograder.classroom.nbgraded import SaveVerdicts
 from autograder.classroom.store import Store
 from autograder.jail.warm import descendants
 from autograder.judge.exercise import load
@@ -247,6 +248,85 @@ def test_only_one_coordinator_at_a_time(course, capsys):
     assert klass.main(str(course)) == klass.BAD_INPUT
     assert "Another run" in capsys.readouterr().err
     store.close()
+
+
+def writer_of(course, verdict):
+    return gradebook.Writer.of(
+        gradebook.Course(course), LESSON, lambda file, lesson: verdict(Path(file).parent.parent.name)
+    )
+
+
+def verdict(points):
+    shares = {task.item(part): (points, task.points[part]) for task in EXERCISE.tasks for part in task.parts}
+    items = [
+        {
+            "id": name,
+            "outcome": "pass" if got else "fail",
+            "points": most if got else 0,
+            "max_points": most,
+            "diagnosis": "",
+        }
+        for name, (got, most) in shares.items()
+    ]
+    return {"items": items, "isolation": "none"}
+
+
+def test_a_step_that_fails_leaves_nothing_in_the_gradebook_and_the_next_student_is_graded(course, monkeypatch):
+    """The gradebook stays open from one student to the next; what a step has not committed does not."""
+    for student in ("ada", "bob", "cid"):
+        hand_in(course, student, REFERENCE)
+    writer = writer_of(course, lambda student: verdict(1))
+    real = SaveVerdicts._add_score
+
+    def fails(self, cell, resources):
+        if self.student_id != "bob":
+            return real(self, cell, resources)
+        name = cell.metadata["nbgrader"]["grade_id"]
+        self.gradebook.find_grade(name, self.notebook_id, self.assignment_id, "bob").auto_score = 2
+        self.gradebook.db.flush()
+        raise RuntimeError("in the middle")
+
+    monkeypatch.setattr(SaveVerdicts, "_add_score", fails)
+    writer.write("ada")
+    with pytest.raises(gradebook.NbGraderException):
+        writer.write("bob")
+    assert not (course / "autograded" / "bob" / LESSON).exists()
+    writer.write("cid")
+    assert scores(course) == {"ada": 3, "bob": 0, "cid": 3}
+
+
+def test_a_gradebook_put_back_from_a_copy_is_the_one_that_is_written(course):
+    """Nobody's grade goes into a file that is gone."""
+    for student in ("ada", "bob"):
+        hand_in(course, student, REFERENCE)
+    writer = writer_of(course, lambda student: verdict(1))
+    writer.write("ada")
+    file = course / "gradebook.db"
+    file.with_suffix(".copy").write_bytes(file.read_bytes())
+    file.with_suffix(".copy").replace(file)
+    writer.write("bob")
+    assert scores(course) == {"ada": 3, "bob": 3}
+
+
+def test_metadata_that_nbgrader_refuses_is_refused_here_too(course):
+    def locked(cell):
+        cell.metadata.nbgrader["locked"] = "yes"
+
+    def surplus(cell):
+        cell.metadata.nbgrader["more"] = 1
+
+    def source(cell):
+        cell.source = 5
+
+    for student, change in (("ada", locked), ("bob", surplus), ("cid", source)):
+        file = hand_in(course, student, REFERENCE)
+        notebook = json.loads(file.read_text(), object_hook=nbformat.from_dict)
+        change(next(cell for cell in notebook.cells if cell.metadata.get("nbgrader", {}).get("solution")))
+        file.write_text(json.dumps(notebook))
+    writer = writer_of(course, lambda student: verdict(1))
+    for student in ("ada", "bob", "cid"):
+        with pytest.raises(gradebook.NbGraderException):
+            writer.write(student)
 
 
 def test_what_is_not_a_course_is_told(tmp_path, course, capsys):

@@ -7,23 +7,66 @@ import os
 import sys
 import warnings
 from pathlib import Path
+from types import SimpleNamespace
 
 import sqlalchemy
+from jsonschema import exceptions, validators
+from nbconvert.exporters import NotebookExporter
 from nbconvert.writers import FilesWriter
 from nbgrader import api
 from nbgrader.api import Gradebook
-from nbgrader.converters import Autograde
+from nbgrader.converters import Autograde, autograde
 from nbgrader.converters.base import NbGraderException
 from nbgrader.coursedir import CourseDirectory
+from nbgrader.nbgraderformat import common
+from nbgrader.preprocessors import (
+    AssignLatePenalties,
+    CheckCellMetadata,
+    DeduplicateIds,
+    SaveAutoGrades,
+    latesubmissions,
+    overwritecells,
+    overwritekernelspec,
+    saveautogrades,
+)
+from traitlets import default
 from traitlets.config import Config, PyFileConfigLoader
 
 from . import settings
+
+# steps of nbgrader that change no cell, or only what is in its metadata of nbgrader
+LEAVE_CELLS = (DeduplicateIds, CheckCellMetadata, SaveAutoGrades, AssignLatePenalties)
 
 
 @functools.cache
 def one_engine(url):
     """nbgrader makes a database engine for each step, and with it compiles each query anew; one will do."""
     return sqlalchemy.create_engine(url)
+
+
+def validate(metadata, schema):
+    """As `jsonschema.validate`, which checks the schema too, for each cell; nbgrader's own is right."""
+    error = exceptions.best_match(validators.validator_for(schema)(schema).iter_errors(metadata))
+    if error:
+        raise error
+
+
+class KeptGradebook(Gradebook):
+    """nbgrader opens the gradebook for each step, and looks for all tables and the course each time.  This one stays.
+
+    Its session still ends with the step: what was not committed is rolled back, and no step sees what another read.
+    """
+
+    def close(self):
+        self.db.remove()
+
+
+class FewerChecks(NotebookExporter):
+    """nbconvert validates the notebook after each step, also after one that is off or leaves the cells as they were."""
+
+    def _validate_preprocessor(self, notebook, step):
+        if getattr(step, "enabled", True) and not isinstance(step, LEAVE_CELLS):
+            super()._validate_preprocessor(notebook, step)
 
 
 class CourseError(Exception):
@@ -76,11 +119,19 @@ class Course:
 class Writer(Autograde):
     """nbgrader's autograde for one student at a time, with verdicts that are there already."""
 
+    @default("exporter_class")
+    def _fewer_checks(self):
+        return FewerChecks
+
     @classmethod
     def of(cls, course, lesson, verdicts):
         """The writer of a lesson; ``verdicts(file, lesson)`` gives the result for a submitted file."""
         api.create_engine = lambda url, **_: one_engine(url)
         warnings.filterwarnings("ignore", category=sqlalchemy.exc.SAWarning)  # about nbgrader's own queries
+        common.jsonschema = SimpleNamespace(validate=validate)
+        kept = functools.cache(KeptGradebook)  # the converter names the course, its steps do not: two at most
+        for step in (autograde, latesubmissions, overwritecells, overwritekernelspec, saveautogrades):
+            step.Gradebook = kept
         config = Config(course.config)
         # a plain function: traitlets copies what is in a config, and with a method its whole object
         config.JudgeApps.verdicts = lambda file, ours: verdicts(file, ours)
@@ -96,8 +147,12 @@ class Writer(Autograde):
         """Grade one student.  Raises `NbGraderException` if nbgrader cannot read what was handed in."""
         self._sanitizing = True  # a submission that failed half-way leaves it behind
         self.coursedir.student_id = glob.escape(student)
-        self.init_notebooks()
-        self.convert_notebooks()
+        try:
+            self.init_notebooks()
+            self.convert_notebooks()
+        finally:
+            # no connection outlives a submission: the gradebook's file may be moved or put back from a copy
+            one_engine(self.coursedir.db_url).dispose()
 
 
 __all__ = ["Course", "CourseError", "NbGraderException", "Writer"]
