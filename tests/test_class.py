@@ -242,6 +242,34 @@ def test_a_full_disk_stops_the_run_and_a_second_one_goes_on(course, tmp_path, mo
     assert scores(course) == {"ada": 3}
 
 
+def test_a_grade_that_was_half_written_again_is_not_taken_for_done(course, monkeypatch):
+    """Written anew under the key that it had, and stopped between nbgrader's two steps."""
+    hand_in(course, "ada", REFERENCE)
+    assert klass.main(str(course), workers=1) == klass.ALL_GRADED
+    graded = course / "autograded" / "ada" / LESSON / f"exercise_{LESSON}.ipynb"
+    whole = outputs(graded)
+    assert whole
+
+    def half(self, student):
+        notebook = nbformat.read(graded, 4)
+        for cell in notebook.cells:
+            if cell.cell_type == "code":
+                cell.outputs = []
+        nbformat.write(notebook, graded)
+        raise OSError("killed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(klass.Writer, "write", half)
+        assert klass.main(str(course), workers=1, force=True) == klass.STOPPED
+    assert klass.main(str(course), workers=1) == klass.ALL_GRADED
+    assert outputs(graded) == whole
+
+
+def outputs(file):
+    """What the cells of a notebook show, as text."""
+    return [str(cell.outputs) for cell in nbformat.read(file, 4).cells if cell.get("outputs")]
+
+
 def test_only_one_coordinator_at_a_time(course, capsys):
     (course / ".grading").mkdir()
     store = Store(course / ".grading" / "verdicts.sqlite3")

@@ -228,6 +228,8 @@ class Writing(threading.Thread):
         kept = [run.store.result(key) for key in submission.keys.values()]
         results = [r for r in [*submission.results.values(), *(kept if not submission.results else [])] if r]
         said = [as_text(Result(**{**r, "items": [Item(**i) for i in r["items"]]})) for r in map(plain, results)]
+        # what a kill leaves half written, under the key that it had before, is not to be taken for done
+        run.store.wrote(self.lesson, submission.student, "")
         try:
             writer.write(submission.student)
         except NbGraderException:
