@@ -43,13 +43,13 @@ class Served:
         await self.stop()
 
     async def app(self):
-        """The running `Server`.  Raises `AppError`, at once for a file that was refused before."""
+        """The running `Server`.  Raises `AppError`, at once for a file that was refused before, and `ServiceError`."""
         if self._refused:
             raise self._refused
         if self._app is None or not self._app.alive:
-            environment, ports, beside = {}, [], []
+            environment, ports, beside, asked = {}, [], [], {}
             for name in self.services:
-                service = await asyncio.to_thread(services.get, name)
+                service = asked[name] = await asyncio.to_thread(services.get, name)
                 environment |= await asyncio.to_thread(service.fresh)
                 ports += service.ports
                 beside += service.beside
@@ -59,6 +59,8 @@ class Served:
             try:
                 await asyncio.to_thread(self._app.wait_until_ready)
             except AppError as error:
+                if ended := await _ended(asked):
+                    raise services.ServiceError(_service_ended(ended)) from None
                 self._refused = error
                 raise
         return self._app
@@ -141,8 +143,8 @@ class Judge:
         except AppError as error:
             return Verdict("fail", "does not start", str(error), error.line)
         except Fault as fault:
-            if ended := [name for name, service in asked.items() if not await asyncio.to_thread(service.well)]:
-                return Verdict("error", "", f"No verdict: the service that it asks ({ended[0]}) ended. Try again.")
+            if ended := await _ended(asked):
+                return Verdict("error", "", f"No verdict: {_service_ended(ended)}")
             return fault.verdict
         except (Unclear, RacerGone, services.ServiceError, JailError, OSError) as problem:
             return Verdict("error", "", f"No verdict: {problem}")
@@ -158,6 +160,18 @@ class Judge:
             return Waiting(app, self.endpoint)
         kind = Afterwards if self.endpoint.afterwards else Rendezvous
         return kind(app, self.endpoint, asked[self.endpoint.service])
+
+
+async def _ended(asked):
+    """The name of a service that has ended, of those in ``asked`` (names to services), or None."""
+    for name, service in asked.items():
+        if not await asyncio.to_thread(service.well):
+            return name
+    return None
+
+
+def _service_ended(name):
+    return f"the service that it asks ({name}) ended. Try again."
 
 
 async def _concurrency(method, confirm, show=False):
