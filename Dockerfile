@@ -9,8 +9,9 @@ WORKDIR ${REPO_DIR}
 COPY lock/course.txt lock/course.txt
 RUN pip install --no-cache-dir --require-hashes -r lock/course.txt
 # A hub wants its own version of this package in the images that it starts: --build-arg JUPYTERHUB=...
+# What is there already keeps its version. (The lock itself is no use as constraints: it has hashes.)
 ARG JUPYTERHUB=""
-RUN test -z "${JUPYTERHUB}" || pip install --no-cache-dir "jupyterhub==${JUPYTERHUB}" -c lock/course.txt
+RUN test -z "${JUPYTERHUB}" || { pip freeze > /tmp/here.txt && pip install --no-cache-dir "jupyterhub==${JUPYTERHUB}" -c /tmp/here.txt; }
 
 COPY . .
 RUN binder/postBuild && chown -R jovyan: /home/jovyan
