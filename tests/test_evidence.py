@@ -186,3 +186,20 @@ def test_a_child_that_gets_no_cpu_is_not_the_apps_doing(monkeypatch):
     race = race_of((0.0, 0.6), canaries=[(0.1, 0.51)], blocked=[block])
     assert evidence.stalls(race, held_up, POLL) == []
     assert {stall.seen for stall in evidence.stalls(race, other, POLL)} == {"turn", "asleep", "canary"}
+
+
+def test_a_start_of_a_child_that_was_hardly_seen_is_excused_as_well(monkeypatch):
+    """The racer stood in the queue for a CPU itself: it found the loop in vfork once, or only at another time."""
+    monkeypatch.setattr(evidence, "SPAWN", {"58"})
+    block = Blocked(0.1, 0.3, 0.0, "app.py", 9, "create_subprocess_exec(...)", "quote")
+    race = race_of((0.0, 0.6), blocked=[block])
+
+    def seen(*rows):
+        return evidence.stalls(race, [Sample(t, 0.0, 0.0, n, call, {}, {}, racer) for t, n, call, racer in rows], POLL)
+
+    spawn = "58 0x0"
+    assert not seen((0.0, 1, POLL, 0.0), (0.2, 2, spawn, 0.0), (0.31, 3, POLL, 0.0)), "once"
+    unlooked = ((0.09, 2, "running", 0.0), (0.31, 3, POLL, 0.21))
+    assert not seen((0.0, 1, spawn, 0.0), *unlooked), "at another time"
+    assert seen((0.0, 1, POLL, 0.0), *unlooked), "never: nothing speaks for a child"
+    assert seen((0.0, 1, spawn, 0.0), (0.09, 2, "running", 0.0), (0.31, 3, POLL, 0.1)), "for too short a time"

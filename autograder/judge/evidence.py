@@ -91,9 +91,23 @@ def queued(looks, start, end, watching=True):
 
 
 def _spawning(looks, start, end):
-    """Seconds between two moments that the loop thread slept until a child that it had started got a CPU."""
+    """Seconds between two moments that the loop thread may have slept until a child that it had started got a CPU.
+
+    From the look before it was found so to the look after: so it is never too small.
+    """
     near = _near(looks, start, end)
-    return sum(b.time - a.time for a, b in zip(near, near[1:], strict=False) if _spawns(a) and a.slices == b.slices)
+    return sum(b.time - a.time for a, b in zip(near, near[1:], strict=False) if _spawns(a) or _spawns(b))
+
+
+def _unseen(looks, start, end):
+    """Seconds between two moments in which a loop that starts processes may have slept like that, and nobody could look.
+
+    The racer then stood in the queue for a CPU itself.  Where the loop was never found so, there is nothing to excuse.
+    """
+    near = _near(looks, start, end)
+    if not any(map(_spawns, looks)):
+        return 0.0
+    return sum(b.racer - a.racer for a, b in zip(near, near[1:], strict=False) if not (_spawns(a) or _spawns(b)))
 
 
 def _spawns(look):
@@ -281,7 +295,8 @@ def stalls(race, looks, resting):
     crowd = EACH * max(len(race.requests) - RACED, 0)
     for block in race.blocked:
         first, last = _around(looks, block.start, block.end)
-        seconds = block.seconds - (_others(first, last) if first else 0.0) - _spawning(looks, block.start, block.end)
+        seconds = block.seconds - (_others(first, last) if first else 0.0)
+        seconds -= _spawning(looks, block.start, block.end) + _unseen(looks, block.start, block.end)
         # what the loop's thread has itself computed in one turn needs no excuse
         seconds = max(seconds, _computed(looks, block.start, block.end))
         if seconds >= STALL + crowd:
