@@ -7,13 +7,11 @@ import re
 import subprocess
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import nbformat
 from nbclient import NotebookClient
 
 from autograder import paths
-from autograder.judge.exercise import load
 
 
 def gone(pid):
@@ -85,21 +83,6 @@ def assert_quiet(notebook):
 def picture(data):
     """The PNG bytes in a timeline's HTML."""
     return base64.b64decode(re.search(r"data:image/png;base64,([^\"]+)", data["text/html"]).group(1))
-
-
-def catalogued(folder, task):
-    """The catalogue of a written task: objects with ``label``, ``file`` and ``wrong`` (None for what must pass)."""
-    exercise = load(folder)
-    found = [("starter", "", task.starter), ("reference", "", None)]
-    found += [("accepted", name, None) for name in task.accepted] + [("wrong", *pair) for pair in task.wrong.items()]
-    answers = folder / "answers" / task.id
-    suffix = Path(task.file).suffix
-    there = {file.stem for kind in ("accepted", "wrong") for file in (answers / kind).glob(f"*{suffix}")}
-    assert there == set(task.accepted) | set(task.wrong), "files and exercise.toml disagree"
-    return [
-        SimpleNamespace(label=f"{kind}/{name}".rstrip("/"), file=exercise.answer_file(task, kind, name), wrong=wrong)
-        for kind, name, wrong in found
-    ]
 
 
 # All catalogued answers take about as long as all other tests together.  `./course test` takes each reference, each

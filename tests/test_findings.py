@@ -5,10 +5,10 @@ import os
 
 import nbformat
 import pytest
-from helpers import catalogued
 
 from autograder import lab, paths, services
 from autograder.classroom import grade
+from autograder.judge.catalogue import written
 from autograder.judge.exercise import load
 from autograder.judge.findings import digest, read, remarks
 from autograder.judge.kinds import judging
@@ -113,7 +113,7 @@ def test_the_reference_names_what_stands_there():
     assert "no file shop.py" in remarks("shop.py:1 nap", FOLDER / "given")[0]
 
 
-@pytest.mark.parametrize("answer", catalogued(FOLDER, TASK), ids=lambda answer: answer.label)
+@pytest.mark.parametrize("answer", written(load(FOLDER)), ids=lambda answer: answer.label)
 async def test_verdict(answer):
     verdict = await judging(answer.file, TASK).certain("found")
     assert verdict.outcome == ("fail" if answer.wrong else "pass"), verdict

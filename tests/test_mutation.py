@@ -6,11 +6,12 @@ import socket
 import tempfile
 
 import pytest
-from helpers import catalogued, chosen, gone, until
+from helpers import chosen, gone, until
 
 from autograder import lab, paths
 from autograder.jail import levels
 from autograder.judge import mutation, trying
+from autograder.judge.catalogue import written
 from autograder.judge.exercise import load
 from autograder.judge.mutation import App, hidden, tried, verdict
 from autograder.judge.trying import FAILED, HANGS, PASSED, Run, Supplier, attempt
@@ -23,7 +24,7 @@ HONEST, BLOCKING = ([app for app in APPS if app.honest is truth] for truth in (T
 FEW = HONEST[:2] + BLOCKING[:3]
 
 
-ANSWERS = catalogued(FOLDER, TASK)
+ANSWERS = written(load(FOLDER))
 
 
 def label(answer):
