@@ -14,7 +14,7 @@ import time
 
 from . import progress, timeline
 
-REDRAW_EVERY = 0.06  # s
+REDRAW_EVERY = 0.05  # s
 LIVE_DPI = 80
 
 
@@ -70,7 +70,7 @@ class Drawing:
                 picture = await asyncio.to_thread(self._frame, started - self.race.began)
                 self._show(picture)
                 self.frames += 1
-            await asyncio.sleep(max(REDRAW_EVERY - (time.perf_counter() - started), 0.01))
+            await asyncio.sleep(max(REDRAW_EVERY - (time.perf_counter() - started), 0.005))
 
     def _frame(self, now):
         yield_cpu()
