@@ -109,7 +109,7 @@ class Rendezvous:
             if late := evidence.late(race, evidence.samples(race), [meeting.released] * len(calls)):
                 return Trial(answered_late(calls[late[0].key], late[1]))
         if meeting.in_turns:
-            return Trial(self._in_turns(meeting.together, calls))
+            return Trial(self._in_turns(meeting.stood, calls))
         if meeting.all_met and meeting.independent is False:
             return Trial(served_in_turns(1, len(calls)))
         self.patience = min(self.patience * 2, LONGEST)
@@ -130,8 +130,8 @@ class Meeting:
     ``independent``: the requests were answered one by one in the order in which they were let go, which was of our choice;
     False if one was not, although the loop was alive; None if that was not seen.  (To have asked is not yet to listen.)
     ``passed``: the tokens that were overtaken by a canary while they were held.
-    ``together``: the largest set of tokens that were held at one moment.  ``in_turns``: after a long quiet time with a
-    loop that was alive, each newcomer came only after another had been let go.
+    ``together``: the largest set of tokens that were held at one moment; ``stood``: the largest before one was let go.
+    ``in_turns``: after a long quiet time with a loop that was alive, each newcomer came only after another had been let go.
     """
 
     def __init__(self, service, calls, patience, meet="questions", rest=None):
@@ -145,6 +145,7 @@ class Meeting:
         self.independent = None
         self.passed = set()
         self.together = set()
+        self.stood = set()
         self.seen = set()
         self.held_at_last = set()
         self.released = None  # when all were let go, in seconds since the race began
@@ -165,6 +166,7 @@ class Meeting:
                 await self._let_go_in_any_order(race)
         elif not self._over(race) and self.meet != "loop":
             self.in_turns = alive
+            self.stood = set(self.together)
             await self._drain(race)
         # looked at first, so that whoever was answered by then was answered while it was held
         self.released = time.perf_counter() - race.began
@@ -284,11 +286,15 @@ class Meeting:
         self.independent = True
 
     async def _drain(self, race):
-        """Let one go at a time; who comes must come after that, and never make more than there were."""
-        most = len(self.together)
+        """Let one go at a time; who comes must come after that, and never make more than there were.
+
+        Those are compared who are at the same of their questions: whoever was let go may be at the next already, when
+        another one comes in.
+        """
+        most = self._abreast(self.stood)
         while not self._over(race):
             held = self._held()
-            if len(held) > most:
+            if self._abreast(held) > most:
                 self.in_turns = False  # two at once after all: it was the machine
             if not held:
                 await asyncio.sleep(LOOK_EVERY)
@@ -297,6 +303,13 @@ class Meeting:
             if self.wanted <= self.seen:
                 return  # all have come: nobody new can show that it was otherwise
             await self._newcomer_or_quiet(race, set(held))
+
+    def _abreast(self, tokens):
+        """How many requests are at the same of their questions, at most."""
+        stages = [
+            sum(token in tokens for token in stage) for stage in zip(*(c.tokens for c in self.calls), strict=True)
+        ]
+        return max(stages, default=0)
 
     async def _newcomer_or_quiet(self, race, before):
         deadline = time.perf_counter() + self.patience
