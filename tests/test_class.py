@@ -182,7 +182,7 @@ def test_databases_that_are_killed_in_the_middle_cost_nobody_anything(tmp_path):
                     os.kill(server, signal.SIGKILL)
                     killed[server] = worker
         time.sleep(0.05)
-    assert killed, "too little was killed to say anything"
+    assert len(killed) >= 2, "too little was killed to say anything"
     assert process.wait(500) == klass.ALL_GRADED
     most = sum(sum(task.points.values()) for task in exercise.tasks)
     assert scores(course, lesson) == {f"s{number}": most for number in range(3)}

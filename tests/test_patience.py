@@ -48,6 +48,8 @@ def test_a_loop_that_does_not_is_given_seconds(clock):
     [
         ((0.0, 0.25, NAP), True),
         ((0.0, 0.15, NAP), False),  # not long enough to give it up
+        ((0.25, 0.49, NAP), False),  # long enough, but no longer than what came before it
+        ((0.22, 0.46, NAP), True),
         ((0.0, 0.25, POLL), False),  # it waits for work
         (None, False),
     ],

@@ -74,7 +74,7 @@ class Watch:
     another had been let go, although the loop was alive; ``together`` is how many there were at most.
     """
 
-    def __init__(self, service, calls, patience, rest=None):
+    def __init__(self, service, calls, patience, rest):
         self.service = service
         self.rest = rest
         self.requests = len(calls)

@@ -12,11 +12,8 @@ from .remedies import remedy
 from .verdict import Fault, Trial, Unclear, Verdict
 
 CLIENT = re.compile(r"\bAsyncClient\(|\bcreate_default_context\(")  # each loads certificates: some 20 ms of work
-REST = (
-    0.03,
-    0.1,
-    0.3,
-)  # s in which nothing is asked, so that the loop is seen at rest: more where a busy machine hid it
+# s in which nothing is asked, so that the loop is seen at rest: more where a busy machine hid it
+REST = (0.03, 0.1, 0.3)
 SIGHTS = 2  # races in which another process has accepted connections, before it is told
 ANSWER_LIMIT = 10.0  # s beyond its wait that a request is given on its own
 

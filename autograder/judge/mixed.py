@@ -84,7 +84,7 @@ class Crowd:
     ``overtaken``: many canaries were sent and answered after the last newcomer, while replies were held.
     """
 
-    def __init__(self, services, patience, rest=None):
+    def __init__(self, services, patience, rest):
         self.services = list(services)
         self.rest = rest
         self.patience = patience

@@ -134,7 +134,7 @@ class Meeting:
     ``in_turns``: after a long quiet time with a loop that was alive, each newcomer came only after another had been let go.
     """
 
-    def __init__(self, service, calls, patience, meet="questions", rest=None):
+    def __init__(self, service, calls, patience, meet, rest):
         self.service = service
         self.meet = meet
         self.rest = rest

@@ -173,14 +173,8 @@ def _requests(axes, order, now, span):
         if under_way:
             tips.append((end, row))
         elif not good:
-            axes.text(
-                min(end, span * 0.93),
-                row,
-                f" {request.status or 'no answer'}",
-                va="center",
-                ha="left",
-                fontsize=8,
-            )
+            label = f" {request.status or 'no answer'}"
+            axes.text(min(end, span * 0.93), row, label, va="center", ha="left", fontsize=8)
     for (good, under_way), corners in bars.items():
         axes.add_collection(
             PolyCollection(
