@@ -60,7 +60,10 @@ def _grade(args) -> int:
 def _bench_verdicts(args) -> int:
     from autograder.judge.bench import main
 
-    return main(args.rounds, args.hogs, args.exercise, args.quota, args.minutes, args.compare, args.workers)
+    return main(
+        args.rounds, args.hogs, args.exercise, args.quota, args.minutes, args.compare, args.workers, args.isolation,
+        args.record,
+    )  # fmt: skip
 
 
 def _bench_drawing(args) -> int:
@@ -147,7 +150,7 @@ def parser() -> argparse.ArgumentParser:
     verdicts.add_argument(
         "--hogs", type=_count, default=0, metavar="N", help="processes that burn CPU meanwhile (default: 0)"
     )
-    verdicts.add_argument("--exercise", metavar="ID", help="only this exercise")
+    verdicts.add_argument("--exercise", nargs="+", default=[], metavar="ID", help="only these exercises")
     verdicts.add_argument(
         "--quota", type=_at_least_one, metavar="PERCENT", help="hold all of it to this much of one CPU"
     )
@@ -155,6 +158,8 @@ def parser() -> argparse.ArgumentParser:
     verdicts.add_argument(
         "--workers", type=_at_least_one, default=1, metavar="N", help="trials at a time: a load in itself (default: 1)"
     )
+    verdicts.add_argument("--record", metavar="FILE", help="add a line of JSON about each trial to this file")
+    isolation(verdicts)
     verdicts.add_argument("--compare", action="store_true", help="try the stopwatch tests of others on the same apps")
 
     crowd = command(benches, "class", "grade a class made from the catalogue, beside stock nbgrader", _bench_class)

@@ -25,6 +25,7 @@ LESSON = "05_files"
 EXERCISE = load(paths.SOLUTIONS / LESSON)
 (TASK,) = EXERCISE.endpoints
 STARTER = EXERCISE.answer_file(TASK, "starter").read_text()
+BRIEF = EXERCISE.answer_file(TASK, "wrong", "await_then_block").read_text()
 REFERENCE = EXERCISE.answer_file(TASK, "reference").read_text()
 
 # Each runs before the starter, which answers rightly and blocks: it deserves 1 of 3 points, or, where the attack
@@ -54,6 +55,10 @@ HARMLESS = {
     "threading.Thread(target=flood, daemon=True).start()\n",
     "stalls to win a second try": "import time\nold = time.sleep\n",  # with the body below
     "answers from several processes": "",  # with the body below
+    "answers from several processes, with decoys": "",
+    "answers from threads of its own": "",
+    "blocks for a moment while its threads want every CPU": "import hashlib, threading\nfor _ in range(24):\n"
+    "    threading.Thread(target=hashlib.pbkdf2_hmac, args=('sha256', b'', b'', 10**9), daemon=True).start()\n",
     "takes the pipes of others": "import os\nfor pid in filter(str.isdigit, os.listdir('/proc')):\n    if int(pid) in (os.getpid(), 1): continue\n"
     "    try:\n        line = open(f'/proc/{pid}/cmdline').read()\n        if not any(w in line for w in ('racer.py', 'upstream', 'classroom.worker')): continue\n"
     "        for fd in os.listdir(f'/proc/{pid}/fd'):\n            open(LOOT + '/pipe', 'w').write(line + fd)\n    except OSError: pass\n",
@@ -82,7 +87,7 @@ IN_THE_JAIL = {
     "puts a link where the answer is fetched": "import os\nfor name in os.listdir('.'):\n    os.unlink(name); os.symlink('/etc/passwd', name)\n",
 }
 FORKS = """
-import asyncio, os, select, socket
+import asyncio, os, select, socket, threading
 from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
@@ -123,19 +128,8 @@ def is_connected(found):
 async def lifespan(app):
     number, listener = listening()
     listener.listen(64)
-    if os.fork() == 0:
-        while True:
-            select.select([listener], [], [])  # the loop makes it one that does not wait
-            try:
-                connection, _ = listener.accept()
-            except BlockingIOError:
-                continue
-            connection.setblocking(True)
-            if os.fork() == 0:
-                answer(connection)
-                os._exit(0)
-            connection.close()
-    # this process accepts nobody
+    BESIDE(listener)
+    # the loop accepts nobody
     loop = asyncio.get_running_loop()
     watch = loop._add_reader
     loop._add_reader = lambda file, *more: None if file == number else watch(file, *more)
@@ -144,8 +138,58 @@ async def lifespan(app):
 
 app = FastAPI(lifespan=lifespan)
 """
+ACCEPT = """
+def connections(listener):
+    while True:
+        select.select([listener], [], [])  # the loop makes it one that does not wait
+        try:
+            connection, _ = listener.accept()
+        except BlockingIOError:
+            continue
+        connection.setblocking(True)
+        yield connection
+
+
+def in_processes(listener, accepted=lambda: None):
+    if os.fork() == 0:
+        for connection in connections(listener):
+            accepted()
+            if os.fork() == 0:
+                answer(connection)
+                os._exit(0)
+            connection.close()
+
+
+def in_processes_with_decoys(listener):
+    reader, writer = os.pipe()
+    kept = []
+
+    def open_as_many():
+        while os.read(reader, 1):
+            kept.append(socket.socket(socket.AF_UNIX))
+
+    in_processes(listener, lambda: os.write(writer, b"x"))
+    threading.Thread(target=open_as_many, daemon=True).start()
+
+
+def in_threads(listener):
+    def accept():
+        for connection in connections(listener):
+            threading.Thread(target=answer, args=(connection,), daemon=True).start()
+
+    threading.Thread(target=accept, daemon=True).start()
+
+
+"""
+BESIDE = {
+    how: FORKS.replace("@asynccontextmanager", ACCEPT.lstrip() + "@asynccontextmanager").replace("BESIDE(", how + "(")
+    for how in ("in_processes", "in_processes_with_decoys", "in_threads")
+}
 BODY = {
-    "answers from several processes": FORKS,
+    "answers from several processes": BESIDE["in_processes"],
+    "answers from several processes, with decoys": BESIDE["in_processes_with_decoys"],
+    "answers from threads of its own": BESIDE["in_threads"],
+    "blocks for a moment while its threads want every CPU": BRIEF,
     "stalls to win a second try": "from fastapi import FastAPI\napp = FastAPI()\n@app.get('/documents/{token}')\nasync def document(token: str):\n    old(3600)\n",
 }
 
@@ -204,10 +248,11 @@ def check(results):
         assert "SAW" not in str(result), (name, result)
 
 
-def test_a_server_that_forks_is_told_what_it_did(tmp_path):
-    """Each of its processes blocks, and all together look as if they did not."""
+@pytest.mark.parametrize("text", [pytest.param(text, id=how) for how, text in BESIDE.items()])
+def test_a_server_beside_the_loop_is_told_what_it_did(text, tmp_path):
+    """Each of its processes or threads blocks, and all together look as if they did not."""
     file = tmp_path / TASK.file
-    file.write_text(FORKS)
+    file.write_text(text)
 
     async def verdict():
         async with Served(file, TASK.services) as served:

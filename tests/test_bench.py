@@ -1,10 +1,14 @@
 """The benchmark of verdicts: what it judges, what it counts, and the bound that it prints."""
 
+import json
+import sys
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 
 import pytest
 
 from autograder import paths
+from autograder.jail import levels
 from autograder.judge import bench, load, mutation, rivals, whole
 from autograder.judge.catalogue import catalogue, judge, written
 from autograder.judge.exercise import Wrong
@@ -23,7 +27,7 @@ def test_bound_grows_with_wrong_verdicts():
 
 
 def test_unknown_exercise_is_told(capsys):
-    assert bench.main(exercise="99_none") == 2
+    assert bench.main(exercises=["01_sleeping", "99_none"]) == 2
     assert "There is no exercise '99_none'" in capsys.readouterr().out
 
 
@@ -35,6 +39,24 @@ def test_every_answer_is_judged_once_a_round_on_several_workers():
     assert bench._trials(answers, 1, 0.0, False, 2) == []
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the jail needs Linux")
+def test_apps_are_locked_in_as_a_classs_are():
+    found = levels.at_least()
+    if found.jail:
+        found.jail.close()
+    answers = [a for a in catalogue(load_exercise(paths.SOLUTIONS / "02_calling_http")) if a.label == "price/reference"]
+    (trial,) = bench._trials(answers, 1, float("inf"), False, 1, found.level)
+    assert trial.concurrency.passed and not trial.complaint
+    with pytest.raises(BrokenProcessPool):
+        bench._trials(answers, 1, float("inf"), False, 1, "a level that is not there")
+
+
+def test_less_isolation_than_was_asked_for_is_told(monkeypatch, capsys):
+    monkeypatch.setenv("COURSE_ISOLATION_CEILING", "none")
+    assert bench.main(exercises=["11_finding_it"], isolation="required") == 2
+    assert "does not offer the isolation" in capsys.readouterr().out
+
+
 def test_hogs_end_with_the_benchmark():
     with load.hogs(2) as nothing:
         assert nothing is None
@@ -43,7 +65,7 @@ def test_hogs_end_with_the_benchmark():
 def test_a_quota_that_cannot_be_set_is_told(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(load, "VERSION_2", tmp_path / "none")
     monkeypatch.setattr(load, "VERSION_1", tmp_path / "none")
-    assert bench.main(exercise="01_sleeping", quota=20) == 2
+    assert bench.main(exercises=["01_sleeping"], quota=20) == 2
     assert "Leave out --quota." in capsys.readouterr().out
 
 
@@ -72,10 +94,14 @@ def test_the_catalogue_of_a_written_task_is_complete(exercise):
     assert catalogue(exercise) == []
 
 
-def test_the_report_counts_trials_and_verdicts(capsys):
+def test_the_report_counts_trials_and_verdicts_and_each_is_recorded(capsys, tmp_path):
     count = len(written(FINDINGS))
-    assert bench.main(exercise="11_finding_it", compare=True, workers=2) == 0
+    record = tmp_path / "trials.jsonl"
+    assert bench.main(exercises=["11_finding_it"], compare=True, workers=2, record=record) == 0
     said = capsys.readouterr().out
+    kept = [json.loads(line) for line in record.read_text().splitlines()]
+    assert sorted(trial["answer"] for trial in kept) == sorted(answer.label for answer in written(FINDINGS))
+    assert not any(trial["complaint"] or trial["undecided"] for trial in kept)
     assert f"\n{count} trials, {count} verdicts\nwrong: 0 of {count} trials" in said
     assert "The tests of others do not apply to any of these." in said
 
@@ -91,7 +117,7 @@ async def test_an_endpoint_has_two_verdicts_and_a_list_one():
 async def test_a_whole_shop_has_as_many_verdicts_as_were_reached(monkeypatch):
     shop = {answer.label: answer for answer in catalogue(load_exercise(paths.SOLUTIONS / "13_the_incident"))}
 
-    async def judged(answer):
+    async def judged(answer, jail):
         return [Verdict("pass")] * len(answer.told), ""
 
     monkeypatch.setattr(whole, "judge", judged)

@@ -1,5 +1,7 @@
 """What a race proves, on made-up races: each rule must hold, and must fail where its fact is missing."""
 
+from dataclasses import replace
+
 import pytest
 
 from autograder.judge import evidence
@@ -98,6 +100,14 @@ def test_asleep_outside_the_poller_needs_unchanged_slices():
     assert evidence.asleep_outside(waiting_for_work, resting) == []
     for_a_thread_that_has_no_cpu = looks((0.0, 7, "202 0x1", 0.0, 0.0), (0.05, 7, "202 0x1", 0.0, 0.045))
     assert evidence.asleep_outside(for_a_thread_that_has_no_cpu, resting) == [pytest.approx(0.005)]
+
+
+@pytest.mark.skipif(not evidence.OUTSIDE, reason="the numbers of system calls are known for Linux on x86-64 and arm64")
+def test_threads_that_have_no_cpu_do_not_excuse_a_loop_that_waits_for_no_thread():
+    asleep = looks((0.0, 7, "NAP", 0.0, 0.0), (0.05, 7, "NAP", 0.0, 0.045))
+    for number in evidence.OUTSIDE:
+        napping = [replace(look, call=f"{number} 0x1") for look in asleep]
+        assert evidence.asleep_outside(napping, "232 0x5") == [pytest.approx(0.05)]
 
 
 def block(seconds, waited=0.0):

@@ -3,10 +3,12 @@
 import pytest
 
 from autograder import services
+from autograder.judge import asking, waiting
 from autograder.judge import judge as judging
 from autograder.judge.exercise import Endpoint
 from autograder.judge.judge import CONFIRM, TRIALS, Judge
 from autograder.judge.verdict import Trial, Unclear, Verdict
+from autograder.lab.races import Race, Request
 
 BLOCKED = Trial(Verdict("fail", "blocked", "it was", 3))
 NAMELESS = Trial(Verdict("fail", "blocked", "by somebody", nameless=True))
@@ -239,6 +241,47 @@ async def test_an_answer_that_comes_late_beside_a_free_loop_is_told_so(tmp_path,
     verdict = await Judge(file, endpoint).concurrency()
     assert (verdict.outcome, verdict.kind) == ("fail", "answered too late"), verdict.diagnosis
     assert "later than it could have been" in verdict.diagnosis
+
+
+FORGOTTEN = """
+import asyncio
+
+from fastapi import FastAPI
+
+app = FastAPI()
+ready = {}
+
+
+async def prepare(number):
+    ready[number].set()
+
+
+@app.get("/waits/{number}")
+async def waits(number: int, wait: float):
+    ready[number] = asyncio.Event()
+    prepare(number)
+    await ready[number].wait()
+    return {"number": number}
+"""
+
+
+async def test_an_answer_is_not_waited_for_that_a_missing_await_will_not_give(tmp_path, monkeypatch):
+    monkeypatch.setattr(waiting, "ANSWER_LIMIT", 3600.0)  # this test would be ended long before
+    file = tmp_path / "forgotten.py"
+    file.write_text(FORGOTTEN)
+    points = {"answers": 1, "concurrency": 2}
+    endpoint = Endpoint("f", "forgotten.py", "", "GET /waits/{number}?wait={wait}", {"number": "{number}"}, points)
+    verdict = await Judge(file, endpoint).answers()
+    assert (verdict.outcome, verdict.kind, verdict.line) == ("fail", "missing await", 17), verdict.diagnosis
+    assert "`prepare`" in verdict.diagnosis
+
+
+async def test_the_loop_is_seen_at_rest_before_the_first_request_of_a_warm_up(monkeypatch):
+    """Where that was enough, no race of its own is needed for it."""
+    looks = [[0.01, 0, 0, 1, "232 0x5", {}, 0], [0.02, 0, 0, 1, "232 0x5", {}, 0], [0.04, 0, 0, 2, "232 0x9", {}, 0]]
+    looks.append([9.0, 0, 0, 2, "232 0x9", {}, 0])
+    race = Race("t", "app.py", [Request(0, "/", start=0.03, end=9.0)], samples=looks, began=0.0)
+    assert await asking.resting(None, race) == "232 0x5"
 
 
 WORKING = """

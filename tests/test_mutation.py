@@ -114,7 +114,7 @@ def coin(monkeypatch):
 
     order = []
 
-    async def toss(test, conftest, file, supplier, walled):
+    async def toss(test, conftest, file, supplier, jail):
         order.append(file)
         return Run(random.choice([PASSED, FAILED]), "", 0.0)
 
@@ -147,11 +147,11 @@ async def test_the_order_is_another_each_time(coin):
 def once(tmp_path):
     """Runs a test's text once against one app."""
 
-    async def run(text, app=HONEST[0], walled=False):
+    async def run(text, app=HONEST[0], jail=None):
         file = tmp_path / "test_quotes.py"
         file.write_text(text)
         with Supplier() as supplier:
-            return await attempt(file, CONFTEST, app.file, supplier, walled)
+            return await attempt(file, CONFTEST, app.file, supplier, jail)
 
     return run
 
@@ -231,16 +231,19 @@ def test_nothing_to_write_to():
 @pytest.fixture
 def walls():
     found = levels.at_least()
-    if found.jail:
-        found.jail.close()
-    if found.level != "namespaces":
-        pytest.skip("this machine offers no namespaces")
+    try:
+        if found.level != "namespaces":
+            pytest.skip("this machine offers no namespaces")
+        yield found.jail
+    finally:
+        if found.jail:
+            found.jail.close()
 
 
 async def test_behind_the_wall_a_test_works_as_before(once, walls):
     reference = (FOLDER / "answers/quotes/reference.py").read_text()
-    assert (await once(reference, walled=True)).result == PASSED
-    assert (await once(reference, BLOCKING[0], walled=True)).result == FAILED
+    assert (await once(reference, jail=walls)).result == PASSED
+    assert (await once(reference, BLOCKING[0], jail=walls)).result == FAILED
 
 
 async def test_behind_the_wall_a_test_sees_nothing_of_ours(once, walls, tmp_path):
@@ -248,7 +251,7 @@ async def test_behind_the_wall_a_test_sees_nothing_of_ours(once, walls, tmp_path
     secret.write_text("secret")
     with socket.create_server(("127.0.0.1", 0)) as ours:
         text = PRY.format(sources=str(paths.SOLUTIONS), secret=str(secret), port=ours.getsockname()[1])
-        run = await once(text, walled=True)
+        run = await once(text, jail=walls)
         assert run.result == PASSED, run.output
         try:
             assert (await once(text)).result == FAILED, "without a wall the same test must see something"

@@ -9,12 +9,13 @@ import asyncio
 import time
 
 from . import diagnosis, evidence
-from .asking import ANSWER_LIMIT, ask, blocked, served_in_turns
+from .asking import ANSWER_LIMIT, ask, blocked, forgotten, served_in_turns
 from .patience import LONGEST, LOOK_EVERY, TICKS, Quiet
 from .rendezvous import Rendezvous
 from .verdict import Fault, Trial, Verdict
 
 NEXT_GUEST = 0.6  # s after the others, at first
+FORGOTTEN = 2.0  # s, instead of `LONGEST`, that is waited for a question where an await is known to be missing
 
 
 class Afterwards(Rendezvous):
@@ -48,7 +49,7 @@ class Afterwards(Rendezvous):
         return Trial()
 
     async def _watched(self, calls, guests, show=False):
-        watch = Watch(self.service, calls, self.patience, self.rest)
+        watch = Watch(self.service, calls, self.patience, self.rest, lambda: any(forgotten(self.app)))
         self.service.park()
         try:
             race = await ask(
@@ -58,6 +59,7 @@ class Afterwards(Rendezvous):
                 title=self.endpoint.route,
                 show=show,
                 beside=watch.hold,
+                rest=self.rest,
                 mixed=len(guests) > len(calls),  # who comes later is not to be compared with the others
                 at=[0.0] * len(calls) + [self.next_guest] * (len(guests) - len(calls)),
             )
@@ -72,14 +74,16 @@ class Watch:
     ``ahead``: all were answered while nothing had been let go.  ``all_met``: all their questions were held at one
     moment.  ``missing``: the tokens that never came.  ``in_turns``: unanswered, and each newcomer came only after
     another had been let go, although the loop was alive; ``together`` is how many there were at most.
+    ``hopeless()`` tells whether the app is known to have forgotten an await: then what is missing will hardly come.
     """
 
-    def __init__(self, service, calls, patience, rest):
+    def __init__(self, service, calls, patience, rest, hopeless):
         self.service = service
         self.rest = rest
         self.requests = len(calls)
         self.wanted = {token for call in calls for token in call.tokens}
         self.patience = patience
+        self.hopeless = hopeless
         self.ahead = self.all_met = self.in_turns = False
         self.together = 0
         self.seen = set()
@@ -100,8 +104,8 @@ class Watch:
         alive = await self._quiet(race, lambda: self.all_met and self._answered(race))
         self.ahead = self._answered(race)
         self.in_turns = alive and not self.ahead and not self.all_met
-        deadline = time.perf_counter() + LONGEST
-        while self.missing and time.perf_counter() < deadline:
+        began = time.perf_counter()
+        while self.missing and time.perf_counter() - began < (FORGOTTEN if self.hopeless() else LONGEST):
             if held := self._look():
                 self.service.release(self.service.parked()[:1])
                 await self._quiet(race, lambda held=held: self._look() - held)

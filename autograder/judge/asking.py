@@ -1,32 +1,42 @@
 """Sends calls to an app as a race, and sees to it that every answer is right."""
 
+import asyncio
 import json
 import re
+import time
 from pathlib import Path
 
-from ..lab import races
+from ..lab import races, racing
 from ..lab.server import own_place
 from . import diagnosis, evidence
 from .exercise import RACED
+from .patience import LOOK_EVERY
 from .remedies import remedy
 from .verdict import Fault, Trial, Unclear, Verdict
 
 CLIENT = re.compile(r"\bAsyncClient\(|\bcreate_default_context\(")  # each loads certificates: some 20 ms of work
-# s in which nothing is asked, so that the loop is seen at rest: more where a busy machine hid it
+# s in which nothing is asked, so that the loop is seen at rest: more where a busy machine hid it.  The first of them go
+# before the requests of the warm-up.
 REST = (0.03, 0.1, 0.3)
-SIGHTS = 2  # races in which another process has accepted connections, before it is told
+SIGHTS = 2  # races in which connections were not the business of the app's loop, before it is told
+FORGOTTEN = 1.0  # s beyond its wait that an answer is given where an await is known to be missing ...
+FORGOTTEN_TICKS = 30  # ... and canaries that are answered in that time
 ANSWER_LIMIT = 10.0  # s beyond its wait that a request is given on its own
 
 
-async def ask(app, calls, limit, *, title="check", show=False, beside=None, at=None, mixed=False):
+async def ask(app, calls, limit, *, title="check", show=False, beside=None, at=None, mixed=False, rest=None):
     """Race the calls and return the `Race`; raises `Fault` for the first answer that is not right.
 
-    ``at`` says when each is sent, in seconds after the start; without it they are sent together.
+    ``at`` says when each is sent, in seconds after the start; without it they are sent together.  ``rest`` is what
+    `resting` has found.  With nothing ``beside``, no answer is waited for that an await which is missing will not give.
     """
     requests = [{"key": i, "method": call.method, "path": call.path} for i, call in enumerate(calls)]
     for request, moment in zip(requests, at or [], strict=bool(at)):
         request["at"] = moment
-    race = await races.run(app, requests, title=title, show=show, limit=limit, sample=True, beside=beside, mixed=mixed)
+    beside = beside or _until_forgotten(app, calls)
+    race = await races.run(
+        app, requests, title=title, show=show, limit=limit, sample=True, rest=rest, beside=beside, mixed=mixed
+    )
     app.elsewhere += bool(race.elsewhere)
     if app.elsewhere >= SIGHTS:
         raise Fault("several processes", diagnosis.several_processes())
@@ -35,6 +45,29 @@ async def ask(app, calls, limit, *, title="check", show=False, beside=None, at=N
     if show:
         app.pictured = race
     return race
+
+
+def _until_forgotten(app, calls):
+    """Runs beside a race, and ends it if answers are still missing when Python has long told of a forgotten await."""
+
+    async def watch(race):
+        while race.end is None:
+            if race.began is not None and next(forgotten(app), None):
+                due = max(request.start or 0.0 for request in race.requests) + max(call.wait for call in calls)
+                ticks = sum(c.answered and c.start >= due for c in race.canaries)
+                if ticks >= FORGOTTEN_TICKS and time.perf_counter() - race.began >= due + FORGOTTEN:
+                    racing.racer().order(op="cancel")
+                    return
+            await asyncio.sleep(LOOK_EVERY)
+
+    return watch
+
+
+def forgotten(app):
+    """(name of the coroutine, the warning) for each of Python's warnings that one was never awaited."""
+    for warning in list(app.warnings):
+        if found := re.search(r"coroutine '([\w.<>]+)' was never awaited", warning["message"]):
+            yield found.group(1), warning
 
 
 async def of_each_size(endpoint, show, race):
@@ -53,13 +86,19 @@ async def of_each_size(endpoint, show, race):
     return Trial(proved=proved)
 
 
-async def resting(app):
-    """The system call in which the loop thread waits while there is nothing to do but canaries, or None if it cannot be seen."""
-    for seconds in REST:
+async def resting(app, race):
+    """The system call in which the loop thread waits while there is nothing to do but canaries, or None if it cannot be seen.
+
+    It is looked for before the first request of ``race``, of which all were sent late, and then in races of its own.
+    """
+    first = min(request.start for request in race.requests)
+    if found := evidence.poller([look for look in evidence.samples(race) if look.time < first]):
+        return found
+    for seconds in REST[1:] if race.samples else ():
         idle = [{"key": 0, "method": "GET", "path": races.canary_path(), "at": seconds}]
         race = await races.run(app, idle, title="rest", limit=ANSWER_LIMIT, sample=True)
         found = evidence.poller(evidence.samples(race))
-        if found or not race.samples:
+        if found:
             return found
     return None
 
@@ -141,12 +180,10 @@ def _never_awaited(app, ended="", seen=None):
 
     ``ended`` is the diagnosis of the exception that a request ended in, and ``seen`` its line.
     """
-    for warning in app.warnings:
-        found = re.search(r"coroutine '([\w.<>]+)' was never awaited", warning["message"])
-        if found:
-            place = own_place(warning["where"], app.file)
-            line, code = (place["line"], place["code"][:100]) if place else (None, "")
-            raise Fault("missing await", diagnosis.missing_await(found.group(1), line, code, ended), line or seen)
+    for name, warning in forgotten(app):
+        place = own_place(warning["where"], app.file)
+        line, code = (place["line"], place["code"][:100]) if place else (None, "")
+        raise Fault("missing await", diagnosis.missing_await(name, line, code, ended), line or seen)
 
 
 def _server_error(app, race, request, call):

@@ -1,7 +1,9 @@
 """``./course bench verdicts``: the catalogue judged again and again, on an idle machine or a busy one."""
 
 import asyncio
+import json
 import multiprocessing
+import os
 import random
 import statistics
 import time
@@ -10,6 +12,7 @@ from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from contextlib import ExitStack
 
 from .. import paths
+from ..jail import levels
 from . import load, rivals
 from .catalogue import catalogue, judge, written
 from .exercise import ExerciseError
@@ -17,22 +20,34 @@ from .exercise import load as load_exercise
 from .judge import RETRIES
 
 
-def main(rounds=1, hogs=0, exercise=None, quota=None, minutes=None, compare=False, workers=1):
+def main(
+    rounds=1, hogs=0, exercises=(), quota=None, minutes=None, compare=False, workers=1, isolation="none", record=None
+):
     """Print wrong verdicts over trials with their 95 % bound; returns 1 if any verdict was wrong.
 
-    ``quota`` is the percentage of one CPU that everything shares; ``minutes`` ends the run early, between two trials;
-    ``compare`` tries the tests of `rivals` on the same apps; ``workers`` trials are under way at a time.
+    ``exercises`` are those that are wanted, all if none is named; ``quota`` is the percentage of one CPU that everything
+    shares; ``minutes`` ends the run early, between two trials; ``compare`` tries the tests of `rivals` on the same apps;
+    ``workers`` trials are under way at a time.  Apps are locked in as a class's are, and not with less than ``isolation``.
+    A line of JSON about each trial is added to the file ``record``.
     """
     try:
-        wanted = [load_exercise(folder) for folder in paths.exercises() if exercise in (None, folder.name)]
+        wanted = [load_exercise(folder) for folder in paths.exercises() if folder.name in (exercises or [folder.name])]
         answers = [answer for found in wanted for answer in (*catalogue(found), *written(found))]
     except ExerciseError as error:
         print(error)
         return 2
-    if not answers:
-        known = ", ".join(folder.name for folder in paths.exercises())
-        print(f"There is no exercise {exercise!r}. There are: {known}.")
+    known = [folder.name for folder in paths.exercises()]
+    if unknown := [name for name in exercises if name not in known]:
+        print(f"There is no exercise {unknown[0]!r}. There are: {', '.join(known)}.")
         return 2
+    try:
+        found = levels.at_least(isolation)
+    except levels.TooLow as low:
+        print(low)
+        return 2
+    if found.jail:
+        found.jail.close()
+    print(found.sentence)
     print(
         f"{len(answers)} catalogued answers, {rounds} rounds, {hogs} hogs"
         + (f", {workers} at a time" if workers > 1 else "")
@@ -48,16 +63,18 @@ def main(rounds=1, hogs=0, exercise=None, quota=None, minutes=None, compare=Fals
             return 2
         stack.enter_context(load.hogs(hogs))
         deadline = time.monotonic() + 60 * minutes if minutes else float("inf")
-        trials = _trials(answers, rounds, deadline, compare, workers)
+        with open(record or os.devnull, "a", encoding="utf-8") as kept:
+            trials = _trials(answers, rounds, deadline, compare, workers, found.level, kept)
     return _report(trials, compare)
 
 
-def _trials(answers, rounds, deadline, compare, workers):
+def _trials(answers, rounds, deadline, compare, workers, level="none", kept=None):
     """Every `Judged` of so many rounds, or of as many as end in time; each worker has services of its own."""
     trials, running = [], set()
     # in another order each round: a run that ends early has then seen a fair share of all
     todo = (answer for _ in range(rounds) for answer in random.sample(answers, len(answers)))
-    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, spawn, initializer=_lock_in, initargs=(level,)) as pool:
         while True:
             while len(running) < workers and time.monotonic() < deadline and (answer := next(todo, None)):
                 running.add(pool.submit(_one, answer, compare))
@@ -66,6 +83,8 @@ def _trials(answers, rounds, deadline, compare, workers):
             ended, running = wait(running, return_when=FIRST_COMPLETED)
             for judged in (future.result() for future in ended):
                 trials.append(judged)
+                if kept:
+                    print(json.dumps(_told(judged)), file=kept, flush=True)
                 if judged.complaint:
                     kind = "undecided" if judged.undecided else "WRONG"
                     print(f"  {kind}: {judged.answer.label}: {judged.complaint}", flush=True)
@@ -74,8 +93,27 @@ def _trials(answers, rounds, deadline, compare, workers):
                     print(f"{_size(trials)}, {wrong} wrong, {undecided} undecided", flush=True)
 
 
+_jail = None  # of this worker
+
+
+def _lock_in(level):
+    """Give a worker the jail in which it starts apps, at the level that this machine is known to offer."""
+    global _jail
+    if level != "none":
+        _jail = levels.at_least(level, ceiling=level).jail
+
+
 def _one(answer, compare):
-    return asyncio.run(judge(answer, rivals.rivals if compare and rivals.truth(answer) is not None else None))
+    beside = rivals.rivals if compare and rivals.truth(answer) is not None else None
+    return asyncio.run(judge(answer, beside, _jail))
+
+
+def _told(judged):
+    return {
+        "answer": judged.answer.label, "verdicts": judged.verdicts, "outcome": judged.concurrency.outcome,
+        "kind": judged.concurrency.kind, "races": judged.concurrency.trials, "seconds": round(judged.seconds, 3),
+        "proof_seconds": round(judged.proof_seconds, 3), "complaint": judged.complaint, "undecided": judged.undecided,
+    }  # fmt: skip
 
 
 def _counts(trials):

@@ -80,21 +80,22 @@ def _answer(exercise, endpoint, kind, name, wrong):
     return Answer(endpoint, kind, name, exercise.answer_file(endpoint, kind, name), wrong)
 
 
-async def judge(answer, beside=None):
+async def judge(answer, beside=None, jail=None):
     """Judge one catalogued answer on all its items and compare with what is known of it.
 
     ``beside`` is a coroutine function that is called with the running server and the endpoint when both verdicts are
     there; what it returns is kept as ``rivals``.  Only an answer with an endpoint of its own has such a server.
+    Apps are started in ``jail``, if there is one.
     """
     if isinstance(answer, whole.Whole):
-        return await _judge_whole(answer)
+        return await _judge_whole(answer, jail)
     if isinstance(answer.endpoint, Written):
-        return await _judge_written(answer)
+        return await _judge_written(answer, jail)
     began = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="course-answer-", ignore_cleanup_errors=True) as folder:
         # alone in a folder and under the learner's name, as when it is handed in
         file = shutil.copy(answer.file, Path(folder) / answer.endpoint.file)
-        async with Served(file, answer.endpoint.services) as served:
+        async with Served(file, answer.endpoint.services, jail) as served:
             bench = Judge(file, answer.endpoint, served)
             answers = await bench.certain("answers")
             up = time.perf_counter()
@@ -107,9 +108,9 @@ async def judge(answer, beside=None):
     return Judged(answer, answers, concurrency, complaint, ended - began, ended - up, rivals)
 
 
-async def _judge_whole(answer):
+async def _judge_whole(answer, jail):
     began = time.perf_counter()
-    verdicts, complaint = await whole.judge(answer)
+    verdicts, complaint = await whole.judge(answer, jail)
     worst = max(verdicts, key=lambda verdict: ("pass", "fail", "error").index(verdict.outcome))
     count = len(verdicts)
     if answer.kind == "starter":  # its answers were judged as well
@@ -117,12 +118,12 @@ async def _judge_whole(answer):
     return Judged(answer, worst, worst, complaint, time.perf_counter() - began, verdicts=count)
 
 
-async def _judge_written(answer):
+async def _judge_written(answer, jail):
     """One verdict, even where it is on two parts of the points: the same runs decide both."""
     began = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="course-answer-", ignore_cleanup_errors=True) as folder:
         file = shutil.copy(answer.file, Path(folder) / answer.endpoint.file)
-        bench = judging(file, answer.endpoint)
+        bench = judging(file, answer.endpoint, Served(file, jail=jail))
         *others, verdict = [await bench.certain(part) for part in answer.endpoint.parts]
     complaint = _miss(answer, verdict) if answer.wrong else _failed("it", verdict)
     if not complaint and any(other.passed != bool(verdict.points(1)) for other in others):

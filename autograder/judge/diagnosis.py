@@ -48,8 +48,8 @@ def gil(seconds, place, line):
 
 def several_processes():
     return (
-        "The requests are answered by other processes than the one whose event loop is looked at. That may be fast, and it is "
-        "not what is asked here: mend the app in its own process, without os.fork() and without a server of your own."
+        "Requests are answered by another process, or by another event loop, than the one that runs your app. That may be "
+        "fast, and it is not what is asked here: mend the app where it is, without os.fork() and without a server of your own."
     )
 
 

@@ -30,6 +30,12 @@ HELD_SHARE = 0.05  # of all their CPU time: beside threads that let go of the GI
 SPAWN = {"x86_64": {"56", "57", "58", "435"}, "aarch64": {"220", "435"}}.get(platform.machine(), set())
 # ... and of those in which asyncio's selector, or libuv, waits for work: epoll_wait and its kin.
 POLLS = {"x86_64": {"232", "281", "441"}, "aarch64": {"22", "441"}}.get(platform.machine())
+# ... and of those that wait for a moment, or for somebody outside, whoever else of the process has a CPU meanwhile: nanosleep,
+# clock_nanosleep, poll, select, ppoll, pselect6, recvfrom, recvmsg, wait4, waitid.
+OUTSIDE = {
+    "x86_64": {"35", "230", "7", "23", "271", "270", "45", "47", "61", "247"},
+    "aarch64": {"101", "115", "73", "72", "207", "212", "260", "95"},
+}.get(platform.machine(), set())
 LATE = 2.0  # s, attributed, between the moment at which an answer was due and the answer
 LATE_TICKS = 20  # canaries answered in between
 GAP = 0.8  # share of a request's own wait that lies, attributed, between two answers that were served in turn
@@ -239,7 +245,9 @@ def asleep_outside(looks, resting):
             ):
                 last += 1
             if last > index:
-                found.append(looks[last].time - looks[index].time - _others(looks[index], looks[last]))
+                own = looks[index].call.split(" ")[0] in OUTSIDE
+                excuse = 0.0 if own else _others(looks[index], looks[last])
+                found.append(looks[last].time - looks[index].time - excuse)
         index = last + 1
     return found
 

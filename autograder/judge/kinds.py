@@ -13,4 +13,4 @@ def judging(file, task, served=None):
     if task.kind == "findings":
         return FindingsJudge(file, task)
     jail = served.jail if served else None
-    return MutationJudge(file, task, walled=jail is not None and jail.level == "namespaces")
+    return MutationJudge(file, task, jail if jail and jail.level == "namespaces" else None)

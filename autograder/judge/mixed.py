@@ -4,7 +4,7 @@ import asyncio
 
 from ..lab.load import run as run_load
 from . import evidence
-from .asking import ANSWER_LIMIT, ask, blocked, resting
+from .asking import ANSWER_LIMIT, REST, ask, blocked, resting
 from .latency import Latency
 from .patience import LONGEST, LOOK_EVERY, PATIENCE, Quiet
 from .verdict import Trial
@@ -49,8 +49,9 @@ class Mixed:
 
     async def warm_up(self):
         """Open connections, start the threads of pools, and import what is imported on first use."""
-        await ask(self.app, self.calls(EACH), ANSWER_LIMIT)
-        self.rest = await resting(self.app)
+        calls = self.calls(EACH)
+        race = await ask(self.app, calls, ANSWER_LIMIT, at=[REST[0]] * len(calls))
+        self.rest = await resting(self.app, race)
 
     async def trial(self, show=False):
         """One race; a trial that shows nothing makes the next one more patient."""
@@ -67,6 +68,7 @@ class Mixed:
                 show=show,
                 beside=crowd.hold,
                 mixed=True,
+                rest=self.rest,
             )
         finally:
             crowd.release()

@@ -45,11 +45,12 @@ def hidden(task):
     ]
 
 
-async def tried(test, conftest, apps, twice=True, walled=False):
+async def tried(test, conftest, apps, twice=True, jail=None):
     """{app: [Run, ...]} for the learner's ``test``: each app once, and once more if that can change the verdict.
 
     An honest app for which the test failed once gets two more chances: a busy machine may be late.  Without ``twice``
-    each app is tried only once.  ``walled`` locks the test in.  Raises `Unclear` if the machine does not let us find out.
+    each app is tried only once.  A ``jail`` locks the test and the apps in (see `attempt`).  Raises `Unclear` if the
+    machine does not let us find out.
     """
     runs = defaultdict(list)
     supplier = await asyncio.to_thread(Supplier)
@@ -60,7 +61,7 @@ async def tried(test, conftest, apps, twice=True, walled=False):
         async def work():
             while waiting and not hopeless(runs):
                 app = waiting.pop()
-                runs[app].append(await attempt(test, conftest, app.file, supplier, walled))
+                runs[app].append(await attempt(test, conftest, app.file, supplier, jail))
 
         await asyncio.gather(*(work() for _ in range(AT_A_TIME)))
 
@@ -108,10 +109,10 @@ def hopeless(runs):
 class MutationJudge:
     """Judges the test in ``file`` for a `Written` task; both parts are decided by the same runs."""
 
-    def __init__(self, file, task, walled=False):
+    def __init__(self, file, task, jail=None):
         self.file = Path(file)
         self.task = task
-        self.walled = walled
+        self.jail = jail
         self._runs = None
 
     async def certain(self, part):
@@ -120,7 +121,7 @@ class MutationJudge:
             apps = hidden(self.task)
             if self._runs is None:
                 conftest = paths.SOLUTIONS / self.task.lesson / "given" / "conftest.py"
-                self._runs = await tried(self.file, conftest, apps, walled=self.walled)
+                self._runs = await tried(self.file, conftest, apps, jail=self.jail)
         except (Unclear, OSError) as problem:
             return Verdict("error", "", f"No verdict: {problem}")
         return verdict(part, apps, self._runs)

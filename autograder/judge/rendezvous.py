@@ -10,7 +10,7 @@ import random
 import time
 
 from . import diagnosis, evidence
-from .asking import ANSWER_LIMIT, answered_late, ask, blocked, of_each_size, resting, served_in_turns
+from .asking import ANSWER_LIMIT, REST, answered_late, ask, blocked, of_each_size, resting, served_in_turns
 from .exercise import RACED
 from .patience import LONGEST, LOOK_EVERY, PATIENCE, Quiet
 from .verdict import Fault, Trial, Verdict
@@ -70,10 +70,10 @@ class Rendezvous:
     async def warm_up(self):
         """Open connections, start the threads of pools, and import what is imported on first use."""
         calls = await self._calls(self.endpoint.raced)
-        await ask(self.app, calls, ANSWER_LIMIT + self._working(len(calls)))
+        race = await ask(self.app, calls, ANSWER_LIMIT + self._working(len(calls)), at=[REST[0]] * len(calls))
         if self.endpoint.keeps:
             await self._again(calls[:1])
-        self.rest = await resting(self.app)
+        self.rest = await resting(self.app, race)
 
     def _working(self, count):
         """Seconds that so many requests are given for work of their own."""
@@ -95,6 +95,7 @@ class Rendezvous:
                 title=self.endpoint.route,
                 show=show,
                 beside=meeting.hold,
+                rest=self.rest,
             )
         finally:
             self.service.release()
@@ -239,8 +240,9 @@ class Meeting:
             if not held:
                 await asyncio.sleep(LOOK_EVERY)
                 continue
-            if await self._canary_answered(race):
-                self.passed.update(held)
+            if not await self._canary_answered(race):
+                return  # one that was not overtaken is enough: nothing is proved here
+            self.passed.update(held)
             self.service.release(held)
 
     async def _let_go_singly(self, race):

@@ -96,20 +96,26 @@ def start_test(folder, test, environment, walled):
     )
 
 
-async def attempt(test, conftest, app, supplier, walled=False):
-    """Run the learner's file ``test`` beside ``conftest`` against the app in the file ``app``; returns a `Run`."""
-    return await asyncio.to_thread(_attempt, Path(test), Path(conftest), Path(app), supplier, walled)
+async def attempt(test, conftest, app, supplier, jail=None):
+    """Run the learner's file ``test`` beside ``conftest`` against the app in the file ``app``; returns a `Run`.
+
+    With a ``jail``, of the level that has namespaces, the app starts in it, and the test runs behind a `wall`.
+    """
+    return await asyncio.to_thread(_attempt, Path(test), Path(conftest), Path(app), supplier, jail)
 
 
-def _attempt(test, conftest, app, supplier, walled):
+def _attempt(test, conftest, app, supplier, jail):
     room = supplier.room()
     with tempfile.TemporaryDirectory(prefix="course-tried-", ignore_cleanup_errors=True) as folder:
         file = shutil.copy(app, Path(folder) / "quotes.py")
-        server = Server(file, {"UPSTREAM_URL": room}, inherit=False)
+        server = Server(file, {"UPSTREAM_URL": room}, inherit=False, start=jail.start if jail else None)
         try:
             server.wait_until_ready()
             os.unlink(file)
-            return _run(test, conftest, {"APP_URL": server.url, "SUPPLIER_URL": room}, walled)
+            places = (
+                {"app": server.socket or urlsplit(server.url).port, "supplier": urlsplit(room).port} if jail else {}
+            )
+            return _run(test, conftest, {"APP_URL": server.url, "SUPPLIER_URL": room}, places)
         except AppError as error:
             raise Unclear(f"an app of ours did not start ({error}).") from None
         finally:
@@ -118,19 +124,18 @@ def _attempt(test, conftest, app, supplier, walled):
             server.stop()
 
 
-def _run(test, conftest, environment, walled):
+def _run(test, conftest, environment, places):
+    """One run of pytest.  ``places`` are the Unix sockets or ports of the two addresses for a test behind a wall."""
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="course-test-", ignore_cleanup_errors=True) as folder:
         shutil.copy(test, folder)
         shutil.copy(conftest, Path(folder) / "conftest.py")
         (Path(folder) / "pytest.ini").write_text(SETTINGS)
         doors = []
-        if walled:
-            for name, address in environment.items():
-                url = urlsplit(address)
-                doors.append(Forward(os.path.join(folder, name.removesuffix("_URL").lower() + ".socket"), url.port))
-                environment = {**environment, name: url.path}
-        process = start_test(folder, test.name, environment, walled)
+        if places:
+            doors = [Forward(os.path.join(folder, f"{name}.socket"), place) for name, place in places.items()]
+            environment = {name: urlsplit(address).path for name, address in environment.items()}
+        process = start_test(folder, test.name, environment, walled=bool(places))
         output = bytearray()
         reader = threading.Thread(target=_read, args=(process.stdout, output), daemon=True)
         reader.start()

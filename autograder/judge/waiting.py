@@ -3,13 +3,12 @@
 import random
 
 from . import evidence
-from .asking import ANSWER_LIMIT, answered_late, ask, blocked, of_each_size, resting, served_in_turns
+from .asking import ANSWER_LIMIT, REST, answered_late, ask, blocked, of_each_size, resting, served_in_turns
 from .verdict import Trial
 
-QUICK = (
-    0.08,
-    0.16,
-)  # s that the requests of the first trial wait, if nobody looks: enough to prove it on an idle machine
+# s that the requests of the first trial wait, if nobody looks: enough to prove it on an idle machine
+QUICK = (0.05, 0.1)
+ALONE = (0.03, 0.12)  # s that a request waits which is sent alone: longer or shorter than those that are raced
 WAIT = 0.25  # s that those of the next wait; shorter ones do not tell requests that are served in turns from a busy machine
 LONGEST = 4.0  # s: trials grow up to this wait when a machine is too busy to tell
 
@@ -24,19 +23,21 @@ class Waiting:
         self.endpoint = endpoint
         self.wait = random.uniform(*QUICK)
         self.rest = None
+        self._before = None  # the `Trial` of the request that was sent alone in the warm-up
 
     async def answers(self):
         """Ask one after the other.  The third asks for the second's wait: a result kept from before is too early."""
-        for wait in (0.05, 0.15, 0.15):
+        for wait in (0.04, 0.1, 0.1):
             await ask(self.app, [self.endpoint.call(wait)], ANSWER_LIMIT + wait)
 
     async def warm_up(self):
         """Start the threads of pools, and import what is imported on first use."""
-        wait = random.uniform(0.03, 0.05)
-        await ask(self.app, [self.endpoint.call(wait) for _ in range(self.endpoint.raced)], ANSWER_LIMIT)
+        wait = random.triangular(*ALONE, ALONE[0])  # any of them, but mostly a short one
+        calls = [self.endpoint.call(wait) for _ in range(self.endpoint.raced)]
+        race = await ask(self.app, calls, ANSWER_LIMIT, at=[REST[0]] * len(calls))
+        self.rest = await resting(self.app, race)
         # a wait that was kept from before is over too early here
-        await ask(self.app, [self.endpoint.call(wait)], ANSWER_LIMIT)
-        self.rest = await resting(self.app)
+        self._before = Trial(await self._one(wait))
 
     async def trial(self, show=False):
         """One race, or two of different size; a trial that shows nothing makes the next one wait twice as long."""
@@ -57,7 +58,9 @@ class Waiting:
     async def _race(self, count, show):
         calls = [self.endpoint.call(self.wait * random.uniform(1.0, 1.1)) for _ in range(count)]
         waits = [call.wait for call in calls]
-        race = await ask(self.app, calls, ANSWER_LIMIT + sum(waits), title=self.endpoint.route, show=show)
+        race = await ask(
+            self.app, calls, ANSWER_LIMIT + sum(waits), title=self.endpoint.route, show=show, rest=self.rest
+        )
         looks = evidence.samples(race)
         if fault := blocked(race, looks, self.rest):
             return Trial(fault)
@@ -74,9 +77,14 @@ class Waiting:
 
         A handler may not know by the number or by the wait of a request that it is raced.
         """
+        if self._before is not None:
+            before, self._before = self._before, None
+            return before.fault
         for _ in range(random.randint(1, 2)):
-            alone = self.endpoint.call(random.uniform(0.03, 0.12))
-            race = await ask(self.app, [alone], ANSWER_LIMIT)
-            if fault := blocked(race, evidence.samples(race), self.rest):
+            if fault := await self._one(random.uniform(*ALONE)):
                 return fault
         return None
+
+    async def _one(self, wait):
+        race = await ask(self.app, [self.endpoint.call(wait)], ANSWER_LIMIT, rest=self.rest)
+        return blocked(race, evidence.samples(race), self.rest)

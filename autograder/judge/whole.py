@@ -82,14 +82,14 @@ def _composed(exercise, name, base, other, sections=None):
         ) from None
 
 
-async def judge(answer):
+async def judge(answer, jail=None):
     """([verdict], complaint) for one catalogued file; the complaint is "" if all verdicts are those that it must get."""
     verdicts, complaints = [], []
     with tempfile.TemporaryDirectory(prefix="course-answer-", ignore_cleanup_errors=True) as folder:
         file = Path(folder) / answer.file
         file.write_text(answer.text, encoding="utf-8")
         services = answer.told[0][0].services
-        async with Served(file, services) as served:
+        async with Served(file, services, jail) as served:
             for endpoint, wrong in answer.told:
                 bench = Judge(file, endpoint, served)
                 verdicts.append(verdict := await bench.certain("concurrency"))

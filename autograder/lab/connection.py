@@ -30,11 +30,6 @@ class Connection:
         self._socket = socket
         self._http = self._reader = self._writer = None
 
-    @property
-    def is_open(self):
-        """False before it was opened, and after either side has closed it."""
-        return self._writer is not None
-
     async def open(self):
         """Connect, if that is not done.  Raises `OSError`."""
         if self._writer is not None:

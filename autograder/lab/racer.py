@@ -28,6 +28,7 @@ CANARY_LIMIT = 64_000  # bytes read of the answer to a canary
 SAMPLE_EVERY = 0.002  # s between two looks, while the loop thread moves
 SAMPLE_AT_MOST = 0.008  # s between two looks at a loop thread that does not
 ASLEEP_FROM = 0.1  # s after which it is told that the loop thread sleeps, and again each time that so much has passed
+EPOLLIN, EPOLLET = 0x1, 1 << 31  # of Linux: there is input; tell each change only once
 OPEN_LIMIT = 2.0  # s that the connections of a race are given to open; what is slower opens in the race
 
 
@@ -86,14 +87,33 @@ class Others:
             os.close(file)
 
 
-def sockets(pid):
-    """The sockets that a process has open, as a set; None where the system does not tell."""
-    try:
-        folder = f"/proc/{pid}/fd"
-        found = {read_link(f"{folder}/{name}") for name in os.listdir(folder)}
-    except OSError:
-        return None
-    return {name for name in found if name.startswith("socket:")}
+def accepted(base, path):
+    """Inode numbers of the sockets that any process has accepted at an address (``base`` and ``socket`` of a `Race`)."""
+    if path:
+        with open("/proc/net/unix") as table:
+            rows = [line.split() for line in table]
+        return {int(row[6]) for row in rows if row[-1] == path and row[5] == "03"}
+    port = f":{int(base.rpartition(':')[2]):04X}"
+    with open("/proc/net/tcp") as table:
+        rows = [line.split() for line in table]
+    return {int(row[9]) for row in rows if row[1].endswith(port) and row[3] == "01"}
+
+
+def listened(pid, number):
+    """Inode numbers of the sockets of a process for whose input its epoll object with that file number waits.
+
+    Each line of it in ``fdinfo`` has a file number, the events in hexadecimal digits, and the inode in such digits.
+    """
+    found = set()
+    with open(f"/proc/{pid}/fdinfo/{number}") as table:
+        for words in (line.split() for line in table if line.startswith("tfd:")):
+            inode = next(int(word[4:], 16) for word in words if word.startswith("ino:"))
+            events = int(words[3], 16)
+            # another process may have put it there: then the number is not that of a file of this one
+            ours = read_link(f"/proc/{pid}/fd/{words[1]}") == f"socket:[{inode}]"
+            if ours and events & EPOLLIN and not events & EPOLLET:
+                found.add(inode)
+    return found
 
 
 def read_link(path):
@@ -122,7 +142,8 @@ class Race:
 
     The order has ``id``, ``base`` (URL), ``socket`` (the path of a Unix socket, or null), ``requests`` (each ``key``,
     ``method``, ``path``, and at will ``headers``, ``json``, ``at`` in seconds after the start), ``canary`` (a path or
-    null), ``canary_every`` and ``limit`` in seconds, and, if the server's threads are to be sampled, its ``pid``.
+    null), ``canary_every`` and ``limit`` in seconds, and, if the server's threads are to be sampled, its ``pid``;
+    ``epoll`` is the file number of the epoll object in which its loop waits for work, where that is known.
     ``after`` is for how many more canaries it is watched when all is answered.
     """
 
@@ -141,9 +162,9 @@ class Race:
         beside, elsewhere = [], 0
         if self.order.get("canary"):
             # connections are opened before the race: that is work of ours, not of the app
-            before = sockets(self.order.get("pid"))
+            before = self._accepted()
             opened = await self._open([*connections, own])
-            elsewhere = self._elsewhere(before, [*connections, own]) if opened else 0
+            elsewhere = self._elsewhere(before) if opened else 0
             beside.append(asyncio.create_task(self._canaries(own)))
         thread, others = self._threads()
         if thread:
@@ -187,12 +208,23 @@ class Race:
             return False
         return await self._ping(connections[-1])
 
-    def _elsewhere(self, before, connections):
-        """How many of the open connections are none of the app's process: another one must have accepted them."""
-        after = sockets(self.order.get("pid"))
+    def _accepted(self):
+        if self.order.get("epoll") is None:
+            return None
+        try:
+            return accepted(self.order["base"], self.order.get("socket"))
+        except (OSError, IndexError, ValueError):
+            return None
+
+    def _elsewhere(self, before):
+        """How many of the open connections the app's loop does not wait for: another loop, or process, has accepted them."""
+        after = self._accepted()
         if before is None or after is None:
             return 0
-        return max(sum(connection.is_open for connection in connections) - len(after - before), 0)
+        try:
+            return len(after - before - listened(self.order["pid"], self.order["epoll"]))
+        except (OSError, ValueError, StopIteration):
+            return 0
 
     async def _ping(self, connection):
         """One canary; True if it was answered."""

@@ -124,7 +124,7 @@ class Race:
     blocked: list[Blocked] = field(default_factory=list)
     errors: list[dict] = field(default_factory=list)
     samples: list[list] = field(default_factory=list)
-    elsewhere: int = 0  # connections that another process than the app's has accepted
+    elsewhere: int = 0  # connections that are not the business of the app's loop
     asleep: tuple | None = None  # (start, end, call): the newest long sleep of the loop thread in one system call
     watchers: list[int] = field(default_factory=list)  # ids of the host's own threads
     found: Counter = field(
@@ -353,10 +353,13 @@ async def race(path, n=10, *, method="GET", json=None, title=None, app=None, sho
     )
 
 
-async def run(app, requests, *, title, show=False, limit=LIMIT, sample=False, beside=None, after=0, kind=Race, **more):
+async def run(
+    app, requests, *, title, show=False, limit=LIMIT, sample=False, rest=None, beside=None, after=0, kind=Race, **more
+):
     """Run a race of ready-made ``requests`` (see `racer.Race`) against the `Server` ``app``.
 
-    ``after`` is for how many more canaries the app is watched when all requests are answered.
+    With ``sample`` the server is looked at from outside; ``rest`` is the system call in which its loop waits for work
+    ("number first-argument"), if that is known.  ``after`` is for how many more canaries the app is watched when all requests are answered.
     ``beside`` is a coroutine function that is called with the `Race` and runs while the race does; what it
     raises ends the race.  ``more`` are fields of the `Race`, or of the ``kind`` of it that is wanted.
     """
@@ -381,6 +384,7 @@ async def run(app, requests, *, title, show=False, limit=LIMIT, sample=False, be
         "canary_every": CANARY_EVERY,
         "limit": limit,
         "pid": app.pid if sample else None,
+        "epoll": int(rest.split(" ")[1], 16) if rest else None,
         "after": after,
     }
     try:

@@ -54,7 +54,7 @@ class Server:
         self.warnings = deque(maxlen=100)
         self.listeners = []
         self.pictured = None  # the race of it that was drawn last
-        self.elsewhere = 0  # races in which other processes have accepted connections
+        self.elsewhere = 0  # races in which connections were not the business of its loop
         self._log = bytearray()
         self._settled = threading.Event()
         self._failure = None
