@@ -134,7 +134,7 @@ async def _judge_written(answer, jail):
 def _complaint(answer, answers, concurrency):
     if answer.wrong is None:
         return _failed("answers", answers) or _failed("concurrency", concurrency)
-    if miss := _miss(answer, concurrency):
+    if miss := _miss(answer, answers if answer.wrong.part == "answers" else concurrency):
         return miss
     if answer.kind == "starter" and not answers.passed:
         return f"the untouched starter must answer rightly but: {answers.diagnosis}"

@@ -96,10 +96,17 @@ def asked_again(call, service):
     )
 
 
+def kept(call, service):
+    return (
+        f"{call.method} {call.path} was asked for twice, and the service ({service}) was asked only once: an answer was kept "
+        "from before. The task asks anew for every request."
+    )
+
+
 def too_early(call, seconds):
     return (
         f"{call.method} {call.path} answered after {seconds:.2f} s, but it was asked to wait {call.wait:.2f} s first. "
-        "The wait must stay: make it one that lets others in. (Is an `await` missing? Is a result kept from before?)"
+        "The wait must stay: make it one that lets others in. (Is an `await` missing? Was the wait taken out, or a result kept from before?)"
     )
 
 

@@ -29,6 +29,7 @@ KINDS = (
     "did not ask",
     "gil",
     "asked again",
+    "kept from before",
     "several processes",
     # of lists of findings, and of tests (see `written`)
     "nothing named",
@@ -72,10 +73,14 @@ class Call:
 
 @dataclass(frozen=True)
 class Wrong:
-    """What a catalogued wrong answer must be told: the kind of diagnosis, and words that it contains."""
+    """What a catalogued wrong answer must be told, in the verdict on a ``part`` of the points.
+
+    It is the kind of diagnosis, and words that this contains.
+    """
 
     kind: str
     says: str = ""
+    part: str = "concurrency"
 
 
 @dataclass(frozen=True)
@@ -278,11 +283,14 @@ def _endpoint(entry, shop=None):
 
 
 def _told(what, told):
-    """What a wrong answer must be told, from a kind of diagnosis or { kind = ..., says = ... }."""
-    kind, says = (told, "") if isinstance(told, str) else (told["kind"], told.get("says", ""))
+    """What a wrong answer must be told, from a kind of diagnosis or { kind = ..., says = ..., part = ... }."""
+    told = {"kind": told} if isinstance(told, str) else told
+    kind, says, part = told["kind"], told.get("says", ""), told.get("part", "concurrency")
     if kind not in KINDS:
         raise ValueError(f"{what} has the unknown diagnosis {kind!r}; known are {', '.join(KINDS)}")
-    return Wrong(kind, says)
+    if part not in PARTS:
+        raise ValueError(f"{what} has the unknown part {part!r}; known are {', '.join(PARTS)}")
+    return Wrong(kind, says, part)
 
 
 def _fill(template, values):

@@ -42,37 +42,40 @@ class Rendezvous:
         return calls
 
     async def answers(self):
-        """Ask one after the other, each time for something new."""
-        for _ in range(3):
-            calls = await self._calls(1)
+        """Ask one after the other for something new, and for the last of it once more."""
+        for _ in range(2):
+            (call,) = calls = await self._calls(1)
             await ask(self.app, calls, ANSWER_LIMIT)
-            if self.endpoint.keeps:
-                await self._again(calls)
+        await self._again(call)
 
-    async def _again(self, calls):
-        """Ask for the same once more: the service, which holds every reply, must not see it."""
+    async def _again(self, call):
+        """Ask for the same once more: the service, which holds every reply, must see all of it, or nothing if it is kept."""
         again = set()
 
         async def watch(race):
-            while race.end is None and not again:
-                again.update(token for token in self.service.parked() if token in calls[0].tokens)
+            while race.end is None:
+                held = [token for token in self.service.parked() if token in call.tokens]
+                again.update(held)
+                self.service.release(held)
                 await asyncio.sleep(LOOK_EVERY)
-            self.service.release()
 
+        self.service.prepare(call.tokens)
         self.service.park()
         try:
-            await ask(self.app, calls, ANSWER_LIMIT, beside=watch)
+            await ask(self.app, [call], ANSWER_LIMIT, beside=watch)
         finally:
             self.service.release()
-        if again:
-            raise Fault("asked again", diagnosis.asked_again(calls[0], self.endpoint.service))
+        if self.endpoint.keeps and again:
+            raise Fault("asked again", diagnosis.asked_again(call, self.endpoint.service))
+        if not self.endpoint.keeps and not again.issuperset(call.tokens):
+            raise Fault("kept from before", diagnosis.kept(call, self.endpoint.service))
 
     async def warm_up(self):
         """Open connections, start the threads of pools, and import what is imported on first use."""
         calls = await self._calls(self.endpoint.raced)
         race = await ask(self.app, calls, ANSWER_LIMIT + self._working(len(calls)), at=[REST[0]] * len(calls))
         if self.endpoint.keeps:
-            await self._again(calls[:1])
+            await self._again(calls[0])
         self.rest = await resting(self.app, race)
 
     def _working(self, count):

@@ -26,9 +26,9 @@ class Waiting:
         self._before = None  # the `Trial` of the request that was sent alone in the warm-up
 
     async def answers(self):
-        """Ask one after the other.  The third asks for the second's wait: a result kept from before is too early."""
-        for wait in (0.04, 0.1, 0.1):
-            await ask(self.app, [self.endpoint.call(wait)], ANSWER_LIMIT + wait)
+        """Ask one after the other, and for the last once more: a result kept from before is too early."""
+        for call in (self.endpoint.call(0.04), *2 * [self.endpoint.call(0.1)]):
+            await ask(self.app, [call], ANSWER_LIMIT + call.wait)
 
     async def warm_up(self):
         """Start the threads of pools, and import what is imported on first use."""
