@@ -191,6 +191,27 @@ async def test_the_pictures_say_in_words_what_they_show(shop):
     assert lab.side_by_side(before, after) is None
 
 
+def test_a_path_that_no_app_has_is_told_with_what_to_do():
+    requests = [Request(i, "/tea", start=0.0, end=1.0, status=404) for i in range(3)]
+    said = Race("/tea", "beans.py", requests, end=1.0).sentence
+    assert "beans.py has no such path: run the %%app cell of this race again." in said
+
+
+def test_what_is_told_of_a_turn_that_is_over_is_not_counted_again():
+    """The watch and the loop report from different threads: the last word on a turn may come before the one before it."""
+    place = {"file": "tea.py", "line": 3, "code": "time.sleep(1)", "function": "tea"}
+    race = Race("/tea", "tea.py", [], began=0.0)
+    late = {"event": "late", "start": 1.0, "end": 1.9, "waited": 0.0, "where": [place]}
+    race.apply(late)
+    race.apply({**late, "event": "turn", "end": 2.0})
+    race.apply(late)
+    race.settle()
+    assert [(block.start, block.end) for block in race.blocked] == [(1.0, 2.0)]
+    race.apply({**late, "start": 3.0, "end": 3.5})
+    race.settle()
+    assert [block.start for block in race.blocked] == [1.0, 3.0], "one that goes on at the end counts as far as it was seen"
+
+
 def test_all_ways_in_which_requests_failed_are_told():
     requests = [Request(i, "/tea", start=0.0, end=1.0, status=status) for i, status in enumerate((500, 504, 500))]
     assert (

@@ -1,11 +1,18 @@
 """An exception is told with the learner's line first, and then with what most likely helps."""
 
-import pytest
+import asyncio
+import threading
+import time
 
+import asyncpg
+import pytest
+import redis.asyncio
+
+from autograder import services
 from autograder.judge import diagnosis
 from autograder.judge.asking import _client_each, _server_error
 from autograder.judge.exercise import Call
-from autograder.judge.remedies import remedy
+from autograder.judge.remedies import remedy, remedy_of_answer, remedy_of_coroutine
 from autograder.judge.verdict import Fault
 from autograder.lab.races import Race, Request
 
@@ -38,6 +45,65 @@ CANNOT = "object {} can't be used in 'await' expression"
 )
 def test_mistakes_that_many_make(message, code, text, says):
     assert says in remedy(message, code, text)
+
+
+async def _double(x):
+    return 2 * x
+
+
+MISTAKES = {
+    "gather with await inside": ("await asyncio.gather(await _double(1), await _double(2))", "no `await`"),
+    "gather with a generator": ("await asyncio.gather(_double(x) for x in (1, 2))", "a star before them"),
+    "async with a plain file": ("async with open(__file__) as file: pass", "`aiofiles.open`"),
+    "async with what is not made for it": ("async with threading.Lock(): pass", "write `with`"),
+    "a loop in a loop": ("asyncio.run(waiting := _double(1))", "without a loop of your own"),
+    "a loop in a loop, by hand": ("asyncio.get_running_loop().run_until_complete(_double(1))", "Lesson 00"),
+    "a list of arguments": ("await asyncio.create_subprocess_exec(['ls', '-l'])", "one by one"),
+    "tasks that are added": ("asyncio.ensure_future(_double(1)) + asyncio.ensure_future(_double(2))", "not its result"),
+    "gather with what is not async": ("await asyncio.gather(min(1, 2), min(3, 4))", "must be `async def`"),
+    "wait with coroutines": ("await asyncio.wait([_double(1), _double(2)])", "takes tasks"),
+    "a result too soon": ("asyncio.ensure_future(_double(1)).result()", "behind the block"),
+    "a wait with a limit, of a call that blocks": (
+        "await asyncio.wait_for(time.sleep(0), None)",
+        "`time.sleep(0)` has",
+    ),
+    "a pool that does not wait": (
+        "await redis.Redis(connection_pool=redis.ConnectionPool(timeout=1)).get('x')",
+        "Only a",
+    ),
+}
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of coroutines that these mistakes leave behind
+@pytest.mark.parametrize(("code", "says"), MISTAKES.values(), ids=MISTAKES)
+async def test_mistakes_in_pythons_own_words(code, says):
+    """The messages are other libraries': they are met here, not remembered."""
+    names = {"asyncio": asyncio, "threading": threading, "redis": redis.asyncio, "time": time, "_double": _double}
+    names["__file__"] = __file__
+    exec(f"async def mistake():\n    {code}\n", names)
+    with pytest.raises((TypeError, RuntimeError, AttributeError, asyncio.InvalidStateError)) as met:
+        await names["mistake"]()
+    assert says in remedy(str(met.value), code, code), met.value
+
+
+def test_a_coroutine_that_was_given_to_a_thread_is_told_so():
+    text = "async def read(token):\n    ...\n\ntext = await asyncio.to_thread(read, token)\n"
+    assert "make it a plain `def`" in remedy_of_coroutine("read", text)
+    assert not remedy_of_coroutine("read", text.replace("async def", "def"))
+    assert not remedy_of_coroutine("write", text)
+
+
+async def test_the_placeholder_of_another_library_in_the_databases_own_words():
+    url = services.get("postgres").environment["DATABASE_URL"]
+    connection = await asyncpg.connect(url)
+    try:
+        with pytest.raises(asyncpg.PostgresSyntaxError) as met:
+            await connection.fetchval("SELECT price_of(%s)", "x")
+        assert "`$1`" in remedy(str(met.value), "", "import asyncpg")
+        body = '{"price": "%s"}' % await connection.execute("SELECT 1")
+        assert "`fetchval`" in remedy_of_answer(body) and not remedy_of_answer('{"price": 1}')
+    finally:
+        await connection.close()
 
 
 @pytest.mark.parametrize(

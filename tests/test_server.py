@@ -128,6 +128,14 @@ def test_prints_do_not_stop_the_app_and_cannot_pass_for_reports(write):
     assert len(app.log) <= server.LOG_LIMIT
 
 
+@pytest.mark.parametrize("name", ["nest_asyncio", "nest_asyncio2"])
+def test_an_app_cannot_patch_its_process_either(write, name):
+    with pytest.raises(AppError) as refused:
+        lab.serve(write(f"import asyncio\nimport {name}\n\n{name}.apply()\n"))
+    assert (refused.value.stage, refused.value.line) == ("import", 2)
+    assert "is for notebooks" in str(refused.value) and "`await`" in str(refused.value)
+
+
 def test_served_processes_are_never_patched(write):
     """nest-asyncio in the notebook must not make a mistake in the app look right."""
     lab.allow_asyncio_run()

@@ -61,6 +61,19 @@ class Trace:
         return {"type": type(seen).__name__, "message": message[:2000], "where": where[-10:]}
 
 
+class NotInApps:
+    """Finds no module, but says why those that patch asyncio have no place in an app (see `sys.meta_path`)."""
+
+    NAMES = {"nest_asyncio", "nest_asyncio2"}
+
+    def find_spec(self, name, path=None, target=None):
+        if name in self.NAMES:
+            raise ImportError(
+                f"{name} is for notebooks. In an app it hides that a loop is run inside the running one, where requests "
+                "wait for each other. Write `await` instead."
+            )
+
+
 class Failed(Exception):
     """The app cannot be served; carries the stage and the report."""
 
@@ -174,6 +187,7 @@ def main(app_file, sock=None):
 
     sys.path.remove(here)
     report_warnings(tell)
+    sys.meta_path.insert(0, NotInApps())
     trace = Trace(app_file)
     turns = watch.Turns(tell, os.path.dirname(os.path.realpath(app_file)))
     state = {"threads": [lifeline.native_id, turns.start().native_id]}

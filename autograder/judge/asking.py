@@ -11,7 +11,7 @@ from ..lab.server import own_place
 from . import diagnosis, evidence
 from .exercise import RACED
 from .patience import LOOK_EVERY
-from .remedies import remedy
+from .remedies import gave_up, remedy, remedy_of_answer, remedy_of_coroutine
 from .verdict import Fault, Trial, Unclear, Verdict
 
 CLIENT = re.compile(r"\bAsyncClient\(|\bcreate_default_context\(")  # each loads certificates: some 20 ms of work
@@ -169,7 +169,7 @@ def _check_answer(app, race, request, call, limit):
     if request.status != 200:
         raise Fault("wrong answer", diagnosis.wrong_status(call, request))
     if not _equal(request.body, call.expected):
-        raise Fault("wrong answer", diagnosis.wrong_body(call, request))
+        raise Fault("wrong answer", diagnosis.wrong_body(call, request, remedy_of_answer(request.body)))
     if request.seconds < call.wait * 0.98:
         _never_awaited(app)
         raise Fault("answered too early", diagnosis.too_early(call, request.seconds))
@@ -183,13 +183,15 @@ def _never_awaited(app, ended="", seen=None):
     for name, warning in forgotten(app):
         place = own_place(warning["where"], app.file)
         line, code = (place["line"], place["code"][:100]) if place else (None, "")
-        raise Fault("missing await", diagnosis.missing_await(name, line, code, ended), line or seen)
+        hint = remedy_of_coroutine(name, _text(app.file))
+        raise Fault("missing await", diagnosis.missing_await(name, line, code, ended, hint), line or seen)
 
 
 def _server_error(app, race, request, call):
     error = next((e for e in race.errors if call.path.startswith(e["path"])), None)
     line = error["where"][-1]["line"] if error and error["where"] else None
     hint = remedy(error["message"], error["where"][-1]["code"], _text(app.file)) if line else ""
+    hint = hint or (gave_up(error["type"]) if error else "")
     text = diagnosis.server_error(call, error, hint) if error else ""
     told = text if line else ""  # without a line of theirs the exception says nothing to a learner
     if hint:

@@ -124,37 +124,42 @@ def wrong_status(call, request):
     return text
 
 
-def wrong_body(call, request):
-    return f"{call.method} {call.path} must answer {call.expected!r}. It answered {_excerpt(request.body)}"
+def wrong_body(call, request, hint=""):
+    return f"{call.method} {call.path} must answer {call.expected!r}. It answered {_excerpt(request.body)}{hint}"
 
 
 def server_error(call, error, hint=""):
     """The exception with the learner's line, and behind it the ``hint`` at what most likely helps."""
     where = error["where"][-1] if error["where"] else None
-    text = f"{call.method} {call.path} ended in {error['type']}: {error['message'].splitlines()[0] if error['message'] else ''}"
+    said = ": " + error["message"].splitlines()[0] if error["message"].strip() else ""
+    text = f"{call.method} {call.path} ended in {error['type']}{said}"
     if where:
         text += f" (line {where['line']}: {where['code']})"
     return text + hint
 
 
-def missing_await(name=None, line=None, code="", ended=""):
+def missing_await(name=None, line=None, code="", ended="", hint=""):
     """A coroutine was not awaited: its ``name``, where that is known, or the line where it was seen in ``ended``.
 
     ``ended`` is the diagnosis of the exception that it led to, if it led to one; that is told first.
+    ``hint`` stands for what helps against a missing `await`, where another thing does.
     """
     if ended and name is None:
         return ended + " An `await` is missing, before the call that gave this coroutine."
     if ended:
-        return f"{ended} {missing_await(name, line, code)}"
+        return f"{ended} {missing_await(name, line, code, hint=hint)}"
     if name is None:
         return (
-            "The endpoint returned a coroutine instead of an answer: an `await` is missing, most likely before the call "
-            "in its `return`. (A function with `await` in it is `async def`.)"
+            "The endpoint returned a coroutine instead of an answer: an `await` is missing, most likely before a call "
+            "whose result it returns. (A function with `await` in it is `async def`.)"
         )
     where = f" (line {line}: {code})" if line else ""
-    # a function inside a function of a library: nobody has written that name
-    called = f"The coroutine `{name}`{where} was called" if "<locals>" not in name else f"A coroutine{where} was made"
+    # what a library calls its own function inside: nobody has written that name
+    theirs = "<locals>" in name or (code and name.rpartition(".")[2] not in code)
+    called = f"A coroutine{where} was made" if theirs else f"The coroutine `{name}`{where} was called"
     done = f"{called} but never awaited, so its work was not done. "
+    if hint:
+        return done + hint
     if code.startswith(("with ", "for ")):
         word = code.split()[0]
         return done + f"This `{word}` must be `async {word}`."

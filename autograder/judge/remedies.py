@@ -12,17 +12,50 @@ CALLED = re.compile(rf"\b({THREADS})\(\s*([A-Za-z_][\w.]*)\((.*?)\)")
 OVER = re.compile(rf"\b({THREADS}|run_in_executor|submit)\(")
 
 
+GAVE_UP = {"TimeoutError", "ReadTimeout", "PoolTimeout", "ConnectTimeout", "WriteTimeout", "QueryCanceledError"}
+
+
 def remedy(message, code, text=""):
     """The sentence for an exception with this ``message`` in the line ``code`` of a file with this ``text``, or nothing."""
-    for known in (_gather, _awaited, _handed_over, _lifespan, _no_pipe, _shared, _kept):
+    for known in (
+        _gather,
+        _awaited,
+        _plain_file,
+        _second_loop,
+        _task,
+        _handed_over,
+        _lifespan,
+        _no_pipe,
+        _one_by_one,
+        _placeholder,
+        _patience,
+        _pool,
+        _shared,
+        _kept,
+    ):
         if found := known(message, code, text):
             return " " + found
     return ""
 
 
 def _gather(message, code, text):
-    if "gather" in code and "unhashable type" in message:
+    if "gather" in code and "unhashable type: 'list'" in message and re.search(r"gather\(\s*(\[|\w+\s*\))", code):
         return "`gather` takes coroutines one by one: put a star before the list, as in `gather(*coroutines)`."
+    if (
+        "gather(" in code
+        and re.search(r"unhashable type|awaitable is required", message)
+        and "await" not in _inside(code)
+    ):
+        return "`gather` takes coroutines: what is called inside it must be `async def`, or be given to a thread."
+    if "coroutines is forbidden" in message:
+        return "`asyncio.wait` takes tasks: give the coroutines to `gather`, or make tasks of them."
+    if "awaitable is required" in message and re.search(r"gather\([^\n]*\bawait\b", code + text):
+        return (
+            "Inside `gather` there is no `await`: it is given the coroutines, and waits for all of them together, as in "
+            "`await asyncio.gather(a(), b())`."
+        )
+    if "bad yield" in message and re.search(r"gather\((?!\s*\*)[^\n]*\bfor\b", code + text):
+        return "`gather` takes coroutines one by one: put a star before them, as in `gather(*(ask(x) for x in many))`."
     if "_GatheringFuture" in message or ("gather(" in code and "await wasn't used" in message):
         return "What `gather(...)` gives must be awaited: `await asyncio.gather(...)`."
     if "'coroutine'" in message and any(_pair(found) for found in re.findall(r"=\s*await\s+([^\n#]+)", text)):
@@ -35,11 +68,61 @@ def _awaited(message, code, text):
         return ""
     found = re.search(r"\bawait\s+(.+)", code)
     call = _first_call(found[1]) if found else ""
+    if within := re.match(r"(?:asyncio\.)?(?:wait_for|shield)\((.+)\)$", call):
+        call = _first_call(within[1])
     what = f"`{call}`" if call else "The call"
     return (
         f"{what} has already done its work, and any waiting, on the loop. `await` does not make a call awaitable: "
         "use one that is made for it, or a thread."
     )
+
+
+def _plain_file(message, code, text):
+    if "asynchronous context manager" not in message:
+        return ""
+    if "'_io." in message:
+        return "What `open` gives knows nothing of `async`: use `aiofiles.open`, or do all of it in a thread, `open` as well."
+    return "It is not made for `async with`: write `with`, or take the library's class for asyncio."
+
+
+def _second_loop(message, code, text):
+    if re.search(r"cannot be called from a running event loop|event loop is already running", message):
+        return "The app's own loop is running: write `await` before the coroutine, without a loop of your own. Lesson 00 shows it."
+    return ""
+
+
+def _task(message, code, text):
+    if re.search(r"'(_asyncio\.)?(Task|Future)'", message) and "await" not in message:
+        return "A task is not its result: `await` it, or ask it for its `.result()` when the group has ended."
+    if message == "Result is not set.":
+        return "The task has not ended yet: ask for its `.result()` behind the block of the TaskGroup, and not in it."
+    return ""
+
+
+def _pool(message, code, text):
+    if "pool is not initialized" in message:
+        return "A pool is made where a loop runs: in the lifespan, with `await` or `async with`."
+    if "Too many connections" in message and re.search(r"(?<!Blocking)ConnectionPool\b", text):
+        return "A `ConnectionPool` that is empty refuses, a `BlockingConnectionPool` waits: is it large enough for all?"
+    return ""
+
+
+def _one_by_one(message, code, text):
+    if re.search(r"not (list|tuple)$", message) and "create_subprocess_exec" in code:
+        return "`create_subprocess_exec` takes the program and its arguments one by one, without a list around them."
+    return ""
+
+
+def _placeholder(message, code, text):
+    if 'at or near "%"' in message and "asyncpg" in text:
+        return "asyncpg writes `$1`, `$2` where psycopg writes `%s`, and takes the values one by one."
+    return ""
+
+
+def _patience(message, code, text):
+    if "unexpected keyword argument 'timeout'" in message and re.search(r"(?<!Blocking)ConnectionPool\b", text):
+        return "Only a `BlockingConnectionPool` waits for a free connection, and has a `timeout` for it."
+    return ""
 
 
 def _handed_over(message, code, text):
@@ -77,6 +160,26 @@ def _kept(message, code, text):
     return ""
 
 
+def remedy_of_coroutine(name, text):
+    """The sentence for the coroutine function ``name`` that was never awaited, if ``text`` gives it to a thread, or nothing."""
+    short = re.escape(name.rpartition(".")[2])
+    if re.search(rf"\b({THREADS})\(\s*{short}\s*[,)]", text) and re.search(rf"\basync def {short}\b", text):
+        return f"`{name}` is `async def`, and a thread cannot await it: make it a plain `def`, or await it without a thread."
+    return ""
+
+
+def gave_up(kind):
+    """The sentence for an exception of this ``kind`` (a class name), if it says that the app's patience was over, or nothing."""
+    if kind in GAVE_UP:
+        return " A limit of the app's own ran out before it had its reply. The service may take long: be more patient."
+    return ""
+
+
+def _inside(code):
+    """What stands in the brackets of the first `gather` in ``code``."""
+    return code[code.index("gather(") + 7 :]
+
+
 def _pair(text):
     """True if behind the first call another one follows, after a comma."""
     return bool(re.match(r"\s*,\s*[A-Za-z_][\w.]*\(", text[len(_first_call(text)) :]))
@@ -90,3 +193,10 @@ def _first_call(text):
         if letter == ")" and depth <= 0:
             return text[: index + 1] if depth == 0 else text[:index]
     return text.strip()
+
+
+def remedy_of_answer(body):
+    """The sentence for a wrong answer with this ``body``, or nothing."""
+    if re.search(r'"(SELECT|INSERT|UPDATE|DELETE) \d+( \d+)?"', body):
+        return " `execute` of asyncpg gives what became of the command: `fetchval` gives the value."
+    return ""

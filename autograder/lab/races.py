@@ -135,7 +135,8 @@ class Race:
     end: float | None = None
     pending_block: Blocked | None = None
     prediction: Prediction | None = None
-    mixed: bool = False  # the requests went to different places: comparing them with each other says nothing
+    mixed: bool = False  # they went to different places, or waited for different times: comparing them says nothing
+    turn_ended: float | None = None  # when the newest turn of the loop that is over began
 
     @property
     def name(self):
@@ -264,9 +265,11 @@ class Race:
             in_app=place.get("file") == self.file,
         )
         if not ended:
-            self.pending_block = block
+            # the watch and the loop report from different threads: this turn may be over already, and be counted
+            if self.turn_ended is None or event["start"] > self.turn_ended:
+                self.pending_block = block
             return
-        self.pending_block = None
+        self.pending_block, self.turn_ended = None, event["start"]
         if len(self.found) < MOST:
             self.found.update((place["line"], place["code"]) for place in places if place["file"] == self.file)
         if block.seconds >= BLOCKED_FROM and len(self.blocked) < MOST:
@@ -288,7 +291,11 @@ def sentence(race):
     if not answered:
         met = [r.error or (f"status {r.status}" if r.status else "no answer") for r in race.requests]
         what = ", ".join(dict.fromkeys(met))
-        return f"{race.name}: none of the {n} requests got a good answer ({what})."
+        lost = (
+            what == "status 404"
+            and f" {os.path.basename(race.file)} has no such path: run the %%app cell of this race again."
+        )
+        return f"{race.name}: none of the {n} requests got a good answer ({what}).{lost or ''}"
     parts = []
     if n > 1 and race.mixed:
         parts.append(f"{race.name}: {n} requests took {race.seconds:.2f} s together.")
