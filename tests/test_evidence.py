@@ -1,11 +1,14 @@
 """What a race proves, on made-up races: each rule must hold, and must fail where its fact is missing."""
 
+import os
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from autograder.judge import evidence
+from autograder.judge import evidence, load
 from autograder.judge.evidence import Sample
+from autograder.lab import racer
 from autograder.lab.races import Blocked, Canary, Race, Request
 
 
@@ -108,6 +111,26 @@ def test_threads_that_have_no_cpu_do_not_excuse_a_loop_that_waits_for_no_thread(
     for number in evidence.OUTSIDE:
         napping = [replace(look, call=f"{number} 0x1") for look in asleep]
         assert evidence.asleep_outside(napping, "232 0x5") == [pytest.approx(0.05)]
+
+
+def test_a_child_that_has_no_cpu_excuses_a_loop_that_reads_whether_it_became_its_program():
+    """The parent reads on a pipe that the child closes when it gets a CPU; one that has it, and sleeps, is no excuse."""
+    asleep = looks((0.0, 7, "0 0x9"), (0.05, 7, "0 0x9"), (0.1, 7, "0 0x9"))
+    queueing = [replace(look, children={"31": 1.0 + look.time}) for look in asleep]
+    assert evidence.asleep_outside(queueing, "232 0x5") == [pytest.approx(0.0)]
+    new = [replace(asleep[0], children={}), *queueing[1:]]
+    assert evidence.asleep_outside(new, "232 0x5")[0] < 0.02, "all that a new child has waited was meanwhile"
+    working = [replace(look, children={"31": 1.0}) for look in asleep]
+    assert evidence.asleep_outside(working, "232 0x5") == [pytest.approx(0.1)]
+    race = race_of((0, 1), blocked=[block(0.1)])
+    assert not evidence.stalls(race, queueing, "232 0x5") and evidence.stalls(race, working, "232 0x5")
+
+
+def test_a_canary_that_waits_beside_a_loop_at_rest_is_no_block():
+    late = race_of((0, 1), canaries=[(0.1, 0.9)])
+    (kept,) = evidence.stalls(late, looks((0.0, 7, "232 0x5"), (0.5, 8, "232 0x5"), (1.0, 9, "232 0x5")), "232 0x5")
+    (busy,) = evidence.stalls(late, looks((0.0, 7, "232 0x5"), (0.1, 8, "running"), (1.0, 9, "running")), "232 0x5")
+    assert kept.seen == busy.seen == "canary" and kept.free and not busy.free
 
 
 def block(seconds, waited=0.0):
@@ -213,3 +236,12 @@ def test_a_start_of_a_child_that_was_hardly_seen_is_excused_as_well(monkeypatch)
     assert not seen((0.0, 1, spawn, 0.0), *unlooked), "at another time"
     assert seen((0.0, 1, POLL, 0.0), *unlooked), "never: nothing speaks for a child"
     assert seen((0.0, 1, spawn, 0.0), (0.09, 2, "running", 0.0), (0.31, 3, POLL, 0.1)), "for too short a time"
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="only Linux tells it")
+def test_the_racer_knows_how_long_children_stood_in_the_queue():
+    with load.hogs(os.cpu_count() + 1):
+        found = racer.children(os.getpid())
+    hogs = [seconds for pid, seconds in found.items() if not Path(f"/proc/{pid}").exists()]
+    assert len(hogs) == os.cpu_count() + 1 and all(seconds >= 0 for seconds in hogs)
+    assert racer.children(2**22 + 1) == {}

@@ -209,7 +209,9 @@ def test_what_is_told_of_a_turn_that_is_over_is_not_counted_again():
     assert [(block.start, block.end) for block in race.blocked] == [(1.0, 2.0)]
     race.apply({**late, "start": 3.0, "end": 3.5})
     race.settle()
-    assert [block.start for block in race.blocked] == [1.0, 3.0], "one that goes on at the end counts as far as it was seen"
+    assert [block.start for block in race.blocked] == [1.0, 3.0], (
+        "one that goes on at the end counts as far as it was seen"
+    )
 
 
 def test_all_ways_in_which_requests_failed_are_told():

@@ -122,6 +122,8 @@ class Turns:
                     return position(frame) + (callee,)
                 given = frame  # the outermost of its frames is the function that was called
             callee = frame.f_code.co_qualname
+            if callee == "Thread.start":
+                instead = frame  # it waits until the thread runs: that says more than the lock in which it does so
             frame = frame.f_back
         return position(given or instead) + ("",)
 

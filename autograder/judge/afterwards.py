@@ -9,7 +9,7 @@ import asyncio
 import time
 
 from . import diagnosis, evidence
-from .asking import ANSWER_LIMIT, ask, blocked, forgotten, served_in_turns
+from .asking import ANSWER_LIMIT, ask, blocked, forgotten, never_awaited, served_in_turns
 from .patience import LONGEST, LOOK_EVERY, TICKS, Quiet
 from .rendezvous import Rendezvous
 from .verdict import Fault, Trial, Verdict
@@ -30,6 +30,7 @@ class Afterwards(Rendezvous):
             calls = await self._calls(1)
             _, watch = await self._watched(calls, calls)
             if watch.missing:
+                never_awaited(self.app)
                 raise Fault("did not ask", diagnosis.did_not_ask(calls[0], self.endpoint.service))
 
     async def _meeting(self, count, show):
@@ -38,6 +39,7 @@ class Afterwards(Rendezvous):
         if fault := blocked(race, evidence.samples(race), self.rest):
             return Trial(fault)
         if watch.missing:
+            never_awaited(self.app)
             skipped = next(call for call in calls if watch.missing.intersection(call.tokens))
             return Trial(Verdict("fail", "did not ask", diagnosis.did_not_ask(skipped, self.endpoint.service)))
         if watch.in_turns:

@@ -116,6 +116,8 @@ def blocked(race, looks, rest, computes=False):
     stalls = [stall for stall in stalls if not stall.held]
     if not stalls:
         return _client_each(race)
+    if all(stall.free for stall in stalls):
+        return Verdict("fail", "everybody waits", diagnosis.everybody_waits(stalls[0].seconds))
     named = next((stall.block for stall in stalls if stall.block is not None), race.worst_block)
     if named and not named.in_app and (seconds := _taken_by_a_thread(race, looks, named)):
         return _held(race, seconds)
@@ -163,19 +165,23 @@ def served_in_turns(served, requests):
 
 def _check_answer(app, race, request, call, limit):
     if request.status is None or request.error:
+        if app.alive and _error_of(race, call):
+            _server_error(app, race, request, call)  # a stream broke off in the middle
         _no_answer(app, race, request, call, limit)
     if request.status >= 500:
         _server_error(app, race, request, call)
     if request.status != 200:
         raise Fault("wrong answer", diagnosis.wrong_status(call, request))
     if not _equal(request.body, call.expected):
+        if _error_of(race, call):
+            _server_error(app, race, request, call)
         raise Fault("wrong answer", diagnosis.wrong_body(call, request, remedy_of_answer(request.body)))
     if request.seconds < call.wait * 0.98:
-        _never_awaited(app)
+        never_awaited(app)
         raise Fault("answered too early", diagnosis.too_early(call, request.seconds))
 
 
-def _never_awaited(app, ended="", seen=None):
+def never_awaited(app, ended="", seen=None):
     """Raise the `Fault` for a forgotten await if Python has warned of one in the app.
 
     ``ended`` is the diagnosis of the exception that a request ended in, and ``seen`` its line.
@@ -187,8 +193,13 @@ def _never_awaited(app, ended="", seen=None):
         raise Fault("missing await", diagnosis.missing_await(name, line, code, ended, hint), line or seen)
 
 
+def _error_of(race, call):
+    """The exception that ended the app's work on a call, as its host told it, or None."""
+    return next((e for e in race.errors if call.path.partition("?")[0] == e["path"]), None)
+
+
 def _server_error(app, race, request, call):
-    error = next((e for e in race.errors if call.path.startswith(e["path"])), None)
+    error = _error_of(race, call)
     line = error["where"][-1]["line"] if error and error["where"] else None
     hint = remedy(error["message"], error["where"][-1]["code"], _text(app.file)) if line else ""
     hint = hint or (gave_up(error["type"]) if error else "")
@@ -198,7 +209,7 @@ def _server_error(app, race, request, call):
         raise Fault("missing await" if "'coroutine'" in error["message"] else "server error", text, line)
     # a second loop in the running one leaves a coroutine unawaited as well, and says what is wrong by itself
     if error is None or error["type"] != "RuntimeError":
-        _never_awaited(app, told, line)
+        never_awaited(app, told, line)
     # these two are told of a coroutine for other reasons: it is awaited twice, or two use one connection
     other = error and any(words in error["message"] for words in ("already awaited", "another coroutine"))
     missing = error and ("coroutine" in error["message"] or "await wasn't used" in error["message"])
@@ -219,7 +230,7 @@ def _text(file):
 def _no_answer(app, race, request, call, limit):
     if not app.alive or (request.error and "no answer" not in request.error):
         raise Fault("server died", diagnosis.died(call))
-    _never_awaited(app)
+    never_awaited(app)
     if evidence.queued(evidence.samples(race), 0.0, limit, watching=False) > limit / 2:
         raise Unclear("the machine was too busy to answer in time. Try again.")
     stalls = [evidence.Stall(b.seconds, "turn", b) for b in race.blocked]

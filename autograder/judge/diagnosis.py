@@ -1,7 +1,12 @@
 """The words of a verdict, in the learner's terms: what, which line, for how long, and where to read on."""
 
+import os
+
 from .pointers import pointer, recognised
 
+# the threads that asyncio.to_thread has: cores + 4, and from Python 3.13 on only those cores count that the process may use
+CORES = {os.cpu_count() or 1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1}
+TO_THREAD = {min(32, cores + 4) for cores in CORES}
 ANYIO_THREADS = 40  # the default limit of anyio's worker threads, which Starlette and FastAPI use
 
 
@@ -20,6 +25,14 @@ def blocked(stalls, requests, block):
         f"The event loop was blocked for {total:.2f} s in all, most of it by {block.cause}{function}. "
         "While that lasts, nobody else is answered."
         + recognised(block.code, block.callee, block.file if block.in_app else None, block.line)
+    )
+
+
+def everybody_waits(seconds):
+    return (
+        f"The event loop was free, and a canary waited for {seconds:.2f} s all the same. A canary asks for a path that the app does "
+        "not have: so something waits in front of every path, in a middleware or a dependency of the whole app, also for those "
+        "whom it does not concern."
     )
 
 
@@ -57,7 +70,7 @@ def one_at_a_time():
     return (
         "The event loop stays free, but the requests are served one at a time: each begins when the one before "
         "has ended. Look for something that they share and that only one can have: a lock, a semaphore, a pool of one thread or one "
-        "connection."
+        "connection. (A handler of `logging` has a lock, too: it lets in one thread at a time.)"
     )
 
 
@@ -71,6 +84,11 @@ def few_at_a_time(served, requests):
             f"{ANYIO_THREADS} is the size of the pool of threads that all `def` endpoints, `def` dependencies and "
             f"run_in_threadpool share: n requests then take as long as n/{ANYIO_THREADS}, rounded up, one after the other."
             + pointer(9)
+        )
+    if served in TO_THREAD:
+        return text + (
+            f"{served} is the size of the pool that asyncio.to_thread and aiofiles use on this machine, four more than it has "
+            "cores. A pool of your own can be larger, and what is awaited needs none." + pointer(9)
         )
     return text + "Look for a semaphore or a pool that is too small."
 

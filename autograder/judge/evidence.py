@@ -52,6 +52,7 @@ class Stall:
     seen: str  # "asleep", "canary" or "turn"
     block: object = None  # the `Blocked` that names the line, where there is one
     held: bool = False
+    free: bool = False  # during most of it the loop waited for work: only the canary was kept waiting
 
 
 @dataclass(frozen=True)
@@ -67,18 +68,19 @@ class Sample:
     workers: dict
     watchers: dict
     racer: float
+    children: dict | None = None  # run-queue seconds of each child process, where the loop thread sleeps in `read`
 
 
 def samples(race):
     """The looks of a race; what the racer leaves out has not changed."""
     found, workers, watchers = [], {}, {}
-    for time, cpu, waited, slices, call, changed, racer in race.samples:
+    for time, cpu, waited, slices, call, changed, racer, *children in race.samples:
         fresh = {int(tid): tuple(spent) for tid, spent in changed.items()}
         if fresh:
             ours = fresh.keys() & set(race.watchers)
             watchers = watchers | {tid: fresh[tid] for tid in ours}
             workers = workers | {tid: fresh[tid] for tid in fresh.keys() - ours}
-        found.append(Sample(time - race.began, cpu, waited, slices, call, workers, watchers, racer))
+        found.append(Sample(time - race.began, cpu, waited, slices, call, workers, watchers, racer, *children))
     return found
 
 
@@ -93,7 +95,7 @@ def queued(looks, start, end, watching=True):
     if first is None:
         return 0.0
     queue = (last.waited - first.waited) + (last.racer - first.racer) + _others(first, last, watching)
-    return queue + _spawning(looks, start, end)
+    return queue + _spawning(looks, start, end) + _becoming(_near(looks, start, end))
 
 
 def _spawning(looks, start, end):
@@ -103,6 +105,21 @@ def _spawning(looks, start, end):
     """
     near = _near(looks, start, end)
     return sum(b.time - a.time for a, b in zip(near, near[1:], strict=False) if _spawns(a) or _spawns(b))
+
+
+def _becoming(looks):
+    """Seconds in which the children of a loop thread that slept in ``read`` stood in the queue for a CPU, as the looks tell.
+
+    The child that was started with vfork lets its parent go before it has closed its end of the pipe over which it tells that
+    it could not become its program: `subprocess` reads there, and waits until the child has had a CPU once more.
+    """
+    pairs = [
+        (a, b) for a, b in zip(looks, looks[1:], strict=False) if a.children is not None and b.children is not None
+    ]
+    return sum(
+        max((waited - a.children.get(child, 0.0) for child, waited in b.children.items()), default=0.0)
+        for a, b in pairs
+    )
 
 
 def _unseen(looks, start, end):
@@ -246,7 +263,7 @@ def asleep_outside(looks, resting):
                 last += 1
             if last > index:
                 own = looks[index].call.split(" ")[0] in OUTSIDE
-                excuse = 0.0 if own else _others(looks[index], looks[last])
+                excuse = 0.0 if own else _others(looks[index], looks[last]) + _becoming(looks[index : last + 1])
                 found.append(looks[last].time - looks[index].time - excuse)
         index = last + 1
     return found
@@ -297,6 +314,18 @@ def _held_between(looks, resting, start, end, seconds):
     return held(_near(looks, start, end), resting)[0] >= seconds / 2
 
 
+def _at_rest(looks, resting, start, end):
+    """Seconds between two moments in which the loop was found waiting for work."""
+    if resting is None:
+        return 0.0
+    near = _near(looks, start, end)
+    return sum(
+        min(after.time, end) - max(look.time, start)
+        for look, after in zip(near, near[1:], strict=False)
+        if look.call == resting and after.time > start and look.time < end
+    )
+
+
 def stalls(race, looks, resting):
     """Every standstill of the loop that is the app's own, the longest first."""
     found = []
@@ -305,6 +334,7 @@ def stalls(race, looks, resting):
         first, last = _around(looks, block.start, block.end)
         seconds = block.seconds - (_others(first, last) if first else 0.0)
         seconds -= _spawning(looks, block.start, block.end) + _unseen(looks, block.start, block.end)
+        seconds -= _becoming(_near(looks, block.start, block.end))
         # what the loop's thread has itself computed in one turn needs no excuse
         seconds = max(seconds, _computed(looks, block.start, block.end))
         if seconds >= STALL + crowd:
@@ -319,7 +349,7 @@ def stalls(race, looks, resting):
             continue
         seconds = canary.end - canary.start - queued(looks, canary.start, canary.end)
         if seconds >= CANARY_STALL + crowd:
-            found.append(
-                Stall(seconds, "canary", None, _held_between(looks, resting, canary.start, canary.end, seconds))
-            )
+            by_thread = _held_between(looks, resting, canary.start, canary.end, seconds)
+            free = _at_rest(looks, resting, canary.start, canary.end) >= (canary.end - canary.start) / 2
+            found.append(Stall(seconds, "canary", None, by_thread, free))
     return sorted(found, key=lambda stall: -stall.seconds)

@@ -30,6 +30,7 @@ KINDS = (
     "gil",
     "asked again",
     "kept from before",
+    "everybody waits",
     "several processes",
     # of lists of findings, and of tests (see `written`)
     "nothing named",

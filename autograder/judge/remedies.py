@@ -30,6 +30,8 @@ def remedy(message, code, text=""):
         _placeholder,
         _patience,
         _pool,
+        _brackets,
+        _pickled,
         _shared,
         _kept,
     ):
@@ -96,6 +98,19 @@ def _task(message, code, text):
         return "A task is not its result: `await` it, or ask it for its `.result()` when the group has ended."
     if message == "Result is not set.":
         return "The task has not ended yet: ask for its `.result()` behind the block of the TaskGroup, and not in it."
+    return ""
+
+
+def _brackets(message, code, text):
+    found = re.search(r"'coroutine' object (?:has no attribute '(\w+)'|is not subscriptable)", message)
+    if found and re.search(r"\bawait\s[^\n]*\)\s*[.\[]", code):
+        return "`await` comes last in such a line: put brackets around it and its call, as in `(await call()).result`."
+    return ""
+
+
+def _pickled(message, code, text):
+    if re.search(r"^(Can't|cannot) (pickle|get) (local object|local attribute|.*<lambda>)", message, re.I):
+        return "A process is told a function by its name: hand over one that stands at the top of the file, no lambda."
     return ""
 
 

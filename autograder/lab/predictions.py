@@ -13,6 +13,7 @@ import math
 import re
 from dataclasses import dataclass
 
+NEAR = 0.1  # of a guess: what lies no further from it is called about as much
 SECONDS = ("sec", "secs", "second", "seconds")  # what people write for s
 
 
@@ -53,6 +54,9 @@ class Prediction:
         low, high = self.value, at_most.value
         if low is None and high is None:
             return f"{what}: {shown}. You made no guess."
+        near = [guess for guess in (low, high) if guess is not None and abs(measured - guess) <= NEAR * abs(guess)]
+        if near:
+            return f"{what}: {shown} is about your {_said(near[0], '')}."
         if low is not None and measured < low:
             return f"{what}: {shown} is less than your {_said(low, '')}."
         if high is not None and measured > high:

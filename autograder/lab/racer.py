@@ -11,6 +11,7 @@ that process group when stdin closes, because then its owner is gone) and ``{"op
 import asyncio
 import json
 import os
+import platform
 import queue
 import signal
 import sys
@@ -29,6 +30,7 @@ SAMPLE_EVERY = 0.002  # s between two looks, while the loop thread moves
 SAMPLE_AT_MOST = 0.008  # s between two looks at a loop thread that does not
 ASLEEP_FROM = 0.1  # s after which it is told that the loop thread sleeps, and again each time that so much has passed
 EPOLLIN, EPOLLET = 0x1, 1 << 31  # of Linux: there is input; tell each change only once
+READ = {"x86_64": "0", "aarch64": "63"}.get(platform.machine())  # number of the system call `read`
 OPEN_LIMIT = 2.0  # s that the connections of a race are given to open; what is slower opens in the race
 
 
@@ -121,6 +123,20 @@ def read_link(path):
         return os.readlink(path)
     except OSError:
         return ""  # it was closed just now
+
+
+def children(pid):
+    """Run-queue seconds of each process that the first thread of a process has started, by process id."""
+    found = {}
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children") as table:
+            started = table.read().split()
+        for child in started:
+            with open(f"/proc/{child}/schedstat") as counts:
+                found[child] = int(counts.read().split()[1]) / 1e9
+    except (OSError, IndexError, ValueError):
+        pass  # not told here, or a child has just ended
+    return found
 
 
 class Own:
@@ -315,7 +331,11 @@ class Race:
             changed = others.changed()
         except (OSError, IndexError):
             return  # the process has ended
-        self.samples.append([time.perf_counter(), cpu, waited, slices, call, changed, self.own.waited()])
+        sample = [time.perf_counter(), cpu, waited, slices, call, changed, self.own.waited()]
+        if call.split(" ")[0] == READ:
+            # it may wait for a child to become its program, and that for a CPU
+            sample.append(children(others.pid))
+        self.samples.append(sample)
 
 
 class Racer:

@@ -78,6 +78,7 @@ class Blocked:
     function: str
     callee: str = ""
     in_app: bool = True
+    thread: tuple = ()  # (line, code) of the app's own in a thread that computed meanwhile and kept the loop waiting
 
     @property
     def seconds(self):
@@ -95,6 +96,11 @@ class Blocked:
 
     def cause_in(self, room):
         """The same in ``room`` letters: long code is cut, the number of its line is not."""
+        if self.thread:
+            where = f" in line {self.thread[0]}, in a thread"
+            return short(self.thread[1], room and room - len(where)) + where
+        if self.function == "Thread.start":
+            return short("the start of threads", room)
         if self.in_app and self.line:
             where = f" in line {self.line}"
             return short(self.code, room and room - len(where)) + where
@@ -275,6 +281,18 @@ class Race:
         if block.seconds >= BLOCKED_FROM and len(self.blocked) < MOST:
             self.blocked.append(block)
 
+    def blame_threads(self):
+        """Name the thread that computed, where the loop stood in a line that itself only waits.
+
+        Only one thread of a process runs Python at a time.  A line that awaits, or one of asyncio's own, cannot hold a loop
+        for long; a thread of the app's can, and the host has told how long each of them computed.
+        """
+        place, spent = max(self.busy.items(), key=lambda item: item[1], default=(None, 0.0))
+        for block in self.blocked:
+            waits = not block.in_app or "await " in block.code
+            if place and waits and spent >= block.seconds / 2 and place[3] == self.file:
+                block.thread = place[:2]
+
     def settle(self):
         """The race is over: a block that still goes on counts as far as it was seen."""
         if self.pending_block is not None and self.pending_block.seconds >= BLOCKED_FROM:
@@ -407,6 +425,8 @@ async def run(
         await asyncio.to_thread(app.catch_up)
         await asyncio.sleep(0)
         result.settle()
+        if not sample:  # a judge has its own ways to tell a thread that kept the loop waiting
+            result.blame_threads()
     except asyncio.CancelledError:
         server.interrupt(app)
         raise (Interrupted() if live.possible() else asyncio.CancelledError()) from None

@@ -49,7 +49,7 @@ from autograder import lab
 # ## A small app
 #
 # The next cell is a whole file. Its first line says what to do with it:
-# save it as `tea.py` beside this notebook, and serve its `app`.
+# save it as `tea.py` beside this notebook, and serve its `app`. It counts as line 1 where the course names a line by its number.
 # The app runs in a process of its own, as it would on a real machine.
 #
 # A cup of tea takes 0.2 seconds here. `{cup}` in the path is a part that the guest chooses:
@@ -107,7 +107,8 @@ print(f"All ten together took {healthy.ratio:.1f} times as long as the quickest.
 # - Each **blue bar** is one request. It begins when the request is sent and ends when its answer is there.
 #   The rows are sorted by answer: the first to arrive stands at the top, whatever its number.
 #   Where all requests were sent to the same place, here `/tea/` and a number, the rows are called *answer 1*, *answer 2* and so on.
-#   A bar that is grey and crossed is a request that failed. The number behind it is the answer's status; 500 says that the app broke.
+#   A bar that is grey and crossed is a request that failed, or that was turned away. The number behind it is the answer's status;
+#   500 says that the app broke.
 # - The lane **canary** belongs to a helper of ours. Beside the race it sends one tiny request after another,
 #   and each wants nothing but a quick sign of life. A mark that is short against the bars is a quick sign.
 #   A canary that waits longer than 0.05 seconds is drawn dotted and yellow. Miners took canary birds
@@ -117,7 +118,8 @@ print(f"All ten together took {healthy.ratio:.1f} times as long as the quickest.
 #
 # On a machine that is busy with other programs the lane may be hatched all the same. *In the queue for a CPU* means:
 # the thread was ready to go on, and the machine let somebody else go first. Where that was most of a stretch, it is drawn pale
-# and no line is named, for none is to blame.
+# and no line is named, for none is to blame. And if the lane says *never blocked for long, but busy*, no stretch was long,
+# and a canary was late all the same: many small things came together.
 #
 # All ten bars cover the same stretch of time: nobody waited for anybody else.
 #

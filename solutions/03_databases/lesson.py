@@ -363,6 +363,9 @@ print(f"psycopg2 in async def: {bad.ratio:.1f} times the quickest. In def: {thre
 
 # %% [markdown]
 # This is an honest repair, and for an app that has nothing but such endpoints perhaps the best.
+# If the lane is hatched for a moment and says *the start of threads*, or if the canary is late once: ten threads
+# were just started, and each opens a connection. The threads that are there already are used again; the next ten guests start none.
+#
 # Its limit is the thread pool of 40. And each search still opens a connection of its own.
 #
 # ## What a connection costs

@@ -243,7 +243,7 @@ print(f"An awaited get takes {1000 * spent_awaiting / 500:.2f} ms.")
 # %% [markdown]
 # The first number is a wait in which nobody is answered, the second one in which everybody is.
 # For one guest alone there is little to win: a trip through the loop costs something, too.
-# And no guest can feel that the loop is held for so short a moment. Is it worth a repair, then?
+# And a guest can hardly feel that the loop is held for so short a moment. Is it worth a repair, then?
 #
 # Here are both in one app. To keep the file short, its clients are made when the file is imported. That, too, is once for the whole app.
 
@@ -275,7 +275,7 @@ quick = await lab.race("/blocking", n=10)
 
 # %% [markdown]
 # Ten blocking commands, and none of them alone takes as long as the 20 milliseconds from which the lane shows a stretch.
-# (If it is hatched for a moment: many small things came together, or the machine was busy.)
+# (If it is hatched for a moment, or a canary is late: many small things came together, or the machine was busy.)
 #
 # But a `get` is a question over a network. It takes as long as the answer takes, and you do not decide about that.
 # A server can hang: because somebody asked it for all its keys, because it moves to another machine, because a cable is loose.

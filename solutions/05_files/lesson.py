@@ -289,16 +289,18 @@ lab.side_by_side(here, there, titles=("counted on the loop", "counted in a threa
 print(f"The longest hatched stretch: {here.loop_lag:.0f} ms before, {there.loop_lag:.0f} ms with the counting in threads.")
 
 # %% [markdown]
-# Nobody counted faster on the right. But look at the canary and at the lane of the loop.
+# Nobody counted faster on the right. All three together took as long as before, or longer. But look at the canary and at the
+# lane of the loop.
 #
-# This is another kind of holding. Nobody slept here: the thread was busy, with 1,400,000 lines.
+# This is another kind of holding. Nobody slept here: the threads were busy, with 1,400,000 lines each.
 #
 # The threads of a Python program do not work truly side by side. There is a lock, the **GIL**: only the thread that has it
-# may run Python code, and they take turns every few milliseconds. So the loop waits for its turn now and then, and is
-# on time, more or less. If the lane on the right names a stretch, that is where the loop stood and waited for the lock.
+# may run Python code, and they take turns every few milliseconds. The loop is one of them: it gets its turn again and again,
+# but it must wait for it. So the canary on the right is answered late, and yet far sooner than on the left.
+# If the lane on the right has a hatched stretch, it says *in a thread* and names the line that kept the loop waiting.
 # (0 ms would mean: no stretch reached the 20 milliseconds from which the timeline counts.)
 #
-# A thread repairs a wait completely. It repairs work only as far as the others get their turn.
+# A thread repairs a wait completely. It repairs work only as far as the others get their turn. Lesson 07 measures how far that is.
 #
 # ## The trap that the repair hides
 #

@@ -381,7 +381,7 @@ async def label(way: str, wait: str):
 
 # %% [markdown]
 # Why `finally`, and not only `except TimeoutError`? A wait can end in other ways: by another error, or because somebody cancels
-# the request. `finally` stands in the way of them all.
+# the request. What stands in `finally` is done in every case.
 #
 # Four requests each, for labels that would take a minute. Afterwards we look which of the processes are still there.
 
@@ -425,8 +425,29 @@ print(f"{len(left['give_up'])} programs ended.")
 #
 # ## The third trap: a burst of programs
 #
-# The loop is free now, and takes every request at once. Nothing limits how many programs twenty requests start.
-# The next app has a second path with a semaphore of four places: whoever finds none free waits, on the loop and without harm.
+# The loop is free now, and takes every request at once. Nothing limits how many programs a crowd of requests starts.
+#
+# The old program mostly sleeps. Sleepers are in nobody's way. So here is one that computes: it works out the pattern of black and
+# white squares that is printed on a parcel. It also says when it began and when it ended.
+
+# %%
+squares = folder / "squares"
+written = squares.write_text(f"#!{sys.executable}" + """
+import hashlib, json, time
+
+began, pattern = time.monotonic(), b""
+for _ in range(150_000):
+    pattern = hashlib.sha256(pattern).digest()
+print(json.dumps({"began": began, "ended": time.monotonic()}))
+""")
+squares.chmod(0o755)
+os.environ["SQUARES"] = str(squares)
+cores = os.cpu_count()
+print(f"This machine has {cores} cores.")
+
+# %% [markdown]
+# The next app starts that program in two ways. The second has a semaphore with one place for each core:
+# whoever finds none free waits, on the loop and without harm.
 
 # %%
 # %%app post_limited.py
@@ -437,41 +458,47 @@ import os
 from fastapi import FastAPI
 
 app = FastAPI()
-places = asyncio.Semaphore(4)
+places = asyncio.Semaphore(os.cpu_count())
 
 
-def start(wait):
-    return asyncio.create_subprocess_exec(os.environ["LABELS"], wait, stdout=asyncio.subprocess.PIPE)
+def start():
+    return asyncio.create_subprocess_exec(os.environ["SQUARES"], stdout=asyncio.subprocess.PIPE)
 
 
 @app.get("/all_at_once")
-async def label(wait: str):
-    process = await start(wait)
+async def pattern():
+    process = await start()
     output, _ = await process.communicate()
     return json.loads(output)
 
 
-@app.get("/four_at_a_time")
-async def in_turn(wait: str):
+@app.get("/one_a_core")
+async def in_turn():
     async with places:
-        return await label(wait)
+        return await pattern()
 
 
 # %%
-burst = await lab.race("/all_at_once?wait=0.6", n=20, show=False)
-limited = await lab.race("/four_at_a_time?wait=0.6", n=20, show=False)
-lab.side_by_side(burst, limited, titles=("all at once", "four at a time"))
-print(f"Programs at the same moment, of twenty: {at_once(burst)} all at once, {at_once(limited)} with the semaphore.")
+import statistics
+
+crowd = min(6 * cores, 60)
+burst = await lab.race("/all_at_once", n=crowd, show=False)
+limited = await lab.race("/one_a_core", n=crowd, show=False)
+lab.side_by_side(burst, limited, titles=("all at once", "one a core"))
+for way, race in (("all at once", burst), ("one a core", limited)):
+    half = statistics.median(request.end for request in race.requests)
+    print(f"{way:11}: {at_once(race):2} programs at the same moment; half of {crowd} guests served by {half:.2f} s, all by {race.seconds:.2f} s.")
 
 # %% [markdown]
-# Not all twenty need to have met: to start a process takes a moment, and the first may be done before the last begins.
-# Our program mostly sleeps, so the limit is there for others. A real program computes, and has its own memory.
-# Twenty of them on a machine with two cores do not finish earlier than four at a time. They only finish all together, and late.
-# If each takes 500 MB, the machine falls over, and everything on it.
+# The cores have the same work to do both times, so the last guest waits about as long. But compare when *half* of the guests
+# were served. All at once, each program gets a small share of a core, and nearly all of them end late, together.
+# With the semaphore the first ones are soon done, and out of the way.
+#
+# And there is memory. If each program takes 500 MB, a crowd of them brings down the machine, and everything on it.
 #
 # How many places? If the program computes, about as many as the machine has cores. If it mostly waits, as many as your memory allows.
 #
-# If the lane on the left names `await start(wait)`, you see the starts of many processes, one after the other, each a little work on the loop.
+# If the lane on the left names `await start()`, you see the starts of many processes, one after the other, each a little work on the loop.
 # With the semaphore they are spread.
 #
 # ## When not to bother
@@ -497,11 +524,11 @@ for _ in range(20):
 with_function = (time.perf_counter() - began) / 20
 print(f"uname says {by_program}, os.uname() says {by_function}.")
 print(f"The program took {1000 * with_program:.1f} ms, the function {1e6 * with_function:.1f} µs.")
-program.unlink()
+program.unlink(), squares.unlink()
 folder.rmdir()
 
 # %% [markdown]
-# The quickest process is the one that is not started. The last two lines took the old program away.
+# The quickest process is the one that is not started. The last two lines took both programs away.
 #
 # ## What you have seen
 #
@@ -510,7 +537,7 @@ folder.rmdir()
 # - Programs that do not need each other are started together, with `gather`.
 # - `wait` without reading is a deadlock as soon as the program prints more than the pipe holds. `communicate` reads and waits.
 # - A timeout ends the wait, not the program. `kill` it in `finally`, and wait until it is gone.
-# - A free loop starts as many programs as there are requests. A semaphore sets the limit.
+# - A free loop starts as many programs as there are requests. A semaphore sets the limit, and most guests are served earlier.
 # - A script, a start-up: leave it. And perhaps a function does what the program did.
 #
 # ## Check yourself

@@ -8,6 +8,9 @@ assert stuck and len(output) == 1_000_001
 assert survivor and code == -9
 assert len(left["give_up"]) == 4 and left["stop"] == []
 assert all(request.status == 504 for request in race.requests)
-assert at_once(limited) <= 4 < at_once(burst) and limited.seconds >= 5 * 0.59
+assert at_once(limited) <= cores < at_once(burst)
+# all at once they share the cores, and half of the guests are served later; other tests take their share of both
+halves = [statistics.median(request.end for request in race.requests) for race in (burst, limited)]
+assert halves[1] < halves[0] and {request.status for request in burst.requests + limited.requests} == {200}
 assert by_program == by_function and with_program > 10 * with_function
 assert not folder.exists()
