@@ -1,10 +1,16 @@
 """How long the judge waits for what may never come."""
 
+import os
+import signal
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import pytest
+from helpers import until
 
 from autograder.judge import patience
+from autograder.judge.descendants import leaves
 from autograder.judge.patience import Quiet
 from autograder.lab.races import Canary
 
@@ -70,3 +76,28 @@ def test_only_the_sleep_since_the_last_change_counts(clock):
     assert not quiet.stuck, "0.1 s of it were after the change"
     running.asleep = (0.0, 0.45, NAP)
     assert quiet.stuck
+
+
+def test_quiet_begins_when_what_only_needs_a_cpu_has_had_it(clock):
+    running, under_way = race(), [True]
+    quiet = Quiet(running, PATIENCE, POLL, lambda: under_way[0])
+    clock.now += 3 * PATIENCE
+    assert not quiet.over
+    under_way[0] = False
+    clock.now += 0.9 * PATIENCE
+    assert not quiet.over, "the time before does not count"
+    clock.now += 1.2 * PATIENCE
+    assert quiet.over
+    under_way[0] = True
+    clock.now = 100.0 + patience.LONGEST
+    assert quiet.over, "nobody keeps a judge waiting for ever"
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells it")
+def test_the_leaves_among_the_descendants_of_a_process_are_counted():
+    with subprocess.Popen(["sh", "-c", "sleep 600 & sh -c 'sleep 600 & wait' & wait"], start_new_session=True) as shell:
+        try:
+            until(lambda: leaves(shell.pid) == 2)
+        finally:
+            os.killpg(shell.pid, signal.SIGKILL)
+    assert leaves(shell.pid) == 0

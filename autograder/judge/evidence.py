@@ -68,7 +68,9 @@ class Sample:
     workers: dict
     watchers: dict
     racer: float
-    children: dict | None = None  # run-queue seconds of each child process, where the loop thread sleeps in `read`
+    children: dict | None = (
+        None  # run-queue seconds of each child process, if the loop thread sleeps in `read`, or just did
+    )
 
 
 def samples(race):
@@ -263,7 +265,9 @@ def asleep_outside(looks, resting):
                 last += 1
             if last > index:
                 own = looks[index].call.split(" ")[0] in OUTSIDE
-                excuse = 0.0 if own else _others(looks[index], looks[last]) + _becoming(looks[index : last + 1])
+                # how long somebody stood in the queue is told when that is over: one look more
+                after = min(last + 1, len(looks) - 1)
+                excuse = 0.0 if own else _others(looks[index], looks[after]) + _becoming(looks[index : after + 1])
                 found.append(looks[last].time - looks[index].time - excuse)
         index = last + 1
     return found

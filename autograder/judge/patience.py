@@ -12,13 +12,16 @@ TICKS = 10  # canaries that must be answered in that time: an app that is slow a
 class Quiet:
     """A time in which nothing changes, beside a race that goes on; `restart` it at each change.
 
-    ``rest`` is the system call in which the loop waits for work, if that is known.
+    ``rest`` is the system call in which the loop waits for work, if that is known.  While ``unsettled()`` something is known
+    to be under way that only needs a CPU: the time begins when it has had it, at the latest after `LONGEST`.
     """
 
-    def __init__(self, race, patience, rest=None):
+    def __init__(self, race, patience, rest=None, unsettled=None):
         self._race = race
         self._patience = patience
         self._rest = rest
+        self._unsettled = unsettled
+        self._made = time.perf_counter()
         self.restart()
 
     def restart(self):
@@ -54,4 +57,7 @@ class Quiet:
         """True if it was quiet for long enough: a loop that answers is given its own ticks, one that does not, seconds."""
         if self.stuck:
             return True
+        if self._unsettled and time.perf_counter() - self._made < LONGEST and self._unsettled():
+            self.restart()
+            return False
         return self.seconds >= self._patience and (self.alive or self.seconds >= 2 * self._patience)

@@ -11,6 +11,7 @@ import time
 
 from . import diagnosis, evidence
 from .asking import ANSWER_LIMIT, REST, answered_late, ask, blocked, of_each_size, resting, served_in_turns
+from .descendants import leaves
 from .exercise import RACED
 from .patience import LONGEST, LOOK_EVERY, PATIENCE, Quiet
 from .verdict import Fault, Trial, Verdict
@@ -88,7 +89,7 @@ class Rendezvous:
 
     async def _meeting(self, count, show):
         calls = await self._calls(count)
-        meeting = Meeting(self.service, calls, self.patience, self.endpoint.meet, self.rest)
+        meeting = Meeting(self.app, self.service, calls, self.patience, self.endpoint.meet, self.rest)
         self.service.park()
         try:
             race = await ask(
@@ -139,7 +140,8 @@ class Meeting:
     ``in_turns``: after a long quiet time with a loop that was alive, each newcomer came only after another had been let go.
     """
 
-    def __init__(self, service, calls, patience, meet, rest):
+    def __init__(self, app, service, calls, patience, meet, rest):
+        self.app = app
         self.service = service
         self.meet = meet
         self.rest = rest
@@ -208,12 +210,19 @@ class Meeting:
             self.together = set(held)
         return held
 
+    def _quiet(self, race):
+        return Quiet(race, self.patience, self.rest, self._on_its_way if self.service.spawns else None)
+
+    def _on_its_way(self):
+        """True if a process of the app's is alive that is not held: it has not asked yet, or has its reply and ends."""
+        return leaves(self.app.pid) > len(self.service.parked())
+
     async def _wait_for_all(self, race):
         """Until all are there, or nobody has come for a while, or somebody is answered without having been let go.
 
         True if the loop was alive in that while.
         """
-        quiet, seen = Quiet(race, self.patience, self.rest), 0
+        quiet, seen = self._quiet(race), 0
         while not any(request.end is not None for request in race.requests):
             held = self._held()
             if self._all_here(held):
@@ -281,7 +290,7 @@ class Meeting:
             self.independent = True  # a request needs several replies; which ones belong together is seen by the drain
             return
         for token in _any_order([token for token in self.service.parked() if token in self.wanted])[:-1]:
-            answered, quiet = self._answered(race), Quiet(race, self.patience, self.rest)
+            answered, quiet = self._answered(race), self._quiet(race)
             self.service.release([token])
             while self._answered(race) == answered:
                 if quiet.over:

@@ -115,8 +115,8 @@ class Load(Race):
         failed = sum(not request.ok for request in self.requests)
         at, (rang, windows) = self.percentiles(), self.rings
         text = (
-            f"{self.name}: {len(self.requests)} requests to {len(self.routes)} routes. Of 100 canaries 50 were answered within "
-            f"{milliseconds(at[50])}, 95 within {milliseconds(at[95])}, 99 within {milliseconds(at[99])}; "
+            f"{self.name}: {len(self.requests)} requests to {len(self.routes)} routes. Half of the canaries were answered "
+            f"within {milliseconds(at[50])}, 95 % within {milliseconds(at[95])}, 99 % within {milliseconds(at[99])}; "
             f"the pager rang in {rang} of {windows} windows."
         )
         if failed:

@@ -332,8 +332,9 @@ class Race:
         except (OSError, IndexError):
             return  # the process has ended
         sample = [time.perf_counter(), cpu, waited, slices, call, changed, self.own.waited()]
-        if call.split(" ")[0] == READ:
-            # it may wait for a child to become its program, and that for a CPU
+        reads = call.split(" ")[0] == READ
+        if reads or (self.samples and self.samples[-1][4].split(" ")[0] == READ):
+            # it may wait for a child to become its program, and that for a CPU: how long, is known when it has had one
             sample.append(children(others.pid))
         self.samples.append(sample)
 

@@ -18,6 +18,7 @@ class Service(ABC):
     """
 
     beside = ()  # files that lie beside an app which asks this service
+    spawns = False  # True if each question is asked by a process that the app starts for it
     computes = False  # True if the app itself must work on what the service gives it
 
     def __init__(self):

@@ -27,6 +27,8 @@ sys.exit(0 if reply else 1)
 class Commands(SocketGate):
     """The script; it reports to the gate's port."""
 
+    spawns = True
+
     def __init__(self):
         if os.name == "nt":
             raise ServiceError("Slow commands need a system with scripts that can be run. Use Linux or macOS.")

@@ -429,6 +429,9 @@ print(f"{len(left['give_up'])} programs ended.")
 #
 # The old program mostly sleeps. Sleepers are in nobody's way. So here is one that computes: it works out the pattern of black and
 # white squares that is printed on a parcel. It also says when it began and when it ended.
+#
+# The app behind it starts that program in two ways. The second has a semaphore with one place for each core:
+# whoever finds none free waits, on the loop and without harm.
 
 # %%
 squares = folder / "squares"
@@ -444,10 +447,6 @@ squares.chmod(0o755)
 os.environ["SQUARES"] = str(squares)
 cores = os.cpu_count()
 print(f"This machine has {cores} cores.")
-
-# %% [markdown]
-# The next app starts that program in two ways. The second has a semaphore with one place for each core:
-# whoever finds none free waits, on the loop and without harm.
 
 # %%
 # %%app post_limited.py
@@ -485,9 +484,9 @@ crowd = min(6 * cores, 60)
 burst = await lab.race("/all_at_once", n=crowd, show=False)
 limited = await lab.race("/one_a_core", n=crowd, show=False)
 lab.side_by_side(burst, limited, titles=("all at once", "one a core"))
-for way, race in (("all at once", burst), ("one a core", limited)):
-    half = statistics.median(request.end for request in race.requests)
-    print(f"{way:11}: {at_once(race):2} programs at the same moment; half of {crowd} guests served by {half:.2f} s, all by {race.seconds:.2f} s.")
+for way, crowded in (("all at once", burst), ("one a core", limited)):
+    half = statistics.median(request.end for request in crowded.requests)
+    print(f"{way:11}: {at_once(crowded):2} programs at the same moment; half of {crowd} guests served by {half:.2f} s, all by {crowded.seconds:.2f} s.")
 
 # %% [markdown]
 # The cores have the same work to do both times, so the last guest waits about as long. But compare when *half* of the guests

@@ -181,8 +181,9 @@ print(f"All together took {bad.seconds:.2f} s before and {good.seconds:.2f} s no
 # Two different things have happened.
 #
 # - The hours and the canary are quick. The loop is free while others work. This is why we did it.
-#   (A short hatched stretch at the very beginning is six threads being started. The line below the lane may then name
-#   `Condition.wait in threading.py`. That is Python's own code: there the loop's thread waits until a new thread has begun.
+#   (A short hatched stretch at the very beginning is six threads being started. The line below the lane then says
+#   *the start of threads*: the loop's thread waits until a new thread has begun. If it names one of your lines with the words
+#   *in a thread*, that work kept the loop waiting for a moment.
 #   The section *A burst of threads* below shows why that can take long.)
 # - Perhaps the total is shorter, too, or longer where other programs want the cores; in any case it is not as with sleeping.
 #   Ten sleeps need no core. Six pictures do: on two cores they take at least half the time, however many threads there are.
@@ -472,8 +473,7 @@ print(f"to_thread sees {kept}, run_in_threadpool sees {kept_too}, run_in_executo
 # The pools start empty. Each job that comes gets a new thread, until the pool is full. To start a thread takes a moment, and the loop waits for it.
 # This is how:
 #
-# 1. `Thread.start` makes the new thread, and then waits until that has said: *I run.* The waiting is done in a method of Python's own
-#    module `threading`. It is called `Condition.wait`, and what it waits for is a lock that the new thread lets go.
+# 1. `Thread.start` makes the new thread, and then waits until that has said: *I run.* The timeline calls that *the start of threads*.
 # 2. This wait has no `await`. The thread that called `Thread.start` is the loop's, so the loop stands still.
 # 3. To say *I run*, the new thread needs the GIL. If many others are working already, it stands in their queue, and the loop with it.
 #
@@ -515,7 +515,7 @@ for name, race in (("40 threads", forty), ("two threads", two)):
     print(f"{name:11} all thirty in {race.seconds:.2f} s, {blocked}")
 
 # %% [markdown]
-# On the left the lane is hatched while the threads are started, and most often names `Condition.wait`:
+# On the left the lane is hatched while the threads are started, and most often names *the start of threads*:
 # the loop waits for each of them to say that it runs.
 # Then all thirty quarrel with it for one lock. On the right nothing has to be started, and only two quarrel with it. The other jobs wait in a list,
 # where waiting costs nothing.
@@ -524,7 +524,8 @@ for name, race in (("40 threads", forty), ("two threads", two)):
 # That line did nothing wrong.
 #
 # More threads do not make Python code faster. They make the life of the loop worse. For work that *sleeps* it is the other way round: many threads are good.
-# So cap the threads that count, and start them early.
+# So cap the threads that count, and start them early. That is the best that threads can do here, and it is not free:
+# one thread that counts still takes the lock for five milliseconds at a time. Lesson 08 gives such work to another process.
 #
 # ## When not to bother
 #

@@ -132,7 +132,8 @@ await exercise.concurrency("ranking")
 #
 # <details><summary>Hint 2: a pointer</summary>
 #
-# A thread that wants the GIL gets it, but only after five milliseconds. With several threads it waits for each of them. No kind of thread helps.
+# A thread that wants the GIL gets it, but only after five milliseconds. With several threads it waits for each of them. One thread alone is the mildest of them (lesson 07), and still too much
+# here: only another process leaves the lock alone.
 #
 # </details>
 #
@@ -172,7 +173,7 @@ await exercise.concurrency("route")
 # %% [markdown]
 # ## To take home
 #
-# Beside this notebook there is now `ranking.py`, and `route.py` as well. Put it beside your own code and compare.
+# Beside this notebook there are now `ranking.py` and `route.py`. Put them beside your own code and compare.
 #
 # ## The whole verdict
 #

@@ -180,7 +180,7 @@ guess.beside(len(helped))
 # (Each was raced three times, and the calmest race is printed: a busy machine makes things later, never earlier.)
 #
 # - `rank`, `dump` and `match` are one long step each: a call written in C that keeps the GIL. In a thread they stall the loop for the whole length of the call.
-# - `count` is many small steps. A thread helps, and what is left is the queue for the lock.
+# - `count` is many small steps. A thread helps some of the way, and what is left is the queue for the lock.
 # - In another process all four leave the loop alone.
 #
 # ## The repair: a pool of processes

@@ -326,7 +326,8 @@ for tokens, race in ((4, few), (100, many)):
     print(f"{tokens:3} tokens: all twenty in {race.seconds:.2f} s, {waited}")
 
 # %% [markdown]
-# The work is the same, and so is the time for all of it, more or less. With 4 tokens the loop shares the lock with four. With 100 it shares it with twenty.
+# The work is the same, and so is the time for all of it, more or less: sometimes one is ahead, sometimes the other. Look at the
+# canary. With 4 tokens the loop shares the lock with four. With 100 it shares it with twenty.
 #
 # So the limit has two right directions. Threads that wait: more, if what they wait for can bear it. Threads that compute: few.
 # If you have both, give them separate pools.

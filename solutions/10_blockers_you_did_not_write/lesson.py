@@ -189,6 +189,8 @@ print(f"The quickest of the five took {logged.quickest:.2f} s. The line that blo
 # often by somebody else. And because it stands in a middleware, *every* **route** (a path of the app, with its endpoint) pays for it.
 # The canaries are logged like all others, and even the quickest guest waits for the lines of those who came at the same time.
 #
+# A thread for each line would be half a repair: a handler has a lock, and lets in one thread at a time. Guests would stand in a queue there.
+#
 # Python's own repair is a pair. A `QueueHandler` only puts the line into a queue, which takes no time.
 # A `QueueListener` has a thread that takes the lines out and gives them to the slow handler.
 

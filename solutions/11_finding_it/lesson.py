@@ -387,7 +387,8 @@ def probe(tool, threshold):
     words[name] = json.loads(output.splitlines()[-1])
     table[name] = set(words[name])
     print(f"{name}: {len(table[name] & set(BLOCKING))} of {len(BLOCKING)}")
-    print("    of /helper:", words[name].get("/helper", "nothing")[:150])
+    said = words[name].get("/helper", "nothing")
+    print("    of /helper:", said if len(said) < 150 else f"{said[:75]} ... {said[-70:]}")
 
 for tool, threshold in (("blockbuster", 0), ("debug", 0.1), ("debug", 0.02), ("pyleak", 0.2), ("pyleak", 0.02)):
     probe(tool, threshold)

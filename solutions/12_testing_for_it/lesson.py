@@ -456,7 +456,8 @@ print("Our test:", pressed)
 print("The test by the clock:", timed)
 
 # %% [markdown]
-# Ours says the same as before. What the other one says changes from machine to machine, and from day to day.
+# Ours says the same as before. What the other one says changes from machine to machine, and from day to day: it may have passed just now.
+# Run the cell again, or add hogs, and see for how long.
 #
 # ## The trap: what this test does not see
 #

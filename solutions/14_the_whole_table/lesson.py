@@ -356,7 +356,7 @@ async def blocking():
 @app.get("/asyncio_exec")
 async def repaired():
     process = await asyncio.create_subprocess_exec(*NAP)
-    await process.wait()
+    await process.wait()  # it prints nothing; where there is a pipe, communicate()
 
 
 # %%

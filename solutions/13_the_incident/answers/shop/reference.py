@@ -26,7 +26,7 @@ QUOTE = os.environ["PRICE_COMMAND"]
 @asynccontextmanager
 async def lifespan(app):
     """What the whole shop shares."""
-    app.state.redis = redis.asyncio.from_url(REDIS, decode_responses=True)
+    app.state.redis = redis.asyncio.from_url(REDIS, decode_responses=True, socket_timeout=60)
     async with httpx.AsyncClient(base_url=SUPPLIER, timeout=60) as app.state.http, open_pool() as app.state.pool:
         yield
     await app.state.redis.aclose()

@@ -27,7 +27,7 @@ QUOTE = os.environ["PRICE_COMMAND"]
 @asynccontextmanager
 async def lifespan(app):
     """What the whole shop shares. Half of the routes do not use it yet."""
-    app.state.redis = redis.asyncio.from_url(REDIS, decode_responses=True)
+    app.state.redis = redis.asyncio.from_url(REDIS, decode_responses=True, socket_timeout=60)
     async with httpx.AsyncClient(base_url=SUPPLIER, timeout=60) as app.state.http, open_pool() as app.state.pool:
         yield
     await app.state.redis.aclose()
@@ -106,7 +106,7 @@ async def stock(token: str, request: Request):
 # --- job: work for the back office, through Redis: put on the list `jobs`, the result comes on `reply:{token}`
 
 
-office = redis.Redis.from_url(REDIS, decode_responses=True)
+office = redis.Redis.from_url(REDIS, decode_responses=True, socket_timeout=60)
 
 
 @app.post("/jobs/{token}")

@@ -1,0 +1,23 @@
+"""The processes that an app has started, as Linux tells of them in ``/proc/<pid>/task/<tid>/children``."""
+
+import os
+
+
+def leaves(pid):
+    """How many processes a process has started, itself or through others, that have started none themselves.
+
+    0 where the system does not tell, and where it has started none.
+    """
+    found = _children(pid)
+    return sum(leaves(child) or 1 for child in found)
+
+
+def _children(pid):
+    found = []
+    try:
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{thread}/children") as table:
+                found += table.read().split()
+    except OSError:
+        pass  # it, or a thread of it, has just ended
+    return found
