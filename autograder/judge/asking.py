@@ -24,18 +24,19 @@ FORGOTTEN_TICKS = 30  # ... and canaries that are answered in that time
 ANSWER_LIMIT = 10.0  # s beyond its wait that a request is given on its own
 
 
-async def ask(app, calls, limit, *, title="check", show=False, beside=None, at=None, mixed=False, rest=None):
+async def ask(app, calls, limit, *, title="check", show=False, beside=None, at=None, rest=None, **fields):
     """Race the calls and return the `Race`; raises `Fault` for the first answer that is not right.
 
     ``at`` says when each is sent, in seconds after the start; without it they are sent together.  ``rest`` is what
-    `resting` has found.  With nothing ``beside``, no answer is waited for that an await which is missing will not give.
+    `resting` has found, ``fields`` are some of the race.  With nothing ``beside``, no answer is waited for that an await
+    which is missing will not give.
     """
     requests = [{"key": i, "method": call.method, "path": call.path} for i, call in enumerate(calls)]
     for request, moment in zip(requests, at or [], strict=bool(at)):
         request["at"] = moment
     beside = beside or _until_forgotten(app, calls)
     race = await races.run(
-        app, requests, title=title, show=show, limit=limit, sample=True, rest=rest, beside=beside, mixed=mixed
+        app, requests, title=title, show=show, limit=limit, sample=True, rest=rest, beside=beside, **fields
     )
     app.elsewhere += bool(race.elsewhere)
     if app.elsewhere >= SIGHTS:

@@ -100,7 +100,7 @@ class Rendezvous:
                 show=show,
                 beside=meeting.hold,
                 rest=self.rest,
-                mixed=True,  # they are let go at different times: comparing them with each other says nothing
+                held=True,
             )
         finally:
             self.service.release()

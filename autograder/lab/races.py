@@ -141,7 +141,8 @@ class Race:
     end: float | None = None
     pending_block: Blocked | None = None
     prediction: Prediction | None = None
-    mixed: bool = False  # they went to different places, or waited for different times: comparing them says nothing
+    mixed: bool = False  # the requests went to different places: comparing them with each other says nothing
+    held: bool = False  # replies were held back for different times: comparing the requests says nothing
     turn_ended: float | None = None  # when the newest turn of the loop that is over began
 
     @property
@@ -315,7 +316,7 @@ def sentence(race):
         )
         return f"{race.name}: none of the {n} requests got a good answer ({what}).{lost or ''}"
     parts = []
-    if n > 1 and race.mixed:
+    if n > 1 and (race.mixed or race.held):
         parts.append(f"{race.name}: {n} requests took {race.seconds:.2f} s together.")
     elif n > 1:
         parts.append(

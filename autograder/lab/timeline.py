@@ -120,7 +120,7 @@ def _panel(axes, race, now, span, title=None, names=True):
     axes.xaxis.set_label_coords(0.5, 0, transform=below)
     labels = {}
     if names or race.mixed:
-        for row in range(0, rows, 1 if rows <= 12 else 5):
+        for row in range(0, rows, 1 if rows <= (20 if race.mixed else 12) else 5):  # different places: each has a name
             labels[row] = short(order[row].route, 22) if race.mixed else f"answer {row + 1}"
         labels |= {rows + 0.6: "canary", rows + 1.9: "event loop"}
     beside = axes.get_yaxis_transform()
