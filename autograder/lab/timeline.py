@@ -14,6 +14,7 @@ FAILED = "#8a8a8a"
 FREE = "#cfe8cf"
 BLOCKED = "#c8452d"
 QUEUED = "#e3a698"  # a stretch that was little more than the queue for a CPU
+GOOD = "#3d8b3d"
 LATE = "#e8a33d"
 GUESS = "#333333"
 WIDTH = 9.0  # inches
@@ -204,9 +205,10 @@ def _canaries(axes, row, race, now, span):
         elif seconds >= canary.LATE:
             late.append(piece)
         # what is left is short and has no answer: it was sent just now, or just before the race ended
-    for pieces, color, hatch in ((good, "#3d8b3d", None), (late, LATE, "..")):
+    # a quick answer is narrower than a pixel: its edge has its own colour, or there would be nothing to see
+    for pieces, color, edge, hatch in ((good, GOOD, GOOD, None), (late, LATE, "white", "..")):
         if pieces:
-            axes.broken_barh(pieces, (row - 0.3, 0.6), facecolor=color, hatch=hatch, edgecolor="white", linewidth=0.3)
+            axes.broken_barh(pieces, (row - 0.3, 0.6), facecolor=color, hatch=hatch, edgecolor=edge, linewidth=0.5)
     if late:
         start, seconds = max(late, key=lambda piece: piece[1])
         where, side = _beside(start, seconds, span, room=0.16 * span * len(axes.figure.axes))
