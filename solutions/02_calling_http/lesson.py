@@ -140,7 +140,7 @@ for place, request in enumerate(sorted(mixed.requests, key=lambda r: r.end), 1):
 #
 # A client keeps connections open and uses them again. So an app needs *one*, opened before the first guest and closed
 # after the last. FastAPI has a place for such things, the **lifespan**: what stands before `yield` runs at the start,
-# what stands behind it at the end.
+# what stands behind it at the end. The line `@asynccontextmanager` above it makes of such a function what `async with` can open and close.
 
 # %%
 # %%app shop_repaired.py

@@ -169,7 +169,7 @@ for place, request in enumerate(sorted(mixed.requests, key=lambda r: r.end), 1):
 #
 # One `httpx.AsyncClient` was enough for a whole app. One connection is not: it carries one query at a time.
 # An app needs a **pool**: a set of open connections that are lent out one by one and come back.
-# The pool is opened once, in the lifespan.
+# The pool is opened once, in the lifespan. `as app.state.pool` keeps it on the app, where the endpoints find it.
 
 # %%
 # %%app shop_repaired.py
@@ -536,7 +536,8 @@ print(f"After the rollback: {ended['state']}. Locks on tables and indexes: {len(
 # SQLAlchemy can turn rows into objects. Some attributes are not loaded with the object. They are **lazy**: the query is sent
 # when you first touch them. Related objects are lazy unless you say otherwise, and so is a column that is `deferred`.
 #
-# In this file a setting of PostgreSQL is an object, and its description is lazy.
+# In this file a setting of PostgreSQL is an object, and its description is lazy. The class says which table and which columns it stands for;
+# you need not know more of SQLAlchemy here.
 
 # %%
 # %%app settings.py

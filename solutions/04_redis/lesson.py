@@ -69,6 +69,7 @@ print("She looks again, and waits a moment:", ours.blpop("box:ann", 0.1))
 # %% [markdown]
 # `ours` is the notebook's own client, to look into boxes from outside. With `decode_responses=True` we get strings and not bytes.
 # `blpop` returns two things: the name of the list, and what was on it.
+# If it has waited in vain it returns `None`. In the app `found and found[1]` stands for both: the letter, or `None`.
 #
 # ## What goes wrong
 #
