@@ -22,6 +22,7 @@ class Afterwards(Rendezvous):
     """Trials of an endpoint whose ``service`` need not have replied when the request is answered."""
 
     proofs = 1
+    lone = False  # an answer that waits for nobody says nothing when it is alone
     next_guest = NEXT_GUEST
 
     async def answers(self):

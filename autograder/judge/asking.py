@@ -17,7 +17,7 @@ from .verdict import Fault, Trial, Unclear, Verdict
 CLIENT = re.compile(r"\bAsyncClient\(|\bcreate_default_context\(")  # each loads certificates: some 20 ms of work
 # s in which nothing is asked, so that the loop is seen at rest: more where a busy machine hid it.  The first of them go
 # before the requests of the warm-up.
-REST = (0.03, 0.1, 0.3)
+REST = (0.03, 0.1, 0.3, 1.0, 3.0)
 SIGHTS = 2  # races in which connections were not the business of the app's loop, before it is told
 FORGOTTEN = 1.0  # s beyond its wait that an answer is given where an await is known to be missing ...
 FORGOTTEN_TICKS = 30  # ... and canaries that are answered in that time
@@ -88,9 +88,10 @@ async def of_each_size(endpoint, show, race):
 
 
 async def resting(app, race):
-    """The system call in which the loop thread waits while there is nothing to do but canaries, or None if it cannot be seen.
+    """The system call in which the loop thread waits while there is nothing to do but canaries; None where none can be seen.
 
     It is looked for before the first request of ``race``, of which all were sent late, and then in races of its own.
+    Raises `Unclear` for a loop that was looked at, and never found waiting: what it does cannot be judged.
     """
     first = min(request.start for request in race.requests)
     if found := evidence.poller([look for look in evidence.samples(race) if look.time < first]):
@@ -101,6 +102,11 @@ async def resting(app, race):
         found = evidence.poller(evidence.samples(race))
         if found:
             return found
+    if race.samples and evidence.POLLS:
+        raise Unclear(
+            "the event loop was never seen waiting for work. Try again; and if the machine is not busy: does something in the app "
+            "never stop, not even when nobody asks?"
+        )
     return None
 
 

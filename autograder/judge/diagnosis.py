@@ -116,8 +116,8 @@ def asked_again(call, service):
 
 def kept(call, service):
     return (
-        f"{call.method} {call.path} was asked for twice, and the service ({service}) was asked only once: an answer was kept "
-        "from before. The task asks anew for every request."
+        f"{call.method} {call.path} was asked for again, and answered without the new reply of the service ({service}): an answer was "
+        "kept from before. The task asks anew for every request."
     )
 
 

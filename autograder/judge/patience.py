@@ -18,7 +18,7 @@ class Quiet:
 
     def __init__(self, race, patience, rest=None, unsettled=None):
         self._race = race
-        self._patience = patience
+        self.patience = patience
         self._rest = rest
         self._unsettled = unsettled
         self._made = time.perf_counter()
@@ -49,7 +49,7 @@ class Quiet:
             return False
         start, end, call = self._race.asleep
         # no shorter than all that came before it: where a busy machine made that slow, this sleep is still the longest
-        enough = max(STUCK * self._patience, start)
+        enough = max(STUCK * self.patience, start)
         return call != self._rest and end - max(start, self._since - self._race.began) >= enough
 
     @property
@@ -60,4 +60,4 @@ class Quiet:
         if self._unsettled and time.perf_counter() - self._made < LONGEST and self._unsettled():
             self.restart()
             return False
-        return self.seconds >= self._patience and (self.alive or self.seconds >= 2 * self._patience)
+        return self.seconds >= self.patience and (self.alive or self.seconds >= 2 * self.patience)

@@ -16,11 +16,14 @@ from .exercise import RACED
 from .patience import LONGEST, LOOK_EVERY, PATIENCE, Quiet
 from .verdict import Fault, Trial, Verdict
 
+HOLD = 0.1  # s that the reply to a request which is alone is held: whoever answers meanwhile does not wait for it
 WORK = 5.0  # s that a piece of work is given beyond: it takes a tenth of one, but the machine may be busy
 
 
 class Rendezvous:
     """Trials of an endpoint that asks ``endpoint.service``."""
+
+    lone = True  # requests that are alone are judged as well
 
     def __init__(self, app, endpoint, service):
         self.app = app
@@ -28,12 +31,17 @@ class Rendezvous:
         self.service = service
         self.patience = PATIENCE
         self.rest = None
+        self._meetings = random.randrange(2)
+        self._alone_next = True
 
     @property
     def proofs(self):
-        """How many trials must prove it.  Four that are served in turns are let go in the order of their turns once in 22."""
-        single = self.endpoint.meet == "questions" and self.endpoint.asks == 1 and self.endpoint.raced <= RACED
-        return 2 if single and not self.service.computes else 1
+        """How many trials must prove it.
+
+        Four that are served in turns are let go in the order of their turns once in 22, and two of them in one of two orders.
+        """
+        few = self.endpoint.meet == "questions" and self.endpoint.raced <= RACED
+        return 2 if few and not self.service.computes else 1
 
     async def _calls(self, count):
         # in threads: to know what is right may mean to do the same work
@@ -43,33 +51,65 @@ class Rendezvous:
         return calls
 
     async def answers(self):
-        """Ask one after the other for something new, and for the last of it once more."""
+        """Ask one after the other for something new, and for the last of it once or twice more."""
         for _ in range(2):
             (call,) = calls = await self._calls(1)
             await ask(self.app, calls, ANSWER_LIMIT)
-        await self._again(call)
+        for _ in range(random.randint(1, 2)):
+            await self._again(call)
 
     async def _again(self, call):
-        """Ask for the same once more: the service, which holds every reply, must see all of it, or nothing if it is kept."""
-        again = set()
+        """Ask for the same once more: the service must see all of it, and be waited for, or nothing of it if it is kept."""
+        race, seen, ended = await self._held(call)
+        if self.endpoint.keeps and seen:
+            raise Fault("asked again", diagnosis.asked_again(call, self.endpoint.service))
+        if not self.endpoint.keeps and (ended or not seen.issuperset(call.tokens)):
+            raise Fault("kept from before", diagnosis.kept(call, self.endpoint.service))
+        return race
+
+    async def _held(self, call):
+        """Ask alone, and hold each reply for a moment: (race, tokens seen, whether it was answered while one was held).
+
+        The moment lasts until a canary was answered; as long as nobody can tell a loop that will answer none, for `HOLD`.
+        """
+        seen, let_go = set(), set()
 
         async def watch(race):
             while race.end is None:
                 held = [token for token in self.service.parked() if token in call.tokens]
-                again.update(held)
+                if held and not _over(race):
+                    seen.update(held)
+                    quiet = Quiet(race, self.patience, self.rest)
+                    while self.rest is None and quiet.seconds < HOLD and not _over(race):
+                        await asyncio.sleep(LOOK_EVERY)
+                    if self.rest is not None:
+                        await _overtaken(race, quiet)
+                    if not _over(race):
+                        let_go.update(held)
                 self.service.release(held)
                 await asyncio.sleep(LOOK_EVERY)
 
         self.service.prepare(call.tokens)
         self.service.park()
         try:
-            await ask(self.app, [call], ANSWER_LIMIT, beside=watch)
+            race = await ask(self.app, [call], ANSWER_LIMIT + self._working(1), beside=watch, rest=self.rest, held=True)
         finally:
             self.service.release()
-        if self.endpoint.keeps and again:
-            raise Fault("asked again", diagnosis.asked_again(call, self.endpoint.service))
-        if not self.endpoint.keeps and not again.issuperset(call.tokens):
-            raise Fault("kept from before", diagnosis.kept(call, self.endpoint.service))
+        return race, seen, bool(seen - let_go)
+
+    async def _alone(self):
+        """The failing `Verdict` if a request that is alone blocks the loop, or one for what is kept, else None.
+
+        A handler may not know by the number of requests that it is raced.
+        """
+        (call,) = await self._calls(1)
+        races = [(await self._held(call))[0]]
+        if self.endpoint.keeps:
+            races.append(await self._again(call))
+        for race in races:
+            if fault := blocked(race, evidence.samples(race), self.rest, self.service.computes):
+                return fault
+        return None
 
     async def warm_up(self):
         """Open connections, start the threads of pools, and import what is imported on first use."""
@@ -84,12 +124,25 @@ class Rendezvous:
         return WORK * count * self.endpoint.asks if self.service.computes else 0.0
 
     async def trial(self, show=False):
-        """One meeting, or two of different size; a trial that shows nothing makes the next one more patient."""
-        return await of_each_size(self.endpoint, show, self._meeting)
+        """One meeting, or two of different size; a trial that shows nothing makes the next one more patient.
+
+        Before the first meeting one request is alone, and again as long as that one shows a fault.
+        """
+        if not show and self.lone and self._alone_next:
+            if fault := await self._alone():
+                return Trial(fault)
+            self._alone_next = False
+        met = await of_each_size(self.endpoint, show, self._meeting)
+        # a race that is shown comes first: its picture explains the rest
+        if show and self.lone and not met.fault and (fault := await self._alone()):
+            return Trial(fault)
+        return met
 
     async def _meeting(self, count, show):
         calls = await self._calls(count)
         meeting = Meeting(self.app, self.service, calls, self.patience, self.endpoint.meet, self.rest)
+        self._meetings += 1
+        meeting.newest_first = self._meetings % 2 == 1
         self.service.park()
         try:
             race = await ask(
@@ -150,6 +203,9 @@ class Meeting:
         self.patience = patience
         self.all_met = self.overtaken = self.in_turns = False
         self.independent = None
+        self.newest_first = (
+            False  # of requests with several questions: those that are served in turns stand in one of two orders
+        )
         self.passed = set()
         self.together = set()
         self.stood = set()
@@ -171,7 +227,7 @@ class Meeting:
                 await self._let_go_singly(race)
             else:
                 await self._let_go_in_any_order(race)
-        elif not self._over(race) and self.meet != "loop":
+        elif not _over(race) and self.meet != "loop":
             self.in_turns = alive
             self.stood = set(self.together)
             await self._drain(race)
@@ -199,9 +255,6 @@ class Meeting:
         if self.meet == "requests":
             return all(any(token in held for token in call.tokens) for call in self.calls)
         return self.wanted <= set(held)
-
-    def _over(self, race):
-        return race.end is not None or all(request.end is not None for request in race.requests)
 
     def _held(self):
         held = self.service.parked()
@@ -238,17 +291,11 @@ class Meeting:
 
     async def _canary_answered(self, race):
         """True as soon as a canary that was sent from now on is answered, while nobody is let go."""
-        met = time.perf_counter() - race.began
-        quiet = Quiet(race, self.patience, self.rest)
-        while quiet.seconds < 2 * self.patience and not quiet.stuck and not self._over(race):
-            if any(c.answered and c.start >= met for c in race.canaries):
-                return True
-            await asyncio.sleep(LOOK_EVERY)
-        return False
+        return await _overtaken(race, Quiet(race, self.patience, self.rest))
 
     async def _let_each_go(self, race):
         """Whoever comes is let go as soon as a canary was answered beside it; all need not come together."""
-        while not self._over(race):
+        while not _over(race):
             held = self._held()
             if not held:
                 await asyncio.sleep(LOOK_EVERY)
@@ -261,7 +308,7 @@ class Meeting:
     async def _let_go_singly(self, race):
         """One request at a time, the newest first, and the next when that one is answered or asks for more: nobody else
         computes meanwhile."""
-        while not self._over(race):
+        while not _over(race):
             held = self._held()
             if not held:
                 await asyncio.sleep(LOOK_EVERY)
@@ -286,19 +333,36 @@ class Meeting:
         A lock around the wait alone lets everyone ask, but then it serves in an order of its own: in that of arrival, or
         against it (a busy Redis replies to the last first).
         """
-        if len(self.wanted) > len(race.requests):
-            self.independent = True  # a request needs several replies; which ones belong together is seen by the drain
-            return
-        for token in _any_order([token for token in self.service.parked() if token in self.wanted])[:-1]:
+        for number in self._order()[:-1]:
             answered, quiet = self._answered(race), self._quiet(race)
-            self.service.release([token])
+            self.service.release(list(self.calls[number].tokens))
             while self._answered(race) == answered:
                 if quiet.over:
                     if quiet.alive:
-                        self.independent = False
+                        await self._let_all_go(race, number)
                     return
                 await asyncio.sleep(LOOK_EVERY)
         self.independent = True
+
+    def _order(self):
+        """The numbers of the calls in the order in which they are let go: any, but neither as they came nor the other way round.
+
+        Where a request asks several questions there are only two, and both orders are tried.
+        """
+        place = {token: i for i, token in enumerate(self.service.parked())}
+        came = sorted(range(len(self.calls)), key=lambda n: min(place.get(token, 0) for token in self.calls[n].tokens))
+        if len(self.wanted) == len(self.calls):
+            return _any_order(came)
+        return came[::-1] if self.newest_first else came
+
+    async def _let_all_go(self, race, number):
+        """Nobody was answered when that call was let go: now all are.  If another one is answered first, it had to wait for it."""
+        self.service.release([token for token in self.service.parked() if token in self.wanted])
+        while not self._answered(race) and race.end is None:
+            await asyncio.sleep(LOOK_EVERY)
+        left = [request for request in race.requests if request.end is not None]
+        if left and min(left, key=lambda request: request.end).key != race.requests[number].key:
+            self.independent = False
 
     async def _drain(self, race):
         """Let one go at a time; who comes must come after that, and never make more than there were.
@@ -307,7 +371,7 @@ class Meeting:
         another one comes in.
         """
         most = self._abreast(self.stood)
-        while not self._over(race):
+        while not _over(race):
             held = self._held()
             if self._abreast(held) > most:
                 self.in_turns = False  # two at once after all: it was the machine
@@ -328,14 +392,28 @@ class Meeting:
 
     async def _newcomer_or_quiet(self, race, before):
         deadline = time.perf_counter() + self.patience
-        while time.perf_counter() < deadline and not self._over(race):
+        while time.perf_counter() < deadline and not _over(race):
             if set(self._held()) - before:
                 return
             await asyncio.sleep(LOOK_EVERY)
 
 
+def _over(race):
+    return race.end is not None or all(request.end is not None for request in race.requests)
+
+
+async def _overtaken(race, quiet):
+    """True as soon as a canary that was sent from now on is answered; False if the loop does not answer for a while."""
+    now = time.perf_counter() - race.began
+    while quiet.seconds < 2 * quiet.patience and not quiet.stuck and not _over(race):
+        if any(c.answered and c.start >= now for c in race.canaries):
+            return True
+        await asyncio.sleep(LOOK_EVERY)
+    return False
+
+
 def _any_order(tokens):
-    """The tokens in an order by chance, but neither as they came nor the other way round if there are three or more."""
+    """The numbers in an order by chance, but neither as they came nor the other way round if there are three or more."""
     order = list(tokens)
     while len(tokens) > 2 and order in (tokens, tokens[::-1]):
         random.shuffle(order)
