@@ -75,6 +75,8 @@ class Rendezvous:
         seen, let_go = set(), set()
 
         async def watch(race):
+            while race.began is None:
+                await asyncio.sleep(LOOK_EVERY)
             while race.end is None:
                 held = [token for token in self.service.parked() if token in call.tokens]
                 if held and not _over(race):
