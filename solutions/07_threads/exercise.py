@@ -58,6 +58,7 @@ exercise = checks.here()
 # `{"picture": "a1b2c3", "thumbnail": 271828}`
 #
 # **The rule:** one thumbnail is made for each request. While it is made, everybody else must be served.
+# Four guests who come together must all be begun, whatever machine this runs on: a pool of your own needs at least four places.
 #
 # <details><summary>Hint 1: a question</summary>
 #
@@ -116,7 +117,7 @@ await exercise.concurrency("picture")
 # `{"login": "a1b2c3", "password": 314159, "session": 271828}`
 #
 # **The rule:** each text is stamped once. While that is done, everybody else must be served.
-# One request may stamp its texts one after the other, or together.
+# One request may stamp its texts one after the other, or together. A pool of your own needs at least four places here, too.
 #
 # <details><summary>Hint 1: a question</summary>
 #
