@@ -51,7 +51,8 @@ class Checks:
         judge = self._judge(name)
         with doing(f"racing {name}"):
             verdict = await judge.side_by_side()
-        praise = f"{name}: passed: the requests ran side by side, and the loop stayed free of the app's own doing."
+        together = "the requests ran side by side, and " if endpoint.meet != "loop" else ""
+        praise = f"{name}: passed: {together}the loop stayed free of the app's own doing."
         if not endpoint.mix and endpoint.meet != "loop":
             praise += f" ({endpoint.raced} came together.)"
         if judge.pictured and judge.pictured.blocked:
@@ -139,6 +140,10 @@ class Checks:
         rang, windows = load.rings
         print(f"The pager rang in {rang} of {windows} half seconds. Who blocked the loop, the greatest harm first:")
         print(*load.blockers or ["nobody."], sep="\n")
+        if rang and not load.blockers:
+            print(
+                "(Canaries that were late all the same: that was the machine's doing, or many small things together.)"
+            )
         return load
 
     def target(self, name):

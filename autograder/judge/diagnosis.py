@@ -153,7 +153,7 @@ def server_error(call, error, hint=""):
     text = f"{call.method} {call.path} ended in {error['type']}{said}"
     if where:
         text += f" (line {where['line']}: {where['code']})"
-    return text + hint
+    return text + ("." if hint else "") + hint
 
 
 def missing_await(name=None, line=None, code="", ended="", hint=""):

@@ -183,7 +183,8 @@ print(f"All together took {bad.seconds:.2f} s before and {good.seconds:.2f} s no
 # - The hours and the canary are quick. The loop is free while others work. This is why we did it.
 #   (A short hatched stretch at the very beginning is six threads being started. The line below the lane then says
 #   *the start of threads*: the loop's thread waits until a new thread has begun. If it names one of your lines with the words
-#   *in a thread*, that work kept the loop waiting for a moment.
+#   *in a thread*, that work kept the loop waiting for a moment. *Something that left no trace* is a call that kept even our watch from
+#   looking; lesson 08 is about such calls.
 #   The section *A burst of threads* below shows why that can take long.)
 # - Perhaps the total is shorter, too, or longer where other programs want the cores; in any case it is not as with sleeping.
 #   Ten sleeps need no core. Six pictures do: on two cores they take at least half the time, however many threads there are.
@@ -523,7 +524,8 @@ for name, race in (("40 threads", forty), ("two threads", two)):
 # The short stretches on the right may name a line of Python or of a package. There the loop's thread stood when it waited for the GIL.
 # That line did nothing wrong.
 #
-# More threads do not make Python code faster. They make the life of the loop worse. For work that *sleeps* it is the other way round: many threads are good.
+# More threads do not make Python code faster: the totals go up and down with what else the machine does. Look at the canary instead. They make
+# the life of the loop worse. For work that *sleeps* it is the other way round: many threads are good.
 # So cap the threads that count, and start them early. That is the best that threads can do here, and it is not free:
 # one thread that counts still takes the lock for five milliseconds at a time. Lesson 08 gives such work to another process.
 #

@@ -497,7 +497,7 @@ for size, (seconds, megabytes) in sizes.items():
     print(f"{size} workers: {seconds:.2f} s, {megabytes:.0f} MB")
 
 # %% [markdown]
-# More workers than cores do not make it faster. Each is a whole Python, with its own copy of everything that it imports, and that is what you pay.
+# More workers than cores do not make it faster. (On a machine that is busy with other things, not even two may be faster than one.) Each is a whole Python, with its own copy of everything that it imports, and that is what you pay.
 # So take about as many as there are cores for this app, and no more than the memory allows. If you say nothing, the pool takes as many as the machine has cores.
 # In a container that may be many more than the container is allowed to use.
 #

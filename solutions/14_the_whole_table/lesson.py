@@ -365,7 +365,7 @@ await compare("a program", "06", "/subprocess_run", "/asyncio_exec")
 # %% [markdown]
 # ## Work in a thread
 #
-# Lesson 07. Pillow lets go of the interpreter while it works on a picture. So a thread is a full repair.
+# Lesson 07. Pillow lets go of the GIL while it works on a picture. So a thread is a full repair.
 
 # %%
 # %%app table_images.py
@@ -394,7 +394,7 @@ await compare("a picture", "07", "/in_line", "/to_thread")
 # %% [markdown]
 # ## Work in a process
 #
-# Lesson 08. A regular expression that tries way after way through its text holds the interpreter to its end, in whichever thread it runs.
+# Lesson 08. A regular expression that tries way after way through its text keeps the GIL to its end, in whichever thread it runs.
 # So the next app has two attempts: a thread, and a process.
 
 # %%
@@ -485,7 +485,7 @@ print("Files in which it finds nothing:", ", ".join(file for file in files if fi
 # | Does it wait or work for less than about a millisecond, always? | leave it in line | 05, 07 |
 # | Does it wait, and is there a library that is awaited? | `async def`, and its client or pool from the lifespan | 02, 03, 04, 06 |
 # | Does it wait, and is there only a library that blocks? | a `def` endpoint, or `await asyncio.to_thread(...)` in an `async def` | 02, 09 |
-# | Does it work, in code that lets go of the interpreter (pictures, hashes of large data, numpy)? | `await asyncio.to_thread(...)` | 07 |
+# | Does it work, in code that lets go of the GIL (pictures, hashes of large data, numpy)? | `await asyncio.to_thread(...)` | 07 |
 # | Does it work, in Python or in one long call (`sorted`, `json`, `re`)? | a `ProcessPoolExecutor` from the lifespan; for minutes of work, a queue and a worker of its own | 08 |
 #
 # Each repair has a limit that must be chosen: 40 threads for all `def` endpoints together, a few more than the cores for `to_thread`,
@@ -500,7 +500,7 @@ print("Files in which it finds nothing:", ", ".join(file for file in files if fi
 # - A loop with `await` in it: does one step need the one before? If not, `gather` or a `TaskGroup`, with a limit.
 # - A lock, a queue, a future: from `asyncio`, not from `threading`? Is it held across an `await` on somebody else?
 # - `def` endpoints: how many are slow at once? All of them share 40 threads.
-# - A thread for work: does that work let go of the interpreter?
+# - A thread for work: does that work let go of the GIL?
 # - A large answer, a large body: who turns it into JSON, and how long does that take?
 # - A test: would it fail if the loop were blocked? Lesson 12 has one that does.
 #
