@@ -234,7 +234,8 @@ class Meeting:
             self.stood = set(self.together)
             await self._drain(race)
         # looked at first, so that whoever was answered by then was answered while it was held
-        self.released = time.perf_counter() - race.began
+        if self.released is None:
+            self.released = time.perf_counter() - race.began
         self.held_at_last = set(self.service.parked())
         self.service.release()
 
@@ -359,11 +360,13 @@ class Meeting:
 
     async def _let_all_go(self, race, number):
         """Nobody was answered when that call was let go: now all are.  If another one is answered first, it had to wait for it."""
+        waiting = [request for request in race.requests if request.end is None]
+        self.released = time.perf_counter() - race.began
         self.service.release([token for token in self.service.parked() if token in self.wanted])
-        while not self._answered(race) and race.end is None:
+        while race.end is None and all(request.end is None for request in waiting):
             await asyncio.sleep(LOOK_EVERY)
-        left = [request for request in race.requests if request.end is not None]
-        if left and min(left, key=lambda request: request.end).key != race.requests[number].key:
+        first = min((r for r in waiting if r.end is not None), key=lambda r: r.end, default=race.requests[number])
+        if first is not race.requests[number]:
             self.independent = False
 
     async def _drain(self, race):
