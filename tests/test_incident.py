@@ -98,6 +98,8 @@ def test_a_blocker_points_to_a_lesson_that_the_hint_names(answer, endpoint, says
     file.write_text(answer.text)
     lines = answer.text.splitlines()
     begins = next(number for number, line in enumerate(lines) if line.startswith(f"# --- {endpoint.id}:"))
+    # two of its lines block, and the catalogue does not say which of them is named
+    says = "psycopg2.connect(" if says == "(in item)" else says
     number = next(number for number in range(begins, len(lines)) if says in lines[number])
     said = recognised(lines[number].strip(), "", file, number + 1)
     lesson = re.match(r" Lesson (\d\d) shows this", said)
