@@ -43,6 +43,10 @@ def remedy(message, code, text=""):
 def _gather(message, code, text):
     if "gather" in code and "unhashable type: 'list'" in message and re.search(r"gather\(\s*(\[|\w+\s*\))", code):
         return "`gather` takes coroutines one by one: put a star before the list, as in `gather(*coroutines)`."
+    # Python 3.11 takes the generator for a coroutine, and later ones do not
+    generator = re.search(r"gather\((?!\s*\*)[^\n]*\bfor\b", code + text)
+    if generator and re.search(r"bad yield|awaitable is required", message):
+        return "`gather` takes coroutines one by one: put a star before them, as in `gather(*(ask(x) for x in many))`."
     if (
         "gather(" in code
         and re.search(r"unhashable type|awaitable is required", message)
@@ -56,8 +60,6 @@ def _gather(message, code, text):
             "Inside `gather` there is no `await`: it is given the coroutines, and waits for all of them together, as in "
             "`await asyncio.gather(a(), b())`."
         )
-    if "bad yield" in message and re.search(r"gather\((?!\s*\*)[^\n]*\bfor\b", code + text):
-        return "`gather` takes coroutines one by one: put a star before them, as in `gather(*(ask(x) for x in many))`."
     if "_GatheringFuture" in message or ("gather(" in code and "await wasn't used" in message):
         return "What `gather(...)` gives must be awaited: `await asyncio.gather(...)`."
     if "'coroutine'" in message and any(_pair(found) for found in re.findall(r"=\s*await\s+([^\n#]+)", text)):
