@@ -310,11 +310,10 @@ def sentence(race):
     if not answered:
         met = [r.error or (f"status {r.status}" if r.status else "no answer") for r in race.requests]
         what = ", ".join(dict.fromkeys(met))
-        lost = (
-            what == "status 404"
-            and f" {os.path.basename(race.file)} has no such path: run the %%app cell of this race again."
-        )
-        return f"{race.name}: none of the {n} requests got a good answer ({what}).{lost or ''}"
+        text = f"{race.name}: none of the {n} requests got a good answer ({what})."
+        if what == "status 404":
+            text += f" {os.path.basename(race.file)} has no such path: run the %%app cell of this race again."
+        return text
     parts = []
     if n > 1 and (race.mixed or race.held):
         parts.append(f"{race.name}: {n} requests took {race.seconds:.2f} s together.")
@@ -385,7 +384,8 @@ async def run(
     """Run a race of ready-made ``requests`` (see `racer.Race`) against the `Server` ``app``.
 
     With ``sample`` the server is looked at from outside; ``rest`` is the system call in which its loop waits for work
-    ("number first-argument"), if that is known.  ``after`` is for how many more canaries the app is watched when all requests are answered.
+    ("number first-argument"), if that is known.  ``after`` is for how many more canaries the app is watched when all
+    requests are answered.
     ``beside`` is a coroutine function that is called with the `Race` and runs while the race does; what it
     raises ends the race.  ``more`` are fields of the `Race`, or of the ``kind`` of it that is wanted.
     """
