@@ -9,9 +9,11 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import pytest
+import sqlalchemy
 from helpers import until
 from nbgrader.api import Gradebook
 
@@ -395,8 +397,99 @@ def test_a_job_that_kills_its_workers_waits_for_a_person(tmp_path, monkeypatch):
     asyncio.run(
         pool.LocalPool(1, "none", tmp_path / "log").run(jobs, lambda job, result: told.update({job.id: result}))
     )
-    assert set(told) == {"a", "bad", "c"} and told["bad"]["lost"] and not told["a"].get("lost")
+    assert (
+        set(told) == {"a", "bad", "c"} and klass.without_verdict(told["bad"]) and not klass.without_verdict(told["a"])
+    )
     assert len(started) == 3
+
+
+@pytest.fixture
+def canned(monkeypatch):
+    """Runs over a class in which ``say(job)`` gives the results; ``judged`` are the files that it was asked about."""
+    told = SimpleNamespace(judged=[], say=lambda job: pool.undecided(job, "its workers ended."))
+
+    class Pool:
+        def __init__(self, *_):
+            pass
+
+        async def run(self, jobs, done):
+            for job in jobs:
+                told.judged.append(job.file)
+                done(job, told.say(job))
+
+    monkeypatch.setattr(klass, "LocalPool", Pool)
+    return told
+
+
+def of_student(course, student):
+    with Gradebook(f"sqlite:///{course}/gradebook.db") as book:
+        submission = book.find_submission(LESSON, student)
+        return submission.score, submission.needs_manual_grade
+
+
+def test_what_was_not_judged_has_no_score_and_is_judged_again(course, canned):
+    """nbgrader gives a graded cell that says nothing all its points."""
+    file = str(hand_in(course, "ada", REFERENCE))
+    for count in (1, 2):
+        assert klass.main(str(course)) == klass.NEED_A_PERSON
+        assert of_student(course, "ada") == (0, True)
+        assert canned.judged == [file] * count
+    canned.say = lambda job: {**pool.undecided(job, ""), **verdict(1)}
+    assert klass.main(str(course)) == klass.ALL_GRADED
+    assert of_student(course, "ada") == (3, False)
+    assert klass.main(str(course)) == klass.ALL_GRADED and len(canned.judged) == 3
+
+
+def test_what_a_person_has_scored_is_left_alone(course, canned):
+    hand_in(course, "ada", REFERENCE)
+    assert klass.main(str(course)) == klass.NEED_A_PERSON
+    with Gradebook(f"sqlite:///{course}/gradebook.db") as book:
+        for grade in book.find_submission(LESSON, "ada").notebooks[0].grades:
+            grade.manual_score, grade.needs_manual_grade = 1, False
+        book.db.commit()
+    assert klass.main(str(course)) == klass.ALL_GRADED and len(canned.judged) == 1
+
+
+def test_a_notebook_under_another_name_is_told(course, canned, capsys):
+    file = hand_in(course, "ada", REFERENCE)
+    file.rename(file.with_name("exercise_05_files (1).ipynb"))
+    assert klass.main(str(course)) == klass.NEED_A_PERSON
+    assert "there is no exercise_05_files.ipynb, but exercise_05_files (1).ipynb" in capsys.readouterr().out
+
+
+def test_a_gradebook_that_is_locked_is_nobodys_fault(course, canned, capsys, monkeypatch):
+    hand_in(course, "ada", REFERENCE)
+
+    def locked(*_):
+        raise sqlalchemy.exc.OperationalError("UPDATE", {}, sqlite3.OperationalError("database is locked"))
+
+    monkeypatch.setattr(SaveVerdicts, "_add_score", locked)
+    assert klass.main(str(course)) == klass.STOPPED
+    assert "database is locked" in capsys.readouterr().err
+
+
+def test_a_class_that_has_handed_in_nothing_is_not_graded(course, capsys):
+    assert klass.main(str(course)) == klass.BAD_INPUT
+    assert f"{course}/submitted/STUDENT/LESSON" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ("c = get_config(", "does not run: SyntaxError"),
+        ("c = get_config()\nc.Autograde.autograde_preprocessors = []", "without JudgeApps"),
+    ],
+)
+def test_a_configuration_that_cannot_grade_is_told(course, capsys, config, said):
+    (course / "nbgrader_config.py").write_text(config)
+    assert klass.main(str(course)) == klass.BAD_INPUT
+    assert said in capsys.readouterr().err
+
+
+def test_a_course_in_a_folder_with_brackets_is_told(course, capsys):
+    folder = course.rename(course.with_name("tea [2026]"))
+    assert klass.main(str(folder)) == klass.BAD_INPUT
+    assert "without [ ]" in capsys.readouterr().err
 
 
 def test_keys_change_with_what_counts_and_with_nothing_else(course):

@@ -14,7 +14,7 @@ from jsonschema import exceptions, validators
 from nbconvert.exporters import NotebookExporter
 from nbconvert.writers import FilesWriter
 from nbgrader import api
-from nbgrader.api import Gradebook
+from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.converters import Autograde, autograde
 from nbgrader.converters.base import NbGraderException
 from nbgrader.coursedir import CourseDirectory
@@ -33,6 +33,7 @@ from traitlets import default
 from traitlets.config import Config, PyFileConfigLoader
 
 from . import settings
+from .nbgraded import JudgeApps
 
 # steps of nbgrader that change no cell, or only what is in its metadata of nbgrader
 LEAVE_CELLS = (DeduplicateIds, CheckCellMetadata, SaveAutoGrades, AssignLatePenalties)
@@ -73,6 +74,13 @@ class CourseError(Exception):
     """A folder cannot be used as an nbgrader course; the message says why."""
 
 
+def named_judge(step):
+    """True for the class `JudgeApps`, one made from it, or its name, as a configuration may have it."""
+    if isinstance(step, str):
+        return step.rpartition(".")[2] == JudgeApps.__name__
+    return isinstance(step, type) and issubclass(step, JudgeApps)
+
+
 class Course:
     """A teacher's course folder."""
 
@@ -82,14 +90,29 @@ class Course:
             raise CourseError(f"{folder} is no nbgrader course: it has no nbgrader_config.py. Make one with: class new")
         # nbgrader runs alembic from PATH
         os.environ["PATH"] = os.path.join(sys.prefix, "bin") + os.pathsep + os.environ.get("PATH", "")
-        self.config = PyFileConfigLoader("nbgrader_config.py", path=str(self.folder)).load_config()
-        if "autograde_preprocessors" not in self.config.Autograde:
-            settings.apply(self.config)
+        if glob.has_magic(str(self.folder)):
+            raise CourseError(f"nbgrader finds nothing in {self.folder}: give the folder a name without [ ] * and ?.")
+        self.config = self._configured()
         if isolation != "none":
             self.config.JudgeApps.isolation = isolation
         self.isolation = self.config.JudgeApps.get("isolation", "none")
         self.config.CourseDirectory.root = str(self.folder)
         self.paths = CourseDirectory(config=self.config)
+
+    def _configured(self):
+        """The teacher's configuration, completed.  Raises `CourseError` for one that cannot be used."""
+        try:
+            config = PyFileConfigLoader("nbgrader_config.py", path=str(self.folder)).load_config()
+        except Exception as problem:  # it is a program: anything can be wrong with it
+            raise CourseError(f"nbgrader_config.py does not run: {type(problem).__name__}: {problem}") from None
+        if "autograde_preprocessors" not in config.Autograde:
+            settings.apply(config)
+        elif not any(named_judge(step) for step in config.Autograde.autograde_preprocessors):
+            raise CourseError(
+                "nbgrader_config.py lists autograde_preprocessors without JudgeApps: answers would run in nbgrader's "
+                "own kernel, and nothing would judge them. Leave the list out, or start it with settings.apply(c)."
+            )
+        return config
 
     def lessons(self):
         """The assignments that have been generated: the gradebook knows their cells."""
@@ -104,8 +127,23 @@ class Course:
 
     def handed_in(self, lesson):
         """{student: folder} of all submissions of a lesson."""
-        pattern = self.paths.format_path(self.paths.submitted_directory, "*", lesson)
-        return {Path(path).parent.name: Path(path) for path in sorted(glob.glob(pattern)) if os.path.isdir(path)}
+        found = sorted(glob.glob(self._inbox(lesson)))
+        return {Path(path).parent.name: Path(path) for path in found if os.path.isdir(path)}
+
+    def inbox(self):
+        """Where submissions are expected, in words."""
+        return self._inbox("LESSON").replace("*", "STUDENT")
+
+    def _inbox(self, lesson):
+        return self.paths.format_path(self.paths.submitted_directory, "*", lesson)
+
+    def needs_a_person(self, lesson, student):
+        """True if the gradebook has something of this student that nobody has scored yet."""
+        with Gradebook(self.paths.db_url, self.paths.course_id) as book:
+            try:
+                return book.find_submission(lesson, student).needs_manual_grade
+            except MissingEntry:
+                return True
 
     def is_written(self, lesson, student):
         """True if nbgrader's folder of graded submissions has this one, and it is not older than what was handed in."""
@@ -144,12 +182,18 @@ class Writer(Autograde):
         return writer
 
     def write(self, student):
-        """Grade one student.  Raises `NbGraderException` if nbgrader cannot read what was handed in."""
+        """Grade one student.  Raises `NbGraderException` if nbgrader cannot read what was handed in, and
+        `sqlite3.OperationalError` if the gradebook cannot be written.
+        """
         self._sanitizing = True  # a submission that failed half-way leaves it behind
         self.coursedir.student_id = glob.escape(student)
         try:
             self.init_notebooks()
             self.convert_notebooks()
+        except NbGraderException as error:
+            if isinstance(error.__context__, sqlalchemy.exc.OperationalError):
+                raise error.__context__.orig from None  # it is nobody's submission that is wrong
+            raise
         finally:
             # no connection outlives a submission: the gradebook's file may be moved or put back from a copy
             one_engine(self.coursedir.db_url).dispose()

@@ -23,6 +23,7 @@ from .pool import Job, LocalPool, Refused, default_workers
 from .store import Store
 
 ALL_GRADED, NEED_A_PERSON, BAD_INPUT, STOPPED = 0, 1, 2, 3
+UNDECIDED = "undecided "  # before the key of what was written without some verdict
 
 
 def main(folder, lessons=(), workers=None, isolation="none", cluster=None, force=False):
@@ -30,6 +31,8 @@ def main(folder, lessons=(), workers=None, isolation="none", cluster=None, force
     try:
         course = Course(folder, isolation)
         known = course.lessons()
+        if not known:
+            raise CourseError("The gradebook has no lesson. Make one: nbgrader generate_assignment 03_databases, say")
         for lesson in lessons:
             if lesson not in known:
                 raise CourseError(
@@ -43,6 +46,9 @@ def main(folder, lessons=(), workers=None, isolation="none", cluster=None, force
         return BAD_INPUT
     except sqlite3.OperationalError as problem:
         print(f"Another run is grading this class, or its notes cannot be read: {problem}.", file=sys.stderr)
+        return BAD_INPUT
+    except OSError as problem:
+        print(f"{problem.filename or folder} cannot be used: {problem.strerror}.", file=sys.stderr)
         return BAD_INPUT
     run = Run(course, store, room, workers or default_workers(), cluster, force)
     try:
@@ -69,6 +75,7 @@ class Run:
         self.cluster = cluster
         self.force = force
         self.people = {}  # (lesson, student): why a person is needed
+        self.handed_in = 0
         self.progress = None
 
     async def grade(self, lessons):
@@ -87,6 +94,7 @@ class Run:
         books = {name: lesson_of(ids) for name, ids in self.course.items(lesson).items()}
         todo, jobs, done = [], [], self.store.written(lesson)
         students = self.course.handed_in(lesson)
+        self.handed_in += len(students)
         for student, folder in students.items():
             handed, key = {}, []
             for name, ours in books.items():
@@ -97,9 +105,10 @@ class Run:
                 elif file.exists():
                     key.append(keys.of_file(file))
             whole = " ".join(sorted(key))
-            if not self.force and done.get(student) == whole and self.course.is_written(lesson, student):
+            if not self.force and self._is_done(lesson, student, done.get(student), whole):
                 continue
-            todo.append(Submission(lesson, student, whole, {file: key for file, (key, _) in handed.items()}))
+            missing = misnamed(books, folder)
+            todo.append(Submission(lesson, student, whole, {file: key for file, (key, _) in handed.items()}, missing))
             for file, (key, ours) in handed.items():
                 if self.force or self.store.result(key) is None:
                     jobs.append(Job(f"{student}/{file.name}", str(file), ours))
@@ -109,6 +118,12 @@ class Run:
         )
         if todo:
             await self._work(lesson, todo, jobs)
+
+    def _is_done(self, lesson, student, before, key):
+        """True if the gradebook has what was handed in, and it was decided: by the judge, or since then by a person."""
+        if not self.course.is_written(lesson, student):
+            return False
+        return before == key or before == UNDECIDED + key and not self.course.needs_a_person(lesson, student)
 
     async def _work(self, lesson, todo, jobs):
         by_file = {str(file): submission for submission in todo for file in submission.keys}
@@ -123,7 +138,7 @@ class Run:
 
         def done(job, result):
             submission = by_file[job.file]
-            if not result.get("lost"):
+            if not without_verdict(result):  # another time the machine may let us decide
                 self.store.keep(submission.keys[Path(job.file)], result)
             submission.results[Path(job.file).name] = result
             waiting[submission.student].discard(job.file)
@@ -158,6 +173,11 @@ class Run:
         file.write_text(said + "\n", encoding="utf-8", errors="backslashreplace")
 
     def _end(self):
+        if not self.handed_in:
+            print(
+                f"Nothing is graded: nothing was handed in. What students hand in is expected in {self.course.inbox()}"
+            )
+            return BAD_INPUT
         if not self.people:
             print("All are graded.")
             return ALL_GRADED
@@ -169,14 +189,15 @@ class Run:
 
 
 class Submission:
-    """What one student handed in for a lesson: ``keys`` of its files, and ``results`` by file name."""
+    """What one student handed in for a lesson: ``keys`` of its files, ``results`` by file name, what is ``missing``."""
 
-    def __init__(self, lesson, student, key, keys_of_files):
+    def __init__(self, lesson, student, key, keys_of_files, missing=""):
         self.lesson = lesson
         self.student = student
         self.key = key
         self.keys = keys_of_files
         self.results = {}
+        self.missing = missing
 
 
 class Writing(threading.Thread):
@@ -227,29 +248,36 @@ class Writing(threading.Thread):
         self.handler.lines.clear()
         kept = [run.store.result(key) for key in submission.keys.values()]
         results = [r for r in [*submission.results.values(), *(kept if not submission.results else [])] if r]
-        said = [as_text(Result(**{**r, "items": [Item(**i) for i in r["items"]]})) for r in map(plain, results)]
+        said = [as_text(Result(**{**r, "items": [Item(**i) for i in r["items"]]})) for r in results]
         # what a kill leaves half written, under the key that it had before, is not to be taken for done
         run.store.wrote(self.lesson, submission.student, "")
         try:
             writer.write(submission.student)
         except NbGraderException:
-            told = [
-                item["diagnosis"] for r in results for item in r["items"] if item["diagnosis"].startswith("Not graded")
-            ]
-            run.needs_a_person(
-                self.lesson, submission.student, told[0] if told else "nbgrader cannot read it; see the log"
-            )
+            broken = [i["diagnosis"] for r in results for i in r["items"] if i["diagnosis"].startswith("Not graded")]
+            why = submission.missing or (broken[0] if broken else "nbgrader cannot read it; see the log")
+            run.needs_a_person(self.lesson, submission.student, why)
         else:
-            run.store.wrote(self.lesson, submission.student, submission.key)
-            undecided = [item for r in results for item in r["items"] if item["outcome"] == "error"]
-            if undecided:
-                run.needs_a_person(self.lesson, submission.student, undecided[0]["diagnosis"])
+            open_ = [item for r in results for item in without_verdict(r)]
+            run.store.wrote(self.lesson, submission.student, (UNDECIDED if open_ else "") + submission.key)
+            if open_:
+                run.needs_a_person(self.lesson, submission.student, open_[0]["diagnosis"])
         run.log(submission, "\n".join([*said, "", *self.handler.lines]))
         run.progress.one()
 
 
-def plain(result):
-    return {key: value for key, value in result.items() if key != "lost"}
+def misnamed(names, folder):
+    """A sentence on a notebook that is not there under its name; "" if all are."""
+    missing = sorted(name for name in names if not (folder / f"{name}.ipynb").is_file())
+    if not missing:
+        return ""
+    there = ", ".join(sorted(file.name for file in folder.iterdir() if file.name != "timestamp.txt")) or "nothing"
+    return f"there is no {missing[0]}.ipynb, but {there}. Give the file this name and run this again"
+
+
+def without_verdict(result):
+    """The items of a result that have no verdict."""
+    return [item for item in result["items"] if item["outcome"] == "error"]
 
 
 class Log(logging.Handler):

@@ -59,9 +59,8 @@ class JudgeApps(NbGraderPreprocessor):
         if lesson:
             result = self._result(self._submitted(resources), lesson)
             isolation = result["isolation"]
-            for item in result["items"]:
-                if item["id"] in graded:
-                    tell(graded[item["id"]], item)
+            for name in graded.keys() & ours:
+                tell(graded[name], item_of(result, name))
         notebook.metadata["graded"] = {"isolation": isolation}
         return notebook, resources
 
@@ -99,6 +98,17 @@ def items_of(lesson):
     """The ids of the graded items of a lesson."""
     tasks = load(paths.SOLUTIONS / lesson).tasks
     return {task.item(part) for task in tasks for part in task.parts}
+
+
+def item_of(result, name):
+    """The result's item for a graded cell.  One that it does not have is undecided: nbgrader gives silence all points."""
+    said = "No verdict: the judge did not come to this item."
+    for item in result["items"]:
+        if item["id"] == name:
+            return item
+        if item["outcome"] == "error":
+            said = item["diagnosis"]
+    return {"id": name, "points": 0, "max_points": 0, "outcome": "error", "diagnosis": said}
 
 
 def tell(cell, item):

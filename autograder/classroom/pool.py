@@ -150,5 +150,5 @@ def undecided(job, why):
     item = {"id": "submission", "points": 0, "max_points": 0, "outcome": "error", "diagnosis": f"No verdict: {why}"}
     return {
         "path": job.file, "lesson": job.lesson, "isolation": "", "points": 0, "max_points": 0, "seconds": 0.0,
-        "items": [item], "lost": True,
+        "items": [item],
     }  # fmt: skip
