@@ -1,18 +1,20 @@
 """Serving a learner's file: what goes wrong is told in their terms, and nothing is left behind."""
 
 import asyncio
+import os
 import re
 import signal
 import subprocess
 import sys
 import textwrap
+from types import SimpleNamespace
 
 import httpx
 import pytest
 from helpers import gone, until
 
 from autograder import lab
-from autograder.lab import server
+from autograder.lab import racing, server
 from autograder.lab.server import AppError, Server
 
 GOOD = """
@@ -198,6 +200,36 @@ def test_nothing_survives_the_death_of_its_owner(write, tmp_path, kind):
     owner.stdout.close()
     for pid in pids:
         until(lambda pid=pid: gone(pid), limit=30)
+
+
+@pytest.mark.skipif(not hasattr(os, "killpg"), reason="groups of processes are a matter of Unix")
+def test_the_racer_ends_what_it_guards_and_nothing_else():
+    """The number of a server that was stopped may be another process's by then."""
+    sleeps = [sys.executable, "-c", "import time; time.sleep(1000)"]
+    guarded, stopped = (subprocess.Popen(sleeps, start_new_session=True) for _ in range(2))
+    servers = [SimpleNamespace(process=process, guard=None) for process in (guarded, stopped)]
+    racer = racing.Racer()
+    try:
+        for server in servers:
+            racer.guard(server)
+        racer.unguard(servers[1])
+        racer.close()
+        until(lambda: guarded.poll() is not None)
+        assert stopped.poll() is None
+    finally:
+        for process in (guarded, stopped):
+            process.kill()
+            process.wait()
+
+
+async def test_a_server_that_is_stopped_is_guarded_no_more(write, monkeypatch):
+    forgotten = []
+    monkeypatch.setattr(racing.Racer, "unguard", lambda self, server: forgotten.append(server))
+    app = lab.serve(write(GOOD))
+    await lab.race("/tea", n=1, show=False)
+    assert app.guard and not forgotten
+    app.stop()
+    assert forgotten == [app]
 
 
 async def test_stopping_ends_a_blocked_app_at_once(write):

@@ -196,6 +196,16 @@ def test_a_lesson_is_executed_once_until_something_changes(tmp_path, monkeypatch
         executed.executed(notebook, said.append)
 
 
+def test_only_a_site_that_was_built_here_is_replaced(tmp_path, folder, capsys):
+    mine = tmp_path / "notes.txt"
+    mine.write_text("mine")
+    assert pages.main(tmp_path) == 2 and mine.read_text() == "mine"
+    assert "new or empty" in capsys.readouterr().out
+    assert pages.main(mine) == 2 and mine.read_text() == "mine"
+    assert pages.may_be_replaced(folder) and pages.may_be_replaced(tmp_path / "new")
+    assert [item.name for item in folder.parent.iterdir()] == [folder.name], "nothing is left beside it"
+
+
 def test_links_out_of_the_docs_become_words():
     text = "[a](verdicts.md#x) [b](../README.md) [c](https://example.org) ![d](race.png)"
     assert pages.inside(text) == "[a](verdicts.md#x) b [c](https://example.org) ![d](race.png)"

@@ -3,7 +3,6 @@
 import array
 import atexit
 import contextlib
-import fcntl
 import json
 import os
 import select
@@ -359,6 +358,8 @@ class User:
 
 def free_user():
     """A `User` of our own; only root can have one."""
+    import fcntl  # Windows has none, and imports this module all the same
+
     folder = Path(tempfile.gettempdir()) / "course-jail-users"
     folder.mkdir(mode=0o700, exist_ok=True)
     if folder.stat().st_uid != 0:

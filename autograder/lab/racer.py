@@ -380,7 +380,6 @@ class Racer:
         loop = asyncio.get_running_loop()
         threading.Thread(target=self._write, daemon=True).start()
         threading.Thread(target=self._read, args=(loop, orders), daemon=True).start()
-        self.tell(event="racer ready", pid=os.getpid())
         while True:
             order = await orders.get()
             if order["op"] == "cancel" and self.task:

@@ -393,7 +393,7 @@ async def run(
     result.watchers = list(app.watchers)
     loop = asyncio.get_running_loop()
     client = racer()
-    client.order(op="guard", pid=app.process.pid)
+    client.guard(app)
 
     def listen(report):
         with contextlib.suppress(RuntimeError):

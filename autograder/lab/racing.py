@@ -11,6 +11,7 @@ import threading
 from pathlib import Path
 
 GRACE = 15.0  # s beyond the limit of a race
+END_LIMIT = 3.0  # s
 RACER = Path(__file__).with_name("racer.py")
 
 
@@ -48,6 +49,17 @@ class Racer:
                 self.process.stdin.flush()
         except (OSError, ValueError) as error:
             raise RacerGone("The process that sends the requests is gone. Run this again.") from error
+
+    def guard(self, server):
+        """From now on the racer ends a `Server` with all that it started when we are gone, whatever ends us."""
+        if server.guard is not self:
+            self.order(op="guard", pid=server.process.pid)
+            server.guard = self
+
+    def unguard(self, server):
+        """Forget a server that ends: its number may soon be another process's."""
+        with contextlib.suppress(RacerGone):
+            self.order(op="unguard", pid=server.process.pid)
 
     async def events(self, **order):
         """Run the race that ``order`` describes and yield its events as they come, ``end`` the last."""
@@ -91,8 +103,11 @@ class Racer:
     def close(self):
         with contextlib.suppress(OSError):
             self.process.stdin.close()
-        self.process.kill()
-        self.process.wait()
+        try:
+            self.process.wait(END_LIMIT)  # it has to end what it guards
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
 
     def _read(self):
         with contextlib.suppress(ValueError):

@@ -53,6 +53,7 @@ class Server:
         self.watchers = []  # ids of the host's own threads, as it says
         self.warnings = deque(maxlen=100)
         self.listeners = []
+        self.guard = None  # the racer that ends it if we cannot
         self.pictured = None  # the race of it that was drawn last
         self.elsewhere = 0  # races in which connections were not the business of its loop
         self._log = bytearray()
@@ -141,6 +142,8 @@ class Server:
             self.process.kill()
         except OSError:
             pass
+        if self.guard:
+            self.guard.unguard(self)  # before it is waited for: until then nobody else has its number
         self.process.wait()
         for reader in self._readers:
             if reader is not threading.current_thread():

@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import nbformat
@@ -20,6 +21,9 @@ DOCS = ("teaching", "verdicts", "troubleshooting", "binder", "exercises")
 def main(target=None):
     """Build the site and say where it is.  Returns an exit code."""
     target = Path(target).resolve() if target else BUILT
+    if not may_be_replaced(target):
+        print(f"{target} has files that are not of a site built here. Name a folder that is new or empty.")
+        return 2
     code = build(target)
     if code == 0:
         print(f"The site is built. Open {target / 'index.html'}, or publish the folder as it is.")
@@ -27,19 +31,31 @@ def main(target=None):
 
 
 def build(target, run=lambda folder: True):
-    """Build the site in the folder ``target``; ``run`` says of a lesson's folder whether it is executed."""
-    work = target.with_name(target.name + "-work")
-    for folder in (target, work):
-        shutil.rmtree(folder, ignore_errors=True)
-    source = work / "source"
-    shutil.copytree(SOURCES, source)
-    assemble(source, run)
-    done = subprocess.run(
-        [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-b", "html", "-d", work / "trees", source, target]
-    )
-    if done.returncode == 0:
-        shutil.rmtree(work)
+    """Build the site in the folder ``target``; ``run`` says of a lesson's folder whether it is executed.
+
+    What was built there before stays until the new one is whole.  Nothing else may be there: see `may_be_replaced`.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".course-site-", dir=target.parent) as work:
+        source, made = Path(work, "source"), Path(work, "html")
+        shutil.copytree(SOURCES, source)
+        assemble(source, run)
+        done = subprocess.run(
+            [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-b", "html"]
+            + ["-d", Path(work, "trees"), source, made]
+        )
+        if done.returncode == 0:
+            if target.exists():
+                target.rename(Path(work, "before"))
+            made.rename(target)
     return done.returncode
+
+
+def may_be_replaced(target):
+    """True for a folder that is not there, is empty, or has what Sphinx has built: it leaves its mark."""
+    if not target.exists():
+        return True
+    return target.is_dir() and ((target / ".buildinfo").is_file() or not any(target.iterdir()))
 
 
 def assemble(source, run):
