@@ -3,7 +3,9 @@
 import asyncio
 import os
 import socket
+import sys
 import tempfile
+from types import SimpleNamespace
 
 import pytest
 from helpers import chosen, gone, until
@@ -13,6 +15,7 @@ from autograder.jail import levels
 from autograder.judge import mutation, trying
 from autograder.judge.catalogue import written
 from autograder.judge.exercise import load
+from autograder.judge.kinds import judging
 from autograder.judge.mutation import App, hidden, tried, verdict
 from autograder.judge.trying import FAILED, HANGS, PASSED, Run, Supplier, attempt
 
@@ -232,12 +235,21 @@ def test_nothing_to_write_to():
 def walls():
     found = levels.at_least()
     try:
-        if found.level != "namespaces":
-            pytest.skip("this machine offers no namespaces")
+        if sys.platform != "linux":
+            pytest.skip("only Linux has namespaces")
+        assert found.level == "namespaces", found.sentence
         yield found.jail
     finally:
         if found.jail:
             found.jail.close()
+
+
+async def test_without_a_wall_root_runs_no_test(tmp_path, monkeypatch):
+    """A process of another user is what the level promises, and pytest is not started as one."""
+    monkeypatch.setattr(mutation, "tried", None)
+    judge = judging(tmp_path / "test_quotes.py", TASK, SimpleNamespace(jail=SimpleNamespace(level="user")))
+    verdict = await judge.certain("honest")
+    assert verdict.outcome == "error" and "not root" in verdict.diagnosis
 
 
 async def test_behind_the_wall_a_test_works_as_before(once, walls):

@@ -376,6 +376,28 @@ def test_a_mysql_of_ones_own(monkeypatch):
     thread.join()
     service.stop()
     assert host.alive and not service.alive
+    # its own tables it makes anew; anybody else's it leaves alone
+    services.KINDS["mysql"]().stop()
+    host._do("DROP TABLE theirs.items")
+    host._do("CREATE TABLE theirs.items (precious INT)")
+    with pytest.raises(ServiceError, match="Name a database that is empty"):
+        services.KINDS["mysql"]()
+    assert host._do("SELECT precious FROM theirs.items") == []
+
+
+def test_tables_of_somebody_else_are_left_alone(monkeypatch):
+    host = services.get("postgres")
+    host._do("DROP DATABASE IF EXISTS theirs")
+    host._do("CREATE DATABASE theirs OWNER shop")
+    monkeypatch.setenv("COURSE_POSTGRES_URL", host.url.rpartition("/")[0] + "/theirs")
+    for _ in range(2):
+        services.KINDS["postgres"]().stop()
+    with psycopg.connect(os.environ["COURSE_POSTGRES_URL"], autocommit=True) as theirs:
+        theirs.execute("DROP TABLE items")
+        theirs.execute("CREATE TABLE items (precious integer)")
+        with pytest.raises(ServiceError, match="Name a database that is empty"):
+            services.KINDS["postgres"]()
+        assert theirs.execute("SELECT precious FROM items").fetchall() == []
 
 
 @pytest.mark.parametrize("job", services.JOBS)

@@ -82,6 +82,11 @@ class Checks:
             raise NotYet(_missing(task))
         with doing("running the test against each app"):
             right, lines = await rehearsed(task, Path.cwd())
+        if not lines:
+            raise NotYet(
+                "the apps to try the test on, honest_*.py and blocking_*.py, are not beside this notebook. "
+                "Copy them from the course's folder of this exercise."
+            )
         print("\n".join(lines))
         if not right:
             raise NotYet("the test must pass for the honest apps and fail for the others.")

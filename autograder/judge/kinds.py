@@ -12,5 +12,4 @@ def judging(file, task, served=None):
         return Judge(file, task, served)
     if task.kind == "findings":
         return FindingsJudge(file, task)
-    jail = served.jail if served else None
-    return MutationJudge(file, task, jail if jail and jail.level == "namespaces" else None)
+    return MutationJudge(file, task, served.jail if served else None)

@@ -19,6 +19,10 @@ ENOUGH = 8  # runs that all failed, after which a test is one that always fails
 HANGING = 2  # runs that do not end, after which no more is tried
 AT_LEAST = 0.5  # of the blocking apps must be seen before anything is worth points
 AT_A_TIME = 6  # runs; most of one is waiting
+NO_WALL = (
+    "a test is a program of its own, and root runs it only where there are namespaces. "
+    "Grade as a user who is not root, or where bubblewrap works."
+)
 
 
 @dataclass(frozen=True)
@@ -107,16 +111,22 @@ def hopeless(runs):
 
 
 class MutationJudge:
-    """Judges the test in ``file`` for a `Written` task; both parts are decided by the same runs."""
+    """Judges the test in ``file`` for a `Written` task; both parts are decided by the same runs.
+
+    The test runs behind a `wall` if ``jail`` has namespaces, and with limits of its own in any case.
+    """
 
     def __init__(self, file, task, jail=None):
         self.file = Path(file)
         self.task = task
-        self.jail = jail
+        self.level = jail.level if jail else "none"
+        self.jail = jail if self.level == "namespaces" else None
         self._runs = None
 
     async def certain(self, part):
         """The verdict on a part: "honest" (all honest apps pass) or "blocking" (its share is those that fail)."""
+        if self.level == "user":
+            return Verdict("error", "", f"No verdict: {NO_WALL}")
         try:
             apps = hidden(self.task)
             if self._runs is None:

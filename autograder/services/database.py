@@ -4,6 +4,11 @@ import threading
 
 from .base import Service, ServiceError
 
+NOT_EMPTY = (
+    "The database that {name} names has tables of its own under the course's names. The course makes tables anew, so "
+    "nothing was touched. Name a database that is empty."
+)
+
 
 class Database(Service):
     """``name`` as a learner knows it; ``error`` is what the driver raises."""

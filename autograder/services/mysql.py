@@ -14,7 +14,7 @@ import time
 from urllib.parse import unquote, urlsplit
 
 from .base import ServiceError
-from .database import Database
+from .database import NOT_EMPTY, Database
 from .embedded import Embedded, free_port
 
 NO_SERVER = (
@@ -29,9 +29,9 @@ SCHEMA = (
     "DROP TABLE IF EXISTS items",
     "DROP TABLE IF EXISTS asked",
     "CREATE TABLE items (token VARCHAR(60) CHARACTER SET ascii COLLATE ascii_bin PRIMARY KEY, price INT NOT NULL) "
-    "ENGINE=InnoDB",
+    "ENGINE=InnoDB COMMENT='of the course'",
     "CREATE TABLE asked (id BIGINT AUTO_INCREMENT PRIMARY KEY, token VARCHAR(60) NOT NULL, connection BIGINT NOT NULL, "
-    "owner VARCHAR(200) NOT NULL) ENGINE=InnoDB",
+    "owner VARCHAR(200) NOT NULL) ENGINE=InnoDB COMMENT='of the course'",
     # a locking read sees what is there now, also in a transaction that began before
     """
     CREATE FUNCTION price_of(wanted VARCHAR(60)) RETURNS INT MODIFIES SQL DATA SQL SECURITY DEFINER
@@ -48,6 +48,10 @@ SCHEMA = (
         RETURN found;
     END
     """,
+)
+THEIRS = (
+    "SELECT count(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME IN ('items', 'asked') "
+    "AND TABLE_COMMENT <> 'of the course'"
 )
 WAITING = """
     SELECT asked.token FROM asked JOIN information_schema.PROCESSLIST AS list ON list.ID = asked.connection
@@ -79,6 +83,8 @@ class MySQL(Database):
         self.url = os.environ.get("COURSE_MYSQL_URL")
         try:
             self._ours = pymysql.connect(**address(self.url), autocommit=True) if self.url else self._start()
+            if self.url and self._do(THEIRS)[0][0]:
+                raise ServiceError(NOT_EMPTY.format(name="COURSE_MYSQL_URL"))
             for statement in ("SET SESSION TRANSACTION ISOLATION LEVEL READ UNCOMMITTED", *SCHEMA):
                 self._do(statement)
             if self._embedded:

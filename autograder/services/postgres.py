@@ -13,12 +13,13 @@ import time
 from pathlib import Path
 
 from .base import ServiceError
-from .database import Database
+from .database import NOT_EMPTY, Database
 from .embedded import Embedded, free_port
 
 SCHEMA = """
 DROP TABLE IF EXISTS items;
 CREATE TABLE items (token text PRIMARY KEY, price integer NOT NULL, key bigint NOT NULL);
+COMMENT ON TABLE items IS 'of the course';
 CREATE OR REPLACE FUNCTION price_of(wanted text) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public AS $$
 DECLARE
@@ -32,6 +33,7 @@ BEGIN
     RETURN found.price;
 END $$;
 """
+THEIRS = "SELECT count(*) FROM pg_class WHERE oid = to_regclass('items') AND obj_description(oid) IS DISTINCT FROM 'of the course'"
 # Two users that may do the same: one for what a notebook serves, one for what is judged, so that the
 # connections which one submission left open can be ended before the next.
 ROLES = """
@@ -64,12 +66,17 @@ class Postgres(Database):
             if given:
                 self._ours = psycopg.connect(given, autocommit=True)
                 self.url = given
+                if self._ours.execute(THEIRS).fetchone()[0]:
+                    raise ServiceError(NOT_EMPTY.format(name="COURSE_POSTGRES_URL"))
             else:
                 self._ours = self._start()
             with self._ours.cursor() as cursor:
                 cursor.execute(SCHEMA)
                 if not given:
                     cursor.execute(ROLES)
+        except ServiceError:
+            self.stop()
+            raise
         except psycopg.Error as error:
             self.stop()
             raise ServiceError(f"PostgreSQL does not answer: {error}") from None
