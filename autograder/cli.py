@@ -229,8 +229,10 @@ def main(argv: list[str] | None = None, from_clone: bool = False) -> int:
         print("Stopped.", file=sys.stderr)
         return 130
     except OSError as error:
-        sentence = of_os_error(error) if from_clone else None
+        sentence = f"{of_os_error(error)} ({error})" if from_clone and of_os_error(error) else None
+        if not from_clone and error.filename:
+            sentence = f"{error.filename} cannot be used: {error.strerror}."
         if sentence is None:
             raise
-        print(f"{sentence} ({error})", file=sys.stderr)
+        print(sentence, file=sys.stderr)
         return 1

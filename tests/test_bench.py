@@ -1,14 +1,17 @@
 """The benchmark of verdicts: what it judges, what it counts, and the bound that it prints."""
 
 import json
+import os
 import sys
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 
 import pytest
+from helpers import gone
 
 from autograder import paths
 from autograder.jail import levels
+from autograder.jail.warm import descendants
 from autograder.judge import bench, load, mutation, rivals, whole
 from autograder.judge.catalogue import catalogue, judge, written
 from autograder.judge.exercise import Wrong
@@ -58,8 +61,11 @@ def test_less_isolation_than_was_asked_for_is_told(monkeypatch, capsys):
 
 
 def test_hogs_end_with_the_benchmark():
-    with load.hogs(2) as nothing:
-        assert nothing is None
+    before = set(descendants(os.getpid()))
+    with load.hogs(2):
+        hogs = set(descendants(os.getpid())) - before
+        assert len(hogs) == 2
+    assert all(gone(hog) for hog in hogs)
 
 
 def test_a_quota_that_cannot_be_set_is_told(monkeypatch, tmp_path, capsys):

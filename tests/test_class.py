@@ -486,6 +486,14 @@ def test_a_configuration_that_cannot_grade_is_told(course, capsys, config, said)
     assert said in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("argument", "ceiling"), [("namespace", ""), ("none", "walls")])
+def test_a_level_that_does_not_exist_is_told(course, capsys, monkeypatch, argument, ceiling):
+    monkeypatch.setenv("COURSE_ISOLATION_CEILING", ceiling)
+    hand_in(course, "ada", REFERENCE)
+    assert klass.main(str(course), isolation=argument) == klass.BAD_INPUT
+    assert "There is no level of isolation" in capsys.readouterr().err
+
+
 def test_a_course_in_a_folder_with_brackets_is_told(course, capsys):
     folder = course.rename(course.with_name("tea [2026]"))
     assert klass.main(str(folder)) == klass.BAD_INPUT

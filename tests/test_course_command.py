@@ -353,6 +353,14 @@ def test_the_operating_systems_own_refusals(made, monkeypatch, number, sentence)
     assert str(caught.value) == sentence
 
 
+def test_a_file_that_cannot_be_used_is_told_by_every_command(monkeypatch, capsys):
+    assert cli.main(["grade", "n" * 300]) == 1
+    assert "nnn cannot be used: File name too long." in capsys.readouterr().err
+    monkeypatch.chdir("/")
+    assert cli.main(["bench", "verdicts", "--exercise", "11_finding_it", "--record", "/nowhere/x"]) == 1
+    assert "/nowhere/x cannot be used: No such file or directory." in capsys.readouterr().err
+
+
 def test_something_in_the_way_of_the_environment(clone):
     (clone / ".course").write_text("a file")
     says(course(clone, "build"), ".course is in the way")

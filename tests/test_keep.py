@@ -12,7 +12,9 @@ def test_the_cell_is_the_file_line_by_line(tmp_path, monkeypatch, capsys):
     assert "findings.txt is saved" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("line", ["", "a.txt b.txt", "run.sh", "../up.txt", "/tmp/x.py", "a/b.txt", ".hidden.txt"])
+@pytest.mark.parametrize(
+    "line", ["", "a.txt b.txt", "run.sh", "../up.txt", "/tmp/x.py", "a/b.txt", ".hidden.txt", "find'ings.txt"]
+)
 def test_other_names_are_refused_in_a_sentence(line, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     magic.keep(line, "x")
@@ -20,10 +22,21 @@ def test_other_names_are_refused_in_a_sentence(line, tmp_path, monkeypatch, caps
     assert not list(tmp_path.iterdir())
 
 
-def test_a_module_that_would_hide_a_library_is_refused(tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize("name", ["json.py", "redis.py", "yaml.py", "autograder.py", "workshop.py"])
+def test_a_module_that_would_hide_a_library_is_refused(name, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    magic.keep("json.py", "x = 1")
+    monkeypatch.syspath_prepend(tmp_path)
+    magic.keep(name, "x = 1")
     assert "would hide the library" in capsys.readouterr().out and not list(tmp_path.iterdir())
+    (tmp_path / "bank.py").write_text("x = 1")
+    magic.keep("bank.py", "x = 2")  # a file beside the notebook hides nothing
+    assert "bank.py is saved" in capsys.readouterr().out
+
+
+def test_an_app_with_half_a_quotation_mark_in_its_name_is_refused(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    magic.app("brew's.py", "x = 1")
+    assert "Write the file's name behind %%app" in capsys.readouterr().out and not list(tmp_path.iterdir())
 
 
 def test_a_folder_that_cannot_be_written_to_is_told(tmp_path, monkeypatch, capsys):

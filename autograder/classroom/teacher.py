@@ -1,5 +1,7 @@
 """``./course class new FOLDER``: a teacher's nbgrader course folder with the exercises in it."""
 
+import shlex
+import sys
 from pathlib import Path
 
 from .. import paths
@@ -12,14 +14,14 @@ from autograder.classroom import settings
 
 c = get_config()  # noqa: F821, nbgrader provides it
 settings.apply(c)
-c.CourseDirectory.course_id = "{name}"
+c.CourseDirectory.course_id = {name!r}
 '''
 
 NEXT = """{folder} is a course folder for nbgrader, with {count} in source/. In it:
   nbgrader generate_assignment {lesson}    makes what students get
   nbgrader release_assignment {lesson}     hands it out through the exchange
   nbgrader collect {lesson}                brings back what they handed in
-  nbgrader autograde {lesson}              grades it
+  python -m autograder class grade . {lesson}   grades it, many at a time
   nbgrader generate_feedback {lesson}      writes a page for each student
 Run them in the course's environment: {activate}"""
 
@@ -45,8 +47,6 @@ def main(folder):
 
 
 def _activate():
-    import sys
-
     if sys.platform == "win32":
         return str(Path(sys.prefix) / "Scripts" / "activate")
-    return f"source {Path(sys.prefix) / 'bin' / 'activate'}"
+    return f"source {shlex.quote(str(Path(sys.prefix) / 'bin' / 'activate'))}"

@@ -64,6 +64,8 @@ class Jail:
             folders = tuple(sorted(seen_folders(environment)))
             keeper = self._keepers.get(folders)
             if keeper is None or not keeper.alive:
+                if keeper:
+                    keeper.close()
                 if self.level == "namespaces" and self._relay is None:
                     self._relay = Relay()
                 keeper = self._keepers[folders] = Keeper(self.level, self.limits, folders, self._relay)

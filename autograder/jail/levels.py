@@ -73,6 +73,9 @@ def at_least(required="none", ceiling=None, **more):
     """
     ceiling = ceiling or os.environ.get("COURSE_ISOLATION_CEILING") or "namespaces"
     required = "namespaces" if required == "required" else required
+    for level in (ceiling, required):
+        if level not in LEVELS:
+            raise TooLow(f"There is no level of isolation {level!r}. The levels are: {', '.join(LEVELS)}.")
     missing = {}
     for level in reversed(LEVELS[: LEVELS.index(ceiling) + 1]):
         if LEVELS.index(level) < LEVELS.index(required):

@@ -308,9 +308,9 @@ def share(pid):
 
 
 def descendants(root):
-    """Process ids of all that descend from a process."""
+    """Process ids of all that descend from a process; none where the system has no ``/proc``."""
     parents = {}
-    for name in os.listdir("/proc"):
+    for name in os.listdir("/proc") if os.path.isdir("/proc") else ():
         if name.isdigit():
             with contextlib.suppress(OSError, IndexError, ValueError), open(f"/proc/{name}/stat") as file:
                 state, parent = file.read().rpartition(")")[2].split()[:2]

@@ -63,6 +63,7 @@ class Supplier:
         )
         port = self._process.stdout.readline().strip()
         if not port:
+            self.__exit__()
             raise Unclear("the supplier did not start. Try again.")
         self._url = f"http://127.0.0.1:{int(port)}"
 

@@ -48,3 +48,7 @@ class Fault(Exception):
 
 class Unclear(Exception):
     """This machine did not let us find out."""
+
+    def _render_traceback_(self):
+        # IPython prints this line instead of a traceback through our own code
+        return [str(self)]

@@ -18,7 +18,7 @@ def app(line, cell):
     The file's first line is a comment in the place of the magic, so that line numbers in the file,
     in messages and in the cell are the same.
     """
-    words = shlex.split(line)
+    words = _words(line)
     if len(words) != 1:
         print("Write the file's name behind %%app, as in:  %%app brew.py")
         return
@@ -41,7 +41,7 @@ def app(line, cell):
 
 def keep(line, cell):
     """Save the cell as the named file beside the notebook, and run nothing: a list, a test, a module of an app."""
-    words = shlex.split(line)
+    words = _words(line)
     if len(words) != 1 or not re.fullmatch(r"\w[\w-]*\.(py|txt)", words[0]):
         print("Write the name of a file behind %%keep, as in:  %%keep findings.txt  or  %%keep test_brew.py")
         return
@@ -51,6 +51,13 @@ def keep(line, cell):
         return
     if _saved(name, as_file(name, cell, "%%keep")):
         print(f"{name} is saved")
+
+
+def _words(line):
+    try:
+        return shlex.split(line)
+    except ValueError:  # a quotation mark without its other
+        return []
 
 
 def _saved(name, text):

@@ -18,6 +18,10 @@ RACER = Path(__file__).with_name("racer.py")
 class RacerGone(Exception):
     """The process that sends the requests ended; a problem of this machine, never of the learner's app."""
 
+    def _render_traceback_(self):
+        # IPython prints this line instead of a traceback through our own code
+        return [str(self)]
+
 
 class Racer:
     """The racer process of this process; one is enough, it runs one race at a time."""

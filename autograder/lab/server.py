@@ -2,6 +2,7 @@
 
 import atexit
 import contextlib
+import importlib.machinery
 import keyword
 import os
 import re
@@ -299,9 +300,17 @@ def name_problem(name):
     stem, suffix = os.path.splitext(name)
     if suffix != ".py" or not re.fullmatch(r"[A-Za-z_]\w*", stem) or keyword.iskeyword(stem):
         return f"{name!r} is not a name for a Python file. Use letters, digits and underscores, as in %%app brew.py"
-    if stem in sys.stdlib_module_names or stem in {"fastapi", "starlette", "uvicorn", "httpx", "anyio", "pydantic"}:
+    if stem in sys.stdlib_module_names or _is_installed(stem):
         return f"{name} would hide the library {stem!r} from your own imports. Choose another name."
     return None
+
+
+def _is_installed(stem):
+    """True for a library of the environment, `autograder`, and what the course gives to apps; false for files at hand."""
+    if stem in ("autograder", "workshop"):
+        return True
+    installed = [path for path in sys.path if os.path.basename(path) in ("site-packages", "dist-packages")]
+    return importlib.machinery.PathFinder.find_spec(stem, installed) is not None
 
 
 def interrupt(server):

@@ -9,6 +9,10 @@ from abc import ABC, abstractmethod
 class ServiceError(Exception):
     """A service cannot start, or died: a matter of this machine, never of a learner's app."""
 
+    def _render_traceback_(self):
+        # IPython prints this line instead of a traceback through our own code
+        return [str(self)]
+
 
 class Service(ABC):
     """A real thing that an app waits for.

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from PIL import Image
 from traitlets.config import Config
 
@@ -44,7 +44,7 @@ def executed(notebook: Path, say=environment.say) -> nbformat.NotebookNode:
         )
         try:
             client.execute()
-        except CellExecutionError as error:
+        except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
             raise Trouble(f"{notebook.name} does not run to its end, so it is no page yet:\n{error}") from None
     say(
         f"executing {notebook.name} took {time.monotonic() - began:.0f} s; the outputs are kept until something changes"
@@ -59,7 +59,8 @@ def executed(notebook: Path, say=environment.say) -> nbformat.NotebookNode:
 def _key(notebook):
     digest = hashlib.sha256()
     code = (file for room in RUNS_ON for file in sorted((paths.ROOT / "autograder" / room).glob("*.py")))
-    for file in (notebook, *code, paths.ROOT / "lock" / "course.txt"):
+    beside = (file for file in sorted(notebook.parent.rglob("*")) if file.is_file() and file != notebook)
+    for file in (notebook, *beside, *code, paths.ROOT / "lock" / "course.txt"):
         digest.update(file.read_bytes())
     return digest.hexdigest()[:20]
 
