@@ -33,10 +33,15 @@ async def rivals(app, endpoint):
     service = services.get(endpoint.service) if endpoint.service else None
     one, _ = await _race(app, endpoint, service, 1)
     ten, longest_turn = await _race(app, endpoint, service, N)
+    return rules(one.seconds, ten.seconds, ten.worst_canary, longest_turn)
+
+
+def rules(one, ten, worst_canary, longest_turn):
+    """What each rule of `RULES` says of these times, in seconds: of one request, of ten, of a canary, of a turn."""
     return {
-        "wall clock": ten.seconds < 2 * LATENCY,
-        "ratio": ten.seconds <= 5 * one.seconds,
-        "ping": ten.worst_canary <= 0.050,
+        "wall clock": ten < 2 * LATENCY,
+        "ratio": ten <= 5 * one,
+        "ping": worst_canary <= 0.050,
         "heartbeat": longest_turn <= 0.020,
     }
 
