@@ -353,7 +353,7 @@ print("In the log of the server:", warning.split(": ", 1)[-1])
 # The call only makes a **coroutine**: an object that does the function's work when it is awaited.
 # Nobody awaits this one. The coffee is served before it is made.
 #
-# Python does say so, in a line of the server's log. On a real machine, who reads it?
+# Python does say so, in a line of the server's log. In production, who reads it?
 #
 # The second trap. Here the author repaired the endpoint, but not the helper that it calls.
 

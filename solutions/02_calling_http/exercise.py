@@ -82,7 +82,7 @@ exercise = checks.here()
 #         app.state.client = ...
 #         yield
 #
-# app = FastAPI(...)         # it must be told of the lifespan
+# app = FastAPI(...)         # it must be told about the lifespan
 #
 # async def price(token: str, request: Request):
 #     reply = ... request.app.state.client.get(...)

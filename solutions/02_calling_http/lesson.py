@@ -175,8 +175,9 @@ async def price(item: str, wait: float, request: Request):
 # a parameter that is declared as `Request` receives the request itself, and `request.app` is the app.
 # Only one word does the waiting: `await`.
 #
-# In older code you find `@app.on_event("startup")` for this. It is deprecated. What if an app has both?
-# The next cell starts two apps as a server would, one with such a handler, one with a handler and a lifespan, and prints what ran.
+# In older code you find a handler for this, `@app.on_event("startup")`. It is deprecated. And what if an app has both?
+# The next cell starts two apps, as a server would: one that has only a handler, and one that has a lifespan as well.
+# It prints what ran.
 
 # %%
 import warnings
@@ -197,7 +198,8 @@ async def what_runs(app):
         return app.state.ran
 
 handler_only, both = await what_runs(FastAPI()), await what_runs(FastAPI(lifespan=lifespan))
-print("Without a lifespan:", *handler_only, "- with one:", *both)
+print("Only a handler: what ran is", *handler_only)
+print("A handler and a lifespan: what ran is", *both)
 
 # %% [markdown]
 # In an app with a lifespan such handlers are accepted, and silently not run. Starlette, the package that FastAPI is built on,

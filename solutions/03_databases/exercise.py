@@ -101,7 +101,7 @@ exercise = checks.here()
 #         app.state.pool = ...
 #         yield
 #
-# app = FastAPI(...)         # it must be told of the lifespan
+# app = FastAPI(...)         # it must be told about the lifespan
 #
 # async def item(token: str, request: Request):
 #     price = ... request.app.state.pool.fetchval("SELECT price_of($1)", ...)

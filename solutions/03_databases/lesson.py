@@ -420,7 +420,7 @@ print(f"This PostgreSQL allows {limit} connections in all. After {len(held)} of 
 # ## The first trap: the pool runs out
 #
 # By itself asyncpg's pool lets people wait without end. But `pool.acquire`, which lends a connection for as long as
-# its `async with` lasts, takes a `timeout` for the wait before that.
+# its `async with` lasts, can be given a `timeout`: how long to wait for one.
 #
 # Here the pool has five connections. One endpoint waits for a free one as long as it takes. The other waits at most 0.2 seconds.
 # Then it answers with status 503, *too busy, try later*.
@@ -540,7 +540,7 @@ print(f"After the rollback: {ended['state']}. Locks on tables and indexes: {len(
 #
 # The lock of a reader is small, but nobody can alter the table while it is held. The lock of a writer is larger:
 # whoever wants to change the same row waits until it is released. And once a transaction has written something,
-# or if it runs at the level `REPEATABLE READ`, PostgreSQL cannot clear away old rows that it might still see.
+# or if it runs at the level `REPEATABLE READ`, PostgreSQL cannot clear away rows that others have changed or deleted since.
 #
 # asyncpg begins no transaction by itself. With `async with connection.transaction():` you say where one begins and ends.
 # With the others, let an `async with` or a `with` end it, and soon.
@@ -552,7 +552,7 @@ print(f"After the rollback: {ended['state']}. Locks on tables and indexes: {len(
 #
 # In this file a setting of PostgreSQL is an object, and its description is lazy. The class says which table and which columns it stands for.
 # A **session** loads such objects: it borrows a connection from the engine, and remembers what it has loaded.
-# You need not know more about SQLAlchemy here.
+# You do not need to know more about SQLAlchemy here.
 
 # %%
 # %%app settings.py

@@ -100,7 +100,7 @@ exercise = checks.here()
 #         app.state.client = client
 #         yield
 #
-# app = FastAPI(...)         # it must be told of the lifespan
+# app = FastAPI(...)         # it must be told about the lifespan
 #
 # async def job(token: str, request: Request):
 #     client = ...

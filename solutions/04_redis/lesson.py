@@ -15,7 +15,7 @@
 # # Redis
 #
 # This lesson takes about 35 minutes. You need lesson 02, *Calling HTTP*: you know why an app has one client,
-# made once and awaited, and what a lifespan is. You need not know Redis.
+# made once and awaited, and what a lifespan is. You do not need to know Redis.
 #
 # You will see
 #
@@ -301,7 +301,7 @@ print(f"Awaited get:  the slowest canary waited {hung_awaited.worst_canary:.2f} 
 #
 # ## The price of a client for each request
 #
-# A client is a **pool**: a set of open connections that it lends to each command and takes back.
+# A client has a **pool** inside: a set of open connections, which it lends to its commands and takes back.
 # In lesson 02 a new client for each request blocked the loop, because it loaded certificates. What does a new Redis client cost?
 # The server counts the connections that it accepts.
 
@@ -425,7 +425,7 @@ print(f"The lane of the loop: {lined_up.lane}.")
 #
 # Here is the last of these. A **channel** is like a loudspeaker: those who are listening hear what is said, those who come later do not.
 # A client's `pubsub()` takes one connection, and keeps it as long as it listens. The first thing it hears is that it is subscribed.
-# After that, both endpoints listen for as long as their guest's `patience` lasts: `/hear` on the loop, `/hear_awaited` as one should.
+# After that, both endpoints listen for as long as their guest's `patience` lasts. `/hear` uses the blocking client.
 
 # %%
 # %%app news.py
