@@ -318,14 +318,14 @@ print(f"45 guests on 40 threads need {math.ceil(45 / 40)} turns of 1 s. Measured
 # Five guests waited for a thread first, and then for their coffee. Usually their bars stand out at the bottom.
 #
 # The bars above them may end in a slope, and not together: the loop hands one request after another
-# to a thread, and each takes it a moment. Many such moments can make a canary late, though none of them is long.
+# to a thread, which takes a moment each time. Many such moments can make a canary late, though none of them is long.
 # Then the loop's lane says *never blocked for long, but busy*, or a moment of it is hatched.
 # While the threads sleep, the loop has nothing to do: an endpoint that needs no thread is answered.
 #
 # ## The trap that the repair hides
 #
 # A repair can look right and be wrong. Read this one, and look for what is missing.
-# The lab keeps what an app prints, in `lab.current().log`. The cell with the race looks there for a warning.
+# The lab keeps whatever an app prints: you find it in `lab.current().log`. The cell with the race looks there for a warning.
 
 # %%
 # %%app forgotten.py

@@ -87,7 +87,7 @@ exercise = checks.here()
 # with the same methods. All of them must be awaited, the quick ones too.
 # The other way keeps the client and changes the thread on which it waits.
 #
-# You may have read of a package called `aioredis`. It has no life of its own any more: it lives on as `redis.asyncio` inside `redis-py`.
+# You may have read about a package called `aioredis`. It has no life of its own any more: it lives on as `redis.asyncio` inside `redis-py`.
 #
 # </details>
 #

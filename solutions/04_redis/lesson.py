@@ -156,7 +156,7 @@ print("Letters in Ann's box now:", ours.llen("box:ann"))
 #
 # redis-py has a second client, in `redis.asyncio`. It has the same methods, and they must be awaited.
 #
-# You may have read of a package called **aioredis**. It has no life of its own any more: since 2022 it lives on as `redis.asyncio`.
+# You may have read about a package called **aioredis**. It has no life of its own any more: since 2022 it lives on as `redis.asyncio`.
 # If a text tells you to install it, the text is old.
 #
 # Like every client it belongs in the lifespan: opened once, closed at the end.
@@ -277,7 +277,7 @@ quick = await lab.race("/blocking", n=10)
 # But a `get` is a question over a network. It takes as long as the answer takes, and that is not up to you.
 # A server can hang: because somebody asked it for all its keys, because it is being moved to another machine, because a cable is loose.
 #
-# We can make it hang. `CLIENT PAUSE` lets Redis answer nobody for some time, here for a second.
+# We can make ours hang. `CLIENT PAUSE` makes Redis answer nobody for a while, here for a second.
 # The next cell asks for it through the notebook's own connection, and then sends five guests.
 # (Do not do this to a server that others use.)
 
@@ -324,7 +324,7 @@ print(f"A client for each of 100 gets: {connections_each} connections. One clien
 print(f"A client each took {each / shared:.1f} times as long.")
 
 # %% [markdown]
-# Each new connection is built up, introduces itself, asks its one question, and is torn down.
+# Each new connection is set up, introduces itself, asks its one question, and is torn down.
 # On this machine that is only a matter of milliseconds. Over a network each step is a trip there and back.
 # And if the client is not closed, its connection stays open until Python happens to clean up.
 #
@@ -369,7 +369,7 @@ print("What the app met:", refused.errors[0]["type"], "-", refused.errors[0]["me
 print("A pool that a client makes for itself has room for", ours.connection_pool.max_connections, "connections.")
 
 # %% [markdown]
-# Five guests wait as they should. The others are sent away at once. The numbers behind their bars are the status, 500: *I am broken*. In a quiet hour nobody would have noticed.
+# Five guests wait as they should. The others are sent away at once. The numbers after their bars are the status, 500: *I am broken*. In a quiet hour nobody would have noticed.
 # (If the lane of the loop is hatched for a moment: writing an error into the log is work, too, and it is done on the loop.)
 #
 # The pool that a client makes for itself is of this kind. It is larger, but it has an end.
@@ -526,7 +526,7 @@ print(f"One after the other took {one_by_one / in_a_pipeline:.1f} times as long 
 print(f"With gather, {not_sent} of the 500 found no connection.")
 
 # %% [markdown]
-# The methods of a pipeline are not awaited: they only note a command. `execute` is awaited, and returns a list of all answers.
+# The methods of a pipeline are not awaited: they only note the command down. `execute` is awaited, and returns a list of all answers.
 # This machine is its own network, so a trip is short. The longer the trip, the greater the difference.
 #
 # `gather` is no substitute for a pipeline here: each command borrows a connection, and so 500 together need 500 of them.
@@ -559,7 +559,7 @@ threads = await lab.race("/take/guest{i}?patience=0.3", n=10, method="POST", tit
 print(f"All ten took {threads.ratio:.1f} times as long as the quickest.")
 
 # %% [markdown]
-# Honest, and limited: forty threads. A guest who waits in `blpop` for half a minute uses one up for half a minute.
+# Honest, and limited: forty threads. A guest who waits in `blpop` for half a minute takes one for half a minute.
 # Forty of them, and every `def` endpoint of the app stands still.
 #
 # ## When not to bother
@@ -567,7 +567,7 @@ print(f"All ten took {threads.ratio:.1f} times as long as the quickest.")
 # - **A worker.** A program that does nothing but take jobs from a list should wait in `blpop`. That is what the command is for.
 # - **Scripts, and what an app does before its first guest.** Nobody else waits.
 # - **A quick command to a server next door,** in an app whose guests forgive a bad minute. You have measured it above:
-#   a fraction of a millisecond. See to the commands that wait first.
+#   a fraction of a millisecond. First repair the commands that wait.
 #
 # In a new app, take `redis.asyncio` from the start. It costs one word a line.
 #
