@@ -170,7 +170,7 @@ await exercise.concurrency("price")
 # ## 3. An order that is slowed down
 #
 # `POST /orders/{number}?wait=...` accepts an order. Before the endpoint runs, a dependency slows the caller down:
-# it waits for `wait` seconds. So nobody can flood the shop. Then the answer is
+# it waits for `wait` seconds, so that nobody can flood the shop. Then the answer is
 #
 # `{"order": 17, "state": "accepted"}`
 #
@@ -185,8 +185,8 @@ await exercise.concurrency("price")
 #
 # <details><summary>Hint 2: a pointer</summary>
 #
-# For each function by itself, FastAPI decides: `async def` runs on the event loop, `def` runs in the thread pool.
-# To change the endpoint does not help here.
+# FastAPI decides for each function separately: `async def` runs on the event loop, `def` runs in the thread pool.
+# Changing the endpoint does not help here.
 #
 # </details>
 #
@@ -195,7 +195,7 @@ await exercise.concurrency("price")
 # One of the two, not both:
 #
 # - the dependency keeps `async def`, and its only line becomes one that awaits;
-# - the dependency keeps its only line, and the line above it loses a word.
+# - the dependency keeps its only line, and the line with its name loses a word.
 #
 # </details>
 #

@@ -21,12 +21,12 @@
 #
 # - what one `time.sleep` does to everybody else, and who waits for whom;
 # - the repair, `await asyncio.sleep`, and the same race again;
-# - the same mistake where you do not look for it: in a helper, and in a dependency;
+# - the same mistake where you would not look for it: in a helper, and in a dependency;
 # - an honest repair without `await`: the `def` endpoint, and its limit;
 # - two repairs that look right and are not;
 # - when a sleep is not worth your time.
 #
-# Why sleep at all? Code waits before it tries again, waits because a partner asked it to slow down, waits until something is ready.
+# Why sleep at all? Code waits before it tries again, because a partner asked it to slow down, or until something is ready.
 # And a sleep is the simplest of all waits. What you learn from it holds for databases and files, too.
 #
 # The next cell brings in the tools of the course.
@@ -40,8 +40,8 @@ from autograder import lab
 # %% [markdown]
 # ## What goes wrong
 #
-# A café takes orders. Coffee takes as long as the request says in `wait`: a parameter of the function that is not in the path
-# FastAPI takes from behind the question mark, so `/coffee?wait=0.2` calls `coffee(0.2)`. The menu takes no time at all.
+# A café takes orders. Coffee takes as long as the request says in `wait`. If a parameter is not part of the path,
+# FastAPI takes it from behind the question mark: `/coffee?wait=0.2` calls `coffee(0.2)`. The menu takes no time at all.
 
 # %%
 # %%app cafe.py
@@ -76,9 +76,9 @@ print(f"The quickest coffee took {bad.quickest:.2f} s, all ten took {bad.seconds
 # ## A prediction
 #
 # Now a mixed race. Four requests are sent together: three coffees of 0.3 seconds each, and the menu.
-# The menu is the second in the list, and takes no time itself.
+# The menu is second in the list, and takes no time itself.
 #
-# After how many seconds does the second guest hold the menu: at least, and at most?
+# After how many seconds does the second guest have the menu: at least, and at most?
 # Write your numbers in the places of `None`, or leave them.
 
 # %%
@@ -105,13 +105,13 @@ for place, request in enumerate(sorted(mixed.requests, key=lambda r: r.end), 1):
 # Read this list from the top. This is what the app's only thread did:
 #
 # 1. It took the first coffee, started the endpoint and came to `time.sleep`. There it stopped, in the middle of the function.
-# 2. Meanwhile the other three requests arrived. The operating system kept them. No Python code looked at them.
+# 2. Meanwhile the other three requests arrived. The operating system held them. No Python code looked at them.
 # 3. The sleep was over. The thread finished the answer and took the next request. If that was a coffee, it stopped again.
-# 4. So it went on. Each guest waited for all who were taken before them, and then for their own order.
+# 4. So it went on. Each guest waited for everybody who was taken before them, and then for their own order.
 # 5. The menu needs no sleep. It waited for *other people's* sleeps: for every coffee above it in the list.
 #
-# How many coffees stand above the menu is a matter of luck. Who has arrived during a sleep is taken in no promised order,
-# and to be the second in our list helps little. So the menu takes at least no time, if nobody is taken before it,
+# How many coffees stand above the menu is a matter of luck. Requests that arrive during a sleep are taken in no particular order,
+# and being second in our list helps little. So the menu takes at least no time, if nobody is taken before it,
 # and at most three times 0.3 seconds, if everybody is. Run the race a few times, and look at the place of the menu.
 #
 # ## The repair
@@ -149,7 +149,7 @@ print(f"All ten took {bad.ratio:.1f} times as long as the quickest before, and {
 print(f"The slowest canary waited {bad.worst_canary:.2f} s before, and {good.worst_canary:.2f} s now.")
 
 # %% [markdown]
-# No coffee became faster. A coffee still takes what it takes. Only the queue is gone.
+# No coffee became faster. A coffee still takes as long as it takes. Only the queue is gone.
 #
 # And the guest who wants nothing but the menu?
 
@@ -158,9 +158,9 @@ mixed_again = await lab.race(orders)
 print(f"The menu took {mixed.requests[1].seconds:.2f} s before and {mixed_again.requests[1].seconds:.2f} s now.")
 
 # %% [markdown]
-# Once more step by step. The first coffee comes to `await asyncio.sleep`, and the loop notes: *wake me in 0.3 seconds*.
+# Once more, step by step. The first coffee comes to `await asyncio.sleep`, and the loop notes: *wake me in 0.3 seconds*.
 # Then it takes the next request. If that is a coffee, it makes the next note. If it is the menu, it answers on the spot.
-# After that it waits for whichever note is due first. Luck has nothing left to decide.
+# After that it waits for whichever note is due first. There is nothing left for luck to decide.
 #
 # ## The same mistake, two calls down
 #
@@ -172,7 +172,7 @@ print(f"The menu took {mixed.requests[1].seconds:.2f} s before and {mixed_again.
 #     return ask_roaster(sort)
 # ```
 #
-# You cannot know. It contains no sleep. Here is the whole file.
+# You cannot tell. There is no sleep in it. Here is the whole file.
 
 # %%
 # %%app beans.py
@@ -198,7 +198,7 @@ async def beans(sort: str):
 
 
 # %% [markdown]
-# A linter is a program that reads code and looks for mistakes. The usual rule for this one says:
+# A linter is a program that reads code and looks for mistakes. The usual rule for this mistake says:
 # no `time.sleep` inside an `async def`. The next cell is a small linter of that kind.
 # It prints the lines that it finds in a file.
 
@@ -227,14 +227,14 @@ block = helper.worst_block
 print(f"{block.code}: {block.place}")
 
 # %% [markdown]
-# This names the place where the thread slept. The place that you change may be another.
+# This names the place where the thread slept. The place that you have to change may be a different one.
 # A plain `def` function cannot `await`. So to repair `pause` with `await`, `pause` must become `async def`.
 # Then the function that calls it must await it, and so become `async def` as well, up to the endpoint.
 # The exercise lets you do that.
 #
 # ## The same mistake in a dependency
 #
-# FastAPI can run a function before your endpoint: a **dependency**. One often checks there who is calling.
+# FastAPI can run a function before your endpoint: a **dependency**. Many apps check there who is calling.
 # The endpoint below does nothing but answer. It has two doors, each with its own dependency.
 
 # %%
@@ -272,14 +272,14 @@ lab.side_by_side(front, back, titles=("async def check", "def check"))
 # %% [markdown]
 # The plain `def` is the good one here. FastAPI looks at the word:
 #
-# - an `async def` function it calls on the event loop, because it trusts the function to `await`;
-# - a `def` function it hands to a **thread pool**: a set of other threads that may sleep without harm.
+# - it calls an `async def` function on the event loop, because it trusts the function to `await`;
+# - it hands a `def` function to a **thread pool**: a set of other threads, which may sleep without harm.
 #
 # So `async def` is a promise. `async_check` breaks it.
 #
 # ## An honest repair without `await`: the `def` endpoint
 #
-# What holds for dependencies holds for endpoints. Here is the café with its `time.sleep` in place.
+# What holds for dependencies holds for endpoints. Here is the café with its `time.sleep` still in place.
 # Only the word `async` in front of `coffee` is gone.
 
 # %%
@@ -304,7 +304,8 @@ print(f"time.sleep in async def: {bad.ratio:.1f} times the quickest. In def: {th
 # %% [markdown]
 # For code that cannot be awaited this is a real repair, and often the smallest.
 #
-# Its limit is the size of the pool. It has 40 threads, and everything in your app that needs one shares them.
+# Its limit is the size of the pool. It has 40 threads, and everything that FastAPI itself hands to a thread shares them
+# (`asyncio.to_thread` has another pool: lesson 05).
 # What happens with 45 guests? The first 40 get a thread. The other 5 wait until one is free.
 
 # %%
@@ -314,17 +315,17 @@ crowd = await lab.race("/coffee?wait=1", n=45)
 print(f"45 guests on 40 threads need {math.ceil(45 / 40)} turns of 1 s. Measured: {crowd.seconds:.1f} s.")
 
 # %% [markdown]
-# Five guests waited for a thread first, and then for their coffee. Most often their bars stand out at the bottom.
+# Five guests waited for a thread first, and then for their coffee. Usually their bars stand out at the bottom.
 #
-# If the bars above them do not end together, but in a slope: the loop hands one request after another
-# to a thread, and each takes it a moment. So many small moments can make a canary late, though none of them is long.
+# The bars above them may end in a slope, and not together: the loop hands one request after another
+# to a thread, which takes a moment each time. Many such moments can make a canary late, though none of them is long.
 # Then the loop's lane says *never blocked for long, but busy*, or a moment of it is hatched.
 # While the threads sleep, the loop has nothing to do: an endpoint that needs no thread is answered.
 #
 # ## The trap that the repair hides
 #
 # A repair can look right and be wrong. Read this one, and look for what is missing.
-# What an app prints is kept by the lab, in `lab.current().log`. The cell with the race looks there for a warning.
+# The lab keeps whatever an app prints: you find it in `lab.current().log`. The cell with the race looks there for a warning.
 
 # %%
 # %%app forgotten.py
@@ -348,11 +349,11 @@ warning = next((line for line in lab.current().log.splitlines() if "never awaite
 print("In the log of the server:", warning.split(": ", 1)[-1])
 
 # %% [markdown]
-# The bars are short: much too short. To call an `async def` function does not run it yet.
+# The bars are short: much too short. Calling an `async def` function does not run it yet.
 # The call only makes a **coroutine**: an object that does the function's work when it is awaited.
-# Nobody awaits this one. The coffee is served before it was made.
+# Nobody awaits this one. The coffee is served before it is made.
 #
-# Python does say so, in a line of the server's log. On a real machine, who reads it?
+# Python does say so, in a line of the server's log. In production, who reads it?
 #
 # The second trap. Here the author repaired the endpoint, but not the helper that it calls.
 
@@ -389,27 +390,27 @@ print(f"Total: {partly.seconds:.2f} s. The test is {verdict}. But a canary waite
 
 # %% [markdown]
 # Each request blocks for only a tenth of its wait. But ten of them came together, and their tenths add up.
-# For that time nobody is answered. The total hides it. The canary shows it.
+# During that time nobody is answered. The total hides it. The canary shows it.
 #
-# So after a repair, race again and look at the lane of the loop. Do not stop because the line that you knew is gone.
+# So after a repair, race again and look at the lane of the loop. Do not stop just because the line that you knew about is gone.
 #
 # ## One request at a time looks fine
 #
-# How could the bad café pass its author's tests? Let us ask each app for one coffee after the other, five times,
-# and look only at how long that takes. `lab.serve("cafe.py")` serves a file that is there already.
+# How could the bad café pass its author's tests? Let us ask each app for five coffees, one after the other,
+# and look only at how long that takes. `lab.serve("cafe.py")` serves a file that is already there.
 
 # %%
 async def one_by_one(file):
     lab.serve(file)
     races = [await lab.race("/coffee?wait=0.2", n=1, show=False) for _ in range(5)]
-    print(f"{file:17} five coffees, one after the other: {sum(race.seconds for race in races):.1f} s")
+    return sum(race.seconds for race in races)
 
-await one_by_one("cafe.py")
-await one_by_one("cafe_repaired.py")
+alone, alone_repaired = await one_by_one("cafe.py"), await one_by_one("cafe_repaired.py")
+print(f"Five coffees, one after the other: {alone:.1f} s in cafe.py, {alone_repaired:.1f} s in cafe_repaired.py.")
 
 # %% [markdown]
-# There is nothing to see. As long as nobody comes together with somebody else, nobody waits for anybody else.
-# A test that wants to find this mistake must send requests *together*.
+# You cannot tell them apart. As long as no two guests come at the same time, nobody waits for anybody else.
+# A test that is meant to find this mistake must send requests *together*.
 #
 # ## When not to bother
 #
@@ -424,18 +425,18 @@ short = await lab.race("/coffee?wait=0.001", n=10)
 print(f"The slowest canary waited {1000 * short.worst_canary:.0f} ms; with sleeps of 0.2 s it was {1000 * bad.worst_canary:.0f} ms.")
 
 # %% [markdown]
-# The lane of the loop shows only stretches of 20 milliseconds or more, and no sleep here is as long.
+# The lane of the loop shows only stretches of 20 milliseconds or more, and no sleep here is that long.
 # (If it is hatched all the same, look for the words *in the queue for a CPU*.)
 #
 # It is still the same mistake. But no guest can feel it, and there may be worse in your app. Measure first, then repair in order of harm.
 #
 # ## What you have seen
 #
-# - One `time.sleep` in an `async def` holds the only thread. Each guest waits for all who came before, even the one who wanted only the menu.
+# - One `time.sleep` in an `async def` holds the only thread. Each guest waits for everybody who was taken before, even the one who wanted only the menu.
 # - `await asyncio.sleep` waits as long and holds nobody. No coffee is made faster; the queue is gone.
 # - In a helper or a dependency the same sleep does the same harm. Reading the endpoint does not show it. The timeline names file, line and function.
 # - A `def` endpoint or a `def` dependency runs in a pool of 40 threads. It may sleep, up to 40 at a time.
-# - A forgotten `await` skips the wait; the answers come too early. A helper that kept its sleep passes a test of the total; the canary comes too late.
+# - A forgotten `await` skips the wait; the answers come too early. A helper that kept its sleep passes a test of the total; the canary is late.
 # - A script, a start-up, a millisecond: leave it.
 #
 # ## Check yourself
@@ -453,7 +454,7 @@ print(f"The slowest canary waited {1000 * short.worst_canary:.0f} ms; with sleep
 #
 # <details><summary>Answer</summary>
 #
-# No. The endpoint now runs in the thread pool, but the dependency is still `async def`, and so it still runs on the event loop. FastAPI decides for each function by itself.
+# No. The endpoint now runs in the thread pool, but the dependency is still `async def`, and so it still runs on the event loop. FastAPI decides for each function separately.
 #
 # </details>
 #
@@ -463,4 +464,4 @@ print(f"The slowest canary waited {1000 * short.worst_canary:.0f} ms; with sleep
 # - Python, *Developing with asyncio*: https://docs.python.org/3/library/asyncio-dev.html
 # - Starlette, *Thread Pool*: https://www.starlette.io/threadpool
 #
-# Next: the exercise of this lesson, in the notebook `exercise_01_sleeping.ipynb` beside this one. It has three endpoints, and you know all three mistakes.
+# Next: the exercise of this lesson, in the notebook `exercise_01_sleeping.ipynb` beside this one. It has three endpoints, and you already know all three mistakes.

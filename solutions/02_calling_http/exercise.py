@@ -14,8 +14,8 @@
 # %% [markdown]
 # # Exercise 02: Calling HTTP
 #
-# A shop does not know its prices. It asks the service of a supplier, over HTTP, and makes its own guests wait
-# in the wrong way meanwhile. Repair two endpoints, one after the other.
+# A shop does not know its prices. It asks a supplier's service over HTTP, and meanwhile makes its own guests wait
+# in the wrong way. Repair two endpoints, one after the other.
 # This takes about 20 minutes. You need lesson 02, *Calling HTTP*.
 #
 # Each endpoint has a cell that begins with `%%app`. That cell is the whole file. Change what you like in it,
@@ -56,7 +56,7 @@ exercise = checks.here()
 #
 # `{"item": "a1b2c3", "price": 271828}`
 #
-# **The rule:** ask anew for every request, also for an item that was asked for before.
+# **The rule:** ask anew for every request, even for an item that was asked for before.
 # Do not give up early: the upstream may take some seconds. Meanwhile everybody else must be served.
 #
 # <details><summary>Hint 1: a question</summary>
@@ -68,7 +68,7 @@ exercise = checks.here()
 # <details><summary>Hint 2: a pointer</summary>
 #
 # There are two ways. One changes the client: what `requests` cannot do, `httpx.AsyncClient` can.
-# Open one for the whole app, and give it a patient timeout. (One for each request is work on the loop. The check tells you.)
+# Open one for the whole app, and give it a patient timeout. (To make one for each request is work on the loop. The check tells you.)
 # The other keeps `requests` and changes the thread on which it waits. Lesson 02 shows both.
 #
 # </details>
@@ -82,7 +82,7 @@ exercise = checks.here()
 #         app.state.client = ...
 #         yield
 #
-# app = FastAPI(...)         # it must be told of the lifespan
+# app = FastAPI(...)         # it must be told about the lifespan
 #
 # async def price(token: str, request: Request):
 #     reply = ... request.app.state.client.get(...)
@@ -110,7 +110,7 @@ await exercise.answers("price")
 # The next check is a **rendezvous**: the upstream holds every reply back until all requests of the race have asked.
 # If they meet there, they certainly waited side by side; if they do not, the check says what kept them apart.
 #
-# So the seconds in this picture are not those of the upstream, and a queue need not look like a staircase.
+# So the seconds in this picture are those of the check, not of the upstream, and a queue need not look like a staircase.
 # Look at the lane of the loop, and read the words under the picture.
 
 # %% concurrency="price"
@@ -128,7 +128,7 @@ await exercise.concurrency("price")
 #
 # `{"basket": "a1b2c3", "total": 314159}`
 #
-# Here the loop is free already. Look for something else that waits without need.
+# Here the loop is free already. Look for something else that waits needlessly.
 #
 # **The rule:** each item is asked for once, and anew for every request.
 # Both questions of a basket must be under way at the same time, and the loop must stay free.
@@ -186,7 +186,7 @@ await exercise.concurrency("basket")
 #
 # Beside this notebook there are now two files: `price.py` and `basket.py`. They need nothing from this course
 # but an address in `UPSTREAM_URL`.
-# Put them beside your own code and compare: whom do you ask over HTTP, with which client, and what waits meanwhile?
+# Put them beside your own code and compare: which services do you ask over HTTP, with which client, and who has to wait meanwhile?
 #
 # ## The whole verdict
 #

@@ -26,8 +26,8 @@
 # - what a timeout and a limit on connections are good for;
 # - honest repairs that keep `requests`, and when not to bother.
 #
-# One word more, because you meet it often from here on. `with` opens something and closes it at the end of its block,
-# whatever happens in between. Where opening or closing has to be awaited, one writes `async with`; and where the next item
+# One more word, because you will meet it often from here on. `with` opens something and closes it at the end of its block,
+# whatever happens in between. Where opening or closing has to be awaited, you write `async with`; and where the next item
 # of a loop has to be awaited, `async for`.
 #
 # Almost every app asks some other service: for a price, a map, a text from a language model.
@@ -47,7 +47,7 @@ from autograder import lab
 # An app needs somebody to ask. The service that an app asks is called its **upstream**.
 # Ours is a small HTTP service that knows prices. It runs in a process of its own on this machine.
 # We tell it how long to take: `/items/scarf?wait=0.2` is answered after 0.2 seconds.
-# However many ask it at the same time, it answers each after that wait.
+# However many questions reach it at the same time, it answers each of them after that wait.
 #
 # The next cell starts it, and puts its address into the environment. From there the apps will read it, as real apps do.
 
@@ -99,7 +99,7 @@ print(f"The quickest price took {bad.quickest:.2f} s, all ten took {bad.seconds:
 # Now the supplier has one slow item: for a hat it takes a whole second. A scarf takes 0.1 seconds.
 # Five guests come together. One wants the price of a hat, four want the price of a scarf.
 #
-# How long does the unluckiest guest wait who only wants a scarf? Write your number in the place of `None`, or leave it.
+# Of the guests who only want a scarf, how long does the unluckiest wait? Write your number in the place of `None`, or leave it.
 
 # %%
 guess = lab.predict("the slowest scarf", None, "s")
@@ -124,23 +124,24 @@ for place, request in enumerate(sorted(mixed.requests, key=lambda r: r.end), 1):
 # %% [markdown]
 # Three parties take part: the guests, the app's only thread, and the upstream.
 #
-# 1. The thread took a first request and came to `requests.get`. It sent the question to the upstream.
+# 1. The thread took the first request and came to `requests.get`. It sent the question to the upstream.
 # 2. Then it wanted to read the answer. There was none yet. So the thread stood still, inside `requests.get`.
-# 3. The other guests arrived. The operating system kept them. The upstream would have answered them at once,
+# 3. The other guests arrived. The operating system held them. The upstream would have answered them at once,
 #    but nobody passed their questions on.
 # 4. The answer came. The thread finished this request, took the next, and stood still again.
 # 5. Whoever was taken after the hat waited a second for somebody else's hat.
 #
-# The shop is as slow as its supplier's slowest item, for everybody. And the upstream was never asked two things at a time.
+# The shop is as slow as its supplier's slowest item, for everybody. And the upstream was never asked two things at once.
 #
 # ## The repair: a client that can be awaited
 #
-# One cannot `await` a call of `requests`. It was made before there was `async`. But there are clients for which one can.
-# The one that you meet most often beside FastAPI is **httpx**.
+# A call of `requests` cannot be awaited: the package is older than `async`. But there are clients whose calls can.
+# The one that you meet most often together with FastAPI is **httpx**.
 #
 # A client keeps connections open and uses them again. So an app needs *one*, opened before the first guest and closed
-# after the last. FastAPI has a place for such things, the **lifespan**: what stands before `yield` runs at the start,
-# what stands behind it at the end. The line `@asynccontextmanager` above it makes of such a function what `async with` can open and close.
+# after the last. FastAPI has a place for such things, the **lifespan**: what comes before `yield` runs at the start,
+# what comes after it at the end. The line `@asynccontextmanager` above the function turns it into something that `async with`
+# can open and close.
 
 # %%
 # %%app shop_repaired.py
@@ -170,24 +171,50 @@ async def price(item: str, wait: float, request: Request):
 
 
 # %% [markdown]
-# The lifespan lays the client into `app.state`, and the endpoint takes it from there. It gets at the app through `request`:
-# to a parameter that is declared as `Request`, FastAPI gives the request itself, and `request.app` is the app.
+# The lifespan puts the client into `app.state`, and the endpoint takes it from there. It gets at the app through `request`:
+# a parameter that is declared as `Request` receives the request itself, and `request.app` is the app.
 # Only one word does the waiting: `await`.
 #
-# In older code you find `@app.on_event("startup")` for this. It is deprecated; write a lifespan.
-# And httpx itself has had no release since 2024. Its maintained fork is called httpx2. What you learn here holds for both.
+# In older code you find a handler for this, `@app.on_event("startup")`. It is deprecated. And what if an app has both?
+# The next cell starts two apps, as a server would: one that has only a handler, and one that has a lifespan as well.
+# It prints what ran.
+
+# %%
+import warnings
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+@asynccontextmanager
+async def lifespan(app):
+    app.state.ran.append("the lifespan")
+    yield
+
+async def what_runs(app):
+    app.state.ran = []
+    with warnings.catch_warnings(action="ignore"):  # it warns that it is deprecated
+        app.on_event("startup")(lambda: app.state.ran.append("the handler"))
+    async with app.router.lifespan_context(app):
+        return app.state.ran
+
+handler_only, both = await what_runs(FastAPI()), await what_runs(FastAPI(lifespan=lifespan))
+print("Only a handler: what ran is", *handler_only)
+print("A handler and a lifespan: what ran is", *both)
+
+# %% [markdown]
+# In an app with a lifespan such handlers are accepted, and silently not run. Starlette, the package that FastAPI is built on,
+# has removed them; FastAPI keeps them for old code. So if you give an old app a lifespan, move its handlers into it.
 #
-# The same ten guests, beside the first race on the same scale:
+# httpx itself has had no release since 2024. Its maintained fork is called httpx2. What you learn here holds for both.
+#
+# Back to the shop. Here are the same ten guests, beside the first race on the same scale, and after them the guests
+# who want a scarf while somebody else wants a hat.
 
 # %%
 good = await lab.race("/prices/scarf?wait=0.2", n=10, show=False)
 lab.side_by_side(bad, good, titles=("requests", "httpx, awaited"))
 print(f"All ten took {bad.ratio:.1f} times as long as the quickest before, and {good.ratio:.1f} times now.")
 
-# %% [markdown]
-# And the guests who want a scarf, while somebody else wants a hat?
-
-# %%
 mixed_again = await lab.race(wishes, title="one hat and four scarves")
 slowest = [max(r.seconds for r in race.requests[1:]) for race in (mixed, mixed_again)]
 print(f"The slowest scarf took {slowest[0]:.2f} s before and {slowest[1]:.2f} s now.")
@@ -200,7 +227,7 @@ print(f"The slowest scarf took {slowest[0]:.2f} s before and {slowest[1]:.2f} s 
 # ## A free loop is not enough
 #
 # Somebody wants the total of a basket. The next app asks for each item of it.
-# It does so twice: once item after item, and once all together. `asyncio.gather` takes several coroutines, runs them side by side,
+# It does so in two ways: item after item, and all together. `asyncio.gather` takes several coroutines, runs them side by side,
 # and gives back their results in order.
 #
 # To keep the file short, its client is made when the file is imported. That, too, is once for the whole app.
@@ -240,13 +267,16 @@ print(f"Five questions in a loop took {one_by_one.quickest / together.quickest:.
 
 # %% [markdown]
 # On both sides every wait is awaited, and nobody stands in a queue for the thread.
-# (If a lane is hatched for a moment: to read answers is work, and the machine may be busy.)
-# But on the left each guest stands in a queue of their own questions. The second is asked when the first is answered,
-# although it needs nothing from it. No tool that watches the loop can see this. You have to.
+# (If a lane is hatched for a moment: reading answers is work, and the machine may be busy.)
+# But on the left each guest stands in a queue of their own questions. The second question is asked only when the first
+# is answered, although it needs nothing from that answer. No tool that watches the loop can see this. You have to.
 #
 # This works in every `async` function, so let us go on in the notebook, where there is a loop, too.
 # Ten questions, first in a loop, then with a **TaskGroup**: its `create_task` gives a coroutine to the loop, as in lesson 00,
 # and the `async with` ends when all of them have ended.
+#
+# And what if one of them fails? The cell after that lets it happen, once in a group and once in `gather`.
+# Beside the task that fails runs another, which takes a moment.
 
 # %%
 import asyncio
@@ -269,12 +299,35 @@ in_a_group = time.perf_counter() - started
 print("The same answers:", [task.result() for task in tasks] == prices)
 print(f"In a loop {in_a_loop:.2f} s, in a group {in_a_group:.2f} s: {in_a_loop / in_a_group:.1f} times as long.")
 
+
+# %%
+async def fail():
+    raise RuntimeError("no such item")
+
+async def go_on(finished, name):
+    await asyncio.sleep(0.1)
+    finished.append(name)
+
+finished = []
+try:
+    async with asyncio.TaskGroup() as group:
+        group.create_task(go_on(finished, "the other task in the group"))
+        group.create_task(fail())
+except* RuntimeError as errors:
+    print("The group:", errors.exceptions)
+try:
+    await asyncio.gather(go_on(finished, "the other one in gather"), fail())
+except RuntimeError as error:
+    print("gather:", repr(error))
+await asyncio.sleep(0.5)
+print("What ran on to its end:", *finished)
+
 # %% [markdown]
-# If one of its tasks fails, a TaskGroup cancels the others and tells you of the error.
-# `gather` tells you of the error, too, but lets the others run on unseen. For new code the group is the safer habit.
+# Both tell you about the error. The TaskGroup cancels the others first. (It packs the errors together, and `except*` unpacks them.)
+# `gather` lets the others run on unseen. For new code the group is the safer habit.
 #
 # Ten questions at once are a burden for the upstream, and a thousand are an attack. A polite app sets itself a limit.
-# A **semaphore** has a number of places. Whoever finds none free waits, and holds up nobody by it.
+# A **semaphore** has a number of places. Whoever finds none free waits, and holds up nobody else.
 
 # %%
 places = asyncio.Semaphore(3)
@@ -329,7 +382,7 @@ print(f"One client:    {shared.lane}. Loop lag up to {shared.loop_lag:.0f} ms.")
 # The lane of the loop and the canary say why: the app was held up before it had sent its first question.
 #
 # The line that blocks does not look as if it did anything. But a new client is ready for `https` from the start:
-# it reads a file with the certificates of all authorities that it trusts, and takes them in one by one.
+# it reads a file with the certificates of all the authorities that it trusts, and takes them in one by one.
 # That is work for the CPU, there is no `await` in it, and it is done on the loop.
 # Our upstream does not even speak `https`.
 #
@@ -343,7 +396,7 @@ each = (time.perf_counter() - started) / 10
 print(f"One client: {1000 * each:.0f} ms. Thirty of them: {30 * each:.2f} s.")
 
 # %% [markdown]
-# A client each has a second price: every guest needs a new connection. Over a network, with `https`, that is
+# A client for each guest has a second price: every guest needs a new connection. Over a network, with `https`, that is
 # several trips there and back before the question is even asked. A shared client keeps its connections.
 #
 # So make one client for the app. The same holds for the clients of other packages:
@@ -351,13 +404,13 @@ print(f"One client: {1000 * each:.0f} ms. Thirty of them: {30 * each:.2f} s.")
 #
 # ## How long to wait at most
 #
-# An upstream can be slow, or silent. A client should not wait for ever, and this is a difference between the two packages:
-# `requests` waits without an end unless you give it a `timeout`. httpx has one from the start.
+# An upstream can be slow, or silent. A client should not wait for ever. Here the two packages differ:
+# `requests` waits without end unless you give it a `timeout`. httpx has one from the start.
 # If no byte comes for that long, it raises `httpx.ReadTimeout`.
 #
 # Choose your own number: as long as your guests are willing to wait. The next app is willing to wait 0.1 seconds.
 # One of its endpoints is not prepared for the error.
-# The other catches it and answers with status 504, *the one whom I asked was too slow*.
+# The other catches it and answers with status 504, *the one that I asked was too slow*.
 
 # %%
 # %%app shop_in_time.py
@@ -393,11 +446,12 @@ print("What httpx sets if you do not:", httpx.AsyncClient().timeout, "in seconds
 
 # %% [markdown]
 # Both gave up long before the upstream had its answer. Status 500 says *I am broken*. Status 504 says who is.
-# Whoever calls your app can do something with that: try later, or show the price of yesterday.
+# Whoever calls your app can do something with that: try later, or show yesterday's price.
 #
 # ## How many at most
 #
-# A client has a limit for its connections as well. Without a word from you it is 100. Here it is five.
+# A client has a limit on its connections as well. Unless you say otherwise it is 100. Here it is five.
+# And whoever needs a connection waits at most two seconds for a free one: `pool=2`.
 
 # %%
 # %%app shop_of_five.py
@@ -407,8 +461,8 @@ import httpx
 from fastapi import FastAPI
 
 app = FastAPI()
-five = httpx.Limits(max_connections=5)
-client = httpx.AsyncClient(base_url=os.environ["UPSTREAM_URL"], limits=five)
+five, patience = httpx.Limits(max_connections=5), httpx.Timeout(5, pool=2)
+client = httpx.AsyncClient(base_url=os.environ["UPSTREAM_URL"], limits=five, timeout=patience)
 
 
 @app.get("/prices/{item}")
@@ -420,15 +474,19 @@ async def price(item: str, wait: float):
 # %%
 fives = await lab.race("/prices/scarf?wait=0.2", n=15)
 print(f"15 guests on five connections took {fives.ratio:.1f} times as long as the quickest.")
+slow_hats = await lab.race("/prices/hat?wait=3", n=15, show=False)
+too_late = [request.status for request in slow_hats.requests].count(500)
+print(f"Of 15 who want a slow hat, {too_late} got status 500. The first of them met: {slow_hats.errors[0]['type']}")
 
 # %% [markdown]
 # Three groups of five, one after the other, while the loop has nothing to do. It is a queue, but in front of the upstream
 # and not in front of the loop: whoever wants nothing from the upstream is served.
-# The upstream never has more than five of our questions. Such a limit is called **back-pressure**:
+# The upstream never has more than five of our questions at a time. Such a limit is called **back-pressure**:
 # the one who cannot take more slows down those who ask.
 #
-# The wait for a free connection has a timeout, too. If it runs out, httpx raises `PoolTimeout`.
-# When you meet that one, the upstream may be well: your limit is too low for your guests, or the answers are too slow.
+# For a hat that takes three seconds, two seconds of patience are too few. Five guests have a connection.
+# The others wait for one in vain, and httpx raises `PoolTimeout`.
+# When you meet that error, the upstream may be well: your limit is too low for your guests, or the answers are too slow.
 #
 # ## Keeping `requests`
 #
@@ -467,18 +525,18 @@ print(f"Five guests took {plain.ratio:.1f} times as long as the quickest with de
 
 # %% [markdown]
 # Both are honest. The limit is the number of threads: 40 for `def` endpoints, and for `to_thread` only four more
-# than the machine has cores (at most 32). A thread is used up as long as it waits. A coroutine that waits costs next to nothing.
+# than the machine has cores (at most 32). A thread is taken for as long as it waits. A coroutine that waits costs next to nothing.
 #
 # Mind the brackets: `to_thread(requests.get, url)` hands over the function and what to call it with.
 # `to_thread(requests.get(url))` would call it first, on the loop.
 #
 # ## When not to bother
 #
-# - **One call at the start.** What an app asks before its first guest holds up nobody.
+# - **One call at the start.** A question that an app asks before its first guest holds up nobody.
 # - **Scripts and jobs.** Nobody else waits for them. `requests` is fine there.
 # - **An app with one user,** or an endpoint that is asked once a day: measure before you rewrite.
 #
-# For one guest alone the repair wins nothing. See for yourself:
+# For one guest alone the repair gains nothing. See for yourself:
 
 # %%
 async def alone(file):
@@ -496,14 +554,14 @@ print(f"One guest alone: {blocking:.2f} s with requests, {awaiting:.2f} s with h
 # - One `httpx.AsyncClient`, opened in the lifespan and awaited, has all questions under way at once.
 # - An `await` in a loop asks one thing after the other, though the loop is free. `gather` or a `TaskGroup` asks together,
 #   a semaphore keeps that polite.
-# - A client for each request loads certificates on the loop and blocks it again.
+# - A client made for each request loads certificates on the loop and blocks it again.
 # - A timeout says how long to wait, and 504 says whose fault it was. A limit on connections protects the upstream.
 # - `requests` may stay in a `def` endpoint or in `to_thread`, as far as the threads go. For a script or a start-up, leave it.
 #
 # ## Check yourself
 #
 # **1.** An endpoint awaits three questions to three different services, one after the other. They take 0.1, 0.2 and 0.4 seconds.
-# None needs the answer of another. How long does it take now, and how long with `gather`? Does the loop's lane change?
+# None needs the answer to another. How long does it take now, and how long with `gather`? Does the loop's lane change?
 #
 # <details><summary>Answer</summary>
 #
@@ -513,11 +571,11 @@ print(f"One guest alone: {blocking:.2f} s with requests, {awaiting:.2f} s with h
 # </details>
 #
 # **2.** A colleague repairs `requests.get` with `async with httpx.AsyncClient() as client:` in the endpoint, tests it with one request,
-# and finds it as quick as before. What do you ask them to look at?
+# and finds that it is as quick as before. What do you ask them to look at?
 #
 # <details><summary>Answer</summary>
 #
-# At a race, and at the lane of the loop in it. Each request makes a client, and that is tens of milliseconds of work on the loop
+# At a race, and the lane of the loop in it. Each request makes a client, and that is tens of milliseconds of work on the loop
 # with nothing to await. For one request nobody feels it. When many come together, they add up. One client in the lifespan ends it.
 #
 # </details>
@@ -532,4 +590,4 @@ print(f"One guest alone: {blocking:.2f} s with requests, {awaiting:.2f} s with h
 # - The certificates that every new client loads, as its users met it: https://github.com/encode/httpx/issues/3627
 #
 # Next: the exercise of this lesson, in the notebook `exercise_02_calling_http.ipynb` beside this one. It has two endpoints,
-# and you know both mistakes.
+# and you already know both mistakes.

@@ -71,9 +71,9 @@ exercise = checks.here()
 #
 # `{"item": "a1b2c3", "price": 271828}`
 #
-# It asks through psycopg2, the most widespread **driver**: the library that speaks PostgreSQL's language.
+# It asks through psycopg2, the most widely used **driver**: the library that speaks PostgreSQL's language.
 #
-# **The rule:** call `price_of` anew for every request, also for an item that was asked for before.
+# **The rule:** call `price_of` anew for every request, even for an item that was asked for before.
 # Do not give up early: the database may take some seconds. Meanwhile everybody else must be served.
 #
 # <details><summary>Hint 1: a question</summary>
@@ -85,8 +85,8 @@ exercise = checks.here()
 # <details><summary>Hint 2: a pointer</summary>
 #
 # There are two ways, as with `requests` in lesson 02. One changes the driver: psycopg2 cannot be awaited, `asyncpg` can.
-# To connect for each request is slow, though the check lets it pass. Better open a **pool** in the lifespan: it keeps
-# connections open, and lends them out one by one. asyncpg writes `$1` where psycopg2 writes `%s`.
+# Connecting for each request is slow, though the check lets it pass. It is better to open a **pool** in the lifespan:
+# it keeps connections open, and lends them out one by one. asyncpg writes `$1` where psycopg2 writes `%s`.
 #
 # The other way keeps psycopg2 and changes the thread on which it waits.
 #
@@ -101,7 +101,7 @@ exercise = checks.here()
 #         app.state.pool = ...
 #         yield
 #
-# app = FastAPI(...)         # it must be told of the lifespan
+# app = FastAPI(...)         # it must be told about the lifespan
 #
 # async def item(token: str, request: Request):
 #     price = ... request.app.state.pool.fetchval("SELECT price_of($1)", ...)
@@ -126,8 +126,8 @@ exercise.target("item")
 await exercise.answers("item")
 
 # %% [markdown]
-# The next check is a **rendezvous**: it holds a lock that `price_of` needs, so every query waits inside PostgreSQL,
-# until all requests of the race have asked. PostgreSQL itself tells who waits there.
+# The next check is a **rendezvous**: it holds a lock that `price_of` needs, so every query waits inside PostgreSQL
+# until all requests of the race have asked. PostgreSQL itself says which queries are waiting.
 # If they meet there, they certainly waited side by side; if they do not, the check says what kept them apart.
 #
 # So the seconds in this picture are those of the check, and a queue need not look like a staircase.
@@ -188,7 +188,7 @@ exercise.target("stock")
 
 # %% [markdown]
 # This is the file to repair. Before you change it, a question: what will its second check say that it did not say
-# of `item.py`? Run the three cells as they are, and see.
+# about `item.py`? Run the three cells as they are, and see.
 
 # %% app="stock"
 # %%app stock.py
@@ -207,8 +207,8 @@ await exercise.concurrency("stock")
 # %% [markdown]
 # ## To try: the same with MySQL
 #
-# No points here, because not everybody has a MySQL. The next cell starts one, or MariaDB, its sister, if this machine
-# has it. If not, it says how to get one, and you may skip this part.
+# There are no points here, because not everybody has MySQL. The next cell starts a server of MySQL, or of MariaDB, its sister,
+# if this machine has one. If not, it says how to get one, and you may skip this part.
 
 # %%
 import os

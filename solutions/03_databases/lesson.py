@@ -44,7 +44,7 @@ from autograder import lab
 # The next cell starts a PostgreSQL server on this machine, for this notebook only. That takes a few seconds.
 # It ends when the kernel ends. Its address goes into the environment. From there the apps will read it, as real apps do.
 #
-# psycopg2 is the most widespread **driver**: the library that speaks PostgreSQL's language.
+# psycopg2 is the most widely used **driver**: the library that speaks PostgreSQL's language.
 # We connect with it and count the items of a small shop.
 
 # %%
@@ -157,7 +157,7 @@ for place, request in enumerate(sorted(mixed.requests, key=lambda r: r.end), 1):
 # 1. The thread took a search. It connected, sent the query and came to the end of what it could do.
 # 2. It stood still inside `cursor.execute`, until the rows were there.
 # 3. PostgreSQL worked on this one query. It has a process for each connection and could have worked on all of them.
-# 4. Nobody passed the other queries on. Their guests were kept by the operating system, and so was the guest
+# 4. Nobody passed the other queries on. The operating system held the requests of their guests, and also that of the guest
 #    who wanted only the opening hours.
 # 5. The rows came. The thread closed the connection, answered, and took the next guest.
 #
@@ -201,8 +201,8 @@ async def hours():
 
 
 # %% [markdown]
-# The lifespan lays the pool into `app.state`, and the endpoint takes it from there. Make the pool inside the lifespan,
-# not when the file is imported: it belongs to the loop that runs when it is made.
+# The lifespan puts the pool into `app.state`, and the endpoint takes it from there. Make the pool inside the lifespan,
+# not when the file is imported: it belongs to the loop that is running when it is made.
 #
 # asyncpg writes `$1` where psycopg2 writes `%s`. `pool.execute` borrows a connection, asks, and gives it back.
 # For rows there are `pool.fetch`, `pool.fetchrow` and `pool.fetchval`.
@@ -226,14 +226,14 @@ print(f"The opening hours took {hours[0]:.2f} s before and {hours[1]:.2f} s now.
 #
 # ## The same repair in other words
 #
-# **psycopg 3** is the successor of psycopg2, and its module is called `psycopg`. It speaks both ways:
+# **psycopg 3** is the successor of psycopg2, and its module is called `psycopg`. It works both ways:
 # `psycopg.connect` blocks, `psycopg.AsyncConnection.connect` is awaited. Its pool comes in a package of its own,
 # `psycopg_pool`. It is not installed here, so the file below connects for each request.
 # There you find `async with await`: the `await` connects, and the `async with` closes at the end.
-# (On Windows, psycopg 3 cannot be awaited on the loop that Python takes there by itself. Its manual says what to do.)
+# (On Windows, psycopg 3 cannot be awaited on the loop that Python uses there by default. Its manual says what to do.)
 #
 # **SQLAlchemy** is the library that most apps put between themselves and the driver. Its `create_async_engine` needs a driver
-# that can be awaited. The word behind the plus sign names it. An **engine** has a pool inside,
+# that can be awaited. The word after the plus sign names it. An **engine** has a pool inside,
 # and opens a connection when it is first needed. So it can be made when the file is imported.
 
 # %%
@@ -275,9 +275,9 @@ for name, race in (("psycopg 3", psycopg3), ("SQLAlchemy", sqlalchemy)):
 # ## The same with MySQL
 #
 # Other databases have such drivers, too. For MySQL and its sister MariaDB there is **PyMySQL**, which blocks,
-# and **aiomysql**, which is made of it and can be awaited.
+# and **aiomysql**, which is built on it and can be awaited.
 #
-# Neither reads a URL. They want its parts, and `urlsplit` takes it apart. `SELECT SLEEP(0.2)` is MySQL's word for `pg_sleep`.
+# Neither reads a URL. They want its parts, and `urlsplit` takes it apart. `SELECT SLEEP(0.2)` is what `pg_sleep` is called in MySQL.
 # With `minsize=0` the pool opens its connections when they are first needed.
 
 # %%
@@ -364,7 +364,7 @@ print(f"psycopg2 in async def: {bad.ratio:.1f} times the quickest. In def: {thre
 # %% [markdown]
 # This is an honest repair, and for an app that has nothing but such endpoints perhaps the best.
 # If the lane is hatched for a moment and says *the start of threads*, or if the canary is late once: ten threads
-# were just started, and each opens a connection. The threads that are there already are used again; the next ten guests start none.
+# were just started, and each opens a connection. Threads that are already there are used again; the next ten guests start none.
 #
 # Its limit is the thread pool of 40. And each search still opens a connection of its own.
 #
@@ -390,20 +390,37 @@ async with asyncpg.create_pool(database.url) as pool:
         await pool.fetchval("SELECT 1")
     borrowing = (time.perf_counter() - started) / 20
 
-limit = int(await onlooker.fetchval("SHOW max_connections"))
 print(f"A connection each: {1000 * connecting:.1f} ms a question. From the pool: {1000 * borrowing:.1f} ms.")
 print(f"That is {connecting / borrowing:.0f} times as long. The pool had {places} connections.")
-print(f"This PostgreSQL allows {limit} connections in all.")
 
 # %% [markdown]
 # On this machine there is no network in between and no encryption. With them the difference grows.
-# And nobody told the pool its size. The one that it printed is asyncpg's own choice.
+# And nobody told the pool its size. The number above is asyncpg's own choice.
 #
-# So a pool saves time. It is also a limit, and it has to be: the last line tells that the server has one, too,
-# for all its users together. An app often runs as several processes, and each has its own pool. Their sizes add up.
-# Whoever comes when all connections of the server are taken is refused.
+# So a pool saves time. It is also a limit, and it has to be: the server has one, too, for all its users together,
+# and often a lower one for each user. What happens to those who come too late? The next cell opens connections
+# until it is refused, and closes them all again.
+
+# %%
+limit = int(await onlooker.fetchval("SHOW max_connections"))
+held, refusal = [], None
+try:
+    while len(held) <= limit:
+        held.append(await asyncpg.connect(database.url))
+except asyncpg.TooManyConnectionsError as error:
+    refusal = error
+for connection in held:
+    await connection.close()
+print(f"This PostgreSQL allows {limit} connections in all. After {len(held)} of ours it said: {refusal}.")
+
+# %% [markdown]
+# Whoever comes then is refused, and does not wait. An app often runs as several processes, and each has its own pool.
+# Their sizes add up.
 #
 # ## The first trap: the pool runs out
+#
+# By itself asyncpg's pool lets people wait without end. But `pool.acquire`, which lends a connection for as long as
+# its `async with` lasts, can be given a `timeout`: how long to wait for one.
 #
 # Here the pool has five connections. One endpoint waits for a free one as long as it takes. The other waits at most 0.2 seconds.
 # Then it answers with status 503, *too busy, try later*.
@@ -437,23 +454,18 @@ async def prompt(wait: float):
 
 
 # %%
-fives = await lab.race("/patient?wait=0.2", n=15)
-print(f"15 guests on five connections took {fives.ratio:.1f} times as long as the quickest.")
-
-# %% [markdown]
-# Three groups of five, as with the limit of a client in lesson 02. Every wait is awaited, and nobody holds the loop.
-# So no tool that watches the loop will ever tell you of this queue.
-#
-# By itself asyncpg's pool lets people wait without an end. `pool.acquire` lends a connection for as long as the `async with` lasts,
-# and it takes a `timeout` for the wait in front of it. Now each search takes a second:
-
-# %%
-prompt = await lab.race("/prompt?wait=1", n=15)
+fives = await lab.race("/patient?wait=1", n=15, show=False)
+prompt = await lab.race("/prompt?wait=1", n=15, show=False)
+lab.side_by_side(fives, prompt, titles=("patient", "prompt"))
 statuses = [request.status for request in prompt.requests]
-print(f"Answered with 200: {statuses.count(200)}. Sent away with 503: {statuses.count(503)}.")
+print(f"15 patient guests on five connections took {fives.ratio:.1f} times as long as the quickest.")
+print(f"Prompt: answered with 200: {statuses.count(200)}. Sent away with 503: {statuses.count(503)}.")
 
 # %% [markdown]
-# Those who were sent away know it early. They can try again, or show what they have.
+# On the left are three groups of five, as with the limit of a client in lesson 02. Every wait is awaited, and nobody holds the loop.
+# So no tool that watches the loop will ever tell you about this queue.
+#
+# On the right those who were sent away know it early. They can try again, or show what they have.
 # A long queue that nobody sees helps neither them nor the database.
 #
 # ## The second trap: held for nothing
@@ -522,11 +534,13 @@ locks_after = await onlooker.fetch(LOCKS, pid)
 print(f"After the rollback: {ended['state']}. Locks on tables and indexes: {len(locks_after)}.")
 
 # %% [markdown]
-# psycopg2 begins a **transaction** with the first query, even if that only reads. It lasts until `commit`, `rollback` or `close`.
+# A **transaction** is a group of queries that count together or not at all. psycopg2 begins one with the first query,
+# even if that only reads. It lasts until `commit`, `rollback` or `close`.
 # psycopg 3 and SQLAlchemy do the same. So a connection that is held across some other wait is often *idle in transaction* as well.
 #
 # The lock of a reader is small, but nobody can alter the table while it is held. The lock of a writer is larger:
-# who wants to change the same row waits for its end. And PostgreSQL cannot clear away old rows that this transaction might still see.
+# whoever wants to change the same row waits until it is released. And once a transaction has written something,
+# or if it runs at the level `REPEATABLE READ`, PostgreSQL cannot clear away rows that others have changed or deleted since.
 #
 # asyncpg begins no transaction by itself. With `async with connection.transaction():` you say where one begins and ends.
 # With the others, let an `async with` or a `with` end it, and soon.
@@ -536,8 +550,9 @@ print(f"After the rollback: {ended['state']}. Locks on tables and indexes: {len(
 # SQLAlchemy can turn rows into objects. Some attributes are not loaded with the object. They are **lazy**: the query is sent
 # when you first touch them. Related objects are lazy unless you say otherwise, and so is a column that is `deferred`.
 #
-# In this file a setting of PostgreSQL is an object, and its description is lazy. The class says which table and which columns it stands for;
-# you need not know more of SQLAlchemy here.
+# In this file a setting of PostgreSQL is an object, and its description is lazy. The class says which table and which columns it stands for.
+# A **session** loads such objects: it borrows a connection from the engine, and remembers what it has loaded.
+# You do not need to know more about SQLAlchemy here.
 
 # %%
 # %%app settings.py
@@ -579,8 +594,8 @@ print("What the first endpoint met:", loading.errors[0]["type"])
 # With a blocking driver it would be sent, and the loop would stand still. The async engine refuses instead, with `MissingGreenlet`.
 #
 # So say what you need when you ask: `undefer` for a column, `selectinload` for related objects.
-# After a `commit` all attributes of an object are lazy again.
-# That is why one writes `async_sessionmaker(engine, expire_on_commit=False)`.
+# And after a `commit` all attributes of an object are lazy again, unless its session was made with `expire_on_commit=False`.
+# So that nobody forgets it, many apps make every session with the same `async_sessionmaker(engine, expire_on_commit=False)`.
 #
 # ## When not to bother
 #
@@ -607,15 +622,15 @@ print(f"One guest alone: {blocking:.2f} s with psycopg2, {awaiting:.2f} s with a
 # - An asyncpg pool, opened in the lifespan and awaited, has many queries under way at once.
 # - `psycopg.AsyncConnection`, `create_async_engine` and, for MySQL, `aiomysql` are the same repair.
 #   psycopg2 may stay in a `def` endpoint.
-# - To connect takes longer than a quick query. A pool keeps connections open, and limits how many there are.
+# - Connecting takes longer than a quick query. A pool keeps connections open, and limits how many there are.
 # - A pool runs out: wait with a timeout and answer 503. Await nothing but the database while you hold a connection.
-#   End transactions soon. Say at once what an object shall load.
+#   End transactions soon. Say from the start what an object should load.
 # - A script, an app of `def` endpoints, a single user: leave it.
 #
 # ## Check yourself
 #
 # **1.** A pool has five connections. Each request queries for 0.1 seconds, then awaits a supplier for 0.9 seconds, all inside
-# `async with pool.acquire()`. Ten guests come together. How long do all of them take, and how long if the supplier is asked outside?
+# `async with pool.acquire()`. Ten guests come together. How long until all of them are served, and how long if the supplier is asked outside?
 #
 # <details><summary>Answer</summary>
 #
@@ -644,4 +659,4 @@ print(f"One guest alone: {blocking:.2f} s with psycopg2, {awaiting:.2f} s with a
 # - aiomysql, *Pool*: https://aiomysql.readthedocs.io/en/stable/pool.html
 #
 # Next: the exercise of this lesson, in the notebook `exercise_03_databases.ipynb` beside this one. It has two endpoints,
-# and you know both mistakes.
+# and you already know both mistakes.

@@ -14,7 +14,7 @@
 # %% [markdown]
 # # Exercise 04: Redis
 #
-# A shop does not do its heavy work itself. It writes a job on a list in Redis, and a worker somewhere else takes it from there.
+# A shop does not do its heavy work itself. It puts a job on a list in Redis, and a worker somewhere else takes it from there.
 # Then the shop waits for the reply. Two endpoints wait in a way that makes others wait. Repair them, one after the other.
 # This takes about 20 minutes. You need lesson 04, *Redis*.
 #
@@ -38,7 +38,7 @@
 #
 # The next cell brings in the tools of the course. `checks.here()` also starts a server and a worker.
 # The server is Valkey, which speaks the language of Redis. Your app finds its address in the environment variable `REDIS_URL`.
-# If there is no such server for your system, the cell says so, and what you can start instead.
+# If there is no such server for your system, the cell says so, and tells you what you can start instead.
 # If the cell says `ModuleNotFoundError`, the notebook is not running in the course's own Python:
 # close it and start it with `./course lab`.
 # After a restart of the kernel, run this first cell again.
@@ -53,12 +53,12 @@ exercise = checks.here()
 # ## Four words of Redis
 #
 # - A **list** in Redis has a name. Programs put words on it and take them off, each from its own process.
-# - `RPUSH jobs a1b2c3` puts the word `a1b2c3` at the end of the list `jobs`. This takes no time to speak of.
+# - `RPUSH jobs a1b2c3` puts the word `a1b2c3` at the end of the list `jobs`. This takes hardly any time.
 # - `BLPOP reply:a1b2c3 30` takes the first word off the list `reply:a1b2c3`. If the list is empty, it waits
 #   until somebody puts something there, for at most 30 seconds. The B stands for *blocking*: it blocks the connection.
 # - The **worker** takes a job from `jobs`, works on it, and puts a number on the list `reply:` with the job's name behind it.
 #
-# So an app writes down its job with `RPUSH`, and waits for the reply with `BLPOP`.
+# So an app hands over its job with `RPUSH`, and waits for the reply with `BLPOP`.
 # In Python both are methods of a client from `redis-py`. `blpop` returns two things: the name of the list, and the word.
 
 # %% [markdown]
@@ -87,7 +87,7 @@ exercise = checks.here()
 # with the same methods. All of them must be awaited, the quick ones too.
 # The other way keeps the client and changes the thread on which it waits.
 #
-# You may have read of a package called `aioredis`. It has no life of its own any more: it lives on as `redis.asyncio` inside `redis-py`.
+# You may have read about a package called `aioredis`. It has no life of its own any more: it lives on as `redis.asyncio` inside `redis-py`.
 #
 # </details>
 #
@@ -100,7 +100,7 @@ exercise = checks.here()
 #         app.state.client = client
 #         yield
 #
-# app = FastAPI(...)         # it must be told of the lifespan
+# app = FastAPI(...)         # it must be told about the lifespan
 #
 # async def job(token: str, request: Request):
 #     client = ...
@@ -149,9 +149,9 @@ await exercise.concurrency("job")
 # `{"item": "a1b2c3", "price": 314159}`
 #
 # Somebody has been here before you. The client is the one from `redis.asyncio`, both calls are awaited, and the loop is free.
-# Still the guests stand in a queue.
+# And yet the guests stand in a queue.
 #
-# Two lines of the file need a word:
+# Two lines of the file need explaining:
 #
 # - A **pool** keeps connections open and lends them. This one is a *blocking* pool: while all its connections are lent,
 #   whoever wants one waits, up to `timeout` seconds.
@@ -169,12 +169,12 @@ await exercise.concurrency("job")
 # <details><summary>Hint 2: a pointer</summary>
 #
 # Elsewhere a connection is lent for a millisecond, and a few are enough for many guests. `BLPOP` keeps its connection
-# for as long as it waits. So the pool needs a connection for each guest who may wait at that time: the check sends four,
+# for as long as it waits. So the pool needs a connection for each guest who may be waiting at the same time: the check sends four,
 # a real shop has more.
 # Servers allow many: 10,000 unless they are told otherwise.
 #
-# What a full pool does is your choice: a `BlockingConnectionPool` lets its guests wait. The one that a client makes by itself
-# has 100 connections, and guest number 101 gets an error.
+# What happens when all connections are lent is your choice: a `BlockingConnectionPool` lets its guests wait. The pool that a client
+# makes by itself has 100 connections, and guest number 101 gets an error.
 #
 # </details>
 #
@@ -186,7 +186,7 @@ await exercise.concurrency("job")
 # )
 # ```
 #
-# There is another way, with the pool as it is: do not let a connection wait at all.
+# There is another way, which leaves the pool as it is: do not let a connection wait at all.
 # `LPOP` returns at once, with `None` if the list is empty. Between two looks the request can sleep,
 # with a sleep that is awaited.
 #

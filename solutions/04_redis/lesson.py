@@ -15,7 +15,7 @@
 # # Redis
 #
 # This lesson takes about 35 minutes. You need lesson 02, *Calling HTTP*: you know why an app has one client,
-# made once and awaited, and what a lifespan is. You need not know Redis.
+# made once and awaited, and what a lifespan is. You do not need to know Redis.
 #
 # You will see
 #
@@ -28,7 +28,7 @@
 # - when not to bother.
 #
 # Redis is a server that keeps small things in memory: counters, sessions, queues of jobs.
-# It answers so fast that many people think: here it does not matter whether I await. Mostly that is so. This lesson is about the rest.
+# It answers so fast that many people think: here it does not matter whether I await. Mostly they are right. This lesson is about the rest.
 #
 # The next cell brings in the tools of the course.
 # If it says `ModuleNotFoundError`, the notebook is not running in the course's own Python:
@@ -69,12 +69,12 @@ print("She looks again, and waits a moment:", ours.blpop("box:ann", 0.1))
 # %% [markdown]
 # `ours` is the notebook's own client, to look into boxes from outside. With `decode_responses=True` we get strings and not bytes.
 # `blpop` returns two things: the name of the list, and what was on it.
-# If it has waited in vain it returns `None`. In the app `found and found[1]` stands for both: the letter, or `None`.
+# If it has waited in vain, it returns `None`. In the app `found and found[1]` stands for both: the letter, or `None`.
 #
 # ## What goes wrong
 #
 # A post office. `POST /take/ann` waits for a letter for Ann, as long as her `patience` lasts.
-# `POST /bring/ann` writes one, which takes `writing` seconds, and puts it in. The client is the one that we just used, from the package **redis-py**.
+# `POST /bring/ann` writes one, which takes `writing` seconds, and puts it in. The client is the one that we have just used, from the package **redis-py**.
 
 # %%
 # %%app post.py
@@ -111,7 +111,7 @@ print(f"The quickest guest took {bad.quickest:.2f} s, all ten took {bad.seconds:
 # %% [markdown]
 # The staircase. The server could have kept all ten waiting at the same time. It is made for that.
 #
-# (A wait may last a moment longer than asked: our server looks a hundred times a second whose time is up.)
+# (A wait may last a moment longer than asked: our server checks a hundred times a second whose time is up.)
 #
 # ## A prediction
 #
@@ -144,7 +144,7 @@ print("Letters in Ann's box now:", ours.llen("box:ann"))
 #    Perhaps Ann was first. Then Bob stood before the door, and began to write when she had left. To her it makes no difference.
 # 2. Ann's request came to `client.blpop`. The thread sent the command, and then stood still to read the answer.
 #    The server had none: the box was empty.
-# 3. Only Bob could change that. But each of his lines has to be run by the same thread: the first one, or the one after his sleep.
+# 3. Only Bob could change that. But the same thread has to run each of his lines: the first one, or the one after his sleep.
 # 4. So Ann waited for Bob's letter, and Bob waited for Ann's thread. No line of this app could end that.
 # 5. The *server* did, when Ann's patience was over. She left with nothing.
 # 6. Now the thread was free for Bob, and his letter came into the box. Too late.
@@ -156,7 +156,7 @@ print("Letters in Ann's box now:", ours.llen("box:ann"))
 #
 # redis-py has a second client, in `redis.asyncio`. It has the same methods, and they must be awaited.
 #
-# You may have read of a package called **aioredis**. It has no life of its own any more: since 2022 it lives on as `redis.asyncio`.
+# You may have read about a package called **aioredis**. It has no life of its own any more: since 2022 it lives on as `redis.asyncio`.
 # If a text tells you to install it, the text is old.
 #
 # Like every client it belongs in the lifespan: opened once, closed at the end.
@@ -190,7 +190,7 @@ async def bring(name: str, writing: float, request: Request):
     return {"brought": True}
 
 # %% [markdown]
-# Ten guests at ten empty boxes, beside the first race on the same scale:
+# Here are ten guests at ten empty boxes, beside the first race on the same scale, and after them Ann and Bob once more.
 
 # %%
 good = await lab.race("/take/guest{i}?patience=0.3", n=10, method="POST", title="ten empty boxes", show=False)
@@ -198,10 +198,6 @@ lab.side_by_side(bad, good, titles=("redis", "redis.asyncio"))
 print(f"All ten took {bad.ratio:.1f} times as long as the quickest before, and {good.ratio:.1f} times now.")
 print(f"The slowest canary waited {bad.worst_canary:.2f} s before, and {good.worst_canary:.2f} s now.")
 
-# %% [markdown]
-# And Ann and Bob?
-
-# %%
 ours.delete("box:ann")
 in_time = await lab.race(pair, method="POST", title="Ann and Bob")
 ann, bob = in_time.requests
@@ -242,8 +238,8 @@ print(f"A blocking get holds the loop for {1000 * spent_blocking / 500:.2f} ms."
 print(f"An awaited get takes {1000 * spent_awaiting / 500:.2f} ms.")
 
 # %% [markdown]
-# The first number is a wait in which nobody is answered, the second one in which everybody is.
-# For one guest alone there is little to win: a trip through the loop costs something, too.
+# The first number is a wait during which nobody else is answered, the second one a wait during which everybody is.
+# For one guest alone there is little to gain: a trip through the loop costs something, too.
 # And a guest can hardly feel that the loop is held for so short a moment. Is it worth a repair, then?
 #
 # Here are both in one app. To keep the file short, its clients are made when the file is imported. That, too, is once for the whole app.
@@ -276,12 +272,12 @@ quick = await lab.race("/blocking", n=10)
 
 # %% [markdown]
 # Ten blocking commands, and none of them alone takes as long as the 20 milliseconds from which the lane shows a stretch.
-# (If it is hatched for a moment, or a canary is late: many small things came together, or the machine was busy.)
+# (If it is hatched for a moment, or a canary is late: many small things added up, or the machine was busy.)
 #
-# But a `get` is a question over a network. It takes as long as the answer takes, and you do not decide about that.
-# A server can hang: because somebody asked it for all its keys, because it moves to another machine, because a cable is loose.
+# But a `get` is a question over a network. It takes as long as the answer takes, and that is not up to you.
+# A server can hang: because somebody asked it for all its keys, because it is being moved to another machine, because a cable is loose.
 #
-# We can order that. `CLIENT PAUSE` makes Redis answer nobody for some time, here for a second.
+# We can make ours hang. `CLIENT PAUSE` makes Redis answer nobody for a while, here for a second.
 # The next cell asks for it through the notebook's own connection, and then sends five guests.
 # (Do not do this to a server that others use.)
 
@@ -299,13 +295,13 @@ print(f"Awaited get:  the slowest canary waited {hung_awaited.worst_canary:.2f} 
 
 # %% [markdown]
 # The guests who want a greeting wait on both sides. Nobody can help them. The canary wants nothing from Redis.
-# On the left it waits with them, and so does every other endpoint of the app. On the right only those wait who asked.
+# On the left it waits with them, and so does everybody at every other endpoint of the app. On the right only those who asked wait.
 #
 # So do not repair a quick command for its speed. Repair it for the day on which it is not quick.
 #
 # ## The price of a client for each request
 #
-# A client is a **pool**: a set of open connections that it lends to each command and takes back.
+# A client has a **pool** inside: a set of open connections, which it lends to its commands and takes back.
 # In lesson 02 a new client for each request blocked the loop, because it loaded certificates. What does a new Redis client cost?
 # The server counts the connections that it accepts.
 
@@ -328,7 +324,7 @@ print(f"A client for each of 100 gets: {connections_each} connections. One clien
 print(f"A client each took {each / shared:.1f} times as long.")
 
 # %% [markdown]
-# Each new connection is built up, introduces itself, asks its one question, and is torn down.
+# Each new connection is set up, introduces itself, asks its one question, and is torn down.
 # On this machine that is only a matter of milliseconds. Over a network each step is a trip there and back.
 # And if the client is not closed, its connection stays open until Python happens to clean up.
 #
@@ -373,13 +369,13 @@ print("What the app met:", refused.errors[0]["type"], "-", refused.errors[0]["me
 print("A pool that a client makes for itself has room for", ours.connection_pool.max_connections, "connections.")
 
 # %% [markdown]
-# Five guests wait as they should. The others are sent away at once. The numbers behind their bars are the status, 500: *I am broken*. In a quiet hour nobody would have noticed.
-# (If the lane of the loop is hatched for a moment: to write an error into the log is work, too, and it is done on the loop.)
+# Five guests wait as they should. The others are sent away at once. The numbers after their bars are the status, 500: *I am broken*. In a quiet hour nobody would have noticed.
+# (If the lane of the loop is hatched for a moment: writing an error into the log is work, too, and it is done on the loop.)
 #
 # The pool that a client makes for itself is of this kind. It is larger, but it has an end.
 #
-# Now the other kind, the `BlockingConnectionPool`. Here *blocking* is a word for whoever wants a connection,
-# not for the loop. In `redis.asyncio` that wait is awaited.
+# Now the other kind, the `BlockingConnectionPool`. Here *blocking* is said of whoever wants a connection,
+# not of the loop. In `redis.asyncio` that wait is awaited.
 
 # %%
 queued = await lab.race("/queueing/guest{i}?patience=0.5", n=15, method="POST", title="fifteen on five, queueing")
@@ -389,8 +385,9 @@ print(f"15 guests on five connections took {queued.ratio:.1f} times as long as t
 # Three groups of five, and every wait is awaited. Nobody is refused, unless it takes longer than the pool's `timeout`.
 # It is the back-pressure of lesson 02.
 #
-# But look at what it means here. Nobody in the second group listens to Redis yet. Their letters may be in the box; they wait for strangers
-# with an empty one. If your endpoints wait in `blpop`, the pool must be as large as the number of guests who may wait at a time.
+# But look at what it means here. Nobody in the second group is listening to Redis yet. Their letters may already be in their boxes,
+# and still they wait for strangers whose boxes are empty. If your endpoints wait in `blpop`, the pool must be as large as
+# the number of guests who may wait at the same time.
 #
 # ## One connection for everybody
 #
@@ -424,34 +421,62 @@ print(f"The lane of the loop: {lined_up.lane}.")
 #
 # A simple `get` through this client would stand in the same queue.
 # So commands that wait need connections of their own. With an ordinary pool they get them.
-# There are more such commands: `brpop`, `blmove`, `xread` with `block`, and to listen on a channel.
+# There are more such commands: `brpop`, `blmove`, `xread` with `block`, and listening on a channel.
 #
-# Here is the last of these. A **channel** is like a loudspeaker: who listens hears what is said, who comes later does not.
-# A client's `pubsub()` takes one connection, and keeps it as long as it listens.
+# Here is the last of these. A **channel** is like a loudspeaker: those who are listening hear what is said, those who come later do not.
+# A client's `pubsub()` takes one connection, and keeps it as long as it listens. The first thing it hears is that it is subscribed.
+# After that, both endpoints listen for as long as their guest's `patience` lasts. `/hear` uses the blocking client.
+
+# %%
+# %%app news.py
+import os
+
+from fastapi import FastAPI
+from redis import Redis
+from redis.asyncio import Redis as AsyncRedis
+
+app = FastAPI()
+blocking = Redis.from_url(os.environ["REDIS_URL"], decode_responses=True)
+awaited = AsyncRedis.from_url(os.environ["REDIS_URL"], decode_responses=True)
+
+@app.get("/hear")
+async def hear(patience: float):
+    with blocking.pubsub() as pubsub:
+        pubsub.subscribe("news")
+        pubsub.get_message(timeout=5)  # that it is subscribed
+        return pubsub.get_message(timeout=patience)
+
+@app.get("/hear_awaited")
+async def hear_awaited(patience: float):
+    async with awaited.pubsub() as pubsub:
+        await pubsub.subscribe("news")
+        await pubsub.get_message(timeout=5)
+        return await pubsub.get_message(timeout=patience)
 
 # %%
 import asyncio
 
-async def listen(pubsub):
-    async for message in pubsub.listen():
-        if message["type"] == "message":
-            return message["data"]
+silence = await lab.race("/hear?patience=0.3", n=5, show=False)
+silence_awaited = await lab.race("/hear_awaited?patience=0.3", n=5, show=False)
+lab.side_by_side(silence, silence_awaited, titles=("pubsub, blocking", "pubsub, awaited"))
 
-async with AsyncRedis.from_url(server.url, decode_responses=True) as client, client.pubsub() as pubsub:
-    await pubsub.subscribe("news")
-    listener = asyncio.create_task(listen(pubsub))
-    hearers = await client.publish("news", "The post is here.")
-    heard = await listener
-print("Listeners:", hearers, "- heard:", heard)
+listening, hearers = asyncio.create_task(lab.race("/hear_awaited?patience=5", n=5, show=False)), 0
+while hearers < 5 and not listening.done():
+    hearers = ours.pubsub_numsub("news")[0][1]
+    await asyncio.sleep(0.01)
+ours.publish("news", "The post is here.")
+heard = [request for request in (await listening).requests if "The post is here." in request.body]
+print(f"{hearers} guests were listening, {len(heard)} heard the news.")
 
 # %% [markdown]
-# With the blocking client, `for message in pubsub.listen()` in an `async def` would hold the loop until somebody says something.
-# That can be for ever.
+# In the first two races nobody said anything. On the left the loop was held for as long as each guest's patience lasted.
+# `for message in pubsub.listen()` has no such limit: it would hold the loop until somebody says something, and that can be for ever.
+# In the last race everybody who was listening heard the news.
 #
 # ## A client with little patience
 #
-# There are two limits for one wait. `blpop` tells the *server* how long to wait. `socket_timeout` tells the *client*
-# how long to wait for the server. What if the client's is the shorter one?
+# There are two limits on one wait. `blpop` tells the *server* how long to wait. `socket_timeout` tells the *client*
+# how long to wait for the server. What if the client's limit is the shorter one?
 
 # %%
 import redis
@@ -472,8 +497,8 @@ print(f"blpop was allowed 10 s. After {gave_up:.1f} s: {error_name}")
 # The client cannot tell a server that waits on purpose from one that is dead. It gives up with an error, and the guest gets a 500.
 #
 # A limit is a good thing: without one, a server that hangs keeps you for ever. redis-py has set one by itself only since version 8.
-# Code that waited in `blpop` for half a minute fails since then. Choose `socket_timeout` yourself,
-# and longer than the longest wait that you order.
+# Code that waits in `blpop` for half a minute has failed ever since. Choose `socket_timeout` yourself,
+# and make it longer than the longest wait that you ask for.
 #
 # ## Many commands, one trip
 #
@@ -494,19 +519,23 @@ async def count_in_a_pipeline(client):
 async with AsyncRedis.from_url(server.url) as client:
     one_by_one = await seconds(count_one_by_one(client))
     in_a_pipeline = await seconds(count_in_a_pipeline(client))
+    commands = (client.incr(f"visits:{guest}") for guest in range(500))
+    gathered = await asyncio.gather(*commands, return_exceptions=True)
+not_sent = sum(isinstance(answer, redis.MaxConnectionsError) for answer in gathered)
 print(f"One after the other took {one_by_one / in_a_pipeline:.1f} times as long as the pipeline.")
+print(f"With gather, {not_sent} of the 500 found no connection.")
 
 # %% [markdown]
-# The methods of a pipeline are not awaited: they only write down. `execute` is, and returns a list with all answers.
+# The methods of a pipeline are not awaited: they only note the command down. `execute` is awaited, and returns a list of all answers.
 # This machine is its own network, so a trip is short. The longer the trip, the greater the difference.
 #
-# A pipeline is often better here than `gather`. To send 500 commands together with `gather` would need 500 connections:
-# each command borrows one. The pool would refuse most of them.
+# `gather` is no substitute for a pipeline here: each command borrows a connection, and so 500 together need 500 of them.
+# The pool refused most. (With `return_exceptions=True`, `gather` puts errors among its results and goes on.)
 #
 # ## Keeping the blocking client
 #
-# Perhaps the call sits in a package that somebody else wrote. The answer is the one of lessons 01 and 02: a thread.
-# The client of redis-py may be shared by threads.
+# Perhaps the call sits in a package that somebody else wrote. The answer is the same as in lessons 01 and 02: a thread.
+# Threads may share a client of redis-py.
 
 # %%
 # %%app post_threads.py
@@ -530,7 +559,7 @@ threads = await lab.race("/take/guest{i}?patience=0.3", n=10, method="POST", tit
 print(f"All ten took {threads.ratio:.1f} times as long as the quickest.")
 
 # %% [markdown]
-# Honest, and limited: forty threads. A guest who waits in `blpop` for half a minute uses one up for half a minute.
+# Honest, and limited: forty threads. A guest who waits in `blpop` for half a minute takes one for half a minute.
 # Forty of them, and every `def` endpoint of the app stands still.
 #
 # ## When not to bother
@@ -538,7 +567,7 @@ print(f"All ten took {threads.ratio:.1f} times as long as the quickest.")
 # - **A worker.** A program that does nothing but take jobs from a list should wait in `blpop`. That is what the command is for.
 # - **Scripts, and what an app does before its first guest.** Nobody else waits.
 # - **A quick command to a server next door,** in an app whose guests forgive a bad minute. You have measured it above:
-#   a fraction of a millisecond. Look for the commands that wait first.
+#   a fraction of a millisecond. First repair the commands that wait.
 #
 # In a new app, take `redis.asyncio` from the start. It costs one word a line.
 #
@@ -570,7 +599,7 @@ print(f"All ten took {threads.ratio:.1f} times as long as the quickest.")
 # <details><summary>Answer</summary>
 #
 # On a good day that is right: nobody will feel it. On the day when the server hangs, every endpoint of the app hangs with it,
-# also those that never ask Redis. With the awaited client only those hang that ask.
+# even those that never ask Redis. With the awaited client only those that ask it hang.
 #
 # </details>
 #
@@ -584,4 +613,4 @@ print(f"All ten took {threads.ratio:.1f} times as long as the quickest.")
 # - The two limits for one wait, as users met them: https://github.com/redis/redis-py/issues/2807
 #
 # Next: the exercise of this lesson, in the notebook `exercise_04_redis.ipynb` beside this one. It has two endpoints,
-# and you know both mistakes.
+# and you already know both mistakes.

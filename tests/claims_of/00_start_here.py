@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 assert one.requests[0].body == '{"cup":1}' and one_hasty.requests[0].ok
 assert sick.seconds >= 10 * 0.2 > healthy.quickest
 assert healthy.seconds < sick.seconds and healthy.ratio < sick.ratio
@@ -8,3 +11,23 @@ assert sick.loop_lag >= 200
 assert len(blocking) <= 1 < 2 <= len(polite)
 assert three_cups >= 3 * 0.2
 assert nested.requests[0].status == 500 and "asyncio.run() cannot be called" in nested.errors[0]["message"]
+
+# in a patched process the same endpoint seems to work
+ASK = """
+import asyncio, sys
+import httpx, nested_tea
+
+async def status():
+    to_app = httpx.ASGITransport(nested_tea.app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=to_app, base_url="http://app") as client:
+        return (await client.get("/tea/1")).status_code
+
+if "patched" in sys.argv:
+    __import__("nest_asyncio2" if sys.version_info >= (3, 14) else "nest_asyncio").apply()
+print(asyncio.run(status()))
+"""
+plain, patched = (
+    subprocess.run([sys.executable, "-c", ASK, *words], capture_output=True, text=True).stdout.strip()
+    for words in ([], ["patched"])
+)
+assert (plain, patched) == ("500", "200")
