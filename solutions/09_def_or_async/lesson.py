@@ -165,13 +165,11 @@ async def lifespan(app):
 # %%
 # %%app pings.py
 import time
-
 from fastapi import Depends, FastAPI
 from fastapi.responses import FileResponse, StreamingResponse
 from limit import lifespan
 
 app = FastAPI(lifespan=lifespan)
-
 @app.get("/slow")
 def slow(wait: float):
     time.sleep(wait)
@@ -188,7 +186,6 @@ async def async_ping():
 @app.get("/file_ping")
 async def file_ping():
     return FileResponse(__file__)
-
 @app.get("/stream_ping")
 async def stream_ping():
     return StreamingResponse(part for part in ("po", "ng"))
