@@ -341,7 +341,7 @@ print(f"{len(output):,} bytes read, and it ended with {process.returncode}.")
 #
 # ## The second trap: giving up is not stopping
 #
-# A program can hang, and then its request hangs with it. So one sets a limit: `asyncio.timeout` gives up waiting after so many seconds.
+# A program can hang, and then its request hangs with it. So you set a limit: `asyncio.timeout` gives up waiting after a given number of seconds.
 # What does the program do when we give up?
 
 # %%

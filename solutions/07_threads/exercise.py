@@ -58,7 +58,7 @@ exercise = checks.here()
 # `{"picture": "a1b2c3", "thumbnail": 271828}`
 #
 # **The rule:** one thumbnail is made for each request. While it is made, everybody else must be served.
-# Four guests who come together must all be begun, whatever machine this runs on: a pool of your own needs at least four places.
+# Four guests who come together must all be under way at once, whatever machine this runs on: a pool of your own needs at least four places.
 #
 # <details><summary>Hint 1: a question</summary>
 #

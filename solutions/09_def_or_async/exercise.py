@@ -26,7 +26,7 @@
 #
 # | points | for |
 # |---|---|
-# | 1 | **right answers**: what is answered, and that it comes from the one who knows |
+# | 1 | **right answers**: what is answered, and that it comes from the service that knows |
 # | 2 | **concurrency**: all requests that come together wait side by side, and the loop stays free |
 #
 # Two check cells follow each app. The first looks at the answers, one request at a time.

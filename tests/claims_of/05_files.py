@@ -17,6 +17,5 @@ assert crowded >= 0.2 and crowded > quiet
 assert direct < hop < hops
 (copied, _), (plainly, _), (awaited, _) = uploads.values()
 assert [status for _, status in uploads.values()] == 3 * [200]
-assert all(copied.seconds > race.seconds for race in (plainly, awaited)) and copied.blocked_seconds > 0.1
-assert copied.worst_block.function == "copy"
+assert copied > plainly and copied > awaited and copied > 0.3
 assert not folder.exists()
