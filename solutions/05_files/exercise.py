@@ -14,8 +14,8 @@
 # %% [markdown]
 # # Exercise 05: Files
 #
-# An archive keeps each document in a file. Some files take their time: they lie on a share in the network,
-# or on a disk that must wake up first. Repair the endpoint that reads them.
+# An archive keeps each document in a file. Some files take their time: they are on a network share,
+# or on a disk that has to spin up first. Repair the endpoint that reads them.
 # This takes about 10 minutes. You need lesson 05, *Files*.
 #
 # Each endpoint is worth three points:
@@ -54,13 +54,13 @@ exercise = checks.here()
 #
 # <details><summary>Hint 1: a question</summary>
 #
-# Which calls here can wait for the disk: `open`, `read`, or both? On which thread do they run?
+# Which calls here may wait for the disk: `open`, `read`, or both? On which thread do they run?
 #
 # </details>
 #
 # <details><summary>Hint 2: a pointer</summary>
 #
-# Python has no files that can be awaited without a thread. So the whole job (open, read, close) belongs into a thread.
+# asyncio cannot read a file without a thread. So the whole job (open, read, close) belongs in a thread.
 # You can hand it over yourself, let FastAPI do it, or use a library that does it behind an `await`.
 #
 # </details>
@@ -90,7 +90,7 @@ exercise.target("document")
 # %%app document.py
 
 # %% answers="document"
-"""Right answers: every document comes with the number that stands in its own file."""
+"""Right answers: every document comes with the number that is in its own file."""
 await exercise.answers("document")
 
 # %% [markdown]
@@ -131,7 +131,7 @@ print(f"Read where we are: {direct * 1e6:.0f} µs. Through a thread: {handed_ove
 small.unlink()
 
 # %% [markdown]
-# What you cannot know is the disk. Where a file may lie on a network share, or may be large, use the thread.
+# What you cannot know is the disk. If a file may be on a network share, or may be large, use the thread.
 
 # %% [markdown]
 # ## To take home

@@ -19,15 +19,16 @@
 #
 # You will see
 #
-# - what `open` and `read` in an `async def` endpoint do when the file lies somewhere slow;
-# - three repairs, and why all of them are threads: `asyncio.to_thread`, aiofiles, a `def` endpoint;
-# - a large file on a quick disk: there the counting holds the loop, and not the disk;
+# - what `open` and `read` in an `async def` endpoint do when the file is somewhere slow;
+# - three repairs, and why each of them is a thread: `asyncio.to_thread`, aiofiles, a `def` endpoint;
+# - a large file on a fast disk: there it is the counting that holds the loop, not the disk;
 # - a trap in the repair: a trip to a thread for every line;
-# - a second trap: the pool of threads is small, and all who use it share it;
+# - a second trap: the pool of threads is small, and everything that uses it shares it;
+# - an upload that is copied on the loop;
 # - how little a small file costs, and when not to bother.
 #
-# Most files are read faster than you can measure. That is why this mistake lives long: on the author's machine it is not there.
-# It comes with the share on the network, with the disk that must wake up, with the file that has grown.
+# Most files are read faster than you would notice. That is why this mistake lives long: it does not show on the author's machine.
+# It shows on a network share, on a disk that has to spin up first, with a file that has grown.
 #
 # The next cell brings in the tools of the course.
 # If it says `ModuleNotFoundError`, the notebook is not running in the course's own Python:
@@ -41,12 +42,12 @@ from autograder import lab
 # ## A file that takes its time
 #
 # We need a file that is slow every time. Linux and macOS have one, Windows does not: the **named pipe**.
-# It lies in a folder and has a name.
+# It sits in a folder and has a name.
 # You open it and read it like any file. But there is nothing in it until somebody writes into the other end.
 #
-# The next cell has that somebody. `archive` makes a pipe, and starts a thread that keeps it.
-# `keep` waits until the pipe is opened by a reader, lets the reader wait for so many seconds, and writes.
-# In between it lays a fresh pipe in place of the old one, for the next reader.
+# The next cell provides that somebody. `archive` makes a pipe, and starts a thread that looks after it.
+# `keep` waits until a reader opens the pipe, lets the reader wait for the given number of seconds, and writes.
+# Before it does, it puts a fresh pipe in place of the old one, for the next reader.
 
 # %%
 import contextlib
@@ -86,11 +87,11 @@ alone = time.perf_counter() - began
 print(f"Read {text!r} in {alone:.2f} s.")
 
 # %% [markdown]
-# So it is a file like one on a network share: a fraction of a second, and there is nothing to do meanwhile.
+# So it behaves like a file on a network share: reading it takes a fraction of a second, with nothing to do meanwhile.
 #
 # ## What goes wrong
 #
-# The archive's app, as one writes it without a second thought.
+# The archive's app, written without a second thought.
 
 # %%
 # %%app archive.py
@@ -110,19 +111,19 @@ async def paper(name: str):
 
 
 # %% [markdown]
-# Five readers come at once. Each wants a paper of their own: `{i}` stands for the number of the request.
+# Five readers come at once. Each wants a different paper: `{i}` stands for the number of the request.
 
 # %%
 bad = await lab.race("/papers/paper-{i}", n=5, title="five papers")
 print(f"The quickest paper took {bad.quickest:.2f} s, all five took {bad.seconds:.2f} s: {bad.ratio:.1f} times as long.")
 
 # %% [markdown]
-# The staircase of lesson 01. The files are different ones, and all of them could be read at the same time.
+# This is the staircase of lesson 01. The files are different, and all of them could be read at the same time.
 # The lane of the loop names the line that held it.
 #
 # ## A prediction
 #
-# Now four papers that are not equally slow: an atlas takes 0.6 seconds, a deed 0.3, a diary 0.2, a letter 0.1.
+# Now we ask for four papers that are not equally slow: an atlas takes 0.6 seconds, a deed 0.3, a diary 0.2, a letter 0.1.
 # All four are asked for together, in this order.
 #
 # After how many seconds has everybody got an answer? And how long does the letter take, at least and at most?
@@ -159,20 +160,20 @@ print(f"The four files need {sum(slow.values()):.1f} s one after the other, and 
 # Read it from the top. This is what the app's only thread did:
 #
 # 1. It took a first request and called `open`. The file was there, so `open` came back at once.
-# 2. It called `file.read()`. There was nothing to read yet. The operating system laid the thread to sleep, in the middle of the endpoint.
+# 2. It called `file.read()`. There was nothing to read yet. The operating system put the thread to sleep, in the middle of the endpoint.
 # 3. The other requests arrived. The thread that should have looked at them was asleep.
 # 4. The text came. The thread woke up, finished the answer, took the next request, and slept again.
 # 5. The letter waited for every paper that was taken before it. With luck that is none. Without luck it is all three.
 #
-# So all four need the sum of their times, at least, and the letter anything between 0.1 seconds and that sum.
+# So all four together take at least the sum of their times, and the letter takes anything between 0.1 seconds and that sum.
 #
-# No line here says *wait*. `read` waits if it must. On most days it need not. One cannot see in the code which it will be.
+# No line here says *wait*. `read` waits if it must. Most days it need not. The code does not show which it will be.
 #
 # ## The repair: three roads to a thread
 #
-# An `await` that reads a file: that does not exist in Python. An operating system can tell the event loop that a *connection*
-# has something to read. For files on a disk it does not. Somebody has to call `read` and stand still.
-# The repair is to let another thread do the standing. There are three ways to say it.
+# Python's own asyncio has no `await` that reads a file. An operating system can tell the event loop that a *connection*
+# has something to read. For files on a disk it does not. So the usual packages use threads, too: somebody has to call `read` and stand still.
+# The repair is to let another thread do the standing. There are three ways to write it.
 
 # %%
 # %%app archive_repaired.py
@@ -205,11 +206,11 @@ def plain(name: str):
 
 # %% [markdown]
 # - `asyncio.to_thread` hands a function to another thread and can be awaited. `read_text` is the *whole job*: open, read, close.
-# - **aiofiles** is a package whose files have the same methods as Python's, with an `await` before them.
+# - **aiofiles** is a package whose files have the same methods as Python's, to be called with `await`.
 #   Behind each `await` it hands that one call to a thread.
-# - The plain `def` endpoint is run by FastAPI in a thread, as you know.
+# - FastAPI runs the plain `def` endpoint in a thread, as you know.
 #
-# The same five readers, with the first of the three beside the bad one:
+# Here are the same five readers, at the first of the three beside the bad one:
 
 # %%
 good = await lab.race("/thread/paper-{i}", n=5, title="five papers", show=False)
@@ -217,7 +218,7 @@ lab.side_by_side(bad, good, titles=("read on the loop", "to_thread"))
 print(f"All five took {bad.ratio:.1f} times as long as the quickest before, and {good.ratio:.1f} times now.")
 
 # %% [markdown]
-# And the two others:
+# And here are the other two:
 
 # %%
 with_aiofiles = await lab.race("/aiofiles/paper-{i}", n=5, title="five papers", show=False)
@@ -235,15 +236,15 @@ mixed_again = await lab.race([f"/thread/{name}" for name in slow], title="four p
 print(f"The letter took {letter.seconds:.2f} s before and {mixed_again.requests[3].seconds:.2f} s now.")
 
 # %% [markdown]
-# Now the order of the answers is the order of the files: who has a short wait is answered early.
+# Now the answers come in the order of the waits: whoever has a short wait is answered early.
 #
-# One word on the *whole job*. It is tempting to hand over only `read`, and to leave `open` where it was.
-# But on a share that is far away, `open` is the slow part: the name must be looked up there. So are `exists`, `stat`, `listdir`.
+# A word about the *whole job*. It is tempting to hand over only `read`, and to leave `open` where it was.
+# But on a distant share `open` is the slow part: the name must be looked up there. `exists`, `stat` and `listdir` are just as slow.
 # Put everything that touches the disk into one function, and hand over the function.
 #
-# ## A large file on a quick disk
+# ## A large file on a fast disk
 #
-# The archive writes a line into a log for each visitor. By now it has about twenty megabytes.
+# The archive writes a line into a log for each visitor. By now the log has grown to about twenty megabytes.
 # Nothing about this disk is slow. The file was written a moment ago, and the operating system still has it in memory.
 
 # %%
@@ -289,14 +290,14 @@ lab.side_by_side(here, there, titles=("counted on the loop", "counted in a threa
 print(f"The longest hatched stretch: {here.loop_lag:.0f} ms before, {there.loop_lag:.0f} ms with the counting in threads.")
 
 # %% [markdown]
-# Nobody counted faster on the right. All three together took as long as before, or longer. But look at the canary and at the
+# Nobody counted faster on the right. All three together took about as long as before, or longer. But look at the canary and at the
 # lane of the loop.
 #
-# This is another kind of holding. Nobody slept here: the threads were busy, with 1,400,000 lines each.
+# This is another way to hold the loop. Nobody slept here: the threads were busy, with 1,400,000 lines each.
 #
 # The threads of a Python program do not work truly side by side. There is a lock, the **GIL**: only the thread that has it
-# may run Python code, and they take turns every few milliseconds. The loop is one of them: it gets its turn again and again,
-# but it must wait for it. So the canary on the right is answered late, and yet far sooner than on the left.
+# may run Python code, and they take turns every few milliseconds. The loop's thread is one of them: it gets its turn again and again,
+# but each time it must wait for it. So the canary on the right is answered late, and yet far sooner than on the left.
 # If the lane on the right has a hatched stretch, it says *in a thread* and names the line that kept the loop waiting.
 # (0 ms would mean: no stretch reached the 20 milliseconds from which the timeline counts.)
 #
@@ -304,9 +305,10 @@ print(f"The longest hatched stretch: {here.loop_lag:.0f} ms before, {there.loop_
 #
 # ## The trap that the repair hides
 #
-# In aiofiles one can also write `async for line in file`. It looks like the right way to count lines, doesn't it?
+# With aiofiles you can also write `async for line in file`. It looks like the right way to count lines, doesn't it?
 # Here is a smaller log, of 5,000 lines. We count it in the notebook, where there is an event loop, too:
-# once line by line with aiofiles, once the whole job in a single `to_thread`.
+# once line by line with aiofiles, and once as a whole job in a single `to_thread`.
+# One trip to a thread and back is called a *hop*.
 
 # %%
 import asyncio
@@ -333,21 +335,26 @@ print(f"A hop a line: {1000 * a_hop_a_line:.0f} ms. One hop: {1000 * one_hop:.1f
 print(f"The first took {a_hop_a_line / one_hop:.0f} times as long.")
 
 # %% [markdown]
-# The loop was free all the time, and no canary would complain. The time went into travelling:
+# The loop was free all that time, and no canary would complain. The time went into travelling:
 # for each line the loop asks a thread, the thread fetches one line out of a buffer in memory, wakes the loop and hands it over.
 # The hop costs more than the line.
 #
-# So hop once for the whole job. If the file is too large for that, hop once for a large piece: `await file.read(1_000_000)`.
+# So hop once for the whole job. If the file is too large for that, hop once for each large piece: `await file.read(1_000_000)`.
 #
 # ## The second trap: a small pool, shared
 #
-# Where do the threads come from? `to_thread` takes them from a pool that belongs to the event loop. How large is it?
+# Where do the threads come from? `to_thread` takes them from a pool that belongs to the event loop. It is a `ThreadPoolExecutor` of the
+# default size: one thread for each core that Python counts and four more, but at most 32. How many is that here?
 
 # %%
-threads = min(32, (os.cpu_count() or 1) + 4)
-print(f"{os.cpu_count()} cores and 4 more, but at most 32: {threads} threads.")
+from concurrent.futures import ThreadPoolExecutor
+
+threads = ThreadPoolExecutor()._max_workers  # nothing public tells it
+print(f"This machine has {os.cpu_count()} cores, and the pool {threads} threads.")
 
 # %% [markdown]
+# (From Python 3.13 on, only the cores count that this process may use.)
+#
 # Let us send two readers more than there are threads: first to the endpoint with `to_thread`, then to the plain `def`,
 # which takes its threads from the pool of 40 that you know from lesson 01.
 
@@ -366,7 +373,7 @@ print(f"and {large_pool.ratio:.1f} times with 40 threads.")
 # %% [markdown]
 # On the left, two had to wait until a thread was free. The loop does not know of that queue: it serves the canary meanwhile.
 #
-# And aiofiles? It has no pool of its own. It takes the same one. The next cell fills that with sleepers, which could be
+# And aiofiles? It has no pool of its own. It uses the same one. The next cell fills that pool with sleepers. They stand for
 # anything that somebody else on your team has put into `to_thread`. Then it reads the small log through aiofiles.
 
 # %%
@@ -389,14 +396,73 @@ print(f"The same small file: {1000 * quiet:.0f} ms in a quiet app, {1000 * crowd
 # If reading files is an important part of your app, give it a pool of its own:
 # `pool = ThreadPoolExecutor(20)`, once for the app, and `await loop.run_in_executor(pool, function)` where the reading is done.
 #
-# FastAPI and Starlette have roads to threads of their own, from the pool of 40: `FileResponse` reads the file that it sends there.
-# So does `UploadFile`, if the upload has become so large that it lies on the disk: `await upload.read()` is fine.
-# What is not fine is `shutil.copyfileobj(upload.file, target)` in an `async def`: `upload.file` is a plain file, and that call a plain `read`.
+# FastAPI has its own roads to threads, from the pool of 40. `FileResponse` reads the file that it sends there.
+# `await upload.read()` of an `UploadFile` goes there, too, once the upload is so large that it was moved from memory to the disk.
+#
+# ## An upload
+#
+# But an upload often goes on to a file, and that can be slow in its turn. Here `box` is a slow place to write to, and `upload.file` is
+# a plain file. The first endpoint copies one to the other with `shutil.copyfileobj`, as many examples do.
+
+# %%
+# %%app intake.py
+import asyncio
+import os
+import shutil
+from pathlib import Path
+
+from fastapi import FastAPI, UploadFile
+
+BOX = Path(os.environ["ARCHIVE"]) / "box"
+app = FastAPI()
+app.get("/hours")(lambda: "9 to 5")
+
+@app.post("/copy")
+async def copy(upload: UploadFile):
+    with open(BOX, "wb") as target:
+        shutil.copyfileobj(upload.file, target)
+
+@app.post("/plain")
+def plain(upload: UploadFile):
+    with open(BOX, "wb") as target:
+        shutil.copyfileobj(upload.file, target)
+
+@app.post("/await_read")
+async def await_read(upload: UploadFile):
+    await asyncio.to_thread(BOX.write_bytes, await upload.read())
+
+
+# %% [markdown]
+# `box` is a named pipe again, and this time we hold the reader's end. For a second we do not read, so whoever writes must wait.
+# Meanwhile a guest asks for the opening hours. We send both with httpx, as in lesson 02, since a race sends no files.
+
+# %%
+import httpx
+
+os.mkfifo(folder / "box")
+server = lab.serve("intake.py")
+
+async def beside_an_upload(way):
+    async with httpx.AsyncClient(base_url=server.url, timeout=60) as client:
+        upload = asyncio.create_task(client.post(f"/{way}", files={"upload": b"x" * 500_000}))
+        box = await asyncio.to_thread(open, folder / "box", "rb")  # waits until the app begins to write
+        threading.Timer(1, box.read).start()
+        began = time.perf_counter()
+        await client.get("/hours")
+        return time.perf_counter() - began, (await upload).status_code
+
+uploads = {way: await beside_an_upload(way) for way in ("copy", "plain", "await_read")}
+for way, (waited, status) in uploads.items():
+    print(f"{way:10} ended with {status}; the opening hours took {waited:.2f} s")
+
+# %% [markdown]
+# `copyfileobj` on the loop kept the guest waiting until the box was read. In a `def` endpoint it kept nobody waiting. If the endpoint must be
+# `async def`, await the reading, and hand the writing to a thread.
 #
 # ## When not to bother
 #
 # A file of one kilobyte on the machine's own disk. How long does it take directly, through a thread, through aiofiles?
-# Each is done 300 times. The median is what half of them stay below: a few that had to wait for a CPU do not change it.
+# Each is done 300 times. The median is the time that half of them stay below: a few that had to wait for a CPU do not change it.
 
 # %%
 small = folder / "small.txt"
@@ -429,13 +495,13 @@ print(f"Through aiofiles: {hops * 1e6:.0f} µs, {hops / direct:.1f} times as lon
 #
 # So leave these as they are:
 #
-# - **Small files on the machine's own disk.** A template, a settings file, a picture of a few kilobytes.
-# - **Files that are read at the start,** before the first guest. And a small file that never changes: read it once, and keep the text.
+# - **Small files on the machine's own disk:** a template, a settings file, a picture of a few kilobytes.
+# - **Files that are read at the start,** before the first guest. A small file that never changes belongs here: read it once, and keep the text.
 # - **Scripts and jobs.** Nobody else is waiting there.
 #
-# And do not leave these: a path that may lie on a network share, a file that grows, a file of which a guest decides how large it is.
+# And do not leave these: a path that may lead to a network share, a file that grows, a file whose size a guest decides.
 #
-# The last cell takes the archive away again. Its threads wait for readers who will not come, and end with the notebook.
+# The last cell removes the archive. Its threads wait for readers who will not come, and end with the notebook.
 
 # %%
 import shutil
@@ -446,39 +512,40 @@ print("The folder is gone:", not folder.exists())
 # %% [markdown]
 # ## What you have seen
 #
-# - `open` and `read` in an `async def` stand still on the loop for as long as the file lets them wait. On the author's disk that is no time at all.
-# - There is no reading of files without a thread. `to_thread`, aiofiles and `def` are three ways to one. Hand over the whole job.
-# - A large file on a quick disk holds the loop by work. A thread lets the others have their turn; it makes nothing faster.
+# - `open` and `read` in an `async def` wait on the loop for as long as the file makes them wait. On the author's disk that is no time at all.
+# - asyncio reads no files. `to_thread`, aiofiles and `def` are three ways to a thread that does. Hand over the whole job.
+# - A large file on a fast disk holds the loop with work. A thread lets the others have their turn; it makes nothing faster.
 # - `async for line` through aiofiles is a hop for each line, and takes many times as long as one hop for all of them.
-# - `to_thread` and aiofiles share one pool, a few threads more than the machine has cores. Who fills it holds up all its users.
-# - A kilobyte from the own disk is read fastest where you are. Leave it.
+# - `to_thread` and aiofiles share one pool, a few threads more than the machine has cores. Whoever fills it holds up all its users.
+# - An upload that is copied by `copyfileobj` in an `async def` stops everybody until it is written.
+# - A kilobyte from the machine's own disk is read fastest where you are. Leave it.
 #
 # ## Check yourself
 #
 # **1.** An endpoint says `with open(path) as file:` and, inside, `text = await asyncio.to_thread(file.read)`.
-# The path lies on a network share. Is the loop free?
+# The path leads to a network share. Is the loop free?
 #
 # <details><summary>Answer</summary>
 #
 # Not always. `open` still runs on the loop, and on a share it waits for the network, too. So does closing, if something was written.
-# One function that opens, reads and closes belongs into the thread.
+# Put opening, reading and closing into one function, and hand that to the thread.
 #
 # </details>
 #
-# **2.** Your app reads small files through aiofiles. Since last week these reads take half a second now and then. The disk is well,
-# the loop's lane is free. Where do you look?
+# **2.** Your app reads small files through aiofiles. Since last week these reads take half a second now and then. The disk is fine,
+# and the loop's lane is free. Where do you look?
 #
 # <details><summary>Answer</summary>
 #
-# At what else uses `asyncio.to_thread` or `run_in_executor(None, ...)`. It is the same small pool. Something slow in it,
-# as many times as the pool has threads, and each read waits until one of them is free.
+# At everything else that uses `asyncio.to_thread` or `run_in_executor(None, ...)`. It is the same small pool. If as many slow calls
+# are under way in it as it has threads, each read waits until one of them is done.
 #
 # </details>
 #
 # ## Further reading
 #
 # - Python, *Running in Threads*: https://docs.python.org/3/library/asyncio-task.html#running-in-threads
-# - Python, `ThreadPoolExecutor` and how many threads it has: https://docs.python.org/3/library/concurrent.futures.html
+# - Python, `ThreadPoolExecutor`, and how many threads it has: https://docs.python.org/3/library/concurrent.futures.html
 # - aiofiles: https://github.com/Tinche/aiofiles
 # - AnyIO, *Asynchronous file I/O support*, the other package of this kind: https://anyio.readthedocs.io/en/latest/fileio.html
 # - FastAPI, *UploadFile class*: https://fastapi.tiangolo.com/reference/uploadfile/

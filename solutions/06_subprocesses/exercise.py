@@ -14,7 +14,7 @@
 # %% [markdown]
 # # Exercise 06: Subprocesses
 #
-# A travel shop asks an old program for its prices. For each question it starts the program and reads what it prints.
+# A travel agency asks an old program for its prices. For each question it starts the program and reads what it prints.
 # Repair two endpoints. This takes about 15 minutes. You need lesson 06, *Subprocesses*.
 #
 # Each endpoint is worth three points:
@@ -30,8 +30,8 @@
 # The checks try once. The hidden tests try several times, with other numbers.
 # A check that does not pass yet says *Not yet*, and why. Mend the file and run the check again.
 #
-# The next cell brings in the tools of the course, and makes the old program. Your app finds it in the environment
-# variable `PRICE_COMMAND`. Run as `PRICE_COMMAND token`, it prints one number, when it is ready.
+# The next cell brings in the tools of the course, and makes the old program. Your app finds its path in the environment
+# variable `PRICE_COMMAND`. Run with a token as its argument, it prints one number when it is ready.
 # If the cell says `ModuleNotFoundError`, the notebook is not running in the course's own Python:
 # close it and start it with `./course lab`. After a restart of the kernel, run this first cell again.
 
@@ -106,7 +106,7 @@ await exercise.concurrency("quote")
 #
 # `{"tour": "a1b2c3", "total": 314159}`
 #
-# Here the loop is free already. Look for something else that waits without need.
+# Here the loop is free already. Look for something else that waits needlessly.
 #
 # **The rule:** each part is asked for once. Both programs of a tour must run at the same time, and the loop must stay free.
 #

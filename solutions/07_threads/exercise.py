@@ -32,13 +32,13 @@
 #
 # ## The workshop
 #
-# The work itself is ready: a colleague wrote it. It is in `workshop.py`, beside this notebook. Open it, it is short.
+# The work itself is ready: a colleague wrote it. It is in `workshop.py`, beside this notebook. Open it: it is short.
 #
 # - `thumbnail(token)` draws a picture and shrinks it.
 # - `stamp(text)` hashes a text slowly, as passwords should be hashed.
 #
-# Both give a number. Import them, and do not change them: the judge, the program that gives the points, brings its own copy.
-# There each piece of work reports that it has come, waits until it may begin, and starts from a number that nobody can know before.
+# Both return a number. Import them, and do not change them: the judge, the program that gives the points, brings its own copy.
+# There each piece of work reports that it has arrived, waits until it may begin, and starts from a number that nobody can know beforehand.
 # So it has to be done.
 #
 # The next cell brings in the tools of the course. If it says `ModuleNotFoundError`, the notebook is not running in the
@@ -58,11 +58,11 @@ exercise = checks.here()
 # `{"picture": "a1b2c3", "thumbnail": 271828}`
 #
 # **The rule:** one thumbnail is made for each request. While it is made, everybody else must be served.
-# Four guests who come together must all be begun, whatever machine this runs on: a pool of your own needs at least four places.
+# Four guests who come together must all be under way at once, whatever machine this runs on: a pool of your own needs at least four places.
 #
 # <details><summary>Hint 1: a question</summary>
 #
-# Nothing waits here: there is no network and no disk. So what does the loop's thread do all the time?
+# Nothing waits here: there is no network and no disk. So what is the loop's thread doing all this time?
 #
 # </details>
 #
@@ -121,13 +121,13 @@ await exercise.concurrency("picture")
 #
 # <details><summary>Hint 1: a question</summary>
 #
-# Which lines keep the loop busy? There are two. One of them stands two calls away from the endpoint.
+# Which lines keep the loop busy? There are two. One of them is two calls away from the endpoint.
 #
 # </details>
 #
 # <details><summary>Hint 2: a pointer</summary>
 #
-# A dependency can be `def` as well: then it runs in a thread. In an `async def` function only what is handed to a thread does.
+# A dependency can be `def` as well: then it runs in a thread. Of an `async def` function, only what is handed to a thread runs there.
 #
 # </details>
 #
@@ -138,7 +138,7 @@ await exercise.concurrency("picture")
 #     return await asyncio.to_thread(...)    # the helper, and what it needs
 # ```
 #
-# The endpoint needs the same once more.
+# The endpoint needs the same for its own stamp.
 #
 # </details>
 #

@@ -32,14 +32,14 @@
 #
 # ## The workshop
 #
-# The work itself is ready: a colleague wrote it. It is in `workshop.py`, beside this notebook. Open it, it is short.
+# The work itself is ready: a colleague wrote it. It is in `workshop.py`, beside this notebook. Open it: it is short.
 #
 # - `ranking(token)` sorts a long list. Nearly all of its time is one call of `sorted`.
 # - `route(token)` takes a million and a half small steps in plain Python.
 #
-# Both give a number. Import them, and do not change them: the judge brings its own copy. There each piece of work reports that it
-# has come, waits until it may begin, and starts from a number that nobody can know before. So it has to be done.
-# That works in another process, too.
+# Both return a number. Import them, and do not change them: the judge, the program that gives the points, brings its own copy.
+# There each piece of work reports that it has arrived, waits until it may begin, and starts from a number that nobody can know beforehand.
+# So it has to be done. That works in another process, too.
 #
 # The next cell brings in the tools of the course. If it says `ModuleNotFoundError`, the notebook is not running in the
 # course's own Python: close it and start it with `./course lab`. After a restart of the kernel, run this first cell again.
@@ -103,8 +103,8 @@ exercise.target("ranking")
 await exercise.answers("ranking")
 
 # %% [markdown]
-# The next check stops each request at the workshop's door, and looks whether the loop answers others meanwhile.
-# Then it lets the work begin, and looks on.
+# The next check stops each request at the workshop's door, and sees whether the loop answers others meanwhile.
+# Then it lets the work begin, and looks again.
 
 # %% concurrency="ranking"
 """The loop stays free: before the work, and while it is done."""
@@ -132,8 +132,8 @@ await exercise.concurrency("ranking")
 #
 # <details><summary>Hint 2: a pointer</summary>
 #
-# A thread that wants the GIL gets it, but only after five milliseconds. With several threads it waits for each of them. One thread alone is the mildest of them (lesson 07), and still too much
-# here: only another process leaves the lock alone.
+# Whoever wants the GIL gets it, but only after five milliseconds. If several threads work, the loop waits for each of them.
+# One thread alone delays it least (lesson 07), and still too much here: only another process leaves the lock alone.
 #
 # </details>
 #
@@ -143,7 +143,7 @@ await exercise.concurrency("ranking")
 # number = await loop.run_in_executor(app.state.pool, route, token)
 # ```
 #
-# The pool is the one of the first endpoint: one of processes.
+# The pool is like the one of the first endpoint: a pool of processes.
 #
 # </details>
 #

@@ -14,12 +14,12 @@
 # %% [markdown]
 # # Processes
 #
-# This lesson takes about 25 minutes. You need lesson 07, *Threads*: you know the GIL, the lock that who runs Python code must hold.
+# This lesson takes about 25 minutes. You need lesson 07, *Threads*: you know the GIL, the lock that a thread must hold to run Python code.
 # From lesson 02 you should know the lifespan of an app.
 #
 # You will see
 #
-# - four kinds of work that stall the loop although a thread does them, and one that does not stall it for long;
+# - three kinds of work that stall the loop although a thread does them, and a fourth that does not stall it for long;
 # - the repair: a pool of processes, opened in the lifespan;
 # - what travels between two processes, what cannot, and what it costs;
 # - a first trap: a pool that is started inside a request;
@@ -27,8 +27,8 @@
 # - a third trap: a worker that dies, and takes the pool with it;
 # - how large a pool should be, what comes with Python 3.14, and when not to bother.
 #
-# In lesson 07 a `sorted` in a thread stopped the whole app. It kept the GIL to its end. But a machine can run more than one Python.
-# Each has a GIL of its own.
+# In lesson 07 a `sorted` in a thread stopped the whole app. It kept the GIL to its end. But a machine can run more than one Python,
+# and each has a GIL of its own.
 #
 # The next cell brings in the tools of the course.
 # If it says `ModuleNotFoundError`, the notebook is not running in the course's own Python:
@@ -41,11 +41,11 @@ from autograder import lab
 # %% [markdown]
 # ## Heavy work
 #
-# A statistics office has four heavy jobs. They stand in a file of their own, `heavy.py`, which knows nothing of FastAPI. That will matter.
+# A statistics office has four heavy jobs. They are in a file of their own, `heavy.py`, which knows nothing of FastAPI. That will matter.
 #
 # - `rank` sorts many numbers and takes the one in the middle.
 # - `dump` writes the numbers as JSON.
-# - `match` asks a regular expression, one that tries very many ways before it gives up.
+# - `match` runs a regular expression, one that tries very many ways before it gives up.
 # - `count` adds squares, in plain Python.
 #
 # `%%writefile` saves a cell as a file, without serving it.
@@ -80,7 +80,7 @@ JOBS = {"rank": rank, "dump": dump, "match": match, "count": count}
 # %% [markdown]
 # ## What goes wrong
 #
-# The office's app ranks in a thread. It was told to.
+# The office's app ranks in a thread, as its author once learned.
 
 # %%
 # %%app office.py
@@ -110,25 +110,25 @@ print(f"The hours took {bad.requests[1].seconds:.2f} s. A canary waited {bad.wor
 # %% [markdown]
 # You know this from lesson 07. There is an `await`, and there is a thread. And the canary waits.
 # The lane may say *something that left no trace*, or name a line with `await`. The lab's own watch is Python code, too: it cannot look while another
-# thread keeps the GIL. The line is then only where the loop's thread was when the GIL was taken.
+# thread keeps the GIL. If a line is named, it is only where the loop's thread was when the GIL was taken.
 #
 # ## Who waited for whom
 #
 # 1. The loop handed the first ranking to a thread, and then wanted to go on with the next request.
-# 2. To go on, it needs the GIL, for it is Python code. The thread had it, and was inside `sorted`.
-# 3. A thread is asked to hand the GIL on every 5 milliseconds. But it looks whether it is asked only *between* two steps of Python code.
-#    `sorted` is one step, however long.
-# 4. So the loop waited until `sorted` was done. Then it got the GIL for a moment, took the next request, and the next thread took the lock.
+# 2. To go on, it needed the GIL, for it is Python code. The thread had it, and was inside `sorted`.
+# 3. A thread is asked to hand the GIL on every 5 milliseconds. But only *between* two steps of Python code does it look whether it was asked.
+#    `sorted` is one step, however long it takes.
+# 4. So the loop waited until `sorted` was done. Then it got the GIL for a moment and took the next request, and the next thread took the GIL.
 #
 # ## A prediction
 #
 # The next app runs each of the four jobs in three ways: in line, on the loop; in a thread; and in another process.
-# How the third works we look at afterwards.
+# We look afterwards at how the third way works.
 #
 # We want to know the worst loop lag of each, as a visitor meets it: the longest wait of a canary.
-# The cell behind the next one takes about a minute.
+# The cell that measures it takes about a minute.
 #
-# For how many of the four jobs is a thread a help? Let us call it a help if the lag is less than half of that in line.
+# For how many of the four jobs does a thread help? Let us say that it helps if the lag is less than half of the lag in line.
 
 # %%
 guess = lab.predict("jobs that a thread takes off the loop, of four", None)
@@ -180,12 +180,12 @@ guess.beside(len(helped))
 # (Each was raced three times, and the calmest race is printed: a busy machine makes things later, never earlier.)
 #
 # - `rank`, `dump` and `match` are one long step each: a call written in C that keeps the GIL. In a thread they stall the loop for the whole length of the call.
-# - `count` is many small steps. A thread helps some of the way, and what is left is the queue for the lock.
+# - `count` is many small steps. A thread helps to some extent. What is left is the queue for the lock.
 # - In another process all four leave the loop alone.
 #
 # ## The repair: a pool of processes
 #
-# Here is the office again, with the last of the three ways, and each line explained below.
+# Here is the office again, with the last of the three ways. Its lines are explained below.
 
 # %%
 # %%app office_repaired.py
@@ -223,19 +223,19 @@ print(f"The hours took {bad.requests[1].seconds:.2f} s before and {good.requests
 
 # %% [markdown]
 # - `ProcessPoolExecutor(2)` is a pool of two **worker** processes. It is opened in the lifespan, once, and closed at the end of the app.
-# - `get_context("spawn")` says how a worker comes into the world: as a fresh Python. Why that matters is the second trap.
-# - A worker is started only when there is a job and nobody free for it. So the lifespan submits two small first jobs, and waits for their results.
-#   That blocks, but before the first visitor nobody is there to be blocked.
+# - `get_context("spawn")` says how a worker is started: as a fresh Python. The second trap is about why that matters.
+# - A worker is started only when there is a job and no worker free for it. So the lifespan submits two small first jobs, and waits for their results.
+#   That blocks the loop, but before the first visitor there is nobody to be held up.
 # - `run_in_executor(pool, function, arguments)` sends the job to a worker and can be awaited. There is no `to_process` in asyncio.
 #
-# Two workers rank two lists at a time, if there are two cores. The other rankings wait in a list. The loop has nothing to do with it.
+# Two workers make two rankings at a time, if there are two cores. The other rankings wait in a list. The loop has nothing to do with that.
 #
 # ## What travels, and what does not
 #
-# Two processes share no memory. The pool sends a *letter* to the worker: the name of the function, and the arguments, turned into bytes. That is called **pickling**.
-# The worker imports the module with that name, calls the function, and sends back the result, pickled as well.
+# Two processes share no memory. The pool sends a *letter* to the worker: the name of the function and the arguments, turned into bytes. That is called **pickling**.
+# The worker imports the module in which the function is, calls the function, and sends back the result, pickled as well.
 #
-# A function without a name that can be imported cannot be sent.
+# A function that cannot be imported by its name cannot be sent.
 
 # %%
 import pickle
@@ -250,12 +250,13 @@ except Exception as error:
     print(lambda_error)
 
 # %% [markdown]
-# The letter with `heavy.rank` holds two names and nothing of the function itself. Nor does a lambda go, nor a function inside a function, an open file, a connection, a lock.
+# The letter with `heavy.rank` holds two names and nothing of the function itself. A lambda cannot be sent. Nor can a function inside a function, an open file,
+# a connection or a lock.
 #
-# This is why the heavy work has a file of its own. A spawned worker imports the module in which the function stands.
+# This is why the heavy work has a file of its own. A spawned worker imports the module in which the function is.
 # If that were the app's file, each worker would import FastAPI and build the whole app once more, for nothing.
 #
-# And whatever travels is pickled on our side. By whom? By a thread of our process, with the GIL in its hand.
+# And whatever travels is pickled on our side. By whom? By a thread of our process, while it holds the GIL.
 # The next app has a large table of customers. One endpoint sends the table to the worker. The other sends nothing: the worker makes its own.
 
 # %%
@@ -308,13 +309,14 @@ with_table, without = 1000 * by_value.worst_canary, 1000 * by_name.worst_canary
 print(f"A canary waited {with_table:.0f} ms with the table, {without:.0f} ms without.")
 
 # %% [markdown]
-# Both answers are the same, and the adding itself is done by the worker in both. On the left the app is busy with packing.
-# The lane may stay green: the packing is done in a thread, which hands the GIL on and takes it back. The canary shows it.
-# So send names, numbers, paths, keys: little things. Let the worker load the large thing, once. And let it answer little.
+# The answers are the same, and both times the adding itself is done by the worker. On the left the app is busy with packing.
+# The packing is one long call that keeps the GIL to its end. If the loop was asleep when the GIL was taken, the lane stays green: the loop cannot begin
+# (lesson 07). The canary shows it.
+# So send names, numbers, paths, keys: little things. Let the worker load the large thing, once. And let its answers be small.
 #
 # ## The first trap: a pool for each request
 #
-# `with ProcessPoolExecutor() as pool` looks at home in an endpoint. What does it cost there?
+# `with ProcessPoolExecutor() as pool` looks harmless in an endpoint. What does it cost there?
 
 # %%
 # %%app hurried.py
@@ -356,17 +358,17 @@ for name, race in (("a pool of its own", own), ("the shared pool", shared)):
 # A fresh Python must start and import the module before the job begins. And the end of the `with` waits until the worker is gone.
 # It waits without `await`, on the loop: look at the lane.
 #
-# The lesson of the client, the pool of connections and the pool of threads holds here, too, and more than ever: open it in the lifespan, warm it up, share it.
+# What you learned about the client, the pool of connections and the pool of threads holds here more than ever: open it in the lifespan, warm it up, share it.
 #
 # ## The second trap: `fork`
 #
 # On Linux there is an older way to make a process. `fork` copies the running one, with all that is in its memory. It is quick, and up to Python 3.13 it is
-# what Linux does if you say nothing.
+# what a pool does on Linux if you say nothing.
 #
-# But only *one* thread goes along: the one that asked. If another one held a lock at that moment, the copy has the lock too, shut,
-# and nobody in the copy who will ever open it. In an app with an event loop there are always other threads. Locks are in loggers, in drivers, in pools.
+# But only *one* thread is copied along: the one that asked. If another one held a lock at that moment, the copy has the lock too, locked,
+# and no thread that will ever unlock it. An app with an event loop nearly always has other threads. Locks are in loggers, in drivers, in pools.
 #
-# In the next app a thread holds a lock for half a second, while a pool starts its worker. The worker's job needs the lock, too.
+# In the next app a thread holds a lock for half a second while a pool starts its worker. The worker's job needs the lock, too.
 
 # %%
 # %%app forked.py
@@ -408,17 +410,18 @@ for way, patience in (("fork", 3), ("spawn", 50)):
         print(f"{way:6} {statuses[way]} after {locked.seconds:.2f} s")
 
 # %% [markdown]
-# The forked worker waits for ever. It would do so for any patience. It happens only if the moment is bad, and so it does not happen in your tests.
+# The forked worker waits for ever: more patience would not help. It happens only if the moment is bad, and so it does not happen in your tests.
 #
-# - `spawn` starts a fresh Python, which has its own locks, all open. It works everywhere, and costs the imports.
+# - `spawn` starts a fresh Python, which has its own locks, all unlocked. It works everywhere, and costs the imports.
 # - `forkserver` starts one fresh process without threads, early, and forks that. From Python 3.14 on it is the default on Linux.
 #
-# Say `spawn` or `forkserver`, aloud, in `mp_context`. Then the app behaves in the same way on every system and every Python.
+# Say `spawn` or `forkserver` explicitly, in `mp_context`. Then the app behaves in the same way on every system and every Python.
 #
 # ## The third trap: a worker that dies
 #
 # A worker can be killed: by a bug in a library written in C, or by the operating system when memory runs out. `os._exit(1)` does it on purpose.
-# The next app has two pools. One is used as ever. The other is looked after: who finds it broken puts a new one in its place, and says 503, *try again*.
+# The next app has two pools. One is used as before. The other is looked after: the request that finds it broken removes it and answers 503, *try again*.
+# The next request makes a new one.
 
 # %%
 # %%app mortal.py
@@ -459,16 +462,17 @@ for way in ("left_alone", "looked_after"):
     print(f"{way:13} work, crash, work, work: {history[way]}")
 
 # %% [markdown]
-# A broken pool stays broken. All jobs that are under way in it end with `BrokenProcessPool`, and all that come later as well,
+# A broken pool stays broken. All jobs that are under way in it end with `BrokenProcessPool`, and so do all that come later,
 # although nothing is wrong with them. In an app that nobody restarts this goes on for days.
 #
-# `if pools.get(way) is pool` is there because several requests may find out at the same time. The first takes the broken pool away. The others must not take away the new one.
+# `if pools.get(way) is pool` is there because several requests may find out at the same time. The first removes the broken pool. The others must not remove the new one.
 #
-# A process has one advantage over a thread: it *can* be killed. But the pool has no way to stop one job. If the visitor is gone, the worker works on, as a thread does.
+# A process has one advantage over a thread: it *can* be killed. But the pool has no way to stop a single job. If the visitor is gone, the worker works on, as a thread does.
 #
 # ## How large a pool?
 #
-# Eight counts in pools of three sizes, here in the notebook. `psutil` tells how much memory the workers have.
+# Here are eight counts in pools of different sizes, in the notebook: one worker, one for each core, and more than that. We stop at 8 and 12,
+# lest a large machine fills its memory. `psutil` tells how much memory the workers have.
 
 # %%
 import os
@@ -491,21 +495,22 @@ def eight_counts(size):
         workers = multiprocessing.active_children()
         return seconds, sum(psutil.Process(worker.pid).memory_info().rss for worker in workers) / 1e6
 
-print(f"This machine has {os.cpu_count()} cores.")
-sizes = {size: eight_counts(size) for size in (1, 2, 6)}
+cores = os.cpu_count()
+print(f"This machine has {cores} cores.")
+sizes = {size: eight_counts(size) for size in sorted({1, min(cores, 8), min(3 * cores, 12)})}
 for size, (seconds, megabytes) in sizes.items():
-    print(f"{size} workers: {seconds:.2f} s, {megabytes:.0f} MB")
+    print(f"{size:2} worker(s): {seconds:.2f} s, {megabytes:.0f} MB")
 
 # %% [markdown]
-# More workers than cores do not make it faster. (On a machine that is busy with other things, not even two may be faster than one.) Each is a whole Python, with its own copy of everything that it imports, and that is what you pay.
-# So take about as many as there are cores for this app, and no more than the memory allows. If you say nothing, the pool takes as many as the machine has cores.
-# In a container that may be many more than the container is allowed to use.
+# More workers than cores, or than jobs, do not make it faster. (On a machine that is busy with other things, not even two may be faster than one.) Each is a whole Python, with its own copy of everything that it imports, and that is what you pay.
+# So take about as many as there are cores for this app, and no more than the memory allows. If you say nothing, the pool takes as many as the machine has cores
+# (from 3.13 on: as the process may use, but a container's quota does not count). In a container that may be many more than the container is allowed to use.
 #
 # Remember that a server is often started as several processes (`uvicorn --workers 4`). Then each of them has a pool of its own.
 #
 # ## From Python 3.14 on: several interpreters in one process
 #
-# Since Python 3.14 one process can hold several **interpreters**. Each has a GIL of its own, and they start quicker than a process.
+# One process can hold several **interpreters**. Since Python 3.12 each can have a GIL of its own, and from 3.14 on Python code can start them.
 # `InterpreterPoolExecutor` is a pool of them, with the same methods. The next cell tries it, if this Python has it.
 
 # %%
@@ -514,7 +519,7 @@ import sys
 if sys.version_info >= (3, 14):
     from concurrent.futures import InterpreterPoolExecutor
 
-    # an interpreter does not know the notebook's folder by itself
+    # a new interpreter does not know the notebook's folder
     first = f"import sys; sys.path.insert(0, {os.getcwd()!r})"
     with InterpreterPoolExecutor(1, initializer=exec, initargs=(first,)) as pool:
         print("Ranked in another interpreter:", pool.submit(heavy.rank).result())
@@ -522,8 +527,8 @@ else:
     print(f"This is Python {sys.version.split()[0]}. There is no InterpreterPoolExecutor in it.")
 
 # %% [markdown]
-# Two things to know before you reach for it. Arguments and results travel as letters here, too.
-# And many packages that are written in C cannot be loaded in a second interpreter yet. Pillow, bcrypt and the core of pydantic are among them.
+# Know two things before you reach for it. Arguments and results travel as letters here, too.
+# And many packages written in C cannot be loaded in a second interpreter yet. Pillow, bcrypt and the core of pydantic are among them.
 # FastAPI needs pydantic: one more reason to keep heavy work in a file that does not import the app.
 #
 # ## When not to bother
@@ -551,7 +556,7 @@ print(f"That is {in_process / in_line:.0f} times as long.")
 # %% [markdown]
 # - **Small work:** leave it in line.
 # - **Work that lets go of the GIL:** Pillow, bcrypt, pbkdf2. A thread does it just as well, and nothing has to travel.
-# - **Work that can be made small:** a regular expression without the nested `+`, a `sorted` that was done once when the data came, a database that sorts.
+# - **Work that can be made small:** a regular expression without the nested `+`, a `sorted` that is done once when the data comes, a database that sorts.
 #   Look there first. A process moves the work; it does not make it less.
 # - **Work for minutes:** it should outlive the request, and a restart. That is a job for a queue with workers of its own, outside the app.
 #
@@ -559,20 +564,21 @@ print(f"That is {in_process / in_line:.0f} times as long.")
 #
 # - `sorted`, `json.dumps` and a regular expression keep the GIL to the end of their call. In a thread they stall the loop as before. Plain Python in a thread stalls it less.
 # - A `ProcessPoolExecutor`, opened in the lifespan and warmed up, leaves the loop alone for all of them.
-# - Names and bytes travel. A lambda cannot be sent, and a large argument is packed with the GIL in hand. Send little, and keep heavy work in a file of its own.
+# - Names and bytes travel. A lambda cannot be sent, and a large argument is packed while the GIL is held. Send little, and keep heavy work in a file of its own.
 # - A pool inside a request starts a Python each time, and its end blocks the loop.
-# - `fork` copies locks that nobody will open. Say `spawn` or `forkserver`.
+# - `fork` copies locks that nobody will unlock. Say `spawn` or `forkserver`.
 # - A worker that dies breaks the pool for good. Put a new one in its place.
-# - More workers than cores cost memory and bring nothing. Since Python 3.14 there are interpreters, for code that they can load.
+# - More workers than cores cost memory and gain nothing. From Python 3.14 on there are interpreters, for code that they can load.
 # - Small work: leave it in line.
 #
 # ## Check yourself
 #
-# **1.** Why does the office say `run_in_executor(app.state.pool, heavy.rank)`, and not `asyncio.to_thread(heavy.rank)` with a pool of processes inside?
+# **1.** The office says `run_in_executor(app.state.pool, heavy.rank)`. Why not `asyncio.to_thread(heavy.rank)`?
 #
 # <details><summary>Answer</summary>
 #
-# `to_thread` always uses asyncio's own pool of threads. `run_in_executor` takes the pool as its first argument, and awaits what the worker sends back.
+# `to_thread` always uses asyncio's own pool of threads, and a thread that ranks keeps the GIL. `run_in_executor` takes the pool as its first argument,
+# and what the worker sends back can be awaited.
 #
 # </details>
 #

@@ -14,9 +14,9 @@
 # %% [markdown]
 # # Exercise 09: def or async def
 #
-# Three endpoints of a shop. In each of them somebody chose between `def` and `async def`, and chose wrongly.
+# Here are three endpoints of a shop. In each of them somebody chose between `def` and `async def`, and chose wrongly.
 # No choice is wrong everywhere: what repairs the first would ruin the second. Repair them, one after the other.
-# This takes about 25 minutes. You need the lessons 02, *Calling HTTP*, and 04, *Redis*, and the walk-through of this lesson.
+# This takes about 25 minutes. You need lesson 02, *Calling HTTP*, lesson 04, *Redis*, and the walk-through of this lesson.
 #
 # Each endpoint has a cell that begins with `%%app`. That cell is the whole file. Change what you like in it,
 # but keep the paths and the answers as they are. Run the cell again after each change: this saves and serves the file.
@@ -26,7 +26,7 @@
 #
 # | points | for |
 # |---|---|
-# | 1 | **right answers**: what is answered, and that it comes from the one who knows |
+# | 1 | **right answers**: what is answered, and that it comes from the service that knows |
 # | 2 | **concurrency**: all requests that come together wait side by side, and the loop stays free |
 #
 # Two check cells follow each app. The first looks at the answers, one request at a time.
@@ -37,7 +37,7 @@
 #
 # A check that does not pass yet says *Not yet*, and why. The notebook is all right then: mend the file and run the check again.
 #
-# The next cell brings in the tools of the course. `checks.here()` also starts what the apps ask: a supplier that speaks HTTP,
+# The next cell brings in the tools of the course. `checks.here()` also starts the services that the apps ask: a supplier that speaks HTTP,
 # and a server that speaks the language of Redis, with a worker.
 # If the cell says `ModuleNotFoundError`, the notebook is not running in the course's own Python:
 # close it and start it with `./course lab`.
@@ -56,8 +56,8 @@ exercise = checks.here()
 #
 # `{"item": "a1b2c3", "price": 271828}`
 #
-# The supplier gave the shop a library, the class `Catalogue` in the file below. Take it as it is: you may not write in it,
-# and there is no other. It is not a bad library. It just waits in the plain way, as most libraries do.
+# The supplier gave the shop a library, the class `Catalogue` in the file below. Take it as it is: you may not change it,
+# and there is no other. It is not a bad library. It just blocks while it waits, as most libraries do.
 #
 # Somebody wrote `async def` in front of the endpoint, because *FastAPI is asynchronous*.
 #
@@ -84,7 +84,7 @@ exercise = checks.here()
 #     return ...                         # unchanged
 # ```
 #
-# With `await` and `asyncio.to_thread(function, argument)` it is possible, too. That is longer, and here no better.
+# `await asyncio.to_thread(function, argument)` would do it, too. It is longer, and here no better.
 #
 # </details>
 #
@@ -124,7 +124,7 @@ await exercise.concurrency("quote")
 #
 # `{"item": "a1b2c3", "stock": 314159}`
 #
-# This endpoint is what you made of the first one: a `def`, and a client that waits in the plain way. It does not block the loop.
+# This endpoint is what you made of the first one: a `def`, and a client that blocks the thread in which it waits. It does not block the loop.
 # But there is a sale today. The supplier is slow, and 45 guests come together.
 #
 # **The rule:** ask the supplier anew for every request, do not give up early, and turn nobody away.
@@ -134,7 +134,7 @@ await exercise.concurrency("quote")
 #
 # <details><summary>Hint 1: a question</summary>
 #
-# A guest who waits in a `def` endpoint keeps something for himself as long as he waits. What is it, and how many are there?
+# Guests who wait in a `def` endpoint keep something for themselves as long as they wait. What is it, and how many are there?
 #
 # </details>
 #
@@ -144,8 +144,8 @@ await exercise.concurrency("quote")
 # A thread is a costly chair to wait on; a coroutine is a note on a list.
 #
 # The other way buys more chairs. The pool is anyio's, and its size is the `total_tokens` of its *limiter*.
-# It must be set where the loop runs, so in the lifespan. Mind what you buy: each thread wants memory and takes its turns
-# at the GIL, and the limit protected the supplier as well. This is for apps whose libraries leave no choice.
+# It must be set where the loop runs, so in the lifespan. Mind what you buy: each thread needs memory and takes its turns
+# at the GIL, and the old limit protected the supplier as well. This is for apps whose libraries leave no choice.
 #
 # </details>
 #
@@ -194,16 +194,16 @@ await exercise.concurrency("stock")
 # %% [markdown]
 # ## 3. A dependency that waits
 #
-# `GET /accounts/{token}` tells what is left on an account:
+# `GET /accounts/{token}` tells how much money is left in an account:
 #
 # `{"account": "a1b2c3", "balance": 161803}`
 #
-# The endpoint is as short as can be. Everything happens in a **dependency**, `balance_of`, which FastAPI runs before it:
+# The endpoint is as short as it can be. Everything happens in a **dependency**, `balance_of`, which FastAPI runs before it:
 # it puts the token on the list `jobs` in Redis, and waits for the reply of a worker on the list `reply:{token}`.
 # You know both commands from lesson 04. Keep `socket_timeout=60` in any client that you make.
 #
-# For a dependency the rule is the same as for an endpoint. FastAPI runs an `async def` on the loop, and a `def` on a thread
-# out of the same pool. What the endpoint itself is does not matter for that.
+# For a dependency the rule is the same as for an endpoint. FastAPI runs an `async def` on the loop, and a `def` in a thread
+# from the same pool. Whether the endpoint itself is `def` or `async def` does not matter for that.
 #
 # **The rule:** every request puts its own job, once, and waits for its own reply. Do not give up early.
 # Again 45 guests come together, and all must wait side by side.
@@ -264,8 +264,8 @@ await exercise.concurrency("account")
 #
 # 1. Does it wait? If not, either word will do.
 # 2. Can what it waits for be awaited? Then `async def`, and `await` it.
-# 3. If not: `def`. Then count: how many may wait at the same time, and are that fewer than 40, all `def` endpoints and
-#    dependencies of the app together?
+# 3. If not: `def`, if its code may run in several threads at a time. Then count: how many may wait at the same time, and is that fewer than 40,
+#    with all `def` endpoints and dependencies of the app together?
 #
 # ## The whole verdict
 #

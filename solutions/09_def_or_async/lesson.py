@@ -20,14 +20,14 @@
 # You will see
 #
 # - the same wait behind `async def` and behind `def`, blocking and awaited, all measured;
-# - where the word counts, and where it means nothing;
+# - where the word `async` matters, and where it means nothing;
 # - what happens when more than 40 slow `def` requests come: who waits with them, and who does not;
-# - that `asyncio.to_thread` has another pool, a smaller one, and who shares that;
+# - that `asyncio.to_thread` has another, smaller pool, and who shares that one;
 # - how to raise the limit, and what it costs;
 # - the same decision for dependencies;
 # - a table to decide by, and when not to bother.
 #
-# Each endpoint that you write begins with this decision. It is one word, and most people take the one that they took last time.
+# Each endpoint that you write begins with this decision. It is one word, and most people choose what they chose last time.
 #
 # The next cell brings in the tools of the course.
 # If it says `ModuleNotFoundError`, the notebook is not running in the course's own Python:
@@ -40,7 +40,7 @@ from autograder import lab
 # %% [markdown]
 # ## What goes wrong
 #
-# Three endpoints, each with a wait of the same length. `time.sleep` stands for every call that blocks: a driver, a request, a file.
+# Here are three endpoints, each with a wait of the same length. `time.sleep` stands for every call that blocks: a driver, a request, a file.
 # `asyncio.sleep` stands for every call that can be awaited.
 
 # %%
@@ -73,7 +73,7 @@ bad = await lab.race("/async_blocking?wait=0.2", n=10)
 print(f"All ten took {bad.ratio:.1f} times as long as the quickest.")
 
 # %% [markdown]
-# The promise of `async def` is broken, and there is the staircase. The two others:
+# The promise of `async def` is broken, and there is the staircase. The other two:
 
 # %%
 plain = await lab.race("/def_blocking?wait=0.2", n=10, show=False)
@@ -89,15 +89,18 @@ for name, race in three.items():
 #
 # FastAPI looks at the function once, when it is registered.
 #
-# 1. An `async def` function it calls on the loop. What happens inside is the function's own affair.
-# 2. A `def` function it hands to a thread, and awaits the thread.
+# 1. It calls an `async def` function on the loop. What happens inside is the function's own affair.
+# 2. It hands a `def` function to a thread, and awaits the thread.
 # 3. So in the first race ten sleeps stood in a row on the loop. In the second, ten threads slept beside each other.
-#    In the third there was one thread and nobody slept: the loop noted ten times, and waited for all ten.
+#    In the third there was one thread, and it never slept in an endpoint: the loop noted ten times to wake up at, and waited for all ten.
 #
 # If the second race has a short hatched stretch at its beginning, that is ten threads being started. You know it from lesson 07.
 #
 # The wrong choice has two forms. `async def` around a blocking call stops everybody. `def` around something that could be awaited
 # stops nobody. It only takes a thread for nothing. So if you do not know: `def`.
+#
+# There is one condition. Only what may run in several threads at a time may become `def`: a shared counter, one psycopg2 connection
+# or one SQLAlchemy session may not.
 #
 # ## Where the word means nothing
 #
@@ -134,12 +137,12 @@ lab.side_by_side(called, handed_over, titles=("called", "handed over"))
 
 # %% [markdown]
 # `fetch` is a plain `def`, and yet on the left it blocks: an ordinary call runs where the caller runs. Only FastAPI's own calls go to the pool.
-# In an `async def` you hand a helper over yourself.
+# In an `async def` you must hand a helper over yourself.
 #
 # ## The forty
 #
-# The pool of FastAPI has 40 places. They are called **tokens**: who wants to run in a thread must hold one, and gives it back.
-# It is **AnyIO** that counts them, the library on which FastAPI stands. Its *limiter* can be told how many there are.
+# The pool of FastAPI has 40 places. They are called **tokens**: whatever runs in a thread must hold one, and gives it back at the end.
+# They are counted by **AnyIO**, the library that FastAPI is built on. Its *limiter* can be told how many there are.
 # The next cell saves a lifespan that does so, in a file of its own, since we need it twice.
 
 # %%
@@ -156,19 +159,17 @@ async def lifespan(app):
 
 
 # %% [markdown]
-# The app has a slow `def` endpoint, and four *pings*, endpoints that take no time. One is `async def`, one is `def`.
-# One is `async def` and depends on a `def` function. One is `async def` and returns a small file.
+# The app has a slow `def` endpoint, and five *pings*, endpoints that take no time. One is `async def`, one is `def`.
+# Three more are `async def`, too. One depends on a `def` function, one returns a small file, and one streams from an ordinary (sync) generator.
 
 # %%
 # %%app pings.py
 import time
-
 from fastapi import Depends, FastAPI
-from fastapi.responses import FileResponse
+from fastapi.responses import FileResponse, StreamingResponse
 from limit import lifespan
 
 app = FastAPI(lifespan=lifespan)
-
 @app.get("/slow")
 def slow(wait: float):
     time.sleep(wait)
@@ -185,16 +186,19 @@ async def async_ping():
 @app.get("/file_ping")
 async def file_ping():
     return FileResponse(__file__)
+@app.get("/stream_ping")
+async def stream_ping():
+    return StreamingResponse(part for part in ("po", "ng"))
 
 
 # %% [markdown]
 # Forty are too many for a picture. So first we say that there are 4, and serve the file again.
-# Six slow requests come together with the four pings.
+# Six slow requests come together with the five pings.
 
 # %%
 import os
 
-pings = ["/async_ping", "/def_ping", "/dependent_ping", "/file_ping"]
+pings = ["/async_ping", "/def_ping", "/dependent_ping", "/file_ping", "/stream_ping"]
 
 async def crowd(tokens, slow, title=None, show=False):
     """Race so many slow requests and then the pings, with so many tokens."""
@@ -205,12 +209,12 @@ async def crowd(tokens, slow, title=None, show=False):
 four = await crowd(4, slow=6, title="six slow, four tokens", show=True)
 
 # %% [markdown]
-# The loop is free and the canary is on time. The `async def` ping, too. The three others stand in the queue for a token,
-# behind slow requests with which they have nothing to do.
+# The loop is free and the canary is on time. So is the first ping. The four others stand in the queue for a token,
+# behind slow requests that they have nothing to do with.
 #
 # ## A prediction
 #
-# Now with 40 tokens, as FastAPI has them. Sixty slow requests come, of 1.5 seconds each, and with them the same four pings.
+# Now there are 40 tokens, as in FastAPI itself. Sixty slow requests come, of 1.5 seconds each, and with them the same five pings.
 # How long does the `def` ping wait?
 
 # %%
@@ -228,17 +232,20 @@ guess.beside(waits["/def_ping"])
 # - `def_ping` waits until the first forty are done, although it takes no time itself.
 # - `dependent_ping` is `async def`. But its dependency is `def`, and that needs a token.
 # - `file_ping` is `async def` as well. To open and read the file, FastAPI uses a thread, for good reasons, and needs a token.
+# - `stream_ping` too: FastAPI asks an ordinary generator for its next part in a thread, and needs a token for each part.
 #
-# Uploads and sync generators of a streamed response stand in the same queue. So one slow service, asked from `def` endpoints, takes
-# the whole app down, but for the endpoints that never need a thread. Nothing computes, the loop is free, and no tool that watches the loop sees it.
+# *Large* uploads stand in the same queue, once they have moved from memory to the disk. So one slow service, asked from `def` endpoints, takes
+# the whole app down, except for the endpoints that never need a thread. Nothing computes, the loop is free, and no tool that watches the loop sees it.
 #
 # You can see it from inside: `current_default_thread_limiter().borrowed_tokens` says how many are taken. Put it into your metrics.
+# But a thread that was given up has returned its token and works on, as lesson 07 showed. So count `threading.active_count()` too.
 #
 # ## Another pool
 #
-# `asyncio.to_thread` does not know of these tokens. It has a pool of its own, asyncio's. Its size is the number of cores plus four, and at most 32.
-# How many come together here? We send twice as many, each for half a second, and then four pings. Two of them use asyncio's pool, and one of these does not know it:
-# to look up the address of a name is a blocking call of the operating system. asyncio does it in that pool, for everybody who opens a connection.
+# `asyncio.to_thread` does not know of these tokens. It has a pool of its own, asyncio's, with a few threads more than there are cores, and at most 32.
+# We send twice as many slow requests as it has threads, half a second each, and then three pings. Two of them use asyncio's pool,
+# and one of them uses it without showing it: looking up the address of a name is a blocking call of the operating system.
+# asyncio does it in that pool, for everybody who opens a connection. (uvloop has threads of its own for it.)
 
 # %%
 # %%app pools.py
@@ -267,7 +274,9 @@ async def name_ping():
 
 
 # %%
-places = min(32, os.cpu_count() + 4)
+from concurrent.futures import ThreadPoolExecutor
+
+places = ThreadPoolExecutor()._max_workers  # asyncio's pool has the same default
 others = ["/def_ping", "/thread_ping", "/name_ping"]
 second = await lab.race(2 * places * ["/slow"] + others, show=False)
 other_waits = {request.path: request.seconds for request in second.requests if request.path in others}
@@ -278,7 +287,7 @@ for path, seconds in other_waits.items():
 # %% [markdown]
 # Now the `def` ping is quick, and those who share asyncio's pool wait. aiofiles is among them: lesson 05 showed it.
 #
-# Two pools are also a tool. Put slow work of one kind into a pool of its own, and it cannot starve the rest:
+# A second pool is also a tool. Put slow work of one kind into a pool of its own, and it cannot starve the rest:
 # `loop.run_in_executor(my_pool, function)`, or `anyio.to_thread.run_sync(function, limiter=my_limiter)`.
 #
 # ## Raising the limit
@@ -295,7 +304,7 @@ for path, seconds in more_waits.items():
 # That works, for threads that sleep. What is the price?
 #
 # - Each thread costs memory, and each is started in the middle of a burst.
-# - What the threads wait for has limits of its own: a database with a hundred connections is gone after two such apps.
+# - What the threads wait for has limits of its own: a database with a hundred connections is used up by one such app.
 # - And if the threads compute, every one of them wants the GIL. You met this at the end of lesson 07.
 #
 # The next app computes in a `def` endpoint. Twenty requests, with 4 tokens and with 100:
@@ -327,15 +336,15 @@ for tokens, race in ((4, few), (100, many)):
 
 # %% [markdown]
 # The work is the same, and so is the time for all of it, more or less: sometimes one is ahead, sometimes the other. Look at the
-# canary. With 4 tokens the loop shares the lock with four. With 100 it shares it with twenty.
+# canary. With 4 tokens the loop shares the GIL with four threads. With 100 it shares it with twenty.
 #
-# So the limit has two right directions. Threads that wait: more, if what they wait for can bear it. Threads that compute: few.
+# So it depends on the work whether the limit should go up or down. For threads that wait: up, if what they wait for can bear it. For threads that compute: down.
 # If you have both, give them separate pools.
 #
 # ## Dependencies
 #
-# For each dependency the same decision is made once more. Very many are tiny: read a header, build an object. As `def` each of them costs a token and a trip.
-# How much is the trip? Here in the notebook:
+# Each dependency needs the same decision. Very many are tiny: they read a header or build an object. As `def`, each of them costs a token and a trip to a thread.
+# How much does the trip cost? We measure it here in the notebook:
 
 # %%
 import time
@@ -361,9 +370,9 @@ print(f"async def {1e6 * awaited_each:.1f} µs, def {1e6 * pooled_each:.0f} µs.
 print(f"That is {pooled_each / awaited_each:.0f} times as long.")
 
 # %% [markdown]
-# Some tenths of a millisecond do not matter, ten times in a request it begins to. The token matters more: a tiny `def` dependency puts your
-# `async def` endpoint into the queue of the forty. So tiny dependencies that do not block: `async def`, even if there is no `await` in them.
-# Dependencies that block, like the check that asks a database with a blocking driver: `def`.
+# Some tenths of a millisecond do not matter. Ten times in a request, they begin to. The token matters more: a tiny `def` dependency puts your
+# `async def` endpoint into the queue for the forty. So make tiny dependencies that do not block `async def`, even if there is no `await` in them.
+# Make dependencies that block `def`: a check that asks a database through a blocking driver, for instance.
 # A `def` dependency with `yield` makes two trips, one for each half.
 #
 # ## The decision
@@ -376,28 +385,29 @@ print(f"That is {pooled_each / awaited_each:.0f} times as long.")
 # | computes, and lets go of the GIL (pictures, passwords) | `def` or `to_thread`, few at a time | lesson 07 |
 # | computes in Python, or keeps the GIL | `async def` and a process pool | lesson 08 |
 # | is tiny and does not block | `async def` | no trip, no token |
-# | you do not know | `def` | it is never the worst |
+# | you do not know | `def` | it stops nobody, if its code may run in threads |
 #
-# And when many slow requests may come at once: how many places does the pool have, and who else stands in that queue?
+# And if many slow requests may come at once, ask: how many places does the pool have, and who else stands in that queue?
 #
 # ## When not to bother
 #
 # - **An app with few users.** Forty slow requests at the same time are a lot. There are apps with hundreds of endpoints that use `def` throughout,
-#   on purpose, and do well: one rule for everybody, and every library may be used.
-# - **A trip to a thread,** against an endpoint that takes 50 milliseconds anyway. Do not rewrite for some tenths of a millisecond.
+#   on purpose, and do well: one rule for everybody, and any library that may be used in threads.
+# - **A trip to a thread,** in an endpoint that takes 50 milliseconds anyway. Do not rewrite it for some tenths of a millisecond.
 # - **An `async def` that computes for a few microseconds.** You saw in lesson 07 that the trip costs more.
 #
 # What you should always bother about is a blocking call in `async def`. It is the only one of the wrong choices that stops everybody.
+# The further reading below begins with four real cases.
 #
 # ## What you have seen
 #
 # - `async def` around a blocking call is a staircase. `def` around it, or a call that is awaited, is not.
-# - FastAPI looks at the word only for functions that it calls itself. A helper runs where its caller runs.
-# - There are 40 tokens. Whoever needs a thread stands in that queue: `def` endpoints, `def` dependencies, files. An `async def` ping does not.
+# - FastAPI looks at the word only in functions that it calls itself. A helper runs where its caller runs.
+# - There are 40 tokens. Whatever needs a thread stands in the queue for them: `def` endpoints, `def` dependencies, files, ordinary generators. An `async def` ping does not.
 # - `asyncio.to_thread` has another, smaller pool, which looks up names as well.
 # - More tokens help threads that sleep. For threads that compute, fewer are better.
 # - A tiny dependency as `def` costs a trip and a token.
-# - If you do not know: `def`.
+# - If you do not know: `def`, if the code may run in several threads at a time.
 #
 # ## Check yourself
 #
@@ -415,12 +425,16 @@ print(f"That is {pooled_each / awaited_each:.0f} times as long.")
 #
 # <details><summary>Answer</summary>
 #
-# No. FastAPI did not call that function, the endpoint did, on the loop. It needs `run_in_threadpool`, or the endpoint must be `def`, too.
+# No. FastAPI did not call that function: the endpoint did, on the loop. It needs `run_in_threadpool`, or the endpoint must be `def`, too.
 #
 # </details>
 #
 # ## Further reading
 #
+# - A first question that very many ask, *one request will wait another request to complete*: https://github.com/fastapi/fastapi/issues/2484
+# - A backend that stood still at 50 connections: https://github.com/uhh-lt/dats/issues/217
+# - Airflow, which turned its `async def` routes into `def`: https://github.com/apache/airflow/pull/43797
+# - Open WebUI, whose larger limit did not reach `to_thread`: https://github.com/open-webui/open-webui/issues/28168
 # - FastAPI, *Concurrency and async / await*: https://fastapi.tiangolo.com/async/
 # - Starlette, *Thread Pool*: https://www.starlette.io/threadpool
 # - AnyIO, *Adjusting the default maximum worker thread count*: https://anyio.readthedocs.io/en/stable/threads.html

@@ -14,5 +14,8 @@ assert counted == whole == 5_000 and a_hop_a_line > 10 * one_hop
 assert small_pool.seconds >= 2 * 0.29 and small_pool.blocked_seconds < bad.blocked_seconds / 4
 assert all(request.ok for request in small_pool.requests + large_pool.requests)
 assert crowded >= 0.2 and crowded > quiet
-assert direct < hop and direct < hops
+assert direct < hop < hops
+(copied, _), (plainly, _), (awaited, _) = uploads.values()
+assert [status for _, status in uploads.values()] == 3 * [200]
+assert copied > plainly and copied > awaited and copied > 0.3
 assert not folder.exists()
