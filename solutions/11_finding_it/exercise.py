@@ -139,7 +139,8 @@ await exercise.score("findings", "found")
 # %% [markdown]
 # ## To take home
 #
-# Choose a service of your own. Which of its endpoints hold up the others? Which line is it, and which of the tools found it first?
+# Choose a service of your own; lesson 14 says how to serve it here. Which of its endpoints hold up the others? Which line is it, and which of the
+# tools found it first?
 
 # %% [markdown]
 # ## The whole verdict
