@@ -123,8 +123,8 @@ ways["/declared"] = await lab.race("/declared", n=3, show=False)
 print(f"Returned: the loop was blocked for {bad.blocked_seconds:.2f} s in all. Declared: {ways['/declared'].blocked_seconds:.2f} s.")
 
 # %% [markdown]
-# With a model the same list is checked and written by pydantic, whose core is not written in Python and is quicker. But all of it still happens
-# on the loop, in one go. Three other ways go further.
+# With a model the same list is checked and turned into JSON by pydantic, whose core is not written in Python and is quicker. But all of it
+# still happens on the loop, in one go. Here are three other ways.
 
 # %%
 # %%app warehouse_repaired.py
@@ -174,6 +174,7 @@ lab.side_by_side(bad, ways["/streamed"], titles=("returned", "streamed"))
 # The same holds for what comes in. Somebody delivers 20,000 parts, and FastAPI checks that each is a `Part`.
 # And it holds for a page: a **template** is a text with gaps, and **jinja2** fills them in.
 # `max_body_size` refuses a body of more bytes than that. It can be set for one route, as here, or for the whole app: `FastAPI(max_body_size=...)`.
+# An older FastAPI does not have it; there the proxy in front of the app must set the limit.
 
 # %%
 # %%app office.py

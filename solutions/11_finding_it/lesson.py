@@ -452,7 +452,7 @@ if may_spy:
         print(f"{file}:{line} in {function}")
 
 # %% [markdown]
-# The whole way stands there, from the innermost function up to the endpoint. No threshold was needed. But somebody had to look
+# The whole path is there, from the innermost function up to the endpoint. No threshold was needed. But somebody had to look
 # at the right moment.
 #
 # The last tool is the **lane** that you know from the pictures. The lab's server notes how long each **turn** of its loop takes:
@@ -534,7 +534,7 @@ plain, debugged = cost("plain") - empty, cost("debug") - empty
 print(f"Debug mode: {debugged / plain:.1f} times the CPU time for a turn of the loop.")
 
 # %% [markdown]
-# It remembers for every callback where it was made, and does much more. Use it in tests and on your own machine.
+# It remembers for every callback where it was created, and does much more. Use it in tests and on your own machine.
 # blockbuster raises where your users would only have waited. Use it in tests.
 #
 # ## A watchdog for production

@@ -461,7 +461,7 @@ async def side_by_side(app, **environment):
 final = verdicts("test_side_by_side.py", HONEST + OTHERS)
 
 # %% [markdown]
-# Every honest app passes, and no other. No second decides. The limits of eight seconds are met by apps that fail anyway.
+# Every honest app passes, and no other. No stopwatch decides it. Only apps that fail anyway ever reach the limits of eight seconds.
 #
 # Why four, and not fifty? `to_thread` may have only five threads on a small machine, and `def` endpoints share forty. Fifty would accuse them. If your
 # app is to serve fifty at a time, then say so in the test: it is a promise of yours, and not of the loop.
