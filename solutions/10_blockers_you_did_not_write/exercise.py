@@ -48,12 +48,12 @@ exercise = checks.here()
 # %% [markdown]
 # ## 1. A middleware
 #
-# A restaurant knows its regular guests. `GET /tables?guest={token}` tells a guest's points:
+# A restaurant knows its regular guests. `GET /tables?guest={token}` tells how many points a guest has:
 #
 # `{"guest": "a1b2c3", "points": 271828}`
 #
 # The **route** (the path, with its endpoint) waits for nothing itself. The points are fetched before, in a **middleware**: code that
-# runs for every request of the app, whatever its path. So whatever this one does, it does to all routes, also to those that somebody adds next year.
+# runs for every request of the app, whatever its path. So whatever this one does, it does to all routes, including those that somebody adds next year.
 #
 # **The rules:**
 #
@@ -230,10 +230,10 @@ await exercise.concurrency("order")
 #
 # `{"currency": "a1b2c3", "rate": 271828}`
 #
-# The rate of a day does not change. So it is asked once and kept, with `lru_cache`, and a test that asks twice finds the endpoint
-# very fast. The first who asks for each currency pays, and everybody pays with them.
+# The rate of a day does not change. So it is asked for once and kept, with `lru_cache`, and a test that asks twice finds the endpoint
+# very fast. The first guest to ask for a currency pays, and everybody else pays with them.
 #
-# **The rule:** ask the service **once** for each currency, and keep what it said. The loop must stay free also for the first.
+# **The rule:** ask the service **once** for each currency, and keep what it said. The loop must stay free for the first guest, too.
 #
 # <details><summary>Hint 1: a question</summary>
 #

@@ -14,7 +14,7 @@
 # %% [markdown]
 # # Exercise 11: Finding it
 #
-# The town library has a web service. Readers say that it is slow. The one who wrote it has moved to another town.
+# The town library has a web service. Readers say that it is slow. The person who wrote it has moved to another town.
 # You are to say which lines block its loop. You need not repair anything. This takes about 30 minutes. You need lesson 11, *Finding it*.
 #
 # The service has three files, and they lie beside this notebook:
@@ -49,12 +49,12 @@ exercise = checks.here()
 #
 # - **One function calls another, and that one a third.** Follow the calls as long as they stay in these three files. The line that counts is
 #   the last of them: there the wait or the work itself stands, or the call into a package or into Python that waits or works.
-#   The lines above it only lead there. To name one of those costs nothing and brings nothing.
-# - **Several lines belong to one question.** One asks and waits, another only picks up what has come. Both look as if they waited,
+#   The lines above it only lead there. Naming one of those costs nothing and earns nothing.
+# - **Several lines may belong to one question.** One asks and waits, another only picks up what has come. Both look as if they waited,
 #   but only one of them holds the loop. Which one is not in the code: it depends on whether the other side takes its time before its answer
-#   begins, or in the middle of it. So do not guess: a race names it. To name the other costs a point.
+#   begins, or in the middle of it. So do not guess: a race names it. Naming the other costs a point.
 # - **A line starts something, and another waits for its end.** The one that waits is the blocker.
-# - **To enter a `with` can take long.** Then the `with` line is the one, and not what stands inside.
+# - **Entering a `with` can take long.** Then the `with` line is the blocker, and not what stands inside.
 #
 # ### How to look
 #
@@ -139,7 +139,8 @@ await exercise.score("findings", "found")
 # %% [markdown]
 # ## To take home
 #
-# Choose a service of your own. Which of its endpoints hold up the others? Which line is it, and which of the tools found it first?
+# Choose a service of your own; lesson 14 says how to serve it here. Which of its endpoints hold up the others? Which line is it, and which of the
+# tools found it first?
 
 # %% [markdown]
 # ## The whole verdict

@@ -18,36 +18,33 @@
 #
 # You will see
 #
-# - a service that somebody else wrote, of which you are told only that it is slow;
+# - a service that somebody else wrote, about which you are told only that it is slow;
 # - six tools that look for blocking code: one that reads it, and five that watch it run;
 # - a table of what each of them finds and misses, made by running them on the same endpoints;
 # - thresholds: why the same tool finds much or little;
-# - a **watchdog** for a service in production, a few lines that bark when the loop is late, and name the line;
+# - a **watchdog** for a service in production, a few lines that bark when the loop is late, and name the line; and a gauge, which says how late;
 # - when not to bother.
 #
 # So far you knew where the mistake was. It stood in the one endpoint on the screen. In a real service you have three hundred
 # endpoints and a message: *it is slow sometimes*.
 #
-# The next cell brings in the tools of the course.
+# The next cell brings in the tools of the course. It also starts two services that the app of this lesson asks, a supplier over HTTP and
+# a PostgreSQL database. That takes a few seconds.
 # If it says `ModuleNotFoundError`, the notebook is not running in the course's own Python:
 # close it and start it with `./course lab`.
 
 # %%
+import os
+
 from autograder import lab, services
 # %load_ext autograder.lab
-
-# %% [markdown]
-# ## Somebody else's service
-#
-# It asks two other services, a supplier over HTTP and a PostgreSQL database. We start both. That takes a few seconds.
-
-# %%
-import os
 
 for service in ("upstream", "postgres"):
     os.environ.update(services.get(service).environment)
 
 # %% [markdown]
+# ## Somebody else's service
+#
 # The service has five files with endpoints. An `APIRouter` is a part of an app: it collects the endpoints of one file,
 # and the app takes them over with `include_router`. `%%keep` saves a cell as a file and runs nothing.
 #
@@ -204,7 +201,7 @@ for part in (outside, inside, deeper, busy, honest):
 # %% [markdown]
 # ## What goes wrong
 #
-# All that a user sees is this. One asks for something harmless, `/awaited`, and at the same moment others use the service.
+# All that users see is this. One of them asks for something harmless, `/awaited`, and at the same moment others use the service.
 
 # %%
 BLOCKING = ["/http", "/query", "/command", "/system", "/sleep", "/short", "/result", "/lock", "/helper", "/queue",
@@ -228,6 +225,10 @@ print(f"The harmless request took {slow.requests[0].seconds:.2f} s. It needs 0.1
 # %%
 guess = lab.predict("endpoints that ruff finds", None)
 
+# %% [markdown]
+# A finding is a file and a line. To compare tools we need the endpoint in which it stands: the last `@router.get` above the line.
+# In `table` we collect, for each tool, the endpoints that it finds.
+
 # %%
 import json
 import re
@@ -243,11 +244,6 @@ def ruff(*files):
 for found in ruff(*FILES):
     print(found["code"], os.path.basename(found["filename"]), found["location"]["row"], found["message"])
 
-# %% [markdown]
-# A finding is a file and a line. To compare tools we need the endpoint in which it stands: the last `@router.get` above the line.
-# In `table` we collect, for each tool, the endpoints that it finds.
-
-# %%
 def endpoint_at(file, row):
     lines = open(file).read().splitlines()[:row]
     paths = [re.search(r'\.get\("(/\w+)"\)', line) for line in lines]
@@ -456,7 +452,7 @@ if may_spy:
         print(f"{file}:{line} in {function}")
 
 # %% [markdown]
-# The whole way stands there, from the innermost function up to the endpoint. No threshold was needed. But somebody had to look
+# The whole path is there, from the innermost function up to the endpoint. No threshold was needed. But somebody had to look
 # at the right moment.
 #
 # The last tool is the **lane** that you know from the pictures. The lab's server notes how long each **turn** of its loop takes:
@@ -508,9 +504,13 @@ for tool, count in counts.items():
 # No tool finds everything. Those that know names need no luck and no load. Those that know the clock see what has no name.
 # You need one of each.
 #
+# Two more are worth a look. [flake8-async](https://github.com/python-trio/flake8-async), where ruff has these rules from, also takes a list of your own,
+# `async200-blocking-calls`: there you can name your driver. [aiocop](https://pypi.org/project/aiocop/) listens to Python's *audit events*,
+# which Python raises when a program opens a file, a socket or another process, and it measures how long each step of the loop takes.
+#
 # ## What debug mode costs
 #
-# Why not leave debug mode on for ever? The next cell writes a small program: its loop takes so many turns, with debug mode or without,
+# Why not leave debug mode on for ever? The next cell writes a small program: its loop takes a given number of turns, with debug mode or without,
 # and then it prints the CPU seconds that it has used. A run without any turn tells what the start of Python costs. That is taken off.
 # Each is run three times, and the least counts. This takes some seconds.
 
@@ -534,7 +534,7 @@ plain, debugged = cost("plain") - empty, cost("debug") - empty
 print(f"Debug mode: {debugged / plain:.1f} times the CPU time for a turn of the loop.")
 
 # %% [markdown]
-# It remembers for every callback where it was made, and does much more. Use it in tests and on your own machine.
+# It remembers for every callback where it was created, and does much more. Use it in tests and on your own machine.
 # blockbuster raises where your users would only have waited. Use it in tests.
 #
 # ## A watchdog for production
@@ -582,7 +582,48 @@ for file, place in re.findall(r'File ".*/((?:deeper|busy)\.py)", (line \d+ in \w
 
 # %% [markdown]
 # The file and the line of each, and the way there. The limit here is 60 milliseconds, for the lesson. For a real service half a second is
-# a good beginning, and an entry in the log that you read next morning. On a busy machine the watchdog barks without a reason at times. It only barks.
+# a good start. You read the log next morning. On a busy machine the watchdog barks without a reason at times. It only barks.
+#
+# The watchdog says where. A **gauge** says how late: a task sleeps, and notes by how much it woke up too late. `/metrics` is where a
+# monitoring system comes to read such numbers.
+
+# %%
+# %%app gauged.py
+import asyncio
+import time
+from contextlib import asynccontextmanager
+import deeper
+from fastapi import FastAPI
+
+async def measure(app, every=0.05):
+    while True:
+        due = time.perf_counter() + every
+        await asyncio.sleep(every)
+        app.state.lag = max(app.state.lag, time.perf_counter() - due)
+
+@asynccontextmanager
+async def lifespan(app):
+    app.state.lag = 0.0
+    task = asyncio.create_task(measure(app))
+    yield
+    task.cancel()
+
+app = FastAPI(lifespan=lifespan)
+app.include_router(deeper.router)
+
+@app.get("/metrics")
+async def metrics():
+    return {"loop_lag_max": app.state.lag}
+
+
+# %%
+await lab.race("/helper", n=3, show=False)
+metrics = await lab.race("/metrics", n=1, show=False)
+gauge = json.loads(metrics.requests[0].body)["loop_lag_max"]
+print(f"The gauge has seen the loop {1000 * gauge:.0f} ms late.")
+
+# %% [markdown]
+# It names no line, and it cannot tell a blocked loop from a busy machine: a process that waits for a CPU wakes up late as well.
 #
 # ## The trap: your own numbers
 #
@@ -613,7 +654,7 @@ says, took = json.loads(ping.body)["took"], ping.seconds
 print(f"The service says that the ping took {1000 * says:.3f} ms. Its client waited {1000 * took:.0f} ms.")
 
 # %% [markdown]
-# The ping stood in front of the door while the loop was blocked. The clock inside was started when it had come in.
+# The ping stood in front of the door while the loop was blocked. The clock inside was started only when it had come in.
 # So the numbers of a service can be green while its users wait. Measure from outside, with a canary.
 #
 # ## When not to bother
@@ -623,7 +664,7 @@ print(f"The service says that the ping took {1000 * says:.3f} ms. Its client wai
 #   A thread for it would take longer than the read.
 # - **Below your threshold.** If the slowest canary waits five milliseconds, there is nothing to find, however many rules complain.
 #
-# And in the other direction: begin with the blocker that holds the loop longest and is met most often. Not with the one that is found first.
+# And the other way round: begin with the blocker that holds the loop longest and is met most often, not with the one that you found first.
 #
 # ## What you have seen
 #
@@ -632,7 +673,7 @@ print(f"The service says that the ping took {1000 * says:.3f} ms. Its client wai
 # - Debug mode and pyleak know the clock. They find what is longer than their threshold. Set it: the one they come with is high.
 # - py-spy shows where a process stands right now, if it may.
 # - The lane names the line and takes off what the machine is to blame for.
-# - In production: a canary from outside, and a watchdog inside.
+# - In production: a canary from outside, and a watchdog and a gauge inside.
 #
 # ## Check yourself
 #

@@ -25,7 +25,7 @@
 # | 10 | **the others**: a point for each for which the test fails |
 #
 # Each app is tried twice. Only what is the same both times counts. A test that fails for an honest app gets nothing: nobody believes
-# such a test for long. And a test that sees fewer than half of the others gets nothing, because to pass everything is no art.
+# such a test for long. And a test that sees fewer than half of the others gets nothing, because passing everything is easy.
 #
 # The next cell brings in the tools of the course.
 # If it says `ModuleNotFoundError`, the notebook is not running in the course's own Python:
@@ -69,7 +69,7 @@ print(open("blocking_requests.py").read())
 #
 # | | |
 # |---|---|
-# | `await supplier.hold()` | from now on, keep everybody waiting who asks; before that it replies at once |
+# | `await supplier.hold()` | from now on, keep everybody who asks waiting; before that it replies at once |
 # | `await supplier.arrived(4)` | wait until four questions are held; gives their tokens, or raises `TimeoutError` after ten seconds |
 # | `await supplier.release()` | reply to all that are held; `release(1)` to the one that has waited longest |
 # | `await supplier.price("tea")` | the price that the supplier gives for `tea` |
@@ -84,11 +84,11 @@ print(open("blocking_requests.py").read())
 #   whatever it did with the other apps.
 # - So everything that your test waits for needs a limit of its own, of some ten seconds. `supplier.arrived` has one. A client of httpx has
 #   `timeout=10`: it gives up when nothing has come for ten seconds.
-# - When such a limit runs out, an error is raised, and the test *fails*. For an app that is not honest that is just right.
+# - When such a limit runs out, an error is raised, and the test *fails*. For an app that is not honest, that is just what you want.
 # - Do not make the limits much shorter. An honest app may take some seconds for an answer, and more on a busy machine.
 #   If the test fails for it, that costs all points.
 #
-# A test with such limits is done with an honest app in some seconds, and with the others in ten to twenty. That is far from 90.
+# A test with such limits is done with an honest app in some seconds, and with the others in ten to twenty. That is far below 90.
 #
 # <details><summary>Hint 1: a question</summary>
 #

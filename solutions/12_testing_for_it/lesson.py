@@ -18,7 +18,7 @@
 #
 # You will see
 #
-# - the test that everybody writes first, run against endpoints of which we know the truth;
+# - the test that everybody writes first, run against endpoints whose truth we know;
 # - a test client that hides blocking;
 # - a test without a stopwatch, built step by step: a real server, a supplier that waits for the test, requests that meet there, a canary;
 # - the same test on a busy machine;
@@ -36,7 +36,7 @@ from autograder import lab
 # %load_ext autograder.lab
 
 # %% [markdown]
-# ## Endpoints of which we know the truth
+# ## Endpoints whose truth we know
 #
 # Two of these are honest, three are not: one blocks, one blocks for a part of its time, one does not work at all.
 
@@ -72,7 +72,7 @@ async def broken():
 # %% [markdown]
 # ## What goes wrong
 #
-# This is the test. Ten requests together: if they wait side by side, they take as long as one, so they must be done in two seconds.
+# This is the test. Ten requests together: if they wait side by side, they take as long as one, so all must be done within two seconds.
 
 # %%
 # %%keep test_by_the_clock.py
@@ -96,7 +96,8 @@ def test_ten_requests(path):
 
 # %% [markdown]
 # `parametrize` runs the test once for each path. The next cell defines a function that starts pytest as a program of its own, as you would
-# in a terminal. With `-rA` pytest prints a line for each run, which begins with `PASSED` or `FAILED`. The last line of the function collects these.
+# in a terminal. With `-rA` pytest prints a line for each run, which begins with `PASSED` or `FAILED`, and with `--durations` how long it took.
+# The last line of the function collects the verdicts; `output` keeps the whole text.
 
 # %%
 import os
@@ -106,30 +107,35 @@ import sys
 
 def pytest(file, **environment):
     """Run pytest on a file; returns {parameter: "passed" or "failed"}."""
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--tb=no", "--color=no", "-rA", "-q", file]
-    done = subprocess.run(command, env=os.environ | environment, capture_output=True, text=True)
-    return {name: word.lower() for word, name in re.findall(r"^(PASSED|FAILED) \S+?\[(.*?)\]", done.stdout, re.M)}
+    global output
+    words = ["-p", "no:cacheprovider", "--tb=no", "--color=no", "-rA", "-q", "--durations=0", "--durations-min=0", file]
+    wide = os.environ | {"COLUMNS": "200"} | environment
+    output = subprocess.run([sys.executable, "-m", "pytest", *words], env=wide, capture_output=True, text=True).stdout
+    return {name: word.lower() for word, name in re.findall(r"^(PASSED|FAILED) \S+?\[(.*?)\]", output, re.M)}
 
 # %% [markdown]
 # ## A prediction
 #
-# Seven paths, and what we know of each. How many of the seven verdicts will be right? Write your number in the place of `None`, or leave it.
+# Nine paths, and what we know of each. How many of the nine verdicts will be right? Write your number in the place of `None`, or leave it.
 
 # %%
-guess = lab.predict("right verdicts, of seven", None)
+guess = lab.predict("right verdicts, of nine", None)
 
 TRUTH = {"/awaits?wait=0.2": "honest", "/awaits?wait=2.2": "honest, and slow", "/thread?wait=1": "honest",
          "/blocks?wait=0.25": "blocks", "/blocks?wait=0.1": "blocks", "/partly?wait=0.5": "blocks partly",
-         "/broken": "broken"}
+         "/broken": "broken", "/nowhere": "there is no such path", "/blocks?wait=0.7": "blocks"}
 
 # %% [markdown]
-# The next cell runs the test on all seven, one after the other. It takes ten seconds or more.
+# The next cell runs the test on all nine, one after the other. It takes a quarter of a minute or more.
 
 # %%
 clock = pytest("test_by_the_clock.py", APP_URL=lab.current().url, PATHS=" ".join(TRUTH))
 right = [path for path in TRUTH if (clock[path] == "passed") == TRUTH[path].startswith("honest")]
+took = {path: float(seconds) for seconds, path in re.findall(r"^([\d.]+)s call +\S+?\[(.*?)\]", output, re.M)}
+reasons = dict(re.findall(r"^FAILED \S+?\[(.*?)\] - ([\w.]+)", output, re.M))
 for path, truth in TRUTH.items():
-    print(f"{path:20} {truth:18} {clock[path]}  {'' if path in right else '  <-- wrong'}")
+    verdict = f"{clock[path]} {reasons.get(path, '')}"
+    print(f"{path:18} {truth:22} {took[path]:5.2f} s  {verdict:24} {'' if path in right else '<-- wrong'}")
 guess.beside(len(right))
 
 # %% [markdown]
@@ -139,18 +145,24 @@ guess.beside(len(right))
 # - **Honest and slow is slow.** Nobody is held up by an endpoint that awaits for 2.2 seconds. The test fails all the same.
 # - **A pool is a queue.** `to_thread` has four threads more than the machine has cores: six on two cores. Ten waits of one second are two rounds then.
 #   Did the test fail on your machine? It depends on its cores.
-# - **Nobody looked at the answers.** An error is very quick. `/broken` passes.
+# - **Nobody looked at the answers.** An error is very quick. `/broken` passes, and so does `/nowhere`, a path that the app does not have.
+#
+# One right verdict has the wrong reason. Ten blocks of 0.7 seconds are seven seconds, but httpx waits for five at most. So the test ended
+# in a `ReadTimeout`, and never came to the line with `assert`. Whoever reads that suspects the network.
 #
 # And on a busy machine all of it moves. What passes here fails there. A test that fails without a reason is switched off before long.
 #
 # So why not look at the clock more cleverly: at how many times as long as one request all ten take, or with a smaller limit?
 # Then other honest endpoints fail, and other blockers pass. The clock tells how long something took. It does not tell who waited for whom.
 #
-# ## A client that hides it
+# ## Two clients that mislead
 #
 # FastAPI's documentation tests with `TestClient`. It calls the app without a server, in the process of the test.
 # Used outside of a `with`, it runs a new event loop for every call. Ten calls from ten threads have ten loops, and none is in the way of another.
 # The next file makes such ten calls, first outside of a `with` and then inside, and prints the seconds.
+#
+# The cell after it asks `/awaits`, which blocks nobody, through `ASGITransport`. With it, httpx calls the app on the loop of the test, here that of
+# the notebook. On that same loop the *test* does some work in line.
 
 # %%
 # %%keep hiding.py
@@ -171,12 +183,28 @@ with TestClient(app) as client:
 
 
 # %%
-output = subprocess.check_output([sys.executable, "-W", "ignore", "hiding.py"], text=True)
-outside, inside = map(float, output.split())
+import asyncio
+import time
+
+import httpx
+import known
+
+printed = subprocess.check_output([sys.executable, "-W", "ignore", "hiding.py"], text=True)
+outside, inside = map(float, printed.split())
 print(f"Ten blocking calls took {outside:.2f} s outside of a with, and {inside:.2f} s inside.")
 
+async with httpx.AsyncClient(transport=httpx.ASGITransport(known.app), base_url="http://app") as client:
+    began = time.perf_counter()
+    asked = asyncio.create_task(client.get("/awaits?wait=0.05"))
+    await asyncio.sleep(0)
+    sum(n * n for n in range(5_000_000))  # the test prepares what it will compare with
+    await asked
+    shared = time.perf_counter() - began
+print(f"An honest wait of 0.05 s took {shared:.2f} s on the loop of the test.")
+
 # %% [markdown]
-# Outside, the blocking app looks side by side. Your users have one loop. So the test needs what they have: a server, in a process of its own.
+# Outside, the blocking app looks as if it served all side by side. And whoever shares a loop with the app measures their own client, too.
+# Your users have one loop, and it is the app's alone. So the test needs what they have: a server, in a process of its own.
 #
 # ## What can be known without a clock
 #
@@ -194,11 +222,11 @@ print(f"Ten blocking calls took {outside:.2f} s outside of a with, and {inside:.
 #
 # ## Step 1: a supplier that waits
 #
-# A small HTTP server on the test's own loop. The app runs in another process, so it cannot be in its way.
+# This is a small HTTP server on the test's own loop. The app runs in another process, so the two cannot be in each other's way.
 #
 # - `start_server` calls `reply` for every connection, with a `reader` for what comes in and a `writer` for what goes out. Port 0 means: any that is free.
 # - `request.split()[1]` is the path, for a request begins with `GET /items/tea HTTP/1.1`.
-# - The **gate** is an `asyncio.Event`: who awaits it waits until somebody sets it.
+# - The **gate** is an `asyncio.Event`: whoever awaits it waits until somebody sets it.
 
 # %%
 # %%keep supplier.py
@@ -234,8 +262,8 @@ class Supplier:
 # The app is served by **uvicorn**, the server with which most FastAPI apps are run. It finds the supplier's address in the environment,
 # as it does in production.
 #
-# The test opens the door itself, a socket on a free port. Every open file and socket of a process has a number, and by that number (`--fd`)
-# uvicorn is told of it. So nobody has to wait until the server is there: who comes early stands in front of the door.
+# The test opens the door itself: a socket on a free port. Every open file and socket of a process has a number, and with that number (`--fd`)
+# uvicorn is told which socket to use. So nobody has to wait until the server is there: whoever comes early waits in front of the door.
 # (On Windows a socket is not handed over like that. There, choose a port, and try until somebody answers.)
 
 # %%
@@ -263,8 +291,8 @@ def served(app, **environment):
 # %% [markdown]
 # ## An app with many faces
 #
-# To test a test, one needs apps of which the truth is known. The next three cells are eight apps, whose ways to ask the supplier differ.
-# Read the names; what each does stands below the cells. The variable `WAY` says which one an app is.
+# To test a test, one needs apps whose truth is known. The next three cells make eight apps, which ask the supplier in different ways.
+# Read the names; what each does is said below the cells. The variable `WAY` says which one an app is.
 
 # %%
 # %%keep ways.py
@@ -433,9 +461,9 @@ async def side_by_side(app, **environment):
 final = verdicts("test_side_by_side.py", HONEST + OTHERS)
 
 # %% [markdown]
-# Every honest app passes, and no other. No second decides. The limits of eight seconds are met by apps that fail anyway.
+# Every honest app passes, and no other. No stopwatch decides it. Only apps that fail anyway ever reach the limits of eight seconds.
 #
-# Why four, and not fifty? `to_thread` may have only five threads on a small machine, and `def` endpoints have forty. Fifty would accuse them. If your
+# Why four, and not fifty? `to_thread` may have only five threads on a small machine, and `def` endpoints share forty. Fifty would accuse them. If your
 # app is to serve fifty at a time, then say so in the test: it is a promise of yours, and not of the loop.
 #
 # ## On a busy machine
@@ -457,7 +485,7 @@ print("The test by the clock:", timed)
 
 # %% [markdown]
 # Ours says the same as before. What the other one says changes from machine to machine, and from day to day: it may have passed just now.
-# Run the cell again, or add hogs, and see for how long.
+# Run the cell again, or add hogs, until it fails.
 #
 # ## The trap: what this test does not see
 #
@@ -468,10 +496,10 @@ short = verdicts("test_side_by_side.py", ["short_block"])
 
 # %% [markdown]
 # It blocks the loop for 0.05 seconds with each request, and passes. All four arrive, only a little later. The canary is answered,
-# because at that moment nothing is blocked. A block that ends by itself, before or behind the wait, leaves no trace that an order of events could show.
+# because at that moment nothing is blocked. A block that ends by itself, before or after the wait, leaves no trace in the order of events.
 #
-# For such blocks somebody has to look at the clock of the loop itself, and to take off what the machine is to blame for. That is what the lane
-# does, and the checks of this course. You know other tools for them from lesson 11: ruff and blockbuster need no clock at all.
+# For such blocks somebody has to look at the clock of the loop itself, and to subtract what the machine is to blame for. That is what the lane
+# does, and so do the checks of this course. You know other tools for them from lesson 11: ruff and blockbuster need no clock at all.
 # So in CI, on the machine that tests every change: ruff for the names, this test for the promise.
 #
 # ## When not to bother
@@ -483,8 +511,8 @@ short = verdicts("test_side_by_side.py", ["short_block"])
 #
 # ## What you have seen
 #
-# - A test by the clock passes what blocks for a short time and what is broken. It fails what is honest and slow, and changes its mind with the load.
-# - `TestClient` outside of a `with` has a loop for each call, and hides blocking.
+# - A test by the clock passes what blocks for a short time and what is broken. It fails what is honest and slow, and its verdict changes with the load.
+# - `TestClient` outside of a `with` has a loop for each call, and hides blocking. A client on the app's own loop measures itself.
 # - A supplier of your own, which answers when the test lets it, shows who is under way at one moment. That is seen, and not estimated.
 # - A canary that is answered while all others wait shows that the loop is free.
 # - Everyone must get their own answer. Look at it.
@@ -506,8 +534,8 @@ short = verdicts("test_side_by_side.py", ["short_block"])
 #
 # <details><summary>Answer</summary>
 #
-# Let the test take a lock that the app's query needs, on the row or the table, and look in `pg_stat_activity` until four are waiting for it. Then release it.
-# Each service has its own way to let somebody wait: in Redis a `BLPOP` from an empty list, for files a *named pipe*, a file whose reader waits
+# Let the test take a lock that the app's query needs, on the row or the table, and look into `pg_stat_activity` until four are waiting for it. Then release it.
+# Each service has its own way to make somebody wait: in Redis a `BLPOP` from an empty list, for files a *named pipe*, a file whose reader waits
 # until somebody writes.
 #
 # </details>
@@ -519,6 +547,6 @@ short = verdicts("test_side_by_side.py", ["short_block"])
 # - pytest, *How to parametrize*: https://docs.pytest.org/en/stable/how-to/parametrize.html
 # - Python, *Streams* in asyncio, for the supplier: https://docs.python.org/3/library/asyncio-stream.html
 #
-# To take home: `supplier.py`, `serving.py` and `test_side_by_side.py` lie beside this notebook. They need pytest, httpx and uvicorn, and nothing of this course.
+# To take home: `supplier.py`, `serving.py` and `test_side_by_side.py` are beside this notebook. They need pytest, httpx and uvicorn, and nothing of this course.
 #
 # Next: the exercise of this lesson, in the notebook `exercise_12_testing_for_it.ipynb` beside this one. There your test is tested.

@@ -17,7 +17,7 @@
 # It is your turn on call: when the **pager** rings, it is you who gets up and repairs the shop. The corner shop has grown in a hurry,
 # half of it was read by nobody but its author, and now the pager rings. In one file there are twelve routes (paths with an endpoint each),
 # and something is wrong with each of them. Find it, and repair it.
-# This takes about 60 minutes. You need all lessons before this one, and the method of the lesson *The incident*.
+# This takes about 60 minutes. You need all the lessons before this one, and the method of the lesson *The incident*.
 #
 # Repair in the order of harm, that is *how long* times *how often* a line holds the loop, and stop when you like:
 # **each route is worth one point by itself**. There are three more for the
@@ -59,10 +59,10 @@ exercise = checks.here()
 # ### How to read the picture
 #
 # - Time runs from left to right. Each lane is a route; at the top is the canary, at the bottom the event loop.
-# - A column is half a second. Its height says how long those waited who came then. A lane reaches from 1 ms to 10 s, and each grey line is
+# - A column is half a second. Its height says how long the guests who came then waited. A lane reaches from 1 ms to 10 s, and each grey line is
 #   **ten times** the one below: 1 ms, 10 ms, 100 ms, 1 s, 10 s.
 # - Full colour up to p50: half of the guests waited no longer. Pale up to p95: 95 of 100. Palest up to p99: 99 of 100.
-#   The numbers at the right say the same for the whole load.
+#   The numbers on the right say the same for the whole load.
 # - The dotted line in the canary's lane, at 100 ms, is the pager's. Where the canary's p99 lies above it, the pager rings: hatched, with `!`.
 # - The lane of the loop is hatched where it was blocked.
 #
@@ -89,7 +89,7 @@ day = await exercise.load()
 #
 # <details><summary>Hint</summary>
 #
-# How does a dependency wait that is `async def`? Lesson 01.
+# How does an `async def` dependency wait? Lesson 01.
 #
 # </details>
 
@@ -251,7 +251,7 @@ await exercise.concurrency("member")
 #
 # <details><summary>Hint</summary>
 #
-# What does the cache do with the first who asks? Lesson 10.
+# What does the cache do with the first guest who asks? Lesson 10.
 #
 # </details>
 
@@ -287,7 +287,7 @@ await exercise.concurrency("order")
 #
 # <details><summary>Hint</summary>
 #
-# A handler that waits makes everybody wait who logs. The standard library has `QueueHandler` and `QueueListener`, in `logging.handlers`: one puts records on a queue, the other takes them off in a thread. Lesson 10.
+# A handler that waits makes everybody who logs wait. The standard library has `QueueHandler` and `QueueListener`, in `logging.handlers`: one puts records on a queue, the other takes them off in a thread. Lesson 10.
 #
 # </details>
 
@@ -315,7 +315,7 @@ await exercise.concurrency("canary")
 # ## To take home
 #
 # Beside this notebook there is now `shop.py`, a small shop that stays awake.
-# Look at your own service in the same order: a load and a canary first, then a list of who blocks, then the line that does most harm.
+# Look at your own service in the same order: a load and a canary first, then a list of what blocks, then the line that does most harm.
 #
 # ## The whole verdict
 #

@@ -21,10 +21,11 @@
 #
 # - a shop in which every request is quick by itself, and a **pager** that rings: the thing that wakes up whoever has to repair the shop;
 # - a **load**: guests who come to all routes over some seconds, and what they feel, drawn live;
-# - what three numbers mean by which one judges waits: p50, p95, p99;
+# - three numbers by which waits are judged, and what they mean: p50, p95, p99;
 # - why the shop's own measurements do not show it;
 # - the method: measure first, repair what does most harm, measure again;
-# - a trap: to repair first what is easy to see;
+# - a trap: repairing first what is easy to see;
+# - what more processes do for it, and what they do not;
 # - when to stop.
 #
 # The next cell brings in the tools of the course.
@@ -125,11 +126,11 @@ for path in ("/prices/rose", "/flowers/rose", "/report", "/thanks", "/cards/1"):
     print(f"{path:14} {alone[path] * 1000:6.0f} ms")
 
 # %% [markdown]
-# Nothing is slow here. All the tests of the shop pass. Then it is opened.
+# Nothing is slow here. All the tests of the shop pass. Then it opens.
 #
-# `lab.load` sends guests to several routes, one after the other in the order of the list, so many in a second.
-# Nobody waits for the guest before: whoever is due comes. Prices are asked for often, the report seldom.
-# Guests come for five seconds, and until the last of them is answered it takes some seconds more.
+# `lab.load` sends guests to several routes, in the order of the list and at a steady rate. `rate=20` means 20 a second.
+# No guest waits for the one before: whoever is due comes. Prices are asked for often, the report seldom.
+# Guests come for five seconds, and it takes some seconds more until the last of them is answered.
 
 # %%
 guests = ["/prices/{i}", "/cards/{i}", "/prices/{i}", "/flowers/{i}", "/prices/{i}", "/report",
@@ -140,16 +141,16 @@ incident = await lab.load(guests, seconds=5, rate=20)
 # ### How to read this picture
 #
 # - Time runs from left to right. Each **lane** is a route; at the top is the canary, at the bottom the event loop.
-# - A **column** is half a second, also called a *window*. Its height says how long those waited who came in that half second.
+# - A **column** is half a second, also called a *window*. Its height says how long the guests of that half second waited.
 #   Where there is none, nobody came.
 # - The floor of a lane is 1 millisecond, and each grey line is **ten times** the one below it: 10 ms, 100 ms, 1 s, and 10 s at the top.
 #   Such a scale is called *logarithmic*. A column that is one grey line higher is not a little more, but ten times as long.
-# - The full colour reaches up to **p50**: half of the guests waited no longer. The pale part above it reaches up to **p95**: 95 of 100
+# - The full colour reaches up to **p50**: half of the guests waited no longer than that. The pale part above it reaches up to **p95**: 95 of 100
 #   waited no longer. The palest reaches up to **p99**: 99 of 100. Where few came, or all waited alike, there is nothing pale.
-# - The three numbers at the right say the same for the whole load.
+# - The three numbers on the right say the same for the whole load.
 # - The dotted line in the lane of the canary is the **pager's**, at 100 ms. Where the canary's p99 lies above it, the pager rings:
 #   the column is hatched and has an `!`.
-# - The lane of the loop is the one that you know from races: hatched where it was blocked. The words name the line that held it longest at a time.
+# - The lane of the loop is the one that you know from races: hatched where it was blocked. The words name the line that held it longest in one go.
 #
 # That is a bad morning. Look at the lane of `/cards`: it waits for nothing, and its guests wait all the same.
 #
@@ -158,8 +159,8 @@ incident = await lab.load(guests, seconds=5, rate=20)
 #
 # ## p50, p95, p99
 #
-# A pager does not look at averages. One sorts all the waits of a while, the shortest first, and takes the one in the middle: the 50th
-# **percentile**, p50. Half of the guests waited no longer. Of 100 guests 95 waited no longer than p95, and 99 no longer than p99.
+# A pager does not look at averages. Sort all the waits of some minutes, the shortest first, and take the one in the middle: that is the 50th
+# **percentile**, p50. Half of the guests waited no longer. Of 100 guests, 95 waited no longer than p95, and 99 no longer than p99.
 # Here are those of the canary.
 
 # %%
@@ -173,7 +174,7 @@ print(f"The average: {sum(waits) / len(waits) * 1000:.0f} ms. Who waits as long 
 #
 # Percentiles have a trap of their own: they cannot be averaged. The p99 of a day is not the mean of the p99s of its hours.
 #
-# And the measurement has one. There is only one canary at a time. Take two seconds: in the first the loop is blocked, and one canary waits
+# The measurement has a trap, too. There is only one canary at a time. Take two seconds: in the first the loop is blocked, and one canary waits
 # all the time. In the second it is free, and fifty canaries are answered at once. How many guests had to wait?
 
 # %%
@@ -184,7 +185,7 @@ for name, waits in (("of the canaries that were sent", sent), ("of all who would
     print(f"{name}: {sum(wait > 0.1 for wait in waits)} of {len(waits)} waited longer than 100 ms")
 
 # %% [markdown]
-# Counted like the first line, the worst seconds weigh least. So `latencies` counts everybody who would have come while a canary waited,
+# Counted as in the first line, the worst seconds weigh least. So `latencies` counts everybody who would have come while a canary waited,
 # each with what was left of the wait.
 #
 # ## A prediction
@@ -197,14 +198,14 @@ guess = lab.predict("the route that does most harm", None)
 
 # %% [markdown]
 # The lab watched the loop from inside while the load ran. A **turn** of the loop is all that it does between two looks at what is due.
-# The lab noted how long each turn took, and which line was running. Summed up over the whole load, the greatest harm first:
+# The lab noted how long each turn took, and which line was running. Here is the sum over the whole load, the greatest harm first:
 
 # %%
 print(*incident.blockers, sep="\n")
 guess.beside(incident.blockers[0].function.replace("price_of", "prices"))
 
 # %% [markdown]
-# **Harm** is *how long* times *how often*. The report holds the loop longest each time, but it comes seldom.
+# **Harm** is *how long* times *how often*. The report holds the loop longest each time, but it is asked for seldom.
 # The prices are quick, and everybody wants them. (A line with `await` at the end of the list is ordinary work before the wait begins.)
 #
 # ## Who waited for whom
@@ -222,12 +223,12 @@ print(f"The longest wait of a guest for one: {longest.seconds * 1000:6.0f} ms.")
 
 # %% [markdown]
 # 1. A guest asked for a card. The request lay in the socket, where the operating system keeps what has arrived.
-# 2. The loop stood in `requests.get`, for another guest. Nobody looked at the socket.
-# 3. The loop came back. There were other guests before, and some of them asked for prices.
+# 2. The loop stood still in `requests.get`, for another guest. Nobody looked at the socket.
+# 3. The loop came back. Other guests were first, and some of them asked for prices.
 # 4. At last `card` was called. *Now* its span began. It ended a moment later.
 #
 # The wait was over before the shop began to measure. So what the shop measures of itself is excellent during the incident.
-# Measure from outside, as a guest does, with a **canary**. Or measure the loop itself: its lag, how late it comes to what is due.
+# Measure from outside, as a guest does, with a **canary**. Or measure the loop itself: its **lag**, that is, how late it gets to what is due.
 #
 # ## The trap: what is easy to see
 #
@@ -236,6 +237,8 @@ print(f"The longest wait of a guest for one: {longest.seconds * 1000:6.0f} ms.")
 
 # %%
 from pathlib import Path
+
+unrepaired = Path("florist.py").read_text()
 
 def repair(old, new):
     text = Path("florist.py").read_text()
@@ -282,21 +285,67 @@ for name, load in (("the incident", incident), ("the easy one", easy), ("the pri
     print(f"{name:16} {p50:8.0f}  {p95:8.0f}  {p99:8.0f} ms  {load.blocked_seconds:5.2f} s   rang in {load.rings[0]} of {load.rings[1]}")
 
 # %% [markdown]
-# Follow the seconds that the loop was blocked, and p50: they fall with each repair in order of harm. p95 and the pager fall last,
-# for one line that holds the loop for long is enough to ring.
+# Follow the seconds for which the loop was blocked, and p50: they fall with each repair in order of harm. p95 and the pager fall last,
+# because one line that holds the loop for long is enough to make it ring.
 #
-# One line repaired at a time, and after each of them a measurement. So you know which repair did what,
+# Repair one line at a time, and measure after each. So you know which repair did what,
 # and you stop when the canary is flat. On a machine with much other work a canary is late at times, whatever the app does.
+#
+# ## Two processes instead of a repair
+#
+# In every incident somebody says: run more processes. uvicorn can, with `--workers`. Each process has a loop of its own.
+# Here the shop as it was before all repairs is served by two, and four guests ask for the report of 0.15 seconds. Then the processes are ended.
+
+# %%
+import asyncio
+import signal
+import socket
+import subprocess
+import sys
+import time
+import httpx
+
+Path("unrepaired.py").write_text(unrepaired)
+with socket.create_server(("127.0.0.1", 0)) as door:
+    port = str(door.getsockname()[1])
+command = [sys.executable, "-m", "uvicorn", "unrepaired:app", "--workers", "2", "--port", port]
+shop = subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+patient = httpx.AsyncHTTPTransport(retries=8)
+try:
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60, transport=patient) as client:
+        await client.get("/cards/1")  # it has started
+        began = time.perf_counter()
+        reports = [asyncio.create_task(client.get("/report")) for _ in range(4)]
+        waits = [(await report, time.perf_counter() - began)[1] for report in asyncio.as_completed(reports)]
+finally:
+    os.killpg(shop.pid, signal.SIGKILL)
+    shop.wait()
+print("The four guests waited", ", ".join(f"{wait:.2f} s" for wait in waits))
+
+# %% [markdown]
+# Four guests and two loops: at least two guests meet the same loop, and the second of them waits for the first. Nobody shares them out evenly,
+# so it may be three, or all four. Two processes make the queue shorter. They do not make the wait harmless.
 #
 # ## When to stop
 #
 # No shop is free of blocking. A small file, a page of HTML, a large answer: each holds the loop for a few milliseconds.
-# What counts is the sum, and the longest at a time. A line that blocks for 5 ms once a minute is at the end of the list. Leave it there.
+# What counts is the sum, and the longest single block. A line that blocks for 5 ms once a minute is at the end of the list. Leave it there.
 #
 # Set the pager by what your guests feel, not by what is possible. And let it look at the canary, not at each route: a route may take
 # as long as what it waits for.
 #
-# ## Two questions
+# ## What you have seen
+#
+# - Every request may be quick by itself, and the shop slow: harm is how long times how often.
+# - A load shows what guests feel over time. p50 is the usual guest, p99 the unlucky one who calls you.
+# - The canary needs nothing but the loop, so it speaks for all routes.
+# - The victim's own span is short. Measure from outside.
+# - Sum up who blocked the loop, repair the first in the list, measure again.
+# - What is easy to see need not matter.
+# - More processes shorten the queue, and repair nothing.
+# - Stop when the canary is flat.
+#
+# ## Check yourself
 #
 # **1.** During an incident the CPU of the machine is almost idle, and the spans of all routes but two are short. What do you suspect?
 #
@@ -311,23 +360,13 @@ for name, load in (("the incident", incident), ("the easy one", easy), ("the pri
 #
 # <details><summary>Answer</summary>
 #
-# It will be late less often, and as late as before when all four stand still. The harm is divided by four at best, and so is every
-# guest's chance to meet it. It buys time for the repair. It is not the repair.
+# It will be late less often, and as late as before whenever it meets a process that stands still. The harm is divided by four at best, and so is every
+# guest's chance of meeting it. It buys time for the repair. It is not the repair.
 #
 # </details>
 #
-# ## Summary
-#
-# - Every request may be quick by itself, and the shop slow: harm is how long times how often.
-# - A load shows what guests feel over time. p50 is the usual guest, p99 the unlucky one who calls you.
-# - The canary needs nothing but the loop, so it speaks for all routes.
-# - The victim's own span is short. Measure from outside.
-# - Sum up who blocked the loop, repair the first of the list, measure again.
-# - What is easy to see need not matter.
-# - Stop when the canary is flat.
-#
 # ## Further reading
 #
-# - Gil Tene, *How NOT to Measure Latency*: why those who would have come must be counted ("coordinated omission").
+# - Gil Tene, [How NOT to Measure Latency](https://www.youtube.com/watch?v=lJ8ydIuPFeU), a talk: why those who would have come must be counted ("coordinated omission").
 # - [Monitoring Distributed Systems](https://sre.google/sre-book/monitoring-distributed-systems/), in Google's book on site reliability: what a pager should look at.
 # - The exercise of this lesson: `exercise_13_the_incident.ipynb`. Twelve routes, and you are on call.

@@ -8,12 +8,20 @@ assert {
     "a large file",
     "a program",
     "a picture",
+    "a password",
     "a regex",
+    "a mail, later",
 } <= set(rows)
 assert all(request.ok for _, bad, good in rows.values() for request in bad.requests + good.requests)
-waits = {name: rows[name][1:] for name in rows if name not in ("a large file", "a picture", "a regex")}
+work = ("a large file", "a picture", "a password", "a regex", "a mail, later")
+waits = {name: rows[name][1:] for name in rows if name not in work}
 assert all(bad.seconds >= 4 * 0.19 and bad.worst_canary > 0.19 for bad, _ in waits.values())
 assert all(good.seconds < bad.seconds and good.ratio < bad.ratio for bad, good in waits.values())
 assert all(good.blocked_seconds < bad.blocked_seconds for _, bad, good in rows.values())
 assert "table_sleep.py" in found and "table_http.py" in found and "table_programs.py" in found
 assert not any(name in found for name in ("postgres", "sqlalchemy", "mysql", "redis", "images", "regex"))
+assert rows["a mail, later"][1].worst_canary > 0.15
+banned = {line.split(":")[0] for line in found_now.splitlines() if "TID251" in line}
+assert banned == {"table_http.py", "table_postgres.py", "table_redis.py"}
+assert all(name in found_now for name in ("table_sleep.py", "table_programs.py", "table_files.py"))
+assert not any(name in found_now for name in ("sqlalchemy", "mysql", "images", "regex"))
