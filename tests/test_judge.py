@@ -118,6 +118,25 @@ async def test_a_service_that_dies_in_the_middle_is_an_error_and_the_next_try_pa
     assert (await Judge(app, PRICE).concurrency()).passed
 
 
+@pytest.mark.parametrize(("deaths", "outcome"), [(1, "pass"), (2, "fail")])
+async def test_a_server_that_somebody_kills_once_is_given_another_try(app, monkeypatch, deaths, outcome):
+    judge, killed = Judge(app, PRICE), []
+    park = type(services.get("upstream")).park
+
+    def park_and_kill(self):
+        park(self)
+        if len(killed) < deaths:
+            server = judge._served._app
+            server.process.kill()
+            server.process.wait()
+            killed.append(server)
+
+    monkeypatch.setattr(type(services.get("upstream")), "park", park_and_kill)
+    verdict = await judge.certain("concurrency")
+    assert verdict.outcome == outcome and len(killed) == deaths
+    assert verdict.kind == ("server died" if outcome == "fail" else "")
+
+
 async def test_the_judged_app_sees_no_secrets_of_ours(app, monkeypatch):
     monkeypatch.setenv("GRADER_SECRET", "s3cret")
     app.write_text(APP.replace("import os", "import os\n\nassert 'GRADER_SECRET' not in os.environ, 'it is there'"))

@@ -96,11 +96,16 @@ class Judge:
         self._kept = served is not None
 
     async def certain(self, part):
-        """The verdict on a part of the points, "answers" or "concurrency"; an ERROR is tried again."""
-        verdict = Verdict("error")
+        """The verdict on a part of the points, "answers" or "concurrency"; an ERROR is tried again.
+
+        So is the first death of a server: somebody else on this machine may have killed it.
+        """
+        verdict, died = Verdict("error"), False
         for _ in range(RETRIES):
             verdict = await getattr(self, part)()
-            if verdict.outcome != "error":
+            if verdict.kind == "server died" and not died:
+                died = True
+            elif verdict.outcome != "error":
                 break
         return verdict
 
