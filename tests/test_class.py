@@ -31,6 +31,12 @@ REFERENCE = EXERCISE.answer_file(TASK, "reference").read_text()
 STARTER = EXERCISE.answer_file(TASK, "starter").read_text()
 
 
+@pytest.fixture(autouse=True)
+def environment_as_before(monkeypatch):
+    """nbgrader says in a variable of the process that it is grading, and leaves it there when a step fails."""
+    monkeypatch.setenv("NBGRADER_EXECUTION", "autograde")
+
+
 @pytest.fixture(scope="module")
 def empty(tmp_path_factory):
     """A course folder in which nobody has handed in anything yet."""

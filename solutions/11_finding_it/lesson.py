@@ -140,7 +140,7 @@ import json
 from fastapi import APIRouter
 
 router = APIRouter()
-rows = [{"row": n, "text": "x" * 20} for n in range(200_000)]
+rows = [{"row": n, "text": "x" * 20} for n in range(300_000)]
 
 @router.get("/hash")
 async def hash_password():
