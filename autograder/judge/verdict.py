@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from ..services.base import Told
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -46,9 +48,5 @@ class Fault(Exception):
         self.verdict = Verdict("fail", kind, text, line)
 
 
-class Unclear(Exception):
+class Unclear(Told):
     """This machine did not let us find out."""
-
-    def _render_traceback_(self):
-        # IPython prints this line instead of a traceback through our own code
-        return [str(self)]

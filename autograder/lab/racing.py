@@ -10,17 +10,15 @@ import sys
 import threading
 from pathlib import Path
 
+from ..services.base import Told
+
 GRACE = 15.0  # s beyond the limit of a race
 END_LIMIT = 3.0  # s
 RACER = Path(__file__).with_name("racer.py")
 
 
-class RacerGone(Exception):
+class RacerGone(Told):
     """The process that sends the requests ended; a problem of this machine, never of the learner's app."""
-
-    def _render_traceback_(self):
-        # IPython prints this line instead of a traceback through our own code
-        return [str(self)]
 
 
 class Racer:

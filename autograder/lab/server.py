@@ -14,6 +14,7 @@ import time
 from collections import deque
 from pathlib import Path
 
+from ..services.base import Told
 from . import reports
 
 HOST = Path(__file__).resolve().parents[1] / "host" / "serve.py"
@@ -21,7 +22,7 @@ START_LIMIT = 30.0  # s: an import that takes longer than this on a busy machine
 LOG_LIMIT = 64 * 1024  # bytes kept of what an app prints, the newest
 
 
-class AppError(Exception):
+class AppError(Told):
     """An app cannot be served or used; its message is all that the learner needs to read.
 
     ``stage`` is one of ``file``, ``syntax``, ``import``, ``no app``, ``not an app``, ``startup``,
@@ -32,10 +33,6 @@ class AppError(Exception):
         super().__init__(message)
         self.stage = stage
         self.line = line
-
-    def _render_traceback_(self):
-        # IPython prints these lines instead of a traceback through our own code
-        return [str(self)]
 
 
 class Server:

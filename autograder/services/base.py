@@ -6,12 +6,16 @@ import secrets
 from abc import ABC, abstractmethod
 
 
-class ServiceError(Exception):
-    """A service cannot start, or died: a matter of this machine, never of a learner's app."""
+class Told(Exception):
+    """An error of which a notebook shows the sentence, and no traceback."""
 
     def _render_traceback_(self):
         # IPython prints this line instead of a traceback through our own code
         return [str(self)]
+
+
+class ServiceError(Told):
+    """A service cannot start, or died: a matter of this machine, never of a learner's app."""
 
 
 class Service(ABC):
