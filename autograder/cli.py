@@ -9,7 +9,7 @@ import argparse
 import os
 import sys
 
-from autograder.trouble import Trouble, of_os_error
+from autograder.errors import Trouble, of_os_error
 
 PROG = "python course" if os.name == "nt" else "./course"
 
@@ -34,13 +34,13 @@ def _count(text: str) -> int:
 
 
 def _lab(args) -> int:
-    from autograder.launch import main
+    from autograder.dev.jupyterlab import main
 
     return main(browser=not args.no_browser, port=args.port, notebook=args.notebook)
 
 
 def _test(args) -> int:
-    from autograder.runtests import main
+    from autograder.dev.test_command import main
 
     return main(args.pytest_args)
 
@@ -58,7 +58,7 @@ def _grade(args) -> int:
 
 
 def _bench_verdicts(args) -> int:
-    from autograder.judge.bench import main
+    from autograder.benchmarks.verdicts import main
 
     return main(
         args.rounds, args.hogs, args.exercise, args.quota, args.minutes, args.compare, args.workers, args.isolation,
@@ -67,37 +67,37 @@ def _bench_verdicts(args) -> int:
 
 
 def _bench_drawing(args) -> int:
-    from autograder.lab.bench import main
+    from autograder.benchmarks.drawing import main
 
     return main(args.rounds)
 
 
 def _site(args) -> int:
-    from autograder.site.pages import main
+    from autograder.site.build import main
 
     return main(args.to)
 
 
 def _bench_class(args) -> int:
-    from autograder.classroom.bench import main
+    from autograder.benchmarks.class_grading import main
 
     return main(args.sizes, args.stock, args.lesson, args.workers, args.cpus)
 
 
 def _class_new(args) -> int:
-    from autograder.classroom.teacher import main
+    from autograder.classroom.new_course import main
 
     return main(args.folder)
 
 
 def _class_grade(args) -> int:
-    from autograder.classroom.klass import main
+    from autograder.classroom.grade_class import main
 
     return main(args.folder, args.lessons, args.workers, args.isolation, args.cluster, args.force)
 
 
 def _lock(args) -> int:
-    from autograder.locks import main
+    from autograder.dev.lockfiles import main
 
     return main(check=args.check, upgrade=args.upgrade)
 
@@ -218,7 +218,7 @@ def main(argv: list[str] | None = None, from_clone: bool = False) -> int:
     try:
         # An image (Binder, JupyterHub) brings the environment with it and says so: nothing is set up there.
         if from_clone and os.environ.get("COURSE_ENVIRONMENT") != "ready":
-            from autograder import environment
+            from autograder.bootstrap import environment
 
             return environment.enter("test" if args.command in ("test", "site") else "course", argv)
         return args.run(args)

@@ -5,9 +5,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 SOLUTIONS = ROOT / "solutions"
 NOTEBOOKS = ROOT / "notebooks"
+PROGRAMS = ROOT / "autograder" / "programs"  # scripts that are started by path, each in a process of its own
 
 
-def exercises():
-    """The lesson folders in ``solutions/`` that hold a whole exercise, in order."""
+def exercises() -> list[Path]:
+    """Return the lesson folders in ``solutions/`` that hold a whole exercise, in order."""
     found = (file.parent for file in SOLUTIONS.glob("[0-9][0-9]_*/exercise.toml"))
     return sorted(folder for folder in found if (folder / "exercise.py").is_file())

@@ -13,10 +13,10 @@ from nbgrader.converters.base import NbGraderException
 from nbgrader.coursedir import CourseDirectory
 from traitlets.config import Config
 
-from .. import paths
-from ..judge.exercise import ExerciseError, load, public_text
-from ..services import KINDS
-from . import settings, sources
+from autograder import paths
+from autograder.classroom import notebook_sources
+from autograder.judge.spec.exercise import ExerciseError, load, public_text
+from autograder.services import KINDS
 
 RECORD = paths.ROOT / ".course" / "built.json"
 
@@ -55,7 +55,7 @@ def build(scratch):
     products = {}
     lessons = sorted(folder for folder in paths.SOLUTIONS.glob("[0-9][0-9]_*") if (folder / "lesson.py").is_file())
     for folder in lessons:
-        products[f"{folder.name}/lesson_{folder.name}.ipynb"] = as_bytes(sources.lesson_notebook(folder))
+        products[f"{folder.name}/lesson_{folder.name}.ipynb"] = as_bytes(notebook_sources.lesson_notebook(folder))
     for folder in paths.exercises():
         write_source(folder, scratch / "source")
         generate(scratch, folder.name)
@@ -78,7 +78,7 @@ def write_source(folder, source):
     """Write nbgrader's source of one exercise below ``source``: the notebook, the public exercise file, what is given."""
     target = source / folder.name
     target.mkdir(parents=True)
-    nbformat.write(sources.exercise_notebook(folder), target / f"exercise_{folder.name}.ipynb")
+    nbformat.write(notebook_sources.exercise_notebook(folder), target / f"exercise_{folder.name}.ipynb")
     (target / "exercise.toml").write_text(public_text(folder), encoding="utf-8")
     for file in given(folder):
         shutil.copy(file, target)
@@ -87,11 +87,11 @@ def write_source(folder, source):
 def generate(root, lesson):
     """Run nbgrader's generate_assignment, without a database, from ``root/source`` to ``root/release``."""
     config = Config()
-    settings.apply(config)
+    config.apply(config)
     config.CourseDirectory.root = str(root)
     config.CourseDirectory.assignment_id = lesson
     config.GenerateAssignment.no_database = True
-    config.GenerateAssignment.preprocessors = settings.preprocessors(database=False)
+    config.GenerateAssignment.preprocessors = config.preprocessors(database=False)
     GenerateAssignment(coursedir=CourseDirectory(config=config), config=config).start()
 
 

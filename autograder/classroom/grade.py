@@ -8,12 +8,12 @@ import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from .. import paths
-from ..jail import levels
-from ..judge.exercise import load
-from ..judge.judge import Served
-from ..judge.kinds import judging
-from . import submission as reading
+from autograder import paths
+from autograder.classroom import submission as reading
+from autograder.judge.judge import Served
+from autograder.judge.spec.exercise import load
+from autograder.judge.tasks.factory import judging
+from autograder.sandbox import levels
 
 
 @dataclass

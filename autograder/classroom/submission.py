@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..lab.magic import as_file
+from autograder.lab.magics import as_file
 
 SIZE_LIMIT = 100 * 1024 * 1024  # bytes of a notebook file: outputs of 20 MB happen, more than this is an attack
 PARTS_LIMIT = 300_000  # objects and lists in it: each costs memory, however small it is in the file

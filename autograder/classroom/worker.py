@@ -9,9 +9,9 @@ import os
 import sys
 from dataclasses import asdict
 
-from ..jail import levels
-from ..jail.private import keep_private
-from . import grade
+from autograder.classroom import grade
+from autograder.sandbox import levels
+from autograder.sandbox.private import keep_private
 
 
 async def main(isolation):

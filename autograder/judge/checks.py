@@ -8,19 +8,19 @@ import os
 from datetime import datetime
 from pathlib import Path
 
-from .. import services
-from ..lab import live, timeline
-from ..lab.progress import doing
-from ..lab.races import Canary, Race, Request
-from ..lab.server import AppError
-from .exercise import Exercise, ExerciseError, load
-from .findings import remarks
-from .judge import Served
-from .kinds import judging
-from .mixed import slow_day
-from .mutation import rehearsed
-from .verdict import Verdict
-from .waiting import WAIT
+from autograder import services
+from autograder.judge.judge import Served
+from autograder.judge.proofs.overlap import WAIT
+from autograder.judge.proofs.whole_app import slow_day
+from autograder.judge.spec.exercise import Exercise, ExerciseError, load
+from autograder.judge.tasks.factory import judging
+from autograder.judge.tasks.findings import remarks
+from autograder.judge.tasks.mutation import rehearsed
+from autograder.judge.verdict import Verdict
+from autograder.lab import live_plot, timeline
+from autograder.lab.progress import doing
+from autograder.lab.races import Canary, Race, Request
+from autograder.lab.server import AppError
 
 
 class NotYet(AssertionError):
@@ -157,7 +157,7 @@ class Checks:
         requests = [Request(i, "", start=0.0, end=WAIT, status=200) for i in range(endpoint.raced)]
         canaries = [Canary(0.02 * i, 0.02 * i + 0.003, answered=True) for i in range(int(WAIT / 0.02))]
         ideal = Race(f"the aim for {endpoint.route}", endpoint.file, requests, canaries, began=0.0, end=WAIT)
-        live.show(timeline.bundle(timeline.draw(ideal), ideal.sentence))
+        live_plot.show(timeline.bundle(timeline.draw(ideal), ideal.sentence))
 
     def _judge(self, name):
         endpoint = self._exercise.endpoint(name)

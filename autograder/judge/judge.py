@@ -6,15 +6,15 @@ import tempfile
 from functools import partial
 from pathlib import Path
 
-from .. import services
-from ..jail.keeper import JailError
-from ..lab.racing import RacerGone
-from ..lab.server import AppError, Server
-from .afterwards import Afterwards
-from .mixed import Mixed
-from .rendezvous import Rendezvous
-from .verdict import Fault, Unclear, Verdict
-from .waiting import Waiting
+from autograder import services
+from autograder.judge.proofs.background import Afterwards
+from autograder.judge.proofs.overlap import Waiting
+from autograder.judge.proofs.rendezvous import Rendezvous
+from autograder.judge.proofs.whole_app import Mixed
+from autograder.judge.verdict import Fault, Unclear, Verdict
+from autograder.lab.load_generator_client import RacerGone
+from autograder.lab.server import AppError, Server
+from autograder.sandbox.launcher import JailError
 
 TRIALS = 7
 CONFIRM = 2  # trials that must show a fault before it is a FAIL

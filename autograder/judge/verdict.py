@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ..services.base import Told
+from autograder.services.base import Told
 
 
 @dataclass(frozen=True)

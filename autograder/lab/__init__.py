@@ -12,13 +12,13 @@ Imports run downwards only: the lab knows nothing of exercises, points or verdic
 import os
 import types
 
-from .live import side_by_side
-from .load import Load, load
-from .loops import allow_asyncio_run
-from .predictions import Prediction, predict
-from .races import Race, race
-from .server import AppError, Server, current, serve, stop
-from .timeline import draw
+from autograder.lab.live_plot import side_by_side
+from autograder.lab.load import Load, load
+from autograder.lab.nested_asyncio import allow_asyncio_run
+from autograder.lab.predictions import Prediction, predict
+from autograder.lab.races import Race, race
+from autograder.lab.server import AppError, Server, current, serve, stop
+from autograder.lab.timeline import draw
 
 __all__ = [
     "AppError",
@@ -40,9 +40,9 @@ __all__ = [
 
 def load_ipython_extension(shell):
     """``%load_ext autograder.lab``: adds the cell magic ``%%app`` and the short form of our errors."""
-    from .magic import register
-    from .progress import Line
-    from .timeline import prepare
+    from autograder.lab.magics import register
+    from autograder.lab.progress import Line
+    from autograder.lab.timeline import prepare
 
     register(shell)
     # a grade is read afterwards, when nothing is in progress

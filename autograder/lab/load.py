@@ -8,10 +8,10 @@ import math
 from collections import defaultdict
 from dataclasses import dataclass, field
 
-from . import dashboard, races, server
-from .percentiles import PAGER, WINDOW, milliseconds, quantiles
-from .races import BLOCKED_FROM, CANARY_EVERY, LIMIT, Race
-from .timeline import short
+from autograder.lab import load_plot, races, server
+from autograder.lab.percentiles import PAGER, WINDOW, milliseconds, quantiles
+from autograder.lab.races import BLOCKED_FROM, CANARY_EVERY, LIMIT, Race
+from autograder.lab.timeline import short
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Load(Race):
 
     def picture(self, now=None):
         """The figure of latencies over time; ``now`` (seconds since the start) while the load still runs."""
-        return dashboard.draw(self, now)
+        return load_plot.draw(self, now)
 
     @property
     def routes(self):

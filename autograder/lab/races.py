@@ -8,10 +8,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from . import live, server, timeline
-from .predictions import Prediction
-from .racing import racer
-from .timeline import short
+from autograder.lab import live_plot, server, timeline
+from autograder.lab.load_generator_client import racer
+from autograder.lab.predictions import Prediction
+from autograder.lab.timeline import short
 
 CANARY_EVERY = 0.02  # s between an answer and the next canary
 BLOCKED_FROM = 0.020  # s of attributed lag; below it are the turns of healthy apps (see docs/verdicts.md)
@@ -401,7 +401,7 @@ async def run(
 
     app.listeners.append(listen)
     companion = None
-    drawing = live.Drawing(result) if show and live.possible() else None
+    drawing = live_plot.Drawing(result) if show and live_plot.possible() else None
     order = {
         "base": app.url,
         "socket": app.socket,
@@ -430,7 +430,7 @@ async def run(
             result.blame_threads()
     except asyncio.CancelledError:
         server.interrupt(app)
-        raise (Interrupted() if live.possible() else asyncio.CancelledError()) from None
+        raise (Interrupted() if live_plot.possible() else asyncio.CancelledError()) from None
     finally:
         if companion:
             companion.cancel()

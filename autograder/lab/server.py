@@ -14,10 +14,11 @@ import time
 from collections import deque
 from pathlib import Path
 
-from ..services.base import Told
-from . import reports
+from autograder.lab import reports
+from autograder.paths import PROGRAMS
+from autograder.services.base import Told
 
-HOST = Path(__file__).resolve().parents[1] / "host" / "serve.py"
+PROGRAM = PROGRAMS / "serve_app.py"
 START_LIMIT = 30.0  # s: an import that takes longer than this on a busy machine does not end
 LOG_LIMIT = 64 * 1024  # bytes kept of what an app prints, the newest
 
@@ -186,7 +187,7 @@ class Server:
 def plain(file, environment, inherit):
     """Start the process that serves a file, as one of our own."""
     return subprocess.Popen(
-        [sys.executable, "-I", str(HOST), str(file)],
+        [sys.executable, "-I", str(PROGRAM), str(file)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

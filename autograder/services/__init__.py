@@ -6,14 +6,14 @@ returns the running one.  What an app needs to find a service stands in `Service
 
 import atexit
 
-from .base import Service, ServiceError
-from .commands import Commands
-from .files import Files
-from .mysql import MySQL
-from .postgres import Postgres
-from .redis import Redis
-from .upstream import Upstream
-from .work import JOBS, Work
+from autograder.services.base import Service, ServiceError
+from autograder.services.commands import Commands
+from autograder.services.cpu_work import JOBS, Work
+from autograder.services.files import Files
+from autograder.services.mysql import MySQL
+from autograder.services.postgres import Postgres
+from autograder.services.redis import Redis
+from autograder.services.upstream import Upstream
 
 KINDS = {
     "commands": Commands,

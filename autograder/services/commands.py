@@ -10,8 +10,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from .base import ServiceError
-from .gate import SocketGate
+from autograder.services.base import ServiceError
+from autograder.services.gate import SocketGate
 
 SCRIPT = """#!{python} -IS
 import socket, sys

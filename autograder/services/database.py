@@ -2,7 +2,7 @@
 
 import threading
 
-from .base import Service, ServiceError
+from autograder.services.base import Service, ServiceError
 
 NOT_EMPTY = (
     "The database that {name} names has tables of its own under the course's names. The course makes tables anew, so "

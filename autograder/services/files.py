@@ -12,8 +12,8 @@ import threading
 import time
 from pathlib import Path
 
-from .base import ServiceError
-from .gate import Gate
+from autograder.services.base import ServiceError
+from autograder.services.gate import Gate
 
 LOOK_EVERY = 0.002  # s
 

@@ -4,7 +4,7 @@ import contextlib
 import socket
 import threading
 
-from .base import Service
+from autograder.services.base import Service
 
 
 class Gate(Service):

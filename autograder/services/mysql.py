@@ -13,9 +13,9 @@ import subprocess
 import time
 from urllib.parse import unquote, urlsplit
 
-from .base import ServiceError
-from .database import NOT_EMPTY, Database
-from .embedded import Embedded, free_port
+from autograder.services.base import ServiceError
+from autograder.services.database import NOT_EMPTY, Database
+from autograder.services.managed_server import Embedded, free_port
 
 NO_SERVER = (
     "There is no MySQL or MariaDB on this machine. Install one (apt install mariadb-server-core mariadb-client-core, or "

@@ -12,9 +12,9 @@ import shutil
 import time
 from pathlib import Path
 
-from .base import ServiceError
-from .database import NOT_EMPTY, Database
-from .embedded import Embedded, free_port
+from autograder.services.base import ServiceError
+from autograder.services.database import NOT_EMPTY, Database
+from autograder.services.managed_server import Embedded, free_port
 
 SCHEMA = """
 DROP TABLE IF EXISTS items;

@@ -9,9 +9,9 @@ import os
 import secrets
 import threading
 
-from .base import ServiceError
-from .embedded import Embedded, free_port
-from .gate import Gate
+from autograder.services.base import ServiceError
+from autograder.services.gate import Gate
+from autograder.services.managed_server import Embedded, free_port
 
 # Judged apps are guests: they may do what is done with data, and nothing that spoils the server for the next one.
 GUEST = "ACL SETUSER guest on nopass ~* &* +@all -@admin -@dangerous -function -script +script|load +script|exists"

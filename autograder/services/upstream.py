@@ -12,9 +12,9 @@ import signal
 import subprocess
 import sys
 import threading
-from pathlib import Path
 
-from .base import Service, ServiceError
+from autograder.paths import PROGRAMS
+from autograder.services.base import Service, ServiceError
 
 START_LIMIT = 30.0  # s
 PARK_LIMIT = 10.0  # s
@@ -31,7 +31,7 @@ class Upstream(Service):
         self._parking = threading.Event()
         self._parked = []
         self._process = subprocess.Popen(
-            [sys.executable, "-I", str(Path(__file__).with_name("upstream_server.py"))],
+            [sys.executable, "-I", str(PROGRAMS / "upstream_server.py")],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -1,6 +1,6 @@
 """JupyterHub for one class on one machine. Copy it, and put your own values into the first lines.
 
-docs/teaching.md walks through it ("On JupyterHub"), and tests/test_hub.py runs a class with it.
+docs/teaching.md walks through it ("On JupyterHub"), and tests/classroom/test_hub.py runs a class with it.
 """
 
 import os

@@ -15,9 +15,9 @@ c.CourseDirectory.course_id = COURSE_ID
 user = os.environ.get("JUPYTERHUB_USER")
 if user in INSTRUCTORS:
     # What formgrader needs: where the course is, and who judges. `course class new ~/async101` makes the folder.
-    from autograder.classroom import settings
+    from autograder.classroom.nbgrader import config
 
-    settings.apply(c)
+    config.apply(c)
     c.CourseDirectory.root = str(Path.home() / COURSE_ID)
 elif user:
     # In containers all users may have one and the same account: the hub knows better who hands in.

@@ -1,0 +1,71 @@
+"""How others test for blocking, tried on the apps that the judge judges: to show why it does not use them.
+
+Each looks at one race of ten requests that wait `LATENCY` seconds, and says whether the endpoint passes:
+
+* ``wall clock``: all ten took less than twice one wait, as in the tutorial that this course grew out of
+  (ten requests of one second, ``assert duration < 2.0``);
+* ``ratio``: all ten took at most five times as long as one request alone;
+* ``ping``: no canary from outside waited longer than 50 ms;
+* ``heartbeat``: no turn of the app's own loop took longer than 20 ms.
+"""
+
+from autograder import services
+from autograder.judge.proofs.latency_injection import Latency
+from autograder.lab.races import run
+
+N = 10
+LATENCY = 0.2  # s
+RULES = ("wall clock", "ratio", "ping", "heartbeat")
+MUST_PASS = ("reference", "accepted")
+MUST_FAIL = ("blocked", "one at a time")  # kinds of diagnosis that such a test is meant to find
+LIMIT = 60.0  # s
+
+
+def truth(answer):
+    """True if the answer must pass such a test, False if it must fail, None if it is not what they look for."""
+    if answer.kind in MUST_PASS:
+        return True
+    return False if answer.wrong.kind in MUST_FAIL else None
+
+
+async def rivals(app, endpoint):
+    """What each rule of `RULES` says of an app that is being served: True passes it."""
+    service = services.get(endpoint.service) if endpoint.service else None
+    one, _ = await _race(app, endpoint, service, 1)
+    ten, longest_turn = await _race(app, endpoint, service, N)
+    return rules(one.seconds, ten.seconds, ten.worst_canary, longest_turn)
+
+
+def rules(one, ten, worst_canary, longest_turn):
+    """What each rule of `RULES` says of these times, in seconds: of one request, of ten, of a canary, of a turn."""
+    return {
+        "wall clock": ten < 2 * LATENCY,
+        "ratio": ten <= 5 * one,
+        "ping": worst_canary <= 0.050,
+        "heartbeat": longest_turn <= 0.020,
+    }
+
+
+async def _race(app, endpoint, service, count):
+    calls = [endpoint.call(LATENCY, service) for _ in range(count)]
+    beside = None
+    if service is not None:
+        service.prepare([token for call in calls for token in call.tokens])
+        service.park()
+        beside = Latency([service], LATENCY).hold
+    longest = 0.0
+
+    def listen(report):
+        nonlocal longest
+        if report["event"] == "turn":
+            longest = max(longest, report["end"] - report["start"])
+
+    requests = [{"key": i, "method": call.method, "path": call.path} for i, call in enumerate(calls)]
+    app.listeners.append(listen)
+    try:
+        race = await run(app, requests, title=endpoint.route, limit=LIMIT, beside=beside)
+    finally:
+        app.listeners.remove(listen)
+        if service is not None:
+            service.release()
+    return race, longest

@@ -1,0 +1,184 @@
+"""``./course bench verdicts``: the catalogue judged again and again, on an idle machine or a busy one."""
+
+import asyncio
+import json
+import multiprocessing
+import os
+import random
+import statistics
+import time
+from collections import Counter
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from contextlib import ExitStack
+
+from autograder import paths
+from autograder.benchmarks import baselines, cpu_load
+from autograder.judge.catalogue.catalogue import catalogue, judge, written
+from autograder.judge.judge import RETRIES
+from autograder.judge.spec.exercise import ExerciseError
+from autograder.judge.spec.exercise import load as load_exercise
+from autograder.sandbox import levels
+
+
+def main(
+    rounds=1, hogs=0, exercises=(), quota=None, minutes=None, compare=False, workers=1, isolation="none", record=None
+):
+    """Print wrong verdicts over trials with their 95 % bound; returns 1 if any verdict was wrong.
+
+    ``exercises`` are those that are wanted, all if none is named; ``quota`` is the percentage of one CPU that everything
+    shares; ``minutes`` ends the run early, between two trials; ``compare`` tries the tests of `rivals` on the same apps;
+    ``workers`` trials are under way at a time.  Apps are locked in as a class's are, and not with less than ``isolation``.
+    A line of JSON about each trial is added to the file ``record``.
+    """
+    try:
+        wanted = [load_exercise(folder) for folder in paths.exercises() if folder.name in (exercises or [folder.name])]
+        answers = [answer for found in wanted for answer in (*catalogue(found), *written(found))]
+    except ExerciseError as error:
+        print(error)
+        return 2
+    known = [folder.name for folder in paths.exercises()]
+    if unknown := [name for name in exercises if name not in known]:
+        print(f"There is no exercise {unknown[0]!r}. There are: {', '.join(known)}.")
+        return 2
+    try:
+        found = levels.at_least(isolation)
+    except levels.TooLow as low:
+        print(low)
+        return 2
+    if found.jail:
+        found.jail.close()
+    print(found.sentence)
+    print(
+        f"{len(answers)} catalogued answers, {rounds} rounds, {hogs} hogs"
+        + (f", {workers} at a time" if workers > 1 else "")
+        + (f", {quota} % of one CPU" if quota else "")
+        + ". A trial is one answer. An endpoint's has two verdicts, a list or a test has one, "
+        + "a whole shop one for each route that is judged."
+    )
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(cpu_load.quota(quota))
+        except cpu_load.NoQuota as problem:
+            print(problem)
+            return 2
+        stack.enter_context(cpu_load.hogs(hogs))
+        deadline = time.monotonic() + 60 * minutes if minutes else float("inf")
+        with open(record or os.devnull, "a", encoding="utf-8") as kept:
+            trials = _trials(answers, rounds, deadline, compare, workers, found.level, kept)
+    return _report(trials, compare)
+
+
+def _trials(answers, rounds, deadline, compare, workers, level="none", kept=None):
+    """Every `Judged` of so many rounds, or of as many as end in time; each worker has services of its own."""
+    trials, running = [], set()
+    # in another order each round: a run that ends early has then seen a fair share of all
+    todo = (answer for _ in range(rounds) for answer in random.sample(answers, len(answers)))
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, spawn, initializer=_lock_in, initargs=(level,)) as pool:
+        while True:
+            while len(running) < workers and time.monotonic() < deadline and (answer := next(todo, None)):
+                running.add(pool.submit(_one, answer, compare))
+            if not running:
+                return trials
+            ended, running = wait(running, return_when=FIRST_COMPLETED)
+            for judged in (future.result() for future in ended):
+                trials.append(judged)
+                if kept:
+                    print(json.dumps(_told(judged)), file=kept, flush=True)
+                if judged.complaint:
+                    kind = "undecided" if judged.undecided else "WRONG"
+                    print(f"  {kind}: {judged.answer.label}: {judged.complaint}", flush=True)
+                if len(trials) % 100 == 0:
+                    wrong, undecided = _counts(trials)
+                    print(f"{_size(trials)}, {wrong} wrong, {undecided} undecided", flush=True)
+
+
+_jail = None  # of this worker
+
+
+def _lock_in(level):
+    """Give a worker the jail in which it starts apps, at the level that this machine is known to offer."""
+    global _jail
+    if level != "none":
+        _jail = levels.at_least(level, ceiling=level).jail
+
+
+def _one(answer, compare):
+    beside = baselines.rivals if compare and baselines.truth(answer) is not None else None
+    return asyncio.run(judge(answer, beside, _jail))
+
+
+def _told(judged):
+    return {
+        "answer": judged.answer.label, "verdicts": judged.verdicts, "outcome": judged.concurrency.outcome,
+        "kind": judged.concurrency.kind, "races": judged.concurrency.trials, "seconds": round(judged.seconds, 3),
+        "proof_seconds": round(judged.proof_seconds, 3), "complaint": judged.complaint, "undecided": judged.undecided,
+    }  # fmt: skip
+
+
+def _counts(trials):
+    undecided = sum(t.undecided for t in trials)
+    return sum(bool(t.complaint) for t in trials if not t.undecided), undecided
+
+
+def _size(trials):
+    return f"{_many(len(trials), 'trial')}, {_many(sum(trial.verdicts for trial in trials), 'verdict')}"
+
+
+def _many(count, what):
+    return f"{count} {what}" + ("" if count == 1 else "s")
+
+
+def bound(wrong, trials):
+    """The one-sided 95 % upper bound on a rate of which ``wrong`` of ``trials`` were seen (Clopper and Pearson)."""
+    low, high = wrong / trials, 1.0
+    for _ in range(60):
+        rate = (low + high) / 2
+        term = total = (1 - rate) ** trials
+        for k in range(1, wrong + 1):
+            term *= (trials - k + 1) / k * rate / (1 - rate)
+            total += term
+        low, high = (rate, high) if total > 0.05 else (low, rate)
+    return high
+
+
+def _report(trials, compare):
+    if not trials:
+        print("The time was over before the first trial ended.")
+        return 2
+    wrong, undecided = _counts(trials)
+    decided = len(trials) - undecided
+    print(_size(trials))
+    print(f"wrong: {wrong} of {decided} trials; with 95 % confidence fewer than {bound(wrong, max(decided, 1)):.2%}")
+    print(f"undecided (ERROR, of an app after {RETRIES} tries): {undecided} of {len(trials)}")
+    passed = [t.proof_seconds for t in trials if t.proof_seconds and t.concurrency.passed]
+    print("seconds from a server that is up to a PASS of concurrency: " + _quantiles(passed))
+    print("seconds a trial, all its verdicts and the server's start: " + _quantiles([t.seconds for t in trials]))
+    if compare:
+        _report_rivals([t for t in trials if t.rivals])
+    return 1 if wrong else 0
+
+
+def _quantiles(values):
+    if len(values) < 2:
+        return "too few to tell"
+    cuts = statistics.quantiles(values, n=100)
+    return f"median {cuts[49]:.2f}, 99th percentile {cuts[98]:.2f} ({len(values)})"
+
+
+def _report_rivals(trials):
+    """The same apps, judged by others' rules: honest ones failed, and faulty ones passed."""
+    if not trials:
+        print("The tests of others do not apply to any of these.")
+        return
+    count, wrong = Counter(), Counter()
+    for trial in trials:
+        truth = baselines.truth(trial.answer)
+        count[truth] += 1
+        for rule, passed in trial.rivals.items():
+            wrong[rule, truth] += passed is not truth
+    print(f"{'on the same trials':20}{'honest ones failed':>22}{'faulty ones passed':>22}")
+    for rule in baselines.RULES:
+        print(f"{rule:20}{f'{wrong[rule, True]} of {count[True]}':>22}{f'{wrong[rule, False]} of {count[False]}':>22}")
+    ours = Counter(baselines.truth(t.answer) for t in trials if t.complaint and not t.undecided)
+    print(f"{'this judge':20}{f'{ours[True]} of {count[True]}':>22}{f'{ours[False]} of {count[False]}':>22}")

@@ -1,0 +1,80 @@
+"""The same work on many machines: batches of submissions as tasks of Dask distributed.
+
+A task takes the files themselves along, starts worker processes of ours (and with them the services) on the machine it
+lands on, and brings results back.  Dask gives the batch of a worker that dies to another.
+"""
+
+import asyncio
+import base64
+import tempfile
+from pathlib import Path
+
+from autograder.classroom.worker_pool import LocalPool, Refused, undecided
+
+BATCH = 8  # submissions a task: enough to pay for starting the services once
+
+
+class ClusterPool:
+    """Runs jobs on the workers of a Dask scheduler; the same interface as `pool.LocalPool`."""
+
+    def __init__(self, address, isolation, log, batch=BATCH):
+        self.address = address
+        self.isolation = isolation
+        self.log = Path(log)
+        self.batch = batch
+
+    async def run(self, jobs, done):
+        """Grade all jobs; ``done(job, result)`` is called for each."""
+        from distributed import Client, as_completed
+
+        try:
+            client = await Client(self.address, asynchronous=True, set_as_default=False)
+        except (OSError, TimeoutError) as problem:
+            raise Refused(f"There is no Dask scheduler at {self.address} ({problem}).") from None
+        async with client:
+            futures = {}
+            for start in range(0, len(jobs), self.batch):
+                part = jobs[start : start + self.batch]
+                orders = [(job.id, job.lesson, Path(job.file).name, packed(job.file)) for job in part]
+                future = client.submit(grade_batch, orders, self.isolation, pure=False, retries=2)
+                futures[future] = part
+            async for future in as_completed(list(futures), loop=client.loop):
+                part = futures.pop(future)
+                try:
+                    results, refused = await future
+                except Exception as problem:  # whatever a lost worker or a foreign machine makes of it
+                    results, refused = {}, None
+                    why = f"no worker of the cluster could grade it ({type(problem).__name__}: {problem})"
+                else:
+                    why = "a worker of the cluster did not give it back"
+                if refused:
+                    raise Refused(refused)
+                for job in part:
+                    result = results.get(job.id)
+                    done(job, {**result, "path": job.file} if result else undecided(job, why))
+
+
+def packed(file):
+    """A file's bytes as text."""
+    return base64.b64encode(Path(file).read_bytes()).decode()
+
+
+def grade_batch(orders, isolation):
+    """Runs on a worker of the cluster: ({job's id: result}, why nothing was graded or None)."""
+    from autograder.classroom.worker_pool import Job
+
+    results = {}
+    with tempfile.TemporaryDirectory(prefix="course-batch-", ignore_cleanup_errors=True) as folder:
+        jobs = []
+        for number, (name, lesson, file_name, data) in enumerate(orders):
+            file = Path(folder) / str(number) / file_name
+            file.parent.mkdir()
+            file.write_bytes(base64.b64decode(data))
+            jobs.append(Job(name, str(file), lesson))
+        pool = LocalPool(2, isolation, Path(folder) / "workers.log")
+        try:
+            # a task runs in a thread of Dask's, which has no loop of its own
+            asyncio.run(pool.run(jobs, lambda job, result: results.__setitem__(job.id, result)))
+        except Refused as refused:
+            return {}, str(refused)
+    return results, None

@@ -1,0 +1,318 @@
+"""``./course class grade FOLDER``: grades what nbgrader collected, in parallel, into nbgrader's own gradebook.
+
+Verdicts are made by workers and kept by key; one writer brings them into the gradebook.  Both steps are remembered, so
+that a run that was killed goes on where it stopped, and a second one over an unchanged class does nothing again.
+"""
+
+import asyncio
+import contextlib
+import logging
+import queue
+import sqlite3
+import sys
+import threading
+import time
+from pathlib import Path
+
+from autograder.classroom import cache_keys
+from autograder.classroom.grade import Item, Result, as_text
+from autograder.classroom.nbgrader.gradebook import Course, CourseError, NbGraderException, Writer
+from autograder.classroom.nbgrader.preprocessors import lesson_of
+from autograder.classroom.verdict_cache import Store
+from autograder.classroom.worker_pool import Job, LocalPool, Refused, default_workers
+from autograder.sandbox import levels
+
+ALL_GRADED, NEED_A_PERSON, BAD_INPUT, STOPPED = 0, 1, 2, 3
+UNDECIDED = "undecided "  # before the key of what was written without some verdict
+
+
+def main(folder, lessons=(), workers=None, isolation="none", cluster=None, force=False):
+    """Grade a class.  Returns 0 if all are graded, 1 if some need a person, 2 for bad input, 3 if it had to stop."""
+    try:
+        course = Course(folder, isolation)
+        known = course.lessons()
+        if not known:
+            raise CourseError("The gradebook has no lesson. Make one: nbgrader generate_assignment 03_databases, say")
+        for lesson in lessons:
+            if lesson not in known:
+                raise CourseError(
+                    f"{lesson} is not in the gradebook. Run: nbgrader generate_assignment {lesson} (known: {', '.join(known) or 'none'})"
+                )
+        room = course.folder / ".grading"
+        (room / "logs").mkdir(parents=True, exist_ok=True)
+        store = Store(room / "verdicts.sqlite3")
+    except CourseError as problem:
+        print(problem, file=sys.stderr)
+        return BAD_INPUT
+    except sqlite3.OperationalError as problem:
+        print(f"Another run is grading this class, or its notes cannot be read: {problem}.", file=sys.stderr)
+        return BAD_INPUT
+    except OSError as problem:
+        print(f"{problem.filename or folder} cannot be used: {problem.strerror}.", file=sys.stderr)
+        return BAD_INPUT
+    run = Run(course, store, room, workers or default_workers(), cluster, force)
+    try:
+        return asyncio.run(run.grade(lessons or known))
+    except (Refused, levels.TooLow) as refused:
+        print(refused, file=sys.stderr)
+        return BAD_INPUT
+    except (OSError, sqlite3.Error) as problem:
+        print(f"Stopped: {problem}. What was graded is kept; run this again to go on.", file=sys.stderr)
+        return STOPPED
+    finally:
+        with contextlib.suppress(sqlite3.Error):
+            store.close()
+
+
+class Run:
+    """One run over a class."""
+
+    def __init__(self, course, store, room, workers, cluster, force):
+        self.course = course
+        self.store = store
+        self.room = room
+        self.workers = workers
+        self.cluster = cluster
+        self.force = force
+        self.people = {}  # (lesson, student): why a person is needed
+        self.handed_in = 0
+        self.progress = None
+
+    async def grade(self, lessons):
+        # what the level will be, before anything is looked up: it is part of each key
+        found = levels.at_least(self.course.isolation) if not self.cluster else None
+        self.level = found.level if found else f"cluster, {self.course.isolation}"
+        if found:
+            print(found.sentence, flush=True)
+            if found.jail:
+                found.jail.close()
+        for lesson in lessons:
+            await self._lesson(lesson)
+        return self._end()
+
+    async def _lesson(self, lesson):
+        books = {name: lesson_of(ids) for name, ids in self.course.items(lesson).items()}
+        todo, jobs, done = [], [], self.store.written(lesson)
+        students = self.course.handed_in(lesson)
+        self.handed_in += len(students)
+        for student, folder in students.items():
+            handed, key = {}, []
+            for name, ours in books.items():
+                file = folder / f"{name}.ipynb"
+                if ours and file.exists():
+                    handed[file] = (cache_keys.of_submission(file, ours, self.level), ours)
+                    key.append(handed[file][0])
+                elif file.exists():
+                    key.append(cache_keys.of_file(file))
+            whole = " ".join(sorted(key))
+            if not self.force and self._is_done(lesson, student, done.get(student), whole):
+                continue
+            missing = misnamed(books, folder)
+            todo.append(Submission(lesson, student, whole, {file: key for file, (key, _) in handed.items()}, missing))
+            for file, (key, ours) in handed.items():
+                if self.force or self.store.result(key) is None:
+                    jobs.append(Job(f"{student}/{file.name}", str(file), ours))
+        count = len(students)
+        print(
+            f"{lesson}: {count} submissions, {count - len(todo)} graded before, {len(jobs)} to be judged.", flush=True
+        )
+        if todo:
+            await self._work(lesson, todo, jobs)
+
+    def _is_done(self, lesson, student, before, key):
+        """True if the gradebook has what was handed in, and it was decided: by the judge, or since then by a person."""
+        if not self.course.is_written(lesson, student):
+            return False
+        return before == key or before == UNDECIDED + key and not self.course.needs_a_person(lesson, student)
+
+    async def _work(self, lesson, todo, jobs):
+        by_file = {str(file): submission for submission in todo for file in submission.keys}
+        waiting = {
+            submission.student: {job.file for job in jobs if by_file[job.file] is submission} for submission in todo
+        }
+        self.progress = Progress(len(todo))
+        writing = Writing(self, lesson)
+        for submission in todo:
+            if not waiting[submission.student]:
+                writing.put(submission)
+
+        def done(job, result):
+            submission = by_file[job.file]
+            if not without_verdict(result):  # another time the machine may let us decide
+                self.store.keep(submission.keys[Path(job.file)], result)
+            submission.results[Path(job.file).name] = result
+            waiting[submission.student].discard(job.file)
+            if not waiting[submission.student]:
+                writing.put(submission)
+            writing.check()
+
+        try:
+            if jobs:
+                await self._pool().run(jobs, done)
+        finally:
+            await asyncio.to_thread(writing.end)
+            self.progress.end()
+        writing.check()
+
+    def _pool(self):
+        if self.cluster:
+            from autograder.classroom.dask_pool import ClusterPool
+
+            return ClusterPool(self.cluster, self.course.isolation, self.room / "logs" / "workers.log")
+        return LocalPool(self.workers, self.course.isolation, self.room / "logs" / "workers.log")
+
+    def needs_a_person(self, lesson, student, why):
+        """Say at once that somebody must look, and again at the end."""
+        self.people[lesson, student] = why
+        self.progress.say(f"needs a person: {student}: {why}")
+
+    def log(self, submission, said):
+        """Write the log of one submission."""
+        file = self.room / "logs" / submission.lesson / f"{submission.student}.log"
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(said + "\n", encoding="utf-8", errors="backslashreplace")
+
+    def _end(self):
+        if not self.handed_in:
+            print(
+                f"Nothing is graded: nothing was handed in. What students hand in is expected in {self.course.inbox()}"
+            )
+            return BAD_INPUT
+        if not self.people:
+            print("All are graded.")
+            return ALL_GRADED
+        print(f"{len(self.people)} need a person:")
+        for (lesson, student), why in sorted(self.people.items()):
+            print(f"  {student}, {lesson}: {why}")
+        print(f"The log of each is in {self.room / 'logs'}.")
+        return NEED_A_PERSON
+
+
+class Submission:
+    """What one student handed in for a lesson: ``keys`` of its files, ``results`` by file name, what is ``missing``."""
+
+    def __init__(self, lesson, student, key, keys_of_files, missing=""):
+        self.lesson = lesson
+        self.student = student
+        self.key = key
+        self.keys = keys_of_files
+        self.results = {}
+        self.missing = missing
+
+
+class Writing(threading.Thread):
+    """The one thread that writes into the gradebook; what goes wrong for all ends the run."""
+
+    def __init__(self, run, lesson):
+        super().__init__(daemon=True)
+        self.run_of = run
+        self.lesson = lesson
+        self.todo = queue.Queue()
+        self.trouble = None
+        self.handler = Log()
+        self.now = None
+        self.start()
+
+    def put(self, submission):
+        self.todo.put(submission)
+
+    def check(self):
+        """Raise what ended the thread."""
+        if self.trouble:
+            raise self.trouble
+
+    def end(self):
+        self.todo.put(None)
+        self.join()
+
+    def run(self):
+        log = logging.getLogger("autograder.nbgrader")
+        log.setLevel(logging.INFO)
+        log.propagate = False
+        log.handlers = [self.handler]
+        try:
+            writer = Writer.of(self.run_of.course, self.lesson, self._verdict)
+            while (submission := self.todo.get()) is not None:
+                self._write(writer, submission)
+        except BaseException as trouble:
+            self.trouble = trouble
+
+    def _verdict(self, file, lesson):
+        name = Path(file).name
+        result = self.now.results.get(name) or self.run_of.store.result(self.now.keys[Path(file)])
+        return result
+
+    def _write(self, writer, submission):
+        run = self.run_of
+        self.now = submission
+        self.handler.lines.clear()
+        kept = [run.store.result(key) for key in submission.keys.values()]
+        results = [r for r in [*submission.results.values(), *(kept if not submission.results else [])] if r]
+        said = [as_text(Result(**{**r, "items": [Item(**i) for i in r["items"]]})) for r in results]
+        # what a kill leaves half written, under the key that it had before, is not to be taken for done
+        run.store.wrote(self.lesson, submission.student, "")
+        try:
+            writer.write(submission.student)
+        except NbGraderException:
+            broken = [i["diagnosis"] for r in results for i in r["items"] if i["diagnosis"].startswith("Not graded")]
+            why = submission.missing or (broken[0] if broken else "nbgrader cannot read it; see the log")
+            run.needs_a_person(self.lesson, submission.student, why)
+        else:
+            open_ = [item for r in results for item in without_verdict(r)]
+            run.store.wrote(self.lesson, submission.student, (UNDECIDED if open_ else "") + submission.key)
+            if open_:
+                run.needs_a_person(self.lesson, submission.student, open_[0]["diagnosis"])
+        run.log(submission, "\n".join([*said, "", *self.handler.lines]))
+        run.progress.one()
+
+
+def misnamed(names, folder):
+    """A sentence on a notebook that is not there under its name; "" if all are."""
+    missing = sorted(name for name in names if not (folder / f"{name}.ipynb").is_file())
+    if not missing:
+        return ""
+    there = ", ".join(sorted(file.name for file in folder.iterdir() if file.name != "timestamp.txt")) or "nothing"
+    return f"there is no {missing[0]}.ipynb, but {there}. Give the file this name and run this again"
+
+
+def without_verdict(result):
+    """The items of a result that have no verdict."""
+    return [item for item in result["items"] if item["outcome"] == "error"]
+
+
+class Log(logging.Handler):
+    """Keeps what nbgrader says of one submission."""
+
+    def __init__(self):
+        super().__init__()
+        self.lines = []
+
+    def emit(self, record):
+        self.lines.append(f"{record.levelname}: {record.getMessage()}")
+
+
+class Progress:
+    """One line that says how far it is and how long it will take; on a terminal it stays in its place."""
+
+    def __init__(self, count):
+        self.count = count
+        self.done = 0
+        self.began = self.said = time.monotonic()
+        self.live = sys.stderr.isatty()
+
+    def one(self):
+        self.done += 1
+        now = time.monotonic()
+        if self.live or now - self.said >= 10 or self.done == self.count:
+            self.said = now
+            left = (now - self.began) / self.done * (self.count - self.done)
+            rate = 60 * self.done / max(now - self.began, 0.001)
+            line = f"{self.done} of {self.count} graded, {rate:.0f} a minute, about {left / 60:.1f} minutes left"
+            print(f"\r\033[K{line}" if self.live else line, end="" if self.live else "\n", file=sys.stderr, flush=True)
+
+    def say(self, line):
+        print(f"\r\033[K{line}" if self.live else line, file=sys.stderr, flush=True)
+
+    def end(self):
+        if self.live:
+            print(file=sys.stderr)

@@ -1,0 +1,201 @@
+"""The one writer of nbgrader's gradebook and of its folder ``autograded``: nbgrader's own converter, fed with verdicts."""
+
+import functools
+import glob
+import logging
+import os
+import sys
+import warnings
+from pathlib import Path
+from types import SimpleNamespace
+
+import sqlalchemy
+from jsonschema import exceptions, validators
+from nbconvert.exporters import NotebookExporter
+from nbconvert.writers import FilesWriter
+from nbgrader import api
+from nbgrader.api import Gradebook, MissingEntry
+from nbgrader.converters import Autograde, autograde
+from nbgrader.converters.base import NbGraderException
+from nbgrader.coursedir import CourseDirectory
+from nbgrader.nbgraderformat import common
+from nbgrader.preprocessors import (
+    AssignLatePenalties,
+    CheckCellMetadata,
+    DeduplicateIds,
+    SaveAutoGrades,
+    latesubmissions,
+    overwritecells,
+    overwritekernelspec,
+    saveautogrades,
+)
+from traitlets import default
+from traitlets.config import Config, PyFileConfigLoader
+
+from autograder.classroom.nbgrader.preprocessors import JudgeApps
+
+# steps of nbgrader that change no cell, or only what is in its metadata of nbgrader
+LEAVE_CELLS = (DeduplicateIds, CheckCellMetadata, SaveAutoGrades, AssignLatePenalties)
+
+
+@functools.cache
+def one_engine(url):
+    """nbgrader makes a database engine for each step, and with it compiles each query anew; one will do."""
+    return sqlalchemy.create_engine(url)
+
+
+def validate(metadata, schema):
+    """As `jsonschema.validate`, which checks the schema too, for each cell; nbgrader's own is right."""
+    error = exceptions.best_match(validators.validator_for(schema)(schema).iter_errors(metadata))
+    if error:
+        raise error
+
+
+class KeptGradebook(Gradebook):
+    """nbgrader opens the gradebook for each step, and looks for all tables and the course each time.  This one stays.
+
+    Its session still ends with the step: what was not committed is rolled back, and no step sees what another read.
+    """
+
+    def close(self):
+        self.db.remove()
+
+
+class FewerChecks(NotebookExporter):
+    """nbconvert validates the notebook after each step, also after one that is off or leaves the cells as they were."""
+
+    def _validate_preprocessor(self, notebook, step):
+        if getattr(step, "enabled", True) and not isinstance(step, LEAVE_CELLS):
+            super()._validate_preprocessor(notebook, step)
+
+
+class CourseError(Exception):
+    """A folder cannot be used as an nbgrader course; the message says why."""
+
+
+def named_judge(step):
+    """True for the class `JudgeApps`, one made from it, or its name, as a configuration may have it."""
+    if isinstance(step, str):
+        return step.rpartition(".")[2] == JudgeApps.__name__
+    return isinstance(step, type) and issubclass(step, JudgeApps)
+
+
+class Course:
+    """A teacher's course folder."""
+
+    def __init__(self, folder, isolation="none"):
+        self.folder = Path(folder).resolve()
+        if not (self.folder / "nbgrader_config.py").is_file():
+            raise CourseError(f"{folder} is no nbgrader course: it has no nbgrader_config.py. Make one with: class new")
+        # nbgrader runs alembic from PATH
+        os.environ["PATH"] = os.path.join(sys.prefix, "bin") + os.pathsep + os.environ.get("PATH", "")
+        if glob.has_magic(str(self.folder)):
+            raise CourseError(f"nbgrader finds nothing in {self.folder}: give the folder a name without [ ] * and ?.")
+        self.config = self._configured()
+        if isolation != "none":
+            self.config.JudgeApps.isolation = isolation
+        self.isolation = self.config.JudgeApps.get("isolation", "none")
+        self.config.CourseDirectory.root = str(self.folder)
+        self.paths = CourseDirectory(config=self.config)
+
+    def _configured(self):
+        """The teacher's configuration, completed.  Raises `CourseError` for one that cannot be used."""
+        try:
+            config = PyFileConfigLoader("nbgrader_config.py", path=str(self.folder)).load_config()
+        except Exception as problem:  # it is a program: anything can be wrong with it
+            raise CourseError(f"nbgrader_config.py does not run: {type(problem).__name__}: {problem}") from None
+        if "autograde_preprocessors" not in config.Autograde:
+            config.apply(config)
+        elif not any(named_judge(step) for step in config.Autograde.autograde_preprocessors):
+            raise CourseError(
+                "nbgrader_config.py lists autograde_preprocessors without JudgeApps: answers would run in nbgrader's "
+                "own kernel, and nothing would judge them. Leave the list out, or start it with settings.apply(c)."
+            )
+        return config
+
+    def lessons(self):
+        """The assignments that have been generated: the gradebook knows their cells."""
+        with Gradebook(self.paths.db_url, self.paths.course_id) as book:
+            return sorted(assignment.name for assignment in book.assignments)
+
+    def items(self, lesson):
+        """{notebook: ids of its graded code cells} of an assignment, as the gradebook has them."""
+        with Gradebook(self.paths.db_url, self.paths.course_id) as book:
+            notebooks = book.find_assignment(lesson).notebooks
+            return {n.name: {cell.name for cell in n.grade_cells if cell.cell_type == "code"} for n in notebooks}
+
+    def handed_in(self, lesson):
+        """{student: folder} of all submissions of a lesson."""
+        found = sorted(glob.glob(self._inbox(lesson)))
+        return {Path(path).parent.name: Path(path) for path in found if os.path.isdir(path)}
+
+    def inbox(self):
+        """Where submissions are expected, in words."""
+        return self._inbox("LESSON").replace("*", "STUDENT")
+
+    def _inbox(self, lesson):
+        return self.paths.format_path(self.paths.submitted_directory, "*", lesson)
+
+    def needs_a_person(self, lesson, student):
+        """True if the gradebook has something of this student that nobody has scored yet."""
+        with Gradebook(self.paths.db_url, self.paths.course_id) as book:
+            try:
+                return book.find_submission(lesson, student).needs_manual_grade
+            except MissingEntry:
+                return True
+
+    def is_written(self, lesson, student):
+        """True if nbgrader's folder of graded submissions has this one, and it is not older than what was handed in."""
+        graded = self.paths.format_path(self.paths.autograded_directory, student, lesson)
+        handed = self.paths.format_path(self.paths.submitted_directory, student, lesson)
+        if not glob.glob(os.path.join(glob.escape(graded), "*.ipynb")):
+            return False
+        return self.paths.get_existing_timestamp(graded) == self.paths.get_existing_timestamp(handed)
+
+
+class Writer(Autograde):
+    """nbgrader's autograde for one student at a time, with verdicts that are there already."""
+
+    @default("exporter_class")
+    def _fewer_checks(self):
+        return FewerChecks
+
+    @classmethod
+    def of(cls, course, lesson, verdicts):
+        """The writer of a lesson; ``verdicts(file, lesson)`` gives the result for a submitted file."""
+        api.create_engine = lambda url, **_: one_engine(url)
+        warnings.filterwarnings("ignore", category=sqlalchemy.exc.SAWarning)  # about nbgrader's own queries
+        common.jsonschema = SimpleNamespace(validate=validate)
+        kept = functools.cache(KeptGradebook)  # the converter names the course, its steps do not: two at most
+        for step in (autograde, latesubmissions, overwritecells, overwritekernelspec, saveautogrades):
+            step.Gradebook = kept
+        config = Config(course.config)
+        # a plain function: traitlets copies what is in a config, and with a method its whole object
+        config.JudgeApps.verdicts = lambda file, ours: verdicts(file, ours)
+        config.CourseDirectory.assignment_id = lesson
+        config.Autograde.force = True
+        writer = cls(coursedir=CourseDirectory(config=config), config=config)
+        writer.log = logging.getLogger("autograder.nbgrader")
+        writer.writer = FilesWriter(parent=writer, config=writer.config)
+        writer.exporter = writer.exporter_class(parent=writer, config=writer.config)
+        return writer
+
+    def write(self, student):
+        """Grade one student.  Raises `NbGraderException` if nbgrader cannot read what was handed in, and
+        `sqlite3.OperationalError` if the gradebook cannot be written.
+        """
+        self._sanitizing = True  # a submission that failed half-way leaves it behind
+        self.coursedir.student_id = glob.escape(student)
+        try:
+            self.init_notebooks()
+            self.convert_notebooks()
+        except NbGraderException as error:
+            if isinstance(error.__context__, sqlalchemy.exc.OperationalError):
+                raise error.__context__.orig from None  # it is nobody's submission that is wrong
+            raise
+        finally:
+            # no connection outlives a submission: the gradebook's file may be moved or put back from a copy
+            one_engine(self.coursedir.db_url).dispose()
+
+
+__all__ = ["Course", "CourseError", "NbGraderException", "Writer"]

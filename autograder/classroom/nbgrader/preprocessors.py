@@ -1,0 +1,166 @@
+"""Our steps of nbgrader's autograde and feedback: the judge in place of a kernel that runs student code and tests.
+
+`JudgeApps` stands where nbgrader has Execute.  It takes the learner's cells as files, has them judged outside, and
+writes each verdict as the output of the graded cell, so that all that comes after is nbgrader's own.
+"""
+
+import asyncio
+import json
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from functools import cache
+from pathlib import Path
+
+from nbformat.v4 import new_output
+from nbgrader import utils
+from nbgrader.coursedir import CourseDirectory
+from nbgrader.preprocessors import ClearHiddenTests, NbGraderPreprocessor, SaveAutoGrades
+from traitlets import Any, Bool, Unicode
+
+from autograder import paths
+from autograder.classroom import grade
+from autograder.classroom.nbgrader.sandboxed_kernel import JailedExecute
+from autograder.judge.spec.exercise import load
+from autograder.sandbox import levels
+
+_found = {}
+
+
+class JudgeApps(NbGraderPreprocessor):
+    """Puts the judge's verdicts into the graded cells of a notebook of this course.
+
+    A graded cell that is not of this course is run in a kernel, in a jail where there is one, with all that goes
+    before it: such a test shares its process with what it tests.
+    """
+
+    isolation = Unicode("none", help="Refuse to grade with less isolation than this level.").tag(config=True)
+    verdicts = Any(None, allow_none=True, help="A function from a submitted file to its result as a dictionary.").tag(
+        config=True
+    )
+
+    def preprocess(self, notebook, resources):
+        cells = [cell for cell in notebook.cells if utils.is_grade(cell) and not utils.is_solution(cell)]
+        graded = {cell.metadata.nbgrader["grade_id"]: cell for cell in cells if cell.cell_type == "code"}
+        lesson = lesson_of(graded)
+        ours = items_of(lesson) if lesson else set()
+        isolation = self.isolation
+        if graded.keys() - ours:
+            foreign = ", ".join(sorted(graded.keys() - ours))
+            self.log.warning(
+                "%s: the tests %s are not of this course. They run in one kernel with the student's code, which can "
+                "change them, read them, and print a score of its own.",
+                resources["nbgrader"]["student"],
+                foreign,
+            )
+            found = isolation_of(self.isolation)
+            isolation = found.level if found.level == "namespaces" else "none"
+            run = JailedExecute(parent=self, jailed=found.level == "namespaces")
+            notebook, resources = run.preprocess(notebook, resources)
+        if lesson:
+            result = self._result(self._submitted(resources), lesson)
+            isolation = result["isolation"]
+            for name in graded.keys() & ours:
+                tell(graded[name], item_of(result, name))
+        notebook.metadata["graded"] = {"isolation": isolation}
+        return notebook, resources
+
+    def _submitted(self, resources):
+        """The file as it was handed in: what is judged must be the same wherever it is judged."""
+        about = resources["nbgrader"]
+        folder = CourseDirectory(parent=self)
+        path = folder.format_path(folder.submitted_directory, about["student"], about["assignment"])
+        return Path(path) / f"{about['notebook']}.ipynb"
+
+    def _result(self, file, lesson):
+        if self.verdicts:
+            return self.verdicts(file, lesson)
+        jail = isolation_of(self.isolation).jail
+        # nbgrader may be run from within a loop; a thread of its own has none
+        with ThreadPoolExecutor(1) as thread:
+            return asdict(thread.submit(asyncio.run, grade.grade(file, jail, lesson)).result())
+
+
+def isolation_of(required):
+    """The `levels.Found` of this process, tried once.  Raises `levels.TooLow`."""
+    if required not in _found:
+        _found[required] = levels.at_least(required)
+    return _found[required]
+
+
+def lesson_of(grade_ids):
+    """The lesson of this course to which graded cells belong, or None.  These ids are the teacher's, from the gradebook."""
+    wholes = [folder.name for folder in paths.exercises() if items_of(folder.name) <= set(grade_ids)]
+    return max(wholes, key=lambda name: len(items_of(name)), default=None)
+
+
+@cache
+def items_of(lesson):
+    """The ids of the graded items of a lesson."""
+    tasks = load(paths.SOLUTIONS / lesson).tasks
+    return {task.item(part) for task in tasks for part in task.parts}
+
+
+def item_of(result, name):
+    """The result's item for a graded cell.  One that it does not have is undecided: nbgrader gives silence all points."""
+    said = "No verdict: the judge did not come to this item."
+    for item in result["items"]:
+        if item["id"] == name:
+            return item
+        if item["outcome"] == "error":
+            said = item["diagnosis"]
+    return {"id": name, "points": 0, "max_points": 0, "outcome": "error", "diagnosis": said}
+
+
+def tell(cell, item):
+    """Make a verdict the output of its cell, in the form in which nbgrader reads a score from it."""
+    said = item["diagnosis"]
+    cell.outputs = []
+    cell.execution_count = None
+    if item["outcome"] == "pass":
+        cell.outputs.append(new_output("stream", name="stdout", text=(said or "Passed.") + "\n"))
+        return
+    if item["outcome"] == "error":
+        cell.outputs.append(new_output("stream", name="stdout", text=f"{said}\nA person must look at this.\n"))
+        cell.metadata.nbgrader["undecided"] = True
+        return
+    share = item["points"] / item["max_points"] if item["max_points"] else 0
+    if share:
+        cell.outputs.append(new_output("stream", name="stdout", text=f"Not yet: {said}\n"))
+        points = json.dumps(share * float(cell.metadata.nbgrader["points"]))
+        cell.outputs.append(new_output("execute_result", data={"text/plain": points}, execution_count=None))
+        return
+    lines = [f"Not yet: {line}" if number == 0 else line for number, line in enumerate(said.splitlines() or ["failed"])]
+    cell.outputs.append(new_output("error", ename="NotYet", evalue=said, traceback=lines))
+
+
+class SaveVerdicts(SaveAutoGrades):
+    """nbgrader's step, but an item without a verdict gets no score: it waits for a person, and formgrader lists it."""
+
+    def _add_score(self, cell, resources):
+        undecided = cell.metadata.nbgrader.pop("undecided", False)
+        super()._add_score(cell, resources)
+        if undecided:
+            name = cell.metadata["nbgrader"]["grade_id"]
+            score = self.gradebook.find_grade(name, self.notebook_id, self.assignment_id, self.student_id)
+            score.auto_score = None
+            score.needs_manual_grade = True
+            self.gradebook.db.commit()
+
+
+class HideTests(ClearHiddenTests):
+    """Takes hidden tests out of feedback, and the tracebacks that quote them; diagnoses stay."""
+
+    show = Bool(False, help="Show students the hidden tests in their feedback.").tag(config=True)
+
+    def preprocess(self, notebook, resources):
+        return (notebook, resources) if self.show else super().preprocess(notebook, resources)
+
+    def preprocess_cell(self, cell, resources, index):
+        before = cell.source
+        cell, resources = super().preprocess_cell(cell, resources, index)
+        if cell.source != before:
+            for output in cell.get("outputs", []):
+                if output.output_type == "error" and output.ename != "NotYet":
+                    output.traceback = [f"{output.ename}: a hidden test did not pass"]
+                    output.evalue = ""
+        return cell, resources

@@ -1,0 +1,61 @@
+"""A teacher's own nbgrader notebook, run in a kernel as nbgrader does, but with the kernel in a jail."""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from jupyter_client.manager import AsyncKernelManager
+from nbgrader.preprocessors import Execute
+from traitlets import Bool, Unicode
+
+from autograder.sandbox import bubblewrap
+
+
+class JailedKernels(AsyncKernelManager):
+    """Starts the kernel in bubblewrap: no network, a read-only system, and one folder to write in."""
+
+    place = Unicode(help="The folder that the kernel may write to.")
+
+    def format_kernel_cmd(self, extra_arguments=None):
+        command = super().format_kernel_cmd(extra_arguments)
+        return bubblewrap.alone(self.place) + command
+
+    async def _async_launch_kernel(self, kernel_cmd, **kw):
+        kept = {key: value for key, value in kw["env"].items() if key in ("PATH", "LANG", "TZ", "NBGRADER_EXECUTION")}
+        kw["env"] = {**kept, "HOME": self.place, "TMPDIR": self.place, "IPYTHONDIR": self.place}
+        return await super()._async_launch_kernel(kernel_cmd, **kw)
+
+
+class JailedExecute(Execute):
+    """nbgrader's step; with ``jailed`` the kernel sees a copy of the submission's folder, and nothing else of ours."""
+
+    jailed = Bool(False)
+
+    def preprocess(self, notebook, resources):
+        if not self.jailed:
+            return super().preprocess(notebook, resources)
+        with tempfile.TemporaryDirectory(prefix="course-kernel-", ignore_cleanup_errors=True) as place:
+            work = Path(place) / "work"
+            shutil.copytree(resources["metadata"]["path"], work)
+            shutil.rmtree(work / ".ipynb_checkpoints", ignore_errors=True)
+            for file in work.glob("*.ipynb"):
+                os.chmod(file, 0o600)
+                file.unlink()  # among them the one with the tests
+            resources["metadata"]["path"], kept = str(work), resources["metadata"]["path"]
+            self.kernel_manager_class = JailedKernels
+            self.config.JailedKernels.place = place
+            self.config.JailedKernels.transport = "ipc"
+            try:
+                return super().preprocess(notebook, resources)
+            finally:
+                resources["metadata"]["path"] = kept
+
+    def create_kernel_manager(self):
+        manager = super().create_kernel_manager()
+        if self.jailed:
+            manager.place = self.config.JailedKernels.place
+            manager.transport = "ipc"
+            manager.ip = os.path.join(manager.place, "kernel")
+            manager.connection_file = os.path.join(manager.place, "connection.json")
+        return manager

@@ -1,0 +1,118 @@
+"""From the text sources of a lesson to the notebooks that nbgrader takes.
+
+In the text, a cell of an exercise only says which endpoint it belongs to: ``app="report"``,
+``answers="report"``, ``concurrency="report"``.  Points, nbgrader's metadata, the reference solution
+and the starter are put in here, from ``exercise.toml`` and the catalogue, so that they cannot differ.
+"""
+
+import hashlib
+from pathlib import Path
+
+import jupytext
+import nbformat
+
+from autograder.judge.spec.exercise import PARTS, ExerciseError, load
+from autograder.judge.spec.text_task import POINTS
+
+CELLS = ("app", *PARTS, *(part for parts in POINTS.values() for part in parts))
+KERNEL = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
+BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
+
+
+def lesson_notebook(folder):
+    """The walk-through of a lesson, from ``lesson.py``."""
+    notebook = _read(Path(folder) / "lesson.py")
+    return _finished(notebook, Path(folder).name, "lesson")
+
+
+def exercise_notebook(folder):
+    """nbgrader's source notebook of an exercise: with the reference solution, hidden tests, and starters as metadata.
+
+    Raises `ExerciseError` if the cells and ``exercise.toml`` do not agree.
+    """
+    folder = Path(folder)
+    exercise = load(folder)
+    notebook = _read(folder / "exercise.py")
+    apps = {endpoint.cell: endpoint for endpoint in exercise.tasks}
+    seen = []
+    for cell in notebook.cells:
+        kind = next((kind for kind in CELLS if kind in cell.metadata), None)
+        if kind is None:
+            continue
+        name = cell.metadata.pop(kind)
+        seen.append((name, kind))
+        if kind == "app" and name in apps:
+            endpoint = apps[name]
+            _app_cell(cell, exercise, endpoint)
+        elif kind == "app":
+            raise ExerciseError(f"{folder.name}/exercise.py has an app cell {name!r}; there are: {', '.join(apps)}.")
+        else:
+            endpoint = exercise.endpoint(name)
+            if kind not in endpoint.parts:
+                raise ExerciseError(f"{folder.name}: exercise.toml gives no points for the {kind} of {name}.")
+            cell.metadata["nbgrader"] = _nbgrader(endpoint.item(kind), points=endpoint.points[kind])
+            # so that Run All goes on to the other endpoints behind a check that says "not yet"
+            cell.metadata["tags"] = ["raises-exception"]
+    wanted = []
+    for endpoints in exercise.files:
+        wanted.append((endpoints[0].cell, "app"))
+        wanted += [(endpoint.id, part) for endpoint in endpoints for part in endpoint.parts]
+    if seen != wanted:
+        raise ExerciseError(
+            f"{folder.name}/exercise.py must have, for each endpoint of exercise.toml and in its order, one cell "
+            f"with app= and one for each part that has points (answers=, concurrency=). It has {seen}, not {wanted}."
+        )
+    return _finished(notebook, exercise.lesson, "exercise")
+
+
+def _app_cell(cell, exercise, endpoint):
+    magic = f"{endpoint.magic} {endpoint.file}"
+    if cell.source.strip() != magic:
+        raise ExerciseError(
+            f"The app cell of {endpoint.id} must hold the line {magic} and nothing else: the build fills it."
+        )
+    reference = exercise.answer_file(endpoint, "reference").read_text(encoding="utf-8").rstrip("\n")
+    starter = exercise.answer_file(endpoint, "starter").read_text(encoding="utf-8").rstrip("\n")
+    cell.source = "\n".join([magic, BEGIN, reference, END])
+    cell.metadata["nbgrader"] = _nbgrader(endpoint.cell)
+    cell.metadata["course"] = {"starter": starter}
+
+
+def _nbgrader(grade_id, points=None):
+    """nbgrader's metadata, schema version 3: a cell to be solved, or one worth ``points``."""
+    graded = points is not None
+    data = {
+        "grade": graded,
+        "grade_id": grade_id,
+        "locked": graded,
+        "schema_version": 3,
+        "solution": not graded,
+        "task": False,
+    }
+    if graded:
+        data["points"] = points
+    return data
+
+
+def _read(file):
+    try:
+        return jupytext.read(file)
+    except FileNotFoundError:
+        raise ExerciseError(f"{file.parent.name} has no {file.name}.") from None
+
+
+def _finished(notebook, lesson, kind):
+    """Metadata of ours and nothing else, and cell ids that depend only on what the cells say."""
+    notebook.metadata = nbformat.from_dict({"kernelspec": KERNEL, "course": {"lesson": lesson, "kind": kind}})
+    notebook.nbformat, notebook.nbformat_minor = 4, 5
+    ids = set()
+    for cell in notebook.cells:
+        stem = cell.metadata.get("nbgrader", {}).get("grade_id")
+        stem = stem or hashlib.sha256(f"{cell.cell_type}:{cell.source}".encode()).hexdigest()[:8]
+        name, count = stem, 1
+        while name in ids:
+            count += 1
+            name = f"{stem}-{count}"
+        ids.add(name)
+        cell["id"] = name
+    return notebook

@@ -1,0 +1,154 @@
+"""Worker processes on this machine, and the jobs that they are given.  A worker that dies costs one try of one job."""
+
+import asyncio
+import contextlib
+import json
+import os
+import sys
+from collections import deque
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from autograder import paths
+
+TRIES = 3  # a job that was with this many workers when they died waits for a person
+JOB_LIMIT = 1800.0  # s
+LINE_LIMIT = 1 << 24  # bytes of one result
+
+
+@dataclass
+class Job:
+    """One submission: ``file`` handed in for ``lesson``; ``id`` names it, ``tries`` counts the workers that died of it."""
+
+    id: str
+    file: str
+    lesson: str
+    tries: int = field(default=0, compare=False)
+
+
+class Refused(Exception):
+    """No worker can be had that isolates as well as was asked."""
+
+
+def default_workers():
+    """Judging mostly waits, so that a CPU keeps several workers busy."""
+    return 3 * (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+
+
+class LocalPool:
+    """Runs jobs on worker processes of this machine.  ``told`` is called with the sentence on their isolation."""
+
+    def __init__(self, workers, isolation, log, told=lambda sentence: None):
+        self.workers = workers
+        self.isolation = isolation
+        self.log = Path(log)
+        self.told = told
+
+    async def run(self, jobs, done):
+        """Grade all jobs; ``done(job, result)`` is called for each, in the order in which they end."""
+        waiting = deque(jobs)
+        tasks = [asyncio.create_task(self._slot(waiting, done)) for _ in range(min(self.workers, len(waiting)))]
+        try:
+            await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _slot(self, waiting, done):
+        """One worker after the other, as long as there are jobs."""
+        worker = None
+        try:
+            while waiting:
+                job = waiting.popleft()
+                if worker is None:
+                    worker = await self._started()
+                    self.told(worker.sentence)
+                result = await worker.grade(job)
+                if result is not None:
+                    done(job, result)
+                    continue
+                await worker.end()
+                worker = None
+                job.tries += 1
+                if job.tries < TRIES:
+                    waiting.append(job)
+                else:
+                    done(job, undecided(job, f"{TRIES} workers ended while they graded it."))
+        finally:
+            if worker is not None:
+                await worker.end()
+
+    async def _started(self):
+        """A worker that is ready; one that dies before it is, is no reason to give up."""
+        for _ in range(TRIES):
+            worker = await Worker.start(self.isolation, self.log)
+            if worker is not None:
+                return worker
+        raise Refused(f"{TRIES} workers did not start; their last words are in {self.log}.")
+
+
+class Worker:
+    """One worker process."""
+
+    def __init__(self, process):
+        self.process = process
+        self.sentence = ""
+
+    @classmethod
+    async def start(cls, isolation, log):
+        """A worker that is ready, or None if it died before.  Raises `Refused`."""
+        with open(log, "ab") as errors:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-P", "-m", "autograder.classroom.worker", isolation,
+                stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=errors, limit=LINE_LIMIT,
+                cwd=paths.ROOT, start_new_session=True, env={**os.environ, "PYTHONPATH": str(paths.ROOT)},
+            )  # fmt: skip
+        worker = cls(process)
+        hello = await worker._line()
+        if hello is None or "refused" in hello:
+            await worker.end()
+            if hello is None:
+                return None
+            raise Refused(hello["refused"])
+        worker.sentence = hello["sentence"]
+        return worker
+
+    async def grade(self, job):
+        """The result as a dictionary, or None if the worker is gone."""
+        order = {"id": job.id, "file": job.file, "lesson": job.lesson}
+        with contextlib.suppress(OSError):
+            self.process.stdin.write(json.dumps(order).encode() + b"\n")
+            await self.process.stdin.drain()
+            news = await self._line()
+            if news is not None and news.get("id") == job.id:
+                return news["result"]
+        return None
+
+    async def _line(self):
+        with contextlib.suppress(TimeoutError, ValueError):
+            async with asyncio.timeout(JOB_LIMIT):
+                line = await self.process.stdout.readline()
+            return json.loads(line) if line else None
+        return None
+
+    async def end(self):
+        """Let it go, or kill it; what it started ends with it."""
+        if self.process.stdin:
+            self.process.stdin.close()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(10):
+                await self.process.wait()
+            return
+        with contextlib.suppress(OSError):
+            self.process.kill()
+        await self.process.wait()
+
+
+def undecided(job, why):
+    """A result without a verdict: it waits for a person."""
+    item = {"id": "submission", "points": 0, "max_points": 0, "outcome": "error", "diagnosis": f"No verdict: {why}"}
+    return {
+        "path": job.file, "lesson": job.lesson, "isolation": "", "points": 0, "max_points": 0, "seconds": 0.0,
+        "items": [item],
+    }  # fmt: skip

@@ -1,0 +1,160 @@
+"""The locks: made from pyproject.toml by uv, and checked against it without a network."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+from autograder.bootstrap.environment import ROOT, Environment, clean_environment
+from autograder.errors import Trouble
+
+OLDEST = "3.11"
+# What each lock is made from, in this order: the later ones keep to the versions of the earlier.
+LOCKS = {"uv.txt": "installer", "course.txt": None, "test.txt": "test"}
+
+PYTHONS = ("3.11", "3.12", "3.13", "3.14")
+PLATFORMS = (
+    "x86_64-unknown-linux-gnu",
+    "aarch64-unknown-linux-gnu",
+    "x86_64-apple-darwin",
+    "aarch64-apple-darwin",
+    "x86_64-pc-windows-msvc",
+    "aarch64-pc-windows-msvc",
+)
+KNOWN = {("aarch64-pc-windows-msvc", "3.11")}  # no wheel of PyYAML, ever
+# Published as source only, in plain Python: it is built where it is installed, without a compiler. (blockbuster needs it.)
+SOURCE_ONLY = "forbiddenfruit"
+
+
+def inputs(project: dict, group: str | None) -> str:
+    """A digest of what a lock depends on, written into it, so that a change is noticed offline."""
+    wanted = project["dependency-groups"][group] if group else project["project"]["dependencies"]
+    text = json.dumps([project["project"]["requires-python"], sorted(wanted)])
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def pins(text: str) -> dict[str, set[str]]:
+    """Package names and the versions that a lock pins them to (more than one where Pythons differ)."""
+    found: dict[str, set[str]] = {}
+    for name, version in re.findall(r"^([A-Za-z0-9][\w.-]*)==(\S+)", text, re.M):
+        found.setdefault(name.lower(), set()).add(version)
+    return found
+
+
+def problems(root: Path = ROOT) -> list[str]:
+    """What disagrees, a sentence each."""
+    found = []
+    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
+    texts = {}
+    for name, group in LOCKS.items():
+        path = root / "lock" / name
+        texts[name] = text = path.read_text(encoding="utf-8") if path.exists() else ""
+        if f"# inputs: {inputs(project, group)}\n" not in text:
+            found.append(f"lock/{name} was not made from this pyproject.toml")
+        if re.search(r"https?://|file:|^-", text, re.M):
+            found.append(f"lock/{name} names an index or a path")
+        unhashed = [
+            block.split("==")[0]
+            for block in re.split(r"\n(?=\S)", text)
+            if "==" in block.split("\n")[0] and "--hash=" not in block
+        ]
+        if unhashed:
+            found.append(f"lock/{name} has no hash for {', '.join(unhashed)}")
+    course, test = pins(texts["course.txt"]), pins(texts["test.txt"])
+    for name in sorted(course.keys() & test.keys()):
+        if course[name] != test[name]:
+            found.append(f"lock/course.txt and lock/test.txt disagree about {name}")
+    if OLDEST not in project["project"]["requires-python"]:
+        found.append(f"pyproject.toml no longer starts at Python {OLDEST}, the locks do")
+    return found + conda_problems(root, project)
+
+
+def conda_problems(root: Path, project: dict) -> list[str]:
+    """environment.yml installs the very lock, under a Python that the project supports."""
+    found = []
+    text = (root / "environment.yml").read_text(encoding="utf-8")
+    python = re.search(r"^  - python=(\d+)\.(\d+)$", text, re.M)
+    oldest = tuple(map(int, re.search(r">=(\d+)\.(\d+)", project["project"]["requires-python"]).groups()))
+    if not python or tuple(map(int, python.groups())) < oldest:
+        found.append("environment.yml does not pin a Python that pyproject.toml allows")
+    if not re.search(r"^      - -r lock/course\.txt$", text, re.M):
+        found.append("environment.yml does not install lock/course.txt")
+    return found
+
+
+def write(upgrade: bool, root: Path = ROOT) -> None:
+    """Make the locks anew; versions already pinned stay, unless they are to be upgraded or no longer fit."""
+    env = Environment(root)
+    uv = env.bin / ("uv.exe" if os.name == "nt" else "uv")
+    if not uv.exists():
+        raise Trouble(f"The locks are made with uv, and there is none in {env.bin}: use a machine that uv runs on.")
+    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
+    for name, group in LOCKS.items():
+        path = root / "lock" / name
+        command = [uv, "pip", "compile", "--quiet", "--universal", "--generate-hashes", "--python-version", OLDEST]
+        # Whoever makes the lock may have a mirror: it is nobody else's business.
+        command += ["--no-emit-index-url", "--no-emit-find-links", "--no-header", "-o", path]
+        command += ["--only-binary", ":all:", "--no-binary", SOURCE_ONLY]
+        command += ["--upgrade"] if upgrade else []
+        command += ["--group", group] if group else ["pyproject.toml"]
+        command += ["--constraints", "lock/course.txt"] if group == "test" else []
+        if subprocess.call(command, cwd=root, env=clean_environment(env)):
+            raise Trouble(f"uv could not make lock/{name}; what it said stands above.")
+        text = path.read_text(encoding="utf-8")
+        head = f"# Made by ./course lock from pyproject.toml; do not edit.\n# inputs: {inputs(project, group)}\n"
+        path.write_text(head + re.sub(r"\A(#.*\n)+", "", text), encoding="utf-8", newline="\n")
+        print(f"lock/{name}: {len(pins(text))} packages")
+
+
+def without_wheels(root: Path = ROOT) -> list[str]:
+    """Where the locked packages cannot be installed without a compiler; asks the index, installs nothing."""
+    env = Environment(root)
+    found = []
+    for platform in PLATFORMS:
+        for python in PYTHONS:
+            if (platform, python) in KNOWN:
+                continue
+            command = [
+                env.bin / "uv",
+                "pip",
+                "install",
+                "--quiet",
+                "--dry-run",
+                "--target",
+                os.devnull + "-none",
+                "--no-deps",
+            ]
+            command += [
+                "--only-binary",
+                ":all:",
+                "--no-binary",
+                SOURCE_ONLY,
+                "--python-platform",
+                platform,
+                "--python-version",
+                python,
+            ]
+            for name in LOCKS:
+                command += ["-r", f"lock/{name}"]
+            done = subprocess.run(command, cwd=root, env=clean_environment(env), capture_output=True, text=True)
+            if done.returncode:
+                missing = re.search(r"Because (\S+) has no", done.stderr)
+                found.append(f"{platform}, Python {python}: no wheel of {missing[1] if missing else 'something'}")
+    return found
+
+
+def main(check: bool, upgrade: bool) -> int:
+    if not check:
+        write(upgrade)
+    found = problems() + ([] if check else without_wheels())
+    for problem in found:
+        print(problem, file=sys.stderr)
+    if check:
+        print("Run ./course lock." if found else "pyproject.toml, the locks and environment.yml agree.")
+    return 1 if found else 0

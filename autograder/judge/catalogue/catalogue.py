@@ -1,0 +1,156 @@
+"""An exercise's catalogue: every answer whose verdict is known beforehand, and whether the judge agrees."""
+
+import shutil
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from autograder.judge.catalogue import multi_endpoint
+from autograder.judge.judge import Judge, Served
+from autograder.judge.spec.exercise import Endpoint, ExerciseError, Wrong
+from autograder.judge.spec.text_task import Written
+from autograder.judge.tasks.factory import judging
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One catalogued answer to an endpoint or a written task: ``wrong`` is what it must be told, or None if it must pass."""
+
+    endpoint: Endpoint | Written
+    kind: str  # starter, reference, accepted, wrong
+    name: str
+    file: Path
+    wrong: Wrong | None
+
+    @property
+    def label(self):
+        return "/".join(part for part in (self.endpoint.id, self.kind, self.name) if part)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Both verdicts on one catalogued answer, and what is wrong with them ("" if nothing is).
+
+    ``seconds`` is what it took with the server's start, ``proof_seconds`` the verdict on concurrency alone.  Where there
+    are more verdicts than two, or one, ``verdicts`` is how many, and ``answers`` and ``concurrency`` are the one that counts.
+    """
+
+    answer: Answer
+    answers: object
+    concurrency: object
+    complaint: str
+    seconds: float = 0.0
+    proof_seconds: float = 0.0
+    rivals: dict | None = None
+    verdicts: int = 2
+
+    @property
+    def undecided(self):
+        return "error" in (self.answers.outcome, self.concurrency.outcome)
+
+
+def catalogue(exercise):
+    """Every `Answer` to an exercise's endpoints.  Raises `ExerciseError` where files and exercise.toml disagree."""
+    if exercise.shop:
+        return multi_endpoint.catalogue(exercise)
+    return [answer for endpoint in exercise.endpoints for answer in _answers(exercise, endpoint)]
+
+
+def written(exercise):
+    """Every `Answer` to an exercise's written tasks.  Raises `ExerciseError` as `catalogue` does."""
+    return [answer for task in exercise.written for answer in _answers(exercise, task)]
+
+
+def _answers(exercise, task):
+    found = [_answer(exercise, task, "starter", "", task.starter), _answer(exercise, task, "reference", "", None)]
+    for kind, names in (("accepted", task.accepted), ("wrong", task.wrong)):
+        folder = exercise.folder / "answers" / task.cell / kind
+        here = {file.stem for file in folder.glob(f"*{Path(task.file).suffix}")}
+        for name in sorted(here ^ set(names)):
+            raise ExerciseError(
+                f"{exercise.lesson}: {task.id}/{kind}/{name} is "
+                + ("a file that exercise.toml does not name." if name in here else "named, but has no file.")
+            )
+        found += [_answer(exercise, task, kind, name, task.wrong[name] if kind == "wrong" else None) for name in names]
+    return found
+
+
+def _answer(exercise, endpoint, kind, name, wrong):
+    return Answer(endpoint, kind, name, exercise.answer_file(endpoint, kind, name), wrong)
+
+
+async def judge(answer, beside=None, jail=None):
+    """Judge one catalogued answer on all its items and compare with what is known of it.
+
+    ``beside`` is a coroutine function that is called with the running server and the endpoint when both verdicts are
+    there; what it returns is kept as ``rivals``.  Only an answer with an endpoint of its own has such a server.
+    Apps are started in ``jail``, if there is one.
+    """
+    if isinstance(answer, multi_endpoint.Whole):
+        return await _judge_whole(answer, jail)
+    if isinstance(answer.endpoint, Written):
+        return await _judge_written(answer, jail)
+    began = time.perf_counter()
+    with tempfile.TemporaryDirectory(prefix="course-answer-", ignore_cleanup_errors=True) as folder:
+        # alone in a folder and under the learner's name, as when it is handed in
+        file = shutil.copy(answer.file, Path(folder) / answer.endpoint.file)
+        async with Served(file, answer.endpoint.services, jail) as served:
+            bench = Judge(file, answer.endpoint, served)
+            answers = await bench.certain("answers")
+            up = time.perf_counter()
+            concurrency = await bench.certain("concurrency")
+            ended = time.perf_counter()
+            rivals = None
+            if beside and answers.outcome != "error":
+                rivals = await beside(await served.app(), answer.endpoint)
+    complaint = _complaint(answer, answers, concurrency)
+    return Judged(answer, answers, concurrency, complaint, ended - began, ended - up, rivals)
+
+
+async def _judge_whole(answer, jail):
+    began = time.perf_counter()
+    verdicts, complaint = await multi_endpoint.judge(answer, jail)
+    worst = max(verdicts, key=lambda verdict: ("pass", "fail", "error").index(verdict.outcome))
+    count = len(verdicts)
+    if answer.kind == "starter":  # its answers were judged as well
+        count += sum(not endpoint.mix for endpoint, _ in answer.told)
+    return Judged(answer, worst, worst, complaint, time.perf_counter() - began, verdicts=count)
+
+
+async def _judge_written(answer, jail):
+    """One verdict, even where it is on two parts of the points: the same runs decide both."""
+    began = time.perf_counter()
+    with tempfile.TemporaryDirectory(prefix="course-answer-", ignore_cleanup_errors=True) as folder:
+        file = shutil.copy(answer.file, Path(folder) / answer.endpoint.file)
+        bench = judging(file, answer.endpoint, Served(file, jail=jail))
+        *others, verdict = [await bench.certain(part) for part in answer.endpoint.parts]
+    complaint = _miss(answer, verdict) if answer.wrong else _failed("it", verdict)
+    if not complaint and any(other.passed != bool(verdict.points(1)) for other in others):
+        complaint = f"the other part must {'pass' if verdict.points(1) else 'fail'} as well but: {others[0]}"
+    return Judged(answer, verdict, verdict, complaint, time.perf_counter() - began, verdicts=1)
+
+
+def _complaint(answer, answers, concurrency):
+    if answer.wrong is None:
+        return _failed("answers", answers) or _failed("concurrency", concurrency)
+    if miss := _miss(answer, answers if answer.wrong.part == "answers" else concurrency):
+        return miss
+    if answer.kind == "starter" and not answers.passed:
+        return f"the untouched starter must answer rightly but: {answers.diagnosis}"
+    return ""
+
+
+def _failed(part, verdict):
+    """What is wrong with a verdict that must be PASS."""
+    return "" if verdict.passed else f"{part} must pass but: {verdict.outcome} {verdict.kind}: {verdict.diagnosis}"
+
+
+def _miss(answer, verdict):
+    """What is wrong with a verdict that must be FAIL, for the reason that the catalogue gives."""
+    if verdict.outcome != "fail":
+        return f"must fail but: {verdict.outcome} {verdict.diagnosis}"
+    if verdict.kind != answer.wrong.kind or answer.wrong.says not in verdict.diagnosis:
+        wanted = answer.wrong.kind + (f" … {answer.wrong.says}" if answer.wrong.says else "")
+        return f"must be told «{wanted}» but: {verdict.kind}: {verdict.diagnosis}"
+    return ""

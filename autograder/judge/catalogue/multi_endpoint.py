@@ -1,0 +1,111 @@
+"""The catalogue of a file in which all endpoints of an exercise stand.
+
+``reference.py`` and ``starter.py`` are whole files in sections (see `sections`).  The others are made of them: an accepted
+answer and a wrong one lend their sections to the reference, and a partly repaired one has some of the reference's in
+the starter.
+"""
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from autograder.judge.judge import Judge, Served
+from autograder.judge.spec.exercise import ExerciseError
+from autograder.judge.spec.file_sections import compose
+
+
+@dataclass(frozen=True)
+class Whole:
+    """One catalogued file: ``told`` holds (endpoint, `Wrong`) for those that are judged, None for those that must pass."""
+
+    file: str
+    kind: str  # starter, reference, accepted, partly, wrong
+    name: str
+    text: str
+    told: tuple
+
+    @property
+    def wrong(self):
+        """The first `Wrong` that it must be told, None if all must pass."""
+        return next((wrong for _, wrong in self.told if wrong), None)
+
+    @property
+    def label(self):
+        return "/".join(part for part in (Path(self.file).stem, self.kind, self.name) if part)
+
+
+def catalogue(exercise):
+    """Every `Whole` of an exercise.  Raises `ExerciseError` where files and exercise.toml disagree."""
+    shop, folder = exercise.shop, exercise.folder / "answers" / exercise.shop.id
+    starter, reference = ((folder / f"{kind}.py").read_text(encoding="utf-8") for kind in ("starter", "reference"))
+
+    def whole(kind, name, text, repaired):
+        return Whole(shop.file, kind, name, text, tuple((e, _told(exercise, e, repaired)) for e in exercise.endpoints))
+
+    everything = {endpoint.id for endpoint in exercise.endpoints}
+    found = [whole("starter", "", starter, set()), whole("reference", "", reference, everything)]
+    for name, text in _lenders(exercise, folder / "accepted", shop.accepted):
+        found.append(whole("accepted", name, _composed(exercise, name, reference, text), everything))
+    for name, sections in shop.partly.items():
+        text = _composed(exercise, name, starter, reference, sections)
+        found.append(whole("partly", name, text, set(sections)))
+    for name, text in _lenders(exercise, folder / "wrong", shop.wrong):
+        endpoint, told = shop.wrong[name]
+        text = _composed(exercise, name, reference, text)
+        found.append(Whole(shop.file, "wrong", name, text, ((exercise.endpoint(endpoint), told),)))
+    return found
+
+
+def _told(exercise, endpoint, repaired):
+    if not endpoint.mix:
+        return None if endpoint.id in repaired else endpoint.starter
+    blocking = (other for other in endpoint.mix if other.starter.kind == "blocked" and other.id not in repaired)
+    return endpoint.starter if any(blocking) else None
+
+
+def _lenders(exercise, folder, names):
+    here = {file.stem for file in folder.glob("*.py")}
+    for name in sorted(here ^ set(names)):
+        raise ExerciseError(
+            f"{exercise.lesson}: {folder.name}/{name} is "
+            + ("a file that exercise.toml does not name." if name in here else "named, but has no file.")
+        )
+    return [(name, (folder / f"{name}.py").read_text(encoding="utf-8")) for name in names]
+
+
+def _composed(exercise, name, base, other, sections=None):
+    try:
+        return compose(base, other, sections)
+    except KeyError as error:
+        raise ExerciseError(
+            f"{exercise.lesson}: {name} has a section {error} that the other file does not have."
+        ) from None
+
+
+async def judge(answer, jail=None):
+    """([verdict], complaint) for one catalogued file; the complaint is "" if all verdicts are those that it must get."""
+    verdicts, complaints = [], []
+    with tempfile.TemporaryDirectory(prefix="course-answer-", ignore_cleanup_errors=True) as folder:
+        file = Path(folder) / answer.file
+        file.write_text(answer.text, encoding="utf-8")
+        services = answer.told[0][0].services
+        async with Served(file, services, jail) as served:
+            for endpoint, wrong in answer.told:
+                bench = Judge(file, endpoint, served)
+                verdicts.append(verdict := await bench.certain("concurrency"))
+                if wrong is None and not verdict.passed:
+                    complaints.append(
+                        f"{endpoint.id} must pass but: {verdict.outcome} {verdict.kind}: {verdict.diagnosis}"
+                    )
+                elif wrong and (verdict.kind != wrong.kind or wrong.says not in verdict.diagnosis):
+                    complaints.append(
+                        f"{endpoint.id} must be told «{wrong.kind} … {wrong.says}» but: {verdict.outcome} {verdict.kind}: "
+                        + verdict.diagnosis
+                    )
+                if (
+                    answer.kind == "starter"
+                    and not endpoint.mix
+                    and not (right := await bench.certain("answers")).passed
+                ):
+                    complaints.append(f"the untouched starter must answer {endpoint.id} rightly but: {right.diagnosis}")
+    return verdicts, "; ".join(complaints)

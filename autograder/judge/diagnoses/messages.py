@@ -1,0 +1,197 @@
+"""The words of a verdict, in the learner's terms: what, which line, for how long, and where to read on."""
+
+import os
+
+from autograder.judge.diagnoses.lesson_links import pointer, recognised
+
+# the threads that asyncio.to_thread has: cores + 4, and from Python 3.13 on only those cores count that the process may use
+CORES = {os.cpu_count() or 1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1}
+TO_THREAD = {min(32, cores + 4) for cores in CORES}
+ANYIO_THREADS = 40  # the default limit of anyio's worker threads, which Starlette and FastAPI use
+
+
+def blocked(stalls, requests, block):
+    """The loop stood still; ``stalls`` are the longest first, ``block`` names the line, if one was seen."""
+    seconds = stalls[0].seconds
+    if block is None:
+        return (
+            f"The event loop stood still for {seconds:.2f} s while {requests} request{'s were' if requests > 1 else ' was'} "
+            "under way. "
+            "Look for a call that waits without `await`."
+        )
+    total = sum(stall.block.seconds for stall in stalls if stall.block is not None) or seconds
+    function = f" (in {block.function})" if block.in_app and block.function != "<module>" else ""
+    return (
+        f"The event loop was blocked for {total:.2f} s in all, most of it by {block.cause}{function}. "
+        "While that lasts, nobody else is answered."
+        + recognised(block.code, block.callee, block.file if block.in_app else None, block.line)
+    )
+
+
+def everybody_waits(seconds):
+    return (
+        f"The event loop was free, and a canary waited for {seconds:.2f} s all the same. A canary asks for a path that the app does "
+        "not have: so something waits in front of every path, in a middleware or a dependency of the whole app, also for those "
+        "whom it does not concern."
+    )
+
+
+def client_each(line, code):
+    """Requests make a client each: a moment for one of them, and for many it adds up."""
+    return (
+        f"Each request makes a client of its own, in line {line}: {code}. A new client loads certificates, which is work on the "
+        "loop with nothing to await: while it lasts, nobody else is answered. Make one client for the whole app."
+        + pointer(2)
+    )
+
+
+def gil(seconds, place, line):
+    """A thread kept the GIL; ``place`` is where it computed, (line, code, function, file), if that was seen."""
+    who = ""
+    if line:
+        who = f" by line {line}: {place[1]} (in {place[2]})"
+    elif place:
+        who = f" by {place[2]}, in {place[3].replace(chr(92), '/').rpartition('/')[2]}"
+    return (
+        f"The work is in a thread, and the event loop still waited for it: {seconds:.2f} s of computing were done"
+        f"{who} while the loop wanted to go on. Only one thread of a process runs Python at a time: the one that has the GIL. "
+        "This work does not let go of it. Give it to another process, with a ProcessPoolExecutor." + pointer(8)
+    )
+
+
+def several_processes():
+    return (
+        "Requests are answered by another process, or by another event loop, than the one that runs your app. That may be "
+        "fast, and it is not what is asked here: mend the app where it is, without os.fork() and without a server of your own."
+    )
+
+
+def one_at_a_time():
+    return (
+        "The event loop stays free, but the requests are served one at a time: each begins when the one before "
+        "has ended. Look for something that they share and that only one can have: a lock, a semaphore, a pool of one thread or one "
+        "connection. (A handler of `logging` has a lock, too: it lets in one thread at a time.)"
+    )
+
+
+def few_at_a_time(served, requests):
+    text = (
+        f"The event loop stays free, but of {requests} requests only {served} are served at a time; the others "
+        "stand in a queue. "
+    )
+    if served == ANYIO_THREADS:
+        return text + (
+            f"{ANYIO_THREADS} is the size of the pool of threads that all `def` endpoints, `def` dependencies and "
+            f"run_in_threadpool share: n requests then take as long as n/{ANYIO_THREADS}, rounded up, one after the other."
+            + pointer(9)
+        )
+    if served in TO_THREAD:
+        return text + (
+            f"{served} is the size of the pool that asyncio.to_thread and aiofiles use on this machine, four more than it has "
+            "cores. A pool of your own can be larger, and what is awaited needs none." + pointer(9)
+        )
+    return text + "Look for a semaphore or a pool that is too small."
+
+
+def one_after_the_other(asks):
+    return (
+        f"Different requests run side by side, but each asks its {asks} questions one after the other: the second is "
+        "asked when the first has its reply. Ask them together, with asyncio.gather or a TaskGroup."
+    )
+
+
+def did_not_ask(call, service):
+    return (
+        f"{call.method} {call.path} was answered without the reply of the service ({service}): it had not asked in the way "
+        "that the task names, or it did not wait."
+    )
+
+
+def asked_again(call, service):
+    return (
+        f"{call.method} {call.path} was asked for twice, and the service ({service}) was asked twice. What it once said "
+        "must be kept."
+    )
+
+
+def kept(call, service):
+    return (
+        f"{call.method} {call.path} was asked for again, and answered without the new reply of the service ({service}): an answer was "
+        "kept from before. The task asks anew for every request."
+    )
+
+
+def too_early(call, seconds):
+    return (
+        f"{call.method} {call.path} answered after {seconds:.2f} s, but it was asked to wait {call.wait:.2f} s first. "
+        "The wait must stay: make it one that lets others in. (Is an `await` missing? Was the wait taken out, or a result kept from before?)"
+    )
+
+
+def too_late(call, seconds):
+    return (
+        f"{call.method} {call.path} was answered {seconds:.1f} s later than it could have been, although the event loop was "
+        "free all the time. Look for something that waits for longer than the task asks, or once more than it should."
+    )
+
+
+def wrong_status(call, request):
+    text = f"{call.method} {call.path} answered with status {request.status}. {_excerpt(request.body)}".rstrip()
+    if request.status in (404, 405):
+        text += " The method and the path must be those that the task names."
+    return text
+
+
+def wrong_body(call, request, hint=""):
+    return f"{call.method} {call.path} must answer {call.expected!r}. It answered {_excerpt(request.body)}{hint}"
+
+
+def server_error(call, error, hint=""):
+    """The exception with the learner's line, and behind it the ``hint`` at what most likely helps."""
+    where = error["where"][-1] if error["where"] else None
+    said = ": " + error["message"].splitlines()[0] if error["message"].strip() else ""
+    text = f"{call.method} {call.path} ended in {error['type']}{said}"
+    if where:
+        text += f" (line {where['line']}: {where['code']})"
+    return text + ("." if hint else "") + hint
+
+
+def missing_await(name=None, line=None, code="", ended="", hint=""):
+    """A coroutine was not awaited: its ``name``, where that is known, or the line where it was seen in ``ended``.
+
+    ``ended`` is the diagnosis of the exception that it led to, if it led to one; that is told first.
+    ``hint`` stands for what helps against a missing `await`, where another thing does.
+    """
+    if ended and name is None:
+        return ended + " An `await` is missing, before the call that gave this coroutine."
+    if ended:
+        return f"{ended} {missing_await(name, line, code, hint=hint)}"
+    if name is None:
+        return (
+            "The endpoint returned a coroutine instead of an answer: an `await` is missing, most likely before a call "
+            "whose result it returns. (A function with `await` in it is `async def`.)"
+        )
+    where = f" (line {line}: {code})" if line else ""
+    # what a library calls its own function inside: nobody has written that name
+    theirs = "<locals>" in name or (code and name.rpartition(".")[2] not in code)
+    called = f"A coroutine{where} was made" if theirs else f"The coroutine `{name}`{where} was called"
+    done = f"{called} but never awaited, so its work was not done. "
+    if hint:
+        return done + hint
+    if code.startswith(("with ", "for ")):
+        word = code.split()[0]
+        return done + f"This `{word}` must be `async {word}`."
+    return done + "Write `await` before the call (and make the function that contains it `async def`)."
+
+
+def no_answer(call, limit):
+    return f"{call.method} {call.path} had no answer after {limit:.0f} s. Look for an endless loop or a wait that nobody ends."
+
+
+def died(call):
+    return f"The server ended while it worked on {call.method} {call.path}. Look for sys.exit(), os._exit() or a crash."
+
+
+def _excerpt(body):
+    text = " ".join(body.split())
+    return (text[:160] + "…") if len(text) > 160 else (text or "an empty body")

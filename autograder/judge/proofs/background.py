@@ -1,0 +1,148 @@
+"""The proof for endpoints that ask a service behind their answer: in a background task, or through a log.
+
+The service holds everything.  If all requests are answered all the same, their answers do not wait for it; if all of
+them have asked, they wait for it together.  Then everything is let go, and one more guest comes: what is done behind
+an answer may block the loop only then.
+"""
+
+import asyncio
+import time
+
+from autograder.judge.diagnoses import messages
+from autograder.judge.evidence import evidence
+from autograder.judge.proofs.quiescence import LONGEST, LOOK_EVERY, TICKS, Quiet
+from autograder.judge.proofs.rendezvous import Rendezvous
+from autograder.judge.proofs.requests import ANSWER_LIMIT, ask, blocked, forgotten, never_awaited, served_in_turns
+from autograder.judge.verdict import Fault, Trial, Verdict
+
+NEXT_GUEST = 0.6  # s after the others, at first
+FORGOTTEN = 2.0  # s, instead of `LONGEST`, that is waited for a question where an await is known to be missing
+
+
+class Afterwards(Rendezvous):
+    """Trials of an endpoint whose ``service`` need not have replied when the request is answered."""
+
+    proofs = 1
+    lone = False  # an answer that waits for nobody says nothing when it is alone
+    next_guest = NEXT_GUEST
+
+    async def answers(self):
+        """Ask one after the other; the service must have been asked in the end."""
+        for _ in range(3):
+            calls = await self._calls(1)
+            _, watch = await self._watched(calls, calls)
+            if watch.missing:
+                never_awaited(self.app)
+                raise Fault("did not ask", messages.did_not_ask(calls[0], self.endpoint.service))
+
+    async def _meeting(self, count, show):
+        calls = await self._calls(count)
+        race, watch = await self._watched(calls, [*calls, self.endpoint.call(0.0, self.service)], show)
+        if fault := blocked(race, evidence.samples(race), self.rest):
+            return Trial(fault)
+        if watch.missing:
+            never_awaited(self.app)
+            skipped = next(call for call in calls if watch.missing.intersection(call.tokens))
+            return Trial(Verdict("fail", "did not ask", messages.did_not_ask(skipped, self.endpoint.service)))
+        if watch.in_turns:
+            return Trial(served_in_turns(watch.together, count))
+        if (watch.ahead or watch.all_met) and watch.seen_through(race):
+            return Trial(proved=True)
+        self.patience = min(self.patience * 2, LONGEST)
+        self.next_guest *= 2
+        return Trial()
+
+    async def _watched(self, calls, guests, show=False):
+        watch = Watch(self.service, calls, self.patience, self.rest, lambda: any(forgotten(self.app)))
+        self.service.park()
+        try:
+            race = await ask(
+                self.app,
+                guests,
+                ANSWER_LIMIT + 2 * LONGEST + self.next_guest,
+                title=self.endpoint.route,
+                show=show,
+                beside=watch.hold,
+                rest=self.rest,
+                mixed=len(guests) > len(calls),  # who comes later is not to be compared with the others
+                at=[0.0] * len(calls) + [self.next_guest] * (len(guests) - len(calls)),
+            )
+        finally:
+            self.service.release()
+        return race, watch
+
+
+class Watch:
+    """Holds what the requests of one race ask for behind their answers, and keeps what it saw.
+
+    ``ahead``: all were answered while nothing had been let go.  ``all_met``: all their questions were held at one
+    moment.  ``missing``: the tokens that never came.  ``in_turns``: unanswered, and each newcomer came only after
+    another had been let go, although the loop was alive; ``together`` is how many there were at most.
+    ``hopeless()`` tells whether the app is known to have forgotten an await: then what is missing will hardly come.
+    """
+
+    def __init__(self, service, calls, patience, rest, hopeless):
+        self.service = service
+        self.rest = rest
+        self.requests = len(calls)
+        self.wanted = {token for call in calls for token in call.tokens}
+        self.patience = patience
+        self.hopeless = hopeless
+        self.ahead = self.all_met = self.in_turns = False
+        self.together = 0
+        self.seen = set()
+        self.released = None
+
+    @property
+    def missing(self):
+        return self.wanted - self.seen
+
+    def seen_through(self, race):
+        """True if the loop was watched for a while after everything was let go, and all the time until then."""
+        return sum(c.answered and c.start >= self.released for c in race.canaries) >= TICKS
+
+    async def hold(self, race):
+        """Run beside a race, until everything has come and was let go."""
+        while race.began is None:
+            await asyncio.sleep(LOOK_EVERY)
+        alive = await self._quiet(race, lambda: self.all_met and self._answered(race))
+        self.ahead = self._answered(race)
+        self.in_turns = alive and not self.ahead and not self.all_met
+        began = time.perf_counter()
+        while self.missing and time.perf_counter() - began < (FORGOTTEN if self.hopeless() else LONGEST):
+            if held := self._look():
+                self.service.release(self.service.parked()[:1])
+                await self._quiet(race, lambda held=held: self._look() - held)
+            else:
+                await asyncio.sleep(LOOK_EVERY)
+        self.released = time.perf_counter() - race.began
+        self.service.release()
+
+    def _answered(self, race):
+        return all(request.end is not None for request in race.requests[: self.requests])
+
+    def _look(self):
+        parked = self.service.parked()
+        if parked and parked[0] not in self.wanted:
+            self.service.release(parked[:1])  # left over from before, and perhaps in the way of those who are wanted
+        held = self.wanted.intersection(parked)
+        self.seen |= held
+        if len(held) > self.together:
+            # more than there were when it was quiet: it was the machine that held them up
+            self.together, self.in_turns = len(held), False
+        self.all_met = self.all_met or held == self.wanted
+        return held
+
+    async def _quiet(self, race, enough):
+        """Wait until ``enough()``, or until nothing has changed for a while; True if the loop was alive in that while."""
+        quiet, before = Quiet(race, self.patience, self.rest), None
+        while True:
+            now = (self._look(), sum(request.end is not None for request in race.requests))
+            if enough():
+                return True
+            if now != before:
+                quiet.restart()
+                before = now
+            if quiet.over:
+                return quiet.alive
+            await asyncio.sleep(LOOK_EVERY)

@@ -1,0 +1,435 @@
+"""The proof for endpoints that ask a service: the service holds every reply until all requests have asked.
+
+Who has asked is told by the service, which the learner's code does not own.  When all have, they are side by side:
+that is a fact, and no load can undo it.  If some never come, the service lets go one at a time, and watches whether
+the next only comes when the one before has gone.
+"""
+
+import asyncio
+import random
+import time
+
+from autograder.judge.diagnoses import messages
+from autograder.judge.evidence import evidence
+from autograder.judge.evidence.process_tree import leaves
+from autograder.judge.proofs.quiescence import LONGEST, LOOK_EVERY, PATIENCE, Quiet
+from autograder.judge.proofs.requests import (
+    ANSWER_LIMIT,
+    REST,
+    answered_late,
+    ask,
+    blocked,
+    of_each_size,
+    resting,
+    served_in_turns,
+)
+from autograder.judge.spec.exercise import RACED
+from autograder.judge.verdict import Fault, Trial, Verdict
+
+HOLD = 0.1  # s that the reply to a request which is alone is held: whoever answers meanwhile does not wait for it
+WORK = 5.0  # s that a piece of work is given beyond: it takes a tenth of one, but the machine may be busy
+
+
+class Rendezvous:
+    """Trials of an endpoint that asks ``endpoint.service``."""
+
+    lone = True  # requests that are alone are judged as well
+
+    def __init__(self, app, endpoint, service):
+        self.app = app
+        self.endpoint = endpoint
+        self.service = service
+        self.patience = PATIENCE
+        self.rest = None
+        self._meetings = random.randrange(2)
+        self._alone_next = True
+
+    @property
+    def proofs(self):
+        """How many trials must prove it.
+
+        Four that are served in turns are let go in the order of their turns once in 22, and two of them in one of two orders.
+        """
+        few = self.endpoint.meet == "questions" and self.endpoint.raced <= RACED
+        return 2 if few and not self.service.computes else 1
+
+    async def _calls(self, count):
+        # in threads: to know what is right may mean to do the same work
+        making = [asyncio.to_thread(self.endpoint.call, 0.0, self.service) for _ in range(count)]
+        calls = await asyncio.gather(*making)
+        self.service.prepare([token for call in calls for token in call.tokens])
+        return calls
+
+    async def answers(self):
+        """Ask one after the other for something new, and for the last of it once or twice more."""
+        for _ in range(2):
+            (call,) = calls = await self._calls(1)
+            await ask(self.app, calls, ANSWER_LIMIT)
+        for _ in range(random.randint(1, 2)):
+            await self._again(call)
+
+    async def _again(self, call):
+        """Ask for the same once more: the service must see all of it, and be waited for, or nothing of it if it is kept."""
+        race, seen, ended = await self._held(call)
+        if self.endpoint.keeps and seen:
+            raise Fault("asked again", messages.asked_again(call, self.endpoint.service))
+        if not self.endpoint.keeps and (ended or not seen.issuperset(call.tokens)):
+            raise Fault("kept from before", messages.kept(call, self.endpoint.service))
+        return race
+
+    async def _held(self, call):
+        """Ask alone, and hold each reply for a moment: (race, tokens seen, whether it was answered while one was held).
+
+        The moment lasts until a canary was answered; as long as nobody can tell a loop that will answer none, for `HOLD`.
+        """
+        seen, let_go = set(), set()
+
+        async def watch(race):
+            while race.began is None:
+                await asyncio.sleep(LOOK_EVERY)
+            while race.end is None:
+                held = [token for token in self.service.parked() if token in call.tokens]
+                if held and not _over(race):
+                    seen.update(held)
+                    quiet = Quiet(race, self.patience, self.rest)
+                    while self.rest is None and quiet.seconds < HOLD and not _over(race):
+                        await asyncio.sleep(LOOK_EVERY)
+                    if self.rest is not None:
+                        await _overtaken(race, quiet)
+                    if not _over(race):
+                        let_go.update(held)
+                self.service.release(held)
+                await asyncio.sleep(LOOK_EVERY)
+
+        self.service.prepare(call.tokens)
+        self.service.park()
+        try:
+            race = await ask(self.app, [call], ANSWER_LIMIT + self._working(1), beside=watch, rest=self.rest, held=True)
+        finally:
+            self.service.release()
+        return race, seen, bool(seen - let_go)
+
+    async def _alone(self):
+        """The failing `Verdict` if a request that is alone blocks the loop, or one for what is kept, else None.
+
+        A handler may not know by the number of requests that it is raced.
+        """
+        (call,) = await self._calls(1)
+        races = [(await self._held(call))[0]]
+        if self.endpoint.keeps:
+            races.append(await self._again(call))
+        for race in races:
+            if fault := blocked(race, evidence.samples(race), self.rest, self.service.computes):
+                return fault
+        return None
+
+    async def warm_up(self):
+        """Open connections, start the threads of pools, and import what is imported on first use."""
+        calls = await self._calls(self.endpoint.raced)
+        race = await ask(self.app, calls, ANSWER_LIMIT + self._working(len(calls)), at=[REST[0]] * len(calls))
+        if self.endpoint.keeps:
+            await self._again(calls[0])
+        self.rest = await resting(self.app, race)
+
+    def _working(self, count):
+        """Seconds that so many requests are given for work of their own."""
+        return WORK * count * self.endpoint.asks if self.service.computes else 0.0
+
+    async def trial(self, show=False):
+        """One meeting, or two of different size; a trial that shows nothing makes the next one more patient.
+
+        Before the first meeting one request is alone, and again as long as that one shows a fault.
+        """
+        if not show and self.lone and self._alone_next:
+            if fault := await self._alone():
+                return Trial(fault)
+            self._alone_next = False
+        met = await of_each_size(self.endpoint, show, self._meeting)
+        # a race that is shown comes first: its picture explains the rest
+        if show and self.lone and not met.fault and (fault := await self._alone()):
+            return Trial(fault)
+        return met
+
+    async def _meeting(self, count, show):
+        calls = await self._calls(count)
+        meeting = Meeting(self.app, self.service, calls, self.patience, self.endpoint.meet, self.rest)
+        self._meetings += 1
+        meeting.newest_first = self._meetings % 2 == 1
+        self.service.park()
+        try:
+            race = await ask(
+                self.app,
+                calls,
+                ANSWER_LIMIT + len(meeting.wanted) * 2 * self.patience + self._working(count),
+                title=self.endpoint.route,
+                show=show,
+                beside=meeting.hold,
+                rest=self.rest,
+                held=True,
+            )
+        finally:
+            self.service.release()
+        if fault := blocked(race, evidence.samples(race), self.rest, self.service.computes):
+            return Trial(fault)
+        if skipped := meeting.skipped(race):
+            return Trial(Verdict("fail", "did not ask", messages.did_not_ask(skipped, self.endpoint.service)))
+        if meeting.proved:
+            return Trial(proved=True)
+        if meeting.all_met and not self.service.computes:
+            # all were let go then at the latest; whoever had its reply before had more time still
+            if late := evidence.late(race, evidence.samples(race), [meeting.released] * len(calls)):
+                return Trial(answered_late(calls[late[0].key], late[1]))
+        if meeting.in_turns:
+            return Trial(self._in_turns(meeting.stood, calls))
+        if meeting.all_met and meeting.independent is False:
+            return Trial(served_in_turns(1, len(calls)))
+        self.patience = min(self.patience * 2, LONGEST)
+        return Trial()
+
+    def _in_turns(self, together, calls):
+        each = [len(together & set(call.tokens)) for call in calls]
+        if self.endpoint.asks > 1 and set(each) == {1}:
+            return Verdict("fail", "one after the other", messages.one_after_the_other(self.endpoint.asks))
+        asked = 1 if self.endpoint.meet == "requests" else self.endpoint.asks
+        return served_in_turns(min(sum(each), len(calls) * asked), len(calls) * asked)
+
+
+class Meeting:
+    """Holds the replies of one race, and keeps what it saw.
+
+    ``all_met``: all wanted tokens were held at one moment.  ``overtaken``: a canary was answered while they were.
+    ``independent``: the requests were answered one by one in the order in which they were let go, which was of our choice;
+    False if one was not, although the loop was alive; None if that was not seen.  (To have asked is not yet to listen.)
+    ``passed``: the tokens that were overtaken by a canary while they were held.
+    ``together``: the largest set of tokens that were held at one moment; ``stood``: the largest before one was let go.
+    ``in_turns``: after a long quiet time with a loop that was alive, each newcomer came only after another had been let go.
+    """
+
+    def __init__(self, app, service, calls, patience, meet, rest):
+        self.app = app
+        self.service = service
+        self.meet = meet
+        self.rest = rest
+        self.calls = calls
+        self.wanted = {token for call in calls for token in call.tokens}
+        self.patience = patience
+        self.all_met = self.overtaken = self.in_turns = False
+        self.independent = None
+        self.newest_first = (
+            False  # of requests with several questions: those that are served in turns stand in one of two orders
+        )
+        self.passed = set()
+        self.together = set()
+        self.stood = set()
+        self.seen = set()
+        self.held_at_last = set()
+        self.released = None  # when all were let go, in seconds since the race began
+
+    async def hold(self, race):
+        """Run beside a race, until all its requests are answered."""
+        while race.began is None:
+            await asyncio.sleep(LOOK_EVERY)
+        if self.meet == "loop":
+            await self._let_each_go(race)
+        else:
+            alive = await self._wait_for_all(race)
+        if self.all_met:
+            self.overtaken = await self._canary_answered(race)
+            if self.service.computes:
+                await self._let_go_singly(race)
+            else:
+                await self._let_go_in_any_order(race)
+        elif not _over(race) and self.meet != "loop":
+            self.in_turns = alive
+            self.stood = set(self.together)
+            await self._drain(race)
+        # looked at first, so that whoever was answered by then was answered while it was held
+        if self.released is None:
+            self.released = time.perf_counter() - race.began
+        self.held_at_last = set(self.service.parked())
+        self.service.release()
+
+    def skipped(self, race):
+        """The first call that was answered while the service parked, and had not asked or not waited for the reply."""
+        for request, call in zip(race.requests, self.calls, strict=True):
+            early = self.released is None or request.end < self.released
+            if early and (not self.seen.issuperset(call.tokens) or self.held_at_last.intersection(call.tokens)):
+                return call
+        return None
+
+    @property
+    def proved(self):
+        """True if what this kind of meeting must show was seen."""
+        if self.meet == "loop":
+            return self.passed >= self.wanted
+        return bool(self.all_met and self.overtaken and self.independent)
+
+    def _all_here(self, held):
+        if self.meet == "requests":
+            return all(any(token in held for token in call.tokens) for call in self.calls)
+        return self.wanted <= set(held)
+
+    def _held(self):
+        held = self.service.parked()
+        self.seen.update(held)
+        if len(held) > len(self.together):
+            self.together = set(held)
+        return held
+
+    def _quiet(self, race):
+        return Quiet(race, self.patience, self.rest, self._on_its_way if self.service.spawns else None)
+
+    def _on_its_way(self):
+        """True if a process of the app's is alive that is not held: it has not asked yet, or has its reply and ends."""
+        return leaves(self.app.pid) > len(self.service.parked())
+
+    async def _wait_for_all(self, race):
+        """Until all are there, or nobody has come for a while, or somebody is answered without having been let go.
+
+        True if the loop was alive in that while.
+        """
+        quiet, seen = self._quiet(race), 0
+        while not any(request.end is not None for request in race.requests):
+            held = self._held()
+            if self._all_here(held):
+                self.all_met = True
+                break
+            if len(held) != seen:
+                quiet.restart()
+                seen = len(held)
+            if quiet.over:
+                break
+            await asyncio.sleep(LOOK_EVERY)
+        return quiet.alive
+
+    async def _canary_answered(self, race):
+        """True as soon as a canary that was sent from now on is answered, while nobody is let go."""
+        return await _overtaken(race, Quiet(race, self.patience, self.rest))
+
+    async def _let_each_go(self, race):
+        """Whoever comes is let go as soon as a canary was answered beside it; all need not come together."""
+        while not _over(race):
+            held = self._held()
+            if not held:
+                await asyncio.sleep(LOOK_EVERY)
+                continue
+            if not await self._canary_answered(race):
+                return  # one that was not overtaken is enough: nothing is proved here
+            self.passed.update(held)
+            self.service.release(held)
+
+    async def _let_go_singly(self, race):
+        """One request at a time, the newest first, and the next when that one is answered or asks for more: nobody else
+        computes meanwhile."""
+        while not _over(race):
+            held = self._held()
+            if not held:
+                await asyncio.sleep(LOOK_EVERY)
+                continue
+            answered = self._answered(race)
+            going = next((call.tokens for call in self.calls if held[-1] in call.tokens), held[-1:])
+            self.service.release(going)
+            left = set(held).difference(going)
+            while self._answered(race) == answered and not set(self._held()) - left:
+                if race.end is not None:
+                    return
+                await asyncio.sleep(LOOK_EVERY)
+            if left and self._answered(race) > answered:
+                self.independent = True
+
+    def _answered(self, race):
+        return sum(request.end is not None for request in race.requests)
+
+    async def _let_go_in_any_order(self, race):
+        """One request at a time: each must be answered while those that are left are still held.
+
+        A lock around the wait alone lets everyone ask, but then it serves in an order of its own: in that of arrival, or
+        against it (a busy Redis replies to the last first).
+        """
+        for number in self._order()[:-1]:
+            answered, quiet = self._answered(race), self._quiet(race)
+            self.service.release(list(self.calls[number].tokens))
+            while self._answered(race) == answered:
+                if quiet.over:
+                    if quiet.alive:
+                        await self._let_all_go(race, number)
+                    return
+                await asyncio.sleep(LOOK_EVERY)
+        self.independent = True
+
+    def _order(self):
+        """The numbers of the calls in the order in which they are let go: any, but neither as they came nor the other way round.
+
+        Where a request asks several questions there are only two, and both orders are tried.
+        """
+        place = {token: i for i, token in enumerate(self.service.parked())}
+        came = sorted(range(len(self.calls)), key=lambda n: min(place.get(token, 0) for token in self.calls[n].tokens))
+        if len(self.wanted) == len(self.calls):
+            return _any_order(came)
+        return came[::-1] if self.newest_first else came
+
+    async def _let_all_go(self, race, number):
+        """Nobody was answered when that call was let go: now all are.  If another one is answered first, it had to wait for it."""
+        waiting = [request for request in race.requests if request.end is None]
+        self.released = time.perf_counter() - race.began
+        self.service.release([token for token in self.service.parked() if token in self.wanted])
+        while race.end is None and all(request.end is None for request in waiting):
+            await asyncio.sleep(LOOK_EVERY)
+        first = min((r for r in waiting if r.end is not None), key=lambda r: r.end, default=race.requests[number])
+        if first is not race.requests[number]:
+            self.independent = False
+
+    async def _drain(self, race):
+        """Let one go at a time; who comes must come after that, and never make more than there were.
+
+        Those are compared who are at the same of their questions: whoever was let go may be at the next already, when
+        another one comes in.
+        """
+        most = self._abreast(self.stood)
+        while not _over(race):
+            held = self._held()
+            if self._abreast(held) > most:
+                self.in_turns = False  # two at once after all: it was the machine
+            if not held:
+                await asyncio.sleep(LOOK_EVERY)
+                continue
+            self.service.release(held[:1])
+            if self.wanted <= self.seen:
+                return  # all have come: nobody new can show that it was otherwise
+            await self._newcomer_or_quiet(race, set(held))
+
+    def _abreast(self, tokens):
+        """How many requests are at the same of their questions, at most."""
+        stages = [
+            sum(token in tokens for token in stage) for stage in zip(*(c.tokens for c in self.calls), strict=True)
+        ]
+        return max(stages, default=0)
+
+    async def _newcomer_or_quiet(self, race, before):
+        deadline = time.perf_counter() + self.patience
+        while time.perf_counter() < deadline and not _over(race):
+            if set(self._held()) - before:
+                return
+            await asyncio.sleep(LOOK_EVERY)
+
+
+def _over(race):
+    return race.end is not None or all(request.end is not None for request in race.requests)
+
+
+async def _overtaken(race, quiet):
+    """True as soon as a canary that was sent from now on is answered; False if the loop does not answer for a while."""
+    now = time.perf_counter() - race.began
+    while quiet.seconds < 2 * quiet.patience and not quiet.stuck and not _over(race):
+        if any(c.answered and c.start >= now for c in race.canaries):
+            return True
+        await asyncio.sleep(LOOK_EVERY)
+    return False
+
+
+def _any_order(tokens):
+    """The numbers in an order by chance, but neither as they came nor the other way round if there are three or more."""
+    order = list(tokens)
+    while len(tokens) > 2 and order in (tokens, tokens[::-1]):
+        random.shuffle(order)
+    return order

@@ -1,0 +1,255 @@
+"""Sends calls to an app as a race, and sees to it that every answer is right."""
+
+import asyncio
+import json
+import re
+import time
+from pathlib import Path
+
+from autograder.judge.diagnoses import messages
+from autograder.judge.diagnoses.hints import gave_up, remedy, remedy_of_answer, remedy_of_coroutine
+from autograder.judge.evidence import evidence
+from autograder.judge.proofs.quiescence import LOOK_EVERY
+from autograder.judge.spec.exercise import RACED
+from autograder.judge.verdict import Fault, Trial, Unclear, Verdict
+from autograder.lab import load_generator_client, races
+from autograder.lab.server import own_place
+
+CLIENT = re.compile(r"\bAsyncClient\(|\bcreate_default_context\(")  # each loads certificates: some 20 ms of work
+# s in which nothing is asked, so that the loop is seen at rest: more where a busy machine hid it.  The first of them go
+# before the requests of the warm-up.
+REST = (0.03, 0.1, 0.3, 1.0, 3.0)
+SIGHTS = 2  # races in which connections were not the business of the app's loop, before it is told
+FORGOTTEN = 1.0  # s beyond its wait that an answer is given where an await is known to be missing ...
+FORGOTTEN_TICKS = 30  # ... and canaries that are answered in that time
+ANSWER_LIMIT = 10.0  # s beyond its wait that a request is given on its own
+
+
+async def ask(app, calls, limit, *, title="check", show=False, beside=None, at=None, rest=None, **fields):
+    """Race the calls and return the `Race`; raises `Fault` for the first answer that is not right.
+
+    ``at`` says when each is sent, in seconds after the start; without it they are sent together.  ``rest`` is what
+    `resting` has found, ``fields`` are some of the race.  With nothing ``beside``, no answer is waited for that an await
+    which is missing will not give.
+    """
+    requests = [{"key": i, "method": call.method, "path": call.path} for i, call in enumerate(calls)]
+    for request, moment in zip(requests, at or [], strict=bool(at)):
+        request["at"] = moment
+    beside = beside or _until_forgotten(app, calls)
+    race = await races.run(
+        app, requests, title=title, show=show, limit=limit, sample=True, rest=rest, beside=beside, **fields
+    )
+    app.elsewhere += bool(race.elsewhere)
+    if app.elsewhere >= SIGHTS:
+        raise Fault("several processes", messages.several_processes())
+    for request, call in zip(race.requests, calls, strict=True):
+        _check_answer(app, race, request, call, limit)
+    if show:
+        app.pictured = race
+    return race
+
+
+def _until_forgotten(app, calls):
+    """Runs beside a race, and ends it if answers are still missing when Python has long told of a forgotten await."""
+
+    async def watch(race):
+        while race.end is None:
+            if race.began is not None and next(forgotten(app), None):
+                due = max(request.start or 0.0 for request in race.requests) + max(call.wait for call in calls)
+                ticks = sum(c.answered and c.start >= due for c in race.canaries)
+                if ticks >= FORGOTTEN_TICKS and time.perf_counter() - race.began >= due + FORGOTTEN:
+                    load_generator_client.racer().order(op="cancel")
+                    return
+            await asyncio.sleep(LOOK_EVERY)
+
+    return watch
+
+
+def forgotten(app):
+    """(name of the coroutine, the warning) for each of Python's warnings that one was never awaited."""
+    for warning in list(app.warnings):
+        if found := re.search(r"coroutine '([\w.<>]+)' was never awaited", warning["message"]):
+            yield found.group(1), warning
+
+
+async def of_each_size(endpoint, show, race):
+    """The `Trial` of as many requests as the endpoint is raced with, and beside a large race one of a few requests.
+
+    Forty requests that arrive at the same moment keep any loop busy for a while; whether one of them blocks it is seen
+    better among few.  ``race(count, shown)`` gives the `Trial` of one race; a race that is shown comes first.
+    """
+    sizes = sorted({RACED, endpoint.raced}, reverse=show) if endpoint.raced > RACED else [endpoint.raced]
+    proved = True
+    for count in sizes:
+        one = await race(count, show and count == endpoint.raced)
+        if one.fault:
+            return one
+        proved = proved and one.proved
+    return Trial(proved=proved)
+
+
+async def resting(app, race):
+    """The system call in which the loop thread waits while there is nothing to do but canaries; None where none can be seen.
+
+    It is looked for before the first request of ``race``, of which all were sent late, and then in races of its own.
+    Raises `Unclear` for a loop that was looked at, and never found waiting: what it does cannot be judged.
+    """
+    first = min(request.start for request in race.requests)
+    if found := evidence.poller([look for look in evidence.samples(race) if look.time < first]):
+        return found
+    for seconds in REST[1:] if race.samples else ():
+        idle = [{"key": 0, "method": "GET", "path": races.canary_path(), "at": seconds}]
+        race = await races.run(app, idle, title="rest", limit=ANSWER_LIMIT, sample=True)
+        found = evidence.poller(evidence.samples(race))
+        if found:
+            return found
+    if race.samples and evidence.POLLS:
+        raise Unclear(
+            "the event loop was never seen waiting for work. Try again; and if the machine is not busy: does something in the app "
+            "never stop, not even when nobody asks?"
+        )
+    return None
+
+
+def blocked(race, looks, rest, computes=False):
+    """The failing `Verdict` if the loop was blocked in this race by the app's own doing, else None.
+
+    With ``computes`` the app's threads have work to do, and a thread that keeps the GIL for it is told even if the loop
+    never stood still for long.
+    """
+    stalls = evidence.stalls(race, looks, rest)
+    held = evidence.gil(looks, rest)
+    if (stalls and all(stall.held for stall in stalls)) or (computes and held and not stalls):
+        return _held(race, held or sum(stall.seconds for stall in stalls))
+    stalls = [stall for stall in stalls if not stall.held]
+    if not stalls:
+        return _client_each(race)
+    if all(stall.free for stall in stalls):
+        return Verdict("fail", "everybody waits", messages.everybody_waits(stalls[0].seconds))
+    named = next((stall.block for stall in stalls if stall.block is not None), race.worst_block)
+    if named and not named.in_app and (seconds := _taken_by_a_thread(race, looks, named)):
+        return _held(race, seconds)
+    line = named.line if named and named.in_app else None
+    return Verdict("fail", "blocked", messages.blocked(stalls, len(race.requests), named), line, nameless=line is None)
+
+
+def _taken_by_a_thread(race, looks, block):
+    """CPU seconds of the app's threads in a stretch in which the loop did nothing of theirs and little of its own, else 0.0.
+
+    It was on its way back from a call of the framework's own that lets go of the GIL, and a thread has taken that.
+    """
+    seconds = evidence.worked_instead(looks, block.start, block.end)
+    ours = sum(spent for place, spent in race.busy.items() if place[3] == race.file)
+    return seconds if min(seconds, ours) >= max(evidence.HELD, block.seconds / 2) else 0.0
+
+
+def _client_each(race):
+    """The failing `Verdict` if the loop was found making a client in this race, else None.
+
+    What is made once was made before the first race, in the warm-up at the latest: so this is a fact, and no matter of time.
+    """
+    line, code = next((place for place in race.found if CLIENT.search(place[1])), (None, ""))
+    return Verdict("fail", "blocked", messages.client_each(line, code), line) if line else None
+
+
+def _held(race, seconds):
+    """The failing `Verdict` for threads that compute, and keep the GIL while they do."""
+    place = max(race.busy, key=race.busy.get, default=None)
+    line = place[0] if place and place[3] == race.file else None
+    return Verdict("fail", "gil", messages.gil(seconds, place, line), line, nameless=place is None)
+
+
+def answered_late(call, seconds):
+    """The failing `Verdict` for an answer that came long after it was due."""
+    return Verdict("fail", "answered too late", messages.too_late(call, seconds))
+
+
+def served_in_turns(served, requests):
+    """The failing `Verdict` for requests of which only ``served`` are served at a time."""
+    if served == 1:
+        return Verdict("fail", "one at a time", messages.one_at_a_time())
+    return Verdict("fail", "few at a time", messages.few_at_a_time(served, requests))
+
+
+def _check_answer(app, race, request, call, limit):
+    if request.status is None or request.error:
+        if app.alive and _error_of(race, call):
+            _server_error(app, race, request, call)  # a stream broke off in the middle
+        _no_answer(app, race, request, call, limit)
+    if request.status >= 500:
+        _server_error(app, race, request, call)
+    if request.status != 200:
+        raise Fault("wrong answer", messages.wrong_status(call, request))
+    if not _equal(request.body, call.expected):
+        if _error_of(race, call):
+            _server_error(app, race, request, call)
+        raise Fault("wrong answer", messages.wrong_body(call, request, remedy_of_answer(request.body)))
+    if request.seconds < call.wait * 0.98:
+        never_awaited(app)
+        raise Fault("answered too early", messages.too_early(call, request.seconds))
+
+
+def never_awaited(app, ended="", seen=None):
+    """Raise the `Fault` for a forgotten await if Python has warned of one in the app.
+
+    ``ended`` is the diagnosis of the exception that a request ended in, and ``seen`` its line.
+    """
+    for name, warning in forgotten(app):
+        place = own_place(warning["where"], app.file)
+        line, code = (place["line"], place["code"][:100]) if place else (None, "")
+        hint = remedy_of_coroutine(name, _text(app.file))
+        raise Fault("missing await", messages.missing_await(name, line, code, ended, hint), line or seen)
+
+
+def _error_of(race, call):
+    """The exception that ended the app's work on a call, as its host told it, or None."""
+    return next((e for e in race.errors if call.path.partition("?")[0] == e["path"]), None)
+
+
+def _server_error(app, race, request, call):
+    error = _error_of(race, call)
+    line = error["where"][-1]["line"] if error and error["where"] else None
+    hint = remedy(error["message"], error["where"][-1]["code"], _text(app.file)) if line else ""
+    hint = hint or (gave_up(error["type"]) if error else "")
+    text = messages.server_error(call, error, hint) if error else ""
+    told = text if line else ""  # without a line of theirs the exception says nothing to a learner
+    if hint:
+        raise Fault("missing await" if "'coroutine'" in error["message"] else "server error", text, line)
+    # a second loop in the running one leaves a coroutine unawaited as well, and says what is wrong by itself
+    if error is None or error["type"] != "RuntimeError":
+        never_awaited(app, told, line)
+    # these two are told of a coroutine for other reasons: it is awaited twice, or two use one connection
+    other = error and any(words in error["message"] for words in ("already awaited", "another coroutine"))
+    missing = error and ("coroutine" in error["message"] or "await wasn't used" in error["message"])
+    if missing and not other:
+        raise Fault("missing await", messages.missing_await(ended=told), line)
+    if error:
+        raise Fault("server error", text, line)
+
+
+def _text(file):
+    """The learner's file as text, to recognise what was meant; it is never run here."""
+    try:
+        return Path(file).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def _no_answer(app, race, request, call, limit):
+    if not app.alive or (request.error and "no answer" not in request.error):
+        raise Fault("server died", messages.died(call))
+    never_awaited(app)
+    if evidence.queued(evidence.samples(race), 0.0, limit, watching=False) > limit / 2:
+        raise Unclear("the machine was too busy to answer in time. Try again.")
+    stalls = [evidence.Stall(b.seconds, "turn", b) for b in race.blocked]
+    text = messages.no_answer(call, limit)
+    raise Fault(
+        "no answer", text + (" " + messages.blocked(stalls, len(race.requests), stalls[0].block) if stalls else "")
+    )
+
+
+def _equal(body, expected):
+    try:
+        return json.loads(body) == expected
+    except (ValueError, RecursionError):
+        return False

@@ -1,0 +1,308 @@
+"""An exercise as its file says it: endpoints, requests, right answers, points, catalogue.
+
+The file is ``exercise.toml`` in the lesson's folder; docs/exercises.md explains it.  A learner's
+notebook reads a copy without the catalogue.
+"""
+
+import random
+import secrets
+import tomllib
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from autograder import services
+from autograder.judge.spec.text_task import written
+
+KINDS = (
+    "does not start",
+    "wrong answer",
+    "answered too early",
+    "answered too late",
+    "server error",
+    "missing await",
+    "no answer",
+    "server died",
+    "blocked",
+    "one at a time",
+    "few at a time",
+    "one after the other",
+    "did not ask",
+    "gil",
+    "asked again",
+    "kept from before",
+    "everybody waits",
+    "several processes",
+    # of lists of findings, and of tests (see `written`)
+    "nothing named",
+    "cannot be read",
+    "not all found",
+    "wrong accusations",
+    "does not run",
+    "always fails",
+    "always passes",
+    "accuses honest apps",
+    "misses blocking apps",
+    "not the same twice",
+    "never ends",
+)
+KEYS = {"id", "file", "title", "request", "answer", "points", "service", "asks", "requests", "starter"}
+KEYS |= {"afterwards", "keeps", "mix", "unseen", "accepted", "wrong"}
+KEYS |= {"job", "meet"}
+MEETINGS = ("questions", "requests", "loop")
+RACED = 4  # requests of a race: asyncio.to_thread has cpus + 4 threads, so 5 on one core
+MOST_RACED = 60
+PARTS = ("answers", "concurrency")
+
+
+class ExerciseError(Exception):
+    """An exercise file cannot be used; the message names the file, the place and what to write there."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request with fresh values, and the answer that is right for it.
+
+    ``wait`` is how long it must take, in seconds; ``tokens`` are what it will ask a service for.
+    """
+
+    method: str
+    path: str
+    expected: object
+    wait: float = 0.0
+    tokens: tuple = ()
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """What a catalogued wrong answer must be told, in the verdict on a ``part`` of the points.
+
+    It is the kind of diagnosis, and words that this contains.
+    """
+
+    kind: str
+    says: str = ""
+    part: str = "concurrency"
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One graded endpoint: ``file`` holds the learner's app, ``points`` maps each part to its points."""
+
+    id: str
+    file: str
+    title: str
+    request: str
+    answer: object
+    points: dict
+    service: str = ""
+    asks: int = 1
+    requests: int = 0
+    job: str = ""
+    meet: str = "questions"
+    starter: Wrong = Wrong("blocked")
+    accepted: dict = field(default_factory=dict)
+    wrong: dict = field(default_factory=dict)
+    afterwards: bool = False  # the service is asked behind the answer, which need not wait for it
+    keeps: bool = False  # what the service said for a token is kept: it is not asked again
+    mix: tuple = ()  # the endpoints that are raced together; then there is no request of its own
+    shared: str = ""  # names the cell and the answers' folder of a file that holds several endpoints
+    unseen: str = ""  # what passes all the same, as a sentence for learners
+    magic = "%%app"  # the first word of its cell
+    beside: tuple = ()  # the services that the file's other endpoints ask
+
+    @property
+    def cell(self):
+        """The grade_id of the cell that holds the endpoint's file."""
+        return self.shared or self.id
+
+    @property
+    def parts(self):
+        """What is graded: "answers" and "concurrency", or "concurrency" alone."""
+        return tuple(part for part in PARTS if part in self.points)
+
+    @property
+    def services(self):
+        """The services that must be there when the file is served."""
+        return tuple(sorted({self.service, *self.beside} - {""}))
+
+    @property
+    def route(self):
+        """The request without its query, as people say it: ``GET /reports/{number}``."""
+        return self.request.split("?")[0]
+
+    @property
+    def raced(self):
+        """How many requests are sent together: as the exercise says, or so few that every honest pool has room."""
+        # each question may need a thread of its own
+        return self.requests or max(RACED // self.asks, 1)
+
+    def item(self, part):
+        """The name of a graded item: the grade_id of its cell."""
+        return f"{self.id}_{part}"
+
+    def call(self, wait=0.0, service=None):
+        """A `Call` with fresh random values that takes ``wait`` seconds, or asks ``service`` for fresh tokens."""
+        token = secrets.token_hex(6)
+        values = {"number": random.SystemRandom().randrange(100_000, 1_000_000), "token": token, "wait": round(wait, 4)}
+        tokens = ()
+        if service is not None:
+            tokens = (token,) if self.asks == 1 else tuple(f"{token}-{i + 1}" for i in range(self.asks))
+            replies = [service.result(self.job, token) if self.job else service.reply(token) for token in tokens]
+            values |= {"reply": replies[0], "second": replies[-1], "replies": replies, "total": sum(replies)}
+        method, _, path = self.request.partition(" ")
+        return Call(method, path.format_map(values), _fill(self.answer, values), values["wait"], tokens)
+
+
+@dataclass(frozen=True)
+class Shop:
+    """A file in which all endpoints of an exercise stand, and its catalogue.
+
+    ``accepted`` maps names to what they do, ``partly`` names to the sections that are repaired, ``wrong`` names to
+    (the endpoint that must fail, `Wrong`).
+    """
+
+    id: str
+    file: str
+    accepted: dict
+    partly: dict
+    wrong: dict
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """A lesson's exercise: its name (the lesson's folder), title and endpoints."""
+
+    lesson: str
+    title: str
+    endpoints: tuple
+    folder: Path
+    shop: Shop | None = None
+    written: tuple = ()  # of `Written`: what is handed in that is not an app
+
+    @property
+    def tasks(self):
+        """All that is graded: endpoints, and texts."""
+        return self.endpoints + self.written
+
+    @property
+    def files(self):
+        """The tasks in groups: those that stand in one file together."""
+        groups = {}
+        for endpoint in self.tasks:
+            groups.setdefault(endpoint.file, []).append(endpoint)
+        return [tuple(group) for group in groups.values()]
+
+    def endpoint(self, name):
+        for endpoint in self.tasks:
+            if endpoint.id == name:
+                return endpoint
+        known = ", ".join(e.id for e in self.tasks)
+        raise ExerciseError(f"Exercise {self.lesson} has no endpoint {name!r}. It has: {known}.")
+
+    def answer_file(self, endpoint, kind, name=None):
+        """The catalogue's file: kind is starter, reference, accepted or wrong (the last two with a name)."""
+        folder = self.folder / "answers" / endpoint.cell
+        suffix = Path(endpoint.file).suffix
+        return folder / kind / f"{name}{suffix}" if name else folder / f"{kind}{suffix}"
+
+
+def load(folder):
+    """Read ``exercise.toml`` in ``folder``.  Raises `ExerciseError` with a sentence that says what to mend."""
+    file = Path(folder) / "exercise.toml"
+    try:
+        data = tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ExerciseError(f"There is no exercise.toml in {Path(folder).name}.") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ExerciseError(f"{file.name} in {Path(folder).name} is not valid TOML: {error}.") from None
+    try:
+        shop = _shop(data["app"]) if "app" in data else None
+        entries = data.get("endpoint", ()) if "written" in data else data["endpoint"]
+        endpoints = tuple(_endpoint(entry, shop) for entry in entries)
+        if shop:
+            needed = tuple(sorted({endpoint.service for endpoint in endpoints} - {""}))
+            endpoints = tuple(replace(endpoint, beside=needed) for endpoint in endpoints)
+            single = tuple(endpoint for endpoint in endpoints if not endpoint.mix)
+            endpoints = tuple(replace(endpoint, mix=single) if endpoint.mix else endpoint for endpoint in endpoints)
+        texts = tuple(written(entry, data["lesson"], _told) for entry in data.get("written", ()))
+        return Exercise(data["lesson"], data["title"], endpoints, Path(folder), shop, texts)
+    except KeyError as error:
+        raise ExerciseError(f"{file.name} in {Path(folder).name} lacks {error}.") from None
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ExerciseError(f"{file.name} in {Path(folder).name}: {error}") from None
+
+
+CATALOGUE = ("[endpoint.accepted", "[endpoint.wrong", "[app.accepted", "[app.partly", "[app.wrong", "[written.")
+
+
+def public_text(folder):
+    """The exercise file as learners get it: without the catalogue of accepted and wrong answers."""
+    lines, keep = [], True
+    for line in (Path(folder) / "exercise.toml").read_text(encoding="utf-8").splitlines():
+        if line.startswith("["):
+            keep = not line.startswith(CATALOGUE)
+        if keep:
+            lines.append(line)
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _shop(entry):
+    wrong = {
+        name: (told["endpoint"], _told(f"wrong answer {name!r}", told)) for name, told in entry.get("wrong", {}).items()
+    }
+    return Shop(entry["id"], entry["file"], entry.get("accepted", {}), entry.get("partly", {}), wrong)
+
+
+def _endpoint(entry, shop=None):
+    if shop:
+        entry = {"file": shop.file, "shared": shop.id, **entry}
+        if entry.get("mix"):
+            entry = {"request": "GET /", "answer": None, **entry}
+    unknown = set(entry) - KEYS - ({"shared"} if shop else set())
+    if unknown:
+        raise ValueError(f"unknown key {sorted(unknown)[0]!r} in an endpoint; known are {', '.join(sorted(KEYS))}")
+    if entry["request"].split(" ")[0] not in {"GET", "POST", "PUT", "DELETE"}:
+        raise ValueError(f'request must begin with a method, as in "GET /tea", not {entry["request"]!r}')
+    if entry.get("service", "") not in ("", *services.KINDS):
+        raise ValueError(f"unknown service {entry['service']!r}; known are {', '.join(services.KINDS)}")
+    if entry.get("job") not in ((None,) if entry.get("service") != "work" else services.JOBS):
+        raise ValueError(f'with service = "work", and only then, job must be one of {", ".join(services.JOBS)}')
+    if entry.get("meet", "questions") not in MEETINGS:
+        raise ValueError(f"meet must be one of {', '.join(MEETINGS)}, not {entry['meet']!r}")
+    if not 0 <= entry.get("requests", 0) <= MOST_RACED:
+        raise ValueError(f"requests must be a number up to {MOST_RACED}, not {entry['requests']!r}")
+    if set(entry["points"]) not in ({*PARTS}, {"concurrency"}):
+        raise ValueError("points must name answers and concurrency, as in { answers = 1, concurrency = 2 }")
+    return Endpoint(
+        **{
+            **entry,
+            "starter": _told("the starter", entry.get("starter", "blocked")),
+            "accepted": entry.get("accepted", {}),
+            "wrong": {name: _told(f"wrong answer {name!r}", told) for name, told in entry.get("wrong", {}).items()},
+        }
+    )
+
+
+def _told(what, told):
+    """What a wrong answer must be told, from a kind of diagnosis or { kind = ..., says = ..., part = ... }."""
+    told = {"kind": told} if isinstance(told, str) else told
+    kind, says, part = told["kind"], told.get("says", ""), told.get("part", "concurrency")
+    if kind not in KINDS:
+        raise ValueError(f"{what} has the unknown diagnosis {kind!r}; known are {', '.join(KINDS)}")
+    if part not in PARTS:
+        raise ValueError(f"{what} has the unknown part {part!r}; known are {', '.join(PARTS)}")
+    return Wrong(kind, says, part)
+
+
+def _fill(template, values):
+    """Fill ``{name}`` into every string of a JSON-like value; a string that is only ``{name}`` keeps its type."""
+    if isinstance(template, dict):
+        return {key: _fill(value, values) for key, value in template.items()}
+    if isinstance(template, list):
+        return [_fill(value, values) for value in template]
+    if isinstance(template, str):
+        name = template[1:-1]
+        if template == "{" + name + "}" and name in values:
+            return values[name]
+        return template.format_map(values)
+    return template

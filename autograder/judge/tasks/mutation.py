@@ -1,0 +1,182 @@
+"""Judges a test by mutation: it must pass for every honest app and fail for every other, each time.
+
+The apps lie in ``hidden/`` of the lesson's folder in `solutions/`.  They are tried in a random order, and what earns
+points is tried twice.  Only what is the same both times counts, so a test that tosses a coin earns nothing; and a test that fails for an honest app
+earns nothing either, because such a test is not believed for long.
+"""
+
+import asyncio
+import random
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+from autograder import paths
+from autograder.judge.tasks.test_runner import FAILED, HANGS, PASSED, Supplier, attempt, first_error
+from autograder.judge.verdict import Unclear, Verdict
+
+ENOUGH = 8  # runs that all failed, after which a test is one that always fails
+HANGING = 2  # runs that do not end, after which no more is tried
+AT_LEAST = 0.5  # of the blocking apps must be seen before anything is worth points
+AT_A_TIME = 6  # runs; most of one is waiting
+NO_WALL = (
+    "a test is a program of its own, and root runs it only where there are namespaces. "
+    "Grade as a user who is not root, or where bubblewrap works."
+)
+
+
+@dataclass(frozen=True)
+class App:
+    """An app whose truth is known; ``says`` is what it does, in words that may be told after grading."""
+
+    file: Path
+    honest: bool
+    says: str
+
+
+def hidden(task):
+    """The apps that ``task`` is graded with.  Raises `Unclear` where the sources of the course are not at hand."""
+    from autograder.judge.spec.exercise import load
+
+    folder = paths.SOLUTIONS / task.lesson
+    if not (folder / "hidden").is_dir():
+        raise Unclear("the hidden apps are not here. They lie in the sources of the course.")
+    whole = load(folder).endpoint(task.id)
+    return [
+        App(folder / "hidden" / kind / f"{name}.py", kind == "honest", says)
+        for kind in ("honest", "blocking")
+        for name, says in getattr(whole, kind).items()
+    ]
+
+
+async def tried(test, conftest, apps, twice=True, jail=None):
+    """{app: [Run, ...]} for the learner's ``test``: each app once, and once more if that can change the verdict.
+
+    An honest app for which the test failed once gets two more chances: a busy machine may be late.  Without ``twice``
+    each app is tried only once.  A ``jail`` locks the test and the apps in (see `attempt`).  Raises `Unclear` if the
+    machine does not let us find out.
+    """
+    runs = defaultdict(list)
+    supplier = await asyncio.to_thread(Supplier)
+
+    async def all_of(waiting):
+        random.SystemRandom().shuffle(waiting)
+
+        async def work():
+            while waiting and not hopeless(runs):
+                app = waiting.pop()
+                runs[app].append(await attempt(test, conftest, app.file, supplier, jail))
+
+        await asyncio.gather(*(work() for _ in range(AT_A_TIME)))
+
+    with supplier:
+        await all_of(list(apps))
+        if not twice or hopeless(runs):
+            return runs
+        accused = [app for app in apps if app.honest and FAILED in results(runs, app)]
+        seen = [app for app in apps if not app.honest and FAILED in results(runs, app)]
+        worth = len(seen) >= AT_LEAST * sum(not app.honest for app in apps)
+        await all_of(list(apps) if worth and not accused else accused)
+        await all_of(2 * [app for app in apps if app.honest and {PASSED, FAILED} <= set(results(runs, app))])
+    return runs
+
+
+async def rehearsed(task, folder):
+    """(whether all is right, lines that say so) for the test in ``folder``, tried once on the apps that lie beside it."""
+    files = sorted([*folder.glob("honest_*.py"), *folder.glob("blocking_*.py")])
+    apps = [App(file, file.name.startswith("honest"), file.name) for file in files]
+    runs = await tried(folder / task.file, folder / "conftest.py", apps, twice=False)
+    lines, right = [], True
+    for app in apps:
+        for run in runs.get(app, ()):
+            wanted = PASSED if app.honest else FAILED
+            right = right and run.result == wanted
+            mark = "right" if run.result == wanted else "WRONG"
+            reason = "" if run.result == PASSED else f"  ({run.reason})"
+            lines.append(f"{mark}  {app.says:22} {run.result} after {run.seconds:.1f} s{reason}")
+    return right, lines
+
+
+def results(runs, app):
+    return [run.result for run in runs.get(app, ())]
+
+
+def hopeless(runs):
+    """True if no further run can earn points: the test cannot be run, does not end, or fails for everybody."""
+    every = [run.result for found in runs.values() for run in found]
+    if any(result not in (PASSED, FAILED, HANGS) for result in every) or every.count(HANGS) >= HANGING:
+        return True
+    honest = sum(app.honest for app in runs)
+    return len(every) >= ENOUGH and honest >= 2 and set(every) == {FAILED}
+
+
+class MutationJudge:
+    """Judges the test in ``file`` for a `Written` task; both parts are decided by the same runs.
+
+    The test runs behind a `wall` if ``jail`` has namespaces, and with limits of its own in any case.
+    """
+
+    def __init__(self, file, task, jail=None):
+        self.file = Path(file)
+        self.task = task
+        self.level = jail.level if jail else "none"
+        self.jail = jail if self.level == "namespaces" else None
+        self._runs = None
+
+    async def certain(self, part):
+        """The verdict on a part: "honest" (all honest apps pass) or "blocking" (its share is those that fail)."""
+        if self.level == "user":
+            return Verdict("error", "", f"No verdict: {NO_WALL}")
+        try:
+            apps = hidden(self.task)
+            if self._runs is None:
+                conftest = paths.SOLUTIONS / self.task.lesson / "given" / "conftest.py"
+                self._runs = await tried(self.file, conftest, apps, jail=self.jail)
+        except (Unclear, OSError) as problem:
+            return Verdict("error", "", f"No verdict: {problem}")
+        return verdict(part, apps, self._runs)
+
+
+def verdict(part, apps, runs):
+    """The `Verdict` on a part of the points for what the runs showed."""
+    every = [run.result for found in runs.values() for run in found]
+    broken = next((run for found in runs.values() for run in found if run.result not in (PASSED, FAILED, HANGS)), None)
+    if broken:
+        return _fail("does not run", f"{broken.result} {first_error(broken.output)}".strip())
+    if HANGS in every:
+        return _fail("never ends", "For some apps the test did not end. Give everything that it waits for a limit.")
+    if PASSED not in every:
+        reason = next(run.reason for found in runs.values() for run in found)
+        return _fail("always fails", f"The test fails for every app, honest or not. Its first words: {reason}")
+    honest, blocking = ([app for app in apps if app.honest is truth] for truth in (True, False))
+    for app in honest:
+        found = results(runs, app)
+        if FAILED in found[-2:]:
+            if PASSED in found:
+                return _fail(
+                    "not the same twice",
+                    "For an honest app the test once passed and once failed. Does it depend on how fast things are?",
+                )
+            reason = runs[app][0].reason
+            return _fail("accuses honest apps", f"The test fails for an honest app: {app.says}. It said: {reason}")
+    seen = [app for app in blocking if set(results(runs, app)) == {FAILED}]
+    missed = [app for app in blocking if app not in seen]
+    told = f"It passes for every honest app, and fails for {len(seen)} of {len(blocking)} others."
+    if set(every) == {PASSED}:
+        return _fail("always passes", "The test passes for every app: it would not notice anything.")
+    if len(seen) < len(blocking) * AT_LEAST:
+        return _fail("misses blocking apps", f"{told} That is too few to be worth points. {_missed(missed, runs)}")
+    if part == "honest" or not missed:
+        return Verdict("pass", diagnosis=told, trials=len(every))
+    share = len(seen) / len(blocking)
+    return Verdict("fail", "misses blocking apps", f"{told} {_missed(missed, runs)}", trials=len(every), share=share)
+
+
+def _missed(missed, runs):
+    app = missed[0]
+    wavering = " (only at times)" if FAILED in results(runs, app) else ""
+    return f"One that it does not notice{wavering}: {app.says}."
+
+
+def _fail(kind, told):
+    return Verdict("fail", kind, told)

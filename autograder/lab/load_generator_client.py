@@ -1,0 +1,139 @@
+"""Starts the racer process, gives it orders and hands its events on."""
+
+import asyncio
+import atexit
+import contextlib
+import itertools
+import json
+import subprocess
+import sys
+import threading
+
+from autograder.paths import PROGRAMS
+from autograder.services.base import Told
+
+GRACE = 15.0  # s beyond the limit of a race
+END_LIMIT = 3.0  # s
+RACER = PROGRAMS / "load_generator.py"
+
+
+class RacerGone(Told):
+    """The process that sends the requests ended; a problem of this machine, never of the learner's app."""
+
+
+class Racer:
+    """The racer process of this process; one is enough, it runs one race at a time."""
+
+    def __init__(self):
+        self._ids = itertools.count(1)
+        self._subscribers = {}
+        self._lock = threading.Lock()
+        # a group of its own: Ctrl-C in a terminal must not reach it before it has cleaned up
+        self.process = subprocess.Popen(
+            [sys.executable, "-I", str(RACER)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            encoding="utf-8",
+            start_new_session=True,
+        )
+        threading.Thread(target=self._read, daemon=True).start()
+
+    @property
+    def alive(self):
+        return self.process.poll() is None
+
+    def order(self, **order):
+        try:
+            with self._lock:
+                self.process.stdin.write(json.dumps(order) + "\n")
+                self.process.stdin.flush()
+        except (OSError, ValueError) as error:
+            raise RacerGone("The process that sends the requests is gone. Run this again.") from error
+
+    def guard(self, server):
+        """From now on the racer ends a `Server` with all that it started when we are gone, whatever ends us."""
+        if server.guard is not self:
+            self.order(op="guard", pid=server.process.pid)
+            server.guard = self
+
+    def unguard(self, server):
+        """Forget a server that ends: its number may soon be another process's."""
+        with contextlib.suppress(RacerGone):
+            self.order(op="unguard", pid=server.process.pid)
+
+    async def events(self, **order):
+        """Run the race that ``order`` describes and yield its events as they come, ``end`` the last."""
+        loop = asyncio.get_running_loop()
+        arrived = asyncio.Queue()
+        number = next(self._ids)
+
+        def subscriber(event):
+            with contextlib.suppress(RuntimeError):  # the loop was closed under us
+                loop.call_soon_threadsafe(arrived.put_nowait, event)
+
+        self._subscribers[number] = subscriber
+        ended = False
+        try:
+            self.order(op="race", id=number, **order)
+            while not ended:
+                event = await self._next(arrived, order["limit"])
+                if event is None:
+                    raise RacerGone(
+                        "The process that sends the requests ended in the middle of a race. Run this again."
+                    )
+                if event["event"] == "broken":
+                    raise RacerGone(f"The race could not be run: {event['problem']}")
+                ended = event["event"] == "end"
+                yield event
+        finally:
+            del self._subscribers[number]
+            if not ended and self.alive:
+                with contextlib.suppress(RacerGone):
+                    self.order(op="cancel")
+
+    async def _next(self, arrived, limit):
+        """The next event; a racer that is silent for far longer than a race may last was stopped from outside."""
+        try:
+            async with asyncio.timeout(limit + GRACE):  # wait_for may swallow a cancellation on Python 3.11
+                return await arrived.get()
+        except TimeoutError:
+            self.close()
+            raise RacerGone("The process that sends the requests no longer answers. Run this again.") from None
+
+    def close(self):
+        with contextlib.suppress(OSError):
+            self.process.stdin.close()
+        try:
+            self.process.wait(END_LIMIT)  # it has to end what it guards
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    def _read(self):
+        with contextlib.suppress(ValueError):
+            for line in self.process.stdout:
+                event = json.loads(line)
+                subscriber = self._subscribers.get(event.get("race"))
+                if subscriber:
+                    subscriber(event)
+        for subscriber in list(self._subscribers.values()):
+            subscriber(None)
+
+
+_racer = None
+
+
+def racer():
+    """The racer of this process, started on first use and again if it is gone."""
+    global _racer
+    if _racer is None or not _racer.alive:
+        _racer = Racer()
+    return _racer
+
+
+@atexit.register
+def _close():
+    if _racer is not None:
+        _racer.close()

@@ -1,0 +1,118 @@
+"""The picture of a load: latencies over time, a lane for the canary and one for each route, and the loop below.
+
+A lane is a scale of latencies from 1 ms to 10 s, each line of it ten times the one below.  A column is half a second:
+full up to the 50th percentile, pale to the 95th, paler to the 99th.  The words at the right say the same for the whole
+load.  Where the canary rings the pager its column is hatched and has an exclamation mark.
+"""
+
+import math
+
+from autograder.lab import timeline
+from autograder.lab.percentiles import PAGER, QUANTILES, WINDOW, milliseconds, quantiles
+from autograder.lab.timeline import BLOCKED, FREE
+
+GOOD, BAD = "#4c78a8", "#c8452d"
+LOWEST, DECADES = 0.001, 4  # from 1 ms to 10 s
+LANE, GAP = 1.0, 0.35
+
+
+def draw(load, now=None):
+    """Return the `Figure` of a load; ``now`` (seconds since it began) while it is still running."""
+    from matplotlib.figure import Figure
+
+    with timeline.drawing:
+        routes = list(load.routes)
+        rows = len(routes) + 1
+        figure = Figure(figsize=(timeline.WIDTH, 1.6 + 0.42 * rows), layout="constrained")
+        figure.get_layout_engine().set(w_pad=0.2)
+        axes = figure.subplots()
+        span = max(load.lasts, (now or load.seconds) * 1.02, WINDOW)
+        for row, route in enumerate([None, *routes]):
+            _lane(axes, row * (LANE + GAP), load, route, now, span)
+        bottom = rows * (LANE + GAP)
+        _loop(axes, bottom, load, now, span)
+        axes.set_ylim(bottom + 1.3, -1.1)
+        axes.set_xlim(0, span)
+        axes.set_xlabel(
+            "seconds since the load began; a lane reaches from 1 ms to 10 s, each grey line is ten times the one below"
+        )
+        middles = [row * (LANE + GAP) + LANE / 2 for row in range(rows)]
+        axes.set_yticks([*middles, bottom + 0.3], ["canary", *(timeline.short(r, 18) for r in routes), "event loop"])
+        axes.tick_params(axis="y", length=0)
+        for place, words in enumerate(("p50", "p95", "p99")):
+            axes.text(
+                span * (1.08 + 0.09 * place), -0.35, words, fontsize=8, fontweight="bold", va="center", ha="right"
+            )
+        for side in ("top", "right", "left"):
+            axes.spines[side].set_visible(False)
+        axes.set_title(load.name, loc="left", fontsize=11)
+        return figure
+
+
+def _height(seconds):
+    """Where a latency stands in its lane: 0 for the lowest, 1 for the highest."""
+    return min(max(math.log10(max(seconds, LOWEST) / LOWEST) / DECADES, 0.0), 1.0)
+
+
+def _lane(axes, top, load, route, now, span):
+    from matplotlib.collections import PolyCollection
+
+    base = top + LANE
+    axes.hlines([base - decade / DECADES for decade in range(DECADES + 1)], 0, span, color="#dddddd", lw=0.5, zorder=0)
+    windows = load.windows(route, now)
+    # a route may take as long as what it waits for; the canary waits for nothing but the loop
+    late = [route is None and at[99] > PAGER for _, at in windows]
+    for group, color, hatch in ((False, GOOD, None), (True, BAD, "///")):
+        for quantile, alpha in ((99, 0.25), (95, 0.5), (50, 1.0)):
+            corners = [
+                _column(start, base, _height(at[quantile]))
+                for (start, at), is_late in zip(windows, late, strict=True)
+                if is_late is group
+            ]
+            marks = hatch if quantile == 50 else None
+            axes.add_collection(
+                PolyCollection(corners, facecolors=color, alpha=alpha, hatch=marks, edgecolors="white", lw=0, zorder=2)
+            )
+    if route is None:
+        level = base - _height(PAGER)
+        axes.hlines(level, 0, span, color="black", lw=1, linestyle=":", zorder=3)
+        axes.text(span, level, "pager ", fontsize=7, va="bottom", ha="right", zorder=4)
+        for start, _ in (window for window, is_late in zip(windows, late, strict=True) if is_late):
+            axes.text(start + WINDOW / 2, top, "!", fontsize=9, fontweight="bold", ha="center", va="bottom")
+    at = quantiles([seconds for _, seconds in load.latencies(route, now)])
+    for place, quantile in enumerate(QUANTILES):
+        axes.text(
+            span * (1.08 + 0.09 * place),
+            top + LANE / 2,
+            milliseconds(at[quantile]),
+            fontsize=8,
+            va="center",
+            ha="right",
+        )
+
+
+def _column(start, base, height):
+    left, right, top = start + 0.1 * WINDOW, start + 0.9 * WINDOW, base - max(height, 0.02) * LANE
+    return [(left, base), (left, top), (right, top), (right, base)]
+
+
+def _loop(axes, top, load, now, span):
+    axes.broken_barh([(0, span if now is None else now)], (top, 0.6), facecolor=FREE, linewidth=0)
+    blocks = [*load.blocked, *([load.pending_block] if now is not None and load.pending_block else [])]
+    if not blocks:
+        axes.text(span * 0.01, top + 0.3, load.loop_state, va="center", fontsize=8)
+        return
+    pieces = timeline.merged([(b.start, b.end - b.start) for b in blocks])
+    axes.broken_barh(pieces, (top, 0.6), facecolor=BLOCKED, hatch="///", edgecolor="white", linewidth=0)
+    worst = max(blocks, key=lambda block: block.seconds)
+    who = f"line {worst.line}, {worst.code}" if worst.in_app else worst.cause
+    label = axes.text(
+        0,
+        top + 0.95,
+        f"{load.blocked_text(blocks)}; the longest: {timeline.short(who, 60)}",
+        va="center",
+        fontsize=8.5,
+        color="#7a1f10",
+        fontweight="bold",
+    )
+    label.set_in_layout(False)

@@ -1,0 +1,75 @@
+"""The cell magics ``%%app brew.py``: the cell is the file, save it, serve it; and ``%%keep``: save it, no more."""
+
+import re
+import shlex
+from pathlib import Path
+
+from autograder.lab import server
+
+
+def register(shell):
+    shell.register_magic_function(app, "cell", "app")
+    shell.register_magic_function(keep, "cell", "keep")
+
+
+def app(line, cell):
+    """Save the cell as the named file beside the notebook, and serve it.
+
+    The file's first line is a comment in the place of the magic, so that line numbers in the file,
+    in messages and in the cell are the same.
+    """
+    words = _words(line)
+    if len(words) != 1:
+        print("Write the file's name behind %%app, as in:  %%app brew.py")
+        return
+    name = words[0]
+    problem = server.name_problem(name)
+    if problem:
+        print(problem)
+        return
+    server.stop()
+    if not _saved(name, as_file(name, cell)):
+        return
+    try:
+        running = server.serve(name)
+    except server.AppError as error:
+        # printed, not raised: the cell is saved, and `Run all` goes on to the checks, which say it again
+        print(error)
+        return
+    print(f"{name} is saved and served at {running.url}")
+
+
+def keep(line, cell):
+    """Save the cell as the named file beside the notebook, and run nothing: a list, a test, a module of an app."""
+    words = _words(line)
+    if len(words) != 1 or not re.fullmatch(r"\w[\w-]*\.(py|txt)", words[0]):
+        print("Write the name of a file behind %%keep, as in:  %%keep findings.txt  or  %%keep test_brew.py")
+        return
+    name = words[0]
+    if name.endswith(".py") and server.name_problem(name):
+        print(server.name_problem(name))
+        return
+    if _saved(name, as_file(name, cell, "%%keep")):
+        print(f"{name} is saved")
+
+
+def _words(line):
+    try:
+        return shlex.split(line)
+    except ValueError:  # a quotation mark without its other
+        return []
+
+
+def _saved(name, text):
+    """True if the file was written; what is in the way is printed."""
+    try:
+        Path(name).write_text(text, encoding="utf-8")
+    except OSError as error:
+        print(f"{name} could not be saved here ({error.strerror}). Your cell is unchanged.")
+        return False
+    return True
+
+
+def as_file(name, cell, magic="%%app"):
+    """The text of the file for the body of a ``%%app`` or ``%%keep`` cell."""
+    return f"# {name}: saved by the cell {magic} {name}\n" + cell.rstrip("\n") + "\n"

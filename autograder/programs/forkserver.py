@@ -1,0 +1,362 @@
+"""Starts apps quickly and locks each one in: a process that has imported what apps import, and forks for each of them.
+
+Started by path as ``python -I forkserver.py FD LEVEL UID PLACE`` by `autograder.sandbox.launcher`, in front of any learner's
+code, and, where there are namespaces, inside the read-only root that bubblewrap has built.  Nothing secret lives here.
+
+An order comes on the socket FD, with six file descriptors: what is to be the app's stdin, stdout and stderr, the
+socket that it listens on, one over which it is introduced, and the files of its folder.  Of a fork of this process
+
+* at the level ``namespaces`` the first process gets its own process ids, network, IPC and mounts, opens the listeners
+  for the services and hands them out, and is then the init of the jail: when the app ends, all else in there ends;
+* the app's process takes its limits, drops all rights, and serves the learner's file.
+
+When the socket closes, its owner is gone, and everything is killed.
+"""
+
+import array
+import base64
+import contextlib
+import ctypes
+import fcntl
+import importlib
+import json
+import os
+import resource
+import signal
+import socket
+import struct
+import sys
+import time
+
+WARM = (
+    "asyncio", "concurrent.futures", "contextvars", "functools", "hashlib", "json", "random", "sqlite3", "ssl",
+    "subprocess", "threading", "typing", "uuid",
+    "fastapi", "fastapi.responses", "starlette.concurrency", "anyio.to_thread", "anyio._backends._asyncio", "pydantic",
+    "uvicorn", "uvicorn.lifespan.on", "uvicorn.protocols.http.auto", "uvicorn.protocols.websockets.auto",
+    "httpx", "asyncpg", "psycopg", "redis.asyncio", "aiofiles", "aiofiles.os",
+    # what they import themselves when the first route is made, and the first request comes
+    "pydantic.v1", "fastapi.telemetry._runtime", "encodings.idna",
+)  # fmt: skip
+
+NEWNS, NEWUTS, NEWIPC, NEWPID, NEWNET = 0x00020000, 0x04000000, 0x08000000, 0x20000000, 0x40000000
+MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_BIND, MS_REC, MS_PRIVATE = 2, 4, 8, 4096, 16384, 1 << 18
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_CAPBSET_DROP = 1, 4, 24
+PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS, PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL = 36, 38, 47, 4
+SIOCSIFFLAGS, IFF_UP_RUNNING = 0x8914, 0x41
+PAGE = resource.getpagesize()
+LOOK_EVERY = 0.2  # s between two looks at how much memory a jail uses
+
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+def checked(what, result):
+    """Raise the `OSError` of a C call that failed."""
+    if result != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{what}: {os.strerror(number)}")
+
+
+def prctl(*numbers):
+    checked("prctl", libc.prctl(*map(ctypes.c_ulong, numbers)))
+
+
+def mount(source, target, kind, flags, data=""):
+    arguments = (source.encode(), target.encode(), kind.encode(), ctypes.c_ulong(flags), data.encode())
+    checked(f"mount {target}", libc.mount(*arguments))
+
+
+class Keeper:
+    """Takes orders and forks, one process for each app."""
+
+    def __init__(self, control, level, uid, place):
+        self.control = control
+        self.level = level
+        self.uid = uid  # whom apps run as, or None for whoever we are
+        self.place = place  # the one folder that is writable in a jail
+        self.own_pids = os.open("/proc/self/ns/pid", os.O_RDONLY) if level == "namespaces" else None
+
+    def run(self):
+        while True:
+            data, ancillary, _, _ = self.control.recvmsg(1 << 16, socket.CMSG_SPACE(6 * 4))
+            if not data:
+                return  # our owner is gone
+            order = json.loads(data)
+            handed = descriptors(ancillary)
+            if order["op"] == "start":
+                self.start(order, handed)
+            elif order["op"] == "sweep":
+                self.sweep()
+                self.control.send(b"{}")
+            for number in handed:
+                os.close(number)
+
+    def start(self, order, handed):
+        if self.level != "namespaces":
+            if os.fork() == 0:
+                guarded(lambda: self.app(order, handed), handed[4])
+            return
+        # the next child is the first process of a new room of process ids; we stay where we are
+        checked("unshare", libc.unshare(NEWPID))
+        try:
+            if os.fork() == 0:
+                guarded(lambda: self.init(order, handed), handed[4])
+        finally:
+            checked("setns", libc.setns(self.own_pids, NEWPID))
+
+    def init(self, order, handed):
+        """The first process of a jail: builds the rest of it, starts the app, and outlives it by nothing."""
+        os.setsid()
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        checked("unshare", libc.unshare(NEWNS | NEWNET | NEWIPC | NEWUTS))
+        mount("none", "/", "", MS_REC | MS_PRIVATE)
+        limits = order["limits"]
+        for folder in (self.place, "/dev/shm"):
+            mount("tmpfs", folder, "tmpfs", MS_NOSUID | MS_NODEV, f"size={limits['disk']},nr_inodes=4096,mode=1777")
+        for path, name in order["shown"].items():
+            if path != name:
+                os.makedirs(path)
+                mount(name, path, "", MS_BIND)
+        mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
+        socket.sethostname("course")
+        with socket.socket() as lo:
+            fcntl.ioctl(lo, SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", IFF_UP_RUNNING))
+        listeners = [socket.create_server(("127.0.0.1", port), backlog=256) for port in order["ports"]]
+        os.makedirs(order["folder"], exist_ok=True)
+        paths = [order["folder"], *unpack(handed[5], order["folder"])]
+        if self.uid is not None:
+            for path in paths:
+                os.chown(path, self.uid, self.uid)
+        else:
+            with contextlib.suppress(OSError), open("/proc/sys/user/max_user_namespaces", "w") as file:
+                file.write("0")  # nobody in here makes rooms of their own
+        introduce(handed[4], "jail", listeners)
+        for listener in listeners:
+            listener.close()
+        app = os.fork()
+        if app == 0:
+            self.app(order, handed)
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
+        drop_rights(self.uid)
+        # nobody in the jail may look into its init, or take it over
+        prctl(PR_SET_DUMPABLE, 0)
+        prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        close_all_but(())
+        keep_house(app, limits["memory"])
+
+    def app(self, order, handed):
+        """The process of the app: with limits and without rights; returns never."""
+        stdin, stdout, stderr, listening, introduction = handed[:5]
+        if self.level != "namespaces":
+            os.setsid()
+        set_limits(order["limits"])
+        drop_rights(self.uid)
+        prctl(PR_SET_DUMPABLE, 1)  # as for any other process of its user: it may look at itself
+        # as Python itself starts, which ignores SIGPIPE and makes Ctrl-C an exception
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        os.chdir(order["folder"])
+        os.environ.clear()
+        os.environ.update(order["environment"])
+        time.tzset()
+        introduce(introduction, "app")
+        os.read(introduction, 1)  # we are known by our own process id now
+        sock = socket.socket(fileno=os.dup(listening))
+        for number, target in ((stdin, 0), (stdout, 1), (stderr, 2)):
+            os.dup2(number, target)
+        close_all_but({sock.fileno()})
+        self.control.detach()
+        file = os.path.join(order["folder"], order["name"])
+        serve = sys.modules["serve_app"]
+        sys.argv = [serve.__file__, file]
+        os._exit(finish(serve.main(file, sock)))
+
+    def sweep(self):
+        """Kill whatever apps have left behind, where there is no jail's init to do it."""
+        if self.uid is not None:
+            # only a process of that user can say "all of that user's", without a race
+            child = os.fork()
+            if child == 0:
+                with contextlib.suppress(OSError):
+                    os.setresgid(self.uid, self.uid, self.uid)
+                    os.setresuid(self.uid, self.uid, self.uid)
+                    os.kill(-1, signal.SIGKILL)
+                os._exit(0)
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(child, 0)
+            return
+        # what flees from its group falls to us when its parent ends: we asked for it
+        while left := descendants(os.getpid()):
+            for pid in left:
+                with contextlib.suppress(OSError):
+                    os.kill(pid, signal.SIGKILL)
+            collect()
+            time.sleep(0.001)
+
+
+def unpack(number, folder):
+    """Write the files that were handed over; returns their paths."""
+    with os.fdopen(os.dup(number)) as packed:
+        files = json.load(packed)
+    paths = [os.path.join(folder, name) for name in files]
+    for path, data in zip(paths, files.values(), strict=True):
+        with open(path, "wb") as file:
+            file.write(base64.b64decode(data))
+    return paths
+
+
+def finish(code):
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):
+            stream.flush()
+    return code
+
+
+def guarded(work, introduction):
+    """Run what a fresh fork has to do; if it cannot be done, say why and end."""
+    try:
+        work()
+    except BaseException as problem:
+        with contextlib.suppress(OSError):
+            introduce(introduction, "failed", why=f"{type(problem).__name__}: {problem}"[:500])
+    os._exit(70)
+
+
+def introduce(number, who, listeners=(), **more):
+    """Tell the owner who we are; the kernel adds our process id as the owner sees it."""
+    rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [listener.fileno() for listener in listeners]))]
+    with socket.socket(fileno=os.dup(number)) as sock:
+        sock.sendmsg([json.dumps({"who": who, **more}).encode()], rights if listeners else [])
+
+
+def descriptors(ancillary):
+    found = array.array("i")
+    for level, kind, data in ancillary:
+        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+            found.frombytes(data[: len(data) - len(data) % found.itemsize])
+    return list(found)
+
+
+def set_limits(limits):
+    for name, value in (
+        ("RLIMIT_DATA", limits["memory"]),
+        ("RLIMIT_NPROC", limits["processes"]),
+        ("RLIMIT_NOFILE", limits["open_files"]),
+        ("RLIMIT_FSIZE", limits["disk"]),
+        ("RLIMIT_CPU", limits["cpu"]),
+        ("RLIMIT_CORE", 0),
+        ("RLIMIT_MEMLOCK", 1 << 20),
+    ):
+        if value is not None:
+            hard = resource.getrlimit(getattr(resource, name))[1]
+            value = value if hard == resource.RLIM_INFINITY else min(value, hard)
+            resource.setrlimit(getattr(resource, name), (value, value))
+
+
+def drop_rights(uid):
+    """Become ``uid`` (or stay who we are) with no capability, and with none to be had."""
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    with contextlib.suppress(OSError):
+        prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
+    for capability in range(64):
+        if libc.prctl(PR_CAPBSET_DROP, ctypes.c_ulong(capability)) != 0:
+            break  # no more of them, or not ours to drop; then there are none to be had either
+    if uid is not None:
+        os.setgroups([])
+        os.setresgid(uid, uid, uid)
+        os.setresuid(uid, uid, uid)
+    header = struct.pack("Ii", 0x20080522, 0)
+    checked("capset", libc.capset(header, bytes(24)))
+
+
+def close_all_but(kept):
+    numbers = sorted({0, 1, 2, *kept})
+    for low, high in zip(numbers, [*numbers[1:], 1 << 20], strict=True):
+        os.closerange(low + 1, high)
+
+
+def keep_house(app, memory):
+    """Reap, until the app has ended; end it when all in the jail together use too much memory."""
+    while True:
+        pid, status = os.waitpid(-1, os.WNOHANG)
+        if pid == app:
+            os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
+        if pid == 0:
+            others = [name for name in os.listdir("/proc") if name.isdigit() and name != "1"]
+            # the quick sum counts what forks share once for each of them
+            if sum(map(resident, others)) > memory and sum(map(share, others)) > memory:
+                os._exit(137)
+            signal.sigtimedwait({signal.SIGCHLD}, LOOK_EVERY)
+
+
+def resident(pid):
+    """Bytes of memory that a process has of its own or together with those that it was forked from."""
+    try:
+        with open(f"/proc/{pid}/statm") as file:
+            numbers = file.read().split()
+        return (int(numbers[1]) - int(numbers[2])) * PAGE
+    except (OSError, IndexError):
+        return 0
+
+
+def share(pid):
+    """Bytes of memory of a process, each page divided by the number of those who share it."""
+    try:
+        with open(f"/proc/{pid}/smaps_rollup") as file:
+            return next(int(line.split()[1]) for line in file if line.startswith("Pss:")) * 1024
+    except (OSError, StopIteration):
+        return 0
+
+
+def descendants(root):
+    """Process ids of all that descend from a process; none where the system has no ``/proc``."""
+    parents = {}
+    for name in os.listdir("/proc") if os.path.isdir("/proc") else ():
+        if name.isdigit():
+            with contextlib.suppress(OSError, IndexError, ValueError), open(f"/proc/{name}/stat") as file:
+                state, parent = file.read().rpartition(")")[2].split()[:2]
+                if state != "Z":
+                    parents[int(name)] = int(parent)
+    found, todo = [], [root]
+    while todo:
+        parent = todo.pop()
+        children = [pid for pid, its in parents.items() if its == parent]
+        found += children
+        todo += children
+    return found
+
+
+def collect():
+    """Reap what has ended."""
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+
+
+def main(number, level, uid, place):
+    here = os.path.dirname(os.path.abspath(__file__))
+    control = socket.socket(fileno=int(number))
+    keeper = Keeper(control, level, None if uid == "-" else int(uid), place)
+    prctl(PR_SET_CHILD_SUBREAPER, 1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for our owner
+    sys.path.insert(0, here)
+    importlib.import_module("loop_watchdog")
+    importlib.import_module("serve_app")
+    sys.path.remove(here)
+    for name in WARM:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
+    import gc
+
+    gc.collect()
+    gc.freeze()
+    signal.signal(signal.SIGCHLD, lambda *_: collect())
+    control.send(b"{}")
+    try:
+        keeper.run()
+    finally:
+        if level != "namespaces":
+            keeper.sweep()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

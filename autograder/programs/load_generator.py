@@ -1,0 +1,419 @@
+"""Sends the requests of a race and takes the times, in a process that does nothing else.
+
+Started by path as ``python -I load_generator.py`` by `autograder.lab.load_generator_client`; orders come in on stdin and events
+go out on stdout, one JSON object a line.  Times are seconds of ``time.perf_counter()``, which all
+processes of one machine share.
+
+Orders: ``{"op": "race", ...}`` (see `Race`), ``{"op": "cancel"}``, ``{"op": "guard", "pid": n}`` (kill
+that process group when stdin closes, because then its owner is gone) and ``{"op": "unguard", ...}``.
+"""
+
+import asyncio
+import json
+import os
+import platform
+import queue
+import signal
+import sys
+import threading
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, HERE)
+from http_connection import Connection, Disconnected  # noqa: E402, started by path, we are in no package
+
+sys.path.remove(HERE)
+
+BODY_LIMIT = 1_000_000  # bytes read of one response
+CANARY_LIMIT = 64_000  # bytes read of the answer to a canary
+SAMPLE_EVERY = 0.002  # s between two looks, while the loop thread moves
+SAMPLE_AT_MOST = 0.008  # s between two looks at a loop thread that does not
+ASLEEP_FROM = 0.1  # s after which it is told that the loop thread sleeps, and again each time that so much has passed
+EPOLLIN, EPOLLET = 0x1, 1 << 31  # of Linux: there is input; tell each change only once
+READ = {"x86_64": "0", "aarch64": "63"}.get(platform.machine())  # number of the system call `read`
+OPEN_LIMIT = 2.0  # s that the connections of a race are given to open; what is slower opens in the race
+
+
+class Thread:
+    """What Linux tells of a thread: its CPU seconds, run-queue seconds, number of time slices, system call."""
+
+    def __init__(self, pid, tid=None):
+        folder = f"/proc/{pid}/task/{tid or pid}"
+        self._sched = os.open(folder + "/schedstat", os.O_RDONLY)
+        self._call = os.open(folder + "/syscall", os.O_RDONLY)
+
+    def sched(self):
+        cpu, waited, slices = os.pread(self._sched, 100, 0).split()
+        return int(cpu) / 1e9, int(waited) / 1e9, int(slices)
+
+    def call(self):
+        """Number and first argument of the system call that it sleeps in; "running" if it does not sleep."""
+        words = os.pread(self._call, 200, 0).split()
+        if words[0] == b"running":
+            return "running"
+        return b" ".join(words[:2]).decode()
+
+    def close(self):
+        os.close(self._sched)
+        os.close(self._call)
+
+
+class Others:
+    """All threads of a process but its first: CPU seconds and run-queue seconds of each, by thread id."""
+
+    def __init__(self, pid):
+        self.pid = pid
+        self._files = {}
+        self._last = {}
+
+    def changed(self):
+        """[CPU, run queue] of those threads for which they are not what they were at the last look."""
+        here = {int(name) for name in os.listdir(f"/proc/{self.pid}/task")} - {self.pid}
+        for tid in set(self._files) - here:
+            os.close(self._files.pop(tid))
+        found = {}
+        for tid in here:
+            try:
+                if tid not in self._files:
+                    self._files[tid] = os.open(f"/proc/{self.pid}/task/{tid}/schedstat", os.O_RDONLY)
+                cpu, waited = (int(field) / 1e9 for field in os.pread(self._files[tid], 100, 0).split()[:2])
+            except (OSError, ValueError):
+                continue  # the thread has just ended
+            if self._last.get(tid) != (cpu, waited):
+                self._last[tid] = cpu, waited
+                found[tid] = [cpu, waited]
+        return found
+
+    def close(self):
+        for file in self._files.values():
+            os.close(file)
+
+
+def accepted(base, path):
+    """Inode numbers of the sockets that any process has accepted at an address (``base`` and ``socket`` of a `Race`)."""
+    if path:
+        with open("/proc/net/unix") as table:
+            rows = [line.split() for line in table]
+        return {int(row[6]) for row in rows if row[-1] == path and row[5] == "03"}
+    port = f":{int(base.rpartition(':')[2]):04X}"
+    with open("/proc/net/tcp") as table:
+        rows = [line.split() for line in table]
+    return {int(row[9]) for row in rows if row[1].endswith(port) and row[3] == "01"}
+
+
+def listened(pid, number):
+    """Inode numbers of the sockets of a process for whose input its epoll object with that file number waits.
+
+    Each line of it in ``fdinfo`` has a file number, the events in hexadecimal digits, and the inode in such digits.
+    """
+    found = set()
+    with open(f"/proc/{pid}/fdinfo/{number}") as table:
+        for words in (line.split() for line in table if line.startswith("tfd:")):
+            inode = next(int(word[4:], 16) for word in words if word.startswith("ino:"))
+            events = int(words[3], 16)
+            # another process may have put it there: then the number is not that of a file of this one
+            ours = read_link(f"/proc/{pid}/fd/{words[1]}") == f"socket:[{inode}]"
+            if ours and events & EPOLLIN and not events & EPOLLET:
+                found.add(inode)
+    return found
+
+
+def read_link(path):
+    try:
+        return os.readlink(path)
+    except OSError:
+        return ""  # it was closed just now
+
+
+def children(pid):
+    """Run-queue seconds of each process that the first thread of a process has started, by process id."""
+    found = {}
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children") as table:
+            started = table.read().split()
+        for child in started:
+            with open(f"/proc/{child}/schedstat") as counts:
+                found[child] = int(counts.read().split()[1]) / 1e9
+    except (OSError, IndexError, ValueError):
+        pass  # not told here, or a child has just ended
+    return found
+
+
+class Own:
+    """What Linux tells of the thread in which this is made."""
+
+    def __init__(self):
+        try:
+            self._sched = os.open("/proc/thread-self/schedstat", os.O_RDONLY)
+        except OSError:
+            self._sched = None
+
+    def waited(self):
+        """Run-queue seconds of this thread, 0.0 where the system does not tell."""
+        return int(os.pread(self._sched, 100, 0).split()[1]) / 1e9 if self._sched is not None else 0.0
+
+
+class Race:
+    """One race: ``requests`` sent together, a canary at a time beside them, samples of the loop thread.
+
+    The order has ``id``, ``base`` (URL), ``socket`` (the path of a Unix socket, or null), ``requests`` (each ``key``,
+    ``method``, ``path``, and at will ``headers``, ``json``, ``at`` in seconds after the start), ``canary`` (a path or
+    null), ``canary_every`` and ``limit`` in seconds, and, if the server's threads are to be sampled, its ``pid``;
+    ``epoll`` is the file number of the epoll object in which its loop waits for work, where that is known.
+    ``after`` is for how many more canaries it is watched when all is answered.
+    """
+
+    def __init__(self, order, tell, own):
+        self.order = order
+        self.own = own
+        self.id = order["id"]
+        self.tell = lambda **event: tell(race=self.id, **event)
+        self.samples = []
+
+    async def run(self):
+        # A connection for each request: a server closes those on which an error went out, and one that is shared could
+        # be closed just when the next request is written to it.
+        connections = [Connection(self.order["base"], self.order.get("socket")) for _ in self.order["requests"]]
+        own = Connection(self.order["base"], self.order.get("socket"))
+        beside, elsewhere = [], 0
+        if self.order.get("canary"):
+            # connections are opened before the race: that is work of ours, not of the app
+            before = self._accepted()
+            opened = await self._open([*connections, own])
+            elsewhere = self._elsewhere(before) if opened else 0
+            beside.append(asyncio.create_task(self._canaries(own)))
+        thread, others = self._threads()
+        if thread:
+            beside.append(asyncio.create_task(self._sample(thread, others)))
+        start = time.perf_counter()
+        self.tell(event="start", t=start, elsewhere=elsewhere)
+        tasks = [
+            asyncio.create_task(self._send(connection, request))
+            for connection, request in zip(connections, self.order["requests"], strict=True)
+        ]
+        try:
+            async with asyncio.timeout(self.order["limit"]):
+                await asyncio.gather(*tasks)
+            if beside:
+                # once one more is answered, the turn that sent the last answer is over and reported
+                await self._ping(connections[0])
+                for _ in range(self.order.get("after", 0)):
+                    await asyncio.sleep(self.order["canary_every"])
+                    await self._ping(connections[0])
+        except TimeoutError:
+            pass
+        finally:
+            for task in tasks + beside:
+                task.cancel()
+            await asyncio.gather(*tasks, *beside, return_exceptions=True)
+            if thread:
+                self._look(thread, others)
+                thread.close()
+                others.close()
+            for connection in [*connections, own]:
+                connection.close()
+            self.tell(event="end", t=time.perf_counter(), samples=self.samples)
+
+    async def _open(self, connections):
+        """Open them in their order, and return True if the last one got an answer: then the app has accepted all."""
+        try:
+            async with asyncio.timeout(OPEN_LIMIT):
+                for connection in connections:
+                    await connection.open()
+        except (OSError, TimeoutError):
+            return False
+        return await self._ping(connections[-1])
+
+    def _accepted(self):
+        if self.order.get("epoll") is None:
+            return None
+        try:
+            return accepted(self.order["base"], self.order.get("socket"))
+        except (OSError, IndexError, ValueError):
+            return None
+
+    def _elsewhere(self, before):
+        """How many of the open connections the app's loop does not wait for: another loop, or process, has accepted them."""
+        after = self._accepted()
+        if before is None or after is None:
+            return 0
+        try:
+            return len(after - before - listened(self.order["pid"], self.order["epoll"]))
+        except (OSError, ValueError, StopIteration):
+            return 0
+
+    async def _ping(self, connection):
+        """One canary; True if it was answered."""
+        try:
+            async with asyncio.timeout(OPEN_LIMIT):
+                await connection.request("GET", self.order["canary"], limit=CANARY_LIMIT)
+        except (OSError, Disconnected, ValueError, TimeoutError):
+            return False
+        return True
+
+    async def _send(self, connection, request):
+        if request.get("at"):
+            await asyncio.sleep(request["at"])
+        key = request["key"]
+        status = error = None
+        body = b""
+        self.tell(event="sent", key=key, t=time.perf_counter())
+        try:
+            status, body = await connection.request(
+                request["method"], request["path"], request.get("headers"), request.get("json"), BODY_LIMIT
+            )
+        except (OSError, Disconnected, ValueError) as problem:
+            error = f"{type(problem).__name__}: {problem}".rstrip(": ")
+        except asyncio.CancelledError:
+            error = "no answer"
+        self.tell(
+            event="done",
+            key=key,
+            t=time.perf_counter(),
+            status=status,
+            error=error,
+            body=body[:BODY_LIMIT].decode(errors="replace"),
+        )
+
+    async def _canaries(self, connection):
+        while True:
+            waited = self.own.waited()
+            sent = time.perf_counter()
+            self.tell(event="canary sent", t=sent)
+            answered = True
+            try:
+                await connection.request("GET", self.order["canary"], limit=CANARY_LIMIT)
+            except (OSError, Disconnected, ValueError):
+                answered = False
+            except asyncio.CancelledError:
+                self.tell(
+                    event="canary",
+                    start=sent,
+                    end=time.perf_counter(),
+                    waited=self.own.waited() - waited,
+                    answered=False,
+                )
+                raise
+            end = time.perf_counter()
+            self.tell(event="canary", start=sent, end=end, waited=self.own.waited() - waited, answered=answered)
+            await asyncio.sleep(self.order["canary_every"])
+
+    def _threads(self):
+        try:
+            if pid := self.order.get("pid"):
+                return Thread(pid), Others(pid)
+        except OSError:
+            pass  # not Linux, or not ours to look at
+        return None, None
+
+    async def _sample(self, thread, others):
+        """Look again and again: often while the loop thread moves, less often while it does not, which is the same to see."""
+        every, state, since, told = SAMPLE_EVERY, None, 0.0, 0.0
+        while True:
+            self._look(thread, others)
+            if self.samples:
+                now, _, _, slices, call, *_ = self.samples[-1]
+                if call == "running" or state != (slices, call):
+                    every, state, since, told = SAMPLE_EVERY, (slices, call), now, now
+                else:
+                    every = min(2 * every, SAMPLE_AT_MOST)
+                if now - told >= ASLEEP_FROM:
+                    told = now
+                    self.tell(event="asleep", start=since, end=now, call=call)
+            await asyncio.sleep(every)
+
+    def _look(self, thread, others):
+        try:
+            call = thread.call()
+            cpu, waited, slices = thread.sched()
+            if thread.sched()[2] != slices:
+                call = "running"  # it moved on between the two looks
+            changed = others.changed()
+        except (OSError, IndexError):
+            return  # the process has ended
+        sample = [time.perf_counter(), cpu, waited, slices, call, changed, self.own.waited()]
+        reads = call.split(" ")[0] == READ
+        if reads or (self.samples and self.samples[-1][4].split(" ")[0] == READ):
+            # it may wait for a child to become its program, and that for a CPU: how long, is known when it has had one
+            sample.append(children(others.pid))
+        self.samples.append(sample)
+
+
+class Racer:
+    """Takes orders one at a time and writes events without ever waiting for the reader."""
+
+    def __init__(self):
+        self.out = queue.SimpleQueue()
+        self.guarded = set()
+        self.task = None
+        self.own = Own()
+
+    def tell(self, **event):
+        self.out.put(event)
+
+    def _write(self):
+        while True:
+            lines = [self.out.get()]
+            while not self.out.empty():
+                lines.append(self.out.get())
+            try:
+                sys.stdout.write("".join(json.dumps(line) + "\n" for line in lines))
+                sys.stdout.flush()
+            except OSError:
+                return
+
+    def _read(self, loop, orders):
+        for line in sys.stdin:
+            order = json.loads(line)
+            if order["op"] == "guard":
+                self.guarded.add(order["pid"])
+            elif order["op"] == "unguard":
+                self.guarded.discard(order["pid"])
+            else:
+                loop.call_soon_threadsafe(orders.put_nowait, order)
+        for pid in self.guarded:
+            kill_group(pid)
+        os._exit(0)
+
+    async def main(self):
+        orders = asyncio.Queue()
+        loop = asyncio.get_running_loop()
+        threading.Thread(target=self._write, daemon=True).start()
+        threading.Thread(target=self._read, args=(loop, orders), daemon=True).start()
+        while True:
+            order = await orders.get()
+            if order["op"] == "cancel" and self.task:
+                self.task.cancel()
+            elif order["op"] == "race":
+                self.task = asyncio.create_task(self._race(order))
+
+    async def _race(self, order):
+        try:
+            await Race(order, self.tell, self.own).run()
+        except Exception as problem:
+            self.tell(event="broken", race=order["id"], problem=f"{type(problem).__name__}: {problem}")
+
+
+def kill_group(pid):
+    try:
+        if hasattr(os, "killpg"):
+            os.killpg(pid, signal.SIGKILL)
+        else:
+            os.kill(pid, signal.SIGTERM)
+    except OSError:
+        pass
+
+
+def keep_private():
+    """No process of our own user, an app say, may take our pipes from /proc; only Linux can be told so."""
+    if sys.platform.startswith("linux"):
+        import ctypes
+
+        ctypes.CDLL(None).prctl(4, 0)  # PR_SET_DUMPABLE
+
+
+if __name__ == "__main__":
+    keep_private()
+    if hasattr(signal, "SIGINT"):
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the notebook; it tells us to cancel
+    asyncio.run(Racer().main())

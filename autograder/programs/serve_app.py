@@ -1,0 +1,214 @@
+"""Serves one file with an ``app`` in it, in a process of its own.
+
+Started as ``python -I serve_app.py FILE`` with three pipes:
+
+* stdin: the lifeline.  When it closes, its owner is gone, and this process kills its whole process
+  group, itself included.  Each byte on it is a question that ``here`` answers: whoever has read
+  ``here`` has read all that was reported before.
+* stdout: one JSON object a line, from here to the owner: ``ready``, ``failed``, ``turn``, ``late``,
+  ``error``, ``warning``, ``here``.
+* stderr: whatever the app prints.
+
+The app's own prints to stdout go to stderr, so nothing that it says can be taken for a report.
+"""
+
+import importlib
+import json
+import linecache
+import os
+import signal
+import socket
+import sys
+import threading
+import traceback
+import warnings
+
+
+class Teller:
+    """Writes reports to the owner; from any thread, each in one write."""
+
+    def __init__(self, file_descriptor):
+        self._fd = file_descriptor
+        self._lock = threading.Lock()
+
+    def __call__(self, **report):
+        data = json.dumps(report, default=str).encode() + b"\n"
+        with self._lock:
+            try:
+                while data:
+                    data = data[os.write(self._fd, data) :]
+            except OSError:
+                os._exit(3)  # nobody listens any more
+
+
+class Trace:
+    """Turns an exception into what a learner needs: kind, message, their own line, and the way there."""
+
+    def __init__(self, app_file):
+        self.app_file = os.path.realpath(app_file)
+
+    def __call__(self, error):
+        where = []
+        seen = error
+        while isinstance(seen, BaseExceptionGroup):
+            seen = seen.exceptions[0]
+        if isinstance(seen, SyntaxError) and seen.filename and os.path.realpath(seen.filename) == self.app_file:
+            where.append({"line": seen.lineno or 0, "code": (seen.text or "").strip(), "function": ""})
+        for entry in traceback.extract_tb(seen.__traceback__):
+            if os.path.realpath(entry.filename) == self.app_file:
+                where.append({"line": entry.lineno or 0, "code": entry.line or "", "function": entry.name})
+        message = seen.msg if isinstance(seen, SyntaxError) else str(seen)
+        return {"type": type(seen).__name__, "message": message[:2000], "where": where[-10:]}
+
+
+class NotInApps:
+    """Finds no module, but says why those that patch asyncio have no place in an app (see `sys.meta_path`)."""
+
+    NAMES = {"nest_asyncio", "nest_asyncio2"}
+
+    def find_spec(self, name, path=None, target=None):
+        if name in self.NAMES:
+            raise ImportError(
+                f"{name} is for notebooks. In an app it hides that a loop is run inside the running one, where requests "
+                "wait for each other. Write `await` instead."
+            )
+
+
+class Failed(Exception):
+    """The app cannot be served; carries the stage and the report."""
+
+    def __init__(self, stage, **report):
+        self.report = {"event": "failed", "stage": stage, **report}
+
+
+def die_with_owner(tell):
+    """Kill everything of ours as soon as the lifeline closes.  Blocks: run it in a thread."""
+    while question := os.read(0, 1):
+        tell(event="here", question=question[0])
+    if hasattr(os, "killpg") and os.getpgrp() == os.getpid():
+        os.killpg(0, signal.SIGKILL)
+    os._exit(0)
+
+
+def report_warnings(tell):
+    """Tell the owner of "coroutine ... was never awaited", each time, and let it be printed as ever."""
+    warnings.simplefilter("always", RuntimeWarning)
+    show = warnings.showwarning
+
+    def showwarning(message, category, filename, lineno, file=None, line=None):
+        if issubclass(category, RuntimeWarning):
+            code = line or linecache.getline(filename, lineno)
+            tell(
+                event="warning", message=str(message), where=[{"file": filename, "line": lineno, "code": code.strip()}]
+            )
+        show(message, category, filename, lineno, file, line)
+
+    warnings.showwarning = showwarning
+
+
+def load(app_file, trace):
+    """Import the file and return its ``app``."""
+    folder, name = os.path.split(os.path.realpath(app_file))
+    sys.path.insert(0, folder)
+    sys.dont_write_bytecode = True
+    try:
+        module = importlib.import_module(os.path.splitext(name)[0])
+    except SyntaxError as error:
+        raise Failed("syntax", **trace(error)) from error
+    except BaseException as error:  # SystemExit and KeyboardInterrupt are mistakes here, too
+        raise Failed("import", **trace(error)) from error
+    if not hasattr(module, "app"):
+        others = [key for key, value in vars(module).items() if hasattr(value, "router") and callable(value)]
+        raise Failed("no app", others=others)
+    if not callable(module.app):
+        raise Failed("not an app", type=type(module.app).__name__)
+    return module.app
+
+
+def reporting(app, tell, trace, state):
+    """``app`` itself, with its errors told to the owner before uvicorn sees them."""
+
+    async def wrapped(scope, receive, send):
+        try:
+            await app(scope, receive, send)
+        except BaseException as error:
+            if scope["type"] == "lifespan":
+                state["startup"] = trace(error)
+            elif isinstance(error, Exception):
+                tell(event="error", path=scope.get("path", ""), **trace(error))
+            raise
+
+    return wrapped
+
+
+def where(sock):
+    """The port that a socket listens on; a Unix socket was made by our owner, who knows where it is."""
+    return {"port": sock.getsockname()[1]} if sock.family == socket.AF_INET else {}
+
+
+def local_socket():
+    """A socket on a free port of this machine."""
+    # asyncio turns Nagle's algorithm off only on sockets that name their protocol
+    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.bind(("127.0.0.1", 0))
+    return sock
+
+
+async def serve(app, sock, tell, state):
+    import uvicorn
+
+    config = uvicorn.Config(
+        app, log_level="warning", access_log=False, timeout_graceful_shutdown=1, timeout_keep_alive=30
+    )
+    server = uvicorn.Server(config)
+    startup = server.startup
+
+    async def startup_then_tell(sockets=None):
+        await startup(sockets=sockets)
+        if server.started:
+            state["ready"] = True
+            tell(event="ready", threads=state["threads"], **where(sock))
+
+    server.startup = startup_then_tell
+    await server.serve(sockets=[sock])
+
+
+def main(app_file, sock=None):
+    """Serve the file, on ``sock`` if it is given (programs/forkserver.py has one)."""
+    tell = Teller(os.dup(1))
+    os.dup2(2, 1)
+    lifeline = threading.Thread(target=die_with_owner, args=(tell,), name="course-lifeline", daemon=True)
+    lifeline.start()
+
+    here = os.path.dirname(os.path.abspath(__file__))
+    sys.path.insert(0, here)
+    import loop_watchdog
+
+    sys.path.remove(here)
+    report_warnings(tell)
+    sys.meta_path.insert(0, NotInApps())
+    trace = Trace(app_file)
+    turns = loop_watchdog.Turns(tell, os.path.dirname(os.path.realpath(app_file)))
+    state = {"threads": [lifeline.native_id, turns.start().native_id]}
+    try:
+        app = load(app_file, trace)
+        import asyncio
+
+        with (
+            sock or local_socket() as sock,
+            asyncio.Runner(loop_factory=lambda: loop_watchdog.watched_loop(turns)) as runner,
+        ):
+            runner.run(serve(reporting(app, tell, trace, state), sock, tell, state))
+    except Failed as failed:
+        tell(**failed.report)
+        return 1
+    except (SystemExit, KeyboardInterrupt):
+        if "ready" not in state:
+            tell(event="failed", stage="startup", **state.get("startup", {"type": "", "message": "", "where": []}))
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

@@ -1,0 +1,28 @@
+"""Work that keeps a CPU busy: the jobs of `workshop`, which lies beside the app and runs in its process, or in a child.
+
+A job reports its token to the gate, waits until it is let go, and is told the number that it must start from.  So
+nobody knows a result beforehand; the judge does the same work with its own copy of the module.  What the app's process
+says is proof of nothing but this: somebody there asked for that token, and waits.
+"""
+
+from pathlib import Path
+
+from autograder.services import workshop
+from autograder.services.gate import SocketGate
+
+JOBS = {"thumbnail": workshop.thumbnail, "stamp": workshop.stamp, "ranking": workshop.ranking, "route": workshop.route}
+
+
+class Work(SocketGate):
+    """The gate that jobs report to, in the variable WORKSHOP."""
+
+    beside = (Path(workshop.__file__),)
+    computes = True
+
+    @property
+    def environment(self):
+        return {"WORKSHOP": f"127.0.0.1:{self.port}"}
+
+    def result(self, job, token):
+        """What a job must give for a token.  This does the work."""
+        return JOBS[job](token, self.reply(token))

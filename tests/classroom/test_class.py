@@ -1,0 +1,596 @@
+"""./course class grade: a class into nbgrader's gradebook, whatever is killed, broken or full meanwhile."""
+
+import asyncio
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import nbformat
+import pytest
+import sqlalchemy
+from helpers import until
+from nbgrader.api import Gradebook
+
+from autograder import paths
+from autograder.benchmarks import class_grading
+from autograder.classroom import cache_keys, grade_class, worker_pool
+from autograder.classroom.nbgrader import gradebook
+from autograder.classroom.nbgrader.preprocessors import SaveVerdicts
+from autograder.classroom.verdict_cache import Store
+from autograder.judge.spec.exercise import load
+from autograder.programs.forkserver import descendants
+
+LESSON = "05_files"  # one app: a submission takes little
+EXERCISE = load(paths.SOLUTIONS / LESSON)
+(TASK,) = EXERCISE.endpoints
+REFERENCE = EXERCISE.answer_file(TASK, "reference").read_text()
+STARTER = EXERCISE.answer_file(TASK, "starter").read_text()
+
+
+@pytest.fixture(autouse=True)
+def environment_as_before(monkeypatch):
+    """nbgrader says in a variable of the process that it is grading, and leaves it there when a step fails."""
+    monkeypatch.setenv("NBGRADER_EXECUTION", "autograde")
+
+
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory):
+    """A course folder in which nobody has handed in anything yet."""
+    return class_grading.made(tmp_path_factory.mktemp("class") / "tea101", LESSON, 0)
+
+
+@pytest.fixture
+def course(empty, tmp_path):
+    """A copy of it."""
+    folder = tmp_path / "tea101"
+    subprocess.run(["cp", "-r", str(empty), str(folder)], check=True)
+    return folder
+
+
+def hand_in(course, student, text, timestamp=None):
+    file = fill_in(course, student, LESSON, {TASK.cell: f"%%app {TASK.file}\n{text}"})
+    if timestamp:
+        (file.parent / "timestamp.txt").write_text(timestamp)
+    return file
+
+
+def fill_in(course, student, lesson, sources):
+    """Hand in what was released, with these sources of cells, by grade_id."""
+    released = course / "release" / lesson / f"exercise_{lesson}.ipynb"
+    notebook = nbformat.read(released, 4)
+    for cell in notebook.cells:
+        name = cell.metadata.get("nbgrader", {}).get("grade_id")
+        cell.source = sources.get(name, cell.source)
+    folder = course / "submitted" / student / lesson
+    folder.mkdir(parents=True, exist_ok=True)
+    nbformat.write(notebook, folder / released.name)
+    return folder / released.name
+
+
+def scores(course, lesson=LESSON):
+    with Gradebook(f"sqlite:///{course}/gradebook.db") as book:
+        return {s.student.id: s.score for s in book.find_assignment(lesson).submissions}
+
+
+def command(course, *more):
+    return [sys.executable, str(paths.ROOT / "course"), "class", "grade", str(course), *more, "--workers", "2"]
+
+
+def run(course, *more, **environment):
+    done = subprocess.run(
+        command(course, *more),
+        env={**class_grading.environment(), **environment},
+        capture_output=True,
+        text=True,
+        timeout=500,
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+def judged(course):
+    """How many verdicts are kept."""
+    with sqlite3.connect(course / ".grading" / "verdicts.sqlite3") as base:
+        return base.execute("SELECT count(*) FROM verdicts").fetchone()[0]
+
+
+def test_a_class_is_graded_once_and_a_broken_file_waits_for_a_person(course):
+    hand_in(course, "ada", REFERENCE)
+    hand_in(course, "bob", STARTER)
+    hand_in(course, "cid", "").write_text("{")
+    file = hand_in(course, "dan", REFERENCE)
+    notebook = nbformat.read(file, 4)
+    notebook.cells = [cell for cell in notebook.cells if not cell.metadata.get("nbgrader", {}).get("grade")]
+    nbformat.write(notebook, file)
+    code, out, err = run(course)
+    assert code == grade_class.NEED_A_PERSON, err
+    assert "1 need a person" in out and "cid" in out and "not JSON" in out and "Isolation: namespaces" in out
+    got = scores(course)
+    # who deleted the tests is judged all the same
+    assert (got["ada"], got["bob"], got["dan"]) == (3, 1, 3)
+    log = (course / ".grading" / "logs" / LESSON / "bob.log").read_text()
+    assert "FAIL  document_concurrency" in log
+    graded = nbformat.read(course / "autograded" / "ada" / LESSON / f"exercise_{LESSON}.ipynb", 4)
+    assert graded.metadata.graded.isolation == "namespaces"
+
+    code, out, _ = run(course)
+    assert "3 graded before, 0 to be judged" in out and code == grade_class.NEED_A_PERSON
+
+    # the file is handed in anew: only that one is judged
+    hand_in(course, "cid", f"{REFERENCE}\n# at last\n")
+    code, out, _ = run(course)
+    assert (code, scores(course)["cid"]) == (grade_class.ALL_GRADED, 3)
+    assert "3 graded before, 1 to be judged" in out
+
+
+def test_a_manual_score_and_a_comment_survive_regrading_and_lateness_is_counted(course):
+    hand_in(course, "ada", STARTER, "2026-11-20 10:00:00 UTC")
+    assert run(course)[0] == grade_class.ALL_GRADED
+    with Gradebook(f"sqlite:///{course}/gradebook.db") as book:
+        book.update_or_create_assignment(LESSON, duedate="2026-11-21 00:00:00 UTC")
+        grade = book.find_grade("document_concurrency", f"exercise_{LESSON}", LESSON, "ada")
+        grade.manual_score = 1.5
+        book.find_comment(TASK.cell, f"exercise_{LESSON}", LESSON, "ada").manual_comment = "almost"
+        book.db.commit()
+    hand_in(course, "ada", REFERENCE, "2026-11-22 10:00:00 UTC")
+    assert run(course)[0] == grade_class.ALL_GRADED
+    with Gradebook(f"sqlite:///{course}/gradebook.db") as book:
+        grade = book.find_grade("document_concurrency", f"exercise_{LESSON}", LESSON, "ada")
+        assert (grade.auto_score, grade.manual_score, grade.needs_manual_grade) == (2, 1.5, True)
+        assert book.find_comment(TASK.cell, f"exercise_{LESSON}", LESSON, "ada").comment == "almost"
+        assert book.find_submission(LESSON, "ada").total_seconds_late == 34 * 3600
+
+
+def test_killed_in_the_middle_it_goes_on_and_loses_nothing(course):
+    """Coordinator, then workers are killed with -9; started again, what was judged is not judged again."""
+    for number in range(4):
+        hand_in(course, f"s{number}", f"{REFERENCE}\n# {number}\n")
+    # one that takes its time to be judged: it is not done when the others are
+    never = REFERENCE.replace("token: str):", "token: str):\n    await asyncio.sleep(3600)")
+    assert never != REFERENCE
+    hand_in(course, "slow", f"import asyncio\n{never}")
+    process = subprocess.Popen(
+        command(course), env=class_grading.environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    until(lambda: kept(course) >= 1, 400)
+    process.kill()
+    process.wait()
+    before = stamps(course)
+    assert before
+    process = subprocess.Popen(
+        command(course), env=class_grading.environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    for victim in until(lambda: workers(process.pid), 200)[:1]:
+        os.kill(victim, signal.SIGKILL)
+    assert process.wait(400) == grade_class.ALL_GRADED
+    assert scores(course) == {"slow": 0, **{f"s{number}": 3 for number in range(4)}}
+    after = stamps(course)
+    assert len(after) == 5 and before.items() <= after.items()
+
+
+def test_databases_that_are_killed_in_the_middle_cost_nobody_anything(tmp_path):
+    """Servers of PostgreSQL are killed with -9 while answers that ask them are judged."""
+    lesson = "03_databases"
+    course = class_grading.made(tmp_path / "tea103", lesson, 0)
+    exercise = load(paths.SOLUTIONS / lesson)
+    for number in range(3):
+        answers = {
+            task.cell: f"%%app {task.file}\n{reference_of(exercise, task)}\n# {number}\n" for task in exercise.tasks
+        }
+        fill_in(course, f"s{number}", lesson, answers)
+    process = subprocess.Popen(
+        command(course), env=class_grading.environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    killed = {}
+    while process.poll() is None and len(killed) < 2:
+        for worker in workers(process.pid):
+            # one that serves: it has the processes that PostgreSQL keeps for itself, and somebody is connected
+            for server in databases(worker) - set(killed):
+                # an item is tried three times, and a busy machine may need the others
+                if len(descendants(server)) > 6 and worker not in killed.values():
+                    os.kill(server, signal.SIGKILL)
+                    killed[server] = worker
+        time.sleep(0.05)
+    assert len(killed) >= 2, "too little was killed to say anything"
+    assert process.wait(500) == grade_class.ALL_GRADED
+    most = sum(sum(task.points.values()) for task in exercise.tasks)
+    assert scores(course, lesson) == {f"s{number}": most for number in range(3)}
+
+
+def reference_of(exercise, task):
+    return exercise.answer_file(task, "reference").read_text()
+
+
+def databases(root):
+    """The process ids of PostgreSQL's servers below a process."""
+    found = set()
+    for pid in descendants(root):
+        try:
+            words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if os.path.basename(words[0]) == b"postgres" and b"-D" in words:
+            found.add(pid)
+    return found
+
+
+def kept(course):
+    try:
+        with sqlite3.connect(f"file:{course}/.grading/verdicts.sqlite3?mode=ro", uri=True) as base:
+            return base.execute("SELECT count(*) FROM verdicts").fetchone()[0]
+    except sqlite3.OperationalError:
+        # its owner holds it: what is written into nbgrader's folder was kept before
+        return len(list((course / "autograded").glob("*/*/*.ipynb")))
+
+
+def stamps(course):
+    with sqlite3.connect(course / ".grading" / "verdicts.sqlite3") as base:
+        return {key: json.loads(result)["seconds"] for key, result in base.execute("SELECT key, result FROM verdicts")}
+
+
+def workers(root):
+    found = []
+    for pid in [root, *descendants(root)]:
+        try:
+            if b"classroom.worker" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                found.append(pid)
+        except OSError:
+            pass
+    return found
+
+
+def test_a_full_disk_stops_the_run_and_a_second_one_goes_on(course, tmp_path, monkeypatch, capsys):
+    hand_in(course, "ada", REFERENCE)
+
+    def full(self, key, result):
+        raise sqlite3.OperationalError("database or disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "keep", full)
+        assert grade_class.main(str(course), workers=1) == grade_class.STOPPED
+    assert "disk is full" in capsys.readouterr().err
+    assert grade_class.main(str(course), workers=1) == grade_class.ALL_GRADED
+    assert scores(course) == {"ada": 3}
+
+
+def test_a_grade_that_was_half_written_again_is_not_taken_for_done(course, monkeypatch):
+    """Written anew under the key that it had, and stopped between nbgrader's two steps."""
+    hand_in(course, "ada", REFERENCE)
+    assert grade_class.main(str(course), workers=1) == grade_class.ALL_GRADED
+    graded = course / "autograded" / "ada" / LESSON / f"exercise_{LESSON}.ipynb"
+    whole = outputs(graded)
+    assert whole
+
+    def half(self, student):
+        notebook = nbformat.read(graded, 4)
+        for cell in notebook.cells:
+            if cell.cell_type == "code":
+                cell.outputs = []
+        nbformat.write(notebook, graded)
+        raise OSError("killed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(grade_class.Writer, "write", half)
+        assert grade_class.main(str(course), workers=1, force=True) == grade_class.STOPPED
+    assert grade_class.main(str(course), workers=1) == grade_class.ALL_GRADED
+    assert outputs(graded) == whole
+
+
+def outputs(file):
+    """What the cells of a notebook show, as text."""
+    return [str(cell.outputs) for cell in nbformat.read(file, 4).cells if cell.get("outputs")]
+
+
+def test_only_one_coordinator_at_a_time(course, capsys):
+    (course / ".grading").mkdir()
+    store = Store(course / ".grading" / "verdicts.sqlite3")
+    assert grade_class.main(str(course)) == grade_class.BAD_INPUT
+    assert "Another run" in capsys.readouterr().err
+    store.close()
+
+
+def writer_of(course, verdict):
+    return gradebook.Writer.of(
+        gradebook.Course(course), LESSON, lambda file, lesson: verdict(Path(file).parent.parent.name)
+    )
+
+
+def verdict(points):
+    shares = {task.item(part): (points, task.points[part]) for task in EXERCISE.tasks for part in task.parts}
+    items = [
+        {
+            "id": name,
+            "outcome": "pass" if got else "fail",
+            "points": most if got else 0,
+            "max_points": most,
+            "diagnosis": "",
+        }
+        for name, (got, most) in shares.items()
+    ]
+    return {"items": items, "isolation": "none"}
+
+
+def test_a_step_that_fails_leaves_nothing_in_the_gradebook_and_the_next_student_is_graded(course, monkeypatch):
+    """The gradebook stays open from one student to the next; what a step has not committed does not."""
+    for student in ("ada", "bob", "cid"):
+        hand_in(course, student, REFERENCE)
+    writer = writer_of(course, lambda student: verdict(1))
+    real = SaveVerdicts._add_score
+
+    def fails(self, cell, resources):
+        if self.student_id != "bob":
+            return real(self, cell, resources)
+        name = cell.metadata["nbgrader"]["grade_id"]
+        self.gradebook.find_grade(name, self.notebook_id, self.assignment_id, "bob").auto_score = 2
+        self.gradebook.db.flush()
+        raise RuntimeError("in the middle")
+
+    monkeypatch.setattr(SaveVerdicts, "_add_score", fails)
+    writer.write("ada")
+    with pytest.raises(gradebook.NbGraderException):
+        writer.write("bob")
+    assert not (course / "autograded" / "bob" / LESSON).exists()
+    writer.write("cid")
+    assert scores(course) == {"ada": 3, "bob": 0, "cid": 3}
+
+
+def test_a_gradebook_put_back_from_a_copy_is_the_one_that_is_written(course):
+    """Nobody's grade goes into a file that is gone."""
+    for student in ("ada", "bob"):
+        hand_in(course, student, REFERENCE)
+    writer = writer_of(course, lambda student: verdict(1))
+    writer.write("ada")
+    file = course / "gradebook.db"
+    file.with_suffix(".copy").write_bytes(file.read_bytes())
+    file.with_suffix(".copy").replace(file)
+    writer.write("bob")
+    assert scores(course) == {"ada": 3, "bob": 3}
+
+
+def test_metadata_that_nbgrader_refuses_is_refused_here_too(course):
+    def locked(cell):
+        cell.metadata.nbgrader["locked"] = "yes"
+
+    def surplus(cell):
+        cell.metadata.nbgrader["more"] = 1
+
+    def source(cell):
+        cell.source = 5
+
+    for student, change in (("ada", locked), ("bob", surplus), ("cid", source)):
+        file = hand_in(course, student, REFERENCE)
+        notebook = json.loads(file.read_text(), object_hook=nbformat.from_dict)
+        change(next(cell for cell in notebook.cells if cell.metadata.get("nbgrader", {}).get("solution")))
+        file.write_text(json.dumps(notebook))
+    writer = writer_of(course, lambda student: verdict(1))
+    for student in ("ada", "bob", "cid"):
+        with pytest.raises(gradebook.NbGraderException):
+            writer.write(student)
+
+
+def test_what_is_not_a_course_is_told(tmp_path, course, capsys):
+    assert grade_class.main(str(tmp_path)) == grade_class.BAD_INPUT
+    assert grade_class.main(str(course), ["77_else"]) == grade_class.BAD_INPUT
+    assert "generate_assignment 77_else" in capsys.readouterr().err
+
+
+def test_too_little_isolation_grades_nothing(course):
+    hand_in(course, "ada", REFERENCE)
+    code, _, err = run(course, "--isolation", "required", COURSE_ISOLATION_CEILING="limits")
+    assert code == grade_class.BAD_INPUT and "does not offer" in err
+    assert scores(course) == {}
+
+
+def test_a_job_that_kills_its_workers_waits_for_a_person(tmp_path, monkeypatch):
+    started = []
+
+    class Fragile:
+        sentence = ""
+
+        @classmethod
+        async def start(cls, isolation, log):
+            started.append(1)
+            return cls()
+
+        async def grade(self, job):
+            return None if job.id == "bad" else {"items": []}
+
+        async def end(self):
+            pass
+
+    monkeypatch.setattr(worker_pool, "Worker", Fragile)
+    told = {}
+    jobs = [worker_pool.Job(name, name, LESSON) for name in ("a", "bad", "c")]
+    asyncio.run(
+        worker_pool.LocalPool(1, "none", tmp_path / "log").run(jobs, lambda job, result: told.update({job.id: result}))
+    )
+    assert (
+        set(told) == {"a", "bad", "c"}
+        and grade_class.without_verdict(told["bad"])
+        and not grade_class.without_verdict(told["a"])
+    )
+    assert len(started) == 3
+
+
+@pytest.fixture
+def canned(monkeypatch):
+    """Runs over a class in which ``say(job)`` gives the results; ``judged`` are the files that it was asked about."""
+    told = SimpleNamespace(judged=[], say=lambda job: worker_pool.undecided(job, "its workers ended."))
+
+    class Pool:
+        def __init__(self, *_):
+            pass
+
+        async def run(self, jobs, done):
+            for job in jobs:
+                told.judged.append(job.file)
+                done(job, told.say(job))
+
+    monkeypatch.setattr(grade_class, "LocalPool", Pool)
+    return told
+
+
+def of_student(course, student):
+    with Gradebook(f"sqlite:///{course}/gradebook.db") as book:
+        submission = book.find_submission(LESSON, student)
+        return submission.score, submission.needs_manual_grade
+
+
+def test_what_was_not_judged_has_no_score_and_is_judged_again(course, canned):
+    """nbgrader gives a graded cell that says nothing all its points."""
+    file = str(hand_in(course, "ada", REFERENCE))
+    for count in (1, 2):
+        assert grade_class.main(str(course)) == grade_class.NEED_A_PERSON
+        assert of_student(course, "ada") == (0, True)
+        assert canned.judged == [file] * count
+    canned.say = lambda job: {**worker_pool.undecided(job, ""), **verdict(1)}
+    assert grade_class.main(str(course)) == grade_class.ALL_GRADED
+    assert of_student(course, "ada") == (3, False)
+    assert grade_class.main(str(course)) == grade_class.ALL_GRADED and len(canned.judged) == 3
+
+
+def test_what_a_person_has_scored_is_left_alone(course, canned):
+    hand_in(course, "ada", REFERENCE)
+    assert grade_class.main(str(course)) == grade_class.NEED_A_PERSON
+    with Gradebook(f"sqlite:///{course}/gradebook.db") as book:
+        for grade in book.find_submission(LESSON, "ada").notebooks[0].grades:
+            grade.manual_score, grade.needs_manual_grade = 1, False
+        book.db.commit()
+    assert grade_class.main(str(course)) == grade_class.ALL_GRADED and len(canned.judged) == 1
+
+
+def test_a_notebook_under_another_name_is_told(course, canned, capsys):
+    file = hand_in(course, "ada", REFERENCE)
+    file.rename(file.with_name("exercise_05_files (1).ipynb"))
+    assert grade_class.main(str(course)) == grade_class.NEED_A_PERSON
+    assert "there is no exercise_05_files.ipynb, but exercise_05_files (1).ipynb" in capsys.readouterr().out
+
+
+def test_a_gradebook_that_is_locked_is_nobodys_fault(course, canned, capsys, monkeypatch):
+    hand_in(course, "ada", REFERENCE)
+
+    def locked(*_):
+        raise sqlalchemy.exc.OperationalError("UPDATE", {}, sqlite3.OperationalError("database is locked"))
+
+    monkeypatch.setattr(SaveVerdicts, "_add_score", locked)
+    assert grade_class.main(str(course)) == grade_class.STOPPED
+    assert "database is locked" in capsys.readouterr().err
+
+
+def test_a_class_that_has_handed_in_nothing_is_not_graded(course, capsys):
+    assert grade_class.main(str(course)) == grade_class.BAD_INPUT
+    assert f"{course}/submitted/STUDENT/LESSON" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ("c = get_config(", "does not run: SyntaxError"),
+        ("c = get_config()\nc.Autograde.autograde_preprocessors = []", "without JudgeApps"),
+    ],
+)
+def test_a_configuration_that_cannot_grade_is_told(course, capsys, config, said):
+    (course / "nbgrader_config.py").write_text(config)
+    assert grade_class.main(str(course)) == grade_class.BAD_INPUT
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("argument", "ceiling"), [("namespace", ""), ("none", "walls")])
+def test_a_level_that_does_not_exist_is_told(course, capsys, monkeypatch, argument, ceiling):
+    monkeypatch.setenv("COURSE_ISOLATION_CEILING", ceiling)
+    hand_in(course, "ada", REFERENCE)
+    assert grade_class.main(str(course), isolation=argument) == grade_class.BAD_INPUT
+    assert "There is no level of isolation" in capsys.readouterr().err
+
+
+def test_a_course_in_a_folder_with_brackets_is_told(course, capsys):
+    folder = course.rename(course.with_name("tea [2026]"))
+    assert grade_class.main(str(folder)) == grade_class.BAD_INPUT
+    assert "without [ ]" in capsys.readouterr().err
+
+
+def test_keys_change_with_what_counts_and_with_nothing_else(course):
+    file = hand_in(course, "ada", REFERENCE)
+    key = cache_keys.of_submission(file, LESSON, "namespaces")
+    notebook = nbformat.read(file, 4)
+    notebook.cells.append(nbformat.v4.new_markdown_cell("a remark"))
+    nbformat.write(notebook, file)
+    assert cache_keys.of_submission(file, LESSON, "namespaces") == key
+    assert cache_keys.of_submission(file, LESSON, "limits") != key
+    hand_in(course, "ada", REFERENCE + "\nx = 1\n")
+    assert cache_keys.of_submission(file, LESSON, "namespaces") != key
+
+
+TEACHERS = """
+def double(x):
+    ### BEGIN SOLUTION
+    return 2 * x
+    ### END SOLUTION
+"""
+
+
+def test_a_teachers_own_notebook_is_graded_in_a_jailed_kernel_with_a_warning(course):
+    def cell(source, grade_id, points=None):
+        about = {"grade": bool(points), "grade_id": grade_id, "locked": bool(points), "schema_version": 3}
+        about |= {"solution": not points, "task": False, **({"points": points} if points else {})}
+        return nbformat.v4.new_code_cell(source, metadata={"nbgrader": about})
+
+    notebook = nbformat.v4.new_notebook(metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}})
+    look = "import os\nseen = [p for p in %r if os.path.exists(p)]" % [str(course), str(paths.SOLUTIONS)]  # noqa: UP031
+    notebook.cells = [
+        cell(TEACHERS.strip(), "double"),
+        cell("assert double(2) == 4", "right", 2),
+        cell(
+            f"{look}\nassert not seen, seen\n### BEGIN HIDDEN TESTS\nassert double(3) == 6, 'psst'\n### END HIDDEN TESTS",
+            "hidden",
+            3,
+        ),
+    ]
+    (course / "source" / "own").mkdir()
+    nbformat.write(notebook, course / "source" / "own" / "own.ipynb")
+
+    def nbgrader(*words):
+        subprocess.run(
+            [sys.executable, "-m", "nbgrader", *words],
+            cwd=course,
+            env=class_grading.environment(),
+            check=True,
+            capture_output=True,
+        )
+
+    nbgrader("generate_assignment", "own")
+    for student, body in (("ada", "return x + x"), ("bob", "return 4")):
+        handed = nbformat.read(course / "release" / "own" / "own.ipynb", 4)
+        handed.cells[0].source = f"def double(x):\n    {body}"
+        (course / "submitted" / student / "own").mkdir(parents=True)
+        nbformat.write(handed, course / "submitted" / student / "own" / "own.ipynb")
+    code, out, err = run(course, "own")
+    assert code == grade_class.ALL_GRADED, out + err
+    with Gradebook(f"sqlite:///{course}/gradebook.db") as book:
+        assert {s.student.id: s.score for s in book.find_assignment("own").submissions} == {"ada": 5, "bob": 2}
+    log = (course / ".grading" / "logs" / "own" / "ada.log").read_text()
+    assert "not of this course" in log and "WARNING" in log
+    nbgrader("generate_feedback", "own")
+    page = (course / "feedback" / "bob" / "own" / "own.html").read_text()
+    assert "a hidden test did not pass" in page and "psst" not in page and "HIDDEN TESTS" not in page
+
+
+def test_on_a_cluster_a_worker_that_is_killed_costs_nothing(course):
+    """A scheduler and two workers of Dask, the workers each in a network of their own; one is killed with a batch."""
+    files = [str(hand_in(course, f"s{number}", f"{REFERENCE}\n# {number}\n")) for number in range(4)]
+    user = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
+    session = [sys.executable, str(Path(__file__).with_name("cluster_session.py")), LESSON, *files]
+    done = subprocess.run(
+        ["unshare", *user, "--net", *session],
+        env=class_grading.environment(),
+        capture_output=True,
+        text=True,
+        timeout=400,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == dict.fromkeys(files, 3)

@@ -1,0 +1,118 @@
+"""Every notebook runs from top to bottom without a browser, says nothing on stderr, and keeps its word."""
+
+import os
+import re
+import threading
+from contextlib import contextmanager
+
+import nbformat
+import pytest
+from helpers import assert_quiet, run_notebook
+
+from autograder import paths
+from autograder.programs.forkserver import descendants, share
+
+NOTEBOOKS = sorted(paths.NOTEBOOKS.glob("*/*.ipynb"))
+CLAIMS = {file.stem: file.read_text() for file in (paths.ROOT / "tests" / "content" / "claims_of").glob("*.py")}
+LESSONS = [file for file in NOTEBOOKS if file.name.startswith("lesson_")]
+MEMORY = 1 << 30  # bytes: Binder's 1.5 GiB, less what JupyterLab itself takes
+SCREEN = 26  # lines of a code cell that a laptop shows at once
+SHOP = 250  # lines of the shops of lesson 13: that one must scroll to find what blocks is the point
+
+
+def source(file):
+    return nbformat.read(file, 4)
+
+
+@pytest.mark.parametrize("file", LESSONS, ids=lambda file: file.parent.name)
+def test_lesson_runs_and_keeps_its_word(file, tmp_path):
+    notebook = source(file)
+    notebook.cells.append(nbformat.v4.new_code_cell(CLAIMS[file.parent.name]))
+    with most_memory() as peak:
+        notebook, _ = run_notebook(notebook, tmp_path)
+    assert_quiet(notebook)
+    print(f"{file.stem}: at most {peak[0] >> 20} MiB at a time")
+    assert peak[0] < MEMORY
+
+
+@contextmanager
+def most_memory():
+    """The most bytes that all processes which are started meanwhile have together, in a list of one."""
+    before, peak, over = set(descendants(os.getpid())), [0], threading.Event()
+
+    def watch():
+        while not over.wait(0.5):
+            peak[0] = max(peak[0], sum(share(pid) for pid in descendants(os.getpid()) if pid not in before))
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        yield peak
+    finally:
+        over.set()
+        thread.join()
+
+
+def test_a_claim_that_is_false_is_seen(tmp_path):
+    """The claims are run where an assertion that fails ends the notebook."""
+    from nbclient.exceptions import CellExecutionError
+
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("assert 1 > 2")])
+    with pytest.raises(CellExecutionError):
+        run_notebook(notebook, tmp_path)
+
+
+def test_every_lesson_has_claims():
+    assert {file.parent.name for file in LESSONS} == set(CLAIMS)
+
+
+def saved(notebook):
+    """The names of the files that a notebook's cells save beside it."""
+    text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
+    return set(re.findall(r"^%%(?:app|keep|writefile) +(\S+)", text, re.M))
+
+
+@pytest.mark.parametrize("folder", sorted({file.parent for file in NOTEBOOKS}), ids=lambda folder: folder.name)
+def test_no_notebook_saves_over_anothers_files(folder):
+    """Else to read a lesson again would overwrite the learner's exercise, and the check would judge the lesson's file."""
+    names = [name for file in folder.glob("*.ipynb") for name in saved(source(file))]
+    assert len(names) == len(set(names)), sorted(name for name in names if names.count(name) > 1)
+
+
+def headings(notebook):
+    """Levels and texts of all headings, code blocks left out."""
+    text = "\n\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    text = re.sub(r"^```.*?^```", "", text, flags=re.S | re.M)
+    return [(len(level), title) for level, title in re.findall(r"^(#+) (.+)$", text, re.M)]
+
+
+@pytest.mark.parametrize("file", NOTEBOOKS, ids=lambda file: file.stem)
+def test_shape(file):
+    notebook = source(file)
+    kind = notebook.metadata.course.kind
+    low, high = (20, 45) if kind == "lesson" else (10, 45)
+    assert low <= len(notebook.cells) <= high
+    levels = [level for level, _ in headings(notebook)]
+    assert levels[0] == 1 and levels.count(1) == 1
+    assert all(after - before <= 1 for before, after in zip(levels, levels[1:], strict=False))
+    for cell in notebook.cells:
+        assert cell.source.strip(), "an empty cell"
+        assert "TODO" not in cell.source
+        if cell.cell_type == "code":
+            whole_shop = "13_the_incident" in str(file) and cell.source.startswith("%%app")
+            assert len(cell.source.splitlines()) <= (SHOP if whole_shop else SCREEN), cell.source
+        else:
+            assert cell.source.count("<details>") == cell.source.count("</details>")
+            assert not re.search(r"!\[\s*\]", cell.source), "a picture without a text"
+    assert "minutes" in notebook.cells[0].source
+
+
+@pytest.mark.parametrize("file", NOTEBOOKS, ids=lambda file: file.stem)
+def test_what_it_points_to_is_there(file):
+    text = "\n".join(cell.source for cell in source(file).cells if cell.cell_type == "markdown")
+    for number in re.findall(r"lesson (\d\d)", text):
+        assert list(paths.NOTEBOOKS.glob(f"{number}_*")), f"lesson {number} is not there"
+    for name in re.findall(r"`((?:lesson|exercise)_\w+\.ipynb)`", text):
+        assert (file.parent / name).is_file()
+    for name in re.findall(r"`(?:notebooks/)([\w/]+\.ipynb)`", text):
+        assert (paths.NOTEBOOKS / name).is_file()

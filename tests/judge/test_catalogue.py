@@ -1,0 +1,32 @@
+"""Grading the grader: every catalogued answer gets the verdict, and the diagnosis, that it must get."""
+
+import pytest
+from helpers import chosen
+
+from autograder import paths
+from autograder.judge.catalogue.catalogue import catalogue, judge
+from autograder.judge.spec.exercise import load
+
+ANSWERS = [(folder.name, answer) for folder in paths.exercises() for answer in catalogue(load(folder))]
+
+
+def label(pair):
+    lesson, answer = pair
+    return f"{lesson}/{answer.label}"
+
+
+def test_a_share_leaves_out_no_reference_and_no_starter():
+    part, everything = chosen(ANSWERS, label, 3), chosen(ANSWERS, label, 1)
+    assert everything == ANSWERS and len(part) < len(ANSWERS) / 2
+    ends = [pair for pair in ANSWERS if pair[1].kind in ("reference", "starter")]
+    assert all(pair in part for pair in ends)
+
+
+@pytest.mark.parametrize("answer", [pytest.param(pair[1], id=label(pair)) for pair in chosen(ANSWERS, label)])
+async def test_verdict(answer):
+    judged = await judge(answer)
+    if judged.undecided:  # the machine was too busy: an ERROR is tried again, as in grading
+        judged = await judge(answer)
+    assert not judged.complaint
+    if judged.concurrency.kind == "blocked":
+        assert judged.concurrency.line, "a blocked loop is told with the learner's line"

@@ -1,0 +1,156 @@
+"""Exercise 11: the lines that its truth names block, each of them and no other; lists are judged as the catalogue says."""
+
+import json
+import os
+
+import nbformat
+import pytest
+
+from autograder import lab, paths, services
+from autograder.classroom import grade
+from autograder.judge.catalogue.catalogue import written
+from autograder.judge.spec.exercise import load
+from autograder.judge.tasks.factory import judging
+from autograder.judge.tasks.findings import digest, read, remarks
+
+FOLDER = paths.SOLUTIONS / "11_finding_it"
+TASK = load(FOLDER).endpoint("findings")
+REFERENCE = (FOLDER / "answers/findings/reference.txt").read_text()
+TRUTH = set(read(REFERENCE).named)
+# every endpoint, and the blockers that it runs into
+ENDPOINTS = {
+    "GET /rules": set(),
+    "GET /books/{i}": {("library.py", 48)},
+    "GET /magazines/{i}": set(),
+    "GET /maps/{i}": set(),
+    "GET /shelves/{i}": set(),
+    "GET /cards?card={i}": {("library.py", 33)},
+    "GET /today": set(),
+    "GET /labels/{i}": {("desk.py", 23)},
+    "GET /binding/{i}": {("library.py", 89)},
+    "GET /repairs/{i}": set(),
+    "POST /loans/{i}": {("journal.py", 18), ("desk.py", 33)},
+    "POST /returns/{i}": set(),
+    "GET /pages/{i}": {("desk.py", 42)},
+    "GET /covers/{i}": set(),
+    "GET /inventory": {("journal.py", 30)},
+    "GET /fees/{i}": {("desk.py", 57)},
+}
+
+
+# of a question in two lines: the one that only picks up what has come, which leads to nothing and holds nobody
+PICKS_UP = {("journal.py", 19): "archive.read()", ("library.py", 49): "offer.json()"}
+
+
+@pytest.fixture(scope="module")
+def library():
+    app = lab.Server(FOLDER / "given" / "library.py", services.get("upstream").environment)
+    yield app.wait_until_ready()
+    app.stop()
+
+
+def seen_in(race):
+    return {(os.path.basename(block.file), block.line) for block in race.blocked if block.line}
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
+async def test_what_blocks_and_what_does_not(library, endpoint):
+    method, path = endpoint.split()
+    always = None
+    for _ in range(5):  # a busy machine adds stalls, and never takes one away: one race without a stall acquits a line
+        race = await lab.race(path, n=3, method=method, app=library, show=False)
+        assert all(request.ok for request in race.requests), race
+        seen = seen_in(race)
+        assert ENDPOINTS[endpoint] <= seen
+        always = seen if always is None else always & seen
+        if always == ENDPOINTS[endpoint]:
+            return
+    raise AssertionError(f"blocked every time: {always}")
+
+
+async def test_a_race_tells_the_line_that_waits_from_the_one_that_picks_up(tmp_path):
+    """The same file before a supplier that takes its time in the middle of its answer: now the other line holds the loop."""
+    for file in (FOLDER / "given").iterdir():
+        (tmp_path / file.name).write_text(file.read_text().replace("?wait=0.09", "?slow=0.09"))
+    app = lab.Server(tmp_path / "library.py", services.get("upstream").environment)
+    try:
+        app.wait_until_ready()
+        always = None
+        for _ in range(5):
+            race = await lab.race("/loans/{i}", n=3, method="POST", app=app, show=False)
+            seen = seen_in(race)
+            assert ("journal.py", 19) in seen
+            always = seen if always is None else always & seen
+            if ("journal.py", 18) not in always:
+                return
+    finally:
+        app.stop()
+    raise AssertionError(f"blocked every time: {always}")
+
+
+def test_a_line_that_picks_up_is_neither_a_blocker_nor_on_the_way():
+    for (file, line), code in PICKS_UP.items():
+        assert code in (FOLDER / "given" / file).read_text().splitlines()[line - 1]
+        assert digest(TASK.id, file, line) not in {*TASK.blockers, *TASK.on_the_way}
+
+
+def test_every_endpoint_was_raced_and_every_blocker_met(library):
+    text = (FOLDER / "given" / "library.py").read_text()
+    assert text.count("@app.") == len(ENDPOINTS)
+    assert set().union(*ENDPOINTS.values()) == TRUTH
+
+
+def test_the_digests_are_those_of_the_reference():
+    assert {digest(TASK.id, *place) for place in TRUTH} == set(TASK.blockers)
+    assert len(TASK.blockers) == TASK.points["found"]
+    assert not set(TASK.blockers) & set(TASK.on_the_way)
+
+
+def test_the_reference_names_what_stands_there():
+    assert remarks(REFERENCE, FOLDER / "given") == []
+    assert "does not hold nap" in remarks("desk.py:23 nap", FOLDER / "given")[0]
+    assert "has 68 lines" in remarks("desk.py:69 nap", FOLDER / "given")[0]
+    assert "no file shop.py" in remarks("shop.py:1 nap", FOLDER / "given")[0]
+
+
+@pytest.mark.parametrize("answer", written(load(FOLDER)), ids=lambda answer: answer.label)
+async def test_verdict(answer):
+    verdict = await judging(answer.file, TASK).certain("found")
+    assert verdict.outcome == ("fail" if answer.wrong else "pass"), verdict
+    if answer.wrong:
+        assert verdict.kind == answer.wrong.kind and answer.wrong.says in verdict.diagnosis
+
+
+def points(tmp_path, text):
+    file = tmp_path / "findings.txt"
+    file.write_text(text)
+    return judging(file, TASK)
+
+
+async def test_points_are_those_found_less_those_wrongly_accused(tmp_path):
+    lines = REFERENCE.splitlines()[1:]
+    for right, wrong, worth in ((9, 0, 9), (5, 0, 5), (9, 3, 6), (2, 4, 0)):
+        text = "\n".join(lines[:right] + [f"library.py:{n}" for n in range(1, wrong + 1)])
+        assert (await points(tmp_path, text).certain("found")).points(9) == worth
+
+
+async def test_what_learners_get_does_not_say_the_lines(tmp_path):
+    public = "".join(
+        file.read_text() for file in (paths.NOTEBOOKS / FOLDER.name).iterdir() if file.suffix in (".ipynb", ".toml")
+    )
+    for file, line in TRUTH:
+        assert f"{file}:{line}" not in public
+
+
+@pytest.mark.parametrize("name, worth", [("reference", 9), ("wrong/all_and_three_more", 6), ("starter", 0)])
+def test_a_submission_is_graded_blocker_by_blocker(name, worth, tmp_path, capsys):
+    file = tmp_path / "exercise.ipynb"
+    notebook = nbformat.read(paths.NOTEBOOKS / FOLDER.name / f"exercise_{FOLDER.name}.ipynb", 4)
+    for cell in notebook.cells:
+        if cell.metadata.get("nbgrader", {}).get("grade_id") == "findings":
+            cell.source = "%%keep findings.txt\n" + (FOLDER / f"answers/findings/{name}.txt").read_text()
+    nbformat.write(notebook, file)
+    assert grade.main([str(file)], as_json=True) == (0 if worth == 9 else 1)
+    (result,) = json.loads(capsys.readouterr().out)["submissions"]
+    assert (result["points"], result["max_points"]) == (worth, 9)
+    assert [item["id"] for item in result["items"]] == ["findings_found"]

@@ -1,0 +1,332 @@
+"""The judge's own ways: trouble with the machine is ERROR and never FAIL, and one strange trial decides nothing."""
+
+import pytest
+
+from autograder import services
+from autograder.judge import judge as judging
+from autograder.judge.judge import CONFIRM, TRIALS, Judge
+from autograder.judge.proofs import overlap, requests
+from autograder.judge.spec.exercise import Endpoint
+from autograder.judge.verdict import Trial, Unclear, Verdict
+from autograder.lab.races import Race, Request
+
+BLOCKED = Trial(Verdict("fail", "blocked", "it was", 3))
+NAMELESS = Trial(Verdict("fail", "blocked", "by somebody", nameless=True))
+PROVED = Trial(proved=True)
+NOTHING = Trial()
+
+
+class Method:
+    """Stands for `Waiting` or `Rendezvous`: gives the trials that it was told."""
+
+    def __init__(self, proofs, *trials):
+        self.proofs = proofs
+        self.trials = list(trials)
+
+    async def warm_up(self):
+        pass
+
+    async def trial(self, show=False):
+        return self.trials.pop(0) if self.trials else NOTHING
+
+
+async def decide(*trials, proofs=1):
+    return await judging._concurrency(Method(proofs, *trials), CONFIRM)
+
+
+@pytest.mark.parametrize(
+    "trials, outcome, number",
+    [
+        ([PROVED], "pass", 1),
+        ([NOTHING, NOTHING, PROVED], "pass", 3),
+        ([BLOCKED, BLOCKED], "fail", 2),
+        ([NAMELESS, BLOCKED], "fail", 2),
+        ([NAMELESS, NAMELESS, BLOCKED], "fail", 3),
+        ([NAMELESS] * (CONFIRM + judging.NAMELESS), "fail", CONFIRM + judging.NAMELESS),
+        ([BLOCKED, NOTHING, BLOCKED], "fail", 3),
+        ([BLOCKED, PROVED, PROVED], "pass", 3),
+        ([BLOCKED, PROVED, BLOCKED], "fail", 3),
+    ],
+)
+async def test_decision(trials, outcome, number):
+    verdict = await decide(*trials)
+    assert (verdict.outcome, verdict.trials) == (outcome, number)
+
+
+async def test_an_order_by_chance_must_be_met_twice():
+    verdict = await decide(PROVED, PROVED, proofs=2)
+    assert (verdict.outcome, verdict.trials) == ("pass", 2)
+    assert (await decide(PROVED, BLOCKED, BLOCKED, proofs=2)).outcome == "fail"
+    with pytest.raises(Unclear):
+        await decide(PROVED, proofs=2)
+
+
+@pytest.mark.parametrize("trials", [[], [BLOCKED], [BLOCKED, PROVED], [NOTHING] * TRIALS])
+async def test_neither_proof_nor_certificate_is_unclear(trials):
+    with pytest.raises(Unclear):
+        await decide(*trials)
+
+
+APP = """
+import os
+
+import httpx
+from fastapi import FastAPI
+
+app = FastAPI()
+client = httpx.AsyncClient(timeout=30)
+
+
+@app.get("/prices/{token}")
+async def price(token: str):
+    return (await client.get(os.environ["UPSTREAM_URL"] + "/items/" + token)).json()
+"""
+PRICE = Endpoint(
+    "price", "price.py", "", "GET /prices/{token}", {"item": "{token}", "price": "{reply}"},
+    {"answers": 1, "concurrency": 2}, service="upstream",
+)  # fmt: skip
+
+
+@pytest.fixture
+def app(tmp_path):
+    file = tmp_path / "price.py"
+    file.write_text(APP)
+    return file
+
+
+async def test_a_service_that_cannot_start_is_an_error(app, monkeypatch):
+    def broken(name):
+        raise services.ServiceError("The upstream has no leaves.")
+
+    monkeypatch.setattr(services, "get", broken)
+    verdict = await Judge(app, PRICE).concurrency()
+    assert verdict.outcome == "error" and "no leaves" in verdict.diagnosis
+
+
+async def test_a_service_that_dies_in_the_middle_is_an_error_and_the_next_try_passes(app, monkeypatch):
+    service = services.get("upstream")
+    park = type(service).park
+
+    def park_and_die(self):
+        park(self)
+        self.stop()
+
+    monkeypatch.setattr(type(service), "park", park_and_die)
+    verdict = await Judge(app, PRICE).concurrency()
+    assert verdict.outcome == "error", verdict
+    monkeypatch.undo()
+    assert (await Judge(app, PRICE).concurrency()).passed
+
+
+@pytest.mark.parametrize(("deaths", "outcome"), [(1, "pass"), (2, "fail")])
+async def test_a_server_that_somebody_kills_once_is_given_another_try(app, monkeypatch, deaths, outcome):
+    judge, killed = Judge(app, PRICE), []
+    park = type(services.get("upstream")).park
+
+    def park_and_kill(self):
+        park(self)
+        if len(killed) < deaths:
+            server = judge._served._app
+            server.process.kill()
+            server.process.wait()
+            killed.append(server)
+
+    monkeypatch.setattr(type(services.get("upstream")), "park", park_and_kill)
+    verdict = await judge.certain("concurrency")
+    assert verdict.outcome == outcome and len(killed) == deaths
+    assert verdict.kind == ("server died" if outcome == "fail" else "")
+
+
+async def test_the_judged_app_sees_no_secrets_of_ours(app, monkeypatch):
+    monkeypatch.setenv("GRADER_SECRET", "s3cret")
+    app.write_text(APP.replace("import os", "import os\n\nassert 'GRADER_SECRET' not in os.environ, 'it is there'"))
+    assert (await Judge(app, PRICE).answers()).passed
+
+
+REPORT = Endpoint(
+    "report",
+    "report.py",
+    "",
+    "GET /reports/{number}?wait={wait}",
+    {"report": "{number}"},
+    {"answers": 1, "concurrency": 2},
+)
+SLY = {
+    "only when it is alone": "if wait < 0.2:\n        time.sleep(wait)\n    else:\n        await asyncio.sleep(wait)",
+    "in slices": "end = time.monotonic() + wait\n    while time.monotonic() < end:\n"
+    "        time.sleep(0.015)\n        await asyncio.sleep(0)",
+}
+
+
+@pytest.mark.parametrize("how", SLY)
+async def test_sly_blocking_does_not_pass(tmp_path, how):
+    file = tmp_path / "report.py"
+    file.write_text(
+        "import asyncio\nimport time\n\nfrom fastapi import FastAPI\n\napp = FastAPI()\n\n\n"
+        f'@app.get("/reports/{{number}}")\nasync def report(number: int, wait: float):\n    {SLY[how]}\n'
+        '    return {"report": number}\n'
+    )
+    verdict = await Judge(file, REPORT).concurrency()
+    assert (verdict.outcome, verdict.kind) == ("fail", "blocked"), verdict
+
+
+async def test_an_answer_that_breaks_off_is_no_answer(tmp_path):
+    file = tmp_path / "report.py"
+    file.write_text(
+        "import asyncio\n\nfrom fastapi import FastAPI\nfrom fastapi.responses import Response\n\napp = FastAPI()\n\n\n"
+        '@app.get("/reports/{number}")\nasync def report(number: int, wait: float):\n    await asyncio.sleep(wait)\n'
+        "    return Response('{\"report\": %d}' % number, headers={'content-length': '999'})\n"
+    )
+    assert (await Judge(file, REPORT).answers()).outcome == "fail"
+
+
+async def test_answers_that_skip_the_service_never_pass(app):
+    app.write_text(APP.replace("return (await", "return {'item': token, 'price': 1} or (await"))
+    verdict = await Judge(app, PRICE).concurrency()
+    assert (verdict.outcome, verdict.kind) == ("fail", "wrong answer")
+
+
+POOLS = """
+import asyncio
+import time
+
+from fastapi import FastAPI
+
+app = FastAPI()
+
+
+@app.get("/threads/{number}")
+def threads(number: int, wait: float):
+    time.sleep(wait)
+    return {"number": number}
+
+
+@app.get("/loop/{number}")
+async def loop(number: int, wait: float):
+    await asyncio.sleep(wait)
+    return {"number": number}
+"""
+
+
+@pytest.mark.parametrize(
+    "name, requests, kind", [("threads", 45, "few at a time"), ("threads", 0, ""), ("loop", 45, "")]
+)
+async def test_a_crowd_shows_the_pool_of_forty_threads(tmp_path, name, requests, kind):
+    file = tmp_path / "pools.py"
+    file.write_text(POOLS)
+    request = f"GET /{name}/{{number}}?wait={{wait}}"
+    points = {"answers": 1, "concurrency": 2}
+    endpoint = Endpoint(name, "pools.py", "", request, {"number": "{number}"}, points, requests=requests)
+    verdict = await Judge(file, endpoint).concurrency()
+    assert (verdict.outcome, verdict.kind) == ("fail" if kind else "pass", kind), verdict.diagnosis
+    assert not kind or "of 45 requests only 40 are served at a time" in verdict.diagnosis
+    assert not kind or "run_in_threadpool share" in verdict.diagnosis
+
+
+SLOW = """
+import asyncio
+import os
+
+import httpx
+from fastapi import FastAPI
+
+app = FastAPI()
+client = httpx.AsyncClient(timeout=30)
+
+
+@app.get("/waits/{number}")
+async def waits(number: int, wait: float):
+    await asyncio.sleep(wait + 4)
+    return {"number": number}
+
+
+@app.get("/asks/{token}")
+async def asks(token: str):
+    price = (await client.get(os.environ["UPSTREAM_URL"] + "/items/" + token)).json()["price"]
+    await asyncio.sleep(4)
+    return {"number": price}
+"""
+
+
+@pytest.mark.parametrize(
+    "request_, service, number",
+    [("GET /waits/{number}?wait={wait}", "", "{number}"), ("GET /asks/{token}", "upstream", "{reply}")],
+)
+async def test_an_answer_that_comes_late_beside_a_free_loop_is_told_so(tmp_path, request_, service, number):
+    file = tmp_path / "slow.py"
+    file.write_text(SLOW)
+    points = {"answers": 1, "concurrency": 2}
+    endpoint = Endpoint("slow", "slow.py", "", request_, {"number": number}, points, service=service)
+    verdict = await Judge(file, endpoint).concurrency()
+    assert (verdict.outcome, verdict.kind) == ("fail", "answered too late"), verdict.diagnosis
+    assert "later than it could have been" in verdict.diagnosis
+
+
+FORGOTTEN = """
+import asyncio
+
+from fastapi import FastAPI
+
+app = FastAPI()
+ready = {}
+
+
+async def prepare(number):
+    ready[number].set()
+
+
+@app.get("/waits/{number}")
+async def waits(number: int, wait: float):
+    ready[number] = asyncio.Event()
+    prepare(number)
+    await ready[number].wait()
+    return {"number": number}
+"""
+
+
+async def test_an_answer_is_not_waited_for_that_a_missing_await_will_not_give(tmp_path, monkeypatch):
+    monkeypatch.setattr(overlap, "ANSWER_LIMIT", 3600.0)  # this test would be ended long before
+    file = tmp_path / "forgotten.py"
+    file.write_text(FORGOTTEN)
+    points = {"answers": 1, "concurrency": 2}
+    endpoint = Endpoint("f", "forgotten.py", "", "GET /waits/{number}?wait={wait}", {"number": "{number}"}, points)
+    verdict = await Judge(file, endpoint).answers()
+    assert (verdict.outcome, verdict.kind, verdict.line) == ("fail", "missing await", 17), verdict.diagnosis
+    assert "`prepare`" in verdict.diagnosis
+
+
+async def test_the_loop_is_seen_at_rest_before_the_first_request_of_a_warm_up(monkeypatch):
+    """Where that was enough, no race of its own is needed for it."""
+    looks = [[0.01, 0, 0, 1, "232 0x5", {}, 0], [0.02, 0, 0, 1, "232 0x5", {}, 0], [0.04, 0, 0, 2, "232 0x9", {}, 0]]
+    looks.append([9.0, 0, 0, 2, "232 0x9", {}, 0])
+    race = Race("t", "app.py", [Request(0, "/", start=0.03, end=9.0)], samples=looks, began=0.0)
+    assert await requests.resting(None, race) == "232 0x5"
+
+
+WORKING = """
+from fastapi import FastAPI
+
+from workshop import stamp
+
+app = FastAPI()
+
+
+@app.get("/stamps/{token}")
+def stamped(token: str):
+    return {"number": stamp(token)}
+"""
+
+
+async def test_the_judge_brings_its_own_copy_of_what_lies_beside_an_app(tmp_path):
+    file = tmp_path / "stamps.py"
+    file.write_text(WORKING)
+    (tmp_path / "workshop.py").write_text("def stamp(token):\n    return 7\n")
+    points = {"answers": 1, "concurrency": 2}
+    asks = {"service": "work", "job": "stamp"}
+    endpoint = Endpoint("stamps", "stamps.py", "", "GET /stamps/{token}", {"number": "{reply}"}, points, **asks)
+    async with judging.Served(file, endpoint.services) as served:
+        judge = Judge(file, endpoint, served)
+        assert (await judge.answers()).passed and (await judge.concurrency()).passed
+        copied = (await served.app()).file.parent
+        assert copied != tmp_path
+    assert not copied.exists()

@@ -1,0 +1,299 @@
+"""Exercise 12: tests are judged by what they do to apps whose truth is known; a hostile test gains nothing."""
+
+import asyncio
+import os
+import socket
+import sys
+import tempfile
+from types import SimpleNamespace
+
+import pytest
+from helpers import chosen, gone, until
+
+from autograder import lab, paths
+from autograder.judge.catalogue.catalogue import written
+from autograder.judge.spec.exercise import load
+from autograder.judge.tasks import mutation, test_runner
+from autograder.judge.tasks.factory import judging
+from autograder.judge.tasks.mutation import App, hidden, tried, verdict
+from autograder.judge.tasks.test_runner import FAILED, HANGS, PASSED, Run, Supplier, attempt
+from autograder.sandbox import levels
+
+FOLDER = paths.SOLUTIONS / "12_testing_for_it"
+TASK = load(FOLDER).endpoint("quotes")
+CONFTEST = FOLDER / "given" / "conftest.py"
+APPS = hidden(TASK)
+HONEST, BLOCKING = ([app for app in APPS if app.honest is truth] for truth in (True, False))
+FEW = HONEST[:2] + BLOCKING[:3]
+
+
+ANSWERS = written(load(FOLDER))
+
+
+def label(answer):
+    return answer.label
+
+
+@pytest.mark.parametrize("answer", chosen(ANSWERS, label), ids=label)
+async def test_verdict(answer):
+    """Once for each app: what a second run adds is tested below, without the time it takes."""
+    apps = FEW if answer.wrong and answer.wrong.kind == "always passes" else APPS
+    runs = await tried(answer.file, CONFTEST, apps, twice=False)
+    honest, blocking = verdict("honest", apps, runs), verdict("blocking", apps, runs)
+    if answer.wrong is None:
+        assert honest.passed and blocking.passed, blocking
+        return
+    assert (blocking.kind, blocking.passed) == (answer.wrong.kind, False), blocking
+    assert answer.wrong.says in blocking.diagnosis
+    # a test that sees much, and not all, has the points for the honest apps and a part of the others
+    assert honest.passed == ("8 of 10" in blocking.diagnosis or "5 of 10" in blocking.diagnosis)
+    assert honest.passed == bool(blocking.points(10))
+
+
+def test_the_catalogue_is_large_enough():
+    assert len(TASK.accepted) >= 5 and len(TASK.wrong) >= 8
+    for kind, apps in (("honest", HONEST), ("blocking", BLOCKING)):
+        assert {app.file.name for app in apps} == {file.name for file in (FOLDER / "hidden" / kind).glob("*.py")}
+    assert len(BLOCKING) == TASK.points["blocking"]
+
+
+async def test_apps_cannot_be_told_apart_by_what_they_say_of_themselves(tmp_path):
+    """The same paths, names and texts in the description that FastAPI gives, and the same headers."""
+    seen = set()
+    for app in APPS:
+        file = tmp_path / "quotes.py"
+        file.write_text(app.file.read_text())
+        server = lab.Server(file, {"UPSTREAM_URL": "http://127.0.0.1:9"})
+        try:
+            server.wait_until_ready()
+            race = await lab.race("/openapi.json", n=1, app=server, show=False)
+            seen.add(race.requests[0].body)
+        finally:
+            server.stop()
+    assert len(seen) == 1
+
+
+# What a second run is for, on runs that are made up: the real ones are above.
+
+
+def made_up(apps, *results):
+    return {app: [Run(result, "E   assert 0", 0.1) for result in results] for app in apps}
+
+
+def judged(honest, blocking):
+    runs = made_up(HONEST, *honest) | made_up(BLOCKING, *blocking)
+    return verdict("honest", APPS, runs), verdict("blocking", APPS, runs)
+
+
+def test_only_what_is_the_same_each_time_counts():
+    assert all(v.passed for v in judged([PASSED] * 2, [FAILED] * 2))
+    assert judged([PASSED] * 2, [FAILED, PASSED])[1].kind == "misses blocking apps"
+    assert "only at times" in judged([PASSED] * 2, [FAILED, PASSED])[1].diagnosis
+    assert {v.kind for v in judged([PASSED, FAILED], [FAILED] * 2)} == {"not the same twice"}
+    assert {v.kind for v in judged([FAILED] * 2, [PASSED] * 2)} == {"accuses honest apps"}
+    assert {v.kind for v in judged([FAILED] * 2, [FAILED] * 2)} == {"always fails"}
+    assert {v.kind for v in judged([PASSED] * 2, [PASSED] * 2)} == {"always passes"}
+    assert {v.kind for v in judged([PASSED] * 2, [HANGS] * 2)} == {"never ends"}
+
+
+def test_one_late_run_of_an_honest_app_is_forgiven_and_two_are_not():
+    assert all(v.passed for v in judged([FAILED, PASSED, PASSED, PASSED], [FAILED] * 2))
+    assert judged([PASSED, FAILED, FAILED, PASSED], [FAILED] * 2)[0].kind == "not the same twice"
+
+
+def test_points_are_a_part_for_each_app_that_is_seen_once_half_are():
+    for seen in range(len(BLOCKING) + 1):
+        runs = made_up(HONEST, PASSED, PASSED) | made_up(BLOCKING, PASSED, PASSED)
+        runs |= made_up(BLOCKING[:seen], FAILED, FAILED)
+        worth = 5 <= seen
+        assert verdict("blocking", APPS, runs).points(10) == (seen if worth else 0)
+        assert verdict("honest", APPS, runs).points(5) == (5 if worth else 0)
+
+
+@pytest.fixture
+def coin(monkeypatch):
+    """Runs without processes: the result is drawn, and the order is kept."""
+    import random
+
+    order = []
+
+    async def toss(test, conftest, file, supplier, jail):
+        order.append(file)
+        return Run(random.choice([PASSED, FAILED]), "", 0.0)
+
+    monkeypatch.setattr(mutation, "attempt", toss)
+    return order
+
+
+async def test_a_coin_earns_nothing(coin):
+    earned = []
+    for _ in range(60):
+        runs = await tried("x", CONFTEST, APPS)
+        earned.append(verdict("honest", APPS, runs).points(5) + verdict("blocking", APPS, runs).points(10))
+    # each honest app would have to come up right twice, and there are six of them
+    assert sum(earned) / len(earned) < 1
+
+
+async def test_the_order_is_another_each_time(coin):
+    orders = set()
+    for _ in range(4):
+        coin.clear()
+        await tried("x", CONFTEST, APPS, twice=False)
+        orders.add(tuple(coin))
+    assert len(orders) > 1
+
+
+# Hostile tests.
+
+
+@pytest.fixture
+def once(tmp_path):
+    """Runs a test's text once against one app."""
+
+    async def run(text, app=HONEST[0], jail=None):
+        file = tmp_path / "test_quotes.py"
+        file.write_text(text)
+        with Supplier() as supplier:
+            return await attempt(file, CONFTEST, app.file, supplier, jail)
+
+    return run
+
+
+async def test_a_test_that_does_not_end_is_ended_with_all_that_it_started(once, tmp_path, monkeypatch):
+    monkeypatch.setattr(test_runner, "RUN_LIMIT", 6.0)
+    pid = tmp_path / "pid"
+    run = await once(
+        f"import os, subprocess, sys\n"
+        f"def test_x():\n"
+        f"    child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
+        f"    open({str(pid)!r}, 'w').write(str(child.pid))\n"
+        f"    while True: pass\n"
+    )
+    assert run.result == HANGS
+    if pid.exists():  # on a machine that is slow enough it was ended before it began
+        until(lambda: gone(int(pid.read_text())))
+
+
+async def test_a_test_that_prints_without_end_costs_no_memory(once, monkeypatch):
+    monkeypatch.setattr(test_runner, "RUN_LIMIT", 5.0)
+    run = await once("import os\ndef test_x():\n    while True: os.write(2, b'x' * 100_000)\n")
+    assert len(run.output) <= 2 * test_runner.OUTPUT_LIMIT
+
+
+async def test_a_forged_pass_is_no_kill_and_a_forged_failure_accuses():
+    for code, kind in ((0, "always passes"), (1, "always fails")):
+        runs = made_up(APPS, (PASSED, FAILED)[code])
+        assert verdict("blocking", APPS, runs).kind == kind
+
+
+async def test_what_the_test_says_in_its_own_files_is_not_read(once):
+    forged = "import os\nopen('junit.xml', 'w').write('<testsuite failures=\"0\"/>')\ndef test_x(): os._exit(3)\n"
+    run = await once(forged)
+    assert run.result.startswith("pytest ended in the middle") and "exit code 3" in run.result
+    assert (await once("import os\nos._exit(0)\n")).result == PASSED
+
+
+async def test_the_environment_of_a_test_holds_two_addresses_and_nothing_of_ours(once, monkeypatch):
+    monkeypatch.setenv("COURSE_SECRET", "s3cret")
+    run = await once("import os\ndef test_x(): raise ValueError(' '.join(sorted(os.environ)))\n")
+    assert "APP_URL" in run.reason + run.output and "COURSE_SECRET" not in run.output
+
+
+async def test_the_source_of_the_app_is_gone_when_the_test_begins(once, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # where nobody else tries anything
+    look = (
+        "import glob, tempfile\n"
+        "def test_x():\n"
+        f"    found = glob.glob({str(tmp_path / 'course-tried-*/quotes.py')!r})\n"
+        "    assert not found, found\n"
+    )
+    assert (await once(look)).result == PASSED
+
+
+PRY = """
+import os, pathlib, socket
+import pytest
+
+@pytest.mark.parametrize("place", [{sources!r}, {secret!r}, "/root/.ssh", "/etc/shadow"])
+def test_no_file_of_ours(place):
+    assert not os.path.exists(place)
+
+def test_no_process_of_ours():
+    assert len([name for name in os.listdir("/proc") if name.isdigit()]) < 5
+
+def test_no_door_but_two():
+    with pytest.raises(OSError):
+        socket.create_connection(("127.0.0.1", {port}), timeout=5)
+
+def test_nothing_to_write_to():
+    with pytest.raises(OSError):
+        pathlib.Path({sources!r}).parent.joinpath("x").write_text("x")
+"""
+
+
+@pytest.fixture
+def walls():
+    found = levels.at_least()
+    try:
+        if sys.platform != "linux":
+            pytest.skip("only Linux has namespaces")
+        assert found.level == "namespaces", found.sentence
+        yield found.jail
+    finally:
+        if found.jail:
+            found.jail.close()
+
+
+async def test_without_a_wall_root_runs_no_test(tmp_path, monkeypatch):
+    """A process of another user is what the level promises, and pytest is not started as one."""
+    monkeypatch.setattr(mutation, "tried", None)
+    judge = judging(tmp_path / "test_quotes.py", TASK, SimpleNamespace(jail=SimpleNamespace(level="user")))
+    verdict = await judge.certain("honest")
+    assert verdict.outcome == "error" and "not root" in verdict.diagnosis
+
+
+async def test_behind_the_wall_a_test_works_as_before(once, walls):
+    reference = (FOLDER / "answers/quotes/reference.py").read_text()
+    assert (await once(reference, jail=walls)).result == PASSED
+    assert (await once(reference, BLOCKING[0], jail=walls)).result == FAILED
+
+
+async def test_behind_the_wall_a_test_sees_nothing_of_ours(once, walls, tmp_path):
+    secret = tmp_path / "gradebook.db"
+    secret.write_text("secret")
+    with socket.create_server(("127.0.0.1", 0)) as ours:
+        text = PRY.format(sources=str(paths.SOLUTIONS), secret=str(secret), port=ours.getsockname()[1])
+        run = await once(text, jail=walls)
+        assert run.result == PASSED, run.output
+        try:
+            assert (await once(text)).result == FAILED, "without a wall the same test must see something"
+        finally:
+            (paths.ROOT / "x").unlink(missing_ok=True)
+
+
+async def test_rooms_of_the_supplier_do_not_know_each_other(tmp_path):
+    import httpx
+
+    with Supplier() as supplier:
+        one, other = supplier.room(), supplier.room()
+        async with httpx.AsyncClient(timeout=30) as client:
+            await client.post(f"{one}/gate/hold")
+            held = asyncio.create_task(client.get(f"{one}/items/a"))
+            free = await client.get(f"{other}/items/b")
+            assert free.json()["item"] == "b" and not held.done()
+            while (await client.get(f"{one}/gate/arrived")).json() != ["a"]:
+                pass
+            assert (await client.get(f"{other}/gate/arrived")).json() == []
+            await client.post(f"{one}/gate/release?count=1")
+            price = (await client.get(f"{one}/gate/price/a")).json()
+            assert (await held).json() == {"item": "a", "price": price}
+
+
+async def test_without_the_sources_there_is_no_verdict(monkeypatch, tmp_path):
+    monkeypatch.setattr(paths, "SOLUTIONS", tmp_path)
+    outcome = await mutation.MutationJudge(tmp_path / "test_quotes.py", TASK).certain("honest")
+    assert outcome.outcome == "error" and "sources of the course" in outcome.diagnosis
+
+
+def test_an_app_has_a_file_and_words():
+    assert all(isinstance(app, App) and os.path.isfile(app.file) and app.says for app in APPS)

@@ -1,0 +1,152 @@
+"""Apps that block, queue or keep only where nobody seems to look, and honest ones that look as if they did."""
+
+import sys
+
+import pytest
+
+from autograder import paths
+from autograder.judge.judge import Judge, Served
+from autograder.judge.spec.exercise import load
+
+HTTP, BLOCKERS, SLEEPING = (
+    load(paths.SOLUTIONS / name) for name in ("02_calling_http", "10_blockers_you_did_not_write", "01_sleeping")
+)
+HEAD = """
+import asyncio
+import os
+import time
+from contextlib import asynccontextmanager
+
+import httpx
+import requests
+from fastapi import FastAPI, Request
+
+UPSTREAM = os.environ.get("UPSTREAM_URL", "")
+app = FastAPI()
+client = httpx.AsyncClient(timeout=60)
+lock = asyncio.Lock()
+guests, kept = 0, {}
+
+
+async def ask(token):
+    return (await client.get(f"{UPSTREAM}/items/{token}")).json()["price"]
+
+
+"""
+PRICE = '@app.get("/prices/{token}")\nasync def price(token: str, request: Request):\n'
+DONE = '\n    return {"item": token, "price": number}\n'
+
+ALONE = (
+    PRICE
+    + """
+    global guests
+    guests += 1
+    await asyncio.sleep(0.01)
+    if guests == 1:
+        number = requests.get(f"{UPSTREAM}/items/{token}").json()["price"]
+    else:
+        number = await ask(token)
+    guests -= 1"""
+    + DONE
+)
+AGENT = (
+    PRICE
+    + """
+    if "racer" in request.headers["user-agent"]:
+        number = await ask(token)
+    else:
+        number = requests.get(f"{UPSTREAM}/items/{token}").json()["price"]"""
+    + DONE
+)
+STALE = (
+    PRICE
+    + """
+    async def fill():
+        kept[token] = await ask(token)
+
+    filling = asyncio.create_task(fill())
+    if token in kept:
+        await asyncio.sleep(0.03)
+    else:
+        await filling
+    number = kept[token]"""
+    + DONE
+)
+SLOW_AFTERWARDS = PRICE + "\n    number = await ask(token)\n    await asyncio.sleep(0.7)" + DONE
+HIT = """
+@app.get("/rates/{token}")
+async def rate(token: str):
+    if token in kept:
+        time.sleep(0.2)
+    else:
+        kept[token] = await ask(token)
+    return {"currency": token, "rate": kept[token]}
+"""
+BASKET = """
+@app.get("/baskets/{token}")
+async def basket(token: str):
+    asked = [asyncio.create_task(ask(f"{token}-{i}")) for i in (1, 2)]
+    async with lock:
+        return {"basket": token, "total": sum(await asyncio.gather(*asked))}
+"""
+RESTLESS = """
+async def spin():
+    while True:
+        await asyncio.sleep(0)
+
+
+@asynccontextmanager
+async def lifespan(app):
+    app.state.spinning = asyncio.create_task(spin())
+    yield
+
+
+app = FastAPI(lifespan=lifespan)
+
+
+@app.get("/reports/{number}")
+async def report(number: int, wait: float):
+    await asyncio.sleep(wait)
+    return {"report": number, "status": "ready"}
+"""
+
+
+async def judged(tmp_path, exercise, name, text):
+    endpoint = exercise.endpoint(name)
+    file = tmp_path / endpoint.file
+    file.write_text(HEAD + text)
+    async with Served(file, endpoint.services) as served:
+        judge = Judge(file, endpoint, served)
+        return await judge.certain("answers"), await judge.certain("concurrency")
+
+
+@pytest.mark.parametrize(
+    ("exercise", "name", "text", "kind"),
+    [
+        pytest.param(HTTP, "price", ALONE, "blocked", id="blocks who is alone"),
+        pytest.param(HTTP, "price", AGENT, "blocked", id="blocks who does not look like a race"),
+        pytest.param(BLOCKERS, "rate", HIT, "blocked", id="blocks for what it has kept"),
+        pytest.param(HTTP, "basket", BASKET, "one at a time", id="a lock around two questions"),
+    ],
+)
+async def test_what_hides_from_a_race_is_found(tmp_path, exercise, name, text, kind):
+    answers, concurrency = await judged(tmp_path, exercise, name, text)
+    assert answers.passed, answers.diagnosis
+    assert (concurrency.outcome, concurrency.kind) == ("fail", kind), concurrency.diagnosis
+
+
+async def test_an_answer_from_before_is_no_answer_though_the_service_is_asked(tmp_path):
+    answers, _ = await judged(tmp_path, HTTP, "price", STALE)
+    assert (answers.outcome, answers.kind) == ("fail", "kept from before"), answers.diagnosis
+
+
+async def test_slow_work_behind_the_reply_is_no_queue(tmp_path):
+    """Nobody is answered for a while after one was let go; when all are, that one is still the first."""
+    answers, concurrency = await judged(tmp_path, HTTP, "price", SLOW_AFTERWARDS)
+    assert answers.passed and concurrency.passed, concurrency.diagnosis
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="elsewhere nobody sees where a loop waits")
+async def test_a_loop_that_never_waits_for_work_is_not_judged(tmp_path):
+    _, concurrency = await judged(tmp_path, SLEEPING, "report", RESTLESS)
+    assert concurrency.outcome == "error" and "never seen waiting for work" in concurrency.diagnosis

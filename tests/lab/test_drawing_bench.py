@@ -1,0 +1,35 @@
+"""`./course bench drawing` tells a cost from noise, on races that it ran."""
+
+import re
+
+from autograder.benchmarks import drawing
+
+
+def seen(**drawn):
+    """Five races of each kind, the drawn ones with some figures changed."""
+    plain = [dict(all=1 + i / 100, quickest=0.1, canary=0.005 * i, blocked=1.0) for i in range(5)]
+    return {
+        (path, show): [{**race, **(drawn if show else {}), "frames": 11.0} for race in plain]
+        for path in ("/waits", "/blocks")
+        for show in (False, True)
+    }
+
+
+def test_a_cost_beyond_the_noise_is_said_and_is_the_exit_code(capsys):
+    assert drawing._report(seen()) == 0
+    assert "more than the noise" not in capsys.readouterr().out
+    assert drawing._report(seen(all=1.5)) == 1
+    assert re.search(r"/waits, from the first .* 1\.471 .*more than the noise", capsys.readouterr().out)
+
+
+def test_the_slowest_canary_alone_accuses_nobody(capsys):
+    """It is one of hundreds, so it is the noise."""
+    assert drawing._report(seen(canary=0.5)) == 0
+
+
+def test_the_races_are_run_and_their_pictures_counted(capsys):
+    drawing.main(1)
+    said = capsys.readouterr().out
+    assert re.search(r"/blocks, the loop was blocked.* \d\.\d+", said)
+    assert re.search(r"/blocks, frames a second: \d", said)
+    assert re.search(r"one frame takes \d+ ms of CPU", said)

@@ -1,0 +1,241 @@
+"""Serving a learner's file: what goes wrong is told in their terms, and nothing is left behind."""
+
+import asyncio
+import os
+import re
+import signal
+import subprocess
+import sys
+import textwrap
+from types import SimpleNamespace
+
+import httpx
+import pytest
+from helpers import gone, until
+
+from autograder import lab
+from autograder.lab import load_generator_client, server
+from autograder.lab.server import AppError, Server
+
+GOOD = """
+from fastapi import FastAPI
+
+app = FastAPI()
+
+
+@app.get("/tea")
+async def tea():
+    return {"tea": "green"}
+"""
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(text, name="shop.py"):
+        file = tmp_path / name
+        file.write_text(textwrap.dedent(text).lstrip("\n"))
+        return file
+
+    yield write
+    lab.stop()
+
+
+def refused(file, limit=60):
+    app = Server(file)
+    try:
+        with pytest.raises(AppError) as caught:
+            app.wait_until_ready(limit)
+    finally:
+        app.stop()
+    assert gone(app.process.pid)
+    return caught.value
+
+
+def test_serves_the_file_and_replaces_it(write):
+    first = lab.serve(write(GOOD))
+    assert httpx.get(first.url + "/tea").json() == {"tea": "green"}
+    second = lab.serve(write(GOOD.replace("green", "black")))
+    assert httpx.get(second.url + "/tea").json() == {"tea": "black"}
+    assert gone(first.pid) and not gone(second.pid)
+    assert lab.current() is second
+
+
+@pytest.mark.parametrize(
+    "text, stage, line, says",
+    [
+        ("import os\nasync def tea(:\n    pass\n", "syntax", 2, "async def tea(:"),
+        ("from fastapi import FastAPI\n\nappl = FastAPI()\n", "no app", None, "rename it to `app`"),
+        ("x = 1\n", "no app", None, "app = FastAPI()"),
+        ("app = 5\n", "not an app", None, "is a int"),
+        ("import os\n\n1 / 0\n", "import", 3, "ZeroDivisionError"),
+        ("import no_such_module\n", "import", 1, "spelled right"),
+        ("raise SystemExit(3)\n", "import", 1, "must not call sys.exit()"),
+        ("import os\nprint('last words', flush=True)\nos._exit(3)\n", "died", None, "last words"),
+    ],
+)
+def test_says_what_is_wrong_and_where(write, text, stage, line, says):
+    error = refused(write(text))
+    assert (error.stage, error.line) == (stage, line)
+    assert says in str(error) and "Traceback" not in str(error)
+
+
+def test_start_up_that_fails_names_the_line(write):
+    error = refused(
+        write("""
+        from contextlib import asynccontextmanager
+        from fastapi import FastAPI
+
+        @asynccontextmanager
+        async def lifespan(app):
+            raise KeyError("no database")
+            yield
+
+        app = FastAPI(lifespan=lifespan)
+        """)
+    )
+    assert (error.stage, error.line) == ("startup", 6)
+    assert "no database" in str(error)
+
+
+def test_import_that_never_ends_is_given_up_and_named(write):
+    error = refused(write("import time\nwhile True:\n    time.sleep(0.05)\napp = 1\n"), limit=5)
+    assert error.stage == "endless"
+    assert error.line == 3 and "uvicorn.run()" in str(error)
+
+
+def test_missing_file_and_bad_names(tmp_path):
+    with pytest.raises(AppError, match="no file nothing.py here"):
+        lab.serve(tmp_path / "nothing.py")
+    assert "hide the library 'json'" in server.name_problem("json.py")
+    assert "not a name" in server.name_problem("my-app.py")
+    assert server.name_problem("brew.py") is None
+
+
+def test_current_without_a_server_and_with_a_dead_one(write):
+    lab.stop()
+    with pytest.raises(AppError, match="No app is being served yet"):
+        lab.current()
+    app = lab.serve(write(GOOD))
+    app.process.kill()
+    until(lambda: not app.alive)
+    with pytest.raises(AppError, match="gone"):
+        lab.current()
+
+
+def test_prints_do_not_stop_the_app_and_cannot_pass_for_reports(write):
+    forged = '{"event": "ready", "port": 1}'
+    app = lab.serve(write(f"import os\nprint('x' * 20_000_000)\nprint({forged!r})\nos.write(1, b'more')\n" + GOOD))
+    assert httpx.get(app.url + "/tea").status_code == 200
+    until(lambda: app.log.endswith("more"))
+    assert len(app.log) <= server.LOG_LIMIT
+
+
+@pytest.mark.parametrize("name", ["nest_asyncio", "nest_asyncio2"])
+def test_an_app_cannot_patch_its_process_either(write, name):
+    with pytest.raises(AppError) as refused:
+        lab.serve(write(f"import asyncio\nimport {name}\n\n{name}.apply()\n"))
+    assert (refused.value.stage, refused.value.line) == ("import", 2)
+    assert "is for notebooks" in str(refused.value) and "`await`" in str(refused.value)
+
+
+def test_served_processes_are_never_patched(write):
+    """nest-asyncio in the notebook must not make a mistake in the app look right."""
+    lab.allow_asyncio_run()
+    app = lab.serve(
+        write("""
+        import asyncio
+        from fastapi import FastAPI
+
+        app = FastAPI()
+
+        @app.get("/run")
+        async def run():
+            asyncio.run(asyncio.sleep(0))
+        """)
+    )
+    assert httpx.get(app.url + "/run").status_code == 500
+
+
+OWNER = """
+import asyncio, sys
+from autograder import lab
+from autograder.lab.load_generator_client import racer
+
+app = lab.serve(sys.argv[1])
+async def main():
+    print("pids", app.pid, racer().process.pid, flush=True)
+    await lab.race(sys.argv[2], n=3)
+asyncio.run(main())
+"""
+
+STUCK = {
+    "blocked": "import time\ndef work():\n    print('child', 0, flush=True)\n    time.sleep(1000)",
+    "child": (
+        "import subprocess, time\ndef work():\n    child = subprocess.Popen(['sleep', '1000'])\n"
+        "    print('child', child.pid, flush=True)\n    time.sleep(1000)"
+    ),
+    # one call in C that never lets go of the GIL: no thread of that process can do anything about it
+    "gil": "import re\ndef work():\n    print('child', 0, flush=True)\n    re.match('(a+)+$', 'a' * 60 + 'b')",
+}
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="kill -9 is a word of Unix")
+@pytest.mark.parametrize("kind", STUCK)
+def test_nothing_survives_the_death_of_its_owner(write, tmp_path, kind):
+    told = tmp_path / "told"
+    file = write(
+        "import sys\nfrom fastapi import FastAPI\napp = FastAPI()\n"
+        + STUCK[kind].replace("flush=True", f"file=open({str(told)!r}, 'a'), flush=True")
+        + '\n\n@app.get("/stuck")\nasync def stuck():\n    work()\n'
+    )
+    owner = subprocess.Popen(
+        [sys.executable, "-c", OWNER, file, "/stuck"], stdout=subprocess.PIPE, text=True, cwd=tmp_path
+    )
+    pids = [int(word) for word in re.findall(r"\d+", owner.stdout.readline())]
+    line = until(lambda: told.exists() and told.read_text().strip())
+    pids += [int(word) for word in re.findall(r"\d+", line) if word != "0"]
+    assert len(pids) == (3 if kind == "child" else 2) and not any(gone(pid) for pid in pids)
+    owner.kill()
+    owner.wait()
+    owner.stdout.close()
+    for pid in pids:
+        until(lambda pid=pid: gone(pid), limit=30)
+
+
+@pytest.mark.skipif(not hasattr(os, "killpg"), reason="groups of processes are a matter of Unix")
+def test_the_racer_ends_what_it_guards_and_nothing_else():
+    """The number of a server that was stopped may be another process's by then."""
+    sleeps = [sys.executable, "-c", "import time; time.sleep(1000)"]
+    guarded, stopped = (subprocess.Popen(sleeps, start_new_session=True) for _ in range(2))
+    servers = [SimpleNamespace(process=process, guard=None) for process in (guarded, stopped)]
+    racer = load_generator_client.Racer()
+    try:
+        for server in servers:
+            racer.guard(server)
+        racer.unguard(servers[1])
+        racer.close()
+        until(lambda: guarded.poll() is not None)
+        assert stopped.poll() is None
+    finally:
+        for process in (guarded, stopped):
+            process.kill()
+            process.wait()
+
+
+async def test_a_server_that_is_stopped_is_guarded_no_more(write, monkeypatch):
+    forgotten = []
+    monkeypatch.setattr(load_generator_client.Racer, "unguard", lambda self, server: forgotten.append(server))
+    app = lab.serve(write(GOOD))
+    await lab.race("/tea", n=1, show=False)
+    assert app.guard and not forgotten
+    app.stop()
+    assert forgotten == [app]
+
+
+async def test_stopping_ends_a_blocked_app_at_once(write):
+    app = lab.serve(write("import time\n" + GOOD + '\n@app.get("/stuck")\nasync def stuck():\n    time.sleep(1000)\n'))
+    race = asyncio.create_task(lab.race("/stuck", n=1, show=False))
+    await asyncio.sleep(0)
+    await asyncio.to_thread(app.stop)
+    result = await race
+    assert result.requests[0].status is None and gone(app.pid)

@@ -1,0 +1,412 @@
+"""Each service is real, holds what reaches it, tells who is held, lets go in order, and ends with its owner."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import psycopg
+import pymysql
+import pytest
+import redis
+from helpers import gone, until
+
+from autograder import services
+from autograder.programs.forkserver import descendants
+from autograder.services import ServiceError, mysql
+from autograder.services.managed_server import Embedded
+
+
+def ask_upstream(service, token):
+    return httpx.get(f"{service.environment['UPSTREAM_URL']}/items/{token}", timeout=60).json()["price"]
+
+
+def ask_redis(service, token):
+    client = redis.Redis.from_url(service.environment["REDIS_URL"])
+    client.rpush("jobs", token)
+    return int(client.blpop(f"reply:{token}", timeout=60)[1])
+
+
+def ask_mysql(service, token):
+    with pymysql.connect(**mysql.address(service.environment["MYSQL_URL"])) as connection:
+        cursor = connection.cursor()
+        cursor.execute("SELECT price_of(%s)", [token])
+        return cursor.fetchone()[0]
+
+
+def ask_postgres(service, token):
+    with psycopg.connect(service.environment["DATABASE_URL"]) as connection:
+        return connection.execute("SELECT price_of(%s)", [token]).fetchone()[0]
+
+
+def ask_files(service, token):
+    return int((Path(service.environment["DOCUMENTS"]) / token).read_text())
+
+
+def ask_commands(service, token):
+    done = subprocess.run([service.environment["PRICE_COMMAND"], token], capture_output=True, text=True, check=True)
+    return int(done.stdout)
+
+
+def ask_work(service, token):
+    address = {"WORKSHOP": service.environment["WORKSHOP"]}
+    command = [sys.executable, "-c", "import sys, workshop; print(workshop.begin(sys.argv[1], None))", token]
+    folder = service.beside[0].parent
+    return int(subprocess.run(command, cwd=folder, env=os.environ | address, capture_output=True, check=True).stdout)
+
+
+ASK = {
+    "commands": ask_commands,
+    "files": ask_files,
+    "mysql": ask_mysql,
+    "postgres": ask_postgres,
+    "redis": ask_redis,
+    "upstream": ask_upstream,
+    "work": ask_work,
+}
+SERVERS = ["mysql", "postgres", "redis", "upstream"]  # those that run in a process of their own
+
+
+def test_every_service_is_tested():
+    assert set(ASK) == set(services.KINDS)
+
+
+@pytest.mark.parametrize("name", ASK)
+def test_replies_parks_and_releases_one_at_a_time(name):
+    service, ask = services.get(name), ASK[name]
+    assert services.get(name) is service
+    service.prepare(["first"])
+    assert ask(service, "first") == service.reply("first")
+
+    tokens = ["one", "two", "three"]
+    service.prepare(tokens)
+    service.park()
+    replies = {}
+    threads = [threading.Thread(target=lambda t=t: replies.update({t: ask(service, t)})) for t in tokens]
+    for thread in threads:
+        thread.start()
+    until(lambda: len(service.parked()) == 3)
+    assert set(service.parked()) == set(tokens) and not replies
+    first, second, third = service.parked()
+    service.release([first])
+    until(lambda: len(replies) == 1)
+    assert list(replies) == [first] and service.parked() == [second, third]
+    service.release([third])
+    until(lambda: len(replies) == 2)
+    assert list(replies) == [first, third] and service.parked() == [second]
+    service.release()
+    for thread in threads:
+        thread.join()
+    assert replies == {token: service.reply(token) for token in tokens}
+    service.prepare(["last"])
+    assert ask(service, "last") == service.reply("last")
+
+
+def test_who_asks_the_upstream_right_after_it_was_told_to_park_is_held():
+    """The order goes another way than the question, and must not be overtaken by it."""
+    service = services.get("upstream")
+    place = urlsplit(service.environment["UPSTREAM_URL"])
+    with socket.create_connection((place.hostname, place.port)) as asking:
+        answers = asking.makefile("rb")
+        for number in range(50):
+            service.park()
+            asking.sendall(f"GET /items/quick-{number} HTTP/1.1\r\nhost: upstream\r\n\r\n".encode())
+            until(lambda number=number: service.parked() == [f"quick-{number}"], 20)
+            service.release()
+            length = next(int(line.split(b":")[1]) for line in answers if line.startswith(b"content-length"))
+            answers.read(len(b"\r\n") + length)
+
+
+def test_replies_cannot_be_guessed_from_another_service():
+    assert services.KINDS["upstream"] is not services.KINDS["redis"]
+    assert services.get("upstream").reply("x") != services.get("redis").reply("x")
+
+
+@pytest.mark.parametrize("name", ASK)
+def test_a_service_that_died_is_started_anew(name):
+    before = services.get(name)
+    before.stop()
+    assert not before.alive
+    after = services.get(name)
+    assert after is not before
+    after.prepare(["again"])
+    assert ASK[name](after, "again") == after.reply("again")
+
+
+@pytest.mark.parametrize("name", SERVERS)
+def test_a_server_that_is_killed_is_not_well_and_another_takes_its_place(name):
+    before = services.get(name)
+    assert before.well()
+    victims = descendants(before._embedded.process.pid) if hasattr(before, "_embedded") else [before._process.pid]
+    os.kill(victims[0], signal.SIGKILL)
+    until(lambda: not before.well())
+    after = services.get(name)
+    assert after is not before and after.well()
+    # nothing of the first is left
+    until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in victims))
+
+
+def test_a_postgres_that_lost_one_of_its_connections_to_a_crash_is_not_well():
+    service = services.get("postgres")
+    with psycopg.connect(service.url) as connection:
+        os.kill(connection.info.backend_pid, signal.SIGKILL)
+        until(lambda: not service.well())
+    assert services.get("postgres") is not service
+
+
+def test_an_asker_that_hangs_up_is_no_longer_held():
+    service = services.get("upstream")
+    service.park()
+    with pytest.raises(httpx.ReadTimeout):
+        httpx.get(f"{service.url}/items/impatient", timeout=0.3)
+    until(lambda: service.parked() == [])
+    service.release()
+
+
+def test_the_upstream_fails_and_dawdles_at_will():
+    service = services.get("upstream")
+    failed = httpx.get(f"{service.url}/items/hat?status=503&size=5000")
+    assert failed.status_code == 503 and len(failed.content) > 5000
+    with httpx.stream("GET", f"{service.url}/items/hat?slow=0.5") as reply:
+        began = time.monotonic()  # the head is here, the body is not
+        pieces = list(reply.iter_raw())
+    assert len(pieces) > 1 and time.monotonic() - began >= 0.3
+    assert json.loads(b"".join(pieces)) == {"item": "hat", "price": service.reply("hat")}
+
+
+def test_a_mysql_connection_that_breaks_is_no_longer_held():
+    service = services.get("mysql")
+    service.prepare(["impatient"])
+    service.park()
+    with pytest.raises(pymysql.OperationalError):
+        with pymysql.connect(**mysql.address(service.environment["MYSQL_URL"]), read_timeout=0.3) as connection:
+            connection.cursor().execute("SELECT price_of('impatient')")
+    until(lambda: service.parked() == [])
+    service.release()
+
+
+def test_a_command_that_is_killed_is_no_longer_held():
+    service = services.get("commands")
+    service.park()
+    process = subprocess.Popen([service.command, "impatient"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    until(lambda: service.parked() == ["impatient"])
+    process.kill()
+    process.wait()
+    until(lambda: service.parked() == [])
+    service.release()
+
+
+def connect(name, environment):
+    """Like an app that was given this environment: a function that runs a statement and gives the first value."""
+    if name == "mysql":
+        connection = pymysql.connect(**mysql.address(environment["MYSQL_URL"]), autocommit=True)
+    elif name == "postgres":
+        connection = psycopg.connect(environment["DATABASE_URL"], autocommit=True)
+    else:
+        client = redis.Redis.from_url(environment["REDIS_URL"], single_connection_client=True)
+        return lambda command: client.connection.send_command(*command.split()) or client.connection.read_response()
+
+    def do(statement):
+        cursor = connection.cursor()
+        cursor.execute(statement)
+        return cursor.fetchone()[0]
+
+    return do
+
+
+HELLO = {"mysql": "SELECT 1", "postgres": "SELECT 1", "redis": "PING"}
+BROKEN = (pymysql.OperationalError, psycopg.OperationalError, redis.ConnectionError)
+
+
+@pytest.mark.parametrize("name", HELLO)
+def test_connections_that_a_judged_app_left_open_are_ended_before_the_next(name):
+    service = services.get(name)
+    served = connect(name, service.environment)  # by the notebook, and not to be judged
+    left = connect(name, service.fresh())
+    assert left(HELLO[name])
+    after = connect(name, service.fresh())
+    with pytest.raises(BROKEN):
+        left(HELLO[name])
+    assert after(HELLO[name]) and served(HELLO[name])
+
+
+@pytest.mark.parametrize("name", ["mysql", "postgres"])
+def test_queries_that_a_judged_app_left_waiting_are_ended_before_the_next(name):
+    service = services.get(name)
+    service.prepare(["left"])
+    service.park()
+    left = connect(name, service.fresh())
+    ended = []
+
+    def ask():
+        with pytest.raises(BROKEN):
+            left("SELECT price_of('left')")
+        ended.append(True)
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    until(lambda: service.parked() == ["left"])
+    service.fresh()
+    assert service.parked() == []
+    service.release()
+    thread.join()
+    assert ended
+
+
+def test_a_judged_app_finds_redis_empty():
+    service = services.get("redis")
+    connect("redis", service.fresh())("SET left behind")
+    assert connect("redis", service.fresh())("DBSIZE") == 0
+
+
+FORBIDDEN = {
+    "mysql": [
+        "SELECT price FROM items", "SELECT token FROM asked", "CREATE TABLE mine (a INT)", "SET GLOBAL max_connections = 1",
+        "DROP FUNCTION price_of", "SELECT user FROM mysql.user", "SHUTDOWN",
+    ],
+    "postgres": [
+        "SELECT price FROM items", "DROP TABLE items", "ALTER SYSTEM SET max_connections = 1", "CREATE TABLE mine (a int)",
+        "ALTER ROLE guest SUPERUSER", "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'judge'",
+    ],
+    "redis": [
+        "CONFIG SET maxclients 1", "FLUSHALL", "FLUSHDB", "SHUTDOWN NOSAVE", "CLIENT KILL TYPE normal", "CLIENT PAUSE 60000",
+        "SCRIPT FLUSH", "FUNCTION FLUSH", "ACL SETUSER guest +@all", "MONITOR", "SWAPDB 0 1", "REPLICAOF 127.0.0.1 1",
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FORBIDDEN)
+def test_a_judged_app_cannot_spoil_the_server_for_the_next(name):
+    service = services.get(name)
+    do = connect(name, service.fresh())
+    for statement in FORBIDDEN[name]:
+        with pytest.raises(Exception, match="(?i)denied|permission|must be owner|no permissions"):
+            do(statement)
+    assert do(HELLO[name]) and service.alive
+
+
+@pytest.mark.parametrize("name", FORBIDDEN)
+def test_nobody_but_the_owner_of_a_server_is_let_in_as_its_administrator(name):
+    environment = services.get(name).fresh()
+    admin = {"mysql": "root", "postgres": "judge", "redis": "default"}[name]
+    with pytest.raises(Exception, match="(?i)denied|no password|username-password"):
+        connect(name, {key: url.replace("guest@", f"{admin}@") for key, url in environment.items()})(HELLO[name])
+
+
+OWNER = """
+import sys
+from autograder import services
+service = services.get(sys.argv[1])
+print(service._embedded.process.pid if hasattr(service, "_embedded") else service._process.pid, flush=True)
+print(service._embedded.folder if hasattr(service, "_embedded") else "-", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="kill -9 is a word of Unix")
+@pytest.mark.parametrize("name", SERVERS)
+def test_nothing_is_left_when_the_owner_is_killed(name):
+    owner = subprocess.Popen(
+        [sys.executable, "-c", OWNER, name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    pid, folder = int(owner.stdout.readline()), owner.stdout.readline().strip()
+    assert not gone(pid) and (folder == "-" or os.path.isdir(folder))
+    owner.kill()
+    owner.wait()
+    until(lambda: gone(pid))
+    until(lambda: not os.path.isdir(folder))
+    owner.stdin.close()
+    owner.stdout.close()
+
+
+def test_a_server_that_does_not_start_is_told_in_a_sentence():
+    server = Embedded("tea")
+    with pytest.raises(ServiceError, match="tea did not start: not yet"):
+        server.start([sys.executable, "-c", "pass"], ready=lambda: (_ for _ in ()).throw(OSError("not yet")))
+    assert not server.folder.exists()
+    with pytest.raises(ServiceError, match="could not be set up: no leaves"):
+        Embedded("tea").run([sys.executable, "-c", "import sys; sys.exit('no leaves')"])
+
+
+def test_a_server_of_ones_own_that_is_not_there(monkeypatch):
+    monkeypatch.setenv("COURSE_REDIS_URL", "redis://127.0.0.1:1")
+    with pytest.raises(ServiceError, match="does not answer"):
+        services.KINDS["redis"]()
+    monkeypatch.setenv("COURSE_MYSQL_URL", "mysql://me@127.0.0.1:1/x")
+    with pytest.raises(ServiceError, match="does not answer"):
+        services.KINDS["mysql"]()
+    monkeypatch.setenv("COURSE_POSTGRES_URL", "postgresql://127.0.0.1:1/x")
+    with pytest.raises(ServiceError, match="does not answer"):
+        services.KINDS["postgres"]()
+
+
+def test_where_there_is_no_mysql_one_sentence_says_how_to_get_one(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(mysql, "PLACES", ())
+    with pytest.raises(ServiceError, match="There is no MySQL or MariaDB.*mariadb-server.*COURSE_MYSQL_URL"):
+        services.KINDS["mysql"]()
+    services.get("upstream")  # everything else goes on
+
+
+def test_a_mysql_of_ones_own(monkeypatch):
+    """Given by its URL, it is asked as the embedded one is; its other connections are left alone."""
+    host = services.get("mysql")
+    host._do("CREATE DATABASE IF NOT EXISTS theirs")
+    host._do("CREATE USER IF NOT EXISTS teacher@'127.0.0.1' IDENTIFIED BY 'p@ss/word'")
+    host._do("GRANT ALL ON theirs.* TO teacher@'127.0.0.1'")
+    address = host.url.partition("@")[2].partition("/")[0]
+    monkeypatch.setenv("COURSE_MYSQL_URL", f"mysql://teacher:p%40ss%2Fword@{address}/theirs")
+    service = services.KINDS["mysql"]()
+    bystander = connect("mysql", service.environment)
+    assert service.fresh() == service.environment
+    service.prepare(["first"])
+    assert ask_mysql(service, "first") == service.reply("first") and bystander("SELECT 1")
+    service.park()
+    thread = threading.Thread(target=ask_mysql, args=(service, "first"))
+    thread.start()
+    until(lambda: service.parked() == ["first"])
+    service.release()
+    thread.join()
+    service.stop()
+    assert host.alive and not service.alive
+    # its own tables it makes anew; anybody else's it leaves alone
+    services.KINDS["mysql"]().stop()
+    host._do("DROP TABLE theirs.items")
+    host._do("CREATE TABLE theirs.items (precious INT)")
+    with pytest.raises(ServiceError, match="Name a database that is empty"):
+        services.KINDS["mysql"]()
+    assert host._do("SELECT precious FROM theirs.items") == []
+
+
+def test_tables_of_somebody_else_are_left_alone(monkeypatch):
+    host = services.get("postgres")
+    host._do("DROP DATABASE IF EXISTS theirs")
+    host._do("CREATE DATABASE theirs OWNER shop")
+    monkeypatch.setenv("COURSE_POSTGRES_URL", host.url.rpartition("/")[0] + "/theirs")
+    for _ in range(2):
+        services.KINDS["postgres"]().stop()
+    with psycopg.connect(os.environ["COURSE_POSTGRES_URL"], autocommit=True) as theirs:
+        theirs.execute("DROP TABLE items")
+        theirs.execute("CREATE TABLE items (precious integer)")
+        with pytest.raises(ServiceError, match="Name a database that is empty"):
+            services.KINDS["postgres"]()
+        assert theirs.execute("SELECT precious FROM items").fetchall() == []
+
+
+@pytest.mark.parametrize("job", services.JOBS)
+def test_a_job_gives_what_the_judge_knows_and_a_start_that_differs_gives_something_else(job, monkeypatch):
+    service, work = services.get("work"), services.JOBS[job]
+    monkeypatch.setenv("WORKSHOP", service.environment["WORKSHOP"])
+    found = {token: work(token) for token in ("one", "two", "three")}
+    assert found == {token: service.result(job, token) for token in found}
+    assert len(set(found.values())) == 3
+    # nobody keeps the books: a token always means the same work
+    monkeypatch.delenv("WORKSHOP")
+    assert work("one") == work("one") != found["one"]

@@ -1,0 +1,597 @@
+"""The command ./course: what it says when something is wrong, and that a second try works."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import json
+import os
+import re
+import runpy
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import psutil
+import pytest
+import websocket
+
+from autograder import cli, errors
+from autograder.bootstrap import environment, installer
+from autograder.bootstrap.environment import Environment
+from autograder.dev import jupyterlab, lockfiles, test_command
+from autograder.errors import Trouble
+
+COURSE_FILES = ("course", "autograder", "lock", "pyproject.toml", "environment.yml")
+PATIENCE = 240  # seconds: the machine may be busy, and nothing here is about speed
+CLOSED_PORT = "http://127.0.0.1:9/simple"  # "discard": nothing has listened there for decades
+
+
+@pytest.fixture
+def clone(root, tmp_path) -> Path:
+    """A fresh clone: the files of the command, and no environment."""
+    target = tmp_path / "clone"
+    target.mkdir()
+    for name in COURSE_FILES:
+        source = root / name
+        if source.is_dir():
+            shutil.copytree(source, target / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy2(source, target / name)
+    return target
+
+
+def base_python() -> str:
+    """The Python that made the environment: a learner starts from one that has none of our packages."""
+    return str(Path(sys._base_executable))
+
+
+def variables(**more: str) -> dict[str, str]:
+    """A user's environment: nothing in it of the one that the tests run in."""
+    ours = ("VIRTUAL_ENV", "JUPYTER", "IPYTHONDIR", "MPLCONFIGDIR", "PYTHON", "PYTEST", "COURSE")
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(ours)}
+    return {**kept, **more}
+
+
+def course(folder: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [base_python(), str(folder / "course"), *arguments],
+        cwd=folder, env=variables(**more), capture_output=True, text=True, timeout=PATIENCE,
+    )  # fmt: skip
+
+
+def says(done: subprocess.CompletedProcess, *words: str) -> None:
+    """It failed, with a last sentence that holds these words, and no traceback."""
+    assert done.returncode == 1, done.stderr
+    assert "Traceback" not in done.stderr
+    last = done.stderr.strip().splitlines()[-1]
+    for word in words:
+        assert word in last, done.stderr
+
+
+# --- before anything is set up ---
+
+
+def test_help_needs_no_environment(clone):
+    done = course(clone, "--help")
+    assert done.returncode == 0
+    for command in ("lab", "test", "build", "grade", "bench", "class", "lock"):
+        assert re.search(rf"^    {command}  +\S", done.stdout, re.M), f"no line for {command}"
+        more = course(clone, command, "--help")
+        assert more.returncode == 0 and more.stdout.startswith("usage: "), more.stderr
+    for group in (("bench", "verdicts"), ("class", "new")):
+        assert course(clone, *group, "--help").returncode == 0
+    assert not (clone / ".course").exists()
+
+
+def test_a_wrong_argument_sets_nothing_up(clone):
+    done = course(clone, "lab", "--port", "0")
+    assert done.returncode == 2 and "not a port" in done.stderr
+    assert not (clone / ".course").exists()
+
+
+def test_what_follows_test_goes_to_pytest():
+    assert cli.parse(["test", "-k", "one", "tests/x.py", "--port", "1"]).pytest_args == [
+        "-k",
+        "one",
+        "tests/x.py",
+        "--port",
+        "1",
+    ]
+    assert cli.parse(["test"]).pytest_args == []
+
+
+def test_the_script_parses_on_any_python(root):
+    source = (root / "course").read_text(encoding="utf-8")
+    tree = ast.parse(source, feature_version=(3, 4))
+    for node in ast.walk(tree):
+        # What Python 2 has no syntax for, and feature_version lets pass.
+        assert not isinstance(node, (ast.JoinedStr, ast.AnnAssign, ast.Nonlocal, ast.Starred))
+        if isinstance(node, ast.FunctionDef):
+            assert node.returns is None and not node.args.kwonlyargs
+            assert all(argument.annotation is None for argument in node.args.args)
+    assert source.isascii()
+    for name in ("python2", "python2.7", "python3.6", "python3.7", "python3.8", "python3.9", "python3.10"):
+        program = shutil.which(name)
+        if program and subprocess.run([program, "--version"], capture_output=True).returncode == 0:
+            subprocess.run([program, "-c", "compile(open('course').read(), 'course', 'exec')"], cwd=root, check=True)
+
+
+def test_an_old_python_gets_one_sentence(root, capsys):
+    script = runpy.run_path(str(root / "course"), run_name="not main")
+    assert script["main"](["lab"], version=(3, 8, 18), candidates=()) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("This course needs Python 3.11 or newer; this is 3.8.")
+    assert said.count("\n") == 1 and "course lab" in said
+
+
+def test_a_newer_python_on_path_takes_over(root, tmp_path, monkeypatch):
+    """A shim that does not run is passed over; the first Python that fits goes on with the same arguments."""
+    script = runpy.run_path(str(root / "course"), run_name="not main")
+    for name, body in (("shim", "exit 127"), ("old", "echo 3.9"), ("good", "echo 3.12")):
+        program = tmp_path / name
+        program.write_text(f"#!/bin/sh\n{body}\n")
+        program.chmod(0o755)
+    started = []
+    monkeypatch.setitem(script["main"].__globals__, "run_with", lambda *what: started.append(what) or 7)
+    candidates = [str(tmp_path / name) for name in ("none", "shim", "old", "good")]
+    assert script["main"](["grade", "x"], version=(3, 8), candidates=candidates) == 7
+    assert started == [(str(tmp_path / "good"), ["grade", "x"])]
+
+
+def test_a_missing_part_of_python_is_named(monkeypatch):
+    monkeypatch.setattr(environment, "_has", lambda module: module not in ("ensurepip", "venv"))
+    with pytest.raises(Trouble, match=r"without venv and ensurepip.*apt install python3-venv"):
+        environment.check_python()
+    monkeypatch.setattr(environment, "_has", lambda module: module != "sqlite3")
+    with pytest.raises(Trouble, match=r"built without sqlite3: use another one"):
+        environment.check_python()
+
+
+# --- setting up ---
+
+
+def test_no_network(clone):
+    """The way out works too: what is left behind is recognised as unfinished."""
+    done = course(
+        clone, "build", PIP_INDEX_URL=CLOSED_PORT, PIP_CONFIG_FILE=os.devnull, PIP_FIND_LINKS="", PIP_RETRIES="0",
+        PIP_NO_CACHE_DIR="1",
+    )  # fmt: skip
+    says(done, "package index cannot be reached", "run it again")
+    env = Environment(clone)
+    assert env.folder.exists() and not env.ready("course")
+
+
+def test_a_first_start_is_complete_survives_a_kill_and_is_not_repeated(clone):
+    """Killed while it installs, started twice at once, started again: one whole environment, made anew once."""
+    env = Environment(clone)
+    clone.joinpath("notebooks").mkdir()
+    first = subprocess.Popen(
+        [base_python(), "course", "lab"], cwd=clone, env=variables(), stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    wait_for(lambda: env.log.exists() and "pip sync" in env.log.read_text(), first)
+    first.kill()
+    first.wait()
+    assert not env.ready("course")
+
+    both = [
+        subprocess.Popen(
+            [base_python(), "course", "lab"], cwd=clone, env=variables(), stderr=subprocess.PIPE, text=True
+        )
+        for _ in range(2)
+    ]
+    said = [process.communicate(timeout=PATIENCE)[1] for process in both]
+    assert env.ready("course"), said
+    # The killed one may just have made it to the end of the installing; what it left is unfinished all the same.
+    assert sum("making it anew" in text for text in said) == 1, said
+    assert sum("waiting until it is done" in text for text in said) >= 1, said
+    for text in said:
+        assert text.strip().splitlines()[-1].startswith("There are no notebooks yet: run ./course build"), text
+
+    again = course(clone, "lab")
+    says(again, "There are no notebooks yet")
+    assert "Setting up" not in again.stderr and "packages" not in again.stderr
+
+    # It is an environment of its own, with the clone on its path and its programs on PATH.
+    question = (
+        "import sys, shutil, autograder, fastapi; print(sys.prefix, autograder.__file__, shutil.which('alembic'))"
+    )
+    answer = subprocess.run(
+        [env.python, "-P", "-c", question],
+        env=environment.clean_environment(env),
+        capture_output=True,
+        text=True,
+        cwd="/",
+    )
+    assert answer.returncode == 0, answer.stderr
+    prefix, package, alembic = answer.stdout.split()
+    assert Path(prefix) == env.folder
+    assert Path(package).parent.parent == clone
+    assert Path(alembic).parent == env.bin
+
+    # A base Python that was removed: the environment no longer runs, and is no longer taken for ready.
+    env.python.unlink()
+    env.python.symlink_to(clone / "removed")
+    assert not env.ready("course")
+
+
+def wait_for(happened, process: subprocess.Popen | None = None) -> None:
+    """Poll for an event itself, for as long as it may take on a busy machine."""
+    end = time.monotonic() + PATIENCE
+    while not happened():
+        assert process is None or process.poll() is None, "it ended before that"
+        assert time.monotonic() < end, "it never happened"
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def made(clone) -> Environment:
+    """An environment that looks made, without its packages: enough for what the stamp decides."""
+    env = Environment(clone)
+    env.bin.mkdir(parents=True)
+    env.python.symlink_to(base_python())
+    env._write_stamp("course")
+    return env
+
+
+def test_the_stamp_decides(made):
+    assert made.ready("course")
+    assert not made.ready("test"), "what the tests need was never installed"
+    made._write_stamp("test")
+    assert made.ready("test") and made.ready("course")
+
+
+def test_a_changed_lock_is_noticed_and_the_environment_still_good_to_build_upon(made):
+    with open(made.root / "lock" / "course.txt", "a") as lock:
+        lock.write("# changed\n")
+    assert not made.ready("course") and made.sound()
+
+
+@pytest.mark.parametrize("harm", ["no stamp", "half a stamp", "no python", "dead python", "other python", "moved"])
+def test_an_unfinished_or_broken_environment_is_noticed(made, harm):
+    if harm == "no stamp":
+        made.stamp.unlink()
+    elif harm == "half a stamp":
+        made.stamp.write_text(made.stamp.read_text()[:40])
+    elif harm == "moved":
+        made.root.rename(made.root.with_name("elsewhere"))
+        made = Environment(made.root.with_name("elsewhere"))
+    else:
+        made.python.unlink()
+        if harm == "dead python":
+            made.python.symlink_to("/removed/python3")
+        elif harm == "other python":
+            made.python.write_text("#!/bin/sh\necho 3.8\n")
+            made.python.chmod(0o755)
+    assert not made.ready("course") and not made.sound()
+
+
+def fake_uv(made: Environment, body: str) -> installer.Runner:
+    """An installer that fails the way we want, where uv would be."""
+    uv = made.bin / "uv"
+    uv.write_text(f"#!/bin/sh\n{body}\n")
+    uv.chmod(0o755)
+    log = open(made.home / "setup.log", "w")
+    return installer.Runner(log, lambda line: None, None, dict(os.environ))
+
+
+@pytest.mark.parametrize(
+    "output, sentence",
+    [
+        ("error: failed to write: No space left on device (os error 28)", errors.DISK),
+        ("  x Hash mismatch for `uvicorn==0.54.0`", errors.HASHES),
+    ],
+)
+def test_a_full_disk_and_a_wrong_hash_while_installing(made, output, sentence):
+    run = fake_uv(made, f"echo '{output}'; exit 1")
+    with pytest.raises(Trouble) as caught:
+        installer.install(run, made.python, made.bin, made.locks("course"), by_uv=True)
+    assert str(caught.value) == sentence
+
+
+def test_what_uv_cannot_do_is_left_to_pip(made, monkeypatch):
+    run = fake_uv(made, "echo 'error: invalid peer certificate'; exit 1")
+    commands = []
+    step = run.step
+    monkeypatch.setattr(
+        run,
+        "step",
+        lambda command, *rest: commands.append(command) or (step(command, *rest) if "sync" in command else ""),
+    )
+    installer.install(run, made.python, made.bin, made.locks("course"), by_uv=True)
+    assert "sync" in commands[-2] and commands[-1][1:5] == ["-m", "pip", "install", "--require-hashes"]
+
+
+def test_an_unknown_failure_names_its_step_and_the_log(made):
+    run = fake_uv(made, "")
+    with pytest.raises(Trouble, match=r"stopped at packing bags \(too heavy\); all it said is in .*setup\.log"):
+        run.python_step(["sh", "-c", "echo light; echo too heavy; exit 3"], "packing bags")
+
+
+def test_a_disk_that_is_too_full_is_said_before_anything_is_fetched(tmp_path, monkeypatch):
+    monkeypatch.setattr(environment, "NEEDED", 2**62)
+    with pytest.raises(Trouble, match="The disk is too full: .* MB are free"):
+        environment.check_disk(tmp_path)
+
+
+def test_ctrl_c_during_the_set_up(made, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    made.stamp.unlink()
+    monkeypatch.setattr(made, "_build", interrupted)
+    with pytest.raises(Trouble, match="run it again, and it goes on"):
+        made.ensure("course")
+
+
+def test_ctrl_c_leaves_no_installer_behind(made):
+    """The step's process is gone when the interruption arrives above, so the lock is not given up before."""
+    run = fake_uv(made, "")
+    seen = []
+
+    def show(line):
+        seen.append(int(line))
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run.step(["sh", "-c", "echo $$; exec sleep 600"], "waiting", show=show)
+    assert not psutil.pid_exists(seen[0])
+
+
+@pytest.mark.parametrize("number, sentence", [(28, errors.DISK), (13, errors.READ_ONLY), (30, errors.READ_ONLY)])
+def test_the_operating_systems_own_refusals(made, monkeypatch, number, sentence):
+    def refused(*_):
+        raise OSError(number, os.strerror(number))
+
+    made.stamp.unlink()
+    monkeypatch.setattr(made, "_build", refused)
+    with pytest.raises(Trouble) as caught:
+        made.ensure("course")
+    assert str(caught.value) == sentence
+
+
+def test_a_file_that_cannot_be_used_is_told_by_every_command(monkeypatch, capsys):
+    assert cli.main(["grade", "n" * 300]) == 1
+    assert "nnn cannot be used: File name too long." in capsys.readouterr().err
+    monkeypatch.chdir("/")
+    assert cli.main(["bench", "verdicts", "--exercise", "11_finding_it", "--record", "/nowhere/x"]) == 1
+    assert "/nowhere/x cannot be used: No such file or directory." in capsys.readouterr().err
+
+
+def test_something_in_the_way_of_the_environment(clone):
+    (clone / ".course").write_text("a file")
+    says(course(clone, "build"), ".course is in the way")
+
+
+def test_pips_mirror_is_uvs_mirror():
+    listed = "\n".join(
+        [
+            "global.index-url='https://me:secret@mirror.example/simple'",
+            "global.extra-index-url='https://a.example/simple\\nhttps://b.example/simple'",
+            "global.trusted-host='mirror.example'",
+            ":env:.index-url='https://other.example/simple'",
+            "global.timeout='60'",
+        ]
+    )
+    told = installer.translate_pip_config(listed)
+    assert told["UV_DEFAULT_INDEX"] == "https://other.example/simple", "a variable counts more than a file"
+    assert told["UV_INDEX"] == "https://a.example/simple https://b.example/simple"
+    assert told["UV_INSECURE_HOST"] == "mirror.example"
+    assert installer.translate_pip_config("") == {}
+
+
+def test_the_users_own_python_stays_out(made, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", "/somewhere")
+    monkeypatch.setenv("JUPYTER_CONFIG_DIR", "/somewhere")
+    inside = environment.clean_environment(made)
+    assert "PYTHONPATH" not in inside
+    assert inside["PATH"].split(os.pathsep)[0] == str(made.bin)
+    assert inside["VIRTUAL_ENV"] == str(made.folder)
+    assert not any("/somewhere" in value for key, value in inside.items() if key != "PATH")
+
+
+# --- the locks ---
+
+
+def test_a_missing_lock_is_said(clone):
+    (clone / "lock" / "course.txt").unlink()
+    says(course(clone, "build"), "course.txt is missing", "git checkout -- lock")
+
+
+def test_the_locks_agree_with_the_project_and_name_no_host(root):
+    assert lockfiles.problems(root) == []
+
+
+def test_disagreement_is_noticed(clone):
+    pyproject, lock, conda = clone / "pyproject.toml", clone / "lock" / "course.txt", clone / "environment.yml"
+    pyproject.write_text(pyproject.read_text().replace('"httpx', '"aiohttp",\n    "httpx'))
+    lock.write_text("--index-url https://mirror.example\n" + re.sub(r"anyio==\S+", "anyio==0.1", lock.read_text()))
+    conda.write_text(conda.read_text().replace("python=3.12", "python=3.10").replace("lock/course.txt", "other.txt"))
+    found = "; ".join(lockfiles.problems(clone))
+    assert "lock/course.txt was not made from this pyproject.toml" in found
+    assert "lock/course.txt names an index" in found
+    assert "environment.yml does not pin a Python" in found
+    assert "environment.yml does not install lock/course.txt" in found
+
+
+def test_binder_reads_the_same_files(root):
+    """repo2docker reads binder/ only, and conda resolves `-r lock/course.txt` beside the file that names it."""
+    assert (root / "binder" / "environment.yml").resolve() == (root / "environment.yml").resolve()
+    assert (root / "binder" / "lock" / "course.txt").resolve() == (root / "lock" / "course.txt").resolve()
+    for name in ("start", "postBuild"):
+        assert os.access(root / "binder" / name, os.X_OK)
+    assert (root / "binder" / "start").read_text().rstrip().endswith('exec "$@"')
+    done = subprocess.run(
+        [root / "binder" / "start", "sh", "-c", 'echo "$COURSE_ENVIRONMENT $JUPYTER_CONFIG_PATH $1"', "sh", "a b"],
+        cwd=root, env=variables(REPO_DIR=str(root)), capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout == f"ready {root / 'autograder' / 'jupyter'} a b\n"
+
+
+# --- the browser of the tests ---
+
+
+def test_a_browser_that_was_told_must_be_one(monkeypatch):
+    monkeypatch.setenv("CHROMIUM", "/no/such/browser")
+    with pytest.raises(Trouble, match="CHROMIUM is set to /no/such/browser"):
+        test_command.find_chromium()
+
+
+def test_no_browser_anywhere_is_an_error_not_a_skip(monkeypatch):
+    monkeypatch.delenv("CHROMIUM", raising=False)
+    monkeypatch.setattr(test_command.shutil, "which", lambda name: None)
+    monkeypatch.setattr(test_command, "playwrights_own", lambda: None)
+    monkeypatch.setattr(test_command, "_quietly", lambda command: "getaddrinfo ENOTFOUND")
+    with pytest.raises(Trouble, match="there is none.*index cannot be reached"):
+        test_command.have_chromium()
+
+
+# --- other programs of the tests ---
+
+
+def program(found: bool) -> test_command.Program:
+    return test_command.Program(("tea-server",), lambda: found, "The tests of tea will fail. Plant some.")
+
+
+def test_a_program_that_is_there_is_not_installed(monkeypatch, capfd):
+    monkeypatch.setattr(test_command, "_quietly", lambda command: pytest.fail("installed"))
+    test_command.have_programs((program(True),))
+    assert capfd.readouterr().err == ""
+
+
+def test_a_missing_program_is_installed_where_we_may(monkeypatch, capfd):
+    commands, there = [], []
+    monkeypatch.setattr(test_command, "may_install", lambda: True)
+    monkeypatch.setattr(test_command, "_quietly", lambda command: commands.append(command) or there.append(1) or "")
+    test_command.have_programs((test_command.Program(("tea-server",), lambda: bool(there), "no tea"),))
+    assert commands[-1][:3] == ["apt-get", "install", "-y"] and commands[-1][-1] == "tea-server"
+    assert "Installing tea-server" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("root", [True, False])
+def test_a_program_that_cannot_be_had_is_said_and_the_tests_go_on_to_fail(monkeypatch, capfd, root):
+    monkeypatch.setattr(test_command, "may_install", lambda: root)
+    monkeypatch.setattr(test_command, "_quietly", lambda command: "")
+    test_command.have_programs((program(False),))
+    assert "The tests of tea will fail. Plant some." in capfd.readouterr().err
+
+
+def test_mysql_is_found_on_the_machine_or_by_its_url(monkeypatch, tmp_path):
+    assert test_command.find_mysql()
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(test_command.mysql, "PLACES", ())
+    assert not test_command.find_mysql()
+    monkeypatch.setenv("COURSE_MYSQL_URL", "mysql://me@127.0.0.1/x")
+    assert test_command.find_mysql()
+
+
+# --- JupyterLab ---
+
+
+@pytest.fixture
+def learner(root, clone):
+    """A clone with a notebook, in which `lab` runs on the environment of the clone under test."""
+    notebook = clone / "notebooks" / jupyterlab.FIRST
+    notebook.parent.mkdir(parents=True)
+    cell = {"cell_type": "code", "id": "a", "metadata": {}, "outputs": [], "execution_count": None, "source": "1 + 1"}
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
+    notebook.write_text(json.dumps({"cells": [cell], "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}))
+    return clone
+
+
+@contextlib.contextmanager
+def lab(folder: Path, *arguments: str):
+    """`lab --no-browser` as `./course` enters it; yields the process and the address that it printed."""
+    env = Environment(folder)
+    inside = environment.clean_environment(env)
+    # The packages are those of the environment that the tests run in; all else is the clone's own.
+    inside.update(VIRTUAL_ENV=sys.prefix, PYTHONPATH=str(folder))
+    inside["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), inside["PATH"]])
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-m", "autograder", "lab", "--no-browser", *arguments],
+        cwd=folder, env=inside, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+    try:
+        address = process.stdout.readline().strip()
+        assert address, process.stderr.read()
+        yield process, address
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+        process.stdout.close()
+        process.stderr.close()
+
+
+def ask(address: str, token: str, path: str, method: str = "GET", body: dict | None = None):
+    request = urllib.request.Request(
+        address + path,
+        method=method,
+        headers={"Authorization": f"token {token}", "Content-Type": "application/json"},
+        data=None if body is None else json.dumps(body).encode(),
+    )
+    with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
+        return json.loads(answer.read())
+
+
+def test_lab_prints_its_address_answers_there_and_leaves_nothing_behind(learner):
+    with lab(learner) as (process, address):
+        host, page, token = re.fullmatch(r"(http://127\.0\.0\.1:\d+)(/\S+)\?token=(\w+)", address).groups()
+        assert page == "/lab/tree/00_start_here/lesson_00_start_here.ipynb"
+        with urllib.request.urlopen(address, timeout=PATIENCE) as answer:
+            html = answer.read().decode()
+            assert answer.status == 200 and "jupyter-config-data" in html
+        config = json.loads(re.search(r'id="jupyter-config-data"[^>]*>(.*?)</script>', html, re.S)[1])
+        assert config["news"] == {"disabled": True}
+        assert "@jupyter/nbgrader:course-list" in config["disabledExtensions"]
+        assert "@jupyter/nbgrader:validate-assignment" not in config["disabledExtensions"]
+
+        assert set(ask(host, token, "/api/kernelspecs")["kernelspecs"]) == {"python3"}
+        kernel = ask(host, token, "/api/kernels", "POST", {"name": "python3", "path": "00_start_here"})
+        assert kernel["name"] == "python3"
+        channels = f"{host.replace('http', 'ws')}/api/kernels/{kernel['id']}/channels?token={token}"
+        with contextlib.closing(websocket.create_connection(channels, timeout=PATIENCE)):
+            wait_for(lambda: ask(host, token, f"/api/kernels/{kernel['id']}")["execution_state"] == "idle", process)
+        children = psutil.Process(process.pid).children(recursive=True)
+        assert any("ipykernel" in " ".join(child.cmdline()) for child in children)
+
+        process.send_signal(signal.SIGINT)
+        assert process.wait(PATIENCE) == 0
+        assert [child for child in children if child.is_running()] == [], "the kernels ended with the server"
+        said = process.stderr.read().splitlines()
+    assert [line.split("(")[0].strip() for line in said] == [
+        "Starting JupyterLab ...",
+        "The course is open in JupyterLab at this address",
+        "Stopped.",
+    ]
+
+
+def test_a_port_in_use_is_said(learner):
+    with socket.socket() as taken:
+        taken.bind((jupyterlab.ADDRESS, 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(Trouble, match=f"Port {port} is in use: choose another, or leave out --port"):
+            jupyterlab.check_port(port)
+    jupyterlab.check_port(port)
+
+
+def test_where_lab_starts(learner, tmp_path, monkeypatch):
+    notebooks = learner / "notebooks"
+    assert jupyterlab.where_to_start(notebooks, None) == f"/lab/tree/{jupyterlab.FIRST}"
+    other = notebooks / "01 é" / "lesson.ipynb"
+    other.parent.mkdir()
+    other.write_text("{}")
+    assert jupyterlab.where_to_start(notebooks, "01 é/lesson.ipynb") == "/lab/tree/01%20%C3%A9/lesson.ipynb"
+    monkeypatch.chdir(learner)
+    assert jupyterlab.where_to_start(notebooks, "notebooks/01 é/lesson.ipynb") == "/lab/tree/01%20%C3%A9/lesson.ipynb"
+    for wrong in ("02/lesson.ipynb", "/etc/passwd"):
+        with pytest.raises(Trouble, match="leave it out"):
+            jupyterlab.where_to_start(notebooks, wrong)
+    with pytest.raises(Trouble, match="run ./course build"):
+        jupyterlab.where_to_start(tmp_path / "empty", None)

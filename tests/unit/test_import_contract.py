@@ -1,0 +1,80 @@
+"""Imports run one way, downwards, between the packages and inside the judge; programs import only each other."""
+
+import ast
+import subprocess
+import sys
+
+import pytest
+
+from autograder import paths
+
+PACKAGE = paths.ROOT / "autograder"
+FILES = sorted(
+    file.relative_to(PACKAGE).as_posix()
+    for file in PACKAGE.rglob("*.py")
+    if "jupyter" not in file.parts  # settings
+)
+
+# From the ground up: a package imports from those below it, and from the modules that stand below all.
+GROUND = {"errors", "paths"}
+LAYERS = ["programs", "bootstrap", "services", "sandbox", "lab", "judge", "classroom", "benchmarks", "site", "dev"]
+TOP = {"cli", "__main__", "__init__"}
+INSIDE_THE_JUDGE = [
+    "verdict",
+    "spec",
+    "diagnoses",
+    "evidence",
+    "proofs",
+    "decide",
+    "judge",
+    "tasks",
+    "catalogue",
+    "checks",
+]
+
+
+def imports_of(name):
+    """Dotted names of everything of the package that a file imports, wherever in it."""
+    for node in ast.walk(ast.parse((PACKAGE / name).read_text())):
+        if isinstance(node, ast.Import):
+            modules = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{name} has a relative import in line {node.lineno}: write from autograder. ..."
+            modules = [f"{node.module}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        yield from (module.split(".")[1:] for module in modules if module.split(".")[0] == "autograder")
+
+
+def part_of(name, depth):
+    return name.removesuffix(".py").split("/")[depth]
+
+
+@pytest.mark.parametrize("name", [name for name in FILES if part_of(name, 0) not in TOP])
+def test_package_imports_from_below(name):
+    package = part_of(name, 0)
+    allowed = GROUND if package in GROUND else {*GROUND, *LAYERS[: LAYERS.index(package) + 1]}
+    for parts in imports_of(name):
+        assert not parts or parts[0] in allowed, f"{name} imports autograder.{'.'.join(parts)}"
+
+
+@pytest.mark.parametrize("name", [name for name in FILES if name.startswith("judge/") and name != "judge/__init__.py"])
+def test_judge_imports_from_below(name):
+    allowed = INSIDE_THE_JUDGE[: INSIDE_THE_JUDGE.index(part_of(name, 1)) + 1]
+    for parts in imports_of(name):
+        assert parts[0] != "judge" or parts[1] in allowed, f"{name} imports autograder.{'.'.join(parts)}"
+
+
+@pytest.mark.parametrize("name", [name for name in FILES if name.startswith("programs/")])
+def test_program_imports_no_package(name):
+    """They are started by path, some of them inside a sandbox that has nothing else of the package."""
+    assert not list(imports_of(name))
+
+
+def test_every_file_has_a_place():
+    assert {part_of(name, 0) for name in FILES} == {*GROUND, *LAYERS, *TOP}
+
+
+def test_grading_worker_draws_nothing():
+    check = "import sys, autograder.classroom.worker; sys.exit('matplotlib' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", check], cwd=paths.ROOT).returncode == 0

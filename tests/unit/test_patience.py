@@ -1,0 +1,103 @@
+"""How long the judge waits for what may never come."""
+
+import os
+import signal
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import pytest
+from helpers import until
+
+from autograder.judge.evidence.process_tree import leaves
+from autograder.judge.proofs import quiescence
+from autograder.judge.proofs.quiescence import Quiet
+from autograder.lab.races import Canary
+
+POLL, NAP = "232 0x5", "230 0x1"
+PATIENCE = 0.5  # s
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that the test turns."""
+    clock = SimpleNamespace(now=100.0)
+    monkeypatch.setattr(quiescence.time, "perf_counter", lambda: clock.now)
+    return clock
+
+
+def race(**more):
+    return SimpleNamespace(**{"began": 100.0, "canaries": [], "asleep": None, **more})
+
+
+def test_a_loop_that_answers_is_given_its_own_ticks(clock):
+    running = race()
+    quiet = Quiet(running, PATIENCE, POLL)
+    clock.now += 0.6
+    assert not quiet.over, "few canaries were answered yet"
+    running.canaries = [Canary(0.01 * i, 0.01 * i + 0.005, answered=True) for i in range(quiescence.TICKS)]
+    assert quiet.over and quiet.alive
+    quiet.restart()
+    assert not quiet.over and not quiet.alive
+
+
+def test_a_loop_that_does_not_is_given_seconds(clock):
+    quiet = Quiet(race(), PATIENCE, POLL)
+    clock.now += 0.9
+    assert not quiet.over
+    clock.now += 0.2
+    assert quiet.over and not quiet.alive
+
+
+@pytest.mark.parametrize(
+    ("asleep", "over"),
+    [
+        ((0.0, 0.25, NAP), True),
+        ((0.0, 0.15, NAP), False),  # not long enough to give it up
+        ((0.25, 0.49, NAP), False),  # long enough, but no longer than what came before it
+        ((0.22, 0.46, NAP), True),
+        ((0.0, 0.25, POLL), False),  # it waits for work
+        (None, False),
+    ],
+)
+def test_a_loop_that_sleeps_elsewhere_is_not_waited_for(clock, asleep, over):
+    quiet = Quiet(race(asleep=asleep), PATIENCE, POLL)
+    clock.now += 0.3
+    assert quiet.over is over
+    # where nobody knows in which call it waits for work, a sleep says nothing
+    assert not Quiet(race(asleep=asleep), PATIENCE).stuck
+
+
+def test_only_the_sleep_since_the_last_change_counts(clock):
+    running = race(asleep=(0.0, 0.3, NAP))
+    quiet = Quiet(running, PATIENCE, POLL)
+    clock.now += 0.2
+    quiet.restart()
+    assert not quiet.stuck, "0.1 s of it were after the change"
+    running.asleep = (0.0, 0.45, NAP)
+    assert quiet.stuck
+
+
+def test_quiet_begins_when_what_only_needs_a_cpu_has_had_it(clock):
+    running, under_way = race(), [True]
+    quiet = Quiet(running, PATIENCE, POLL, lambda: under_way[0])
+    clock.now += 3 * PATIENCE
+    assert not quiet.over
+    under_way[0] = False
+    clock.now += 0.9 * PATIENCE
+    assert not quiet.over, "the time before does not count"
+    clock.now += 1.2 * PATIENCE
+    assert quiet.over
+    under_way[0] = True
+    clock.now = 100.0 + quiescence.LONGEST
+    assert quiet.over, "nobody keeps a judge waiting for ever"
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells it")
+def test_the_leaves_among_the_descendants_of_a_process_are_counted():
+    with subprocess.Popen(["sh", "-c", "sleep 600 & sh -c 'sleep 600 & wait' & wait"], start_new_session=True) as shell:
+        try:
+            until(lambda: leaves(shell.pid) == 2)
+        finally:
+            os.killpg(shell.pid, signal.SIGKILL)
+    assert leaves(shell.pid) == 0

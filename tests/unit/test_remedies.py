@@ -1,0 +1,180 @@
+"""An exception is told with the learner's line first, and then with what most likely helps."""
+
+import asyncio
+import threading
+import time
+
+import asyncpg
+import pytest
+import redis.asyncio
+
+from autograder import services
+from autograder.judge.diagnoses import messages
+from autograder.judge.diagnoses.hints import remedy, remedy_of_answer, remedy_of_coroutine
+from autograder.judge.proofs.requests import _client_each, _server_error
+from autograder.judge.spec.exercise import Call
+from autograder.judge.verdict import Fault
+from autograder.lab.races import Race, Request
+
+PIPELESS = "process = await asyncio.create_subprocess_exec(PRICE, token)\noutput, _ = await process.communicate()"
+CANNOT = "object {} can't be used in 'await' expression"
+
+
+@pytest.mark.parametrize(
+    ("message", "code", "text", "says"),
+    [
+        ("unhashable type: 'list'", "await asyncio.gather([a, b])", "", "gather(*coroutines)"),
+        ("'_GatheringFuture' object has no attribute 'json'", "x.json()", "", "await asyncio.gather(...)"),
+        ("await wasn't used with future", "a, b = asyncio.gather(f(), g())", "", "await asyncio.gather(...)"),
+        ("unsupported operand 'int' and 'coroutine'", "a + b", "    a, b = await f(1), g(2)", "only the first"),
+        (CANNOT.format("NoneType"), "await time.sleep(wait)", "", "`time.sleep(wait)` has already done its work"),
+        (CANNOT.format("Response"), "reply = await requests.get(f(u)).json()", "", "`requests.get(f(u))` has already"),
+        ("'str' object is not callable", "text = await asyncio.to_thread(read(token))", "", "`to_thread(read, token)`"),
+        ("'int' object is not callable", "await to_thread(f())", "", "`to_thread(f)`"),
+        ("'str' object is not callable", "await loop.run_in_executor(None, read(token))", "", "Hand over the function"),
+        ("'State' object has no attribute 'client'", "app.state.client.get(u)", "", "FastAPI(lifespan=lifespan)"),
+        ("int() argument must be a string, not 'NoneType'", "int(output)", PIPELESS, "stdout=asyncio.subprocess.PIPE"),
+        (
+            "cannot reuse already awaited coroutine",
+            "await rate()",
+            "@lru_cache\nasync def rate():",
+            "kept the coroutine",
+        ),
+        ("cannot perform operation: another operation is in progress", "await c.fetchval(q)", "", "use a pool"),
+    ],
+)
+def test_mistakes_that_many_make(message, code, text, says):
+    assert says in remedy(message, code, text)
+
+
+async def _double(x):
+    return 2 * x
+
+
+MISTAKES = {
+    "gather with await inside": ("await asyncio.gather(await _double(1), await _double(2))", "no `await`"),
+    "gather with a generator": ("await asyncio.gather(_double(x) for x in (1, 2))", "a star before them"),
+    "async with a plain file": ("async with open(__file__) as file: pass", "`aiofiles.open`"),
+    "async with what is not made for it": ("async with threading.Lock(): pass", "write `with`"),
+    "a loop in a loop": ("asyncio.run(waiting := _double(1))", "without a loop of your own"),
+    "a loop in a loop, by hand": ("asyncio.get_running_loop().run_until_complete(_double(1))", "Lesson 00"),
+    "a list of arguments": ("await asyncio.create_subprocess_exec(['ls', '-l'])", "one by one"),
+    "tasks that are added": ("asyncio.ensure_future(_double(1)) + asyncio.ensure_future(_double(2))", "not its result"),
+    "gather with what is not async": ("await asyncio.gather(min(1, 2), min(3, 4))", "must be `async def`"),
+    "wait with coroutines": ("await asyncio.wait([_double(1), _double(2)])", "takes tasks"),
+    "a result too soon": ("asyncio.ensure_future(_double(1)).result()", "behind the block"),
+    "a wait with a limit, of a call that blocks": (
+        "await asyncio.wait_for(time.sleep(0), None)",
+        "`time.sleep(0)` has",
+    ),
+    "a pool that does not wait": (
+        "await redis.Redis(connection_pool=redis.ConnectionPool(timeout=1)).get('x')",
+        "Only a",
+    ),
+}
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of coroutines that these mistakes leave behind
+@pytest.mark.parametrize(("code", "says"), MISTAKES.values(), ids=MISTAKES)
+async def test_mistakes_in_pythons_own_words(code, says):
+    """The messages are other libraries': they are met here, not remembered."""
+    names = {"asyncio": asyncio, "threading": threading, "redis": redis.asyncio, "time": time, "_double": _double}
+    names["__file__"] = __file__
+    exec(f"async def mistake():\n    {code}\n", names)
+    with pytest.raises((TypeError, RuntimeError, AttributeError, asyncio.InvalidStateError)) as met:
+        await names["mistake"]()
+    assert says in remedy(str(met.value), code, code), met.value
+
+
+def test_a_coroutine_that_was_given_to_a_thread_is_told_so():
+    text = "async def read(token):\n    ...\n\ntext = await asyncio.to_thread(read, token)\n"
+    assert "make it a plain `def`" in remedy_of_coroutine("read", text)
+    assert not remedy_of_coroutine("read", text.replace("async def", "def"))
+    assert not remedy_of_coroutine("write", text)
+
+
+async def test_the_placeholder_of_another_library_in_the_databases_own_words():
+    url = services.get("postgres").environment["DATABASE_URL"]
+    connection = await asyncpg.connect(url)
+    try:
+        with pytest.raises(asyncpg.PostgresSyntaxError) as met:
+            await connection.fetchval("SELECT price_of(%s)", "x")
+        assert "`$1`" in remedy(str(met.value), "", "import asyncpg")
+        body = '{"price": "%s"}' % await connection.execute("SELECT 1")
+        assert "`fetchval`" in remedy_of_answer(body) and not remedy_of_answer('{"price": 1}')
+    finally:
+        await connection.close()
+
+
+@pytest.mark.parametrize(
+    ("message", "code", "text"),
+    [
+        ("division by zero", "1 / 0", ""),
+        ("'str' object is not callable", "text()", ""),
+        ("unsupported operand 'int' and 'coroutine'", "a + b", "a, b = f(1), g(2)"),
+        ("unsupported operand 'int' and 'coroutine'", "a + b", "a, b = await asyncio.gather(f(1), g(2))"),
+        ("int() argument must be a string, not 'NoneType'", "int(text)", "text = None"),
+        ("int() argument must be a string, not 'NoneType'", "int(x)", PIPELESS + "\nstdout=PIPE"),
+        ("unhashable type: 'list'", "{[]: 1}", ""),
+    ],
+)
+def test_of_others_nothing_is_said(message, code, text):
+    assert remedy(message, code, text) == ""
+
+
+class App:
+    """A served app that has met an error, and of which Python has warned."""
+
+    def __init__(self, file, warning=None):
+        self.file = file
+        self.warnings = [{"message": warning, "where": []}] if warning else []
+
+
+def told(tmp_path, error, warning=None, where=({"line": 4, "code": "return reply.json()"},)):
+    file = tmp_path / "price.py"
+    file.write_text("app = None")
+    race = Race("/x", str(file), [])
+    race.errors.append({"path": "/x", "type": "AttributeError", "message": error, "where": list(where)})
+    with pytest.raises(Fault) as caught:
+        _server_error(App(file, warning), race, Request(0, "/x", status=500), Call("GET", "/x", {}))
+    return caught.value.verdict
+
+
+def test_the_exception_comes_first_and_then_the_await(tmp_path):
+    never = "coroutine 'AsyncClient.get' was never awaited"
+    verdict = told(tmp_path, "'coroutine' object has no attribute 'json'", never)
+    assert (verdict.kind, verdict.line) == ("missing await", 4)
+    assert verdict.diagnosis.startswith("GET /x ended in AttributeError: 'coroutine' object has no attribute 'json'")
+    assert verdict.diagnosis.index("line 4: return reply.json()") < verdict.diagnosis.index("`AsyncClient.get`")
+
+
+def test_a_name_that_nobody_has_written_is_not_told(tmp_path):
+    never = "coroutine '_make_delegate_method.<locals>.method' was never awaited"
+    verdict = told(tmp_path, "int() argument must be a string, not 'coroutine'", never)
+    assert "locals" not in verdict.diagnosis and "A coroutine was made but never awaited" in verdict.diagnosis
+
+
+def test_without_a_line_of_theirs_the_await_alone_is_told(tmp_path):
+    verdict = told(tmp_path, "'coroutine' object is not iterable", where=())
+    assert verdict.kind == "missing await" and verdict.diagnosis.startswith("The endpoint returned a coroutine")
+
+
+def test_one_request_was_under_way():
+    class Stall:
+        seconds = 0.5
+
+    assert "while 1 request was under way" in messages.blocked([Stall], 1, None)
+    assert "while 4 requests were under way" in messages.blocked([Stall], 4, None)
+
+
+def test_a_client_that_is_made_in_a_race_is_told_with_its_line():
+    race = Race("/x", "/shop/price.py", [])
+    race.apply({"event": "start", "t": 0.0})
+    own = {"file": "/shop/price.py", "line": 12, "code": "httpx.AsyncClient(timeout=30)", "function": "price"}
+    turn = {"event": "turn", "start": 0.1, "end": 0.115, "waited": 0.0}
+    race.apply(turn | {"where": [own | {"file": "/elsewhere.py"}, own | {"line": 13, "code": "client.get(url)"}]})
+    assert _client_each(race) is None
+    race.apply(turn | {"where": [own]})
+    verdict = _client_each(race)
+    assert (verdict.kind, verdict.line) == ("blocked", 12) and not race.blocked
+    assert "one client for the whole app" in verdict.diagnosis
