@@ -9,7 +9,7 @@ import argparse
 import os
 import sys
 
-from autograder.errors import Trouble, of_os_error
+from autograder.errors import SetupError, of_os_error
 
 PROG = "python course" if os.name == "nt" else "./course"
 
@@ -222,7 +222,7 @@ def main(argv: list[str] | None = None, from_clone: bool = False) -> int:
 
             return environment.enter("test" if args.command in ("test", "site") else "course", argv)
         return args.run(args)
-    except Trouble as trouble:
+    except SetupError as trouble:
         print(trouble, file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 
 
-class Trouble(Exception):
+class SetupError(Exception):
     """An expected failure: its text is all that the user is shown."""
 
 

@@ -28,7 +28,7 @@ def truth(answer):
     return False if answer.wrong.kind in MUST_FAIL else None
 
 
-async def rivals(app, endpoint):
+async def baseline_verdicts(app, endpoint):
     """What each rule of `RULES` says of an app that is being served: True passes it."""
     service = services.get(endpoint.service) if endpoint.service else None
     one, _ = await _race(app, endpoint, service, 1)
@@ -51,7 +51,7 @@ async def _race(app, endpoint, service, count):
     beside = None
     if service is not None:
         service.prepare([token for call in calls for token in call.tokens])
-        service.park()
+        service.hold()
         beside = Latency([service], LATENCY).hold
     longest = 0.0
 

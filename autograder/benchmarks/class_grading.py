@@ -22,7 +22,7 @@ from autograder.programs.forkserver import descendants, share
 STOCK = (
     '\nc.Autograde.autograde_preprocessors = __import__("nbgrader").converters.Autograde().autograde_preprocessors\n'
 )
-LOOK_EVERY = 0.5  # s
+MEMORY_POLL_INTERVAL_S = 0.5  # s
 
 
 @dataclass
@@ -146,7 +146,7 @@ def watch(process, peak):
     """Keep the largest sum of memory of a process and all that descend from it, shared pages counted once."""
     while process.poll() is None:
         peak[0] = max(peak[0], sum(map(share, [process.pid, *descendants(process.pid)])) / 1e6)
-        time.sleep(LOOK_EVERY)
+        time.sleep(MEMORY_POLL_INTERVAL_S)
 
 
 def row(who, size, took):

@@ -26,7 +26,7 @@ def main(
     """Print wrong verdicts over trials with their 95 % bound; returns 1 if any verdict was wrong.
 
     ``exercises`` are those that are wanted, all if none is named; ``quota`` is the percentage of one CPU that everything
-    shares; ``minutes`` ends the run early, between two trials; ``compare`` tries the tests of `rivals` on the same apps;
+    shares; ``minutes`` ends the run early, between two trials; ``compare`` tries the tests of `baseline_verdicts` on the same apps;
     ``workers`` trials are under way at a time.  Apps are locked in as a class's are, and not with less than ``isolation``.
     A line of JSON about each trial is added to the file ``record``.
     """
@@ -42,7 +42,7 @@ def main(
         return 2
     try:
         found = levels.at_least(isolation)
-    except levels.TooLow as low:
+    except levels.IsolationUnavailable as low:
         print(low)
         return 2
     if found.jail:
@@ -104,7 +104,7 @@ def _lock_in(level):
 
 
 def _one(answer, compare):
-    beside = baselines.rivals if compare and baselines.truth(answer) is not None else None
+    beside = baselines.baseline_verdicts if compare and baselines.truth(answer) is not None else None
     return asyncio.run(judge(answer, beside, _jail))
 
 
@@ -155,7 +155,7 @@ def _report(trials, compare):
     print("seconds from a server that is up to a PASS of concurrency: " + _quantiles(passed))
     print("seconds a trial, all its verdicts and the server's start: " + _quantiles([t.seconds for t in trials]))
     if compare:
-        _report_rivals([t for t in trials if t.rivals])
+        _report_rivals([t for t in trials if t.baseline_verdicts])
     return 1 if wrong else 0
 
 
@@ -175,7 +175,7 @@ def _report_rivals(trials):
     for trial in trials:
         truth = baselines.truth(trial.answer)
         count[truth] += 1
-        for rule, passed in trial.rivals.items():
+        for rule, passed in trial.baseline_verdicts.items():
             wrong[rule, truth] += passed is not truth
     print(f"{'on the same trials':20}{'honest ones failed':>22}{'faulty ones passed':>22}")
     for rule in baselines.RULES:

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from autograder import errors
 from autograder.bootstrap import installer
-from autograder.errors import Trouble
+from autograder.errors import SetupError
 from autograder.paths import ROOT
 
 WINDOWS = os.name == "nt"
@@ -58,7 +58,7 @@ class Environment:
         paths = [self.root / "lock" / name for name in names]
         for path in paths:
             if not path.exists():
-                raise Trouble(f"{path} is missing: bring it back (git checkout -- lock), then run it again.")
+                raise SetupError(f"{path} is missing: bring it back (git checkout -- lock), then run it again.")
         return paths
 
     def expected(self, want: str) -> dict:
@@ -113,14 +113,14 @@ class Environment:
                 if not self.ready(want):  # another ./course may have done it while we waited
                     self._build(want, guard)
         except KeyboardInterrupt:
-            raise Trouble(errors.INTERRUPTED) from None
+            raise SetupError(errors.INTERRUPTED) from None
         except FileExistsError:
-            raise Trouble(f"{self.home} is in the way: move it elsewhere, and run this again.") from None
+            raise SetupError(f"{self.home} is in the way: move it elsewhere, and run this again.") from None
         except OSError as error:
             sentence = errors.of_os_error(error)
             if sentence is None:
                 raise
-            raise Trouble(sentence) from error
+            raise SetupError(sentence) from error
 
     def _build(self, want: str, guard: int | None) -> None:
         began = time.monotonic()
@@ -200,11 +200,11 @@ def check_python() -> None:
         return
     version = f"{sys.version_info[0]}.{sys.version_info[1]}"
     if set(missing) <= {"venv", "ensurepip"}:
-        raise Trouble(
+        raise SetupError(
             f"This Python {version} came without {' and '.join(missing)}, which make isolated environments: install "
             f"them (Debian and Ubuntu: sudo apt install python3-venv, or python{version}-venv), then run it again."
         )
-    raise Trouble(
+    raise SetupError(
         f"This Python {version} ({sys.executable}) was built without {', '.join(missing)}: use another one "
         f"(python.org, your package manager, or conda), then run it again."
     )
@@ -224,7 +224,7 @@ def _has(module: str) -> bool:
 def check_disk(folder: Path) -> None:
     free = shutil.disk_usage(folder).free
     if free < NEEDED:
-        raise Trouble(
+        raise SetupError(
             f"The disk is too full: {free // 2**20} MB are free in {folder}, and the course needs about "
             f"{NEEDED // 2**20} MB. Make room (or move the clone), then run it again."
         )

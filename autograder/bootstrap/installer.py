@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 from autograder import errors
-from autograder.errors import Trouble
+from autograder.errors import SetupError
 
 HEARTBEAT = 15  # seconds without a line before we say that it is still going on
 
@@ -70,12 +70,12 @@ class Runner:
         except Failed as failed:
             raise self.give_up(failed) from None
 
-    def give_up(self, failed: Failed) -> Trouble:
+    def give_up(self, failed: Failed) -> SetupError:
         sentence = errors.recognise(failed.output)
         if sentence is None:
             last = [line for line in failed.output.splitlines() if line.strip()][-1:] or ["it printed nothing"]
             sentence = f"The set-up stopped at {failed.what} ({last[0].strip()}); all it said is in {self.log.name}."
-        return Trouble(sentence)
+        return SetupError(sentence)
 
     def _follow(self, process, what: str, show) -> list[str]:
         lines: list[str] = []
@@ -146,7 +146,7 @@ def install(run: Runner, python: Path, bin_folder: Path, locks: list[Path], by_u
     except Failed as failed:
         if "(from versions: none)" in failed.output and errors.recognise(failed.output) is None:
             # All that pip says of an index that it did not reach, when it was told not to retry.
-            raise Trouble(errors.NETWORK) from None
+            raise SetupError(errors.NETWORK) from None
         raise run.give_up(failed) from None
 
 

@@ -22,7 +22,7 @@ def of_submission(file, lesson, isolation):
     try:
         submission = reading.read(file)
         told += [repr(submission.app(task)) for task in _tasks(lesson)]
-    except reading.Broken as broken:
+    except reading.UnreadableSubmission as broken:
         told += ["broken", str(broken)]
     return _digest(*told)
 

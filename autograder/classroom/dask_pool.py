@@ -9,7 +9,7 @@ import base64
 import tempfile
 from pathlib import Path
 
-from autograder.classroom.worker_pool import LocalPool, Refused, undecided
+from autograder.classroom.worker_pool import JobRefused, LocalPool, undecided
 
 BATCH = 8  # submissions a task: enough to pay for starting the services once
 
@@ -30,7 +30,7 @@ class ClusterPool:
         try:
             client = await Client(self.address, asynchronous=True, set_as_default=False)
         except (OSError, TimeoutError) as problem:
-            raise Refused(f"There is no Dask scheduler at {self.address} ({problem}).") from None
+            raise JobRefused(f"There is no Dask scheduler at {self.address} ({problem}).") from None
         async with client:
             futures = {}
             for start in range(0, len(jobs), self.batch):
@@ -48,7 +48,7 @@ class ClusterPool:
                 else:
                     why = "a worker of the cluster did not give it back"
                 if refused:
-                    raise Refused(refused)
+                    raise JobRefused(refused)
                 for job in part:
                     result = results.get(job.id)
                     done(job, {**result, "path": job.file} if result else undecided(job, why))
@@ -75,6 +75,6 @@ def grade_batch(orders, isolation):
         try:
             # a task runs in a thread of Dask's, which has no loop of its own
             asyncio.run(pool.run(jobs, lambda job, result: results.__setitem__(job.id, result)))
-        except Refused as refused:
+        except JobRefused as refused:
             return {}, str(refused)
     return results, None

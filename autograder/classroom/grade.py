@@ -10,7 +10,7 @@ from pathlib import Path
 
 from autograder import paths
 from autograder.classroom import submission as reading
-from autograder.judge.judge import Served
+from autograder.judge.judge import ServedApp
 from autograder.judge.spec.exercise import load
 from autograder.judge.tasks.factory import judging
 from autograder.sandbox import levels
@@ -62,7 +62,7 @@ def main(names, as_json=False, isolation="none"):
         return 2
     try:
         found = levels.at_least(isolation)
-    except levels.TooLow as low:
+    except levels.IsolationUnavailable as low:
         print(low, file=sys.stderr)
         return 2
     if not as_json:
@@ -102,7 +102,7 @@ def _lesson(file):
         return False  # as the build names none; so each submission is read only once
     try:
         return reading.read(file).kind == "lesson"
-    except reading.Broken:
+    except reading.UnreadableSubmission:
         return False
 
 
@@ -128,7 +128,7 @@ async def grade(file, jail=None, lesson=None):
         submission = reading.read(file)
         result.lesson = lesson or _which(submission, exercises)
         exercise = load(exercises[result.lesson])
-    except reading.Broken as broken:
+    except reading.UnreadableSubmission as broken:
         meant = next((name for name in exercises if Path(file).name.startswith(f"exercise_{name}")), None)
         result.lesson = result.lesson or meant
         if result.lesson:
@@ -151,11 +151,13 @@ def _which(submission, exercises):
     if submission.lesson in exercises and submission.kind == "exercise":
         return submission.lesson
     if submission.kind == "lesson":
-        raise reading.Broken("this is the walk-through of a lesson, there is nothing to grade. Hand in the exercise.")
+        raise reading.UnreadableSubmission(
+            "this is the walk-through of a lesson, there is nothing to grade. Hand in the exercise."
+        )
     for name, folder in exercises.items():
         if any(submission.app(endpoint)[0] for endpoint in load(folder).tasks):
             return name
-    raise reading.Broken(
+    raise reading.UnreadableSubmission(
         "no graded cell of any exercise was found in it. Hand in the exercise notebook itself, with its cells."
         if submission.lesson is None
         else f"it says that it belongs to lesson {submission.lesson!r}, which this course does not have."
@@ -175,7 +177,7 @@ async def _file(submission, endpoints, jail):
     with tempfile.TemporaryDirectory(prefix="course-grade-", ignore_cleanup_errors=True) as folder:
         file = Path(folder) / endpoints[0].file
         file.write_text(text, encoding="utf-8", errors="replace")
-        async with Served(file, endpoints[0].services, jail) as served:
+        async with ServedApp(file, endpoints[0].services, jail) as served:
             for endpoint in endpoints:
                 items += await _safely(judging(file, endpoint, served), endpoint, remark)
     return items
@@ -184,7 +186,7 @@ async def _file(submission, endpoints, jail):
 async def _safely(judge, endpoint, remark):
     """The items of one endpoint; a mistake of ours costs this endpoint an ERROR, and no other anything."""
     try:
-        return [_item(endpoint, part, await judge.certain(part), remark) for part in endpoint.parts]
+        return [_item(endpoint, part, await judge.verdict_with_retries(part), remark) for part in endpoint.parts]
     except Exception as problem:
         told = f"No verdict: the grader failed ({type(problem).__name__}). Please report this."
         return [Item(endpoint.item(part), 0, endpoint.points[part], "error", told) for part in endpoint.parts]

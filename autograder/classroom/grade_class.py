@@ -19,7 +19,7 @@ from autograder.classroom.grade import Item, Result, as_text
 from autograder.classroom.nbgrader.gradebook import Course, CourseError, NbGraderException, Writer
 from autograder.classroom.nbgrader.preprocessors import lesson_of
 from autograder.classroom.verdict_cache import Store
-from autograder.classroom.worker_pool import Job, LocalPool, Refused, default_workers
+from autograder.classroom.worker_pool import Job, JobRefused, LocalPool, default_workers
 from autograder.sandbox import levels
 
 ALL_GRADED, NEED_A_PERSON, BAD_INPUT, STOPPED = 0, 1, 2, 3
@@ -53,7 +53,7 @@ def main(folder, lessons=(), workers=None, isolation="none", cluster=None, force
     run = Run(course, store, room, workers or default_workers(), cluster, force)
     try:
         return asyncio.run(run.grade(lessons or known))
-    except (Refused, levels.TooLow) as refused:
+    except (JobRefused, levels.IsolationUnavailable) as refused:
         print(refused, file=sys.stderr)
         return BAD_INPUT
     except (OSError, sqlite3.Error) as problem:

@@ -17,7 +17,7 @@ SOURCE_LIMIT = 200_000  # characters of one cell
 MAGIC = re.compile(r"^\s*%%(?:app|keep)\s+(\S+)[ \t]*(?:\n|$)")
 
 
-class Broken(Exception):
+class UnreadableSubmission(Exception):
     """The file as a whole cannot be graded; the message says why, in the learner's terms."""
 
 
@@ -59,25 +59,33 @@ class Submission:
 
 
 def read(path):
-    """Read a notebook file into a `Submission`.  Raises `Broken`."""
+    """Read a notebook file into a `Submission`.  Raises `UnreadableSubmission`."""
     path = Path(path)
     try:
         if not path.is_file():
-            raise Broken("it is not a file.")  # a named pipe, say, which would be read for ever
+            raise UnreadableSubmission("it is not a file.")  # a named pipe, say, which would be read for ever
         with path.open("rb") as file:
             text = file.read(SIZE_LIMIT + 1)
         if len(text) > SIZE_LIMIT:
-            raise Broken(f"the file is larger than {SIZE_LIMIT >> 20} MB. Clear its outputs and hand it in again.")
+            raise UnreadableSubmission(
+                f"the file is larger than {SIZE_LIMIT >> 20} MB. Clear its outputs and hand it in again."
+            )
         if text.count(b"{") + text.count(b"[") > PARTS_LIMIT:
-            raise Broken("the file has too many parts for a notebook. Clear its outputs and hand it in again.")
+            raise UnreadableSubmission(
+                "the file has too many parts for a notebook. Clear its outputs and hand it in again."
+            )
         data = json.loads(text)
     except OSError as error:
-        raise Broken(f"the file cannot be read ({error.strerror}).") from None
+        raise UnreadableSubmission(f"the file cannot be read ({error.strerror}).") from None
     except (ValueError, RecursionError):
-        raise Broken("the file is not a notebook: its contents are not JSON. Download it again as .ipynb.") from None
+        raise UnreadableSubmission(
+            "the file is not a notebook: its contents are not JSON. Download it again as .ipynb."
+        ) from None
     cells = data.get("cells") if isinstance(data, dict) else None
     if not isinstance(cells, list):
-        raise Broken("the file is JSON, but not a notebook (it has no list of cells). Download it again as .ipynb.")
+        raise UnreadableSubmission(
+            "the file is JSON, but not a notebook (it has no list of cells). Download it again as .ipynb."
+        )
     course = _dictionary(_dictionary(data.get("metadata")).get("course"))
     return Submission(path, _text(course.get("lesson")), _text(course.get("kind")), [c for c in map(_cell, cells) if c])
 

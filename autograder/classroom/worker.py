@@ -27,7 +27,7 @@ async def main(isolation):
 
     try:
         found = levels.at_least(isolation)
-    except levels.TooLow as low:
+    except levels.IsolationUnavailable as low:
         tell(refused=str(low))
         return 2
     tell(ready=found.level, sentence=found.sentence)

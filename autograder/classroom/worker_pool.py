@@ -26,7 +26,7 @@ class Job:
     tries: int = field(default=0, compare=False)
 
 
-class Refused(Exception):
+class JobRefused(Exception):
     """No worker can be had that isolates as well as was asked."""
 
 
@@ -85,7 +85,7 @@ class LocalPool:
             worker = await Worker.start(self.isolation, self.log)
             if worker is not None:
                 return worker
-        raise Refused(f"{TRIES} workers did not start; their last words are in {self.log}.")
+        raise JobRefused(f"{TRIES} workers did not start; their last words are in {self.log}.")
 
 
 class Worker:
@@ -97,7 +97,7 @@ class Worker:
 
     @classmethod
     async def start(cls, isolation, log):
-        """A worker that is ready, or None if it died before.  Raises `Refused`."""
+        """A worker that is ready, or None if it died before.  Raises `JobRefused`."""
         with open(log, "ab") as errors:
             process = await asyncio.create_subprocess_exec(
                 sys.executable, "-P", "-m", "autograder.classroom.worker", isolation,
@@ -110,7 +110,7 @@ class Worker:
             await worker.end()
             if hello is None:
                 return None
-            raise Refused(hello["refused"])
+            raise JobRefused(hello["refused"])
         worker.sentence = hello["sentence"]
         return worker
 

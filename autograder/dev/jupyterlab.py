@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from autograder.bootstrap.environment import ROOT
-from autograder.errors import Trouble
+from autograder.errors import SetupError
 
 FIRST = "00_start_here/lesson_00_start_here.ipynb"
 ADDRESS = "127.0.0.1"
@@ -32,13 +32,13 @@ def main(browser: bool, port: int | None, notebook: str | None) -> int:
 def where_to_start(notebooks: Path, wanted: str | None) -> str:
     """The page of JupyterLab to open, as the path of its address."""
     if next(notebooks.glob("*/*.ipynb"), None) is None:
-        raise Trouble("There are no notebooks yet: run ./course build, then this again.")
+        raise SetupError("There are no notebooks yet: run ./course build, then this again.")
     if wanted is None:
         return f"/lab/tree/{FIRST}" if (notebooks / FIRST).exists() else "/lab"
     for found in (Path(wanted), notebooks / wanted):
         if found.exists() and found.resolve().is_relative_to(notebooks.resolve()):
             return "/lab/tree/" + quote(found.resolve().relative_to(notebooks.resolve()).as_posix())
-    raise Trouble(f"There is no {wanted} in {notebooks}: leave it out to start at lesson 00.")
+    raise SetupError(f"There is no {wanted} in {notebooks}: leave it out to start at lesson 00.")
 
 
 def check_port(port: int) -> None:
@@ -49,9 +49,9 @@ def check_port(port: int) -> None:
         try:
             probe.bind((ADDRESS, port))
         except PermissionError:
-            raise Trouble(f"Port {port} needs rights that you do not have: choose one above 1023.") from None
+            raise SetupError(f"Port {port} needs rights that you do not have: choose one above 1023.") from None
         except OSError:
-            raise Trouble(
+            raise SetupError(
                 f"Port {port} is in use: choose another, or leave out --port and a free one is found."
             ) from None
 

@@ -12,7 +12,7 @@ import tomllib
 from pathlib import Path
 
 from autograder.bootstrap.environment import ROOT, Environment, clean_environment
-from autograder.errors import Trouble
+from autograder.errors import SetupError
 
 OLDEST = "3.11"
 # What each lock is made from, in this order: the later ones keep to the versions of the earlier.
@@ -93,7 +93,7 @@ def write(upgrade: bool, root: Path = ROOT) -> None:
     env = Environment(root)
     uv = env.bin / ("uv.exe" if os.name == "nt" else "uv")
     if not uv.exists():
-        raise Trouble(f"The locks are made with uv, and there is none in {env.bin}: use a machine that uv runs on.")
+        raise SetupError(f"The locks are made with uv, and there is none in {env.bin}: use a machine that uv runs on.")
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
     for name, group in LOCKS.items():
         path = root / "lock" / name
@@ -105,7 +105,7 @@ def write(upgrade: bool, root: Path = ROOT) -> None:
         command += ["--group", group] if group else ["pyproject.toml"]
         command += ["--constraints", "lock/course.txt"] if group == "test" else []
         if subprocess.call(command, cwd=root, env=clean_environment(env)):
-            raise Trouble(f"uv could not make lock/{name}; what it said stands above.")
+            raise SetupError(f"uv could not make lock/{name}; what it said stands above.")
         text = path.read_text(encoding="utf-8")
         head = f"# Made by ./course lock from pyproject.toml; do not edit.\n# inputs: {inputs(project, group)}\n"
         path.write_text(head + re.sub(r"\A(#.*\n)+", "", text), encoding="utf-8", newline="\n")

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from autograder.bootstrap.environment import ROOT, say
-from autograder.errors import Trouble, recognise
+from autograder.errors import SetupError, recognise
 from autograder.sandbox import bubblewrap
 from autograder.services import ServiceError, mysql
 
@@ -87,7 +87,7 @@ def find_chromium() -> str | None:
     if told:
         path = shutil.which(told)
         if path is None:
-            raise Trouble(f"CHROMIUM is set to {told}, which is not a program: correct it or unset it.")
+            raise SetupError(f"CHROMIUM is set to {told}, which is not a program: correct it or unset it.")
         return path
     for name in NAMES:
         path = shutil.which(name)
@@ -124,7 +124,7 @@ def have_chromium() -> str:
     if path and runs(path):
         return path
     why = recognise(said)
-    raise Trouble(f"{NO_BROWSER} {why}" if why else NO_BROWSER)
+    raise SetupError(f"{NO_BROWSER} {why}" if why else NO_BROWSER)
 
 
 def runs(path: str) -> bool:

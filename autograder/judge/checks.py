@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from autograder import services
-from autograder.judge.judge import Served
+from autograder.judge.judge import ServedApp
 from autograder.judge.proofs.overlap import WAIT
 from autograder.judge.proofs.whole_app import slow_day
 from autograder.judge.spec.exercise import Exercise, ExerciseError, load
@@ -23,7 +23,7 @@ from autograder.lab.races import Canary, Race, Request
 from autograder.lab.server import AppError
 
 
-class NotYet(AssertionError):
+class CheckFailed(AssertionError):
     """A check did not pass; its message is the diagnosis, and all that a notebook shows."""
 
     def _render_traceback_(self):
@@ -38,7 +38,7 @@ class Checks:
         self._judges = {}
 
     async def answers(self, name):
-        """Raise `NotYet` unless the endpoint's app, as saved by its %%app cell, answers rightly."""
+        """Raise `CheckFailed` unless the endpoint's app, as saved by its %%app cell, answers rightly."""
         with doing(f"asking {name}"):
             verdict = await self._judge(name).answers()
         self._settle(
@@ -46,20 +46,20 @@ class Checks:
         )
 
     async def race(self, name):
-        """Race the endpoint, draw it, and raise `NotYet` unless the requests ran side by side."""
+        """Race the endpoint, draw it, and raise `CheckFailed` unless the requests ran side by side."""
         endpoint = self._exercise.endpoint(name)
         judge = self._judge(name)
         with doing(f"racing {name}"):
             verdict = await judge.side_by_side()
-        together = "the requests ran side by side, and " if endpoint.meet != "loop" else ""
+        together = "the requests ran side by side, and " if endpoint.barrier != "loop" else ""
         praise = f"{name}: passed: {together}the loop stayed free of the app's own doing."
-        if not endpoint.mix and endpoint.meet != "loop":
+        if not endpoint.combined_with and endpoint.barrier != "loop":
             praise += f" ({endpoint.raced} came together.)"
         if judge.pictured and judge.pictured.blocked:
             lane = judge.pictured.lane
             praise += f"\n(The lane in the picture: {lane}. That was the machine's doing, or too short to count.)"
-        if endpoint.unseen:
-            praise += f"\nWhat this check does not look for: {endpoint.unseen}"
+        if endpoint.not_checked:
+            praise += f"\nWhat this check does not look for: {endpoint.not_checked}"
         self._settle(name, verdict, praise + "\nThe hidden tests look again, with other values.")
 
     async def concurrency(self, name):
@@ -70,7 +70,7 @@ class Checks:
     async def look(self, name):
         """Print how much of a list of findings is right, and what in it cannot be read.  Nothing is raised."""
         task = self._exercise.endpoint(name)
-        verdict = await self._judge(name).certain("found")
+        verdict = await self._judge(name).verdict_with_retries("found")
         print(("" if verdict.passed else "Not yet: ") + verdict.diagnosis)
         for remark in remarks(Path(task.file).read_text(encoding="utf-8"), Path.cwd()):
             print(remark)
@@ -79,17 +79,17 @@ class Checks:
         """Run a test once against each app that lies beside the notebook, and print what it does to them."""
         task = self._exercise.endpoint(name)
         if not Path(task.file).is_file():
-            raise NotYet(_missing(task))
+            raise CheckFailed(_missing(task))
         with doing("running the test against each app"):
             right, lines = await rehearsed(task, Path.cwd())
         if not lines:
-            raise NotYet(
+            raise CheckFailed(
                 "the apps to try the test on, honest_*.py and blocking_*.py, are not beside this notebook. "
                 "Copy them from the course's folder of this exercise."
             )
         print("\n".join(lines))
         if not right:
-            raise NotYet("the test must pass for the honest apps and fail for the others.")
+            raise CheckFailed("the test must pass for the honest apps and fail for the others.")
         print("The test knows these apps apart. The hidden ones are more, and each is tried twice.")
 
     async def score(self, name, part):
@@ -98,7 +98,7 @@ class Checks:
         text = self._exercise.endpoint(name).file
         key = (name, Path(text).read_bytes() if Path(text).is_file() else None)
         judge = self._judges.setdefault(key, self._judge(name))
-        verdict = await judge.certain(part)
+        verdict = await judge.verdict_with_retries(part)
         print(verdict.diagnosis)
         return verdict.points(self._exercise.endpoint(name).points[part])
 
@@ -113,13 +113,13 @@ class Checks:
         points = most = 0
         for endpoints in self._exercise.files:
             file = Path(endpoints[0].file)
-            async with Served(file, endpoints[0].services) as served:
+            async with ServedApp(file, endpoints[0].services) as served:
                 for endpoint in endpoints:
                     judge = judging(file, endpoint, served)
                     for part in endpoint.parts:
                         if file.is_file():
                             with doing(f"judging {endpoint.item(part)}"):
-                                verdict = await judge.certain(part)
+                                verdict = await judge.verdict_with_retries(part)
                         else:
                             verdict = Verdict("fail", "does not start", _missing(endpoint))
                         worth = endpoint.points[part]
@@ -132,16 +132,16 @@ class Checks:
 
     async def load(self, seconds=5.0, rate=15):
         """Send a load to the file in which all endpoints stand while its services are slow; print who blocked the loop."""
-        endpoint = next(task for task in self._exercise.endpoints if task.mix)
+        endpoint = next(task for task in self._exercise.endpoints if task.combined_with)
         file = Path(endpoint.file)
         if not file.is_file():
-            raise NotYet(_missing(endpoint))
+            raise CheckFailed(_missing(endpoint))
         asked = {name: await asyncio.to_thread(services.get, name) for name in endpoint.services}
         try:
-            async with Served(file, endpoint.services) as served:
+            async with ServedApp(file, endpoint.services) as served:
                 load = await slow_day(await served.app(), endpoint, asked, seconds, rate)
         except AppError as error:
-            raise NotYet(str(error)) from None
+            raise CheckFailed(str(error)) from None
         rang, windows = load.rings
         print(f"The pager rang in {rang} of {windows} half seconds. Who blocked the loop, the greatest harm first:")
         print(*load.blockers or ["nobody."], sep="\n")
@@ -162,7 +162,7 @@ class Checks:
     def _judge(self, name):
         endpoint = self._exercise.endpoint(name)
         if not Path(endpoint.file).is_file():
-            raise NotYet(_missing(endpoint))
+            raise CheckFailed(_missing(endpoint))
         return judging(Path(endpoint.file), endpoint)
 
     def _settle(self, name, verdict, praise):
@@ -170,7 +170,7 @@ class Checks:
         file = Path(self._exercise.endpoint(name).file)
         saved = f"({file} as it was saved at {datetime.fromtimestamp(file.stat().st_mtime):%H:%M:%S})"
         if not verdict.passed:
-            raise NotYet(f"{verdict.diagnosis}\n{saved}")
+            raise CheckFailed(f"{verdict.diagnosis}\n{saved}")
         print(f"{praise} {saved}")
 
 
@@ -186,7 +186,7 @@ def here():
             with doing(f"starting the service {name}"):
                 os.environ.update(services.get(name).environment)
     except ExerciseError as error:
-        raise NotYet(f"{error} Open this notebook from its own folder.") from None
+        raise CheckFailed(f"{error} Open this notebook from its own folder.") from None
     except services.ServiceError as error:
-        raise NotYet(str(error)) from None
+        raise CheckFailed(str(error)) from None
     return Checks(exercise)

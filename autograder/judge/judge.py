@@ -7,14 +7,14 @@ from functools import partial
 from pathlib import Path
 
 from autograder import services
-from autograder.judge.proofs.background import Afterwards
-from autograder.judge.proofs.overlap import Waiting
-from autograder.judge.proofs.rendezvous import Rendezvous
-from autograder.judge.proofs.whole_app import Mixed
-from autograder.judge.verdict import Fault, Unclear, Verdict
-from autograder.lab.load_generator_client import RacerGone
+from autograder.judge.proofs.background import BackgroundProof
+from autograder.judge.proofs.overlap import OverlapProof
+from autograder.judge.proofs.rendezvous import RendezvousProof
+from autograder.judge.proofs.whole_app import WholeAppProof
+from autograder.judge.verdict import AnswerFault, Inconclusive, Verdict
+from autograder.lab.load_generator_client import LoadGeneratorGone
 from autograder.lab.server import AppError, Server
-from autograder.sandbox.launcher import JailError
+from autograder.sandbox.launcher import SandboxError
 
 TRIALS = 7
 CONFIRM = 2  # trials that must show a fault before it is a FAIL
@@ -22,7 +22,7 @@ NAMELESS = 2  # further trials for a loop that stood still if none of them has n
 RETRIES = 3  # an ERROR is the machine's doing: it is tried again, this often at most
 
 
-class Served:
+class ServedApp:
     """One file, served when it is first asked for, and anew if it is gone; the names of ``services`` are those it asks.
 
     An asynchronous context manager: leaving it ends the server.  It is started in ``jail``, if there is one.
@@ -50,7 +50,7 @@ class Served:
             environment, ports, beside, asked = {}, [], [], {}
             for name in self.services:
                 service = asked[name] = await asyncio.to_thread(services.get, name)
-                environment |= await asyncio.to_thread(service.fresh)
+                environment |= await asyncio.to_thread(service.fresh_environment)
                 ports += service.ports
                 beside += service.beside
             start = partial(self.jail.start, ports=ports) if self.jail else None
@@ -92,10 +92,10 @@ class Judge:
     def __init__(self, file, endpoint, served=None):
         self.endpoint = endpoint
         self.pictured = None
-        self._served = served or Served(file, endpoint.services)
+        self._served = served or ServedApp(file, endpoint.services)
         self._kept = served is not None
 
-    async def certain(self, part):
+    async def verdict_with_retries(self, part):
         """The verdict on a part of the points, "answers" or "concurrency"; an ERROR is tried again.
 
         So is the first death of a server: somebody else on this machine may have killed it.
@@ -138,7 +138,7 @@ class Judge:
     async def _judged(self, work):
         asked, failed = {}, False
         try:
-            names = self.endpoint.services if self.endpoint.mix else filter(None, [self.endpoint.service])
+            names = self.endpoint.services if self.endpoint.combined_with else filter(None, [self.endpoint.service])
             asked = {name: await asyncio.to_thread(services.get, name) for name in names}
             app = await self._served.app()
             failed = True
@@ -147,11 +147,11 @@ class Judge:
             return verdict
         except AppError as error:
             return Verdict("fail", "does not start", str(error), error.line)
-        except Fault as fault:
+        except AnswerFault as fault:
             if ended := await _ended(asked):
                 return Verdict("error", "", f"No verdict: {_service_ended(ended)}")
             return fault.verdict
-        except (Unclear, RacerGone, services.ServiceError, JailError, OSError) as problem:
+        except (Inconclusive, LoadGeneratorGone, services.ServiceError, SandboxError, OSError) as problem:
             return Verdict("error", "", f"No verdict: {problem}")
         finally:
             # an endpoint that failed may have left the app blocked, and the next item is not to suffer from it
@@ -159,18 +159,18 @@ class Judge:
                 await self._served.stop()
 
     def _method(self, app, asked):
-        if self.endpoint.mix:
-            return Mixed(app, self.endpoint, asked)
+        if self.endpoint.combined_with:
+            return WholeAppProof(app, self.endpoint, asked)
         if not self.endpoint.service:
-            return Waiting(app, self.endpoint)
-        kind = Afterwards if self.endpoint.afterwards else Rendezvous
+            return OverlapProof(app, self.endpoint)
+        kind = BackgroundProof if self.endpoint.afterwards else RendezvousProof
         return kind(app, self.endpoint, asked[self.endpoint.service])
 
 
 async def _ended(asked):
     """The name of a service that has ended, of those in ``asked`` (names to services), or None."""
     for name, service in asked.items():
-        if not await asyncio.to_thread(service.well):
+        if not await asyncio.to_thread(service.healthy):
             return name
     return None
 
@@ -196,4 +196,4 @@ async def _concurrency(method, confirm, show=False):
             # a fault that is not seen again must have been chance, and asks for one proof more
             if clean >= method.proofs + len(faults):
                 return Verdict("pass", trials=number)
-    raise Unclear("the machine was too busy to see the requests side by side. Try again.")
+    raise Inconclusive("the machine was too busy to see the requests side by side. Try again.")

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from autograder.services.base import Told
+from autograder.services.base import UserFacingError
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Trial:
     proved: bool = False
 
 
-class Fault(Exception):
+class AnswerFault(Exception):
     """A mistake in the learner's app that needs no second look."""
 
     def __init__(self, kind, text, line=None):
@@ -48,5 +48,5 @@ class Fault(Exception):
         self.verdict = Verdict("fail", kind, text, line)
 
 
-class Unclear(Told):
+class Inconclusive(UserFacingError):
     """This machine did not let us find out."""

@@ -10,18 +10,18 @@ import sys
 import threading
 
 from autograder.paths import PROGRAMS
-from autograder.services.base import Told
+from autograder.services.base import UserFacingError
 
 GRACE = 15.0  # s beyond the limit of a race
 END_LIMIT = 3.0  # s
-RACER = PROGRAMS / "load_generator.py"
+PROGRAM = PROGRAMS / "load_generator.py"
 
 
-class RacerGone(Told):
+class LoadGeneratorGone(UserFacingError):
     """The process that sends the requests ended; a problem of this machine, never of the learner's app."""
 
 
-class Racer:
+class LoadGenerator:
     """The racer process of this process; one is enough, it runs one race at a time."""
 
     def __init__(self):
@@ -30,7 +30,7 @@ class Racer:
         self._lock = threading.Lock()
         # a group of its own: Ctrl-C in a terminal must not reach it before it has cleaned up
         self.process = subprocess.Popen(
-            [sys.executable, "-I", str(RACER)],
+            [sys.executable, "-I", str(PROGRAM)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -50,7 +50,7 @@ class Racer:
                 self.process.stdin.write(json.dumps(order) + "\n")
                 self.process.stdin.flush()
         except (OSError, ValueError) as error:
-            raise RacerGone("The process that sends the requests is gone. Run this again.") from error
+            raise LoadGeneratorGone("The process that sends the requests is gone. Run this again.") from error
 
     def guard(self, server):
         """From now on the racer ends a `Server` with all that it started when we are gone, whatever ends us."""
@@ -58,9 +58,9 @@ class Racer:
             self.order(op="guard", pid=server.process.pid)
             server.guard = self
 
-    def unguard(self, server):
+    def forget(self, server):
         """Forget a server that ends: its number may soon be another process's."""
-        with contextlib.suppress(RacerGone):
+        with contextlib.suppress(LoadGeneratorGone):
             self.order(op="unguard", pid=server.process.pid)
 
     async def events(self, **order):
@@ -80,17 +80,17 @@ class Racer:
             while not ended:
                 event = await self._next(arrived, order["limit"])
                 if event is None:
-                    raise RacerGone(
+                    raise LoadGeneratorGone(
                         "The process that sends the requests ended in the middle of a race. Run this again."
                     )
                 if event["event"] == "broken":
-                    raise RacerGone(f"The race could not be run: {event['problem']}")
+                    raise LoadGeneratorGone(f"The race could not be run: {event['problem']}")
                 ended = event["event"] == "end"
                 yield event
         finally:
             del self._subscribers[number]
             if not ended and self.alive:
-                with contextlib.suppress(RacerGone):
+                with contextlib.suppress(LoadGeneratorGone):
                     self.order(op="cancel")
 
     async def _next(self, arrived, limit):
@@ -100,7 +100,7 @@ class Racer:
                 return await arrived.get()
         except TimeoutError:
             self.close()
-            raise RacerGone("The process that sends the requests no longer answers. Run this again.") from None
+            raise LoadGeneratorGone("The process that sends the requests no longer answers. Run this again.") from None
 
     def close(self):
         with contextlib.suppress(OSError):
@@ -125,11 +125,11 @@ class Racer:
 _racer = None
 
 
-def racer():
+def load_generator():
     """The racer of this process, started on first use and again if it is gone."""
     global _racer
     if _racer is None or not _racer.alive:
-        _racer = Racer()
+        _racer = LoadGenerator()
     return _racer
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from autograder.lab import live_plot, server, timeline
-from autograder.lab.load_generator_client import racer
+from autograder.lab.load_generator_client import load_generator
 from autograder.lab.predictions import Prediction
 from autograder.lab.timeline import short
 
@@ -381,7 +381,7 @@ async def race(path, n=10, *, method="GET", json=None, title=None, app=None, sho
 async def run(
     app, requests, *, title, show=False, limit=LIMIT, sample=False, rest=None, beside=None, after=0, kind=Race, **more
 ):
-    """Run a race of ready-made ``requests`` (see `racer.Race`) against the `Server` ``app``.
+    """Run a race of ready-made ``requests`` (see `load_generator.Race`) against the `Server` ``app``.
 
     With ``sample`` the server is looked at from outside; ``rest`` is the system call in which its loop waits for work
     ("number first-argument"), if that is known.  ``after`` is for how many more canaries the app is watched when all
@@ -392,7 +392,7 @@ async def run(
     result = kind(title, str(app.file), [Request(r["key"], r["path"], r["method"]) for r in requests], **more)
     result.watchers = list(app.watchers)
     loop = asyncio.get_running_loop()
-    client = racer()
+    client = load_generator()
     client.guard(app)
 
     def listen(report):
@@ -423,7 +423,7 @@ async def run(
         if companion:
             await companion
         # reports travel on another pipe than the racer's events: wait for those of the last turn
-        await asyncio.to_thread(app.catch_up)
+        await asyncio.to_thread(app.drain_reports)
         await asyncio.sleep(0)
         result.settle()
         if not sample:  # a judge has its own ways to tell a thread that kept the loop waiting

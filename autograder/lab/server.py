@@ -16,14 +16,14 @@ from pathlib import Path
 
 from autograder.lab import reports
 from autograder.paths import PROGRAMS
-from autograder.services.base import Told
+from autograder.services.base import UserFacingError
 
 PROGRAM = PROGRAMS / "serve_app.py"
 START_LIMIT = 30.0  # s: an import that takes longer than this on a busy machine does not end
 LOG_LIMIT = 64 * 1024  # bytes kept of what an app prints, the newest
 
 
-class AppError(Told):
+class AppError(UserFacingError):
     """An app cannot be served or used; its message is all that the learner needs to read.
 
     ``stage`` is one of ``file``, ``syntax``, ``import``, ``no app``, ``not an app``, ``startup``,
@@ -110,7 +110,7 @@ class Server:
         self.stop()
         raise explain(self.file, failure, self.log)
 
-    def catch_up(self, limit=1.0):
+    def drain_reports(self, limit=1.0):
         """Return when every report made so far has been taken in, at the latest after ``limit`` seconds."""
         self._question = self._question % 250 + 1
         answered = threading.Event()
@@ -142,7 +142,7 @@ class Server:
         except OSError:
             pass
         if self.guard:
-            self.guard.unguard(self)  # before it is waited for: until then nobody else has its number
+            self.guard.forget(self)  # before it is waited for: until then nobody else has its number
         self.process.wait()
         for reader in self._readers:
             if reader is not threading.current_thread():
@@ -173,7 +173,7 @@ class Server:
             elif event == "warning":
                 self.warnings.append(report)
             elif event == "late" and not self.url and report.get("where"):
-                self._progress = own_place(report["where"], self.file)
+                self._progress = first_frame_in(report["where"], self.file)
             for listener in list(self.listeners):
                 listener(report)
         self._settled.set()
@@ -215,7 +215,7 @@ def kill_group(pid):
             pass
 
 
-def own_place(where, file):
+def first_frame_in(where, file):
     """The first of the sampled places that lies in the learner's file, if any does."""
     return next((place for place in where if os.path.realpath(place["file"]) == os.path.realpath(file)), None)
 

@@ -44,7 +44,7 @@ PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_CAPBSET_DROP = 1, 4, 24
 PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS, PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL = 36, 38, 47, 4
 SIOCSIFFLAGS, IFF_UP_RUNNING = 0x8914, 0x41
 PAGE = resource.getpagesize()
-LOOK_EVERY = 0.2  # s between two looks at how much memory a jail uses
+MEMORY_POLL_INTERVAL_S = 0.2  # s between two looks at how much memory a jail uses
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -65,7 +65,7 @@ def mount(source, target, kind, flags, data=""):
     checked(f"mount {target}", libc.mount(*arguments))
 
 
-class Keeper:
+class Forkserver:
     """Takes orders and forks, one process for each app."""
 
     def __init__(self, control, level, uid, place):
@@ -285,7 +285,7 @@ def keep_house(app, memory):
             # the quick sum counts what forks share once for each of them
             if sum(map(resident, others)) > memory and sum(map(share, others)) > memory:
                 os._exit(137)
-            signal.sigtimedwait({signal.SIGCHLD}, LOOK_EVERY)
+            signal.sigtimedwait({signal.SIGCHLD}, MEMORY_POLL_INTERVAL_S)
 
 
 def resident(pid):
@@ -335,7 +335,7 @@ def collect():
 def main(number, level, uid, place):
     here = os.path.dirname(os.path.abspath(__file__))
     control = socket.socket(fileno=int(number))
-    keeper = Keeper(control, level, None if uid == "-" else int(uid), place)
+    keeper = Forkserver(control, level, None if uid == "-" else int(uid), place)
     prctl(PR_SET_CHILD_SUBREAPER, 1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for our owner
     sys.path.insert(0, here)

@@ -58,7 +58,7 @@ class Thread:
         os.close(self._call)
 
 
-class Others:
+class OtherThreads:
     """All threads of a process but its first: CPU seconds and run-queue seconds of each, by thread id."""
 
     def __init__(self, pid):
@@ -139,7 +139,7 @@ def children(pid):
     return found
 
 
-class Own:
+class OwnRunQueue:
     """What Linux tells of the thread in which this is made."""
 
     def __init__(self):
@@ -301,7 +301,7 @@ class Race:
     def _threads(self):
         try:
             if pid := self.order.get("pid"):
-                return Thread(pid), Others(pid)
+                return Thread(pid), OtherThreads(pid)
         except OSError:
             pass  # not Linux, or not ours to look at
         return None, None
@@ -339,14 +339,14 @@ class Race:
         self.samples.append(sample)
 
 
-class Racer:
+class LoadGenerator:
     """Takes orders one at a time and writes events without ever waiting for the reader."""
 
     def __init__(self):
         self.out = queue.SimpleQueue()
         self.guarded = set()
         self.task = None
-        self.own = Own()
+        self.own = OwnRunQueue()
 
     def tell(self, **event):
         self.out.put(event)
@@ -416,4 +416,4 @@ if __name__ == "__main__":
     keep_private()
     if hasattr(signal, "SIGINT"):
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the notebook; it tells us to cancel
-    asyncio.run(Racer().main())
+    asyncio.run(LoadGenerator().main())

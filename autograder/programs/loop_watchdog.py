@@ -50,7 +50,7 @@ class RunQueue:
         return int(os.pread(self._file, 80, 0).split()[1]) / 1e9
 
 
-class Turns:
+class LoopIterations:
     """Bookkeeping of the loop's turns, shared by the loop thread (writer) and the sampler (reader)."""
 
     def __init__(self, tell, app_folder):
@@ -89,7 +89,7 @@ class Turns:
 
     def _sample(self):
         told = 0.0
-        busy = Busy(self)
+        busy = ThreadCpuSampler(self)
         while True:
             time.sleep(SAMPLE_EVERY)
             busy.look()
@@ -128,7 +128,7 @@ class Turns:
         return position(given or instead) + ("",)
 
 
-class Busy:
+class ThreadCpuSampler:
     """Finds out where the other threads compute: CPU seconds by place, told as they add up.
 
     A thread that computes in one call that holds the GIL stops this one as well; it is found right after that call.

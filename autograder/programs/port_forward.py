@@ -8,7 +8,7 @@ import contextlib
 import threading
 
 
-class Forward:
+class PortForward:
     """Forwards what comes in, in a thread of its own; `stop` ends it.
 
     ``listen`` is a path or 0 for any free port, which is then ``port``; ``to`` is a path or a port.

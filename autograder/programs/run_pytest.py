@@ -24,10 +24,10 @@ for name in ("APP", "SUPPLIER"):
     door = name.lower() + ".socket"
     if os.path.exists(door):
         sys.path.insert(0, here)
-        from port_forward import Forward
+        from port_forward import PortForward
 
         sys.path.remove(here)
-        address = f"http://127.0.0.1:{Forward(0, os.path.abspath(door)).port}"
+        address = f"http://127.0.0.1:{PortForward(0, os.path.abspath(door)).port}"
         os.environ[name + "_URL"] = address + os.environ[name + "_URL"]
 
 import pytest  # noqa: E402

@@ -24,7 +24,7 @@ import traceback
 import warnings
 
 
-class Teller:
+class ReportWriter:
     """Writes reports to the owner; from any thread, each in one write."""
 
     def __init__(self, file_descriptor):
@@ -176,7 +176,7 @@ async def serve(app, sock, tell, state):
 
 def main(app_file, sock=None):
     """Serve the file, on ``sock`` if it is given (programs/forkserver.py has one)."""
-    tell = Teller(os.dup(1))
+    tell = ReportWriter(os.dup(1))
     os.dup2(2, 1)
     lifeline = threading.Thread(target=die_with_owner, args=(tell,), name="course-lifeline", daemon=True)
     lifeline.start()
@@ -189,7 +189,7 @@ def main(app_file, sock=None):
     report_warnings(tell)
     sys.meta_path.insert(0, NotInApps())
     trace = Trace(app_file)
-    turns = loop_watchdog.Turns(tell, os.path.dirname(os.path.realpath(app_file)))
+    turns = loop_watchdog.LoopIterations(tell, os.path.dirname(os.path.realpath(app_file)))
     state = {"threads": [lifeline.native_id, turns.start().native_id]}
     try:
         app = load(app_file, trace)

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 from autograder.paths import PROGRAMS
 from autograder.sandbox import bubblewrap
-from autograder.sandbox.relay import Relay
+from autograder.sandbox.relay import Proxy
 
 START_LIMIT = 60.0  # s: what is imported once takes a while on a busy machine
 INTRODUCTION_LIMIT = 30.0  # s
@@ -35,11 +35,11 @@ FIRST_USER, USERS = 61000, 1000  # ids that distributions leave free; each keepe
 PORTS = {"postgresql": 5432, "postgres": 5432, "redis": 6379, "mysql": 3306, "http": 80, "https": 443}
 
 
-class JailError(Exception):
+class SandboxError(Exception):
     """An app cannot be locked in here: a matter of this machine, never of a learner's app."""
 
 
-class Jail:
+class Sandbox:
     """Starts apps at one level: ``namespaces``, ``user`` or ``limits``.  Thread-safe; `close` ends all of them."""
 
     def __init__(self, level, limits=LIMITS):
@@ -52,22 +52,22 @@ class Jail:
         atexit.register(self.close)
 
     def start(self, file, environment, ports=()):
-        """Start the app in ``file`` with that environment and return its `Locked` process.
+        """Start the app in ``file`` with that environment and return its `SandboxedProcess` process.
 
         The services that it may reach are those that the environment names, by address or by folder, and ``ports`` of
-        this machine.  Raises `JailError`.
+        this machine.  Raises `SandboxError`.
         """
         with self._lock:
             if self._closed:
-                raise JailError("the jail is closed")
+                raise SandboxError("the jail is closed")
             folders = tuple(sorted(seen_folders(environment)))
             keeper = self._keepers.get(folders)
             if keeper is None or not keeper.alive:
                 if keeper:
                     keeper.close()
                 if self.level == "namespaces" and self._relay is None:
-                    self._relay = Relay()
-                keeper = self._keepers[folders] = Keeper(self.level, self.limits, folders, self._relay)
+                    self._relay = Proxy()
+                keeper = self._keepers[folders] = Forkserver(self.level, self.limits, folders, self._relay)
             return keeper.start(Path(file), environment, ports)
 
     def close(self):
@@ -79,7 +79,7 @@ class Jail:
         atexit.unregister(self.close)
 
 
-class Keeper:
+class Forkserver:
     """One process that forks apps, and our end of the socket over which it is told to."""
 
     def __init__(self, level, limits, folders, relay):
@@ -108,7 +108,7 @@ class Keeper:
             )
         except OSError as problem:
             ours.close()
-            raise JailError(str(problem)) from None
+            raise SandboxError(str(problem)) from None
         finally:
             theirs.close()
         self._control = ours
@@ -123,7 +123,7 @@ class Keeper:
         folder = os.path.realpath(file.parent)
         inside = self.level == "namespaces"
         if inside and not os.path.join(folder, "").startswith(os.path.join(self.place, "")):
-            raise JailError(f"{folder} does not lie in {self.place}")
+            raise SandboxError(f"{folder} does not lie in {self.place}")
         if not inside and self.user is not None:
             for path in (folder, *Path(folder).iterdir()):
                 os.chown(path, self.user.id, self.user.id)
@@ -136,7 +136,7 @@ class Keeper:
             "shown": bubblewrap.shown(self.place, self.folders),
             "limits": {**self.limits, "processes": self._processes()},
         }
-        return Locked(self, order, addresses, file)
+        return SandboxedProcess(self, order, addresses, file)
 
     def _processes(self):
         """How many processes an app's user may have; our own user has others already."""
@@ -147,12 +147,12 @@ class Keeper:
         try:
             self._control.sendmsg([json.dumps(order).encode()], rights)
         except OSError as problem:
-            raise JailError(f"what starts the apps is gone ({problem})") from None
+            raise SandboxError(f"what starts the apps is gone ({problem})") from None
 
     def sweep(self):
         """Kill what apps have left behind; a jail of namespaces leaves nothing."""
         if self.level != "namespaces" and self.alive:
-            with contextlib.suppress(JailError):
+            with contextlib.suppress(SandboxError):
                 self._ask({"op": "sweep"}, START_LIMIT)
 
     def _ask(self, order, limit):
@@ -170,7 +170,7 @@ class Keeper:
             self.close()
             self._said.seek(0)
             said = self._said.read(4000).decode(errors="replace").strip().splitlines()
-            raise JailError(said[-1][:300] if said else why)
+            raise SandboxError(said[-1][:300] if said else why)
 
     def close(self):
         self._control.close()
@@ -184,7 +184,7 @@ class Keeper:
             self.user.free()
 
 
-class Locked:
+class SandboxedProcess:
     """An app in its jail.  ``pid`` leads the group to kill, ``app_pid`` serves; both as this process sees them.
 
     ``socket`` is the path of the Unix socket on which it answers.
@@ -214,11 +214,11 @@ class Locked:
                 keeper.send(order, numbers)
                 theirs.close()
                 self._meet(ours, addresses)
-        except (OSError, JailError) as problem:
+        except (OSError, SandboxError) as problem:
             for pipe in (self.stdin, self.stdout, self.stderr):
                 pipe.close()
             self._end()
-            raise JailError(str(problem)) from None
+            raise SandboxError(str(problem)) from None
         finally:
             for number in (stdin, stdout, stderr):
                 os.close(number)
@@ -229,9 +229,9 @@ class Locked:
         while True:
             news, pid, handed = introduction(introductions)
             if news is None:
-                raise JailError("the app's process ended before it began")
+                raise SandboxError("the app's process ended before it began")
             if news["who"] == "failed":
-                raise JailError(news["why"])
+                raise SandboxError(news["why"])
             self._watched.append(os.pidfd_open(pid))
             if news["who"] == "jail":
                 self.pid = pid
@@ -346,7 +346,7 @@ def reachable(environment, ports=()):
     return addresses, inside
 
 
-class User:
+class SandboxUser:
     """A user id that no other keeper of this machine uses, for as long as we hold its lock."""
 
     def __init__(self, number, lock):
@@ -358,18 +358,18 @@ class User:
 
 
 def free_user():
-    """A `User` of our own; only root can have one."""
+    """A `SandboxUser` of our own; only root can have one."""
     import fcntl  # Windows has none, and imports this module all the same
 
     folder = Path(tempfile.gettempdir()) / "course-jail-users"
     folder.mkdir(mode=0o700, exist_ok=True)
     if folder.stat().st_uid != 0:
-        raise JailError(f"{folder} belongs to somebody else")
+        raise SandboxError(f"{folder} belongs to somebody else")
     for number in range(FIRST_USER, FIRST_USER + USERS):
         lock = os.open(folder / str(number), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return User(number, lock)
+            return SandboxUser(number, lock)
         except OSError:
             os.close(lock)
-    raise JailError("there is no user left for another jail")
+    raise SandboxError("there is no user left for another jail")

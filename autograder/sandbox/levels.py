@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autograder.sandbox import bubblewrap
-from autograder.sandbox.launcher import Jail, JailError
+from autograder.sandbox.launcher import Sandbox, SandboxError
 
 LEVELS = ("none", "limits", "user", "namespaces")  # each keeps more away than the one before it
 WHAT = {
@@ -46,10 +46,10 @@ raise SystemExit
 
 
 @dataclass(frozen=True)
-class Found:
+class Isolation:
     """The jail that was chosen (None at the level ``none``), its level, and why each better level is not there."""
 
-    jail: Jail | None
+    jail: Sandbox | None
     level: str
     missing: dict
 
@@ -61,12 +61,12 @@ class Found:
         )
 
 
-class TooLow(Exception):
+class IsolationUnavailable(Exception):
     """This machine does not offer the isolation that was asked for."""
 
 
 def at_least(required="none", ceiling=None, **more):
-    """The best jail that this machine offers, up to ``ceiling``.  Raises `TooLow` if it is below ``required``.
+    """The best jail that this machine offers, up to ``ceiling``.  Raises `IsolationUnavailable` if it is below ``required``.
 
     Each level is tried by starting an app in it that looks around.  Without a ceiling the environment variable
     COURSE_ISOLATION_CEILING may give one: so a test, or a teacher, can see what a lesser level does.
@@ -75,35 +75,39 @@ def at_least(required="none", ceiling=None, **more):
     required = "namespaces" if required == "required" else required
     for level in (ceiling, required):
         if level not in LEVELS:
-            raise TooLow(f"There is no level of isolation {level!r}. The levels are: {', '.join(LEVELS)}.")
+            raise IsolationUnavailable(
+                f"There is no level of isolation {level!r}. The levels are: {', '.join(LEVELS)}."
+            )
     missing = {}
     for level in reversed(LEVELS[: LEVELS.index(ceiling) + 1]):
         if LEVELS.index(level) < LEVELS.index(required):
             break
         if level == "none":
-            return Found(None, level, missing)
+            return Isolation(None, level, missing)
         try:
-            return Found(_tried(level, **more), level, missing)
-        except (JailError, OSError) as problem:
+            return Isolation(_tried(level, **more), level, missing)
+        except (SandboxError, OSError) as problem:
             missing[level] = str(problem)
     told = "".join(f"\n  {level}: {why}" for level, why in missing.items())
-    raise TooLow(f"Nothing was graded: this machine does not offer the isolation that was asked for, {required}.{told}")
+    raise IsolationUnavailable(
+        f"Nothing was graded: this machine does not offer the isolation that was asked for, {required}.{told}"
+    )
 
 
 def _tried(level, **more):
     if not sys.platform.startswith("linux"):
-        raise JailError("it needs Linux")
+        raise SandboxError("it needs Linux")
     if level == "namespaces" and not bubblewrap.program():
-        raise JailError("bubblewrap is not installed (the program bwrap, in the package bubblewrap)")
+        raise SandboxError("bubblewrap is not installed (the program bwrap, in the package bubblewrap)")
     place = os.path.join(os.path.realpath(tempfile.gettempdir()), "")
     if level == "namespaces" and any(path.startswith(place) for path in bubblewrap.pythons()):
         # as in a clone below /tmp: an app would lose sight of what it imports later
-        raise JailError(
+        raise SandboxError(
             f"the course's Python lies in {place}, which is empty in a jail: move the clone, or set TMPDIR to another folder"
         )
     if level == "user" and os.geteuid() != 0:
-        raise JailError("only root can start processes of other users")
-    jail = Jail(level, **more)
+        raise SandboxError("only root can start processes of other users")
+    jail = Sandbox(level, **more)
     try:
         with tempfile.TemporaryDirectory(prefix="course-probe-") as folder, tempfile.TemporaryDirectory() as outside:
             file = Path(folder) / "probe.py"
@@ -120,7 +124,7 @@ def _tried(level, **more):
         try:
             seen = json.loads(said)
         except ValueError:
-            raise JailError(_why(said, report)) from None
+            raise SandboxError(_why(said, report)) from None
         _check(level, seen)
     except BaseException:
         jail.close()
@@ -129,17 +133,17 @@ def _tried(level, **more):
 
 
 def _check(level, seen):
-    """Raise `JailError` unless the probe was really locked in."""
+    """Raise `SandboxError` unless the probe was really locked in."""
     if level == "user" and seen["uid"] == 0:
-        raise JailError("the app's user is root")
+        raise SandboxError("the app's user is root")
     if level != "namespaces":
         return
     if seen["pid"] != 2 or max(seen["others"]) > 2:
-        raise JailError("the app sees other processes")
+        raise SandboxError("the app sees other processes")
     if seen["network"] != "ConnectionRefusedError":
-        raise JailError(f"the app's network is not its own ({seen['network'] or 'it was connected'})")
+        raise SandboxError(f"the app's network is not its own ({seen['network'] or 'it was connected'})")
     if seen["wrote"] or seen["sees"]:
-        raise JailError("the app can reach files outside its place")
+        raise SandboxError("the app can reach files outside its place")
 
 
 def _why(said, report):

@@ -13,7 +13,7 @@ CHUNK = 1 << 16
 QUEUE = 1 << 20  # bytes that wait for a slow reader before its partner is read no further
 
 
-class Relay:
+class Proxy:
     """One thread that carries all connections of all apps of this process."""
 
     def __init__(self):
@@ -69,10 +69,10 @@ class Relay:
         for end in (near, far):
             end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         far.connect_ex(address)
-        Pair(self._selector, near, far)
+        ProxiedConnection(self._selector, near, far)
 
 
-class Pair:
+class ProxiedConnection:
     """Two ends of one connection."""
 
     def __init__(self, selector, near, far):

@@ -8,7 +8,7 @@ import atexit
 
 from autograder.services.base import Service, ServiceError
 from autograder.services.commands import Commands
-from autograder.services.cpu_work import JOBS, Work
+from autograder.services.cpu_work import JOBS, CpuWork
 from autograder.services.files import Files
 from autograder.services.mysql import MySQL
 from autograder.services.postgres import Postgres
@@ -22,7 +22,7 @@ KINDS = {
     "postgres": Postgres,
     "redis": Redis,
     "upstream": Upstream,
-    "work": Work,
+    "work": CpuWork,
 }
 _running: dict[str, Service] = {}
 

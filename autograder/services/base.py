@@ -6,7 +6,7 @@ import secrets
 from abc import ABC, abstractmethod
 
 
-class Told(Exception):
+class UserFacingError(Exception):
     """An error of which a notebook shows the sentence, and no traceback."""
 
     def _render_traceback_(self):
@@ -14,7 +14,7 @@ class Told(Exception):
         return [str(self)]
 
 
-class ServiceError(Told):
+class ServiceError(UserFacingError):
     """A service cannot start, or died: a matter of this machine, never of a learner's app."""
 
 
@@ -37,7 +37,7 @@ class Service(ABC):
     def environment(self):
         """The environment variables through which an app finds the service, as a dictionary."""
 
-    def fresh(self):
+    def fresh_environment(self):
         """The `environment` for an app that is about to be judged; what those judged before have left open is ended."""
         return self.environment
 
@@ -51,7 +51,7 @@ class Service(ABC):
     def alive(self):
         """False once the service has ended."""
 
-    def well(self):
+    def healthy(self):
         """True if it still does its work, as itself says when it is asked: a server may be gone before `alive` shows it."""
         return self.alive
 
@@ -60,11 +60,11 @@ class Service(ABC):
         """Make the service ready to be asked for these tokens."""
 
     @abstractmethod
-    def park(self):
+    def hold(self):
         """From now on hold everything that is asked for."""
 
     @abstractmethod
-    def parked(self):
+    def held(self):
         """The tokens that are held at this moment, in the order in which they came where that is known."""
 
     @abstractmethod

@@ -13,7 +13,7 @@ from autograder.services.gate import SocketGate
 JOBS = {"thumbnail": workshop.thumbnail, "stamp": workshop.stamp, "ranking": workshop.ranking, "route": workshop.route}
 
 
-class Work(SocketGate):
+class CpuWork(SocketGate):
     """The gate that jobs report to, in the variable WORKSHOP."""
 
     beside = (Path(workshop.__file__),)

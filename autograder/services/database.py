@@ -28,7 +28,7 @@ class Database(Service):
         if self._embedded:
             self._embedded.stop()
 
-    def well(self):
+    def healthy(self):
         """As `Service.well`.  A server that has lost one connection to a crash has lost ours as well."""
         try:
             self._do("SELECT 1")

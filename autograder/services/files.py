@@ -15,7 +15,7 @@ from pathlib import Path
 from autograder.services.base import ServiceError
 from autograder.services.gate import Gate
 
-LOOK_EVERY = 0.002  # s
+POLL_INTERVAL_S = 0.002  # s
 
 
 class Files(Gate):
@@ -70,7 +70,7 @@ class Files(Gate):
                 with self._gate:
                     self._waiting.pop(token, None)
                 self.arrive(token, lambda token=token, path=path, pipe=pipe: self._deliver(token, path, pipe))
-            time.sleep(LOOK_EVERY)
+            time.sleep(POLL_INTERVAL_S)
 
     def _deliver(self, token, path, pipe):
         with contextlib.suppress(OSError):  # the reader may have gone

@@ -13,13 +13,13 @@ class Gate(Service):
     def __init__(self):
         super().__init__()
         self._gate = threading.Lock()
-        self._parking = False
+        self._holding = False
         self._held = []  # (token, function), in the order of arrival
 
     def arrive(self, token, go):
         """Somebody asks for ``token``: hold them while the service parks, else call ``go`` at once."""
         with self._gate:
-            if self._parking:
+            if self._holding:
                 self._held.append((token, go))
                 return
         go()
@@ -29,19 +29,19 @@ class Gate(Service):
         with self._gate:
             self._held = [entry for entry in self._held if entry[0] != token]
 
-    def park(self):
+    def hold(self):
         with self._gate:
             self._held.clear()
-            self._parking = True
+            self._holding = True
 
-    def parked(self):
+    def held(self):
         with self._gate:
             return [token for token, _ in self._held]
 
     def release(self, tokens=None):
         with self._gate:
             if tokens is None:
-                self._parking = False
+                self._holding = False
                 tokens = {token for token, _ in self._held}
             going = [entry for entry in self._held if entry[0] in tokens]
             self._held = [entry for entry in self._held if entry[0] not in tokens]

@@ -17,7 +17,7 @@ SUPERVISOR = PROGRAMS / "supervisor.py"
 START_LIMIT = 60.0  # s
 
 
-class Embedded:
+class ManagedServer:
     """A server process kept by the keeper; ``folder`` is its own.
 
     ``instead_of_root`` is whom it runs as if we are root (some servers refuse to); ``user`` is then that name, else None.

@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 
 from autograder.services.base import ServiceError
 from autograder.services.database import NOT_EMPTY, Database
-from autograder.services.managed_server import Embedded, free_port
+from autograder.services.managed_server import ManagedServer, free_port
 
 NO_SERVER = (
     "There is no MySQL or MariaDB on this machine. Install one (apt install mariadb-server-core mariadb-client-core, or "
@@ -102,7 +102,7 @@ class MySQL(Database):
         import pymysql
 
         server, install = find()
-        self._embedded = Embedded("mysql", instead_of_root="nobody", ended_by="TERM")
+        self._embedded = ManagedServer("mysql", instead_of_root="nobody", ended_by="TERM")
         folder = self._embedded.folder
         data, socket, port, secret = folder / "data", folder / "socket", free_port(), secrets.token_hex(16)
         small = ["--innodb-buffer-pool-size=8M", "--innodb-doublewrite=0", "--loose-innodb-log-file-size=4M"]
@@ -147,7 +147,7 @@ class MySQL(Database):
     def alive(self):
         return self._ours is not None and self._ours.open and (self._embedded is None or self._embedded.alive)
 
-    def fresh(self):
+    def fresh_environment(self):
         if self._embedded is None:
             return self.environment
         deadline = time.monotonic() + KILL_LIMIT
@@ -171,13 +171,13 @@ class MySQL(Database):
         for token in tokens:
             self._do("INSERT IGNORE INTO items VALUES (%s, %s)", [token, self.reply(token)])
 
-    def park(self):
+    def hold(self):
         self._held = set(self._fresh)
         for token in self._fresh:
             if self._do("SELECT GET_LOCK(%s, 10)", [token]) != [(1,)]:
                 raise ServiceError("MySQL does not give a lock that nobody else should have.")
 
-    def parked(self):
+    def held(self):
         # who was just let go may still be on its way out
         return [token for (token,) in self._do(WAITING) if token in self._held]
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from autograder.services.base import ServiceError
 from autograder.services.database import NOT_EMPTY, Database
-from autograder.services.managed_server import Embedded, free_port
+from autograder.services.managed_server import ManagedServer, free_port
 
 SCHEMA = """
 DROP TABLE IF EXISTS items;
@@ -89,7 +89,7 @@ class Postgres(Database):
             raise ServiceError(
                 "There is no embedded PostgreSQL for this system. Name a database in COURSE_POSTGRES_URL."
             )
-        self._embedded = Embedded("postgres", instead_of_root="nobody")
+        self._embedded = ManagedServer("postgres", instead_of_root="nobody")
         folder = self._embedded.folder
         package = Path(found.origin).parent
         if self._embedded.user:
@@ -124,7 +124,7 @@ class Postgres(Database):
     def environment(self):
         return {"DATABASE_URL": self.url}
 
-    def fresh(self):
+    def fresh_environment(self):
         if self._embedded is None:
             return self.environment
         deadline = time.monotonic() + END_LIMIT
@@ -147,10 +147,10 @@ class Postgres(Database):
         self._tokens |= {key: token for token, key in keys.items()}
         self._fresh = list(keys.values())
 
-    def park(self):
+    def hold(self):
         self._do("SELECT pg_advisory_lock(key) FROM unnest(%s::bigint[]) AS key", [self._fresh])
 
-    def parked(self):
+    def held(self):
         rows = self._do(
             "SELECT (classid::bigint << 32) | objid::bigint FROM pg_locks "
             "WHERE locktype = 'advisory' AND NOT granted ORDER BY waitstart"

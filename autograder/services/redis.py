@@ -11,7 +11,7 @@ import threading
 
 from autograder.services.base import ServiceError
 from autograder.services.gate import Gate
-from autograder.services.managed_server import Embedded, free_port
+from autograder.services.managed_server import ManagedServer, free_port
 
 # Judged apps are guests: they may do what is done with data, and nothing that spoils the server for the next one.
 GUEST = "ACL SETUSER guest on nopass ~* &* +@all -@admin -@dangerous -function -script +script|load +script|exists"
@@ -48,7 +48,7 @@ class Redis(Gate):
                 "There is no embedded Redis for this system. Start one and name it in COURSE_REDIS_URL, "
                 "as in redis://127.0.0.1:6379."
             ) from None
-        self._embedded = Embedded("redis")
+        self._embedded = ManagedServer("redis")
         port = free_port()
         url = f"redis://127.0.0.1:{port}"
         command = [binary, "--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
@@ -68,7 +68,7 @@ class Redis(Gate):
     def environment(self):
         return {"REDIS_URL": self.url}
 
-    def fresh(self):
+    def fresh_environment(self):
         """As guest, in an empty server that nobody else is a guest of.  (A server of one's own is left as it is.)"""
         import redis
 
@@ -86,7 +86,7 @@ class Redis(Gate):
     def alive(self):
         return not self._stopping.is_set() and (self._embedded is None or self._embedded.alive)
 
-    def well(self):
+    def healthy(self):
         """As `Service.well`."""
         import redis
 

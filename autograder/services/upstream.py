@@ -28,7 +28,7 @@ class Upstream(Service):
         self.url = None
         self._ready = threading.Event()
         self._changed = threading.Condition()
-        self._parking = threading.Event()
+        self._holding = threading.Event()
         self._parked = []
         self._process = subprocess.Popen(
             [sys.executable, "-I", str(PROGRAMS / "upstream_server.py")],
@@ -55,16 +55,16 @@ class Upstream(Service):
     def prepare(self, tokens):
         """Nothing to do: a reply is made from the token that is asked for."""
 
-    def park(self):
+    def hold(self):
         with self._changed:
             self._parked.clear()
-        self._parking.clear()
+        self._holding.clear()
         self._order(op="park")
         # a race may begin at once, and nobody may be answered who asks from now on
-        if not self._parking.wait(PARK_LIMIT) or not self.alive:
+        if not self._holding.wait(PARK_LIMIT) or not self.alive:
             raise ServiceError("The HTTP upstream does not hold its replies. Try again.")
 
-    def parked(self):
+    def held(self):
         with self._changed:
             return list(self._parked)
 
@@ -98,11 +98,11 @@ class Upstream(Service):
                     self.url = f"http://127.0.0.1:{news['port']}"
                     self._ready.set()
                 if "parking" in news:
-                    self._parking.set()
+                    self._holding.set()
                 with self._changed:
                     if "parked" in news:
                         self._parked.append(news["parked"])
                     if news.get("left") in self._parked:
                         self._parked.remove(news["left"])
         self._ready.set()
-        self._parking.set()
+        self._holding.set()

@@ -17,7 +17,7 @@ from traitlets.config import Config
 
 from autograder import paths
 from autograder.bootstrap import environment
-from autograder.errors import Trouble
+from autograder.errors import SetupError
 
 KEPT = paths.ROOT / ".course" / "site"
 RUNS_ON = ("host", "judge", "lab", "services")
@@ -46,7 +46,7 @@ def executed(notebook: Path, say=environment.say) -> nbformat.NotebookNode:
         try:
             client.execute()
         except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
-            raise Trouble(f"{notebook.name} does not run to its end, so it is no page yet:\n{error}") from None
+            raise SetupError(f"{notebook.name} does not run to its end, so it is no page yet:\n{error}") from None
     say(
         f"executing {notebook.name} took {time.monotonic() - began:.0f} s; the outputs are kept until something changes"
     )

@@ -11,7 +11,7 @@ from autograder import lab
 %load_ext autograder.lab
 """
 
-STALL = """
+STALL_MIN_S = """
 %%app stall.py
 import asyncio
 import os
@@ -44,8 +44,8 @@ async def blocked_for_ever():
 """
 
 PIDS = """
-from autograder.lab.load_generator_client import racer
-print("pids:", lab.current().pid, racer().process.pid)
+from autograder.lab.load_generator_client import load_generator
+print("pids:", lab.current().pid, load_generator().process.pid)
 """
 
 STATIC = """
@@ -69,7 +69,7 @@ def said(page, number, pattern):
 
 
 def test_the_plot_moves_and_ends_as_the_static_picture(page, lab):
-    lab.write("scratch/moving.ipynb", TOOLS, STALL, 'race = await lab.race("/until_seen", n=4)', STATIC)
+    lab.write("scratch/moving.ipynb", TOOLS, STALL_MIN_S, 'race = await lab.race("/until_seen", n=4)', STATIC)
     lab.open(page, "scratch/moving.ipynb")
     run_from(page, 0, 3)
     under_way = until(lambda: (seen := [picture for _, picture in frames(page)]) and len(set(seen)) >= 4 and seen, 120)
@@ -82,8 +82,10 @@ def test_the_plot_moves_and_ends_as_the_static_picture(page, lab):
 
 
 def test_an_app_that_breaks_says_what_and_where(page, lab):
-    broken = STALL.replace("time.sleep(0.15)", "time.sleep(0.15")
-    lab.write("scratch/broken.ipynb", TOOLS, STALL, broken, 'await lab.race("/coffee")', 'await lab.race("/coffee")')
+    broken = STALL_MIN_S.replace("time.sleep(0.15)", "time.sleep(0.15")
+    lab.write(
+        "scratch/broken.ipynb", TOOLS, STALL_MIN_S, broken, 'await lab.race("/coffee")', 'await lab.race("/coffee")'
+    )
     lab.open(page, "scratch/broken.ipynb")
     run_from(page, 0, 4)
     assert said(page, 3, "did not start")
@@ -93,7 +95,12 @@ def test_an_app_that_breaks_says_what_and_where(page, lab):
 
 def test_interrupting_a_race_leaves_no_server_behind(page, lab):
     lab.write(
-        "scratch/interrupted.ipynb", TOOLS, STALL, PIDS, 'await lab.race("/blocked_for_ever", n=4)', 'print("goes on")'
+        "scratch/interrupted.ipynb",
+        TOOLS,
+        STALL_MIN_S,
+        PIDS,
+        'await lab.race("/blocked_for_ever", n=4)',
+        'print("goes on")',
     )
     lab.open(page, "scratch/interrupted.ipynb")
     run_from(page, 0, 4)
@@ -111,15 +118,15 @@ def test_interrupting_a_race_leaves_no_server_behind(page, lab):
 
 
 def test_restarting_the_kernel_leaves_nothing_behind(page, lab):
-    lab.write("scratch/restarted.ipynb", TOOLS, STALL, PIDS, 'await lab.race("/for_ever", n=4)')
+    lab.write("scratch/restarted.ipynb", TOOLS, STALL_MIN_S, PIDS, 'await lab.race("/for_ever", n=4)')
     lab.open(page, "scratch/restarted.ipynb")
     run_from(page, 0, 4)
-    server, racer = pids(page, 2)
+    server, load_generator = pids(page, 2)
     output(page, 3).locator("figure").get_by_text("so far").first.wait_for()
     began = time.monotonic()
     toolbar(page, "restart").click()
     page.locator(".jp-Dialog .jp-mod-accept").click()
-    until(lambda: gone(server) and gone(racer), 120)
+    until(lambda: gone(server) and gone(load_generator), 120)
     print(f"after the restart: server and racer gone {time.monotonic() - began:.2f} s")
     until(lambda: prompt(page, 3).inner_text().strip() != "[*]:", 120)
     wait_for_kernel(page)

@@ -64,7 +64,7 @@ BLOCKING = {
 async def test_the_load_names_who_blocks(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     here = checks.Checks(EXERCISE)
-    with pytest.raises(checks.NotYet, match="there is no shop.py yet"):
+    with pytest.raises(checks.CheckFailed, match="there is no shop.py yet"):
         await here.load()
     Path("shop.py").write_text(EXERCISE.answer_file(EXERCISE.endpoints[0], "starter").read_text())
     day = await here.load(seconds=1.6)
@@ -73,7 +73,7 @@ async def test_the_load_names_who_blocks(tmp_path, monkeypatch, capsys):
     said = capsys.readouterr().out
     assert "Who blocked the loop" in said and "time.sleep(wait) (in printer)" in said
     Path("shop.py").write_text("app = nothing")
-    with pytest.raises(checks.NotYet, match="NameError"):
+    with pytest.raises(checks.CheckFailed, match="NameError"):
         await here.load()
 
 

@@ -12,7 +12,7 @@ from axe_playwright_python.sync_playwright import Axe
 from helpers import notebook_of
 
 from autograder import paths
-from autograder.errors import Trouble
+from autograder.errors import SetupError
 from autograder.site import build, execute
 
 LESSON = "00_start_here/lesson_00_start_here.html"
@@ -192,7 +192,7 @@ def test_a_lesson_is_executed_once_until_something_changes(tmp_path, monkeypatch
         assert len(said) == 2 * times
     assert len(list(execute.KEPT.iterdir())) == 1
     nbformat.write(notebook_of("1 / 0"), notebook)
-    with pytest.raises(Trouble, match="lesson_99_small.ipynb does not run to its end"):
+    with pytest.raises(SetupError, match="lesson_99_small.ipynb does not run to its end"):
         execute.executed(notebook, said.append)
 
 

@@ -13,7 +13,7 @@ from autograder import paths
 from autograder.benchmarks import baselines, cpu_load, verdicts
 from autograder.judge.catalogue import multi_endpoint
 from autograder.judge.catalogue.catalogue import catalogue, judge, written
-from autograder.judge.spec.exercise import Wrong
+from autograder.judge.spec.exercise import ExpectedDiagnosis
 from autograder.judge.spec.exercise import load as load_exercise
 from autograder.judge.tasks import mutation
 from autograder.judge.verdict import Verdict
@@ -90,12 +90,12 @@ def test_the_rules_of_others_are_those_that_they_state():
 
 async def test_the_rules_of_others_are_applied_to_the_apps_that_the_judge_judges():
     answers = {answer.label: answer for answer in catalogue(load_exercise(paths.SOLUTIONS / "02_calling_http"))}
-    honest = await judge(answers["price/reference"], baselines.rivals)
-    faulty = await judge(answers["price/starter"], baselines.rivals)
+    honest = await judge(answers["price/reference"], baselines.baseline_verdicts)
+    faulty = await judge(answers["price/starter"], baselines.baseline_verdicts)
     assert (baselines.truth(honest.answer), baselines.truth(faulty.answer)) == (True, False)
     # whom they accuse on a busy machine is what the comparison is about; who blocks for ten waits is slow anywhere
-    assert set(honest.rivals) == set(baselines.RULES)
-    assert not any(faulty.rivals[rule] for rule in ("wall clock", "ping", "heartbeat"))
+    assert set(honest.baseline_verdicts) == set(baselines.RULES)
+    assert not any(faulty.baseline_verdicts[rule] for rule in ("wall clock", "ping", "heartbeat"))
 
 
 # Lists of findings and tests: no app, and one verdict.
@@ -150,7 +150,7 @@ async def test_a_list_that_is_not_told_what_it_must_be_told_is_a_wrong_verdict()
     assert not (await judge(right)).complaint and not (await judge(wrong)).complaint
     assert "must pass but: fail not all found" in (await judge(replace(wrong, wrong=None))).complaint
     assert "must fail but: pass" in (await judge(replace(right, wrong=wrong.wrong))).complaint
-    assert "must be told" in (await judge(replace(wrong, wrong=Wrong("not all found", "7 of 9")))).complaint
+    assert "must be told" in (await judge(replace(wrong, wrong=ExpectedDiagnosis("not all found", "7 of 9")))).complaint
 
 
 async def test_a_test_is_judged_in_the_bench_as_it_is_graded():
@@ -176,10 +176,10 @@ NOTHING = Verdict("fail", "always passes", "would not notice anything")
     ],
 )
 async def test_both_parts_of_a_test_must_be_right(name, honest, blocking, complaint, monkeypatch):
-    async def certain(self, part):
+    async def verdict_with_retries(self, part):
         return {"honest": honest, "blocking": blocking}[part]
 
-    monkeypatch.setattr(mutation.MutationJudge, "certain", certain)
+    monkeypatch.setattr(mutation.MutationJudge, "verdict_with_retries", verdict_with_retries)
     (answer,) = [answer for answer in written(TESTS) if answer.label == f"quotes/{name}"]
     judged = await judge(answer)
     assert complaint in judged.complaint and bool(complaint) == bool(judged.complaint)

@@ -7,7 +7,7 @@ from autograder.judge import judge as judging
 from autograder.judge.judge import CONFIRM, TRIALS, Judge
 from autograder.judge.proofs import overlap, requests
 from autograder.judge.spec.exercise import Endpoint
-from autograder.judge.verdict import Trial, Unclear, Verdict
+from autograder.judge.verdict import Inconclusive, Trial, Verdict
 from autograder.lab.races import Race, Request
 
 BLOCKED = Trial(Verdict("fail", "blocked", "it was", 3))
@@ -17,7 +17,7 @@ NOTHING = Trial()
 
 
 class Method:
-    """Stands for `Waiting` or `Rendezvous`: gives the trials that it was told."""
+    """Stands for `OverlapProof` or `RendezvousProof`: gives the trials that it was told."""
 
     def __init__(self, proofs, *trials):
         self.proofs = proofs
@@ -57,13 +57,13 @@ async def test_an_order_by_chance_must_be_met_twice():
     verdict = await decide(PROVED, PROVED, proofs=2)
     assert (verdict.outcome, verdict.trials) == ("pass", 2)
     assert (await decide(PROVED, BLOCKED, BLOCKED, proofs=2)).outcome == "fail"
-    with pytest.raises(Unclear):
+    with pytest.raises(Inconclusive):
         await decide(PROVED, proofs=2)
 
 
 @pytest.mark.parametrize("trials", [[], [BLOCKED], [BLOCKED, PROVED], [NOTHING] * TRIALS])
 async def test_neither_proof_nor_certificate_is_unclear(trials):
-    with pytest.raises(Unclear):
+    with pytest.raises(Inconclusive):
         await decide(*trials)
 
 
@@ -105,10 +105,10 @@ async def test_a_service_that_cannot_start_is_an_error(app, monkeypatch):
 
 async def test_a_service_that_dies_in_the_middle_is_an_error_and_the_next_try_passes(app, monkeypatch):
     service = services.get("upstream")
-    park = type(service).park
+    hold = type(service).hold
 
     def park_and_die(self):
-        park(self)
+        hold(self)
         self.stop()
 
     monkeypatch.setattr(type(service), "park", park_and_die)
@@ -121,10 +121,10 @@ async def test_a_service_that_dies_in_the_middle_is_an_error_and_the_next_try_pa
 @pytest.mark.parametrize(("deaths", "outcome"), [(1, "pass"), (2, "fail")])
 async def test_a_server_that_somebody_kills_once_is_given_another_try(app, monkeypatch, deaths, outcome):
     judge, killed = Judge(app, PRICE), []
-    park = type(services.get("upstream")).park
+    hold = type(services.get("upstream")).hold
 
     def park_and_kill(self):
-        park(self)
+        hold(self)
         if len(killed) < deaths:
             server = judge._served._app
             server.process.kill()
@@ -132,7 +132,7 @@ async def test_a_server_that_somebody_kills_once_is_given_another_try(app, monke
             killed.append(server)
 
     monkeypatch.setattr(type(services.get("upstream")), "park", park_and_kill)
-    verdict = await judge.certain("concurrency")
+    verdict = await judge.verdict_with_retries("concurrency")
     assert verdict.outcome == outcome and len(killed) == deaths
     assert verdict.kind == ("server died" if outcome == "fail" else "")
 
@@ -262,7 +262,7 @@ async def test_an_answer_that_comes_late_beside_a_free_loop_is_told_so(tmp_path,
     assert "later than it could have been" in verdict.diagnosis
 
 
-FORGOTTEN = """
+FORGOTTEN_BACKGROUND_AWAIT_S = """
 import asyncio
 
 from fastapi import FastAPI
@@ -285,9 +285,9 @@ async def waits(number: int, wait: float):
 
 
 async def test_an_answer_is_not_waited_for_that_a_missing_await_will_not_give(tmp_path, monkeypatch):
-    monkeypatch.setattr(overlap, "ANSWER_LIMIT", 3600.0)  # this test would be ended long before
+    monkeypatch.setattr(overlap, "ANSWER_LIMIT_S", 3600.0)  # this test would be ended long before
     file = tmp_path / "forgotten.py"
-    file.write_text(FORGOTTEN)
+    file.write_text(FORGOTTEN_BACKGROUND_AWAIT_S)
     points = {"answers": 1, "concurrency": 2}
     endpoint = Endpoint("f", "forgotten.py", "", "GET /waits/{number}?wait={wait}", {"number": "{number}"}, points)
     verdict = await Judge(file, endpoint).answers()
@@ -300,7 +300,7 @@ async def test_the_loop_is_seen_at_rest_before_the_first_request_of_a_warm_up(mo
     looks = [[0.01, 0, 0, 1, "232 0x5", {}, 0], [0.02, 0, 0, 1, "232 0x5", {}, 0], [0.04, 0, 0, 2, "232 0x9", {}, 0]]
     looks.append([9.0, 0, 0, 2, "232 0x9", {}, 0])
     race = Race("t", "app.py", [Request(0, "/", start=0.03, end=9.0)], samples=looks, began=0.0)
-    assert await requests.resting(None, race) == "232 0x5"
+    assert await requests.find_poll_syscall(None, race) == "232 0x5"
 
 
 WORKING = """
@@ -322,9 +322,11 @@ async def test_the_judge_brings_its_own_copy_of_what_lies_beside_an_app(tmp_path
     file.write_text(WORKING)
     (tmp_path / "workshop.py").write_text("def stamp(token):\n    return 7\n")
     points = {"answers": 1, "concurrency": 2}
-    asks = {"service": "work", "job": "stamp"}
-    endpoint = Endpoint("stamps", "stamps.py", "", "GET /stamps/{token}", {"number": "{reply}"}, points, **asks)
-    async with judging.Served(file, endpoint.services) as served:
+    upstream_calls = {"service": "work", "job": "stamp"}
+    endpoint = Endpoint(
+        "stamps", "stamps.py", "", "GET /stamps/{token}", {"number": "{reply}"}, points, **upstream_calls
+    )
+    async with judging.ServedApp(file, endpoint.services) as served:
         judge = Judge(file, endpoint, served)
         assert (await judge.answers()).passed and (await judge.concurrency()).passed
         copied = (await served.app()).file.parent

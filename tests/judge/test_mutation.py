@@ -15,7 +15,7 @@ from autograder.judge.catalogue.catalogue import written
 from autograder.judge.spec.exercise import load
 from autograder.judge.tasks import mutation, test_runner
 from autograder.judge.tasks.factory import judging
-from autograder.judge.tasks.mutation import App, hidden, tried, verdict
+from autograder.judge.tasks.mutation import App, hidden, run_against, verdict
 from autograder.judge.tasks.test_runner import FAILED, HANGS, PASSED, Run, Supplier, attempt
 from autograder.sandbox import levels
 
@@ -23,7 +23,7 @@ FOLDER = paths.SOLUTIONS / "12_testing_for_it"
 TASK = load(FOLDER).endpoint("quotes")
 CONFTEST = FOLDER / "given" / "conftest.py"
 APPS = hidden(TASK)
-HONEST, BLOCKING = ([app for app in APPS if app.honest is truth] for truth in (True, False))
+HONEST, BLOCKING = ([app for app in APPS if app.honest is should_pass] for should_pass in (True, False))
 FEW = HONEST[:2] + BLOCKING[:3]
 
 
@@ -38,7 +38,7 @@ def label(answer):
 async def test_verdict(answer):
     """Once for each app: what a second run adds is tested below, without the time it takes."""
     apps = FEW if answer.wrong and answer.wrong.kind == "always passes" else APPS
-    runs = await tried(answer.file, CONFTEST, apps, twice=False)
+    runs = await run_against(answer.file, CONFTEST, apps, twice=False)
     honest, blocking = verdict("honest", apps, runs), verdict("blocking", apps, runs)
     if answer.wrong is None:
         assert honest.passed and blocking.passed, blocking
@@ -128,7 +128,7 @@ def coin(monkeypatch):
 async def test_a_coin_earns_nothing(coin):
     earned = []
     for _ in range(60):
-        runs = await tried("x", CONFTEST, APPS)
+        runs = await run_against("x", CONFTEST, APPS)
         earned.append(verdict("honest", APPS, runs).points(5) + verdict("blocking", APPS, runs).points(10))
     # each honest app would have to come up right twice, and there are six of them
     assert sum(earned) / len(earned) < 1
@@ -138,7 +138,7 @@ async def test_the_order_is_another_each_time(coin):
     orders = set()
     for _ in range(4):
         coin.clear()
-        await tried("x", CONFTEST, APPS, twice=False)
+        await run_against("x", CONFTEST, APPS, twice=False)
         orders.add(tuple(coin))
     assert len(orders) > 1
 
@@ -246,9 +246,9 @@ def walls():
 
 async def test_without_a_wall_root_runs_no_test(tmp_path, monkeypatch):
     """A process of another user is what the level promises, and pytest is not started as one."""
-    monkeypatch.setattr(mutation, "tried", None)
+    monkeypatch.setattr(mutation, "run_against", None)
     judge = judging(tmp_path / "test_quotes.py", TASK, SimpleNamespace(jail=SimpleNamespace(level="user")))
-    verdict = await judge.certain("honest")
+    verdict = await judge.verdict_with_retries("honest")
     assert verdict.outcome == "error" and "not root" in verdict.diagnosis
 
 
@@ -291,7 +291,7 @@ async def test_rooms_of_the_supplier_do_not_know_each_other(tmp_path):
 
 async def test_without_the_sources_there_is_no_verdict(monkeypatch, tmp_path):
     monkeypatch.setattr(paths, "SOLUTIONS", tmp_path)
-    outcome = await mutation.MutationJudge(tmp_path / "test_quotes.py", TASK).certain("honest")
+    outcome = await mutation.MutationJudge(tmp_path / "test_quotes.py", TASK).verdict_with_retries("honest")
     assert outcome.outcome == "error" and "sources of the course" in outcome.diagnosis
 
 

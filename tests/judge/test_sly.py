@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from autograder import paths
-from autograder.judge.judge import Judge, Served
+from autograder.judge.judge import Judge, ServedApp
 from autograder.judge.spec.exercise import load
 
 HTTP, BLOCKERS, SLEEPING = (
@@ -115,9 +115,9 @@ async def judged(tmp_path, exercise, name, text):
     endpoint = exercise.endpoint(name)
     file = tmp_path / endpoint.file
     file.write_text(HEAD + text)
-    async with Served(file, endpoint.services) as served:
+    async with ServedApp(file, endpoint.services) as served:
         judge = Judge(file, endpoint, served)
-        return await judge.certain("answers"), await judge.certain("concurrency")
+        return await judge.verdict_with_retries("answers"), await judge.verdict_with_retries("concurrency")
 
 
 @pytest.mark.parametrize(

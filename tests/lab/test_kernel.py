@@ -110,7 +110,7 @@ def test_a_forgotten_await_is_told(kernel):
 
 def test_killing_the_kernel_leaves_nothing(kernel):
     pids = kernel.text(
-        "from autograder.lab.load_generator_client import racer\nprint(lab.current().pid, racer().process.pid)"
+        "from autograder.lab.load_generator_client import load_generator\nprint(lab.current().pid, load_generator().process.pid)"
     )
     kernel.begin("await lab.race('/blocked', n=3)")
     until(lambda: _drawn(kernel))

@@ -159,11 +159,11 @@ def test_served_processes_are_never_patched(write):
 OWNER = """
 import asyncio, sys
 from autograder import lab
-from autograder.lab.load_generator_client import racer
+from autograder.lab.load_generator_client import load_generator
 
 app = lab.serve(sys.argv[1])
 async def main():
-    print("pids", app.pid, racer().process.pid, flush=True)
+    print("pids", app.pid, load_generator().process.pid, flush=True)
     await lab.race(sys.argv[2], n=3)
 asyncio.run(main())
 """
@@ -208,12 +208,12 @@ def test_the_racer_ends_what_it_guards_and_nothing_else():
     sleeps = [sys.executable, "-c", "import time; time.sleep(1000)"]
     guarded, stopped = (subprocess.Popen(sleeps, start_new_session=True) for _ in range(2))
     servers = [SimpleNamespace(process=process, guard=None) for process in (guarded, stopped)]
-    racer = load_generator_client.Racer()
+    load_generator = load_generator_client.LoadGenerator()
     try:
         for server in servers:
-            racer.guard(server)
-        racer.unguard(servers[1])
-        racer.close()
+            load_generator.guard(server)
+        load_generator.forget(servers[1])
+        load_generator.close()
         until(lambda: guarded.poll() is not None)
         assert stopped.poll() is None
     finally:
@@ -224,7 +224,7 @@ def test_the_racer_ends_what_it_guards_and_nothing_else():
 
 async def test_a_server_that_is_stopped_is_guarded_no_more(write, monkeypatch):
     forgotten = []
-    monkeypatch.setattr(load_generator_client.Racer, "unguard", lambda self, server: forgotten.append(server))
+    monkeypatch.setattr(load_generator_client.LoadGenerator, "forget", lambda self, server: forgotten.append(server))
     app = lab.serve(write(GOOD))
     await lab.race("/tea", n=1, show=False)
     assert app.guard and not forgotten

@@ -16,7 +16,7 @@ import pytest
 
 from autograder import paths
 from autograder.classroom import worker_pool
-from autograder.judge.judge import Judge, Served
+from autograder.judge.judge import Judge, ServedApp
 from autograder.judge.spec.exercise import load
 from autograder.sandbox import levels
 
@@ -60,7 +60,7 @@ HARMLESS = {
     "blocks for a moment while its threads want every CPU": "import hashlib, threading\nfor _ in range(24):\n"
     "    threading.Thread(target=hashlib.pbkdf2_hmac, args=('sha256', b'', b'', 10**9), daemon=True).start()\n",
     "takes the pipes of others": "import os\nfor pid in filter(str.isdigit, os.listdir('/proc')):\n    if int(pid) in (os.getpid(), 1): continue\n"
-    "    try:\n        line = open(f'/proc/{pid}/cmdline').read()\n        if not any(w in line for w in ('racer.py', 'upstream', 'classroom.worker')): continue\n"
+    "    try:\n        line = open(f'/proc/{pid}/cmdline').read()\n        if not any(w in line for w in ('load_generator.py', 'upstream', 'classroom.worker')): continue\n"
     "        for fd in os.listdir(f'/proc/{pid}/fd'):\n            open(LOOT + '/pipe', 'w').write(line + fd)\n    except OSError: pass\n",
 }
 IN_THE_JAIL = {
@@ -255,8 +255,8 @@ def test_a_server_beside_the_loop_is_told_what_it_did(text, tmp_path):
     file.write_text(text)
 
     async def verdict():
-        async with Served(file, TASK.services) as served:
-            return await Judge(file, TASK, served).certain("concurrency")
+        async with ServedApp(file, TASK.services) as served:
+            return await Judge(file, TASK, served).verdict_with_retries("concurrency")
 
     told = asyncio.run(verdict())
     assert (told.outcome, told.kind) == ("fail", "several processes")
@@ -290,7 +290,7 @@ def test_a_grader_that_is_killed_or_stopped_costs_no_other(tmp_path, monkeypatch
         "import os, signal\nfor pid in filter(str.isdigit, os.listdir('/proc')):\n    try:\n"
         "        status = open(f'/proc/{pid}/stat').read().rpartition(')')[2].split()\n"
         "        line = open(f'/proc/{pid}/cmdline').read()\n    except OSError: continue\n"
-        f"    if 'racer.py' in line and int(status[1]) == os.stat(WORKER).st_size:\n        os.kill(int(pid), signal.{number})\n"
+        f"    if 'load_generator.py' in line and int(status[1]) == os.stat(WORKER).st_size:\n        os.kill(int(pid), signal.{number})\n"
     )
     # the racer of this very worker, and of no other that may run on this machine: its parent's id is told by a file's size
     from autograder.classroom import grade
@@ -304,7 +304,7 @@ def test_a_grader_that_is_killed_or_stopped_costs_no_other(tmp_path, monkeypatch
     try:
         bad = hand_in(tmp_path / "bad" / "x.ipynb", f"WORKER = {str(worker)!r}\n{attack}{STARTER}")
         good = hand_in(tmp_path / "good" / "x.ipynb", REFERENCE)
-        load_generator_client.racer()
+        load_generator_client.load_generator()
         first = asyncio.run(grade.grade(bad, found.jail, LESSON))
         assert first.items[-1].outcome in ("error", "fail") and first.items[-1].points == 0
         assert asyncio.run(grade.grade(good, found.jail, LESSON)).points == 3
@@ -317,7 +317,7 @@ def orphans():
     found = set()
     for pid in (int(name) for name in os.listdir("/proc") if name.isdigit()):
         top = pid
-        while b"warm.py" in command_of(top):
+        while b"forkserver.py" in command_of(top):
             top = parent_of(top)
         if top != pid and b"python" not in command_of(top):
             found.add(pid)

@@ -14,12 +14,12 @@ import pytest
 from helpers import gone, until
 
 from autograder import paths
-from autograder.judge.judge import Judge, Served
+from autograder.judge.judge import Judge, ServedApp
 from autograder.judge.spec.exercise import load
 from autograder.lab import races
 from autograder.lab.server import AppError, Server
 from autograder.sandbox import bubblewrap, levels
-from autograder.sandbox.launcher import Jail, JailError, reachable
+from autograder.sandbox.launcher import Sandbox, SandboxError, reachable
 
 ON_LINUX = sys.platform.startswith("linux")
 pytestmark = pytest.mark.skipif(not ON_LINUX, reason="the jail needs Linux")
@@ -60,7 +60,7 @@ def said(jail, folder, look, environment=None, **more):
 
 @pytest.mark.parametrize("level", ["limits", "namespaces"])
 def test_an_app_is_served_and_raced_at_each_level(tmp_path, level):
-    jail = Jail(level)
+    jail = Sandbox(level)
     try:
         text = APP + "import asyncio\n@app.get('/x')\nasync def x():\n    await asyncio.sleep(0.1)\n    return 1\n"
         server = serve(jail, tmp_path, text)
@@ -167,7 +167,7 @@ def of_room(room):
 
 
 def test_without_namespaces_what_flees_is_swept_away(tmp_path):
-    jail = Jail("limits")
+    jail = Sandbox("limits")
     pid = tmp_path / "pid"
     text = APP + (
         "import os, time\nif os.fork() == 0:\n    os.setsid()\n    if os.fork() == 0:\n"
@@ -245,9 +245,9 @@ def test_references_pass_in_the_jail_and_starters_are_told_the_same(jail, tmp_pa
     async def verdicts(kind):
         file = tmp_path / endpoint.file
         file.write_text(exercise.answer_file(endpoint, kind).read_text())
-        async with Served(file, endpoint.services, jail) as served:
+        async with ServedApp(file, endpoint.services, jail) as served:
             judge = Judge(file, endpoint, served)
-            return [await judge.certain(part) for part in endpoint.parts]
+            return [await judge.verdict_with_retries(part) for part in endpoint.parts]
 
     assert {verdict.outcome for verdict in asyncio.run(verdicts("reference"))} == {"pass"}
     told = asyncio.run(verdicts("starter"))[-1]
@@ -260,14 +260,14 @@ def test_the_ladder_says_what_is_missing(monkeypatch):
     assert found.level in ("user", "limits") and "bubblewrap is not installed" in found.missing["namespaces"]
     assert "bubblewrap" in found.sentence
     found.jail.close()
-    with pytest.raises(levels.TooLow, match="bubblewrap is not installed"):
+    with pytest.raises(levels.IsolationUnavailable, match="bubblewrap is not installed"):
         levels.at_least("required")
     assert levels.at_least("none", ceiling="none").jail is None
 
 
 def test_a_course_that_lies_where_apps_have_their_place_is_told(monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(Path(sys.prefix).parent))
-    with pytest.raises(levels.TooLow, match="move the clone, or set TMPDIR"):
+    with pytest.raises(levels.IsolationUnavailable, match="move the clone, or set TMPDIR"):
         levels.at_least("required")
 
 
@@ -282,7 +282,7 @@ def test_a_level_counts_only_if_an_app_was_really_locked_in(monkeypatch):
     monkeypatch.setattr(bubblewrap, "command", careless)
     look = levels.PROBE.replace("os.path.exists(OUTSIDE)", "bool(os.listdir('/mnt'))")
     monkeypatch.setattr(levels, "PROBE", look)
-    with pytest.raises(levels.TooLow, match="outside its place"):
+    with pytest.raises(levels.IsolationUnavailable, match="outside its place"):
         levels.at_least("required")
 
 
@@ -307,10 +307,10 @@ def serve_and_stop(start, folder):
 
 
 def test_a_closed_jail_says_so(tmp_path):
-    closed = Jail("limits")
+    closed = Sandbox("limits")
     closed.close()
     (tmp_path / "app.py").write_text(APP)
-    with pytest.raises(JailError, match="closed"):
+    with pytest.raises(SandboxError, match="closed"):
         closed.start(tmp_path / "app.py", {})
 
 

@@ -21,7 +21,7 @@ from helpers import gone, until
 from autograder import services
 from autograder.programs.forkserver import descendants
 from autograder.services import ServiceError, mysql
-from autograder.services.managed_server import Embedded
+from autograder.services.managed_server import ManagedServer
 
 
 def ask_upstream(service, token):
@@ -87,20 +87,20 @@ def test_replies_parks_and_releases_one_at_a_time(name):
 
     tokens = ["one", "two", "three"]
     service.prepare(tokens)
-    service.park()
+    service.hold()
     replies = {}
     threads = [threading.Thread(target=lambda t=t: replies.update({t: ask(service, t)})) for t in tokens]
     for thread in threads:
         thread.start()
-    until(lambda: len(service.parked()) == 3)
-    assert set(service.parked()) == set(tokens) and not replies
-    first, second, third = service.parked()
+    until(lambda: len(service.held()) == 3)
+    assert set(service.held()) == set(tokens) and not replies
+    first, second, third = service.held()
     service.release([first])
     until(lambda: len(replies) == 1)
-    assert list(replies) == [first] and service.parked() == [second, third]
+    assert list(replies) == [first] and service.held() == [second, third]
     service.release([third])
     until(lambda: len(replies) == 2)
-    assert list(replies) == [first, third] and service.parked() == [second]
+    assert list(replies) == [first, third] and service.held() == [second]
     service.release()
     for thread in threads:
         thread.join()
@@ -116,9 +116,9 @@ def test_who_asks_the_upstream_right_after_it_was_told_to_park_is_held():
     with socket.create_connection((place.hostname, place.port)) as asking:
         answers = asking.makefile("rb")
         for number in range(50):
-            service.park()
+            service.hold()
             asking.sendall(f"GET /items/quick-{number} HTTP/1.1\r\nhost: upstream\r\n\r\n".encode())
-            until(lambda number=number: service.parked() == [f"quick-{number}"], 20)
+            until(lambda number=number: service.held() == [f"quick-{number}"], 20)
             service.release()
             length = next(int(line.split(b":")[1]) for line in answers if line.startswith(b"content-length"))
             answers.read(len(b"\r\n") + length)
@@ -143,12 +143,12 @@ def test_a_service_that_died_is_started_anew(name):
 @pytest.mark.parametrize("name", SERVERS)
 def test_a_server_that_is_killed_is_not_well_and_another_takes_its_place(name):
     before = services.get(name)
-    assert before.well()
+    assert before.healthy()
     victims = descendants(before._embedded.process.pid) if hasattr(before, "_embedded") else [before._process.pid]
     os.kill(victims[0], signal.SIGKILL)
-    until(lambda: not before.well())
+    until(lambda: not before.healthy())
     after = services.get(name)
-    assert after is not before and after.well()
+    assert after is not before and after.healthy()
     # nothing of the first is left
     until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in victims))
 
@@ -157,16 +157,16 @@ def test_a_postgres_that_lost_one_of_its_connections_to_a_crash_is_not_well():
     service = services.get("postgres")
     with psycopg.connect(service.url) as connection:
         os.kill(connection.info.backend_pid, signal.SIGKILL)
-        until(lambda: not service.well())
+        until(lambda: not service.healthy())
     assert services.get("postgres") is not service
 
 
 def test_an_asker_that_hangs_up_is_no_longer_held():
     service = services.get("upstream")
-    service.park()
+    service.hold()
     with pytest.raises(httpx.ReadTimeout):
         httpx.get(f"{service.url}/items/impatient", timeout=0.3)
-    until(lambda: service.parked() == [])
+    until(lambda: service.held() == [])
     service.release()
 
 
@@ -184,22 +184,22 @@ def test_the_upstream_fails_and_dawdles_at_will():
 def test_a_mysql_connection_that_breaks_is_no_longer_held():
     service = services.get("mysql")
     service.prepare(["impatient"])
-    service.park()
+    service.hold()
     with pytest.raises(pymysql.OperationalError):
         with pymysql.connect(**mysql.address(service.environment["MYSQL_URL"]), read_timeout=0.3) as connection:
             connection.cursor().execute("SELECT price_of('impatient')")
-    until(lambda: service.parked() == [])
+    until(lambda: service.held() == [])
     service.release()
 
 
 def test_a_command_that_is_killed_is_no_longer_held():
     service = services.get("commands")
-    service.park()
+    service.hold()
     process = subprocess.Popen([service.command, "impatient"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    until(lambda: service.parked() == ["impatient"])
+    until(lambda: service.held() == ["impatient"])
     process.kill()
     process.wait()
-    until(lambda: service.parked() == [])
+    until(lambda: service.held() == [])
     service.release()
 
 
@@ -229,9 +229,9 @@ BROKEN = (pymysql.OperationalError, psycopg.OperationalError, redis.ConnectionEr
 def test_connections_that_a_judged_app_left_open_are_ended_before_the_next(name):
     service = services.get(name)
     served = connect(name, service.environment)  # by the notebook, and not to be judged
-    left = connect(name, service.fresh())
+    left = connect(name, service.fresh_environment())
     assert left(HELLO[name])
-    after = connect(name, service.fresh())
+    after = connect(name, service.fresh_environment())
     with pytest.raises(BROKEN):
         left(HELLO[name])
     assert after(HELLO[name]) and served(HELLO[name])
@@ -241,8 +241,8 @@ def test_connections_that_a_judged_app_left_open_are_ended_before_the_next(name)
 def test_queries_that_a_judged_app_left_waiting_are_ended_before_the_next(name):
     service = services.get(name)
     service.prepare(["left"])
-    service.park()
-    left = connect(name, service.fresh())
+    service.hold()
+    left = connect(name, service.fresh_environment())
     ended = []
 
     def ask():
@@ -252,9 +252,9 @@ def test_queries_that_a_judged_app_left_waiting_are_ended_before_the_next(name):
 
     thread = threading.Thread(target=ask)
     thread.start()
-    until(lambda: service.parked() == ["left"])
-    service.fresh()
-    assert service.parked() == []
+    until(lambda: service.held() == ["left"])
+    service.fresh_environment()
+    assert service.held() == []
     service.release()
     thread.join()
     assert ended
@@ -262,8 +262,8 @@ def test_queries_that_a_judged_app_left_waiting_are_ended_before_the_next(name):
 
 def test_a_judged_app_finds_redis_empty():
     service = services.get("redis")
-    connect("redis", service.fresh())("SET left behind")
-    assert connect("redis", service.fresh())("DBSIZE") == 0
+    connect("redis", service.fresh_environment())("SET left behind")
+    assert connect("redis", service.fresh_environment())("DBSIZE") == 0
 
 
 FORBIDDEN = {
@@ -285,7 +285,7 @@ FORBIDDEN = {
 @pytest.mark.parametrize("name", FORBIDDEN)
 def test_a_judged_app_cannot_spoil_the_server_for_the_next(name):
     service = services.get(name)
-    do = connect(name, service.fresh())
+    do = connect(name, service.fresh_environment())
     for statement in FORBIDDEN[name]:
         with pytest.raises(Exception, match="(?i)denied|permission|must be owner|no permissions"):
             do(statement)
@@ -294,7 +294,7 @@ def test_a_judged_app_cannot_spoil_the_server_for_the_next(name):
 
 @pytest.mark.parametrize("name", FORBIDDEN)
 def test_nobody_but_the_owner_of_a_server_is_let_in_as_its_administrator(name):
-    environment = services.get(name).fresh()
+    environment = services.get(name).fresh_environment()
     admin = {"mysql": "root", "postgres": "judge", "redis": "default"}[name]
     with pytest.raises(Exception, match="(?i)denied|no password|username-password"):
         connect(name, {key: url.replace("guest@", f"{admin}@") for key, url in environment.items()})(HELLO[name])
@@ -327,12 +327,12 @@ def test_nothing_is_left_when_the_owner_is_killed(name):
 
 
 def test_a_server_that_does_not_start_is_told_in_a_sentence():
-    server = Embedded("tea")
+    server = ManagedServer("tea")
     with pytest.raises(ServiceError, match="tea did not start: not yet"):
         server.start([sys.executable, "-c", "pass"], ready=lambda: (_ for _ in ()).throw(OSError("not yet")))
     assert not server.folder.exists()
     with pytest.raises(ServiceError, match="could not be set up: no leaves"):
-        Embedded("tea").run([sys.executable, "-c", "import sys; sys.exit('no leaves')"])
+        ManagedServer("tea").run([sys.executable, "-c", "import sys; sys.exit('no leaves')"])
 
 
 def test_a_server_of_ones_own_that_is_not_there(monkeypatch):
@@ -365,13 +365,13 @@ def test_a_mysql_of_ones_own(monkeypatch):
     monkeypatch.setenv("COURSE_MYSQL_URL", f"mysql://teacher:p%40ss%2Fword@{address}/theirs")
     service = services.KINDS["mysql"]()
     bystander = connect("mysql", service.environment)
-    assert service.fresh() == service.environment
+    assert service.fresh_environment() == service.environment
     service.prepare(["first"])
     assert ask_mysql(service, "first") == service.reply("first") and bystander("SELECT 1")
-    service.park()
+    service.hold()
     thread = threading.Thread(target=ask_mysql, args=(service, "first"))
     thread.start()
-    until(lambda: service.parked() == ["first"])
+    until(lambda: service.held() == ["first"])
     service.release()
     thread.join()
     service.stop()

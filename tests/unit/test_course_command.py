@@ -25,10 +25,10 @@ from autograder import cli, errors
 from autograder.bootstrap import environment, installer
 from autograder.bootstrap.environment import Environment
 from autograder.dev import jupyterlab, lockfiles, test_command
-from autograder.errors import Trouble
+from autograder.errors import SetupError
 
 COURSE_FILES = ("course", "autograder", "lock", "pyproject.toml", "environment.yml")
-PATIENCE = 240  # seconds: the machine may be busy, and nothing here is about speed
+INITIAL_QUIET_S = 240  # seconds: the machine may be busy, and nothing here is about speed
 CLOSED_PORT = "http://127.0.0.1:9/simple"  # "discard": nothing has listened there for decades
 
 
@@ -61,7 +61,7 @@ def variables(**more: str) -> dict[str, str]:
 def course(folder: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess:
     return subprocess.run(
         [base_python(), str(folder / "course"), *arguments],
-        cwd=folder, env=variables(**more), capture_output=True, text=True, timeout=PATIENCE,
+        cwd=folder, env=variables(**more), capture_output=True, text=True, timeout=INITIAL_QUIET_S,
     )  # fmt: skip
 
 
@@ -146,10 +146,10 @@ def test_a_newer_python_on_path_takes_over(root, tmp_path, monkeypatch):
 
 def test_a_missing_part_of_python_is_named(monkeypatch):
     monkeypatch.setattr(environment, "_has", lambda module: module not in ("ensurepip", "venv"))
-    with pytest.raises(Trouble, match=r"without venv and ensurepip.*apt install python3-venv"):
+    with pytest.raises(SetupError, match=r"without venv and ensurepip.*apt install python3-venv"):
         environment.check_python()
     monkeypatch.setattr(environment, "_has", lambda module: module != "sqlite3")
-    with pytest.raises(Trouble, match=r"built without sqlite3: use another one"):
+    with pytest.raises(SetupError, match=r"built without sqlite3: use another one"):
         environment.check_python()
 
 
@@ -185,7 +185,7 @@ def test_a_first_start_is_complete_survives_a_kill_and_is_not_repeated(clone):
         )
         for _ in range(2)
     ]
-    said = [process.communicate(timeout=PATIENCE)[1] for process in both]
+    said = [process.communicate(timeout=INITIAL_QUIET_S)[1] for process in both]
     assert env.ready("course"), said
     # The killed one may just have made it to the end of the installing; what it left is unfinished all the same.
     assert sum("making it anew" in text for text in said) == 1, said
@@ -222,7 +222,7 @@ def test_a_first_start_is_complete_survives_a_kill_and_is_not_repeated(clone):
 
 def wait_for(happened, process: subprocess.Popen | None = None) -> None:
     """Poll for an event itself, for as long as it may take on a busy machine."""
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + INITIAL_QUIET_S
     while not happened():
         assert process is None or process.poll() is None, "it ended before that"
         assert time.monotonic() < end, "it never happened"
@@ -289,7 +289,7 @@ def fake_uv(made: Environment, body: str) -> installer.Runner:
 )
 def test_a_full_disk_and_a_wrong_hash_while_installing(made, output, sentence):
     run = fake_uv(made, f"echo '{output}'; exit 1")
-    with pytest.raises(Trouble) as caught:
+    with pytest.raises(SetupError) as caught:
         installer.install(run, made.python, made.bin, made.locks("course"), by_uv=True)
     assert str(caught.value) == sentence
 
@@ -309,13 +309,13 @@ def test_what_uv_cannot_do_is_left_to_pip(made, monkeypatch):
 
 def test_an_unknown_failure_names_its_step_and_the_log(made):
     run = fake_uv(made, "")
-    with pytest.raises(Trouble, match=r"stopped at packing bags \(too heavy\); all it said is in .*setup\.log"):
+    with pytest.raises(SetupError, match=r"stopped at packing bags \(too heavy\); all it said is in .*setup\.log"):
         run.python_step(["sh", "-c", "echo light; echo too heavy; exit 3"], "packing bags")
 
 
 def test_a_disk_that_is_too_full_is_said_before_anything_is_fetched(tmp_path, monkeypatch):
     monkeypatch.setattr(environment, "NEEDED", 2**62)
-    with pytest.raises(Trouble, match="The disk is too full: .* MB are free"):
+    with pytest.raises(SetupError, match="The disk is too full: .* MB are free"):
         environment.check_disk(tmp_path)
 
 
@@ -325,7 +325,7 @@ def test_ctrl_c_during_the_set_up(made, monkeypatch):
 
     made.stamp.unlink()
     monkeypatch.setattr(made, "_build", interrupted)
-    with pytest.raises(Trouble, match="run it again, and it goes on"):
+    with pytest.raises(SetupError, match="run it again, and it goes on"):
         made.ensure("course")
 
 
@@ -350,7 +350,7 @@ def test_the_operating_systems_own_refusals(made, monkeypatch, number, sentence)
 
     made.stamp.unlink()
     monkeypatch.setattr(made, "_build", refused)
-    with pytest.raises(Trouble) as caught:
+    with pytest.raises(SetupError) as caught:
         made.ensure("course")
     assert str(caught.value) == sentence
 
@@ -438,7 +438,7 @@ def test_binder_reads_the_same_files(root):
 
 def test_a_browser_that_was_told_must_be_one(monkeypatch):
     monkeypatch.setenv("CHROMIUM", "/no/such/browser")
-    with pytest.raises(Trouble, match="CHROMIUM is set to /no/such/browser"):
+    with pytest.raises(SetupError, match="CHROMIUM is set to /no/such/browser"):
         test_command.find_chromium()
 
 
@@ -447,7 +447,7 @@ def test_no_browser_anywhere_is_an_error_not_a_skip(monkeypatch):
     monkeypatch.setattr(test_command.shutil, "which", lambda name: None)
     monkeypatch.setattr(test_command, "playwrights_own", lambda: None)
     monkeypatch.setattr(test_command, "_quietly", lambda command: "getaddrinfo ENOTFOUND")
-    with pytest.raises(Trouble, match="there is none.*index cannot be reached"):
+    with pytest.raises(SetupError, match="there is none.*index cannot be reached"):
         test_command.have_chromium()
 
 
@@ -535,7 +535,7 @@ def ask(address: str, token: str, path: str, method: str = "GET", body: dict | N
         headers={"Authorization": f"token {token}", "Content-Type": "application/json"},
         data=None if body is None else json.dumps(body).encode(),
     )
-    with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
+    with urllib.request.urlopen(request, timeout=INITIAL_QUIET_S) as answer:
         return json.loads(answer.read())
 
 
@@ -543,7 +543,7 @@ def test_lab_prints_its_address_answers_there_and_leaves_nothing_behind(learner)
     with lab(learner) as (process, address):
         host, page, token = re.fullmatch(r"(http://127\.0\.0\.1:\d+)(/\S+)\?token=(\w+)", address).groups()
         assert page == "/lab/tree/00_start_here/lesson_00_start_here.ipynb"
-        with urllib.request.urlopen(address, timeout=PATIENCE) as answer:
+        with urllib.request.urlopen(address, timeout=INITIAL_QUIET_S) as answer:
             html = answer.read().decode()
             assert answer.status == 200 and "jupyter-config-data" in html
         config = json.loads(re.search(r'id="jupyter-config-data"[^>]*>(.*?)</script>', html, re.S)[1])
@@ -555,13 +555,13 @@ def test_lab_prints_its_address_answers_there_and_leaves_nothing_behind(learner)
         kernel = ask(host, token, "/api/kernels", "POST", {"name": "python3", "path": "00_start_here"})
         assert kernel["name"] == "python3"
         channels = f"{host.replace('http', 'ws')}/api/kernels/{kernel['id']}/channels?token={token}"
-        with contextlib.closing(websocket.create_connection(channels, timeout=PATIENCE)):
+        with contextlib.closing(websocket.create_connection(channels, timeout=INITIAL_QUIET_S)):
             wait_for(lambda: ask(host, token, f"/api/kernels/{kernel['id']}")["execution_state"] == "idle", process)
         children = psutil.Process(process.pid).children(recursive=True)
         assert any("ipykernel" in " ".join(child.cmdline()) for child in children)
 
         process.send_signal(signal.SIGINT)
-        assert process.wait(PATIENCE) == 0
+        assert process.wait(INITIAL_QUIET_S) == 0
         assert [child for child in children if child.is_running()] == [], "the kernels ended with the server"
         said = process.stderr.read().splitlines()
     assert [line.split("(")[0].strip() for line in said] == [
@@ -576,7 +576,7 @@ def test_a_port_in_use_is_said(learner):
         taken.bind((jupyterlab.ADDRESS, 0))
         taken.listen()
         port = taken.getsockname()[1]
-        with pytest.raises(Trouble, match=f"Port {port} is in use: choose another, or leave out --port"):
+        with pytest.raises(SetupError, match=f"Port {port} is in use: choose another, or leave out --port"):
             jupyterlab.check_port(port)
     jupyterlab.check_port(port)
 
@@ -591,7 +591,7 @@ def test_where_lab_starts(learner, tmp_path, monkeypatch):
     monkeypatch.chdir(learner)
     assert jupyterlab.where_to_start(notebooks, "notebooks/01 é/lesson.ipynb") == "/lab/tree/01%20%C3%A9/lesson.ipynb"
     for wrong in ("02/lesson.ipynb", "/etc/passwd"):
-        with pytest.raises(Trouble, match="leave it out"):
+        with pytest.raises(SetupError, match="leave it out"):
             jupyterlab.where_to_start(notebooks, wrong)
-    with pytest.raises(Trouble, match="run ./course build"):
+    with pytest.raises(SetupError, match="run ./course build"):
         jupyterlab.where_to_start(tmp_path / "empty", None)

@@ -55,7 +55,7 @@ def test_calls_are_fresh_and_answers_fit_them(tmp_path):
         (('"one at a time"', '"slow"'), "unknown diagnosis 'slow'"),
         (('file = "brew.py"', 'file = "brew.py"\nservice = "work"'), "job must be one of"),
         (('file = "brew.py"', 'file = "brew.py"\njob = "stamp"'), "job must be one of"),
-        (('file = "brew.py"', 'file = "brew.py"\nmeet = "nobody"'), "meet must be one of"),
+        (('file = "brew.py"', 'file = "brew.py"\nbarrier = "nobody"'), "barrier must be one of"),
         (('file = "brew.py"', 'file = "brew.py"\nrequests = 1000'), "requests must be a number"),
     ],
 )
@@ -98,7 +98,7 @@ def test_the_catalogue_is_large_enough(folder):
     exercise = load(folder)
     if exercise.shop:
         judged = {endpoint for endpoint, _ in exercise.shop.wrong.values()}
-        assert len(exercise.shop.accepted) >= 5 and judged == {e.id for e in exercise.endpoints if not e.mix}
+        assert len(exercise.shop.accepted) >= 5 and judged == {e.id for e in exercise.endpoints if not e.combined_with}
         return
     for endpoint in exercise.endpoints:
         assert len(endpoint.accepted) >= 5 and len(endpoint.wrong) >= 8
@@ -136,7 +136,7 @@ points = { answers = 1, concurrency = 1 }
 [[endpoint]]
 id = "canary"
 title = "All"
-mix = true
+combined_with = true
 points = { concurrency = 2 }
 """
 
@@ -149,7 +149,7 @@ def test_endpoints_of_one_file(tmp_path):
         ("pour", "house", "house.py", ("upstream",), ("answers", "concurrency")),
         ("canary", "house", "house.py", ("upstream",), ("concurrency",)),
     ]
-    assert [e.id for e in house[2].mix] == ["brew", "pour"]
+    assert [e.id for e in house[2].combined_with] == ["brew", "pour"]
     assert "[app.accepted]" not in public_text(tmp_path) and "[app.wrong]" not in public_text(tmp_path)
     assert load(write(tmp_path, public_text(tmp_path))).shop.wrong == {}
 

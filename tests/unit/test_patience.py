@@ -11,11 +11,11 @@ from helpers import until
 
 from autograder.judge.evidence.process_tree import leaves
 from autograder.judge.proofs import quiescence
-from autograder.judge.proofs.quiescence import Quiet
+from autograder.judge.proofs.quiescence import QuietPeriod
 from autograder.lab.races import Canary
 
 POLL, NAP = "232 0x5", "230 0x1"
-PATIENCE = 0.5  # s
+INITIAL_QUIET_S = 0.5  # s
 
 
 @pytest.fixture
@@ -32,17 +32,17 @@ def race(**more):
 
 def test_a_loop_that_answers_is_given_its_own_ticks(clock):
     running = race()
-    quiet = Quiet(running, PATIENCE, POLL)
+    quiet = QuietPeriod(running, INITIAL_QUIET_S, POLL)
     clock.now += 0.6
     assert not quiet.over, "few canaries were answered yet"
-    running.canaries = [Canary(0.01 * i, 0.01 * i + 0.005, answered=True) for i in range(quiescence.TICKS)]
+    running.canaries = [Canary(0.01 * i, 0.01 * i + 0.005, answered=True) for i in range(quiescence.ALIVE_MIN_CANARIES)]
     assert quiet.over and quiet.alive
     quiet.restart()
     assert not quiet.over and not quiet.alive
 
 
 def test_a_loop_that_does_not_is_given_seconds(clock):
-    quiet = Quiet(race(), PATIENCE, POLL)
+    quiet = QuietPeriod(race(), INITIAL_QUIET_S, POLL)
     clock.now += 0.9
     assert not quiet.over
     clock.now += 0.2
@@ -61,16 +61,16 @@ def test_a_loop_that_does_not_is_given_seconds(clock):
     ],
 )
 def test_a_loop_that_sleeps_elsewhere_is_not_waited_for(clock, asleep, over):
-    quiet = Quiet(race(asleep=asleep), PATIENCE, POLL)
+    quiet = QuietPeriod(race(asleep=asleep), INITIAL_QUIET_S, POLL)
     clock.now += 0.3
     assert quiet.over is over
     # where nobody knows in which call it waits for work, a sleep says nothing
-    assert not Quiet(race(asleep=asleep), PATIENCE).stuck
+    assert not QuietPeriod(race(asleep=asleep), INITIAL_QUIET_S).stuck
 
 
 def test_only_the_sleep_since_the_last_change_counts(clock):
     running = race(asleep=(0.0, 0.3, NAP))
-    quiet = Quiet(running, PATIENCE, POLL)
+    quiet = QuietPeriod(running, INITIAL_QUIET_S, POLL)
     clock.now += 0.2
     quiet.restart()
     assert not quiet.stuck, "0.1 s of it were after the change"
@@ -80,16 +80,16 @@ def test_only_the_sleep_since_the_last_change_counts(clock):
 
 def test_quiet_begins_when_what_only_needs_a_cpu_has_had_it(clock):
     running, under_way = race(), [True]
-    quiet = Quiet(running, PATIENCE, POLL, lambda: under_way[0])
-    clock.now += 3 * PATIENCE
+    quiet = QuietPeriod(running, INITIAL_QUIET_S, POLL, lambda: under_way[0])
+    clock.now += 3 * INITIAL_QUIET_S
     assert not quiet.over
     under_way[0] = False
-    clock.now += 0.9 * PATIENCE
+    clock.now += 0.9 * INITIAL_QUIET_S
     assert not quiet.over, "the time before does not count"
-    clock.now += 1.2 * PATIENCE
+    clock.now += 1.2 * INITIAL_QUIET_S
     assert quiet.over
     under_way[0] = True
-    clock.now = 100.0 + quiescence.LONGEST
+    clock.now = 100.0 + quiescence.MAX_QUIET_S
     assert quiet.over, "nobody keeps a judge waiting for ever"
 
 

@@ -12,8 +12,8 @@ from autograder import services
 from autograder.judge.diagnoses import messages
 from autograder.judge.diagnoses.hints import remedy, remedy_of_answer, remedy_of_coroutine
 from autograder.judge.proofs.requests import _client_each, _server_error
-from autograder.judge.spec.exercise import Call
-from autograder.judge.verdict import Fault
+from autograder.judge.spec.exercise import CheckRequest
+from autograder.judge.verdict import AnswerFault
 from autograder.lab.races import Race, Request
 
 PIPELESS = "process = await asyncio.create_subprocess_exec(PRICE, token)\noutput, _ = await process.communicate()"
@@ -135,8 +135,8 @@ def told(tmp_path, error, warning=None, where=({"line": 4, "code": "return reply
     file.write_text("app = None")
     race = Race("/x", str(file), [])
     race.errors.append({"path": "/x", "type": "AttributeError", "message": error, "where": list(where)})
-    with pytest.raises(Fault) as caught:
-        _server_error(App(file, warning), race, Request(0, "/x", status=500), Call("GET", "/x", {}))
+    with pytest.raises(AnswerFault) as caught:
+        _server_error(App(file, warning), race, Request(0, "/x", status=500), CheckRequest("GET", "/x", {}))
     return caught.value.verdict
 
 

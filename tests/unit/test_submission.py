@@ -78,7 +78,7 @@ def test_a_missing_or_monstrous_cell_is_told(tmp_path):
     ],
 )
 def test_what_is_no_notebook_is_told(tmp_path, data, says):
-    with pytest.raises(submission.Broken, match=says):
+    with pytest.raises(submission.UnreadableSubmission, match=says):
         read(tmp_path, data)
 
 
@@ -157,7 +157,7 @@ def test_ten_thousand_odd_notebooks_crash_nothing(tmp_path):
         file.write_bytes(mutated(released if number % 10 == 0 else small, random))
         try:
             submitted = submission.read(file)
-        except submission.Broken as problem:
+        except submission.UnreadableSubmission as problem:
             broken += 1
             assert str(problem)
             continue

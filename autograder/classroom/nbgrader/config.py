@@ -3,11 +3,11 @@
 from nbgrader.converters import Autograde, GenerateAssignment, GenerateFeedback
 from nbgrader.preprocessors import ClearSolutions, Execute, SaveAutoGrades, SaveCells
 
-from autograder.classroom.nbgrader.insert_starter import PutStarter
-from autograder.classroom.nbgrader.preprocessors import HideTests, JudgeApps, SaveVerdicts
+from autograder.classroom.nbgrader.insert_starter import InsertStarter
+from autograder.classroom.nbgrader.preprocessors import HideHiddenTests, JudgePreprocessor, SaveVerdicts
 
 CELL_LIMIT = 180  # s: a check of an app that never answers takes up to about a minute on a busy machine
-IN_PLACE_OF = {Execute: JudgeApps, SaveAutoGrades: SaveVerdicts}
+IN_PLACE_OF = {Execute: JudgePreprocessor, SaveAutoGrades: SaveVerdicts}
 
 
 def apply(config, isolation="none", show_hidden_tests=False):
@@ -17,9 +17,9 @@ def apply(config, isolation="none", show_hidden_tests=False):
     """
     config.GenerateAssignment.preprocessors = preprocessors()
     config.Autograde.autograde_preprocessors = [IN_PLACE_OF.get(s, s) for s in Autograde().autograde_preprocessors]
-    config.GenerateFeedback.preprocessors = [HideTests, *GenerateFeedback().preprocessors]
-    config.JudgeApps.isolation = isolation
-    config.HideTests.show = show_hidden_tests
+    config.GenerateFeedback.preprocessors = [HideHiddenTests, *GenerateFeedback().preprocessors]
+    config.JudgePreprocessor.isolation = isolation
+    config.HideHiddenTests.show = show_hidden_tests
     # a graded cell that was deleted is put back: what is judged is the app, and that may be there
     config.OverwriteCells.add_missing_cells = True
     config.ExecutePreprocessor.timeout = CELL_LIMIT
@@ -28,6 +28,6 @@ def apply(config, isolation="none", show_hidden_tests=False):
 
 
 def preprocessors(database=True):
-    """nbgrader's own steps of generate_assignment, with `PutStarter` for ClearSolutions."""
-    steps = [PutStarter if step is ClearSolutions else step for step in GenerateAssignment().preprocessors]
+    """nbgrader's own steps of generate_assignment, with `InsertStarter` for ClearSolutions."""
+    steps = [InsertStarter if step is ClearSolutions else step for step in GenerateAssignment().preprocessors]
     return [step for step in steps if database or step is not SaveCells]

@@ -32,7 +32,7 @@ from nbgrader.preprocessors import (
 from traitlets import default
 from traitlets.config import Config, PyFileConfigLoader
 
-from autograder.classroom.nbgrader.preprocessors import JudgeApps
+from autograder.classroom.nbgrader.preprocessors import JudgePreprocessor
 
 # steps of nbgrader that change no cell, or only what is in its metadata of nbgrader
 LEAVE_CELLS = (DeduplicateIds, CheckCellMetadata, SaveAutoGrades, AssignLatePenalties)
@@ -74,10 +74,10 @@ class CourseError(Exception):
 
 
 def named_judge(step):
-    """True for the class `JudgeApps`, one made from it, or its name, as a configuration may have it."""
+    """True for the class `JudgePreprocessor`, one made from it, or its name, as a configuration may have it."""
     if isinstance(step, str):
-        return step.rpartition(".")[2] == JudgeApps.__name__
-    return isinstance(step, type) and issubclass(step, JudgeApps)
+        return step.rpartition(".")[2] == JudgePreprocessor.__name__
+    return isinstance(step, type) and issubclass(step, JudgePreprocessor)
 
 
 class Course:
@@ -93,8 +93,8 @@ class Course:
             raise CourseError(f"nbgrader finds nothing in {self.folder}: give the folder a name without [ ] * and ?.")
         self.config = self._configured()
         if isolation != "none":
-            self.config.JudgeApps.isolation = isolation
-        self.isolation = self.config.JudgeApps.get("isolation", "none")
+            self.config.JudgePreprocessor.isolation = isolation
+        self.isolation = self.config.JudgePreprocessor.get("isolation", "none")
         self.config.CourseDirectory.root = str(self.folder)
         self.paths = CourseDirectory(config=self.config)
 
@@ -171,7 +171,7 @@ class Writer(Autograde):
             step.Gradebook = kept
         config = Config(course.config)
         # a plain function: traitlets copies what is in a config, and with a method its whole object
-        config.JudgeApps.verdicts = lambda file, ours: verdicts(file, ours)
+        config.JudgePreprocessor.verdicts = lambda file, ours: verdicts(file, ours)
         config.CourseDirectory.assignment_id = lesson
         config.Autograde.force = True
         writer = cls(coursedir=CourseDirectory(config=config), config=config)

@@ -3,7 +3,7 @@
 from nbgrader.preprocessors import ClearSolutions
 
 
-class PutStarter(ClearSolutions):
+class InsertStarter(ClearSolutions):
     """Puts the text in a cell's metadata ``course.starter`` in the place of its solution region."""
 
     def preprocess_cell(self, cell, resources, cell_index):

@@ -1,6 +1,6 @@
 """Our steps of nbgrader's autograde and feedback: the judge in place of a kernel that runs student code and tests.
 
-`JudgeApps` stands where nbgrader has Execute.  It takes the learner's cells as files, has them judged outside, and
+`JudgePreprocessor` stands where nbgrader has Execute.  It takes the learner's cells as files, has them judged outside, and
 writes each verdict as the output of the graded cell, so that all that comes after is nbgrader's own.
 """
 
@@ -19,14 +19,14 @@ from traitlets import Any, Bool, Unicode
 
 from autograder import paths
 from autograder.classroom import grade
-from autograder.classroom.nbgrader.sandboxed_kernel import JailedExecute
+from autograder.classroom.nbgrader.sandboxed_kernel import SandboxedExecute
 from autograder.judge.spec.exercise import load
 from autograder.sandbox import levels
 
 _found = {}
 
 
-class JudgeApps(NbGraderPreprocessor):
+class JudgePreprocessor(NbGraderPreprocessor):
     """Puts the judge's verdicts into the graded cells of a notebook of this course.
 
     A graded cell that is not of this course is run in a kernel, in a jail where there is one, with all that goes
@@ -54,7 +54,7 @@ class JudgeApps(NbGraderPreprocessor):
             )
             found = isolation_of(self.isolation)
             isolation = found.level if found.level == "namespaces" else "none"
-            run = JailedExecute(parent=self, jailed=found.level == "namespaces")
+            run = SandboxedExecute(parent=self, jailed=found.level == "namespaces")
             notebook, resources = run.preprocess(notebook, resources)
         if lesson:
             result = self._result(self._submitted(resources), lesson)
@@ -147,7 +147,7 @@ class SaveVerdicts(SaveAutoGrades):
             self.gradebook.db.commit()
 
 
-class HideTests(ClearHiddenTests):
+class HideHiddenTests(ClearHiddenTests):
     """Takes hidden tests out of feedback, and the tracebacks that quote them; diagnoses stay."""
 
     show = Bool(False, help="Show students the hidden tests in their feedback.").tag(config=True)

@@ -27,7 +27,7 @@ class JailedKernels(AsyncKernelManager):
         return await super()._async_launch_kernel(kernel_cmd, **kw)
 
 
-class JailedExecute(Execute):
+class SandboxedExecute(Execute):
     """nbgrader's step; with ``jailed`` the kernel sees a copy of the submission's folder, and nothing else of ours."""
 
     jailed = Bool(False)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autograder.judge.catalogue import multi_endpoint
-from autograder.judge.judge import Judge, Served
-from autograder.judge.spec.exercise import Endpoint, ExerciseError, Wrong
-from autograder.judge.spec.text_task import Written
+from autograder.judge.judge import Judge, ServedApp
+from autograder.judge.spec.exercise import Endpoint, ExerciseError, ExpectedDiagnosis
+from autograder.judge.spec.text_task import TextTask
 from autograder.judge.tasks.factory import judging
 
 
@@ -17,11 +17,11 @@ from autograder.judge.tasks.factory import judging
 class Answer:
     """One catalogued answer to an endpoint or a written task: ``wrong`` is what it must be told, or None if it must pass."""
 
-    endpoint: Endpoint | Written
+    endpoint: Endpoint | TextTask
     kind: str  # starter, reference, accepted, wrong
     name: str
     file: Path
-    wrong: Wrong | None
+    wrong: ExpectedDiagnosis | None
 
     @property
     def label(self):
@@ -42,7 +42,7 @@ class Judged:
     complaint: str
     seconds: float = 0.0
     proof_seconds: float = 0.0
-    rivals: dict | None = None
+    baseline_verdicts: dict | None = None
     verdicts: int = 2
 
     @property
@@ -87,25 +87,25 @@ async def judge(answer, beside=None, jail=None):
     there; what it returns is kept as ``rivals``.  Only an answer with an endpoint of its own has such a server.
     Apps are started in ``jail``, if there is one.
     """
-    if isinstance(answer, multi_endpoint.Whole):
+    if isinstance(answer, multi_endpoint.MultiEndpointAnswer):
         return await _judge_whole(answer, jail)
-    if isinstance(answer.endpoint, Written):
+    if isinstance(answer.endpoint, TextTask):
         return await _judge_written(answer, jail)
     began = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="course-answer-", ignore_cleanup_errors=True) as folder:
         # alone in a folder and under the learner's name, as when it is handed in
         file = shutil.copy(answer.file, Path(folder) / answer.endpoint.file)
-        async with Served(file, answer.endpoint.services, jail) as served:
+        async with ServedApp(file, answer.endpoint.services, jail) as served:
             bench = Judge(file, answer.endpoint, served)
-            answers = await bench.certain("answers")
+            answers = await bench.verdict_with_retries("answers")
             up = time.perf_counter()
-            concurrency = await bench.certain("concurrency")
+            concurrency = await bench.verdict_with_retries("concurrency")
             ended = time.perf_counter()
-            rivals = None
+            baseline_verdicts = None
             if beside and answers.outcome != "error":
-                rivals = await beside(await served.app(), answer.endpoint)
+                baseline_verdicts = await beside(await served.app(), answer.endpoint)
     complaint = _complaint(answer, answers, concurrency)
-    return Judged(answer, answers, concurrency, complaint, ended - began, ended - up, rivals)
+    return Judged(answer, answers, concurrency, complaint, ended - began, ended - up, baseline_verdicts)
 
 
 async def _judge_whole(answer, jail):
@@ -114,7 +114,7 @@ async def _judge_whole(answer, jail):
     worst = max(verdicts, key=lambda verdict: ("pass", "fail", "error").index(verdict.outcome))
     count = len(verdicts)
     if answer.kind == "starter":  # its answers were judged as well
-        count += sum(not endpoint.mix for endpoint, _ in answer.told)
+        count += sum(not endpoint.combined_with for endpoint, _ in answer.told)
     return Judged(answer, worst, worst, complaint, time.perf_counter() - began, verdicts=count)
 
 
@@ -123,8 +123,8 @@ async def _judge_written(answer, jail):
     began = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="course-answer-", ignore_cleanup_errors=True) as folder:
         file = shutil.copy(answer.file, Path(folder) / answer.endpoint.file)
-        bench = judging(file, answer.endpoint, Served(file, jail=jail))
-        *others, verdict = [await bench.certain(part) for part in answer.endpoint.parts]
+        bench = judging(file, answer.endpoint, ServedApp(file, jail=jail))
+        *others, verdict = [await bench.verdict_with_retries(part) for part in answer.endpoint.parts]
     complaint = _miss(answer, verdict) if answer.wrong else _failed("it", verdict)
     if not complaint and any(other.passed != bool(verdict.points(1)) for other in others):
         complaint = f"the other part must {'pass' if verdict.points(1) else 'fail'} as well but: {others[0]}"

@@ -9,14 +9,14 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from autograder.judge.judge import Judge, Served
+from autograder.judge.judge import Judge, ServedApp
 from autograder.judge.spec.exercise import ExerciseError
 from autograder.judge.spec.file_sections import compose
 
 
 @dataclass(frozen=True)
-class Whole:
-    """One catalogued file: ``told`` holds (endpoint, `Wrong`) for those that are judged, None for those that must pass."""
+class MultiEndpointAnswer:
+    """One catalogued file: ``told`` holds (endpoint, `ExpectedDiagnosis`) for those that are judged, None for those that must pass."""
 
     file: str
     kind: str  # starter, reference, accepted, partly, wrong
@@ -26,7 +26,7 @@ class Whole:
 
     @property
     def wrong(self):
-        """The first `Wrong` that it must be told, None if all must pass."""
+        """The first `ExpectedDiagnosis` that it must be told, None if all must pass."""
         return next((wrong for _, wrong in self.told if wrong), None)
 
     @property
@@ -35,12 +35,14 @@ class Whole:
 
 
 def catalogue(exercise):
-    """Every `Whole` of an exercise.  Raises `ExerciseError` where files and exercise.toml disagree."""
+    """Every `MultiEndpointAnswer` of an exercise.  Raises `ExerciseError` where files and exercise.toml disagree."""
     shop, folder = exercise.shop, exercise.folder / "answers" / exercise.shop.id
     starter, reference = ((folder / f"{kind}.py").read_text(encoding="utf-8") for kind in ("starter", "reference"))
 
     def whole(kind, name, text, repaired):
-        return Whole(shop.file, kind, name, text, tuple((e, _told(exercise, e, repaired)) for e in exercise.endpoints))
+        return MultiEndpointAnswer(
+            shop.file, kind, name, text, tuple((e, _told(exercise, e, repaired)) for e in exercise.endpoints)
+        )
 
     everything = {endpoint.id for endpoint in exercise.endpoints}
     found = [whole("starter", "", starter, set()), whole("reference", "", reference, everything)]
@@ -52,14 +54,16 @@ def catalogue(exercise):
     for name, text in _lenders(exercise, folder / "wrong", shop.wrong):
         endpoint, told = shop.wrong[name]
         text = _composed(exercise, name, reference, text)
-        found.append(Whole(shop.file, "wrong", name, text, ((exercise.endpoint(endpoint), told),)))
+        found.append(MultiEndpointAnswer(shop.file, "wrong", name, text, ((exercise.endpoint(endpoint), told),)))
     return found
 
 
 def _told(exercise, endpoint, repaired):
-    if not endpoint.mix:
+    if not endpoint.combined_with:
         return None if endpoint.id in repaired else endpoint.starter
-    blocking = (other for other in endpoint.mix if other.starter.kind == "blocked" and other.id not in repaired)
+    blocking = (
+        other for other in endpoint.combined_with if other.starter.kind == "blocked" and other.id not in repaired
+    )
     return endpoint.starter if any(blocking) else None
 
 
@@ -89,10 +93,10 @@ async def judge(answer, jail=None):
         file = Path(folder) / answer.file
         file.write_text(answer.text, encoding="utf-8")
         services = answer.told[0][0].services
-        async with Served(file, services, jail) as served:
+        async with ServedApp(file, services, jail) as served:
             for endpoint, wrong in answer.told:
                 bench = Judge(file, endpoint, served)
-                verdicts.append(verdict := await bench.certain("concurrency"))
+                verdicts.append(verdict := await bench.verdict_with_retries("concurrency"))
                 if wrong is None and not verdict.passed:
                     complaints.append(
                         f"{endpoint.id} must pass but: {verdict.outcome} {verdict.kind}: {verdict.diagnosis}"
@@ -104,8 +108,8 @@ async def judge(answer, jail=None):
                     )
                 if (
                     answer.kind == "starter"
-                    and not endpoint.mix
-                    and not (right := await bench.certain("answers")).passed
+                    and not endpoint.combined_with
+                    and not (right := await bench.verdict_with_retries("answers")).passed
                 ):
                     complaints.append(f"the untouched starter must answer {endpoint.id} rightly but: {right.diagnosis}")
     return verdicts, "; ".join(complaints)

@@ -16,29 +16,33 @@ from bisect import bisect_left, bisect_right
 from collections import Counter
 from dataclasses import dataclass
 
-from autograder.judge.spec.exercise import RACED
+from autograder.judge.spec.exercise import RACE_SIZE
 
-STALL = 0.020  # s of attributed standstill: exercises block for more, honest apps were never seen at half of it
-SLICES = 0.3  # share of a race that the loop may spend asleep elsewhere in short slices
+STALL_MIN_S = 0.020  # s of attributed standstill: exercises block for more, honest apps were never seen at half of it
+SHORT_SLEEPS_SHARE = 0.3  # share of a race that the loop may spend asleep elsewhere in short slices
 CANARY_STALL = 0.040  # s: a canary's wait holds some work of the racer's own as well
-TICKS = 5  # canaries that a loop has answered before it counts as alive
-EACH = 0.003  # s of honest work that each request beyond the usual few may add to one turn of the loop
-HELD = 0.020  # CPU s that other threads may spend while the loop waits for them to let go of the GIL
-HELD_SHARE = 0.05  # of all their CPU time: beside threads that let go of the GIL it was never seen at a hundredth
+MIN_CANARIES = 5  # canaries that a loop has answered before it counts as alive
+PER_REQUEST_ALLOWANCE_S = (
+    0.003  # s of honest work that each request beyond the usual few may add to one turn of the loop
+)
+GIL_STARVATION_MIN_S = 0.020  # CPU s that other threads may spend while the loop waits for them to let go of the GIL
+GIL_STARVATION_MIN_SHARE = (
+    0.05  # of all their CPU time: beside threads that let go of the GIL it was never seen at a hundredth
+)
 # Numbers of the system calls that start a process.  With vfork, which Python uses, the caller sleeps until the child has
 # had a CPU and has become its program: asyncio's own way to start one does so, and no honest app can help it.
-SPAWN = {"x86_64": {"56", "57", "58", "435"}, "aarch64": {"220", "435"}}.get(platform.machine(), set())
+SPAWN_SYSCALLS = {"x86_64": {"56", "57", "58", "435"}, "aarch64": {"220", "435"}}.get(platform.machine(), set())
 # ... and of those in which asyncio's selector, or libuv, waits for work: epoll_wait and its kin.
-POLLS = {"x86_64": {"232", "281", "441"}, "aarch64": {"22", "441"}}.get(platform.machine())
+POLL_SYSCALLS = {"x86_64": {"232", "281", "441"}, "aarch64": {"22", "441"}}.get(platform.machine())
 # ... and of those that wait for a moment, or for somebody outside, whoever else of the process has a CPU meanwhile: nanosleep,
 # clock_nanosleep, poll, select, ppoll, pselect6, recvfrom, recvmsg, wait4, waitid.
-OUTSIDE = {
+EXTERNAL_WAIT_SYSCALLS = {
     "x86_64": {"35", "230", "7", "23", "271", "270", "45", "47", "61", "247"},
     "aarch64": {"101", "115", "73", "72", "207", "212", "260", "95"},
 }.get(platform.machine(), set())
-LATE = 2.0  # s, attributed, between the moment at which an answer was due and the answer
-LATE_TICKS = 20  # canaries answered in between
-GAP = 0.8  # share of a request's own wait that lies, attributed, between two answers that were served in turn
+LATE_MIN_S = 2.0  # s, attributed, between the moment at which an answer was due and the answer
+LATE_MIN_CANARIES = 20  # canaries answered in between
+MIN_GAP_SHARE = 0.8  # share of a request's own wait that lies, attributed, between two answers that were served in turn
 
 
 @dataclass(frozen=True)
@@ -51,12 +55,12 @@ class Stall:
     seconds: float
     seen: str  # "asleep", "canary" or "turn"
     block: object = None  # the `Blocked` that names the line, where there is one
-    held: bool = False
+    held_gil: bool = False
     free: bool = False  # during most of it the loop waited for work: only the canary was kept waiting
 
 
 @dataclass(frozen=True)
-class Sample:
+class ThreadSample:
     """One look at the loop thread, times in seconds since the race began; ``workers`` and ``watchers`` map ids of other
     threads, the app's and the host's, to their (CPU seconds, run-queue seconds)."""
 
@@ -73,7 +77,7 @@ class Sample:
     )
 
 
-def samples(race):
+def decode_samples(race):
     """The looks of a race; what the racer leaves out has not changed."""
     found, workers, watchers = [], {}, {}
     for time, cpu, waited, slices, call, changed, racer, *children in race.samples:
@@ -82,11 +86,11 @@ def samples(race):
             ours = fresh.keys() & set(race.watchers)
             watchers = watchers | {tid: fresh[tid] for tid in ours}
             workers = workers | {tid: fresh[tid] for tid in fresh.keys() - ours}
-        found.append(Sample(time - race.began, cpu, waited, slices, call, workers, watchers, racer, *children))
+        found.append(ThreadSample(time - race.began, cpu, waited, slices, call, workers, watchers, racer, *children))
     return found
 
 
-def queued(looks, start, end, watching=True):
+def cpu_wait_s(looks, start, end, watching=True):
     """Seconds between two moments that somebody stood in the queue for a CPU: loop thread, others, racer.
 
     Taken from the looks around the interval, so it is never too small: an excuse is given in full.  The host's own
@@ -97,10 +101,10 @@ def queued(looks, start, end, watching=True):
     if first is None:
         return 0.0
     queue = (last.waited - first.waited) + (last.racer - first.racer) + _others(first, last, watching)
-    return queue + _spawning(looks, start, end) + _becoming(_near(looks, start, end))
+    return queue + vfork_wait_s(looks, start, end) + exec_pipe_wait_s(_near(looks, start, end))
 
 
-def _spawning(looks, start, end):
+def vfork_wait_s(looks, start, end):
     """Seconds between two moments that the loop thread may have slept until a child that it had started got a CPU.
 
     From the look before it was found so to the look after: so it is never too small.
@@ -109,7 +113,7 @@ def _spawning(looks, start, end):
     return sum(b.time - a.time for a, b in zip(near, near[1:], strict=False) if _spawns(a) or _spawns(b))
 
 
-def _becoming(looks):
+def exec_pipe_wait_s(looks):
     """Seconds in which the children of a loop thread that slept in ``read`` stood in the queue for a CPU, as the looks tell.
 
     The child that was started with vfork lets its parent go before it has closed its end of the pipe over which it tells that
@@ -124,7 +128,7 @@ def _becoming(looks):
     )
 
 
-def _unseen(looks, start, end):
+def unobserved_spawn_wait_s(looks, start, end):
     """Seconds between two moments in which a loop that starts processes may have slept like that, and nobody could look.
 
     The racer then stood in the queue for a CPU itself.  Where the loop was never found so, there is nothing to excuse.
@@ -136,7 +140,7 @@ def _unseen(looks, start, end):
 
 
 def _spawns(look):
-    return look.call.split(" ")[0] in SPAWN
+    return look.call.split(" ")[0] in SPAWN_SYSCALLS
 
 
 def _around(looks, start, end):
@@ -173,20 +177,20 @@ def _spent(before, tid, after):
     return after[tid][0] - cpu, after[tid][1] - waited
 
 
-def worked(first, last):
+def other_threads_cpu_s(first, last):
     """CPU seconds that the app's other threads have spent between two looks."""
     if first.workers is last.workers:
         return 0.0
     return sum(_spent(first.workers, tid, last.workers)[0] for tid in last.workers)
 
 
-def worked_instead(looks, start, end):
+def cpu_of_other_threads_s(looks, start, end):
     """CPU seconds of the app's other threads between two moments, if the loop computed for less than half of the time."""
     first, last = _around(looks, start, end)
-    return worked(first, last) if first and _computed(looks, start, end) < (end - start) / 2 else 0.0
+    return other_threads_cpu_s(first, last) if first and _computed(looks, start, end) < (end - start) / 2 else 0.0
 
 
-def all_at_once(race, waits):
+def certainly_overlapped(race, waits):
     """True if there was a moment at which every request of the race was certainly waiting."""
     return _together(list(zip(race.requests, waits, strict=True)))
 
@@ -195,7 +199,7 @@ def _together(pairs):
     return max(r.end - w for r, w in pairs) < min(r.start + w for r, w in pairs)
 
 
-def at_a_time(race, waits, looks):
+def proved_batch_size(race, waits, looks):
     """How many requests were served together, if they were served in turns; None if that is not proved.
 
     Proved means: the first group certainly waited together, and after it was answered the next request
@@ -205,7 +209,7 @@ def at_a_time(race, waits, looks):
     for served in range(1, len(order)):
         before, (after, wait) = order[served - 1][0], order[served]
         gap = after.end - before.end - _excuse(race, looks, before.end, after.end)
-        if gap >= GAP * wait:
+        if gap >= MIN_GAP_SHARE * wait:
             return served if _together(order[:served]) else None
     return None
 
@@ -217,8 +221,8 @@ def _excuse(race, looks, start, end):
     has also looked at everything else that was due.  Then only a worker thread can have been kept waiting.
     """
     ticks = sum(c.answered and c.start >= start and c.end <= end for c in race.canaries)
-    if ticks < TICKS:
-        return queued(looks, start, end, watching=False)
+    if ticks < MIN_CANARIES:
+        return cpu_wait_s(looks, start, end, watching=False)
     first, last = _around(looks, start, end)
     return _others(first, last, watching=False) if first else 0.0
 
@@ -231,7 +235,7 @@ def late(race, looks, due):
     request, moment = min(zip(race.requests, due, strict=True), key=lambda pair: pair[0].end)
     ticks = sum(c.answered and c.start >= moment and c.end <= request.end for c in race.canaries)
     seconds = request.end - moment - _excuse(race, looks, moment, request.end)
-    return (request, seconds) if seconds >= LATE and ticks >= LATE_TICKS else None
+    return (request, seconds) if seconds >= LATE_MIN_S and ticks >= LATE_MIN_CANARIES else None
 
 
 def overtaken(race):
@@ -245,18 +249,18 @@ def poller(looks):
     """The system call in which the loop waits for work: the one in which it was found for most of the time; None if in none."""
     calls = Counter()
     for look, after in zip(looks, [*looks[1:], *looks[-1:]], strict=True):
-        if look.call != "running" and (POLLS is None or look.call.split(" ")[0] in POLLS):
+        if look.call != "running" and (POLL_SYSCALLS is None or look.call.split(" ")[0] in POLL_SYSCALLS):
             calls[look.call] += after.time - look.time
     return calls.most_common(1)[0][0] if calls else None
 
 
-def asleep_outside(looks, resting):
+def sleeps_outside_poll(looks, poll_call):
     """Attributed seconds of each stretch in which the loop thread slept, without running, outside ``resting``."""
     found = []
     index = 0
     while index < len(looks):
         last = index
-        if looks[index].call not in ("running", resting) and not _spawns(looks[index]):
+        if looks[index].call not in ("running", poll_call) and not _spawns(looks[index]):
             while (
                 last + 1 < len(looks)
                 and looks[last + 1].slices == looks[index].slices
@@ -264,16 +268,18 @@ def asleep_outside(looks, resting):
             ):
                 last += 1
             if last > index:
-                own = looks[index].call.split(" ")[0] in OUTSIDE
+                own = looks[index].call.split(" ")[0] in EXTERNAL_WAIT_SYSCALLS
                 # how long somebody stood in the queue is told when that is over: one look more
                 after = min(last + 1, len(looks) - 1)
-                excuse = 0.0 if own else _others(looks[index], looks[after]) + _becoming(looks[index : after + 1])
+                excuse = (
+                    0.0 if own else _others(looks[index], looks[after]) + exec_pipe_wait_s(looks[index : after + 1])
+                )
                 found.append(looks[last].time - looks[index].time - excuse)
         index = last + 1
     return found
 
 
-def held(looks, resting):
+def gil_wait_s(looks, poll_call):
     """(CPU seconds that other threads of the app spent while the loop wanted to run and could not, all that they spent).
 
     The loop thread then sleeps outside ``resting``, and wakes every few milliseconds to ask for the GIL: so its number
@@ -287,73 +293,75 @@ def held(looks, resting):
             index += 1
             last = looks[index]
         index += 1
-        wanted = first.call not in ("running", resting)
-        seconds = worked(first, last)
+        wanted = first.call not in ("running", poll_call)
+        seconds = other_threads_cpu_s(first, last)
         spent += seconds
-        if wanted and last.time - first.time < STALL:
+        if wanted and last.time - first.time < STALL_MIN_S:
             lost += min(seconds, last.time - first.time)
         if index < len(looks):
             after = looks[index]
-            seconds = worked(last, after)
+            seconds = other_threads_cpu_s(last, after)
             spent += seconds
             # from asking for the GIL to standing in the queue for a CPU, or back: it asks five milliseconds at a time
-            asks = wanted or after.call not in ("running", resting)
-            if asks and resting not in (first.call, after.call):
+            asks = wanted or after.call not in ("running", poll_call)
+            if asks and poll_call not in (first.call, after.call):
                 lost += min(seconds, after.time - last.time)
     return lost, spent
 
 
-def gil(looks, resting):
+def gil_starvation_s(looks, poll_call):
     """CPU seconds that other threads took from the loop by holding the GIL; 0.0 where it is no more than usual."""
-    if resting is None:
+    if poll_call is None:
         return 0.0
-    lost, spent = held(looks, resting)
-    return lost if lost >= HELD and lost >= HELD_SHARE * spent else 0.0
+    lost, spent = gil_wait_s(looks, poll_call)
+    return lost if lost >= GIL_STARVATION_MIN_S and lost >= GIL_STARVATION_MIN_SHARE * spent else 0.0
 
 
-def _held_between(looks, resting, start, end, seconds):
+def _held_between(looks, poll_call, start, end, seconds):
     """True if most of a stall of so many attributed seconds is another thread's computing."""
-    if resting is None or not looks:
+    if poll_call is None or not looks:
         return False
-    return held(_near(looks, start, end), resting)[0] >= seconds / 2
+    return gil_wait_s(_near(looks, start, end), poll_call)[0] >= seconds / 2
 
 
-def _at_rest(looks, resting, start, end):
+def _at_rest(looks, poll_call, start, end):
     """Seconds between two moments in which the loop was found waiting for work."""
-    if resting is None:
+    if poll_call is None:
         return 0.0
     near = _near(looks, start, end)
     return sum(
         min(after.time, end) - max(look.time, start)
         for look, after in zip(near, near[1:], strict=False)
-        if look.call == resting and after.time > start and look.time < end
+        if look.call == poll_call and after.time > start and look.time < end
     )
 
 
-def stalls(race, looks, resting):
+def stalls(race, looks, poll_call):
     """Every standstill of the loop that is the app's own, the longest first."""
     found = []
-    crowd = EACH * max(len(race.requests) - RACED, 0)
+    crowd = PER_REQUEST_ALLOWANCE_S * max(len(race.requests) - RACE_SIZE, 0)
     for block in race.blocked:
         first, last = _around(looks, block.start, block.end)
         seconds = block.seconds - (_others(first, last) if first else 0.0)
-        seconds -= _spawning(looks, block.start, block.end) + _unseen(looks, block.start, block.end)
-        seconds -= _becoming(_near(looks, block.start, block.end))
+        seconds -= vfork_wait_s(looks, block.start, block.end) + unobserved_spawn_wait_s(looks, block.start, block.end)
+        seconds -= exec_pipe_wait_s(_near(looks, block.start, block.end))
         # what the loop's thread has itself computed in one turn needs no excuse
         seconds = max(seconds, _computed(looks, block.start, block.end))
-        if seconds >= STALL + crowd:
-            found.append(Stall(seconds, "turn", block, _held_between(looks, resting, block.start, block.end, seconds)))
-    asleep = asleep_outside(looks, resting) if resting else []
-    found += [Stall(seconds, "asleep") for seconds in asleep if seconds >= STALL + crowd]
+        if seconds >= STALL_MIN_S + crowd:
+            found.append(
+                Stall(seconds, "turn", block, _held_between(looks, poll_call, block.start, block.end, seconds))
+            )
+    asleep = sleeps_outside_poll(looks, poll_call) if poll_call else []
+    found += [Stall(seconds, "asleep") for seconds in asleep if seconds >= STALL_MIN_S + crowd]
     # many short ones add up: a loop that sleeps in slices answers nobody in time either
-    if sum(asleep) >= max(SLICES * race.seconds, 5 * STALL):
-        found.append(Stall(sum(asleep), "asleep", held=bool(gil(looks, resting))))
+    if sum(asleep) >= max(SHORT_SLEEPS_SHARE * race.seconds, 5 * STALL_MIN_S):
+        found.append(Stall(sum(asleep), "asleep", held_gil=bool(gil_starvation_s(looks, poll_call))))
     for canary in race.canaries:
         if canary.end is None:
             continue
-        seconds = canary.end - canary.start - queued(looks, canary.start, canary.end)
+        seconds = canary.end - canary.start - cpu_wait_s(looks, canary.start, canary.end)
         if seconds >= CANARY_STALL + crowd:
-            by_thread = _held_between(looks, resting, canary.start, canary.end, seconds)
-            free = _at_rest(looks, resting, canary.start, canary.end) >= (canary.end - canary.start) / 2
+            by_thread = _held_between(looks, poll_call, canary.start, canary.end, seconds)
+            free = _at_rest(looks, poll_call, canary.start, canary.end) >= (canary.end - canary.start) / 2
             found.append(Stall(seconds, "canary", None, by_thread, free))
     return sorted(found, key=lambda stall: -stall.seconds)

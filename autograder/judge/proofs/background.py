@@ -10,16 +10,25 @@ import time
 
 from autograder.judge.diagnoses import messages
 from autograder.judge.evidence import evidence
-from autograder.judge.proofs.quiescence import LONGEST, LOOK_EVERY, TICKS, Quiet
-from autograder.judge.proofs.rendezvous import Rendezvous
-from autograder.judge.proofs.requests import ANSWER_LIMIT, ask, blocked, forgotten, never_awaited, served_in_turns
-from autograder.judge.verdict import Fault, Trial, Verdict
+from autograder.judge.proofs.quiescence import ALIVE_MIN_CANARIES, MAX_QUIET_S, POLL_INTERVAL_S, QuietPeriod
+from autograder.judge.proofs.rendezvous import RendezvousProof
+from autograder.judge.proofs.requests import (
+    ANSWER_LIMIT_S,
+    blocked,
+    forgotten,
+    never_awaited,
+    run_requests,
+    served_in_turns,
+)
+from autograder.judge.verdict import AnswerFault, Trial, Verdict
 
 NEXT_GUEST = 0.6  # s after the others, at first
-FORGOTTEN = 2.0  # s, instead of `LONGEST`, that is waited for a question where an await is known to be missing
+FORGOTTEN_BACKGROUND_AWAIT_S = (
+    2.0  # s, instead of `MAX_QUIET_S`, that is waited for a question where an await is known to be missing
+)
 
 
-class Afterwards(Rendezvous):
+class BackgroundProof(RendezvousProof):
     """Trials of an endpoint whose ``service`` need not have replied when the request is answered."""
 
     proofs = 1
@@ -33,33 +42,35 @@ class Afterwards(Rendezvous):
             _, watch = await self._watched(calls, calls)
             if watch.missing:
                 never_awaited(self.app)
-                raise Fault("did not ask", messages.did_not_ask(calls[0], self.endpoint.service))
+                raise AnswerFault("did not ask", messages.did_not_ask(calls[0], self.endpoint.service))
 
     async def _meeting(self, count, show):
         calls = await self._calls(count)
         race, watch = await self._watched(calls, [*calls, self.endpoint.call(0.0, self.service)], show)
-        if fault := blocked(race, evidence.samples(race), self.rest):
+        if fault := blocked(race, evidence.decode_samples(race), self.rest):
             return Trial(fault)
         if watch.missing:
             never_awaited(self.app)
-            skipped = next(call for call in calls if watch.missing.intersection(call.tokens))
-            return Trial(Verdict("fail", "did not ask", messages.did_not_ask(skipped, self.endpoint.service)))
+            first_unasked_call = next(call for call in calls if watch.missing.intersection(call.tokens))
+            return Trial(
+                Verdict("fail", "did not ask", messages.did_not_ask(first_unasked_call, self.endpoint.service))
+            )
         if watch.in_turns:
             return Trial(served_in_turns(watch.together, count))
         if (watch.ahead or watch.all_met) and watch.seen_through(race):
             return Trial(proved=True)
-        self.patience = min(self.patience * 2, LONGEST)
+        self.patience = min(self.patience * 2, MAX_QUIET_S)
         self.next_guest *= 2
         return Trial()
 
     async def _watched(self, calls, guests, show=False):
-        watch = Watch(self.service, calls, self.patience, self.rest, lambda: any(forgotten(self.app)))
-        self.service.park()
+        watch = BackgroundObserver(self.service, calls, self.patience, self.rest, lambda: any(forgotten(self.app)))
+        self.service.hold()
         try:
-            race = await ask(
+            race = await run_requests(
                 self.app,
                 guests,
-                ANSWER_LIMIT + 2 * LONGEST + self.next_guest,
+                ANSWER_LIMIT_S + 2 * MAX_QUIET_S + self.next_guest,
                 title=self.endpoint.route,
                 show=show,
                 beside=watch.hold,
@@ -72,7 +83,7 @@ class Afterwards(Rendezvous):
         return race, watch
 
 
-class Watch:
+class BackgroundObserver:
     """Holds what the requests of one race ask for behind their answers, and keeps what it saw.
 
     ``ahead``: all were answered while nothing had been let go.  ``all_met``: all their questions were held at one
@@ -81,13 +92,13 @@ class Watch:
     ``hopeless()`` tells whether the app is known to have forgotten an await: then what is missing will hardly come.
     """
 
-    def __init__(self, service, calls, patience, rest, hopeless):
+    def __init__(self, service, calls, patience, rest, await_forgotten):
         self.service = service
         self.rest = rest
         self.requests = len(calls)
         self.wanted = {token for call in calls for token in call.tokens}
         self.patience = patience
-        self.hopeless = hopeless
+        self.await_forgotten = await_forgotten
         self.ahead = self.all_met = self.in_turns = False
         self.together = 0
         self.seen = set()
@@ -99,22 +110,24 @@ class Watch:
 
     def seen_through(self, race):
         """True if the loop was watched for a while after everything was let go, and all the time until then."""
-        return sum(c.answered and c.start >= self.released for c in race.canaries) >= TICKS
+        return sum(c.answered and c.start >= self.released for c in race.canaries) >= ALIVE_MIN_CANARIES
 
     async def hold(self, race):
         """Run beside a race, until everything has come and was let go."""
         while race.began is None:
-            await asyncio.sleep(LOOK_EVERY)
+            await asyncio.sleep(POLL_INTERVAL_S)
         alive = await self._quiet(race, lambda: self.all_met and self._answered(race))
         self.ahead = self._answered(race)
         self.in_turns = alive and not self.ahead and not self.all_met
         began = time.perf_counter()
-        while self.missing and time.perf_counter() - began < (FORGOTTEN if self.hopeless() else LONGEST):
+        while self.missing and time.perf_counter() - began < (
+            FORGOTTEN_BACKGROUND_AWAIT_S if self.await_forgotten() else MAX_QUIET_S
+        ):
             if held := self._look():
-                self.service.release(self.service.parked()[:1])
+                self.service.release(self.service.held()[:1])
                 await self._quiet(race, lambda held=held: self._look() - held)
             else:
-                await asyncio.sleep(LOOK_EVERY)
+                await asyncio.sleep(POLL_INTERVAL_S)
         self.released = time.perf_counter() - race.began
         self.service.release()
 
@@ -122,10 +135,10 @@ class Watch:
         return all(request.end is not None for request in race.requests[: self.requests])
 
     def _look(self):
-        parked = self.service.parked()
-        if parked and parked[0] not in self.wanted:
-            self.service.release(parked[:1])  # left over from before, and perhaps in the way of those who are wanted
-        held = self.wanted.intersection(parked)
+        held = self.service.held()
+        if held and held[0] not in self.wanted:
+            self.service.release(held[:1])  # left over from before, and perhaps in the way of those who are wanted
+        held = self.wanted.intersection(held)
         self.seen |= held
         if len(held) > self.together:
             # more than there were when it was quiet: it was the machine that held them up
@@ -135,7 +148,7 @@ class Watch:
 
     async def _quiet(self, race, enough):
         """Wait until ``enough()``, or until nothing has changed for a while; True if the loop was alive in that while."""
-        quiet, before = Quiet(race, self.patience, self.rest), None
+        quiet, before = QuietPeriod(race, self.patience, self.rest), None
         while True:
             now = (self._look(), sum(request.end is not None for request in race.requests))
             if enough():
@@ -145,4 +158,4 @@ class Watch:
                 before = now
             if quiet.over:
                 return quiet.alive
-            await asyncio.sleep(LOOK_EVERY)
+            await asyncio.sleep(POLL_INTERVAL_S)

@@ -3,7 +3,7 @@
 import asyncio
 import time
 
-from autograder.judge.proofs.quiescence import LOOK_EVERY
+from autograder.judge.proofs.quiescence import POLL_INTERVAL_S
 
 
 class Latency:
@@ -18,11 +18,11 @@ class Latency:
         while race.end is None:
             # in a thread: to ask a database who waits is a wait, too
             await asyncio.to_thread(self._step)
-            await asyncio.sleep(LOOK_EVERY)
+            await asyncio.sleep(POLL_INTERVAL_S)
 
     def _step(self):
         for service, since in self._since:
-            held, now = service.parked(), time.perf_counter()
+            held, now = service.held(), time.perf_counter()
             for token in held:
                 since.setdefault(token, now)
             if due := [token for token in held if now - since[token] >= self.seconds]:

@@ -2,18 +2,18 @@
 
 import time
 
-LOOK_EVERY = 0.005  # s between two looks at what a service holds
-PATIENCE = 0.5  # s without a newcomer before the rest is taken to be held back, at first
-LONGEST = 8.0  # s
+POLL_INTERVAL_S = 0.005  # s between two looks at what a service holds
+INITIAL_QUIET_S = 0.5  # s without a newcomer before the rest is taken to be held back, at first
+MAX_QUIET_S = 8.0  # s
 STUCK = 0.4  # share of the patience that a loop is given which sleeps, all the time, where it does not wait for work
-TICKS = 10  # canaries that must be answered in that time: an app that is slow answers them slowly as well
+ALIVE_MIN_CANARIES = 10  # canaries that must be answered in that time: an app that is slow answers them slowly as well
 
 
-class Quiet:
+class QuietPeriod:
     """A time in which nothing changes, beside a race that goes on; `restart` it at each change.
 
     ``rest`` is the system call in which the loop waits for work, if that is known.  While ``unsettled()`` something is known
-    to be under way that only needs a CPU: the time begins when it has had it, at the latest after `LONGEST`.
+    to be under way that only needs a CPU: the time begins when it has had it, at the latest after `MAX_QUIET_S`.
     """
 
     def __init__(self, race, patience, rest=None, unsettled=None):
@@ -37,7 +37,7 @@ class Quiet:
     def alive(self):
         """True if the loop has answered many canaries since the last change."""
         since = self._since - self._race.began
-        return sum(c.answered and c.start >= since for c in self._race.canaries) >= TICKS
+        return sum(c.answered and c.start >= since for c in self._race.canaries) >= ALIVE_MIN_CANARIES
 
     @property
     def stuck(self):
@@ -57,7 +57,7 @@ class Quiet:
         """True if it was quiet for long enough: a loop that answers is given its own ticks, one that does not, seconds."""
         if self.stuck:
             return True
-        if self._unsettled and time.perf_counter() - self._made < LONGEST and self._unsettled():
+        if self._unsettled and time.perf_counter() - self._made < MAX_QUIET_S and self._unsettled():
             self.restart()
             return False
         return self.seconds >= self.patience and (self.alive or self.seconds >= 2 * self.patience)

@@ -12,25 +12,25 @@ import time
 from autograder.judge.diagnoses import messages
 from autograder.judge.evidence import evidence
 from autograder.judge.evidence.process_tree import leaves
-from autograder.judge.proofs.quiescence import LONGEST, LOOK_EVERY, PATIENCE, Quiet
+from autograder.judge.proofs.quiescence import INITIAL_QUIET_S, MAX_QUIET_S, POLL_INTERVAL_S, QuietPeriod
 from autograder.judge.proofs.requests import (
-    ANSWER_LIMIT,
+    ANSWER_LIMIT_S,
     REST,
     answered_late,
-    ask,
     blocked,
-    of_each_size,
-    resting,
+    find_poll_syscall,
+    run_at_each_size,
+    run_requests,
     served_in_turns,
 )
-from autograder.judge.spec.exercise import RACED
-from autograder.judge.verdict import Fault, Trial, Verdict
+from autograder.judge.spec.exercise import RACE_SIZE
+from autograder.judge.verdict import AnswerFault, Trial, Verdict
 
 HOLD = 0.1  # s that the reply to a request which is alone is held: whoever answers meanwhile does not wait for it
 WORK = 5.0  # s that a piece of work is given beyond: it takes a tenth of one, but the machine may be busy
 
 
-class Rendezvous:
+class RendezvousProof:
     """Trials of an endpoint that asks ``endpoint.service``."""
 
     lone = True  # requests that are alone are judged as well
@@ -39,7 +39,7 @@ class Rendezvous:
         self.app = app
         self.endpoint = endpoint
         self.service = service
-        self.patience = PATIENCE
+        self.patience = INITIAL_QUIET_S
         self.rest = None
         self._meetings = random.randrange(2)
         self._alone_next = True
@@ -50,7 +50,7 @@ class Rendezvous:
 
         Four that are served in turns are let go in the order of their turns once in 22, and two of them in one of two orders.
         """
-        few = self.endpoint.meet == "questions" and self.endpoint.raced <= RACED
+        few = self.endpoint.barrier == "calls" and self.endpoint.raced <= RACE_SIZE
         return 2 if few and not self.service.computes else 1
 
     async def _calls(self, count):
@@ -64,17 +64,17 @@ class Rendezvous:
         """Ask one after the other for something new, and for the last of it once or twice more."""
         for _ in range(2):
             (call,) = calls = await self._calls(1)
-            await ask(self.app, calls, ANSWER_LIMIT)
+            await run_requests(self.app, calls, ANSWER_LIMIT_S)
         for _ in range(random.randint(1, 2)):
             await self._again(call)
 
     async def _again(self, call):
         """Ask for the same once more: the service must see all of it, and be waited for, or nothing of it if it is kept."""
         race, seen, ended = await self._held(call)
-        if self.endpoint.keeps and seen:
-            raise Fault("asked again", messages.asked_again(call, self.endpoint.service))
-        if not self.endpoint.keeps and (ended or not seen.issuperset(call.tokens)):
-            raise Fault("kept from before", messages.kept(call, self.endpoint.service))
+        if self.endpoint.cached and seen:
+            raise AnswerFault("asked again", messages.asked_again(call, self.endpoint.service))
+        if not self.endpoint.cached and (ended or not seen.issuperset(call.tokens)):
+            raise AnswerFault("kept from before", messages.kept(call, self.endpoint.service))
         return race
 
     async def _held(self, call):
@@ -86,25 +86,27 @@ class Rendezvous:
 
         async def watch(race):
             while race.began is None:
-                await asyncio.sleep(LOOK_EVERY)
+                await asyncio.sleep(POLL_INTERVAL_S)
             while race.end is None:
-                held = [token for token in self.service.parked() if token in call.tokens]
+                held = [token for token in self.service.held() if token in call.tokens]
                 if held and not _over(race):
                     seen.update(held)
-                    quiet = Quiet(race, self.patience, self.rest)
+                    quiet = QuietPeriod(race, self.patience, self.rest)
                     while self.rest is None and quiet.seconds < HOLD and not _over(race):
-                        await asyncio.sleep(LOOK_EVERY)
+                        await asyncio.sleep(POLL_INTERVAL_S)
                     if self.rest is not None:
                         await _overtaken(race, quiet)
                     if not _over(race):
                         let_go.update(held)
                 self.service.release(held)
-                await asyncio.sleep(LOOK_EVERY)
+                await asyncio.sleep(POLL_INTERVAL_S)
 
         self.service.prepare(call.tokens)
-        self.service.park()
+        self.service.hold()
         try:
-            race = await ask(self.app, [call], ANSWER_LIMIT + self._working(1), beside=watch, rest=self.rest, held=True)
+            race = await run_requests(
+                self.app, [call], ANSWER_LIMIT_S + self._working(1), beside=watch, rest=self.rest, held=True
+            )
         finally:
             self.service.release()
         return race, seen, bool(seen - let_go)
@@ -116,24 +118,26 @@ class Rendezvous:
         """
         (call,) = await self._calls(1)
         races = [(await self._held(call))[0]]
-        if self.endpoint.keeps:
+        if self.endpoint.cached:
             races.append(await self._again(call))
         for race in races:
-            if fault := blocked(race, evidence.samples(race), self.rest, self.service.computes):
+            if fault := blocked(race, evidence.decode_samples(race), self.rest, self.service.computes):
                 return fault
         return None
 
     async def warm_up(self):
         """Open connections, start the threads of pools, and import what is imported on first use."""
         calls = await self._calls(self.endpoint.raced)
-        race = await ask(self.app, calls, ANSWER_LIMIT + self._working(len(calls)), at=[REST[0]] * len(calls))
-        if self.endpoint.keeps:
+        race = await run_requests(
+            self.app, calls, ANSWER_LIMIT_S + self._working(len(calls)), at=[REST[0]] * len(calls)
+        )
+        if self.endpoint.cached:
             await self._again(calls[0])
-        self.rest = await resting(self.app, race)
+        self.rest = await find_poll_syscall(self.app, race)
 
     def _working(self, count):
         """Seconds that so many requests are given for work of their own."""
-        return WORK * count * self.endpoint.asks if self.service.computes else 0.0
+        return WORK * count * self.endpoint.upstream_calls if self.service.computes else 0.0
 
     async def trial(self, show=False):
         """One meeting, or two of different size; a trial that shows nothing makes the next one more patient.
@@ -144,7 +148,7 @@ class Rendezvous:
             if fault := await self._alone():
                 return Trial(fault)
             self._alone_next = False
-        met = await of_each_size(self.endpoint, show, self._meeting)
+        met = await run_at_each_size(self.endpoint, show, self._meeting)
         # a race that is shown comes first: its picture explains the rest
         if show and self.lone and not met.fault and (fault := await self._alone()):
             return Trial(fault)
@@ -152,15 +156,15 @@ class Rendezvous:
 
     async def _meeting(self, count, show):
         calls = await self._calls(count)
-        meeting = Meeting(self.app, self.service, calls, self.patience, self.endpoint.meet, self.rest)
+        meeting = HeldReplies(self.app, self.service, calls, self.patience, self.endpoint.barrier, self.rest)
         self._meetings += 1
         meeting.newest_first = self._meetings % 2 == 1
-        self.service.park()
+        self.service.hold()
         try:
-            race = await ask(
+            race = await run_requests(
                 self.app,
                 calls,
-                ANSWER_LIMIT + len(meeting.wanted) * 2 * self.patience + self._working(count),
+                ANSWER_LIMIT_S + len(meeting.wanted) * 2 * self.patience + self._working(count),
                 title=self.endpoint.route,
                 show=show,
                 beside=meeting.hold,
@@ -169,32 +173,34 @@ class Rendezvous:
             )
         finally:
             self.service.release()
-        if fault := blocked(race, evidence.samples(race), self.rest, self.service.computes):
+        if fault := blocked(race, evidence.decode_samples(race), self.rest, self.service.computes):
             return Trial(fault)
-        if skipped := meeting.skipped(race):
-            return Trial(Verdict("fail", "did not ask", messages.did_not_ask(skipped, self.endpoint.service)))
+        if first_unasked_call := meeting.first_unasked_call(race):
+            return Trial(
+                Verdict("fail", "did not ask", messages.did_not_ask(first_unasked_call, self.endpoint.service))
+            )
         if meeting.proved:
             return Trial(proved=True)
         if meeting.all_met and not self.service.computes:
             # all were let go then at the latest; whoever had its reply before had more time still
-            if late := evidence.late(race, evidence.samples(race), [meeting.released] * len(calls)):
+            if late := evidence.late(race, evidence.decode_samples(race), [meeting.released] * len(calls)):
                 return Trial(answered_late(calls[late[0].key], late[1]))
         if meeting.in_turns:
             return Trial(self._in_turns(meeting.stood, calls))
         if meeting.all_met and meeting.independent is False:
             return Trial(served_in_turns(1, len(calls)))
-        self.patience = min(self.patience * 2, LONGEST)
+        self.patience = min(self.patience * 2, MAX_QUIET_S)
         return Trial()
 
     def _in_turns(self, together, calls):
         each = [len(together & set(call.tokens)) for call in calls]
-        if self.endpoint.asks > 1 and set(each) == {1}:
-            return Verdict("fail", "one after the other", messages.one_after_the_other(self.endpoint.asks))
-        asked = 1 if self.endpoint.meet == "requests" else self.endpoint.asks
+        if self.endpoint.upstream_calls > 1 and set(each) == {1}:
+            return Verdict("fail", "one after the other", messages.one_after_the_other(self.endpoint.upstream_calls))
+        asked = 1 if self.endpoint.barrier == "requests" else self.endpoint.upstream_calls
         return served_in_turns(min(sum(each), len(calls) * asked), len(calls) * asked)
 
 
-class Meeting:
+class HeldReplies:
     """Holds the replies of one race, and keeps what it saw.
 
     ``all_met``: all wanted tokens were held at one moment.  ``overtaken``: a canary was answered while they were.
@@ -205,10 +211,10 @@ class Meeting:
     ``in_turns``: after a long quiet time with a loop that was alive, each newcomer came only after another had been let go.
     """
 
-    def __init__(self, app, service, calls, patience, meet, rest):
+    def __init__(self, app, service, calls, patience, barrier, rest):
         self.app = app
         self.service = service
-        self.meet = meet
+        self.barrier = barrier
         self.rest = rest
         self.calls = calls
         self.wanted = {token for call in calls for token in call.tokens}
@@ -228,8 +234,8 @@ class Meeting:
     async def hold(self, race):
         """Run beside a race, until all its requests are answered."""
         while race.began is None:
-            await asyncio.sleep(LOOK_EVERY)
-        if self.meet == "loop":
+            await asyncio.sleep(POLL_INTERVAL_S)
+        if self.barrier == "loop":
             await self._let_each_go(race)
         else:
             alive = await self._wait_for_all(race)
@@ -239,17 +245,17 @@ class Meeting:
                 await self._let_go_singly(race)
             else:
                 await self._let_go_in_any_order(race)
-        elif not _over(race) and self.meet != "loop":
+        elif not _over(race) and self.barrier != "loop":
             self.in_turns = alive
             self.stood = set(self.together)
             await self._drain(race)
         # looked at first, so that whoever was answered by then was answered while it was held
         if self.released is None:
             self.released = time.perf_counter() - race.began
-        self.held_at_last = set(self.service.parked())
+        self.held_at_last = set(self.service.held())
         self.service.release()
 
-    def skipped(self, race):
+    def first_unasked_call(self, race):
         """The first call that was answered while the service parked, and had not asked or not waited for the reply."""
         for request, call in zip(race.requests, self.calls, strict=True):
             early = self.released is None or request.end < self.released
@@ -260,28 +266,28 @@ class Meeting:
     @property
     def proved(self):
         """True if what this kind of meeting must show was seen."""
-        if self.meet == "loop":
+        if self.barrier == "loop":
             return self.passed >= self.wanted
         return bool(self.all_met and self.overtaken and self.independent)
 
     def _all_here(self, held):
-        if self.meet == "requests":
+        if self.barrier == "requests":
             return all(any(token in held for token in call.tokens) for call in self.calls)
         return self.wanted <= set(held)
 
     def _held(self):
-        held = self.service.parked()
+        held = self.service.held()
         self.seen.update(held)
         if len(held) > len(self.together):
             self.together = set(held)
         return held
 
     def _quiet(self, race):
-        return Quiet(race, self.patience, self.rest, self._on_its_way if self.service.spawns else None)
+        return QuietPeriod(race, self.patience, self.rest, self._on_its_way if self.service.spawns else None)
 
     def _on_its_way(self):
         """True if a process of the app's is alive that is not held: it has not asked yet, or has its reply and ends."""
-        return leaves(self.app.pid) > len(self.service.parked())
+        return leaves(self.app.pid) > len(self.service.held())
 
     async def _wait_for_all(self, race):
         """Until all are there, or nobody has come for a while, or somebody is answered without having been let go.
@@ -299,19 +305,19 @@ class Meeting:
                 seen = len(held)
             if quiet.over:
                 break
-            await asyncio.sleep(LOOK_EVERY)
+            await asyncio.sleep(POLL_INTERVAL_S)
         return quiet.alive
 
     async def _canary_answered(self, race):
         """True as soon as a canary that was sent from now on is answered, while nobody is let go."""
-        return await _overtaken(race, Quiet(race, self.patience, self.rest))
+        return await _overtaken(race, QuietPeriod(race, self.patience, self.rest))
 
     async def _let_each_go(self, race):
         """Whoever comes is let go as soon as a canary was answered beside it; all need not come together."""
         while not _over(race):
             held = self._held()
             if not held:
-                await asyncio.sleep(LOOK_EVERY)
+                await asyncio.sleep(POLL_INTERVAL_S)
                 continue
             if not await self._canary_answered(race):
                 return  # one that was not overtaken is enough: nothing is proved here
@@ -324,7 +330,7 @@ class Meeting:
         while not _over(race):
             held = self._held()
             if not held:
-                await asyncio.sleep(LOOK_EVERY)
+                await asyncio.sleep(POLL_INTERVAL_S)
                 continue
             answered = self._answered(race)
             going = next((call.tokens for call in self.calls if held[-1] in call.tokens), held[-1:])
@@ -333,7 +339,7 @@ class Meeting:
             while self._answered(race) == answered and not set(self._held()) - left:
                 if race.end is not None:
                     return
-                await asyncio.sleep(LOOK_EVERY)
+                await asyncio.sleep(POLL_INTERVAL_S)
             if left and self._answered(race) > answered:
                 self.independent = True
 
@@ -354,7 +360,7 @@ class Meeting:
                     if quiet.alive:
                         await self._let_all_go(race, number)
                     return
-                await asyncio.sleep(LOOK_EVERY)
+                await asyncio.sleep(POLL_INTERVAL_S)
         self.independent = True
 
     def _order(self):
@@ -362,7 +368,7 @@ class Meeting:
 
         Where a request asks several questions there are only two, and both orders are tried.
         """
-        place = {token: i for i, token in enumerate(self.service.parked())}
+        place = {token: i for i, token in enumerate(self.service.held())}
         came = sorted(range(len(self.calls)), key=lambda n: min(place.get(token, 0) for token in self.calls[n].tokens))
         if len(self.wanted) == len(self.calls):
             return _any_order(came)
@@ -372,9 +378,9 @@ class Meeting:
         """Nobody was answered when that call was let go: now all are.  If another one is answered first, it had to wait for it."""
         waiting = [request for request in race.requests if request.end is None]
         self.released = time.perf_counter() - race.began
-        self.service.release([token for token in self.service.parked() if token in self.wanted])
+        self.service.release([token for token in self.service.held() if token in self.wanted])
         while race.end is None and all(request.end is None for request in waiting):
-            await asyncio.sleep(LOOK_EVERY)
+            await asyncio.sleep(POLL_INTERVAL_S)
         first = min((r for r in waiting if r.end is not None), key=lambda r: r.end, default=race.requests[number])
         if first is not race.requests[number]:
             self.independent = False
@@ -391,7 +397,7 @@ class Meeting:
             if self._abreast(held) > most:
                 self.in_turns = False  # two at once after all: it was the machine
             if not held:
-                await asyncio.sleep(LOOK_EVERY)
+                await asyncio.sleep(POLL_INTERVAL_S)
                 continue
             self.service.release(held[:1])
             if self.wanted <= self.seen:
@@ -410,7 +416,7 @@ class Meeting:
         while time.perf_counter() < deadline and not _over(race):
             if set(self._held()) - before:
                 return
-            await asyncio.sleep(LOOK_EVERY)
+            await asyncio.sleep(POLL_INTERVAL_S)
 
 
 def _over(race):
@@ -423,7 +429,7 @@ async def _overtaken(race, quiet):
     while quiet.seconds < 2 * quiet.patience and not quiet.stuck and not _over(race):
         if any(c.answered and c.start >= now for c in race.canaries):
             return True
-        await asyncio.sleep(LOOK_EVERY)
+        await asyncio.sleep(POLL_INTERVAL_S)
     return False
 
 

@@ -9,27 +9,27 @@ from pathlib import Path
 from autograder.judge.diagnoses import messages
 from autograder.judge.diagnoses.hints import gave_up, remedy, remedy_of_answer, remedy_of_coroutine
 from autograder.judge.evidence import evidence
-from autograder.judge.proofs.quiescence import LOOK_EVERY
-from autograder.judge.spec.exercise import RACED
-from autograder.judge.verdict import Fault, Trial, Unclear, Verdict
+from autograder.judge.proofs.quiescence import POLL_INTERVAL_S
+from autograder.judge.spec.exercise import RACE_SIZE
+from autograder.judge.verdict import AnswerFault, Inconclusive, Trial, Verdict
 from autograder.lab import load_generator_client, races
-from autograder.lab.server import own_place
+from autograder.lab.server import first_frame_in
 
 CLIENT = re.compile(r"\bAsyncClient\(|\bcreate_default_context\(")  # each loads certificates: some 20 ms of work
 # s in which nothing is asked, so that the loop is seen at rest: more where a busy machine hid it.  The first of them go
 # before the requests of the warm-up.
 REST = (0.03, 0.1, 0.3, 1.0, 3.0)
 SIGHTS = 2  # races in which connections were not the business of the app's loop, before it is told
-FORGOTTEN = 1.0  # s beyond its wait that an answer is given where an await is known to be missing ...
-FORGOTTEN_TICKS = 30  # ... and canaries that are answered in that time
-ANSWER_LIMIT = 10.0  # s beyond its wait that a request is given on its own
+FORGOTTEN_AWAIT_S = 1.0  # s beyond its wait that an answer is given where an await is known to be missing ...
+FORGOTTEN_AWAIT_MIN_CANARIES = 30  # ... and canaries that are answered in that time
+ANSWER_LIMIT_S = 10.0  # s beyond its wait that a request is given on its own
 
 
-async def ask(app, calls, limit, *, title="check", show=False, beside=None, at=None, rest=None, **fields):
-    """Race the calls and return the `Race`; raises `Fault` for the first answer that is not right.
+async def run_requests(app, calls, limit, *, title="check", show=False, beside=None, at=None, rest=None, **fields):
+    """Race the calls and return the `Race`; raises `AnswerFault` for the first answer that is not right.
 
     ``at`` says when each is sent, in seconds after the start; without it they are sent together.  ``rest`` is what
-    `resting` has found, ``fields`` are some of the race.  With nothing ``beside``, no answer is waited for that an await
+    `find_poll_syscall` has found, ``fields`` are some of the race.  With nothing ``beside``, no answer is waited for that an await
     which is missing will not give.
     """
     requests = [{"key": i, "method": call.method, "path": call.path} for i, call in enumerate(calls)]
@@ -41,7 +41,7 @@ async def ask(app, calls, limit, *, title="check", show=False, beside=None, at=N
     )
     app.elsewhere += bool(race.elsewhere)
     if app.elsewhere >= SIGHTS:
-        raise Fault("several processes", messages.several_processes())
+        raise AnswerFault("several processes", messages.several_processes())
     for request, call in zip(race.requests, calls, strict=True):
         _check_answer(app, race, request, call, limit)
     if show:
@@ -57,10 +57,13 @@ def _until_forgotten(app, calls):
             if race.began is not None and next(forgotten(app), None):
                 due = max(request.start or 0.0 for request in race.requests) + max(call.wait for call in calls)
                 ticks = sum(c.answered and c.start >= due for c in race.canaries)
-                if ticks >= FORGOTTEN_TICKS and time.perf_counter() - race.began >= due + FORGOTTEN:
-                    load_generator_client.racer().order(op="cancel")
+                if (
+                    ticks >= FORGOTTEN_AWAIT_MIN_CANARIES
+                    and time.perf_counter() - race.began >= due + FORGOTTEN_AWAIT_S
+                ):
+                    load_generator_client.load_generator().order(op="cancel")
                     return
-            await asyncio.sleep(LOOK_EVERY)
+            await asyncio.sleep(POLL_INTERVAL_S)
 
     return watch
 
@@ -72,13 +75,13 @@ def forgotten(app):
             yield found.group(1), warning
 
 
-async def of_each_size(endpoint, show, race):
+async def run_at_each_size(endpoint, show, race):
     """The `Trial` of as many requests as the endpoint is raced with, and beside a large race one of a few requests.
 
     Forty requests that arrive at the same moment keep any loop busy for a while; whether one of them blocks it is seen
     better among few.  ``race(count, shown)`` gives the `Trial` of one race; a race that is shown comes first.
     """
-    sizes = sorted({RACED, endpoint.raced}, reverse=show) if endpoint.raced > RACED else [endpoint.raced]
+    sizes = sorted({RACE_SIZE, endpoint.raced}, reverse=show) if endpoint.raced > RACE_SIZE else [endpoint.raced]
     proved = True
     for count in sizes:
         one = await race(count, show and count == endpoint.raced)
@@ -88,23 +91,23 @@ async def of_each_size(endpoint, show, race):
     return Trial(proved=proved)
 
 
-async def resting(app, race):
+async def find_poll_syscall(app, race):
     """The system call in which the loop thread waits while there is nothing to do but canaries; None where none can be seen.
 
     It is looked for before the first request of ``race``, of which all were sent late, and then in races of its own.
-    Raises `Unclear` for a loop that was looked at, and never found waiting: what it does cannot be judged.
+    Raises `Inconclusive` for a loop that was looked at, and never found waiting: what it does cannot be judged.
     """
     first = min(request.start for request in race.requests)
-    if found := evidence.poller([look for look in evidence.samples(race) if look.time < first]):
+    if found := evidence.poller([look for look in evidence.decode_samples(race) if look.time < first]):
         return found
     for seconds in REST[1:] if race.samples else ():
         idle = [{"key": 0, "method": "GET", "path": races.canary_path(), "at": seconds}]
-        race = await races.run(app, idle, title="rest", limit=ANSWER_LIMIT, sample=True)
-        found = evidence.poller(evidence.samples(race))
+        race = await races.run(app, idle, title="rest", limit=ANSWER_LIMIT_S, sample=True)
+        found = evidence.poller(evidence.decode_samples(race))
         if found:
             return found
-    if race.samples and evidence.POLLS:
-        raise Unclear(
+    if race.samples and evidence.POLL_SYSCALLS:
+        raise Inconclusive(
             "the event loop was never seen waiting for work. Try again; and if the machine is not busy: does something in the app "
             "never stop, not even when nobody asks?"
         )
@@ -118,10 +121,10 @@ def blocked(race, looks, rest, computes=False):
     never stood still for long.
     """
     stalls = evidence.stalls(race, looks, rest)
-    held = evidence.gil(looks, rest)
-    if (stalls and all(stall.held for stall in stalls)) or (computes and held and not stalls):
+    held = evidence.gil_starvation_s(looks, rest)
+    if (stalls and all(stall.held_gil for stall in stalls)) or (computes and held and not stalls):
         return _held(race, held or sum(stall.seconds for stall in stalls))
-    stalls = [stall for stall in stalls if not stall.held]
+    stalls = [stall for stall in stalls if not stall.held_gil]
     if not stalls:
         return _client_each(race)
     if all(stall.free for stall in stalls):
@@ -138,9 +141,9 @@ def _taken_by_a_thread(race, looks, block):
 
     It was on its way back from a call of the framework's own that lets go of the GIL, and a thread has taken that.
     """
-    seconds = evidence.worked_instead(looks, block.start, block.end)
+    seconds = evidence.cpu_of_other_threads_s(looks, block.start, block.end)
     ours = sum(spent for place, spent in race.busy.items() if place[3] == race.file)
-    return seconds if min(seconds, ours) >= max(evidence.HELD, block.seconds / 2) else 0.0
+    return seconds if min(seconds, ours) >= max(evidence.GIL_STARVATION_MIN_S, block.seconds / 2) else 0.0
 
 
 def _client_each(race):
@@ -179,26 +182,26 @@ def _check_answer(app, race, request, call, limit):
     if request.status >= 500:
         _server_error(app, race, request, call)
     if request.status != 200:
-        raise Fault("wrong answer", messages.wrong_status(call, request))
+        raise AnswerFault("wrong answer", messages.wrong_status(call, request))
     if not _equal(request.body, call.expected):
         if _error_of(race, call):
             _server_error(app, race, request, call)
-        raise Fault("wrong answer", messages.wrong_body(call, request, remedy_of_answer(request.body)))
+        raise AnswerFault("wrong answer", messages.wrong_body(call, request, remedy_of_answer(request.body)))
     if request.seconds < call.wait * 0.98:
         never_awaited(app)
-        raise Fault("answered too early", messages.too_early(call, request.seconds))
+        raise AnswerFault("answered too early", messages.too_early(call, request.seconds))
 
 
 def never_awaited(app, ended="", seen=None):
-    """Raise the `Fault` for a forgotten await if Python has warned of one in the app.
+    """Raise the `AnswerFault` for a forgotten await if Python has warned of one in the app.
 
     ``ended`` is the diagnosis of the exception that a request ended in, and ``seen`` its line.
     """
     for name, warning in forgotten(app):
-        place = own_place(warning["where"], app.file)
+        place = first_frame_in(warning["where"], app.file)
         line, code = (place["line"], place["code"][:100]) if place else (None, "")
         hint = remedy_of_coroutine(name, _text(app.file))
-        raise Fault("missing await", messages.missing_await(name, line, code, ended, hint), line or seen)
+        raise AnswerFault("missing await", messages.missing_await(name, line, code, ended, hint), line or seen)
 
 
 def _error_of(race, call):
@@ -214,7 +217,7 @@ def _server_error(app, race, request, call):
     text = messages.server_error(call, error, hint) if error else ""
     told = text if line else ""  # without a line of theirs the exception says nothing to a learner
     if hint:
-        raise Fault("missing await" if "'coroutine'" in error["message"] else "server error", text, line)
+        raise AnswerFault("missing await" if "'coroutine'" in error["message"] else "server error", text, line)
     # a second loop in the running one leaves a coroutine unawaited as well, and says what is wrong by itself
     if error is None or error["type"] != "RuntimeError":
         never_awaited(app, told, line)
@@ -222,9 +225,9 @@ def _server_error(app, race, request, call):
     other = error and any(words in error["message"] for words in ("already awaited", "another coroutine"))
     missing = error and ("coroutine" in error["message"] or "await wasn't used" in error["message"])
     if missing and not other:
-        raise Fault("missing await", messages.missing_await(ended=told), line)
+        raise AnswerFault("missing await", messages.missing_await(ended=told), line)
     if error:
-        raise Fault("server error", text, line)
+        raise AnswerFault("server error", text, line)
 
 
 def _text(file):
@@ -237,13 +240,13 @@ def _text(file):
 
 def _no_answer(app, race, request, call, limit):
     if not app.alive or (request.error and "no answer" not in request.error):
-        raise Fault("server died", messages.died(call))
+        raise AnswerFault("server died", messages.died(call))
     never_awaited(app)
-    if evidence.queued(evidence.samples(race), 0.0, limit, watching=False) > limit / 2:
-        raise Unclear("the machine was too busy to answer in time. Try again.")
+    if evidence.cpu_wait_s(evidence.decode_samples(race), 0.0, limit, watching=False) > limit / 2:
+        raise Inconclusive("the machine was too busy to answer in time. Try again.")
     stalls = [evidence.Stall(b.seconds, "turn", b) for b in race.blocked]
     text = messages.no_answer(call, limit)
-    raise Fault(
+    raise AnswerFault(
         "no answer", text + (" " + messages.blocked(stalls, len(race.requests), stalls[0].block) if stalls else "")
     )
 

@@ -5,8 +5,8 @@ import asyncio
 from autograder.judge.evidence import evidence
 from autograder.judge.proofs.latency_injection import Latency
 from autograder.judge.proofs.overlap import WAIT
-from autograder.judge.proofs.quiescence import LONGEST, LOOK_EVERY, PATIENCE, Quiet
-from autograder.judge.proofs.requests import ANSWER_LIMIT, REST, ask, blocked, resting
+from autograder.judge.proofs.quiescence import INITIAL_QUIET_S, MAX_QUIET_S, POLL_INTERVAL_S, QuietPeriod
+from autograder.judge.proofs.requests import ANSWER_LIMIT_S, REST, blocked, find_poll_syscall, run_requests
 from autograder.judge.verdict import Trial
 from autograder.lab.load import run as run_load
 
@@ -14,7 +14,7 @@ EACH = 2  # requests to each endpoint
 SLOW = 0.1  # s that each service takes on a slow day
 
 
-class Mixed:
+class WholeAppProof:
     """Trials of all the endpoints in ``endpoint.mix``; ``services`` maps the names of those they ask to the services.
 
     How many are served together is the matter of each endpoint's own item.  Here the services hold their replies only
@@ -27,14 +27,14 @@ class Mixed:
         self.app = app
         self.endpoint = endpoint
         self.services = services
-        self.patience = PATIENCE
+        self.patience = INITIAL_QUIET_S
         self.rest = None
 
     def calls(self, each):
         """So many fresh calls of each endpoint, in turn; their services are ready for them."""
         calls, tokens = [], {}
         for _ in range(each):
-            for endpoint in self.endpoint.mix:
+            for endpoint in self.endpoint.combined_with:
                 service = self.services.get(endpoint.service)
                 call = endpoint.call(0.0 if service else WAIT, service)
                 calls.append(call)
@@ -45,25 +45,25 @@ class Mixed:
 
     async def answers(self):
         """All endpoints once, together."""
-        await ask(self.app, self.calls(1), ANSWER_LIMIT)
+        await run_requests(self.app, self.calls(1), ANSWER_LIMIT_S)
 
     async def warm_up(self):
         """Open connections, start the threads of pools, and import what is imported on first use."""
         calls = self.calls(EACH)
-        race = await ask(self.app, calls, ANSWER_LIMIT, at=[REST[0]] * len(calls))
-        self.rest = await resting(self.app, race)
+        race = await run_requests(self.app, calls, ANSWER_LIMIT_S, at=[REST[0]] * len(calls))
+        self.rest = await find_poll_syscall(self.app, race)
 
     async def trial(self, show=False):
         """One race; a trial that shows nothing makes the next one more patient."""
         calls = self.calls(EACH)
-        crowd = Crowd(self.services.values(), self.patience, self.rest)
+        crowd = ReplyGate(self.services.values(), self.patience, self.rest)
         for service in self.services.values():
-            service.park()
+            service.hold()
         try:
-            race = await ask(
+            race = await run_requests(
                 self.app,
                 calls,
-                ANSWER_LIMIT + 2 * self.patience,
+                ANSWER_LIMIT_S + 2 * self.patience,
                 title="everything together",
                 show=show,
                 beside=crowd.hold,
@@ -72,15 +72,15 @@ class Mixed:
             )
         finally:
             crowd.release()
-        if fault := blocked(race, evidence.samples(race), self.rest):
+        if fault := blocked(race, evidence.decode_samples(race), self.rest):
             return Trial(fault)
         if crowd.overtaken:
             return Trial(proved=True)
-        self.patience = min(self.patience * 2, LONGEST)
+        self.patience = min(self.patience * 2, MAX_QUIET_S)
         return Trial()
 
 
-class Crowd:
+class ReplyGate:
     """Holds the replies of several services until nobody new comes.
 
     ``overtaken``: many canaries were sent and answered after the last newcomer, while replies were held.
@@ -95,10 +95,10 @@ class Crowd:
     async def hold(self, race):
         """Run beside a race until the crowd is let go."""
         while race.began is None:
-            await asyncio.sleep(LOOK_EVERY)
-        quiet, seen = Quiet(race, self.patience, self.rest), None
+            await asyncio.sleep(POLL_INTERVAL_S)
+        quiet, seen = QuietPeriod(race, self.patience, self.rest), None
         while True:
-            held = sum(len(service.parked()) for service in self.services)
+            held = sum(len(service.held()) for service in self.services)
             if held != seen:
                 quiet.restart()
                 seen = held
@@ -106,7 +106,7 @@ class Crowd:
             enough = quiet.seconds >= self.patience / 2 and self.overtaken
             if enough or quiet.stuck or quiet.seconds >= 2 * self.patience:
                 return self.release()
-            await asyncio.sleep(LOOK_EVERY)
+            await asyncio.sleep(POLL_INTERVAL_S)
 
     def release(self):
         for service in self.services:
@@ -115,10 +115,10 @@ class Crowd:
 
 async def slow_day(app, endpoint, services, seconds, rate):
     """The `Load` of an app whose services all take `SLOW` seconds: ``rate`` requests a second, to all endpoints in turn."""
-    calls = Mixed(app, endpoint, services).calls(max(round(seconds * rate / len(endpoint.mix)), 1))
+    calls = WholeAppProof(app, endpoint, services).calls(max(round(seconds * rate / len(endpoint.combined_with)), 1))
     requests = [{"key": i, "method": call.method, "path": call.path, "at": i / rate} for i, call in enumerate(calls)]
     for service in services.values():
-        service.park()
+        service.hold()
     try:
         return await run_load(
             app, requests, lasts=len(calls) / rate, title="on a slow day", beside=Latency(services.values(), SLOW).hold

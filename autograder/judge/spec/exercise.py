@@ -45,12 +45,12 @@ KINDS = (
     "not the same twice",
     "never ends",
 )
-KEYS = {"id", "file", "title", "request", "answer", "points", "service", "asks", "requests", "starter"}
-KEYS |= {"afterwards", "keeps", "mix", "unseen", "accepted", "wrong"}
-KEYS |= {"job", "meet"}
-MEETINGS = ("questions", "requests", "loop")
-RACED = 4  # requests of a race: asyncio.to_thread has cpus + 4 threads, so 5 on one core
-MOST_RACED = 60
+KEYS = {"id", "file", "title", "request", "answer", "points", "service", "upstream_calls", "requests", "starter"}
+KEYS |= {"afterwards", "cached", "combined_with", "not_checked", "accepted", "wrong"}
+KEYS |= {"job", "barrier"}
+BARRIERS = ("calls", "requests", "loop")
+RACE_SIZE = 4  # requests of a race: asyncio.to_thread has cpus + 4 threads, so 5 on one core
+MAX_RACE_SIZE = 60
 PARTS = ("answers", "concurrency")
 
 
@@ -59,7 +59,7 @@ class ExerciseError(Exception):
 
 
 @dataclass(frozen=True)
-class Call:
+class CheckRequest:
     """One request with fresh values, and the answer that is right for it.
 
     ``wait`` is how long it must take, in seconds; ``tokens`` are what it will ask a service for.
@@ -73,7 +73,7 @@ class Call:
 
 
 @dataclass(frozen=True)
-class Wrong:
+class ExpectedDiagnosis:
     """What a catalogued wrong answer must be told, in the verdict on a ``part`` of the points.
 
     It is the kind of diagnosis, and words that this contains.
@@ -95,18 +95,18 @@ class Endpoint:
     answer: object
     points: dict
     service: str = ""
-    asks: int = 1
+    upstream_calls: int = 1
     requests: int = 0
     job: str = ""
-    meet: str = "questions"
-    starter: Wrong = Wrong("blocked")
+    barrier: str = "calls"
+    starter: ExpectedDiagnosis = ExpectedDiagnosis("blocked")
     accepted: dict = field(default_factory=dict)
     wrong: dict = field(default_factory=dict)
     afterwards: bool = False  # the service is asked behind the answer, which need not wait for it
-    keeps: bool = False  # what the service said for a token is kept: it is not asked again
-    mix: tuple = ()  # the endpoints that are raced together; then there is no request of its own
+    cached: bool = False  # what the service said for a token is kept: it is not asked again
+    combined_with: tuple = ()  # the endpoints that are raced together; then there is no request of its own
     shared: str = ""  # names the cell and the answers' folder of a file that holds several endpoints
-    unseen: str = ""  # what passes all the same, as a sentence for learners
+    not_checked: str = ""  # what passes all the same, as a sentence for learners
     magic = "%%app"  # the first word of its cell
     beside: tuple = ()  # the services that the file's other endpoints ask
 
@@ -134,31 +134,33 @@ class Endpoint:
     def raced(self):
         """How many requests are sent together: as the exercise says, or so few that every honest pool has room."""
         # each question may need a thread of its own
-        return self.requests or max(RACED // self.asks, 1)
+        return self.requests or max(RACE_SIZE // self.upstream_calls, 1)
 
     def item(self, part):
         """The name of a graded item: the grade_id of its cell."""
         return f"{self.id}_{part}"
 
     def call(self, wait=0.0, service=None):
-        """A `Call` with fresh random values that takes ``wait`` seconds, or asks ``service`` for fresh tokens."""
+        """A `CheckRequest` with fresh random values that takes ``wait`` seconds, or asks ``service`` for fresh tokens."""
         token = secrets.token_hex(6)
         values = {"number": random.SystemRandom().randrange(100_000, 1_000_000), "token": token, "wait": round(wait, 4)}
         tokens = ()
         if service is not None:
-            tokens = (token,) if self.asks == 1 else tuple(f"{token}-{i + 1}" for i in range(self.asks))
+            tokens = (
+                (token,) if self.upstream_calls == 1 else tuple(f"{token}-{i + 1}" for i in range(self.upstream_calls))
+            )
             replies = [service.result(self.job, token) if self.job else service.reply(token) for token in tokens]
             values |= {"reply": replies[0], "second": replies[-1], "replies": replies, "total": sum(replies)}
         method, _, path = self.request.partition(" ")
-        return Call(method, path.format_map(values), _fill(self.answer, values), values["wait"], tokens)
+        return CheckRequest(method, path.format_map(values), _fill(self.answer, values), values["wait"], tokens)
 
 
 @dataclass(frozen=True)
-class Shop:
+class SharedFile:
     """A file in which all endpoints of an exercise stand, and its catalogue.
 
     ``accepted`` maps names to what they do, ``partly`` names to the sections that are repaired, ``wrong`` names to
-    (the endpoint that must fail, `Wrong`).
+    (the endpoint that must fail, `ExpectedDiagnosis`).
     """
 
     id: str
@@ -176,8 +178,8 @@ class Exercise:
     title: str
     endpoints: tuple
     folder: Path
-    shop: Shop | None = None
-    written: tuple = ()  # of `Written`: what is handed in that is not an app
+    shop: SharedFile | None = None
+    written: tuple = ()  # of `TextTask`: what is handed in that is not an app
 
     @property
     def tasks(self):
@@ -222,8 +224,11 @@ def load(folder):
         if shop:
             needed = tuple(sorted({endpoint.service for endpoint in endpoints} - {""}))
             endpoints = tuple(replace(endpoint, beside=needed) for endpoint in endpoints)
-            single = tuple(endpoint for endpoint in endpoints if not endpoint.mix)
-            endpoints = tuple(replace(endpoint, mix=single) if endpoint.mix else endpoint for endpoint in endpoints)
+            single = tuple(endpoint for endpoint in endpoints if not endpoint.combined_with)
+            endpoints = tuple(
+                replace(endpoint, combined_with=single) if endpoint.combined_with else endpoint
+                for endpoint in endpoints
+            )
         texts = tuple(written(entry, data["lesson"], _told) for entry in data.get("written", ()))
         return Exercise(data["lesson"], data["title"], endpoints, Path(folder), shop, texts)
     except KeyError as error:
@@ -250,13 +255,13 @@ def _shop(entry):
     wrong = {
         name: (told["endpoint"], _told(f"wrong answer {name!r}", told)) for name, told in entry.get("wrong", {}).items()
     }
-    return Shop(entry["id"], entry["file"], entry.get("accepted", {}), entry.get("partly", {}), wrong)
+    return SharedFile(entry["id"], entry["file"], entry.get("accepted", {}), entry.get("partly", {}), wrong)
 
 
 def _endpoint(entry, shop=None):
     if shop:
         entry = {"file": shop.file, "shared": shop.id, **entry}
-        if entry.get("mix"):
+        if entry.get("combined_with"):
             entry = {"request": "GET /", "answer": None, **entry}
     unknown = set(entry) - KEYS - ({"shared"} if shop else set())
     if unknown:
@@ -267,10 +272,10 @@ def _endpoint(entry, shop=None):
         raise ValueError(f"unknown service {entry['service']!r}; known are {', '.join(services.KINDS)}")
     if entry.get("job") not in ((None,) if entry.get("service") != "work" else services.JOBS):
         raise ValueError(f'with service = "work", and only then, job must be one of {", ".join(services.JOBS)}')
-    if entry.get("meet", "questions") not in MEETINGS:
-        raise ValueError(f"meet must be one of {', '.join(MEETINGS)}, not {entry['meet']!r}")
-    if not 0 <= entry.get("requests", 0) <= MOST_RACED:
-        raise ValueError(f"requests must be a number up to {MOST_RACED}, not {entry['requests']!r}")
+    if entry.get("barrier", "calls") not in BARRIERS:
+        raise ValueError(f"barrier must be one of {', '.join(BARRIERS)}, not {entry['barrier']!r}")
+    if not 0 <= entry.get("requests", 0) <= MAX_RACE_SIZE:
+        raise ValueError(f"requests must be a number up to {MAX_RACE_SIZE}, not {entry['requests']!r}")
     if set(entry["points"]) not in ({*PARTS}, {"concurrency"}):
         raise ValueError("points must name answers and concurrency, as in { answers = 1, concurrency = 2 }")
     return Endpoint(
@@ -291,7 +296,7 @@ def _told(what, told):
         raise ValueError(f"{what} has the unknown diagnosis {kind!r}; known are {', '.join(KINDS)}")
     if part not in PARTS:
         raise ValueError(f"{what} has the unknown part {part!r}; known are {', '.join(PARTS)}")
-    return Wrong(kind, says, part)
+    return ExpectedDiagnosis(kind, says, part)
 
 
 def _fill(template, values):

@@ -11,7 +11,7 @@ KEYS |= {"accepted", "wrong", "honest", "blocking"}
 
 
 @dataclass(frozen=True)
-class Written:
+class TextTask:
     """One graded text.  ``kind`` is findings or tests.
 
     Of findings, ``blockers`` and ``on_the_way`` hold the digests of lines (see `findings`); of tests, ``honest`` and
@@ -57,7 +57,7 @@ class Written:
 
 
 def written(entry, lesson, told):
-    """The `Written` of one table of ``lesson``; ``told`` reads what a wrong answer must be told.  Raises `ValueError`, `KeyError`."""
+    """The `TextTask` of one table of ``lesson``; ``told`` reads what a wrong answer must be told.  Raises `ValueError`, `KeyError`."""
     unknown = set(entry) - KEYS
     if unknown:
         raise ValueError(f"unknown key {sorted(unknown)[0]!r} in a written task; known are {', '.join(sorted(KEYS))}")
@@ -65,7 +65,7 @@ def written(entry, lesson, told):
         raise ValueError(f"kind must be one of {', '.join(POINTS)}, not {entry['kind']!r}")
     if set(entry["points"]) != POINTS[entry["kind"]]:
         raise ValueError(f"points of {entry['kind']} must name {' and '.join(sorted(POINTS[entry['kind']]))}")
-    return Written(
+    return TextTask(
         **{
             **entry,
             "lesson": lesson,

@@ -1,14 +1,14 @@
 """Which judge a task has: each kind has its own, and all are asked for the verdict on a part of the points."""
 
 from autograder.judge.judge import Judge
-from autograder.judge.spec.text_task import Written
+from autograder.judge.spec.text_task import TextTask
 from autograder.judge.tasks.findings import FindingsJudge
 from autograder.judge.tasks.mutation import MutationJudge
 
 
 def judging(file, task, served=None):
     """The judge of ``task`` for the learner's ``file``; its ``certain(part)`` gives the `Verdict` on a part."""
-    if not isinstance(task, Written):
+    if not isinstance(task, TextTask):
         return Judge(file, task, served)
     if task.kind == "findings":
         return FindingsJudge(file, task)

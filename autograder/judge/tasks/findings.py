@@ -46,13 +46,13 @@ def digest(task, file, line):
 
 
 class FindingsJudge:
-    """Judges the list in ``file`` for a `Written` task."""
+    """Judges the list in ``file`` for a `TextTask` task."""
 
     def __init__(self, file, task):
         self.file = Path(file)
         self.task = task
 
-    async def certain(self, part):
+    async def verdict_with_retries(self, part):
         """The verdict on the whole list; its share is what was found less what was wrongly accused."""
         return await asyncio.to_thread(self._verdict)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from autograder import paths
 from autograder.judge.tasks.test_runner import FAILED, HANGS, PASSED, Supplier, attempt, first_error
-from autograder.judge.verdict import Unclear, Verdict
+from autograder.judge.verdict import Inconclusive, Verdict
 
 ENOUGH = 8  # runs that all failed, after which a test is one that always fails
 HANGING = 2  # runs that do not end, after which no more is tried
@@ -35,12 +35,12 @@ class App:
 
 
 def hidden(task):
-    """The apps that ``task`` is graded with.  Raises `Unclear` where the sources of the course are not at hand."""
+    """The apps that ``task`` is graded with.  Raises `Inconclusive` where the sources of the course are not at hand."""
     from autograder.judge.spec.exercise import load
 
     folder = paths.SOLUTIONS / task.lesson
     if not (folder / "hidden").is_dir():
-        raise Unclear("the hidden apps are not here. They lie in the sources of the course.")
+        raise Inconclusive("the hidden apps are not here. They lie in the sources of the course.")
     whole = load(folder).endpoint(task.id)
     return [
         App(folder / "hidden" / kind / f"{name}.py", kind == "honest", says)
@@ -49,11 +49,11 @@ def hidden(task):
     ]
 
 
-async def tried(test, conftest, apps, twice=True, jail=None):
+async def run_against(test, conftest, apps, twice=True, jail=None):
     """{app: [Run, ...]} for the learner's ``test``: each app once, and once more if that can change the verdict.
 
     An honest app for which the test failed once gets two more chances: a busy machine may be late.  Without ``twice``
-    each app is tried only once.  A ``jail`` locks the test and the apps in (see `attempt`).  Raises `Unclear` if the
+    each app is tried only once.  A ``jail`` locks the test and the apps in (see `attempt`).  Raises `Inconclusive` if the
     machine does not let us find out.
     """
     runs = defaultdict(list)
@@ -63,7 +63,7 @@ async def tried(test, conftest, apps, twice=True, jail=None):
         random.SystemRandom().shuffle(waiting)
 
         async def work():
-            while waiting and not hopeless(runs):
+            while waiting and not cannot_earn_points(runs):
                 app = waiting.pop()
                 runs[app].append(await attempt(test, conftest, app.file, supplier, jail))
 
@@ -71,7 +71,7 @@ async def tried(test, conftest, apps, twice=True, jail=None):
 
     with supplier:
         await all_of(list(apps))
-        if not twice or hopeless(runs):
+        if not twice or cannot_earn_points(runs):
             return runs
         accused = [app for app in apps if app.honest and FAILED in results(runs, app)]
         seen = [app for app in apps if not app.honest and FAILED in results(runs, app)]
@@ -85,7 +85,7 @@ async def rehearsed(task, folder):
     """(whether all is right, lines that say so) for the test in ``folder``, tried once on the apps that lie beside it."""
     files = sorted([*folder.glob("honest_*.py"), *folder.glob("blocking_*.py")])
     apps = [App(file, file.name.startswith("honest"), file.name) for file in files]
-    runs = await tried(folder / task.file, folder / "conftest.py", apps, twice=False)
+    runs = await run_against(folder / task.file, folder / "conftest.py", apps, twice=False)
     lines, right = [], True
     for app in apps:
         for run in runs.get(app, ()):
@@ -101,7 +101,7 @@ def results(runs, app):
     return [run.result for run in runs.get(app, ())]
 
 
-def hopeless(runs):
+def cannot_earn_points(runs):
     """True if no further run can earn points: the test cannot be run, does not end, or fails for everybody."""
     every = [run.result for found in runs.values() for run in found]
     if any(result not in (PASSED, FAILED, HANGS) for result in every) or every.count(HANGS) >= HANGING:
@@ -111,7 +111,7 @@ def hopeless(runs):
 
 
 class MutationJudge:
-    """Judges the test in ``file`` for a `Written` task; both parts are decided by the same runs.
+    """Judges the test in ``file`` for a `TextTask` task; both parts are decided by the same runs.
 
     The test runs behind a `wall` if ``jail`` has namespaces, and with limits of its own in any case.
     """
@@ -123,7 +123,7 @@ class MutationJudge:
         self.jail = jail if self.level == "namespaces" else None
         self._runs = None
 
-    async def certain(self, part):
+    async def verdict_with_retries(self, part):
         """The verdict on a part: "honest" (all honest apps pass) or "blocking" (its share is those that fail)."""
         if self.level == "user":
             return Verdict("error", "", f"No verdict: {NO_WALL}")
@@ -131,8 +131,8 @@ class MutationJudge:
             apps = hidden(self.task)
             if self._runs is None:
                 conftest = paths.SOLUTIONS / self.task.lesson / "given" / "conftest.py"
-                self._runs = await tried(self.file, conftest, apps, jail=self.jail)
-        except (Unclear, OSError) as problem:
+                self._runs = await run_against(self.file, conftest, apps, jail=self.jail)
+        except (Inconclusive, OSError) as problem:
             return Verdict("error", "", f"No verdict: {problem}")
         return verdict(part, apps, self._runs)
 
@@ -148,7 +148,7 @@ def verdict(part, apps, runs):
     if PASSED not in every:
         reason = next(run.reason for found in runs.values() for run in found)
         return _fail("always fails", f"The test fails for every app, honest or not. Its first words: {reason}")
-    honest, blocking = ([app for app in apps if app.honest is truth] for truth in (True, False))
+    honest, blocking = ([app for app in apps if app.honest is should_pass] for should_pass in (True, False))
     for app in honest:
         found = results(runs, app)
         if FAILED in found[-2:]:

@@ -22,10 +22,10 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from autograder.judge.verdict import Unclear
+from autograder.judge.verdict import Inconclusive
 from autograder.lab.server import AppError, Server, child_environment
 from autograder.paths import PROGRAMS
-from autograder.programs.port_forward import Forward
+from autograder.programs.port_forward import PortForward
 from autograder.sandbox import pytest_profile
 
 RUN_LIMIT = 90.0  # s: what a test needs on a busy machine, and more
@@ -64,7 +64,7 @@ class Supplier:
         port = self._process.stdout.readline().strip()
         if not port:
             self.__exit__()
-            raise Unclear("the supplier did not start. Try again.")
+            raise Inconclusive("the supplier did not start. Try again.")
         self._url = f"http://127.0.0.1:{int(port)}"
 
     def room(self):
@@ -118,7 +118,7 @@ def _attempt(test, conftest, app, supplier, jail):
             )
             return _run(test, conftest, {"APP_URL": server.url, "SUPPLIER_URL": room}, places)
         except AppError as error:
-            raise Unclear(f"an app of ours did not start ({error}).") from None
+            raise Inconclusive(f"an app of ours did not start ({error}).") from None
         finally:
             with contextlib.suppress(httpx.HTTPError):
                 httpx.post(f"{room}/gate/open", trust_env=False)
@@ -134,7 +134,7 @@ def _run(test, conftest, environment, places):
         (Path(folder) / "pytest.ini").write_text(SETTINGS)
         doors = []
         if places:
-            doors = [Forward(os.path.join(folder, f"{name}.socket"), place) for name, place in places.items()]
+            doors = [PortForward(os.path.join(folder, f"{name}.socket"), place) for name, place in places.items()]
             environment = {name: urlsplit(address).path for name, address in environment.items()}
         process = start_test(folder, test.name, environment, walled=bool(places))
         output = bytearray()
