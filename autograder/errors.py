@@ -9,6 +9,14 @@ class SetupError(Exception):
     """An expected failure: its text is all that the user is shown."""
 
 
+class UserFacingError(Exception):
+    """An error of which a notebook shows the message, and no traceback."""
+
+    def _render_traceback_(self) -> list[str]:
+        # IPython prints this line instead of a traceback through our own code
+        return [str(self)]
+
+
 DISK = "The disk is full: free about 1 GB where this clone lies (and in the temporary folder), then run it again."
 NETWORK = (
     "The package index cannot be reached: check the network (or the proxy, or the mirror in pip's configuration), "

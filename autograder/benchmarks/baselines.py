@@ -11,7 +11,7 @@ Each looks at one race of ten requests that wait `LATENCY` seconds, and says whe
 
 from autograder import services
 from autograder.judge.proofs.latency_injection import Latency
-from autograder.lab.races import run
+from autograder.lab.run_race import run
 
 N = 10
 LATENCY = 0.2  # s

@@ -15,7 +15,7 @@ from autograder import paths
 from autograder.benchmarks import baselines, cpu_load
 from autograder.judge.catalogue.catalogue import catalogue, judge, written
 from autograder.judge.judge import RETRIES
-from autograder.judge.spec.exercise import ExerciseError
+from autograder.judge.spec.endpoint import ExerciseError
 from autograder.judge.spec.exercise import load as load_exercise
 from autograder.sandbox import levels
 

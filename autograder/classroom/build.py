@@ -15,7 +15,8 @@ from traitlets.config import Config
 
 from autograder import paths
 from autograder.classroom import notebook_sources
-from autograder.judge.spec.exercise import ExerciseError, load, public_text
+from autograder.judge.spec.endpoint import ExerciseError
+from autograder.judge.spec.exercise import load, public_text
 from autograder.services import KINDS
 
 RECORD = paths.ROOT / ".course" / "built.json"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from autograder import paths
 from autograder.classroom import submission as reading
-from autograder.judge.judge import ServedApp
+from autograder.judge.served_app import ServedApp
 from autograder.judge.spec.exercise import load
 from autograder.judge.tasks.factory import judging
 from autograder.sandbox import levels

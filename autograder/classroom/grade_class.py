@@ -1,29 +1,21 @@
-"""``./course class grade FOLDER``: grades what nbgrader collected, in parallel, into nbgrader's own gradebook.
-
-Verdicts are made by workers and kept by key; one writer brings them into the gradebook.  Both steps are remembered, so
-that a run that was killed goes on where it stopped, and a second one over an unchanged class does nothing again.
-"""
+"""Grades what nbgrader collected, several submissions at a time, into nbgrader's own gradebook."""
 
 import asyncio
 import contextlib
-import logging
-import queue
 import sqlite3
 import sys
-import threading
-import time
 from pathlib import Path
 
 from autograder.classroom import cache_keys
-from autograder.classroom.grade import Item, Result, as_text
-from autograder.classroom.nbgrader.gradebook import Course, CourseError, NbGraderException, Writer
+from autograder.classroom.nbgrader.gradebook import Course, CourseError
 from autograder.classroom.nbgrader.preprocessors import lesson_of
+from autograder.classroom.progress import Progress
 from autograder.classroom.verdict_cache import Store
 from autograder.classroom.worker_pool import Job, JobRefused, LocalPool, default_workers
+from autograder.classroom.writer import UNDECIDED, GradebookWriter, without_verdict
 from autograder.sandbox import levels
 
 ALL_GRADED, NEED_A_PERSON, BAD_INPUT, STOPPED = 0, 1, 2, 3
-UNDECIDED = "undecided "  # before the key of what was written without some verdict
 
 
 def main(folder, lessons=(), workers=None, isolation="none", cluster=None, force=False):
@@ -131,7 +123,7 @@ class Run:
             submission.student: {job.file for job in jobs if by_file[job.file] is submission} for submission in todo
         }
         self.progress = Progress(len(todo))
-        writing = Writing(self, lesson)
+        writing = GradebookWriter(self, lesson)
         for submission in todo:
             if not waiting[submission.student]:
                 writing.put(submission)
@@ -200,72 +192,6 @@ class Submission:
         self.missing = missing
 
 
-class Writing(threading.Thread):
-    """The one thread that writes into the gradebook; what goes wrong for all ends the run."""
-
-    def __init__(self, run, lesson):
-        super().__init__(daemon=True)
-        self.run_of = run
-        self.lesson = lesson
-        self.todo = queue.Queue()
-        self.trouble = None
-        self.handler = Log()
-        self.now = None
-        self.start()
-
-    def put(self, submission):
-        self.todo.put(submission)
-
-    def check(self):
-        """Raise what ended the thread."""
-        if self.trouble:
-            raise self.trouble
-
-    def end(self):
-        self.todo.put(None)
-        self.join()
-
-    def run(self):
-        log = logging.getLogger("autograder.nbgrader")
-        log.setLevel(logging.INFO)
-        log.propagate = False
-        log.handlers = [self.handler]
-        try:
-            writer = Writer.of(self.run_of.course, self.lesson, self._verdict)
-            while (submission := self.todo.get()) is not None:
-                self._write(writer, submission)
-        except BaseException as trouble:
-            self.trouble = trouble
-
-    def _verdict(self, file, lesson):
-        name = Path(file).name
-        result = self.now.results.get(name) or self.run_of.store.result(self.now.keys[Path(file)])
-        return result
-
-    def _write(self, writer, submission):
-        run = self.run_of
-        self.now = submission
-        self.handler.lines.clear()
-        kept = [run.store.result(key) for key in submission.keys.values()]
-        results = [r for r in [*submission.results.values(), *(kept if not submission.results else [])] if r]
-        said = [as_text(Result(**{**r, "items": [Item(**i) for i in r["items"]]})) for r in results]
-        # what a kill leaves half written, under the key that it had before, is not to be taken for done
-        run.store.wrote(self.lesson, submission.student, "")
-        try:
-            writer.write(submission.student)
-        except NbGraderException:
-            broken = [i["diagnosis"] for r in results for i in r["items"] if i["diagnosis"].startswith("Not graded")]
-            why = submission.missing or (broken[0] if broken else "nbgrader cannot read it; see the log")
-            run.needs_a_person(self.lesson, submission.student, why)
-        else:
-            open_ = [item for r in results for item in without_verdict(r)]
-            run.store.wrote(self.lesson, submission.student, (UNDECIDED if open_ else "") + submission.key)
-            if open_:
-                run.needs_a_person(self.lesson, submission.student, open_[0]["diagnosis"])
-        run.log(submission, "\n".join([*said, "", *self.handler.lines]))
-        run.progress.one()
-
-
 def misnamed(names, folder):
     """A sentence on a notebook that is not there under its name; "" if all are."""
     missing = sorted(name for name in names if not (folder / f"{name}.ipynb").is_file())
@@ -273,46 +199,3 @@ def misnamed(names, folder):
         return ""
     there = ", ".join(sorted(file.name for file in folder.iterdir() if file.name != "timestamp.txt")) or "nothing"
     return f"there is no {missing[0]}.ipynb, but {there}. Give the file this name and run this again"
-
-
-def without_verdict(result):
-    """The items of a result that have no verdict."""
-    return [item for item in result["items"] if item["outcome"] == "error"]
-
-
-class Log(logging.Handler):
-    """Keeps what nbgrader says of one submission."""
-
-    def __init__(self):
-        super().__init__()
-        self.lines = []
-
-    def emit(self, record):
-        self.lines.append(f"{record.levelname}: {record.getMessage()}")
-
-
-class Progress:
-    """One line that says how far it is and how long it will take; on a terminal it stays in its place."""
-
-    def __init__(self, count):
-        self.count = count
-        self.done = 0
-        self.began = self.said = time.monotonic()
-        self.live = sys.stderr.isatty()
-
-    def one(self):
-        self.done += 1
-        now = time.monotonic()
-        if self.live or now - self.said >= 10 or self.done == self.count:
-            self.said = now
-            left = (now - self.began) / self.done * (self.count - self.done)
-            rate = 60 * self.done / max(now - self.began, 0.001)
-            line = f"{self.done} of {self.count} graded, {rate:.0f} a minute, about {left / 60:.1f} minutes left"
-            print(f"\r\033[K{line}" if self.live else line, end="" if self.live else "\n", file=sys.stderr, flush=True)
-
-    def say(self, line):
-        print(f"\r\033[K{line}" if self.live else line, file=sys.stderr, flush=True)
-
-    def end(self):
-        if self.live:
-            print(file=sys.stderr)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from autograder import paths
 from autograder.classroom import build
-from autograder.judge.spec.exercise import ExerciseError
+from autograder.judge.spec.endpoint import ExerciseError
 
 CONFIG = '''"""nbgrader's configuration for this course; `nbgrader` reads it when it is run in this folder."""
 

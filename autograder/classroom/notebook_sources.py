@@ -11,7 +11,8 @@ from pathlib import Path
 import jupytext
 import nbformat
 
-from autograder.judge.spec.exercise import PARTS, ExerciseError, load
+from autograder.judge.spec.endpoint import PARTS, ExerciseError
+from autograder.judge.spec.exercise import load
 from autograder.judge.spec.text_task import POINTS
 
 CELLS = ("app", *PARTS, *(part for parts in POINTS.values() for part in parts))

@@ -9,18 +9,19 @@ from datetime import datetime
 from pathlib import Path
 
 from autograder import services
-from autograder.judge.judge import ServedApp
 from autograder.judge.proofs.overlap import WAIT
 from autograder.judge.proofs.whole_app import slow_day
-from autograder.judge.spec.exercise import Exercise, ExerciseError, load
+from autograder.judge.served_app import ServedApp
+from autograder.judge.spec.endpoint import ExerciseError
+from autograder.judge.spec.exercise import Exercise, load
 from autograder.judge.tasks.factory import judging
 from autograder.judge.tasks.findings import remarks
 from autograder.judge.tasks.mutation import rehearsed
 from autograder.judge.verdict import Verdict
 from autograder.lab import live_plot, timeline
+from autograder.lab.app_errors import AppError
 from autograder.lab.progress import doing
-from autograder.lab.races import Canary, Race, Request
-from autograder.lab.server import AppError
+from autograder.lab.race import Canary, Race, Request
 
 
 class CheckFailed(AssertionError):

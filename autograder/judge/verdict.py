@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from autograder.services.base import UserFacingError
+from autograder.errors import UserFacingError
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,14 @@ Imports run downwards only: the lab knows nothing of exercises, points or verdic
 import os
 import types
 
+from autograder.lab.app_errors import AppError
 from autograder.lab.live_plot import side_by_side
 from autograder.lab.load import Load, load
 from autograder.lab.nested_asyncio import allow_asyncio_run
 from autograder.lab.predictions import Prediction, predict
-from autograder.lab.races import Race, race
-from autograder.lab.server import AppError, Server, current, serve, stop
+from autograder.lab.race import Race
+from autograder.lab.run_race import race
+from autograder.lab.server import Server, current, serve, stop
 from autograder.lab.timeline import draw
 
 __all__ = [

@@ -8,9 +8,10 @@ import math
 from collections import defaultdict
 from dataclasses import dataclass, field
 
-from autograder.lab import load_plot, races, server
+from autograder.lab import app_errors, load_plot, run_race, server
 from autograder.lab.percentiles import PAGER, WINDOW, milliseconds, quantiles
-from autograder.lab.races import BLOCKED_FROM, CANARY_EVERY, LIMIT, Race
+from autograder.lab.race import BLOCKED_FROM, Race
+from autograder.lab.run_race import CANARY_EVERY, LIMIT
 from autograder.lab.timeline import short
 
 
@@ -147,7 +148,7 @@ async def load(paths, seconds=5.0, rate=20, *, app=None, show=True, limit=LIMIT)
     app = app or server.current()
     wanted = [path if " " in path else f"GET {path}" for path in paths]
     if not wanted or not all(path.partition(" ")[2].startswith("/") for path in wanted):
-        raise server.AppError(
+        raise app_errors.AppError(
             'A load needs paths that begin with a slash, as in lab.load(["/tea", "POST /orders/{i}"]).'
         )
     requests = []
@@ -158,7 +159,7 @@ async def load(paths, seconds=5.0, rate=20, *, app=None, show=True, limit=LIMIT)
 
 
 async def run(app, requests, *, lasts, title="under load", show=True, limit=LIMIT, beside=None):
-    """As `races.run`, for requests that say in ``at`` when they are sent."""
-    return await races.run(
+    """As `run_race.run`, for requests that say in ``at`` when they are sent."""
+    return await run_race.run(
         app, requests, title=title, show=show, limit=limit, beside=beside, kind=Load, mixed=True, lasts=lasts
     )

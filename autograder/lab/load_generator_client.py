@@ -9,8 +9,8 @@ import subprocess
 import sys
 import threading
 
+from autograder.errors import UserFacingError
 from autograder.paths import PROGRAMS
-from autograder.services.base import UserFacingError
 
 GRACE = 15.0  # s beyond the limit of a race
 END_LIMIT = 3.0  # s

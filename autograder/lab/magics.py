@@ -4,7 +4,7 @@ import re
 import shlex
 from pathlib import Path
 
-from autograder.lab import server
+from autograder.lab import app_errors, server
 
 
 def register(shell):
@@ -32,7 +32,7 @@ def app(line, cell):
         return
     try:
         running = server.serve(name)
-    except server.AppError as error:
+    except app_errors.AppError as error:
         # printed, not raised: the cell is saved, and `Run all` goes on to the checks, which say it again
         print(error)
         return

@@ -1,4 +1,4 @@
-"""Serves a learner's file in a child process and tells, in the learner's terms, why it cannot."""
+"""Serves a learner's file in a child process."""
 
 import atexit
 import contextlib
@@ -15,25 +15,12 @@ from collections import deque
 from pathlib import Path
 
 from autograder.lab import reports
+from autograder.lab.app_errors import AppError, explain
 from autograder.paths import PROGRAMS
-from autograder.services.base import UserFacingError
 
 PROGRAM = PROGRAMS / "serve_app.py"
 START_LIMIT = 30.0  # s: an import that takes longer than this on a busy machine does not end
 LOG_LIMIT = 64 * 1024  # bytes kept of what an app prints, the newest
-
-
-class AppError(UserFacingError):
-    """An app cannot be served or used; its message is all that the learner needs to read.
-
-    ``stage`` is one of ``file``, ``syntax``, ``import``, ``no app``, ``not an app``, ``startup``,
-    ``endless``, ``died``; ``line`` the learner's line, where one is known.
-    """
-
-    def __init__(self, message, stage="file", line=None):
-        super().__init__(message)
-        self.stage = stage
-        self.line = line
 
 
 class Server:
@@ -218,49 +205,6 @@ def kill_group(pid):
 def first_frame_in(where, file):
     """The first of the sampled places that lies in the learner's file, if any does."""
     return next((place for place in where if os.path.realpath(place["file"]) == os.path.realpath(file)), None)
-
-
-def explain(file, failure, log):
-    """The `AppError` for a ``failed`` report of the host (or for its absence)."""
-    name = file.name
-    if failure is None:
-        tail = log.strip().splitlines()[-3:]
-        return AppError(
-            f"The process that serves {name} ended before it could answer."
-            + (" Its last words:\n  " + "\n  ".join(tail) if tail else " Does the cell call sys.exit() or os._exit()?"),
-            "died",
-        )
-    stage = failure["stage"]
-    if stage == "no app":
-        others = failure.get("others") or []
-        hint = (
-            f" You have `{others[0]}`: rename it to `app`."
-            if others
-            else " Add `app = FastAPI()` and hang your endpoints on it."
-        )
-        return AppError(f"{name} has no variable called `app`, so there is nothing to serve." + hint, stage)
-    if stage == "not an app":
-        return AppError(
-            f"`app` in {name} is a {failure['type']}, not an application. Write `app = FastAPI()`, "
-            "and do not use the name `app` for anything else.",
-            stage,
-        )
-    where = failure.get("where") or []
-    last = where[-1] if where else None
-    what = failure["type"] + (f": {failure['message']}" if failure["message"] else "")
-    verb = {
-        "syntax": "cannot be read as Python",
-        "import": "stops while it is imported",
-        "startup": "stops while it starts up (its lifespan)",
-    }[stage]
-    text = f"{name} {verb}.\n{what}"
-    if last:
-        text += f"\nline {last['line']}:  {last['code']}"
-    if failure["type"] == "ModuleNotFoundError":
-        text += "\nThe course's environment has no such module. Is the name spelled right?"
-    if failure["type"] == "SystemExit":
-        text += "\nA served file must not call sys.exit() or exit()."
-    return AppError(text, stage, last["line"] if last else None)
 
 
 _current = None

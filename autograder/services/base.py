@@ -5,13 +5,7 @@ import hmac
 import secrets
 from abc import ABC, abstractmethod
 
-
-class UserFacingError(Exception):
-    """An error of which a notebook shows the sentence, and no traceback."""
-
-    def _render_traceback_(self):
-        # IPython prints this line instead of a traceback through our own code
-        return [str(self)]
+from autograder.errors import UserFacingError
 
 
 class ServiceError(UserFacingError):

@@ -8,7 +8,8 @@ import pytest
 
 from autograder import paths
 from autograder.classroom import build, notebook_sources
-from autograder.judge.spec.exercise import ExerciseError, load
+from autograder.judge.spec.endpoint import ExerciseError
+from autograder.judge.spec.exercise import load
 
 
 @pytest.fixture(scope="module")

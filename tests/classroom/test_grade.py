@@ -10,6 +10,7 @@ from helpers import gone
 from autograder import paths
 from autograder.classroom import grade
 from autograder.judge.spec.exercise import load
+from autograder.lab import server
 
 LESSON = "01_sleeping"
 EXERCISE = load(paths.SOLUTIONS / LESSON)
@@ -163,7 +164,6 @@ KILLERS = {
 
 @pytest.mark.parametrize("name", KILLERS)
 def test_killers_cost_only_their_own_item(tmp_path, capsys, name, monkeypatch):
-    from autograder.lab import server
 
     monkeypatch.setattr(server, "START_LIMIT", 8.0)
     text, says = KILLERS[name]

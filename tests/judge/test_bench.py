@@ -13,7 +13,7 @@ from autograder import paths
 from autograder.benchmarks import baselines, cpu_load, verdicts
 from autograder.judge.catalogue import multi_endpoint
 from autograder.judge.catalogue.catalogue import catalogue, judge, written
-from autograder.judge.spec.exercise import ExpectedDiagnosis
+from autograder.judge.spec.endpoint import ExpectedDiagnosis
 from autograder.judge.spec.exercise import load as load_exercise
 from autograder.judge.tasks import mutation
 from autograder.judge.verdict import Verdict

@@ -4,11 +4,12 @@ import pytest
 
 from autograder import services
 from autograder.judge import judge as judging
-from autograder.judge.judge import CONFIRM, TRIALS, Judge
+from autograder.judge.decide import CONFIRM, TRIALS
+from autograder.judge.judge import Judge
 from autograder.judge.proofs import overlap, requests
-from autograder.judge.spec.exercise import Endpoint
+from autograder.judge.spec.endpoint import Endpoint
 from autograder.judge.verdict import Inconclusive, Trial, Verdict
-from autograder.lab.races import Race, Request
+from autograder.lab.race import Race, Request
 
 BLOCKED = Trial(Verdict("fail", "blocked", "it was", 3))
 NAMELESS = Trial(Verdict("fail", "blocked", "by somebody", nameless=True))

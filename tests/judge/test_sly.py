@@ -5,7 +5,8 @@ import sys
 import pytest
 
 from autograder import paths
-from autograder.judge.judge import Judge, ServedApp
+from autograder.judge.judge import Judge
+from autograder.judge.served_app import ServedApp
 from autograder.judge.spec.exercise import load
 
 HTTP, BLOCKERS, SLEEPING = (

@@ -9,7 +9,7 @@ from helpers import assert_quiet, notebook_of, picture, printed, run_notebook
 from autograder.lab import live_plot
 from autograder.lab.load import Load, named
 from autograder.lab.percentiles import quantiles
-from autograder.lab.races import Canary, Request
+from autograder.lab.race import Canary, Request
 
 APP = """
 import asyncio

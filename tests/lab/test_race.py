@@ -9,8 +9,8 @@ import pytest
 from helpers import assert_quiet, notebook_of, picture, pictures, printed, run_notebook
 
 from autograder import lab
-from autograder.lab import races, timeline
-from autograder.lab.races import Blocked, Canary, Race, Request
+from autograder.lab import run_race, timeline
+from autograder.lab.race import Blocked, Canary, Race, Request
 
 SHOP = """
 import asyncio
@@ -136,7 +136,7 @@ async def test_a_long_sleep_of_the_loop_is_told_while_it_lasts(shop):
 
     path = "/blocked?wait=0.5"
     requests = [{"key": 0, "method": "GET", "path": path}]
-    race = await races.run(shop, requests, title="asleep", sample=True, beside=beside)
+    race = await run_race.run(shop, requests, title="asleep", sample=True, beside=beside)
     ((start, end, call), answered), *_ = told
     assert end - start >= 0.1 and answered == [None]
     # looks are rarer while nothing moves, and more often when something does

@@ -15,7 +15,8 @@ from helpers import gone, until
 
 from autograder import lab
 from autograder.lab import load_generator_client, server
-from autograder.lab.server import AppError, Server
+from autograder.lab.app_errors import AppError
+from autograder.lab.server import Server
 
 GOOD = """
 from fastapi import FastAPI

@@ -16,7 +16,8 @@ import pytest
 
 from autograder import paths
 from autograder.classroom import worker_pool
-from autograder.judge.judge import Judge, ServedApp
+from autograder.judge.judge import Judge
+from autograder.judge.served_app import ServedApp
 from autograder.judge.spec.exercise import load
 from autograder.sandbox import levels
 

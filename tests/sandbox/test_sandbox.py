@@ -14,10 +14,12 @@ import pytest
 from helpers import gone, until
 
 from autograder import paths
-from autograder.judge.judge import Judge, ServedApp
+from autograder.judge.judge import Judge
+from autograder.judge.served_app import ServedApp
 from autograder.judge.spec.exercise import load
-from autograder.lab import races
-from autograder.lab.server import AppError, Server
+from autograder.lab import run_race
+from autograder.lab.app_errors import AppError
+from autograder.lab.server import Server
 from autograder.sandbox import bubblewrap, levels
 from autograder.sandbox.launcher import Sandbox, SandboxError, reachable
 
@@ -64,10 +66,10 @@ def test_an_app_is_served_and_raced_at_each_level(tmp_path, level):
     try:
         text = APP + "import asyncio\n@app.get('/x')\nasync def x():\n    await asyncio.sleep(0.1)\n    return 1\n"
         server = serve(jail, tmp_path, text)
-        race = asyncio.run(races.race("/x", 4, app=server, show=False))
+        race = asyncio.run(run_race.race("/x", 4, app=server, show=False))
         assert all(request.ok for request in race.requests) and len(race.canaries) > 1
         asked = [{"key": 0, "method": "GET", "path": "/x"}]
-        sampled = asyncio.run(races.run(server, asked, title="x", sample=True))
+        sampled = asyncio.run(run_race.run(server, asked, title="x", sample=True))
         assert len(sampled.samples) > 5, "the loop thread is seen from outside"
         assert len(server.watchers) >= 2 and all(Path(f"/proc/{server.pid}/task/{t}").exists() for t in server.watchers)
         server.stop()
@@ -79,7 +81,7 @@ def test_an_app_is_served_and_raced_at_each_level(tmp_path, level):
 def test_the_line_that_blocks_is_named(jail, tmp_path):
     text = APP + "import time\n@app.get('/x')\nasync def x():\n    time.sleep(0.2)\n"
     server = serve(jail, tmp_path, text)
-    race = asyncio.run(races.race("/x", 2, app=server, show=False))
+    race = asyncio.run(run_race.race("/x", 2, app=server, show=False))
     server.stop()
     assert race.blocked and race.worst_block.cause == "time.sleep(0.2) in line 6"
 

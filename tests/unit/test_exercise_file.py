@@ -4,7 +4,8 @@ import pytest
 
 from autograder import paths
 from autograder.judge.catalogue.catalogue import catalogue
-from autograder.judge.spec.exercise import ExerciseError, load, public_text
+from autograder.judge.spec.endpoint import ExerciseError
+from autograder.judge.spec.exercise import load, public_text
 from autograder.judge.spec.file_sections import compose
 
 GOOD = """

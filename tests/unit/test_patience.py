@@ -12,7 +12,7 @@ from helpers import until
 from autograder.judge.evidence.process_tree import leaves
 from autograder.judge.proofs import quiescence
 from autograder.judge.proofs.quiescence import QuietPeriod
-from autograder.lab.races import Canary
+from autograder.lab.race import Canary
 
 POLL, NAP = "232 0x5", "230 0x1"
 INITIAL_QUIET_S = 0.5  # s

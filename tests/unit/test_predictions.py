@@ -5,7 +5,7 @@ from helpers import notebook_of, printed, run_notebook
 
 from autograder import lab
 from autograder.lab import timeline
-from autograder.lab.races import Race, Request
+from autograder.lab.race import Race, Request
 
 
 def finished(**more):

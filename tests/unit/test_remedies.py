@@ -11,10 +11,11 @@ import redis.asyncio
 from autograder import services
 from autograder.judge.diagnoses import messages
 from autograder.judge.diagnoses.hints import remedy, remedy_of_answer, remedy_of_coroutine
-from autograder.judge.proofs.requests import _client_each, _server_error
-from autograder.judge.spec.exercise import CheckRequest
+from autograder.judge.proofs.certificates import _client_each
+from autograder.judge.proofs.requests import _server_error
+from autograder.judge.spec.endpoint import CheckRequest
 from autograder.judge.verdict import AnswerFault
-from autograder.lab.races import Race, Request
+from autograder.lab.race import Race, Request
 
 PIPELESS = "process = await asyncio.create_subprocess_exec(PRICE, token)\noutput, _ = await process.communicate()"
 CANNOT = "object {} can't be used in 'await' expression"

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autograder.judge.catalogue import multi_endpoint
-from autograder.judge.judge import Judge, ServedApp
-from autograder.judge.spec.exercise import Endpoint, ExerciseError, ExpectedDiagnosis
+from autograder.judge.judge import Judge
+from autograder.judge.served_app import ServedApp
+from autograder.judge.spec.endpoint import Endpoint, ExerciseError, ExpectedDiagnosis
 from autograder.judge.spec.text_task import TextTask
 from autograder.judge.tasks.factory import judging
 

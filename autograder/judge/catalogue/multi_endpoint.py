@@ -9,8 +9,9 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from autograder.judge.judge import Judge, ServedApp
-from autograder.judge.spec.exercise import ExerciseError
+from autograder.judge.judge import Judge
+from autograder.judge.served_app import ServedApp
+from autograder.judge.spec.endpoint import ExerciseError
 from autograder.judge.spec.file_sections import compose
 
 

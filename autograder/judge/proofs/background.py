@@ -9,17 +9,11 @@ import asyncio
 import time
 
 from autograder.judge.diagnoses import messages
-from autograder.judge.evidence import evidence
+from autograder.judge.evidence import samples
+from autograder.judge.proofs.certificates import blocked, served_in_turns
 from autograder.judge.proofs.quiescence import ALIVE_MIN_CANARIES, MAX_QUIET_S, POLL_INTERVAL_S, QuietPeriod
 from autograder.judge.proofs.rendezvous import RendezvousProof
-from autograder.judge.proofs.requests import (
-    ANSWER_LIMIT_S,
-    blocked,
-    forgotten,
-    never_awaited,
-    run_requests,
-    served_in_turns,
-)
+from autograder.judge.proofs.requests import ANSWER_LIMIT_S, forgotten, never_awaited, run_requests
 from autograder.judge.verdict import AnswerFault, Trial, Verdict
 
 NEXT_GUEST = 0.6  # s after the others, at first
@@ -47,7 +41,7 @@ class BackgroundProof(RendezvousProof):
     async def _meeting(self, count, show):
         calls = await self._calls(count)
         race, watch = await self._watched(calls, [*calls, self.endpoint.call(0.0, self.service)], show)
-        if fault := blocked(race, evidence.decode_samples(race), self.rest):
+        if fault := blocked(race, samples.decode_samples(race), self.rest):
             return Trial(fault)
         if watch.missing:
             never_awaited(self.app)

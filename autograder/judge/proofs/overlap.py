@@ -2,17 +2,9 @@
 
 import random
 
-from autograder.judge.evidence import evidence
-from autograder.judge.proofs.requests import (
-    ANSWER_LIMIT_S,
-    REST,
-    answered_late,
-    blocked,
-    find_poll_syscall,
-    run_at_each_size,
-    run_requests,
-    served_in_turns,
-)
+from autograder.judge.evidence import overlap, samples
+from autograder.judge.proofs.certificates import answered_late, blocked, served_in_turns
+from autograder.judge.proofs.requests import ANSWER_LIMIT_S, REST, find_poll_syscall, run_at_each_size, run_requests
 from autograder.judge.verdict import Trial
 
 # s that the requests of the first trial wait, if nobody looks: enough to prove it on an idle machine
@@ -70,16 +62,16 @@ class OverlapProof:
         race = await run_requests(
             self.app, calls, ANSWER_LIMIT_S + sum(waits), title=self.endpoint.route, show=show, rest=self.rest
         )
-        looks = evidence.decode_samples(race)
+        looks = samples.decode_samples(race)
         if fault := blocked(race, looks, self.rest):
             return Trial(fault)
-        if self.wait >= WAIT and (served := evidence.proved_batch_size(race, waits, looks)):
+        if self.wait >= WAIT and (served := overlap.proved_batch_size(race, waits, looks)):
             return Trial(served_in_turns(served, count))
-        if late := evidence.late(
+        if late := overlap.late(
             race, looks, [request.start + wait for request, wait in zip(race.requests, waits, strict=True)]
         ):
             return Trial(answered_late(calls[late[0].key], late[1]))
-        return Trial(proved=bool(evidence.certainly_overlapped(race, waits) and evidence.overtaken(race)))
+        return Trial(proved=bool(overlap.certainly_overlapped(race, waits) and overlap.overtaken(race)))
 
     async def _alone(self):
         """One or two requests alone, with waits of any length; the failing `Verdict` if they block the loop.
@@ -96,4 +88,4 @@ class OverlapProof:
 
     async def _one(self, wait):
         race = await run_requests(self.app, [self.endpoint.call(wait)], ANSWER_LIMIT_S, rest=self.rest)
-        return blocked(race, evidence.decode_samples(race), self.rest)
+        return blocked(race, samples.decode_samples(race), self.rest)

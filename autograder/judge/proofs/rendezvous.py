@@ -10,20 +10,12 @@ import random
 import time
 
 from autograder.judge.diagnoses import messages
-from autograder.judge.evidence import evidence
+from autograder.judge.evidence import overlap, samples
 from autograder.judge.evidence.process_tree import leaves
+from autograder.judge.proofs.certificates import answered_late, blocked, served_in_turns
 from autograder.judge.proofs.quiescence import INITIAL_QUIET_S, MAX_QUIET_S, POLL_INTERVAL_S, QuietPeriod
-from autograder.judge.proofs.requests import (
-    ANSWER_LIMIT_S,
-    REST,
-    answered_late,
-    blocked,
-    find_poll_syscall,
-    run_at_each_size,
-    run_requests,
-    served_in_turns,
-)
-from autograder.judge.spec.exercise import RACE_SIZE
+from autograder.judge.proofs.requests import ANSWER_LIMIT_S, REST, find_poll_syscall, run_at_each_size, run_requests
+from autograder.judge.spec.endpoint import RACE_SIZE
 from autograder.judge.verdict import AnswerFault, Trial, Verdict
 
 HOLD = 0.1  # s that the reply to a request which is alone is held: whoever answers meanwhile does not wait for it
@@ -121,7 +113,7 @@ class RendezvousProof:
         if self.endpoint.cached:
             races.append(await self._again(call))
         for race in races:
-            if fault := blocked(race, evidence.decode_samples(race), self.rest, self.service.computes):
+            if fault := blocked(race, samples.decode_samples(race), self.rest, self.service.computes):
                 return fault
         return None
 
@@ -173,7 +165,7 @@ class RendezvousProof:
             )
         finally:
             self.service.release()
-        if fault := blocked(race, evidence.decode_samples(race), self.rest, self.service.computes):
+        if fault := blocked(race, samples.decode_samples(race), self.rest, self.service.computes):
             return Trial(fault)
         if first_unasked_call := meeting.first_unasked_call(race):
             return Trial(
@@ -183,7 +175,7 @@ class RendezvousProof:
             return Trial(proved=True)
         if meeting.all_met and not self.service.computes:
             # all were let go then at the latest; whoever had its reply before had more time still
-            if late := evidence.late(race, evidence.decode_samples(race), [meeting.released] * len(calls)):
+            if late := overlap.late(race, samples.decode_samples(race), [meeting.released] * len(calls)):
                 return Trial(answered_late(calls[late[0].key], late[1]))
         if meeting.in_turns:
             return Trial(self._in_turns(meeting.stood, calls))

@@ -1,4 +1,4 @@
-"""Sends calls to an app as a race, and sees to it that every answer is right."""
+"""Sends requests to an app as a race, and checks that every response is right."""
 
 import asyncio
 import json
@@ -8,14 +8,14 @@ from pathlib import Path
 
 from autograder.judge.diagnoses import messages
 from autograder.judge.diagnoses.hints import gave_up, remedy, remedy_of_answer, remedy_of_coroutine
-from autograder.judge.evidence import evidence
+from autograder.judge.evidence import excuses, samples
+from autograder.judge.evidence.stalls import Stall
 from autograder.judge.proofs.quiescence import POLL_INTERVAL_S
-from autograder.judge.spec.exercise import RACE_SIZE
-from autograder.judge.verdict import AnswerFault, Inconclusive, Trial, Verdict
-from autograder.lab import load_generator_client, races
+from autograder.judge.spec.endpoint import RACE_SIZE
+from autograder.judge.verdict import AnswerFault, Inconclusive, Trial
+from autograder.lab import load_generator_client, run_race
 from autograder.lab.server import first_frame_in
 
-CLIENT = re.compile(r"\bAsyncClient\(|\bcreate_default_context\(")  # each loads certificates: some 20 ms of work
 # s in which nothing is asked, so that the loop is seen at rest: more where a busy machine hid it.  The first of them go
 # before the requests of the warm-up.
 REST = (0.03, 0.1, 0.3, 1.0, 3.0)
@@ -36,7 +36,7 @@ async def run_requests(app, calls, limit, *, title="check", show=False, beside=N
     for request, moment in zip(requests, at or [], strict=bool(at)):
         request["at"] = moment
     beside = beside or _until_forgotten(app, calls)
-    race = await races.run(
+    race = await run_race.run(
         app, requests, title=title, show=show, limit=limit, sample=True, rest=rest, beside=beside, **fields
     )
     app.elsewhere += bool(race.elsewhere)
@@ -98,80 +98,20 @@ async def find_poll_syscall(app, race):
     Raises `Inconclusive` for a loop that was looked at, and never found waiting: what it does cannot be judged.
     """
     first = min(request.start for request in race.requests)
-    if found := evidence.poller([look for look in evidence.decode_samples(race) if look.time < first]):
+    if found := samples.poller([look for look in samples.decode_samples(race) if look.time < first]):
         return found
     for seconds in REST[1:] if race.samples else ():
-        idle = [{"key": 0, "method": "GET", "path": races.canary_path(), "at": seconds}]
-        race = await races.run(app, idle, title="rest", limit=ANSWER_LIMIT_S, sample=True)
-        found = evidence.poller(evidence.decode_samples(race))
+        idle = [{"key": 0, "method": "GET", "path": run_race.canary_path(), "at": seconds}]
+        race = await run_race.run(app, idle, title="rest", limit=ANSWER_LIMIT_S, sample=True)
+        found = samples.poller(samples.decode_samples(race))
         if found:
             return found
-    if race.samples and evidence.POLL_SYSCALLS:
+    if race.samples and samples.POLL_SYSCALLS:
         raise Inconclusive(
             "the event loop was never seen waiting for work. Try again; and if the machine is not busy: does something in the app "
             "never stop, not even when nobody asks?"
         )
     return None
-
-
-def blocked(race, looks, rest, computes=False):
-    """The failing `Verdict` if the loop was blocked in this race by the app's own doing, else None.
-
-    With ``computes`` the app's threads have work to do, and a thread that keeps the GIL for it is told even if the loop
-    never stood still for long.
-    """
-    stalls = evidence.stalls(race, looks, rest)
-    held = evidence.gil_starvation_s(looks, rest)
-    if (stalls and all(stall.held_gil for stall in stalls)) or (computes and held and not stalls):
-        return _held(race, held or sum(stall.seconds for stall in stalls))
-    stalls = [stall for stall in stalls if not stall.held_gil]
-    if not stalls:
-        return _client_each(race)
-    if all(stall.free for stall in stalls):
-        return Verdict("fail", "everybody waits", messages.everybody_waits(stalls[0].seconds))
-    named = next((stall.block for stall in stalls if stall.block is not None), race.worst_block)
-    if named and not named.in_app and (seconds := _taken_by_a_thread(race, looks, named)):
-        return _held(race, seconds)
-    line = named.line if named and named.in_app else None
-    return Verdict("fail", "blocked", messages.blocked(stalls, len(race.requests), named), line, nameless=line is None)
-
-
-def _taken_by_a_thread(race, looks, block):
-    """CPU seconds of the app's threads in a stretch in which the loop did nothing of theirs and little of its own, else 0.0.
-
-    It was on its way back from a call of the framework's own that lets go of the GIL, and a thread has taken that.
-    """
-    seconds = evidence.cpu_of_other_threads_s(looks, block.start, block.end)
-    ours = sum(spent for place, spent in race.busy.items() if place[3] == race.file)
-    return seconds if min(seconds, ours) >= max(evidence.GIL_STARVATION_MIN_S, block.seconds / 2) else 0.0
-
-
-def _client_each(race):
-    """The failing `Verdict` if the loop was found making a client in this race, else None.
-
-    What is made once was made before the first race, in the warm-up at the latest: so this is a fact, and no matter of time.
-    """
-    line, code = next((place for place in race.found if CLIENT.search(place[1])), (None, ""))
-    return Verdict("fail", "blocked", messages.client_each(line, code), line) if line else None
-
-
-def _held(race, seconds):
-    """The failing `Verdict` for threads that compute, and keep the GIL while they do."""
-    place = max(race.busy, key=race.busy.get, default=None)
-    line = place[0] if place and place[3] == race.file else None
-    return Verdict("fail", "gil", messages.gil(seconds, place, line), line, nameless=place is None)
-
-
-def answered_late(call, seconds):
-    """The failing `Verdict` for an answer that came long after it was due."""
-    return Verdict("fail", "answered too late", messages.too_late(call, seconds))
-
-
-def served_in_turns(served, requests):
-    """The failing `Verdict` for requests of which only ``served`` are served at a time."""
-    if served == 1:
-        return Verdict("fail", "one at a time", messages.one_at_a_time())
-    return Verdict("fail", "few at a time", messages.few_at_a_time(served, requests))
 
 
 def _check_answer(app, race, request, call, limit):
@@ -242,9 +182,9 @@ def _no_answer(app, race, request, call, limit):
     if not app.alive or (request.error and "no answer" not in request.error):
         raise AnswerFault("server died", messages.died(call))
     never_awaited(app)
-    if evidence.cpu_wait_s(evidence.decode_samples(race), 0.0, limit, watching=False) > limit / 2:
+    if excuses.cpu_wait_s(samples.decode_samples(race), 0.0, limit, watching=False) > limit / 2:
         raise Inconclusive("the machine was too busy to answer in time. Try again.")
-    stalls = [evidence.Stall(b.seconds, "turn", b) for b in race.blocked]
+    stalls = [Stall(b.seconds, "turn", b) for b in race.blocked]
     text = messages.no_answer(call, limit)
     raise AnswerFault(
         "no answer", text + (" " + messages.blocked(stalls, len(race.requests), stalls[0].block) if stalls else "")

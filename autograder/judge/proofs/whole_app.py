@@ -2,11 +2,12 @@
 
 import asyncio
 
-from autograder.judge.evidence import evidence
+from autograder.judge.evidence import samples
+from autograder.judge.proofs.certificates import blocked
 from autograder.judge.proofs.latency_injection import Latency
 from autograder.judge.proofs.overlap import WAIT
 from autograder.judge.proofs.quiescence import INITIAL_QUIET_S, MAX_QUIET_S, POLL_INTERVAL_S, QuietPeriod
-from autograder.judge.proofs.requests import ANSWER_LIMIT_S, REST, blocked, find_poll_syscall, run_requests
+from autograder.judge.proofs.requests import ANSWER_LIMIT_S, REST, find_poll_syscall, run_requests
 from autograder.judge.verdict import Trial
 from autograder.lab.load import run as run_load
 
@@ -72,7 +73,7 @@ class WholeAppProof:
             )
         finally:
             crowd.release()
-        if fault := blocked(race, evidence.decode_samples(race), self.rest):
+        if fault := blocked(race, samples.decode_samples(race), self.rest):
             return Trial(fault)
         if crowd.overtaken:
             return Trial(proved=True)

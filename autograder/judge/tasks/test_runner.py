@@ -23,7 +23,8 @@ from urllib.parse import urlsplit
 import httpx
 
 from autograder.judge.verdict import Inconclusive
-from autograder.lab.server import AppError, Server, child_environment
+from autograder.lab.app_errors import AppError
+from autograder.lab.server import Server, child_environment
 from autograder.paths import PROGRAMS
 from autograder.programs.port_forward import PortForward
 from autograder.sandbox import pytest_profile

@@ -1,0 +1,93 @@
+"""The one writer of the gradebook, in a thread of its own."""
+
+import logging
+import queue
+import threading
+from pathlib import Path
+
+from autograder.classroom.grade import Item, Result, as_text
+from autograder.classroom.nbgrader.gradebook import NbGraderException, Writer
+
+UNDECIDED = "undecided "  # before the key of what was written without some verdict
+
+
+class GradebookWriter(threading.Thread):
+    """The one thread that writes into the gradebook; what goes wrong for all ends the run."""
+
+    def __init__(self, run, lesson):
+        super().__init__(daemon=True)
+        self.run_of = run
+        self.lesson = lesson
+        self.todo = queue.Queue()
+        self.trouble = None
+        self.handler = Log()
+        self.now = None
+        self.start()
+
+    def put(self, submission):
+        self.todo.put(submission)
+
+    def check(self):
+        """Raise what ended the thread."""
+        if self.trouble:
+            raise self.trouble
+
+    def end(self):
+        self.todo.put(None)
+        self.join()
+
+    def run(self):
+        log = logging.getLogger("autograder.nbgrader")
+        log.setLevel(logging.INFO)
+        log.propagate = False
+        log.handlers = [self.handler]
+        try:
+            writer = Writer.of(self.run_of.course, self.lesson, self._verdict)
+            while (submission := self.todo.get()) is not None:
+                self._write(writer, submission)
+        except BaseException as trouble:
+            self.trouble = trouble
+
+    def _verdict(self, file, lesson):
+        name = Path(file).name
+        result = self.now.results.get(name) or self.run_of.store.result(self.now.keys[Path(file)])
+        return result
+
+    def _write(self, writer, submission):
+        run = self.run_of
+        self.now = submission
+        self.handler.lines.clear()
+        kept = [run.store.result(key) for key in submission.keys.values()]
+        results = [r for r in [*submission.results.values(), *(kept if not submission.results else [])] if r]
+        said = [as_text(Result(**{**r, "items": [Item(**i) for i in r["items"]]})) for r in results]
+        # what a kill leaves half written, under the key that it had before, is not to be taken for done
+        run.store.wrote(self.lesson, submission.student, "")
+        try:
+            writer.write(submission.student)
+        except NbGraderException:
+            broken = [i["diagnosis"] for r in results for i in r["items"] if i["diagnosis"].startswith("Not graded")]
+            why = submission.missing or (broken[0] if broken else "nbgrader cannot read it; see the log")
+            run.needs_a_person(self.lesson, submission.student, why)
+        else:
+            open_ = [item for r in results for item in without_verdict(r)]
+            run.store.wrote(self.lesson, submission.student, (UNDECIDED if open_ else "") + submission.key)
+            if open_:
+                run.needs_a_person(self.lesson, submission.student, open_[0]["diagnosis"])
+        run.log(submission, "\n".join([*said, "", *self.handler.lines]))
+        run.progress.one()
+
+
+def without_verdict(result):
+    """The items of a result that have no verdict."""
+    return [item for item in result["items"] if item["outcome"] == "error"]
+
+
+class Log(logging.Handler):
+    """Keeps what nbgrader says of one submission."""
+
+    def __init__(self):
+        super().__init__()
+        self.lines = []
+
+    def emit(self, record):
+        self.lines.append(f"{record.levelname}: {record.getMessage()}")

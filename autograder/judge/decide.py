@@ -1,0 +1,27 @@
+"""The decision from trials to PASS, FAIL or ERROR."""
+
+from autograder.judge.verdict import Inconclusive, Verdict
+
+TRIALS = 7
+CONFIRM = 2  # trials that must show a fault before it is a FAIL
+NAMELESS = 2  # further trials for a loop that stood still if none of them has named a line
+
+
+async def decide(method, confirm, show=False):
+    await method.warm_up()
+    faults, clean = [], 0
+    for number in range(1, TRIALS + 1):
+        trial = await method.trial(show=show and number == 1)
+        if trial.fault:
+            faults.append(trial.fault)
+            # where a busy machine saw that the loop stood still, but not who held it, it is worth another look
+            told = next((fault for fault in reversed(faults) if not fault.nameless), None)
+            if len(faults) >= confirm and (told or len(faults) >= confirm + NAMELESS):
+                told = told or trial.fault
+                return Verdict("fail", told.kind, told.diagnosis, told.line, number)
+        elif trial.proved:
+            clean += 1
+            # a fault that is not seen again must have been chance, and asks for one proof more
+            if clean >= method.proofs + len(faults):
+                return Verdict("pass", trials=number)
+    raise Inconclusive("the machine was too busy to see the requests side by side. Try again.")

@@ -1,0 +1,89 @@
+"""Time that was the machine's doing and not the app's: run-queue delay, vfork, and the pipe over which a child reports its exec.
+
+Time in the queue for a CPU is counted by the kernel for each thread.  What remains of a delay when that is taken away
+was not caused by other processes.  An excuse is taken from the samples around an interval, so it is never too small."""
+
+import platform
+
+from autograder.judge.evidence.samples import samples_around, samples_near, thread_times_between
+
+MIN_CANARIES = 5  # canaries that a loop has answered before it counts as alive
+# Numbers of the system calls that start a process.  With vfork, which Python uses, the caller sleeps until the child has
+# had a CPU and has become its program: asyncio's own way to start one does so, and no honest app can help it.
+SPAWN_SYSCALLS = {"x86_64": {"56", "57", "58", "435"}, "aarch64": {"220", "435"}}.get(platform.machine(), set())
+
+
+def cpu_wait_s(looks, start, end, watching=True):
+    """Seconds between two moments that somebody stood in the queue for a CPU: loop thread, others, racer.
+
+    Taken from the looks around the interval, so it is never too small: an excuse is given in full.  The host's own
+    sampler wakes two hundred times a second and stands in that queue all the time on a busy machine; it can hold up
+    the loop for a moment (it may own the GIL), but not a whole request, and is left out without ``watching``.
+    """
+    first, last = samples_around(looks, start, end)
+    if first is None:
+        return 0.0
+    queue = (last.waited - first.waited) + (last.racer - first.racer) + other_threads_cpu_wait_s(first, last, watching)
+    return queue + vfork_wait_s(looks, start, end) + exec_pipe_wait_s(samples_near(looks, start, end))
+
+
+def vfork_wait_s(looks, start, end):
+    """Seconds between two moments that the loop thread may have slept until a child that it had started got a CPU.
+
+    From the look before it was found so to the look after: so it is never too small.
+    """
+    near = samples_near(looks, start, end)
+    return sum(b.time - a.time for a, b in zip(near, near[1:], strict=False) if is_spawning(a) or is_spawning(b))
+
+
+def exec_pipe_wait_s(looks):
+    """Seconds in which the children of a loop thread that slept in ``read`` stood in the queue for a CPU, as the looks tell.
+
+    The child that was started with vfork lets its parent go before it has closed its end of the pipe over which it tells that
+    it could not become its program: `subprocess` reads there, and waits until the child has had a CPU once more.
+    """
+    pairs = [
+        (a, b) for a, b in zip(looks, looks[1:], strict=False) if a.children is not None and b.children is not None
+    ]
+    return sum(
+        max((waited - a.children.get(child, 0.0) for child, waited in b.children.items()), default=0.0)
+        for a, b in pairs
+    )
+
+
+def unobserved_spawn_wait_s(looks, start, end):
+    """Seconds between two moments in which a loop that starts processes may have slept like that, and nobody could look.
+
+    The racer then stood in the queue for a CPU itself.  Where the loop was never found so, there is nothing to excuse.
+    """
+    near = samples_near(looks, start, end)
+    if not any(map(is_spawning, looks)):
+        return 0.0
+    return sum(
+        b.racer - a.racer for a, b in zip(near, near[1:], strict=False) if not (is_spawning(a) or is_spawning(b))
+    )
+
+
+def is_spawning(look):
+    return look.call.split(" ")[0] in SPAWN_SYSCALLS
+
+
+def other_threads_cpu_wait_s(first, last, watching=True):
+    """The longest that one other thread stood in the queue: many that compute stand there all the time, and together
+    would excuse everything."""
+    worker = max((thread_times_between(first.workers, tid, last.workers)[1] for tid in last.workers), default=0.0)
+    watcher = sum(thread_times_between(first.watchers, tid, last.watchers)[1] for tid in last.watchers)
+    return worker + (watcher if watching else 0.0)
+
+
+def reply_delay_excuse_s(race, looks, start, end):
+    """Seconds by which a busy machine may have put off an answer that was due at ``start`` until ``end``.
+
+    Canaries are the ticks of a clock that slows down with the app: a loop that has answered several of them since
+    has also looked at everything else that was due.  Then only a worker thread can have been kept waiting.
+    """
+    ticks = sum(c.answered and c.start >= start and c.end <= end for c in race.canaries)
+    if ticks < MIN_CANARIES:
+        return cpu_wait_s(looks, start, end, watching=False)
+    first, last = samples_around(looks, start, end)
+    return other_threads_cpu_wait_s(first, last, watching=False) if first else 0.0

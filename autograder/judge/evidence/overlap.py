@@ -1,0 +1,53 @@
+"""Whether requests waited at the same time, in what groups they were served, and whether canaries overtook them.
+
+A request that waits ``w`` seconds and was sent at ``s`` and answered at ``e`` waited somewhere in [s, e].  At every moment
+in [e - w, s + w] it was certainly waiting.  If one moment lies in that interval for all requests, all of them waited at
+once.  Load can only empty the interval."""
+
+from autograder.judge.evidence.excuses import reply_delay_excuse_s
+
+LATE_MIN_S = 2.0  # s, attributed, between the moment at which an answer was due and the answer
+LATE_MIN_CANARIES = 20  # canaries answered in between
+MIN_GAP_SHARE = 0.8  # share of a request's own wait that lies, attributed, between two answers that were served in turn
+
+
+def certainly_overlapped(race, waits):
+    """True if there was a moment at which every request of the race was certainly waiting."""
+    return _together(list(zip(race.requests, waits, strict=True)))
+
+
+def _together(pairs):
+    return max(r.end - w for r, w in pairs) < min(r.start + w for r, w in pairs)
+
+
+def proved_batch_size(race, waits, looks):
+    """How many requests were served together, if they were served in turns; None if that is not proved.
+
+    Proved means: the first group certainly waited together, and after it was answered the next request
+    took its full wait, although all were sent at once.
+    """
+    order = sorted(zip(race.requests, waits, strict=True), key=lambda pair: pair[0].end)
+    for served in range(1, len(order)):
+        before, (after, wait) = order[served - 1][0], order[served]
+        gap = after.end - before.end - reply_delay_excuse_s(race, looks, before.end, after.end)
+        if gap >= MIN_GAP_SHARE * wait:
+            return served if _together(order[:served]) else None
+    return None
+
+
+def late(race, looks, due):
+    """(request, seconds) of the first answer, if it came long after the moment at which it was ``due``; else None.
+
+    Whoever is answered first has waited for no other request.  The loop must have answered many canaries since.
+    """
+    request, moment = min(zip(race.requests, due, strict=True), key=lambda pair: pair[0].end)
+    ticks = sum(c.answered and c.start >= moment and c.end <= request.end for c in race.canaries)
+    seconds = request.end - moment - reply_delay_excuse_s(race, looks, moment, request.end)
+    return (request, seconds) if seconds >= LATE_MIN_S and ticks >= LATE_MIN_CANARIES else None
+
+
+def overtaken(race):
+    """How many canaries were sent after the last request and answered before the first answer."""
+    last_sent = max(r.start for r in race.requests)
+    first_end = min(r.end for r in race.requests)
+    return sum(c.answered and c.start >= last_sent and c.end <= first_end for c in race.canaries)

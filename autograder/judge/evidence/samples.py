@@ -1,0 +1,88 @@
+"""What the load generator saw of the served process: samples of the loop thread, decoded once, with named fields."""
+
+import platform
+from bisect import bisect_left, bisect_right
+from collections import Counter
+from dataclasses import dataclass
+
+# ... and of those in which asyncio's selector, or libuv, waits for work: epoll_wait and its kin.
+POLL_SYSCALLS = {"x86_64": {"232", "281", "441"}, "aarch64": {"22", "441"}}.get(platform.machine())
+
+
+@dataclass(frozen=True)
+class ThreadSample:
+    """One look at the loop thread, times in seconds since the race began; ``workers`` and ``watchers`` map ids of other
+    threads, the app's and the host's, to their (CPU seconds, run-queue seconds)."""
+
+    time: float
+    cpu: float
+    waited: float
+    slices: int
+    call: str
+    workers: dict
+    watchers: dict
+    racer: float
+    children: dict | None = (
+        None  # run-queue seconds of each child process, if the loop thread sleeps in `read`, or just did
+    )
+
+
+def decode_samples(race):
+    """The looks of a race; what the racer leaves out has not changed."""
+    found, workers, watchers = [], {}, {}
+    for time, cpu, waited, slices, call, changed, racer, *children in race.samples:
+        fresh = {int(tid): tuple(spent) for tid, spent in changed.items()}
+        if fresh:
+            ours = fresh.keys() & set(race.watchers)
+            watchers = watchers | {tid: fresh[tid] for tid in ours}
+            workers = workers | {tid: fresh[tid] for tid in fresh.keys() - ours}
+        found.append(ThreadSample(time - race.began, cpu, waited, slices, call, workers, watchers, racer, *children))
+    return found
+
+
+def samples_around(looks, start, end):
+    """The last look before an interval and the first after it; (None, None) where there are no looks."""
+    near = samples_near(looks, start, end)
+    return (near[0], near[-1]) if near else (None, None)
+
+
+def samples_near(looks, start, end):
+    """The looks inside an interval, with the last before it and the first after it."""
+    first = max(bisect_right(looks, start, key=lambda look: look.time) - 1, 0)
+    last = bisect_left(looks, end, key=lambda look: look.time)
+    return looks[first : max(first, last) + 1]
+
+
+def loop_cpu_s(looks, start, end):
+    """CPU seconds that the loop thread has certainly spent between two moments: from the looks inside the interval."""
+    first = bisect_left(looks, start, key=lambda look: look.time)
+    last = bisect_right(looks, end, key=lambda look: look.time) - 1
+    return looks[last].cpu - looks[first].cpu if first < last else 0.0
+
+
+def thread_times_between(before, tid, after):
+    """(CPU, run-queue) seconds that a thread has spent between two looks."""
+    cpu, waited = before.get(tid, (0.0, 0.0))
+    return after[tid][0] - cpu, after[tid][1] - waited
+
+
+def other_threads_cpu_s(first, last):
+    """CPU seconds that the app's other threads have spent between two looks."""
+    if first.workers is last.workers:
+        return 0.0
+    return sum(thread_times_between(first.workers, tid, last.workers)[0] for tid in last.workers)
+
+
+def cpu_of_other_threads_s(looks, start, end):
+    """CPU seconds of the app's other threads between two moments, if the loop computed for less than half of the time."""
+    first, last = samples_around(looks, start, end)
+    return other_threads_cpu_s(first, last) if first and loop_cpu_s(looks, start, end) < (end - start) / 2 else 0.0
+
+
+def poller(looks):
+    """The system call in which the loop waits for work: the one in which it was found for most of the time; None if in none."""
+    calls = Counter()
+    for look, after in zip(looks, [*looks[1:], *looks[-1:]], strict=True):
+        if look.call != "running" and (POLL_SYSCALLS is None or look.call.split(" ")[0] in POLL_SYSCALLS):
+            calls[look.call] += after.time - look.time
+    return calls.most_common(1)[0][0] if calls else None

@@ -1,0 +1,116 @@
+"""Standstills of the loop that are the app's own doing.
+
+A thread whose number of time slices is the same in two samples has not run in between.  If it slept in a system call
+that is not its poller, the loop stood still from the first sample to the second."""
+
+import platform
+from dataclasses import dataclass
+
+from autograder.judge.evidence.excuses import (
+    cpu_wait_s,
+    exec_pipe_wait_s,
+    is_spawning,
+    other_threads_cpu_wait_s,
+    unobserved_spawn_wait_s,
+    vfork_wait_s,
+)
+from autograder.judge.evidence.gil import STALL_MIN_S, gil_held_between, gil_starvation_s
+from autograder.judge.evidence.samples import loop_cpu_s, samples_around, samples_near
+from autograder.judge.spec.endpoint import RACE_SIZE
+
+SHORT_SLEEPS_SHARE = 0.3  # share of a race that the loop may spend asleep elsewhere in short slices
+CANARY_STALL = 0.040  # s: a canary's wait holds some work of the racer's own as well
+PER_REQUEST_ALLOWANCE_S = (
+    0.003  # s of honest work that each request beyond the usual few may add to one turn of the loop
+)
+# ... and of those that wait for a moment, or for somebody outside, whoever else of the process has a CPU meanwhile: nanosleep,
+# clock_nanosleep, poll, select, ppoll, pselect6, recvfrom, recvmsg, wait4, waitid.
+EXTERNAL_WAIT_SYSCALLS = {
+    "x86_64": {"35", "230", "7", "23", "271", "270", "45", "47", "61", "247"},
+    "aarch64": {"101", "115", "73", "72", "207", "212", "260", "95"},
+}.get(platform.machine(), set())
+
+
+@dataclass(frozen=True)
+class Stall:
+    """A standstill of the loop: seconds attributed to the app, and how it was seen.
+
+    ``held``: during most of it another thread of the app computed, and the loop waited for that thread.
+    """
+
+    seconds: float
+    seen: str  # "asleep", "canary" or "turn"
+    block: object = None  # the `Blocked` that names the line, where there is one
+    held_gil: bool = False
+    free: bool = False  # during most of it the loop waited for work: only the canary was kept waiting
+
+
+def sleeps_outside_poll(looks, poll_call):
+    """Attributed seconds of each stretch in which the loop thread slept, without running, outside ``resting``."""
+    found = []
+    index = 0
+    while index < len(looks):
+        last = index
+        if looks[index].call not in ("running", poll_call) and not is_spawning(looks[index]):
+            while (
+                last + 1 < len(looks)
+                and looks[last + 1].slices == looks[index].slices
+                and looks[last + 1].call == looks[index].call
+            ):
+                last += 1
+            if last > index:
+                own = looks[index].call.split(" ")[0] in EXTERNAL_WAIT_SYSCALLS
+                # how long somebody stood in the queue is told when that is over: one look more
+                after = min(last + 1, len(looks) - 1)
+                excuse = (
+                    0.0
+                    if own
+                    else other_threads_cpu_wait_s(looks[index], looks[after])
+                    + exec_pipe_wait_s(looks[index : after + 1])
+                )
+                found.append(looks[last].time - looks[index].time - excuse)
+        index = last + 1
+    return found
+
+
+def _at_rest(looks, poll_call, start, end):
+    """Seconds between two moments in which the loop was found waiting for work."""
+    if poll_call is None:
+        return 0.0
+    near = samples_near(looks, start, end)
+    return sum(
+        min(after.time, end) - max(look.time, start)
+        for look, after in zip(near, near[1:], strict=False)
+        if look.call == poll_call and after.time > start and look.time < end
+    )
+
+
+def find_stalls(race, looks, poll_call):
+    """Every standstill of the loop that is the app's own, the longest first."""
+    found = []
+    crowd = PER_REQUEST_ALLOWANCE_S * max(len(race.requests) - RACE_SIZE, 0)
+    for block in race.blocked:
+        first, last = samples_around(looks, block.start, block.end)
+        seconds = block.seconds - (other_threads_cpu_wait_s(first, last) if first else 0.0)
+        seconds -= vfork_wait_s(looks, block.start, block.end) + unobserved_spawn_wait_s(looks, block.start, block.end)
+        seconds -= exec_pipe_wait_s(samples_near(looks, block.start, block.end))
+        # what the loop's thread has itself computed in one turn needs no excuse
+        seconds = max(seconds, loop_cpu_s(looks, block.start, block.end))
+        if seconds >= STALL_MIN_S + crowd:
+            found.append(
+                Stall(seconds, "turn", block, gil_held_between(looks, poll_call, block.start, block.end, seconds))
+            )
+    asleep = sleeps_outside_poll(looks, poll_call) if poll_call else []
+    found += [Stall(seconds, "asleep") for seconds in asleep if seconds >= STALL_MIN_S + crowd]
+    # many short ones add up: a loop that sleeps in slices answers nobody in time either
+    if sum(asleep) >= max(SHORT_SLEEPS_SHARE * race.seconds, 5 * STALL_MIN_S):
+        found.append(Stall(sum(asleep), "asleep", held_gil=bool(gil_starvation_s(looks, poll_call))))
+    for canary in race.canaries:
+        if canary.end is None:
+            continue
+        seconds = canary.end - canary.start - cpu_wait_s(looks, canary.start, canary.end)
+        if seconds >= CANARY_STALL + crowd:
+            by_thread = gil_held_between(looks, poll_call, canary.start, canary.end, seconds)
+            free = _at_rest(looks, poll_call, canary.start, canary.end) >= (canary.end - canary.start) / 2
+            found.append(Stall(seconds, "canary", None, by_thread, free))
+    return sorted(found, key=lambda stall: -stall.seconds)

@@ -1,0 +1,70 @@
+"""What convicts an app: the failing verdicts that the evidence of one race supports."""
+
+import re
+
+from autograder.judge.diagnoses import messages
+from autograder.judge.evidence import gil, samples
+from autograder.judge.evidence.stalls import find_stalls
+from autograder.judge.verdict import Verdict
+
+CLIENT = re.compile(r"\bAsyncClient\(|\bcreate_default_context\(")  # each loads certificates: some 20 ms of work
+
+
+def blocked(race, looks, rest, computes=False):
+    """The failing `Verdict` if the loop was blocked in this race by the app's own doing, else None.
+
+    With ``computes`` the app's threads have work to do, and a thread that keeps the GIL for it is told even if the loop
+    never stood still for long.
+    """
+    stalls = find_stalls(race, looks, rest)
+    held = gil.gil_starvation_s(looks, rest)
+    if (stalls and all(stall.held_gil for stall in stalls)) or (computes and held and not stalls):
+        return _held(race, held or sum(stall.seconds for stall in stalls))
+    stalls = [stall for stall in stalls if not stall.held_gil]
+    if not stalls:
+        return _client_each(race)
+    if all(stall.free for stall in stalls):
+        return Verdict("fail", "everybody waits", messages.everybody_waits(stalls[0].seconds))
+    named = next((stall.block for stall in stalls if stall.block is not None), race.worst_block)
+    if named and not named.in_app and (seconds := _taken_by_a_thread(race, looks, named)):
+        return _held(race, seconds)
+    line = named.line if named and named.in_app else None
+    return Verdict("fail", "blocked", messages.blocked(stalls, len(race.requests), named), line, nameless=line is None)
+
+
+def _taken_by_a_thread(race, looks, block):
+    """CPU seconds of the app's threads in a stretch in which the loop did nothing of theirs and little of its own, else 0.0.
+
+    It was on its way back from a call of the framework's own that lets go of the GIL, and a thread has taken that.
+    """
+    seconds = samples.cpu_of_other_threads_s(looks, block.start, block.end)
+    ours = sum(spent for place, spent in race.busy.items() if place[3] == race.file)
+    return seconds if min(seconds, ours) >= max(gil.GIL_STARVATION_MIN_S, block.seconds / 2) else 0.0
+
+
+def _client_each(race):
+    """The failing `Verdict` if the loop was found making a client in this race, else None.
+
+    What is made once was made before the first race, in the warm-up at the latest: so this is a fact, and no matter of time.
+    """
+    line, code = next((place for place in race.found if CLIENT.search(place[1])), (None, ""))
+    return Verdict("fail", "blocked", messages.client_each(line, code), line) if line else None
+
+
+def _held(race, seconds):
+    """The failing `Verdict` for threads that compute, and keep the GIL while they do."""
+    place = max(race.busy, key=race.busy.get, default=None)
+    line = place[0] if place and place[3] == race.file else None
+    return Verdict("fail", "gil", messages.gil(seconds, place, line), line, nameless=place is None)
+
+
+def answered_late(call, seconds):
+    """The failing `Verdict` for an answer that came long after it was due."""
+    return Verdict("fail", "answered too late", messages.too_late(call, seconds))
+
+
+def served_in_turns(served, requests):
+    """The failing `Verdict` for requests of which only ``served`` are served at a time."""
+    if served == 1:
+        return Verdict("fail", "one at a time", messages.one_at_a_time())
+    return Verdict("fail", "few at a time", messages.few_at_a_time(served, requests))

@@ -1,0 +1,84 @@
+"""One learner's file, served while it is judged."""
+
+import asyncio
+import shutil
+import tempfile
+from functools import partial
+from pathlib import Path
+
+from autograder import services
+from autograder.lab.app_errors import AppError
+from autograder.lab.server import Server
+
+
+class ServedApp:
+    """One file, served when it is first asked for, and anew if it is gone; the names of ``services`` are those it asks.
+
+    An asynchronous context manager: leaving it ends the server.  It is started in ``jail``, if there is one.
+    """
+
+    def __init__(self, file, services=(), jail=None):
+        self.file = file
+        self.services = services
+        self.jail = jail
+        self._app = None
+        self._refused = None
+        self._folder = None
+
+    async def __aenter__(self):
+        return self
+
+    async def __aexit__(self, *_):
+        await self.stop()
+
+    async def app(self):
+        """The running `Server`.  Raises `AppError`, at once for a file that was refused before, and `ServiceError`."""
+        if self._refused:
+            raise self._refused
+        if self._app is None or not self._app.alive:
+            environment, ports, beside, asked = {}, [], [], {}
+            for name in self.services:
+                service = asked[name] = await asyncio.to_thread(services.get, name)
+                environment |= await asyncio.to_thread(service.fresh_environment)
+                ports += service.ports
+                beside += service.beside
+            start = partial(self.jail.start, ports=ports) if self.jail else None
+            # no more of our environment than it needs: there may be secrets in it
+            self._app = await asyncio.to_thread(Server, self._with(beside), environment, inherit=False, start=start)
+            try:
+                await asyncio.to_thread(self._app.wait_until_ready)
+            except AppError as error:
+                if ended := await ended_service(asked):
+                    raise services.ServiceError(service_ended_message(ended)) from None
+                self._refused = error
+                raise
+        return self._app
+
+    def _with(self, beside):
+        """The file to serve: where something of ours must lie beside it, a copy, because the learner may have changed theirs."""
+        if not beside:
+            return self.file
+        if self._folder is None:
+            self._folder = tempfile.TemporaryDirectory(prefix="course-app-", ignore_cleanup_errors=True)
+            for file in (*beside, self.file):
+                shutil.copy(file, self._folder.name)
+        return Path(self._folder.name) / Path(self.file).name
+
+    async def stop(self):
+        if self._app is not None:
+            await asyncio.to_thread(self._app.stop)
+        if self._folder is not None:
+            self._folder.cleanup()
+            self._folder = None
+
+
+async def ended_service(asked):
+    """The name of a service that has ended, of those in ``asked`` (names to services), or None."""
+    for name, service in asked.items():
+        if not await asyncio.to_thread(service.healthy):
+            return name
+    return None
+
+
+def service_ended_message(name):
+    return f"the service that it asks ({name}) ended. Try again."

@@ -1,0 +1,125 @@
+"""One graded endpoint: its request, the response that is right for it, its points, and its catalogue of answers."""
+
+import random
+import secrets
+from dataclasses import dataclass, field
+
+BARRIERS = ("calls", "requests", "loop")
+RACE_SIZE = 4  # requests of a race: asyncio.to_thread has cpus + 4 threads, so 5 on one core
+MAX_RACE_SIZE = 60
+PARTS = ("answers", "concurrency")
+
+
+class ExerciseError(Exception):
+    """An exercise file cannot be used; the message names the file, the place and what to write there."""
+
+
+@dataclass(frozen=True)
+class CheckRequest:
+    """One request with fresh values, and the answer that is right for it.
+
+    ``wait`` is how long it must take, in seconds; ``tokens`` are what it will ask a service for.
+    """
+
+    method: str
+    path: str
+    expected: object
+    wait: float = 0.0
+    tokens: tuple = ()
+
+
+@dataclass(frozen=True)
+class ExpectedDiagnosis:
+    """What a catalogued wrong answer must be told, in the verdict on a ``part`` of the points.
+
+    It is the kind of diagnosis, and words that this contains.
+    """
+
+    kind: str
+    says: str = ""
+    part: str = "concurrency"
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One graded endpoint: ``file`` holds the learner's app, ``points`` maps each part to its points."""
+
+    id: str
+    file: str
+    title: str
+    request: str
+    answer: object
+    points: dict
+    service: str = ""
+    upstream_calls: int = 1
+    requests: int = 0
+    job: str = ""
+    barrier: str = "calls"
+    starter: ExpectedDiagnosis = ExpectedDiagnosis("blocked")
+    accepted: dict = field(default_factory=dict)
+    wrong: dict = field(default_factory=dict)
+    afterwards: bool = False  # the service is asked behind the answer, which need not wait for it
+    cached: bool = False  # what the service said for a token is kept: it is not asked again
+    combined_with: tuple = ()  # the endpoints that are raced together; then there is no request of its own
+    shared: str = ""  # names the cell and the answers' folder of a file that holds several endpoints
+    not_checked: str = ""  # what passes all the same, as a sentence for learners
+    magic = "%%app"  # the first word of its cell
+    beside: tuple = ()  # the services that the file's other endpoints ask
+
+    @property
+    def cell(self):
+        """The grade_id of the cell that holds the endpoint's file."""
+        return self.shared or self.id
+
+    @property
+    def parts(self):
+        """What is graded: "answers" and "concurrency", or "concurrency" alone."""
+        return tuple(part for part in PARTS if part in self.points)
+
+    @property
+    def services(self):
+        """The services that must be there when the file is served."""
+        return tuple(sorted({self.service, *self.beside} - {""}))
+
+    @property
+    def route(self):
+        """The request without its query, as people say it: ``GET /reports/{number}``."""
+        return self.request.split("?")[0]
+
+    @property
+    def raced(self):
+        """How many requests are sent together: as the exercise says, or so few that every honest pool has room."""
+        # each question may need a thread of its own
+        return self.requests or max(RACE_SIZE // self.upstream_calls, 1)
+
+    def item(self, part):
+        """The name of a graded item: the grade_id of its cell."""
+        return f"{self.id}_{part}"
+
+    def call(self, wait=0.0, service=None):
+        """A `CheckRequest` with fresh random values that takes ``wait`` seconds, or asks ``service`` for fresh tokens."""
+        token = secrets.token_hex(6)
+        values = {"number": random.SystemRandom().randrange(100_000, 1_000_000), "token": token, "wait": round(wait, 4)}
+        tokens = ()
+        if service is not None:
+            tokens = (
+                (token,) if self.upstream_calls == 1 else tuple(f"{token}-{i + 1}" for i in range(self.upstream_calls))
+            )
+            replies = [service.result(self.job, token) if self.job else service.reply(token) for token in tokens]
+            values |= {"reply": replies[0], "second": replies[-1], "replies": replies, "total": sum(replies)}
+        method, _, path = self.request.partition(" ")
+        return CheckRequest(method, path.format_map(values), fill_template(self.answer, values), values["wait"], tokens)
+
+
+def fill_template(template, values):
+    """Fill ``{name}`` into every string of a JSON-like value; a string that is only ``{name}`` keeps its type."""
+    if isinstance(template, dict):
+        return {key: fill_template(value, values) for key, value in template.items()}
+    if isinstance(template, list):
+        return [fill_template(value, values) for value in template]
+    if isinstance(template, str):
+        name = template[1:-1]
+        if template == "{" + name + "}" and name in values:
+            return values[name]
+        return template.format_map(values)
+    return template

@@ -1,0 +1,119 @@
+"""Runs a race against a server, and draws it while it runs if this is a notebook."""
+
+import asyncio
+import contextlib
+import secrets
+
+from autograder.lab import app_errors, live_plot, server
+from autograder.lab.load_generator_client import load_generator
+from autograder.lab.race import Race, Request
+
+CANARY_EVERY = 0.02  # s between an answer and the next canary
+LIMIT = 60.0  # s
+AFTER = 2  # canaries for which a race is watched when all is answered: some apps block behind their answers
+
+
+class Interrupted(asyncio.CancelledError):
+    """A race was stopped by the one who ran it."""
+
+    def _render_traceback_(self):
+        return ["Interrupted. Nothing is lost: run the cell again."]
+
+
+def canary_path():
+    """A path that no app has; a new one each time, so that no app can know a canary before it comes."""
+    return "/" + secrets.token_hex(4)
+
+
+async def race(path, n=10, *, method="GET", json=None, title=None, app=None, show=True, limit=LIMIT, prediction=None):
+    """Send ``n`` requests to ``path`` together, with canaries beside them, and return the `Race`.
+
+    ``path`` may contain ``{i}``, the number of the request, or be a list of paths (then ``n`` is its
+    length).  ``json`` is sent as the body of every request.  ``app`` is a `Server`; without it the
+    one that was served last.  ``show`` draws the timeline while the race runs, if this is a notebook.
+    ``prediction``, made by `predict`, is marked in the picture if it is a time.
+    Requests that have no answer after ``limit`` seconds are given up and counted as failed.
+
+    Raises `AppError` when no app is served.
+    """
+    app = app or server.current()
+    paths = [path.replace("{i}", str(i + 1)) for i in range(n)] if isinstance(path, str) else list(path)
+    if not paths or not all(isinstance(p, str) and p.startswith("/") for p in paths):
+        raise app_errors.AppError(
+            'A race needs at least one path that begins with a slash, as in lab.race("/brew", n=10).'
+        )
+    requests = [{"key": i, "method": method, "path": p, "json": json} for i, p in enumerate(paths)]
+    title = title or (path if isinstance(path, str) else " and ".join(dict.fromkeys(p.split("?")[0] for p in paths)))
+    mixed = not isinstance(path, str) and len({p.split("?")[0] for p in paths}) > 1
+    return await run(
+        app,
+        requests,
+        title=title.split("?")[0],
+        show=show,
+        limit=limit,
+        mixed=mixed,
+        prediction=prediction,
+        after=AFTER,
+    )
+
+
+async def run(
+    app, requests, *, title, show=False, limit=LIMIT, sample=False, rest=None, beside=None, after=0, kind=Race, **more
+):
+    """Run a race of ready-made ``requests`` (see `load_generator.Race`) against the `Server` ``app``.
+
+    With ``sample`` the server is looked at from outside; ``rest`` is the system call in which its loop waits for work
+    ("number first-argument"), if that is known.  ``after`` is for how many more canaries the app is watched when all
+    requests are answered.
+    ``beside`` is a coroutine function that is called with the `Race` and runs while the race does; what it
+    raises ends the race.  ``more`` are fields of the `Race`, or of the ``kind`` of it that is wanted.
+    """
+    result = kind(title, str(app.file), [Request(r["key"], r["path"], r["method"]) for r in requests], **more)
+    result.watchers = list(app.watchers)
+    loop = asyncio.get_running_loop()
+    client = load_generator()
+    client.guard(app)
+
+    def listen(report):
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(result.apply, report)
+
+    app.listeners.append(listen)
+    companion = None
+    drawing = live_plot.Drawing(result) if show and live_plot.possible() else None
+    order = {
+        "base": app.url,
+        "socket": app.socket,
+        "requests": requests,
+        "canary": canary_path(),
+        "canary_every": CANARY_EVERY,
+        "limit": limit,
+        "pid": app.pid if sample else None,
+        "epoll": int(rest.split(" ")[1], 16) if rest else None,
+        "after": after,
+    }
+    try:
+        if drawing:
+            drawing.start()
+        if beside:
+            companion = loop.create_task(beside(result))
+        async for event in client.events(**order):
+            result.apply(event)
+        if companion:
+            await companion
+        # reports travel on another pipe than the racer's events: wait for those of the last turn
+        await asyncio.to_thread(app.drain_reports)
+        await asyncio.sleep(0)
+        result.settle()
+        if not sample:  # a judge has its own ways to tell a thread that kept the loop waiting
+            result.blame_threads()
+    except asyncio.CancelledError:
+        server.interrupt(app)
+        raise (Interrupted() if live_plot.possible() else asyncio.CancelledError()) from None
+    finally:
+        if companion:
+            companion.cancel()
+        app.listeners.remove(listen)
+        if drawing:
+            await drawing.finish()
+    return result
