@@ -12,6 +12,7 @@ Imports run downwards only: the lab knows nothing of exercises, points or verdic
 import os
 import types
 
+from autograder.lab import diagrams
 from autograder.lab.app_errors import AppError
 from autograder.lab.live_plot import side_by_side
 from autograder.lab.load import Load, load
@@ -30,6 +31,7 @@ __all__ = [
     "Server",
     "allow_asyncio_run",
     "current",
+    "diagrams",
     "draw",
     "load",
     "predict",
