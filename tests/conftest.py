@@ -31,8 +31,8 @@ def chromium() -> str:
 SERVE = """
 import sys
 from pathlib import Path
-from autograder import launch
-launch.serve(Path(sys.argv[1]), "/lab", False, None)
+from autograder.dev import jupyterlab
+jupyterlab.serve(Path(sys.argv[1]), "/lab", False, None)
 """
 QUIET = ["--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update",
          "--disable-sync", "--no-sandbox"]  # fmt: skip

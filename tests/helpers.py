@@ -5,6 +5,7 @@ import hashlib
 import os
 import re
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -107,6 +108,24 @@ def _commit():
         return subprocess.run(["git", "rev-parse", "HEAD"], cwd=paths.ROOT, capture_output=True, text=True).stdout
     except OSError:
         return ""
+
+
+def nbgrader(folder: Path, *words: str) -> str:
+    """Run an nbgrader command in ``folder`` with settings of its own, not the user's; returns what it printed."""
+    home = folder.parent / "home"
+    environment = {
+        **os.environ,
+        "HOME": str(home),
+        "JUPYTER_CONFIG_DIR": str(home / "config"),
+        "JUPYTER_DATA_DIR": str(home / "data"),
+        "IPYTHONDIR": str(home / "ipython"),
+        "PATH": str(Path(sys.executable).parent) + os.pathsep + os.environ["PATH"],
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "nbgrader", *words], cwd=folder, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, f"nbgrader {' '.join(words)}:\n{done.stdout}{done.stderr}"
+    return done.stdout + done.stderr
 
 
 def answered(notebook, exercise):

@@ -5,8 +5,8 @@ import os
 import nbformat
 import pytest
 from conftest import serving
+from helpers import nbgrader
 from jupyterlab_page import index_of, output, replace, run_from, wait_for_end
-from test_nbgrader_cycle import nbgrader
 
 from autograder import paths
 from autograder.classroom import new_course

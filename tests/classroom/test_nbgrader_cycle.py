@@ -2,13 +2,10 @@
 
 import csv
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import nbformat
 import pytest
+from helpers import nbgrader
 
 from autograder import paths
 from autograder.classroom import grade, new_course
@@ -28,24 +25,6 @@ def course(tmp_path_factory):
     (folder.parent / "exchange").mkdir()
     (folder.parent / "exchange").chmod(0o777)
     return folder
-
-
-def nbgrader(folder, *words):
-    """Run an nbgrader command as a teacher or student would, away from this user's own settings."""
-    home = folder.parent / "home"
-    environment = {
-        **os.environ,
-        "HOME": str(home),
-        "JUPYTER_CONFIG_DIR": str(home / "config"),
-        "JUPYTER_DATA_DIR": str(home / "data"),
-        "IPYTHONDIR": str(home / "ipython"),
-        "PATH": str(Path(sys.executable).parent) + os.pathsep + os.environ["PATH"],
-    }
-    done = subprocess.run(
-        [sys.executable, "-m", "nbgrader", *words], cwd=folder, env=environment, capture_output=True, text=True
-    )
-    assert done.returncode == 0, f"nbgrader {' '.join(words)}:\n{done.stdout}{done.stderr}"
-    return done.stdout + done.stderr
 
 
 def test_from_sources_to_points_with_the_stock_commands(course):
