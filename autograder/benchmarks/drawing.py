@@ -39,10 +39,10 @@ print(json.dumps(dict(all=race.seconds, quickest=race.quickest, canary=race.wors
 """
 COST = """
 import time
-from autograder.lab import live
+from autograder.lab import live_plot
 began = time.thread_time()
 for _ in range(10):
-    live.Drawing(race)._frame(race.seconds / 2)
+    live_plot.Drawing(race)._frame(race.seconds / 2)
 print((time.thread_time() - began) / 10)
 """
 FIGURES = {

@@ -15,6 +15,7 @@ from traitlets.config import Config
 
 from autograder import paths
 from autograder.classroom import notebook_sources
+from autograder.classroom.nbgrader import config
 from autograder.judge.spec.endpoint import ExerciseError
 from autograder.judge.spec.exercise import load, public_text
 from autograder.services import KINDS
@@ -87,13 +88,13 @@ def write_source(folder, source):
 
 def generate(root, lesson):
     """Run nbgrader's generate_assignment, without a database, from ``root/source`` to ``root/release``."""
-    config = Config()
-    config.apply(config)
-    config.CourseDirectory.root = str(root)
-    config.CourseDirectory.assignment_id = lesson
-    config.GenerateAssignment.no_database = True
-    config.GenerateAssignment.preprocessors = config.preprocessors(database=False)
-    GenerateAssignment(coursedir=CourseDirectory(config=config), config=config).start()
+    settings = Config()
+    config.apply(settings)
+    settings.CourseDirectory.root = str(root)
+    settings.CourseDirectory.assignment_id = lesson
+    settings.GenerateAssignment.no_database = True
+    settings.GenerateAssignment.preprocessors = config.preprocessors(database=False)
+    GenerateAssignment(coursedir=CourseDirectory(config=settings), config=settings).start()
 
 
 def as_bytes(notebook):

@@ -3,10 +3,11 @@
 import pytest
 
 from autograder import services
-from autograder.judge import judge as judging
+from autograder.judge import decide as deciding
 from autograder.judge.decide import CONFIRM, TRIALS
 from autograder.judge.judge import Judge
 from autograder.judge.proofs import overlap, requests
+from autograder.judge.served_app import ServedApp
 from autograder.judge.spec.endpoint import Endpoint
 from autograder.judge.verdict import Inconclusive, Trial, Verdict
 from autograder.lab.race import Race, Request
@@ -32,7 +33,7 @@ class Method:
 
 
 async def decide(*trials, proofs=1):
-    return await judging._concurrency(Method(proofs, *trials), CONFIRM)
+    return await deciding.decide(Method(proofs, *trials), CONFIRM)
 
 
 @pytest.mark.parametrize(
@@ -43,7 +44,7 @@ async def decide(*trials, proofs=1):
         ([BLOCKED, BLOCKED], "fail", 2),
         ([NAMELESS, BLOCKED], "fail", 2),
         ([NAMELESS, NAMELESS, BLOCKED], "fail", 3),
-        ([NAMELESS] * (CONFIRM + judging.NAMELESS), "fail", CONFIRM + judging.NAMELESS),
+        ([NAMELESS] * (CONFIRM + deciding.NAMELESS), "fail", CONFIRM + decide.NAMELESS),
         ([BLOCKED, NOTHING, BLOCKED], "fail", 3),
         ([BLOCKED, PROVED, PROVED], "pass", 3),
         ([BLOCKED, PROVED, BLOCKED], "fail", 3),
@@ -327,7 +328,7 @@ async def test_the_judge_brings_its_own_copy_of_what_lies_beside_an_app(tmp_path
     endpoint = Endpoint(
         "stamps", "stamps.py", "", "GET /stamps/{token}", {"number": "{reply}"}, points, **upstream_calls
     )
-    async with judging.ServedApp(file, endpoint.services) as served:
+    async with ServedApp(file, endpoint.services) as served:
         judge = Judge(file, endpoint, served)
         assert (await judge.answers()).passed and (await judge.concurrency()).passed
         copied = (await served.app()).file.parent

@@ -159,8 +159,10 @@ def test_a_race_has_its_picture_and_no_line(kernel):
         m for m in kernel.run("with progress.pictured():\n    __import__('time').sleep(0.5)") if "data" in m["content"]
     ]
     assert shown == []
-    drawn = "drawing = live.Drawing(race)\ndrawing.start()\nprint(progress._pictures)\nawait drawing.finish()\nprint(progress._pictures)"
-    assert kernel.text("from autograder.lab import live\nrace = await lab.race('/quick', n=1)\n" + drawn).split() == [
+    drawn = "drawing = live_plot.Drawing(race)\ndrawing.start()\nprint(progress._pictures)\nawait drawing.finish()\nprint(progress._pictures)"
+    assert kernel.text(
+        "from autograder.lab import live_plot\nrace = await lab.race('/quick', n=1)\n" + drawn
+    ).split() == [
         "1",
         "0",
     ]

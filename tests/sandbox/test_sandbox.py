@@ -223,8 +223,8 @@ def test_everything_ends_when_its_owner_is_killed(tmp_path):
     file = tmp_path / "app.py"
     file.write_text("import os\nif os.fork() == 0:\n    os.setsid()\nwhile True:\n    pass\n")
     script = (
-        "import sys, time\nfrom autograder.sandbox.launcher import Jail\nfrom pathlib import Path\n"
-        f"process = Jail('namespaces').start(Path({str(file)!r}), {{}})\n"
+        "import sys, time\nfrom autograder.sandbox.launcher import Sandbox\nfrom pathlib import Path\n"
+        f"process = Sandbox('namespaces').start(Path({str(file)!r}), {{}})\n"
         "print(process.app_pid, flush=True)\ntime.sleep(600)\n"
     )
     owner = subprocess.Popen([sys.executable, "-c", script], cwd=paths.ROOT, stdout=subprocess.PIPE, text=True)
@@ -316,7 +316,7 @@ def test_a_closed_jail_says_so(tmp_path):
         closed.start(tmp_path / "app.py", {})
 
 
-LOOK = "import sys; sys.path.insert(0, {root!r})\nfrom autograder.jail import levels\nfound = levels.at_least({level!r}, {level!r})\nprint(found.level)\n"
+LOOK = "import sys; sys.path.insert(0, {root!r})\nfrom autograder.sandbox import levels\nfound = levels.at_least({level!r}, {level!r})\nprint(found.level)\n"
 
 
 def reachable_by_all():

@@ -26,6 +26,7 @@ INSIDE_THE_JUDGE = [
     "evidence",
     "proofs",
     "decide",
+    "served_app",
     "judge",
     "tasks",
     "catalogue",

@@ -32,6 +32,7 @@ from nbgrader.preprocessors import (
 from traitlets import default
 from traitlets.config import Config, PyFileConfigLoader
 
+from autograder.classroom.nbgrader import config
 from autograder.classroom.nbgrader.preprocessors import JudgePreprocessor
 
 # steps of nbgrader that change no cell, or only what is in its metadata of nbgrader
@@ -101,17 +102,17 @@ class Course:
     def _configured(self):
         """The teacher's configuration, completed.  Raises `CourseError` for one that cannot be used."""
         try:
-            config = PyFileConfigLoader("nbgrader_config.py", path=str(self.folder)).load_config()
+            settings = PyFileConfigLoader("nbgrader_config.py", path=str(self.folder)).load_config()
         except Exception as problem:  # it is a program: anything can be wrong with it
             raise CourseError(f"nbgrader_config.py does not run: {type(problem).__name__}: {problem}") from None
-        if "autograde_preprocessors" not in config.Autograde:
-            config.apply(config)
-        elif not any(named_judge(step) for step in config.Autograde.autograde_preprocessors):
+        if "autograde_preprocessors" not in settings.Autograde:
+            config.apply(settings)
+        elif not any(named_judge(step) for step in settings.Autograde.autograde_preprocessors):
             raise CourseError(
-                "nbgrader_config.py lists autograde_preprocessors without JudgeApps: answers would run in nbgrader's "
-                "own kernel, and nothing would judge them. Leave the list out, or start it with settings.apply(c)."
+                "nbgrader_config.py lists autograde_preprocessors without JudgePreprocessor: answers would run in nbgrader's "
+                "own kernel, and nothing would judge them. Leave the list out, or start it with config.apply(c)."
             )
-        return config
+        return settings
 
     def lessons(self):
         """The assignments that have been generated: the gradebook knows their cells."""
