@@ -1,5 +1,17 @@
-"""The judge: decides, from outside the learner's process, whether an endpoint keeps its loop free.
+"""The judge: decides, from outside the learner's process, whether an endpoint keeps its event loop free.
 
-Reading order: `exercise` (what is asked), `evidence` (what a race proves), `waiting` and `rendezvous` (the two kinds
-of trial), `judge` (the decision), `diagnosis` (the words), `checks` (what notebooks call).
+The argument, in the order of its modules; each imports only from those before it:
+
+1. `verdict`: PASS, FAIL, ERROR, and what one trial showed.
+2. `spec`: what an exercise asks of an endpoint.
+3. `diagnoses`: the words for learners.
+4. `evidence`: what the samples and events of a race prove. Pure functions, no stopwatch.
+5. `proofs`: the races that can prove concurrency, and the certificates that convict.
+6. `decide`: PASS needs a proof, FAIL needs a certificate that was confirmed, everything else is ERROR.
+7. `served_app`, `judge`: one file, served and judged.
+8. `tasks`: what is handed in that isn't an app: findings and tests.
+9. `catalogue`: known answers, each with the verdict that it must get.
+10. `checks`: what exercise notebooks call, ``from autograder.judge import checks``.
+
+docs/verdicts.md explains each rule, and docs/architecture.md shows the processes.
 """

@@ -44,7 +44,7 @@ async def decide(*trials, proofs=1):
         ([BLOCKED, BLOCKED], "fail", 2),
         ([NAMELESS, BLOCKED], "fail", 2),
         ([NAMELESS, NAMELESS, BLOCKED], "fail", 3),
-        ([NAMELESS] * (CONFIRM + deciding.NAMELESS), "fail", CONFIRM + decide.NAMELESS),
+        ([NAMELESS] * (CONFIRM + deciding.NAMELESS), "fail", CONFIRM + deciding.NAMELESS),
         ([BLOCKED, NOTHING, BLOCKED], "fail", 3),
         ([BLOCKED, PROVED, PROVED], "pass", 3),
         ([BLOCKED, PROVED, BLOCKED], "fail", 3),

@@ -12,8 +12,8 @@ PAGES = [paths.ROOT / "README.md", paths.ROOT / "CONTRIBUTING.md", *sorted((path
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_command_that_is_named_exists(page):
-    commands = re.findall(r"\./course ([^`\n#|]*)", page.read_text())
-    assert commands or page.name == "exercises.md"
+    commands = re.findall(r"\./course ([^`\n#|\"]*)", page.read_text())
+    assert commands or page.name not in ("README.md", "CONTRIBUTING.md", "teaching.md", "verdicts.md")
     for line in commands:
         words = [word.rstrip(",.:;") for word in shlex.split(line.split(",")[0].split(" or ")[0])]
         if words in ([], ["--help"]):
