@@ -113,7 +113,7 @@ async def test_a_service_that_dies_in_the_middle_is_an_error_and_the_next_try_pa
         hold(self)
         self.stop()
 
-    monkeypatch.setattr(type(service), "park", park_and_die)
+    monkeypatch.setattr(type(service), "hold", park_and_die)
     verdict = await Judge(app, PRICE).concurrency()
     assert verdict.outcome == "error", verdict
     monkeypatch.undo()
@@ -133,7 +133,7 @@ async def test_a_server_that_somebody_kills_once_is_given_another_try(app, monke
             server.process.wait()
             killed.append(server)
 
-    monkeypatch.setattr(type(services.get("upstream")), "park", park_and_kill)
+    monkeypatch.setattr(type(services.get("upstream")), "hold", park_and_kill)
     verdict = await judge.verdict_with_retries("concurrency")
     assert verdict.outcome == outcome and len(killed) == deaths
     assert verdict.kind == ("server died" if outcome == "fail" else "")
