@@ -1,17 +1,97 @@
-"""What all the tests share."""
+"""What all the tests share: fixtures, and what happens where a machine lacks what a test needs.
+
+A test says what it needs with a marker (``browser``, ``sandbox``, ``mysql``, ``hub``, ``cluster``, ``linux``, ``posix``,
+``root``); where that's missing it's skipped by name, with the reason, and a closing line counts what was skipped. With
+CI=true in the environment, or ``--require-all``, a skip is a failure. A test that doesn't apply to a system at all (not one
+that would need more of it) isn't skipped but not collected.
+"""
 
 from __future__ import annotations
 
+import collections
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import capabilities
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+# --- what a machine lacks ---
+
+NEEDS = "needs "  # how the reason of such a skip begins
+
+
+def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
+    """Add our options; and, where a plugin isn't there, what pyproject.toml sets for it."""
+    parser.addoption("--require-all", action="store_true", help="a skipped test is a failure (as with CI=true)")
+    parser.addini("workers", "how many tests run at the same time, if no file is named")
+    if not pluginmanager.hasplugin("timeout"):
+        parser.addini("timeout", "of pytest-timeout, which isn't there")
+    if not pluginmanager.hasplugin("xdist"):
+        parser.addoption("--numprocesses", help="of pytest-xdist, which isn't there")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Run as many workers as pyproject.toml says, and none for tests that are named: a worker takes seconds to start."""
+    named = [word for word in config.invocation_params.args if ".py" in str(word)]
+    return 0 if named or config.option.collectonly else int(config.getini("workers"))
+
+
+def require_all(config: pytest.Config) -> bool:
+    """True if a skip is a failure."""
+    return config.option.require_all or os.environ.get("CI", "").lower() in ("true", "1")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark tests by what they use: a fixture of the browser, or a capability as the value of a parameter."""
+    for item in items:
+        if "chromium" in getattr(item, "fixturenames", ()):
+            item.add_marker("browser")
+        values = item.callspec.params.values() if hasattr(item, "callspec") else ()
+        for name in capabilities.ALL:
+            if any(value == name for value in values if isinstance(value, str)):
+                item.add_marker(name)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip a test if the machine lacks what it needs."""
+    for marker in item.iter_markers():
+        reason = capabilities.missing(marker.name) if marker.name in capabilities.ALL else None
+        if reason:
+            pytest.skip(f"{NEEDS}{marker.name}: {reason}")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """Turn a skip into a failure where everything is required."""
+    report = yield
+    if report.skipped and not hasattr(report, "wasxfail") and require_all(item.config):
+        report.outcome = "failed"
+        report.longrepr = f"skipped, and everything is required here: {report.longrepr[2]}"
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say in closing how many tests were skipped, and what would have to be there for them."""
+    reasons = collections.Counter(report.longrepr[2] for report in terminalreporter.stats.get("skipped", ()))
+    if not reasons:
+        return
+    terminalreporter.section("Not tested on this machine")
+    for reason, number in reasons.most_common():
+        terminalreporter.write_line(f"{number} skipped: {reason.removeprefix('Skipped: ')}")
+    terminalreporter.write_line("With CI=true or --require-all, these are failures.")
+
+
+# --- fixtures ---
 
 
 @pytest.fixture(scope="session")
@@ -22,9 +102,11 @@ def root() -> Path:
 
 @pytest.fixture(scope="session")
 def chromium() -> str:
-    """The browser that `./course test` found or installed."""
-    path = os.environ.get("COURSE_CHROMIUM")
-    assert path, "run the tests with ./course test: it sees to the browser"
+    """The path of a browser. Tests that use it are marked ``browser``, and don't get here without one."""
+    from autograder.dev import test_command
+
+    path = test_command.any_chromium()
+    assert path
     return path
 
 
@@ -104,6 +186,7 @@ def page(browser, tmp_path, request):
     page.close()
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
     """Where tests run on several workers, a module stays on one; only the long lists of independent ones are spread.
 

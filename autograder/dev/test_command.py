@@ -1,12 +1,13 @@
-"""`./course test`: pytest over the course's own tests, with the programs that some of them need."""
+"""``./course test``: pytest over the course's own tests, with the programs that some of them need."""
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from autograder.bootstrap.environment import ROOT, say
@@ -15,89 +16,51 @@ from autograder.sandbox import bubblewrap
 from autograder.services import ServiceError, mysql
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-NO_BROWSER = (
-    "The tests drive a browser and there is none: install Chromium (or point CHROMIUM at one), then run it again."
-)
+
+# What a contributor runs after each edit: no browser, no sandbox, no server, no notebook, nothing that takes long.
+QUICK = "not (browser or sandbox or mysql or hub or cluster or notebook or slow)"
+QUICK_FOLDERS = ("tests/unit", "tests/judge/test_judge.py", "tests/lab", "tests/services")
 
 
 def find_mysql() -> bool:
-    """True if the service `mysql` has a server to start, or was told of one."""
+    """True if the service ``mysql`` has a server to start, or the address of one."""
     try:
         return bool(os.environ.get("COURSE_MYSQL_URL") or mysql.find())
     except ServiceError:
         return False
 
 
-@dataclass(frozen=True)
-class Program:
-    """A program of the system that tests need: apt's packages of it, whether it is there, and what is said if it is not."""
-
-    packages: tuple[str, ...]
-    found: Callable[[], bool]
-    without: str
-
-
-# The browser is not among them: where apt has none, Playwright does.
-PROGRAMS = (
-    Program(
-        # the server alone, which nothing starts at boot; its set-up asks a program that comes with the client
-        ("mariadb-server-core", "mariadb-client-core"),
-        find_mysql,
-        f"The tests of MySQL will fail. {mysql.NO_SERVER}",
-    ),
-    Program(
-        ("bubblewrap",),
-        lambda: bubblewrap.program() is not None,
-        "The tests of the jail will fail: they need bubblewrap, which is a package of every Linux distribution.",
-    ),
-    Program(
-        ("iproute2", "util-linux"),
-        lambda: all(map(shutil.which, ("ip", "unshare", "nsenter"))),
-        "The test of a cluster will fail: it needs ip, unshare and nsenter (iproute2 and util-linux).",
-    ),
-)
-
-
-def have_programs(programs: tuple[Program, ...] = PROGRAMS) -> None:
-    """Get what is missing where we may, else say how to.  The tests that need it fail without it; none is skipped."""
-    missing = [program for program in programs if not program.found()]
-    if missing and may_install():
-        packages = [package for program in missing for package in program.packages]
-        say(f"Installing {' and '.join(packages)} for the tests, with apt-get (once)")
-        apt_get(*packages)
-        missing = [program for program in missing if not program.found()]
-    for program in missing:
-        say(program.without)
-
-
-def may_install() -> bool:
-    """True on a Debian or Ubuntu where we are root."""
-    return bool(shutil.which("apt-get")) and hasattr(os, "geteuid") and os.geteuid() == 0
-
-
-def apt_get(*packages: str) -> str:
-    """Install packages of the distribution; returns all that was said."""
-    said = _quietly(["apt-get", "update"])
-    return said + _quietly(["apt-get", "install", "-y", "--no-install-recommends", *packages])
+def find_library(name: str) -> bool:
+    """True if the system has this shared library, or isn't Linux."""
+    if not sys.platform.startswith("linux"):
+        return True
+    try:
+        ctypes.CDLL(name)
+    except OSError:
+        return False
+    return True
 
 
 def find_chromium() -> str | None:
-    """A Chromium that is already there, by $CHROMIUM or on PATH."""
-    told = os.environ.get("CHROMIUM")
-    if told:
-        path = shutil.which(told)
+    """The path of a Chromium of the system: the one that $CHROMIUM names, or one on PATH."""
+    wanted = os.environ.get("CHROMIUM")
+    if wanted:
+        path = shutil.which(wanted)
         if path is None:
-            raise SetupError(f"CHROMIUM is set to {told}, which is not a program: correct it or unset it.")
+            raise SetupError(f"CHROMIUM is set to {wanted}, which is not a program: correct it or unset it.")
         return path
     for name in NAMES:
         path = shutil.which(name)
-        if path:
+        # Ubuntu's package of that name is a stub for snap, which works in no container: try it.
+        if path and runs(path):
             return path
     return None
 
 
 def playwrights_own() -> str | None:
-    """The Chromium that `playwright install` put in place, if it did."""
+    """The path of the Chromium that ``playwright install`` put in place, or None."""
+    if not find_library("libatomic.so.1"):
+        return None  # Playwright itself would end in a traceback
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
@@ -105,29 +68,84 @@ def playwrights_own() -> str | None:
     return path if os.path.exists(path) else None
 
 
-def have_chromium() -> str:
-    """Find Chromium, or get it: from the distribution where we may, else from Playwright."""
-    path = find_chromium() or playwrights_own()
-    if path:
-        return path
-    said = ""
-    if may_install():
-        say("Installing Chromium for the tests, with apt-get (once, about a minute)")
-        said += apt_get("chromium")
-        # Ubuntu's package of that name is a stub for snap, which works in no container: believe what runs.
-        path = find_chromium()
-        if path and runs(path):
-            return path
-    say("Fetching Chromium for the tests, with playwright (once)")
-    said += _quietly([sys.executable, "-m", "playwright", "install", "chromium"])
-    path = playwrights_own()
-    if path and runs(path):
-        return path
-    why = recognise(said)
-    raise SetupError(f"{NO_BROWSER} {why}" if why else NO_BROWSER)
+def any_chromium() -> str | None:
+    """The path of the Chromium that the tests use, or None."""
+    return os.environ.get("COURSE_CHROMIUM") or find_chromium() or playwrights_own()
+
+
+@dataclass(frozen=True)
+class Program:
+    """A program that some tests need: what it is, apt's packages of it, and whether it's there."""
+
+    name: str
+    packages: tuple[str, ...]
+    found: Callable[[], object]
+    elsewhere: str = ""  # how to get it where there is no apt
+
+    def missing(self) -> str | None:
+        """Why tests that need it can't run, or None."""
+        if self.found():
+            return None
+        how = f"apt-get install {' '.join(self.packages)}"
+        return f"{self.name} isn't installed ({how}{', ' + self.elsewhere if self.elsewhere else ''})"
+
+
+# All that the tests need and pip can't install.
+libatomic = Program("libatomic.so.1, which Playwright needs,", ("libatomic1",), lambda: find_library("libatomic.so.1"))
+chromium = Program("Chromium", ("chromium",), any_chromium, "or name one in CHROMIUM")
+# The server alone, which nothing starts at boot; its set-up calls a program that comes with the client.
+mariadb = Program(
+    "MariaDB or MySQL",
+    ("mariadb-server-core", "mariadb-client-core"),
+    find_mysql,
+    "or name a server in COURSE_MYSQL_URL",
+)
+sandbox_program = Program("bubblewrap", ("bubblewrap",), bubblewrap.program)
+network_tools = Program(
+    "one of ip, unshare and nsenter",
+    ("iproute2", "util-linux"),
+    lambda: all(map(shutil.which, ("ip", "unshare", "nsenter"))),
+)
+PROGRAMS = (libatomic, chromium, mariadb, sandbox_program, network_tools)
+
+
+def have_programs(programs: Sequence[Program] = PROGRAMS) -> None:
+    """Install what is missing where that is allowed, and print one message about what is still missing after that."""
+    missing = [program for program in programs if not program.found()]
+    output = ""
+    if missing and may_install():
+        packages = [package for program in missing for package in program.packages]
+        say(f"Installing {', '.join(packages)} for the tests, with apt-get (once; it may take a minute)")
+        output += apt_get(*packages)
+        missing = [program for program in missing if not program.found()]
+    if chromium in missing and libatomic not in missing:
+        say("Downloading Chromium for the tests, with Playwright (once)")
+        output += _quietly([sys.executable, "-m", "playwright", "install", "chromium"])
+        missing = [program for program in missing if not program.found()]
+    if missing:
+        why = recognise(output)
+        say("Some tests can't run here, and are skipped by name:" + (f" {why}" if why else ""))
+        for program in missing:
+            say(f"  - {program.missing()}")
+
+
+def may_install() -> bool:
+    """True on a Debian or Ubuntu where this runs as root."""
+    return bool(shutil.which("apt-get")) and hasattr(os, "geteuid") and os.geteuid() == 0
+
+
+def apt_get(*packages: str) -> str:
+    """Install packages of the distribution, one by one if they can't be had together; return all that was printed."""
+    output = _quietly(["apt-get", "update"])
+    install = ["apt-get", "install", "-y", "--no-install-recommends"]
+    together = _quietly([*install, *packages])
+    if len(packages) > 1 and "E: Unable to locate package" in together:
+        return output + together + "".join(_quietly([*install, package]) for package in packages)
+    return output + together
 
 
 def runs(path: str) -> bool:
+    """True if a browser can be started."""
     try:
         return subprocess.run([path, "--version"], capture_output=True, timeout=120).returncode == 0
     except (OSError, subprocess.SubprocessError):
@@ -135,7 +153,7 @@ def runs(path: str) -> bool:
 
 
 def _quietly(command: list[str]) -> str:
-    """Run a step; its output is only looked at when all of them failed."""
+    """Run a step and return its output, which is only looked at if something is still missing afterwards."""
     variables = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     done = subprocess.run(
         command, env=variables, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace"
@@ -144,20 +162,26 @@ def _quietly(command: list[str]) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    variables = {**os.environ, "COURSE_CHROMIUM": have_chromium()}
+    """Run pytest with these arguments; without any, on everything."""
+    variables = dict(os.environ)
+    quick = "--quick" in arguments
+    words = [word for word in arguments if word != "--quick"]
+    if quick:
+        words = ["-m", QUICK, *(words or QUICK_FOLDERS)]
+    else:
+        have_programs()
+        path = any_chromium()
+        if path:
+            variables["COURSE_CHROMIUM"] = path
     if not arguments:
         variables.setdefault("COURSE_CATALOGUE_SHARE", "5")
-        say("Of the catalogued answers each reference, each starter and a fifth of the others, chosen by the commit.")
-        say("For all of them: ./course test tests/judge/test_catalogue.py tests/judge/test_mutation.py")
-    have_programs()
-    # Three at a time: most tests wait for something most of the time. Who names tests gets them one after the other.
-    command = [
-        sys.executable,
-        "-P",
-        "-m",
-        "pytest",
-        *(arguments or ["-n", "3", "--durations", "25"]),
-    ]
+        say(
+            "Of the catalogued answers, this judges every reference, every starter and a fifth of the others, chosen by the"
+        )
+        say("commit. For all of them: ./course test tests/judge/test_catalogue.py tests/judge/test_mutation.py")
+        say("For what takes minutes and proves the same once more: ./course test -m slow")
+        words = ["--durations", "25"]
+    command = [sys.executable, "-P", "-m", "pytest", *words]
     if os.name == "nt":
         return subprocess.call(command, cwd=ROOT, env=variables)
     os.chdir(ROOT)

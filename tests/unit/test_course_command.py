@@ -164,7 +164,7 @@ def test_no_network(clone):
     )  # fmt: skip
     says(done, "package index cannot be reached", "run it again")
     env = Environment(clone)
-    assert env.folder.exists() and not env.ready("course")
+    assert env.folder.exists() and not env.ready()
 
 
 def test_a_first_start_is_complete_survives_a_kill_and_is_not_repeated(clone):
@@ -177,7 +177,7 @@ def test_a_first_start_is_complete_survives_a_kill_and_is_not_repeated(clone):
     wait_for(lambda: env.log.exists() and "pip sync" in env.log.read_text(), first)
     first.kill()
     first.wait()
-    assert not env.ready("course")
+    assert not env.ready()
 
     both = [
         subprocess.Popen(
@@ -186,9 +186,9 @@ def test_a_first_start_is_complete_survives_a_kill_and_is_not_repeated(clone):
         for _ in range(2)
     ]
     said = [process.communicate(timeout=INITIAL_QUIET_S)[1] for process in both]
-    assert env.ready("course"), said
+    assert env.ready(), said
     # The killed one may just have made it to the end of the installing; what it left is unfinished all the same.
-    assert sum("making it anew" in text for text in said) == 1, said
+    assert sum("making it again" in text for text in said) == 1, said
     assert sum("waiting until it is done" in text for text in said) >= 1, said
     for text in said:
         assert text.strip().splitlines()[-1].startswith("There are no notebooks yet: run ./course build"), text
@@ -217,7 +217,7 @@ def test_a_first_start_is_complete_survives_a_kill_and_is_not_repeated(clone):
     # A base Python that was removed: the environment no longer runs, and is no longer taken for ready.
     env.python.unlink()
     env.python.symlink_to(clone / "removed")
-    assert not env.ready("course")
+    assert not env.ready()
 
 
 def wait_for(happened, process: subprocess.Popen | None = None) -> None:
@@ -235,21 +235,29 @@ def made(clone) -> Environment:
     env = Environment(clone)
     env.bin.mkdir(parents=True)
     env.python.symlink_to(base_python())
-    env._write_stamp("course")
+    env._write_stamp()
     return env
 
 
-def test_the_stamp_decides(made):
-    assert made.ready("course")
-    assert not made.ready("test"), "what the tests need was never installed"
-    made._write_stamp("test")
-    assert made.ready("test") and made.ready("course")
+def test_environments_are_separate(made):
+    """Running the tests must not change the packages of the course, which are part of a verdict's cache key."""
+    tests = Environment(made.root, "test")
+    assert made.ready() and not tests.ready() and tests.folder != made.folder
+    assert {path.name for path in tests.locks()} - {path.name for path in made.locks()} == {"test.txt"}
+
+
+def test_environment_with_more_than_its_locks_is_updated(made):
+    """Before the tests had an environment of their own, theirs were the course's packages and more."""
+    stamp = json.loads(made.stamp.read_text())
+    stamp["locks"]["test.txt"] = "0" * 64
+    made.stamp.write_text(json.dumps(stamp))
+    assert not made.ready() and made.sound()
 
 
 def test_a_changed_lock_is_noticed_and_the_environment_still_good_to_build_upon(made):
     with open(made.root / "lock" / "course.txt", "a") as lock:
         lock.write("# changed\n")
-    assert not made.ready("course") and made.sound()
+    assert not made.ready() and made.sound()
 
 
 @pytest.mark.parametrize("harm", ["no stamp", "half a stamp", "no python", "dead python", "other python", "moved"])
@@ -268,7 +276,7 @@ def test_an_unfinished_or_broken_environment_is_noticed(made, harm):
         elif harm == "other python":
             made.python.write_text("#!/bin/sh\necho 3.8\n")
             made.python.chmod(0o755)
-    assert not made.ready("course") and not made.sound()
+    assert not made.ready() and not made.sound()
 
 
 def fake_uv(made: Environment, body: str) -> installer.Runner:
@@ -290,7 +298,7 @@ def fake_uv(made: Environment, body: str) -> installer.Runner:
 def test_a_full_disk_and_a_wrong_hash_while_installing(made, output, sentence):
     run = fake_uv(made, f"echo '{output}'; exit 1")
     with pytest.raises(SetupError) as caught:
-        installer.install(run, made.python, made.bin, made.locks("course"), by_uv=True)
+        installer.install(run, made.python, made.bin, made.locks(), installer.Pip(run, made.python), made.folder)
     assert str(caught.value) == sentence
 
 
@@ -303,20 +311,66 @@ def test_what_uv_cannot_do_is_left_to_pip(made, monkeypatch):
         "step",
         lambda command, *rest: commands.append(command) or (step(command, *rest) if "sync" in command else ""),
     )
-    installer.install(run, made.python, made.bin, made.locks("course"), by_uv=True)
-    assert "sync" in commands[-2] and commands[-1][1:5] == ["-m", "pip", "install", "--require-hashes"]
+    installer.install(run, made.python, made.bin, made.locks(), installer.Pip(run, made.python), made.folder)
+    sync, ensurepip, install = commands[-3:]
+    assert "sync" in sync and "ensurepip" in ensurepip
+    assert install[1:5] == ["-m", "pip", "install", "--require-hashes"]
+
+
+def test_borrowed_pip_that_fails_gives_way_to_an_own_one(made, monkeypatch):
+    run = fake_uv(made, "")
+    commands = []
+
+    def step(command, what, *more, **others):
+        commands.append([str(part) for part in command])
+        if command[1] == "/elsewhere/pip":
+            raise installer.Failed(what, "ModuleNotFoundError: No module named 'pip._vendor'")
+        return ""
+
+    monkeypatch.setattr(run, "step", step)
+    pip = installer.Pip(run, made.python)
+    pip.command = [made.python, "/elsewhere/pip"]
+    pip.step(["config", "list"], "reading")
+    assert [command[1:4] for command in commands] == [
+        ["/elsewhere/pip", "config", "list"], ["-I", "-m", "ensurepip"], ["-m", "pip", "config"],
+    ]  # fmt: skip
+
+
+def test_long_step_says_how_far_it_is(made, monkeypatch):
+    """A line each `HEARTBEAT_S`, also while the step prints lines that nobody is to see."""
+    monkeypatch.setattr(installer, "HEARTBEAT_S", 0.1)
+    run, said = fake_uv(made, ""), []
+    go_on = made.home / "go on"
+    run.say = lambda line: said.append(line) or (len(said) > 2 and go_on.touch())
+    loop = f"i=0; while [ ! -e '{go_on}' ]; do echo $i of 1000000 files; i=$((i+1)); sleep 0.01; done"
+    run.step(["sh", "-c", loop], "compiling", how_far=run.last_line)
+    assert len(said) > 2 and re.fullmatch(r"    compiling, 0 s so far: \d+ of 1000000 files", said[0]), said[:3]
+
+
+def test_progress_of_uv(tmp_path):
+    progress = installer.UvProgress(tmp_path)
+    assert progress.how_far() == ("", None)
+    for line in ("Resolved 4 packages in 1s", "Downloading a (3.0MiB)", "Downloading b (1024.0KiB)", "Downloaded a"):
+        assert progress.show(line) is None
+    assert progress.how_far() == ("3 of 4 MB downloaded", 0.75)
+    assert progress.show("Prepared 4 packages in 2s")
+    (tmp_path / "a-1.dist-info").mkdir()
+    assert progress.how_far() == ("1 of 4 packages unpacked", 0.25)
+    assert installer.describe("installing", 8, *progress.how_far()) == (
+        "installing, 8 s so far: 1 of 4 packages unpacked, about 24 s more at this speed"
+    )
+    assert installer.describe("installing", 9, "213 of 214 packages unpacked", 0.995).endswith("unpacked")
 
 
 def test_an_unknown_failure_names_its_step_and_the_log(made):
     run = fake_uv(made, "")
-    with pytest.raises(SetupError, match=r"stopped at packing bags \(too heavy\); all it said is in .*setup\.log"):
+    with pytest.raises(SetupError, match=r"stopped at packing bags \(too heavy\); its whole output is in .*setup\.log"):
         run.python_step(["sh", "-c", "echo light; echo too heavy; exit 3"], "packing bags")
 
 
-def test_a_disk_that_is_too_full_is_said_before_anything_is_fetched(tmp_path, monkeypatch):
-    monkeypatch.setattr(environment, "NEEDED", 2**62)
+def test_a_disk_that_is_too_full_is_said_before_anything_is_fetched(tmp_path):
     with pytest.raises(SetupError, match="The disk is too full: .* MB are free"):
-        environment.check_disk(tmp_path)
+        environment.check_disk(tmp_path, 2**62)
 
 
 def test_ctrl_c_during_the_set_up(made, monkeypatch):
@@ -326,7 +380,7 @@ def test_ctrl_c_during_the_set_up(made, monkeypatch):
     made.stamp.unlink()
     monkeypatch.setattr(made, "_build", interrupted)
     with pytest.raises(SetupError, match="run it again, and it goes on"):
-        made.ensure("course")
+        made.ensure()
 
 
 def test_ctrl_c_leaves_no_installer_behind(made):
@@ -351,7 +405,7 @@ def test_the_operating_systems_own_refusals(made, monkeypatch, number, sentence)
     made.stamp.unlink()
     monkeypatch.setattr(made, "_build", refused)
     with pytest.raises(SetupError) as caught:
-        made.ensure("course")
+        made.ensure()
     assert str(caught.value) == sentence
 
 
@@ -382,7 +436,19 @@ def test_pips_mirror_is_uvs_mirror():
     assert told["UV_DEFAULT_INDEX"] == "https://other.example/simple", "a variable counts more than a file"
     assert told["UV_INDEX"] == "https://a.example/simple https://b.example/simple"
     assert told["UV_INSECURE_HOST"] == "mirror.example"
+    assert told["UV_HTTP_TIMEOUT"] == "60"
     assert installer.translate_pip_config("") == {}
+
+
+def test_folder_that_is_missing_does_not_stop_uv(tmp_path):
+    """pip warns about such a setting and goes on, uv would stop."""
+    listed = "\n".join(
+        [
+            f"global.find-links='{tmp_path} {tmp_path}/none https://a.example/wheels'",
+            f":env:.extra-index-url='file://{tmp_path}/none/simple'",
+        ]
+    )
+    assert installer.translate_pip_config(listed) == {"UV_FIND_LINKS": f"{tmp_path},https://a.example/wheels"}
 
 
 def test_the_users_own_python_stays_out(made, monkeypatch):
@@ -433,61 +499,112 @@ def test_binder_reads_the_same_files(root):
     assert done.stdout == f"ready {root / 'autograder' / 'jupyter'} a b\n"
 
 
-# --- the browser of the tests ---
+# --- what the tests need ---
 
 
-def test_a_browser_that_was_told_must_be_one(monkeypatch):
+def test_chromium_that_is_no_program_is_an_error(monkeypatch):
     monkeypatch.setenv("CHROMIUM", "/no/such/browser")
     with pytest.raises(SetupError, match="CHROMIUM is set to /no/such/browser"):
         test_command.find_chromium()
 
 
-def test_no_browser_anywhere_is_an_error_not_a_skip(monkeypatch):
+def test_chromium_that_does_not_run_is_none(monkeypatch, tmp_path):
+    """Ubuntu's package of that name is a stub that asks for snap."""
     monkeypatch.delenv("CHROMIUM", raising=False)
-    monkeypatch.setattr(test_command.shutil, "which", lambda name: None)
-    monkeypatch.setattr(test_command, "playwrights_own", lambda: None)
-    monkeypatch.setattr(test_command, "_quietly", lambda command: "getaddrinfo ENOTFOUND")
-    with pytest.raises(SetupError, match="there is none.*index cannot be reached"):
-        test_command.have_chromium()
+    stub = tmp_path / "chromium"
+    stub.write_text("#!/bin/sh\nexit 10\n")
+    stub.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert test_command.find_chromium() is None
+    stub.write_text("#!/bin/sh\necho 1\n")
+    assert test_command.find_chromium() == str(stub)
 
 
-# --- other programs of the tests ---
+def test_playwright_is_not_asked_without_its_library(monkeypatch):
+    monkeypatch.setattr(test_command, "find_library", lambda name: False)
+    monkeypatch.setitem(sys.modules, "playwright.sync_api", None)  # importing it would fail
+    assert test_command.playwrights_own() is None
 
 
-def program(found: bool) -> test_command.Program:
-    return test_command.Program(("tea-server",), lambda: found, "The tests of tea will fail. Plant some.")
+def tea(found) -> test_command.Program:
+    """A program named tea, which ``found()`` finds."""
+    return test_command.Program("tea", ("tea-server",), found, "or grow some")
 
 
-def test_a_program_that_is_there_is_not_installed(monkeypatch, capfd):
+def test_program_that_is_there_is_not_installed(monkeypatch, capfd):
     monkeypatch.setattr(test_command, "_quietly", lambda command: pytest.fail("installed"))
-    test_command.have_programs((program(True),))
+    test_command.have_programs([tea(lambda: True)])
     assert capfd.readouterr().err == ""
 
 
-def test_a_missing_program_is_installed_where_we_may(monkeypatch, capfd):
+def test_missing_program_is_installed_by_root(monkeypatch, capfd):
     commands, there = [], []
     monkeypatch.setattr(test_command, "may_install", lambda: True)
     monkeypatch.setattr(test_command, "_quietly", lambda command: commands.append(command) or there.append(1) or "")
-    test_command.have_programs((test_command.Program(("tea-server",), lambda: bool(there), "no tea"),))
+    test_command.have_programs([tea(lambda: there)])
     assert commands[-1][:3] == ["apt-get", "install", "-y"] and commands[-1][-1] == "tea-server"
-    assert "Installing tea-server" in capfd.readouterr().err
+    said = capfd.readouterr().err
+    assert "Installing tea-server" in said and "can't run here" not in said
+
+
+def test_package_that_apt_lacks_keeps_no_other_away(monkeypatch):
+    commands = []
+    answer = "E: Unable to locate package chromium"
+    monkeypatch.setattr(test_command, "_quietly", lambda command: commands.append(command) or answer)
+    test_command.apt_get("chromium", "bubblewrap")
+    assert [command[4:] for command in commands[2:]] == [["chromium"], ["bubblewrap"]]
+
+
+@pytest.mark.parametrize("has_apt", [True, False])
+def test_apt_is_asked_before_playwright(monkeypatch, has_apt):
+    commands = []
+    monkeypatch.setattr(test_command, "may_install", lambda: has_apt)
+    monkeypatch.setattr(test_command, "_quietly", lambda command: commands.append(command) or "")
+    monkeypatch.setattr(
+        test_command, "chromium", chromium := test_command.Program("Chromium", ("chromium",), lambda: 0)
+    )
+    test_command.have_programs([chromium])
+    programs = [Path(command[0]).name if "apt-get" in command[0] else command[2] for command in commands]
+    assert programs == ["apt-get"] * 2 * has_apt + ["playwright"]
 
 
 @pytest.mark.parametrize("root", [True, False])
-def test_a_program_that_cannot_be_had_is_said_and_the_tests_go_on_to_fail(monkeypatch, capfd, root):
+def test_everything_missing_is_one_message(monkeypatch, capfd, root):
     monkeypatch.setattr(test_command, "may_install", lambda: root)
-    monkeypatch.setattr(test_command, "_quietly", lambda command: "")
-    test_command.have_programs((program(False),))
-    assert "The tests of tea will fail. Plant some." in capfd.readouterr().err
+    monkeypatch.setattr(test_command, "_quietly", lambda command: "getaddrinfo ENOTFOUND")
+    test_command.have_programs([tea(lambda: False), test_command.Program("cake", ("cake",), lambda: False)])
+    said = capfd.readouterr().err
+    assert said.endswith(
+        "  - tea isn't installed (apt-get install tea-server, or grow some)\n  - cake isn't installed (apt-get install cake)\n"
+    )
+    assert said.count("Some tests can't run here") == 1
+    assert ("index cannot be reached" in said) == root
+
+
+def test_every_program_is_in_the_list():
+    """What the tests need is kept in one place: a capability that isn't there names a package of that list."""
+    assert all(program.packages and program.name for program in test_command.PROGRAMS)
+    assert len(test_command.PROGRAMS) == len(
+        [v for v in vars(test_command).values() if isinstance(v, test_command.Program)]
+    )
 
 
 def test_mysql_is_found_on_the_machine_or_by_its_url(monkeypatch, tmp_path):
-    assert test_command.find_mysql()
+    monkeypatch.delenv("COURSE_MYSQL_URL", raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(test_command.mysql, "PLACES", ())
     assert not test_command.find_mysql()
     monkeypatch.setenv("COURSE_MYSQL_URL", "mysql://me@127.0.0.1/x")
     assert test_command.find_mysql()
+
+
+def test_quick_needs_no_programs(monkeypatch):
+    started = []
+    monkeypatch.setattr(test_command, "have_programs", lambda: pytest.fail("looked for programs"))
+    monkeypatch.setattr(test_command.os, "chdir", lambda folder: None)
+    monkeypatch.setattr(test_command.os, "execve", lambda program, command, variables: started.append(command))
+    test_command.main(["--quick", "-x"])
+    assert started[0][4:6] == ["-m", test_command.QUICK] and started[0][6:] == ["-x"]
 
 
 # --- JupyterLab ---

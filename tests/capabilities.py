@@ -1,0 +1,89 @@
+"""What this machine offers to the tests: a function for each capability that not every machine has.
+
+Each returns None if the machine has it, or the reason why it doesn't, as one sentence without a full stop. A test says
+what it needs with the marker of the same name, and is skipped with the reason where that's missing (see conftest.py).
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+from collections.abc import Callable
+from functools import cache
+
+
+def linux() -> str | None:
+    """Linux, whose /proc shows where a thread waits."""
+    return None if sys.platform.startswith("linux") else "only Linux shows where a thread waits"
+
+
+def posix() -> str | None:
+    """Signals, process groups and sockets in the file system."""
+    return None if os.name == "posix" else "Windows has no signals and no process groups"
+
+
+@cache
+def browser() -> str | None:
+    """Chromium, and Playwright to drive it."""
+    if importlib.util.find_spec("playwright") is None:
+        return "Playwright isn't installed; ./course test has it in an environment of its own"
+    from autograder.dev import test_command
+
+    return test_command.chromium.missing()
+
+
+@cache
+def mysql() -> str | None:
+    """A MariaDB or MySQL server that the service can start, or the address of one."""
+    from autograder.dev import test_command
+
+    return test_command.mariadb.missing()
+
+
+@cache
+def sandbox() -> str | None:
+    """The strictest level of isolation, ``namespaces``."""
+    from autograder.sandbox import levels
+
+    try:
+        found = levels.at_least("namespaces")
+    except levels.IsolationUnavailable as error:
+        return str(error).splitlines()[-1].strip().rstrip(".")
+    if found.jail is not None:
+        found.jail.close()
+    return None
+
+
+@cache
+def hub() -> str | None:
+    """JupyterHub and its proxy."""
+    for module in ("jupyterhub", "configurable_http_proxy"):
+        if importlib.util.find_spec(module) is None:
+            return f"{module} isn't installed; ./course test has it in an environment of its own"
+    return linux()
+
+
+@cache
+def cluster() -> str | None:
+    """Network namespaces with cables between them: several machines on one."""
+    from autograder.dev import test_command
+
+    return linux() or test_command.network_tools.missing()
+
+
+@cache
+def root() -> str | None:
+    """The rights of root."""
+    return None if hasattr(os, "geteuid") and os.geteuid() == 0 else "it needs to run as root"
+
+
+ALL: dict[str, Callable[[], str | None]] = {
+    check.__name__: check for check in (linux, posix, browser, mysql, sandbox, hub, cluster, root)
+}
+
+
+@cache
+def missing(name: str) -> str | None:
+    """Why the machine lacks the capability of that name, or None."""
+    return ALL[name]()
