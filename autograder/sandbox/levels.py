@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autograder.sandbox import bubblewrap
-from autograder.sandbox.launcher import Sandbox, SandboxError
+from autograder.sandbox.launcher import Sandbox, SandboxedProcess, SandboxError
 
 LEVELS = ("none", "limits", "user", "namespaces")  # each keeps more away than the one before it
 WHAT = {
@@ -73,7 +73,7 @@ attempt("start threads", start_threads)
 attempt("start a program", lambda: subprocess.run([sys.executable, "-ISc", ""], check=True))
 attempt("reach a service", ask_service)
 print(json.dumps(seen), flush=True)
-raise SystemExit
+threading.Event().wait()
 """
 ANSWER = b"the service of the probe"
 
@@ -101,7 +101,7 @@ class IsolationUnavailable(Exception):
 def at_least(required: str = "none", ceiling: str | None = None, **more: Mapping[str, int]) -> Isolation:
     """Return the best isolation that this machine offers, up to ``ceiling``.
 
-    Each level is tried by starting two apps in it, one after the other, that do what apps do while they're graded. Without
+    Each level is tried by starting two apps in it that do what apps do while they're graded. Without
     a ceiling the environment variable COURSE_ISOLATION_CEILING may give one: so a test, or a teacher, can see what a
     lesser level does. Raises `IsolationUnavailable` if the best level is below ``required``.
     """
@@ -138,33 +138,37 @@ def _tried(level: str, **more: Mapping[str, int]) -> Sandbox:
         raise SandboxError("only root can start processes of other users")
     sandbox = Sandbox(level, **more)
     try:
-        with _service() as address:
-            for _ in range(2):  # the first app may be the forkserver's last
-                _check(level, _probed(sandbox, address))
+        with _service() as address, contextlib.ExitStack() as running:
+            first, seen = running.enter_context(_probed(sandbox, address))
+            _check(level, seen)
+            _, seen = running.enter_context(_probed(sandbox, address))
+            _check(level, seen)
+            if first.poll() is not None:  # what starts them may have died of it, and then another one was started
+                raise SandboxError("an app does not survive the start of the next one")
     except BaseException:
         sandbox.close()
         raise
     return sandbox
 
 
-def _probed(sandbox: Sandbox, address: tuple[str, int]) -> dict:
-    """Return what an app in the sandbox finds out. Raises `SandboxError` if it doesn't start."""
+@contextlib.contextmanager
+def _probed(sandbox: Sandbox, address: tuple[str, int]) -> Iterator[tuple[SandboxedProcess, dict]]:
+    """Start an app in the sandbox; yield it, while it runs, and what it finds out. Raises `SandboxError`."""
     with tempfile.TemporaryDirectory(prefix="course-probe-") as folder, tempfile.TemporaryDirectory() as outside:
         file = Path(folder) / "probe.py"
         file.write_text(f"OUTSIDE = {outside!r}\nSERVICE = {address!r}\nANSWER = {ANSWER!r}\n{PROBE}")
         process = sandbox.start(file, {"SERVICE_URL": "http://{}:{}".format(*address)})
         try:
             said = process.stderr.readline(100_000)
-            report = process.stdout.readline(100_000)
+            try:
+                seen = json.loads(said)
+            except ValueError:
+                raise SandboxError(process.lost or _why(said, process.stdout.readline(100_000))) from None
+            yield process, seen
         finally:
-            process.kill()
-            process.wait()
-            for pipe in (process.stdin, process.stdout, process.stderr):
-                pipe.close()
-    try:
-        return json.loads(said)
-    except ValueError:
-        raise SandboxError(_why(said, report)) from None
+            process.end()
+            process.close()
+            process.stdout.close()
 
 
 @contextlib.contextmanager
