@@ -84,6 +84,8 @@ class Judge:
         except AnswerFault as fault:
             if ended := await ended_service(asked):
                 return Verdict("error", "", f"No verdict: {service_ended_message(ended)}")
+            if fault.verdict.kind == "server died" and (lost := await asyncio.to_thread(app.lost)):
+                return Verdict("error", "", f"No verdict: {lost}. Try again.")
             return fault.verdict
         except (Inconclusive, LoadGeneratorGone, services.ServiceError, SandboxError, OSError) as problem:
             return Verdict("error", "", f"No verdict: {problem}")

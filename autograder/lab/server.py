@@ -17,6 +17,7 @@ from pathlib import Path
 from autograder.lab import reports
 from autograder.lab.app_errors import AppError, explain
 from autograder.paths import PROGRAMS
+from autograder.sandbox.launcher import SandboxError
 
 PROGRAM = PROGRAMS / "serve_app.py"
 START_LIMIT = 30.0  # s: an import that takes longer than this on a busy machine does not end
@@ -27,7 +28,7 @@ class Server:
     """A running app: ``url``, ``pid`` (also the loop thread's id on Linux), ``file``; ``stop()`` ends it.
 
     ``environment`` adds variables to those that the app finds; without ``inherit`` it finds only those and what every
-    program needs.  ``start(file, environment)`` is what starts the process, in a jail say (`jail.keeper.Jail`); an app
+    program needs.  ``start(file, environment)`` is what starts the process, in a sandbox say (`sandbox.launcher.Sandbox`); an app
     that answers on a Unix socket has its path in ``socket``.  Each of ``listeners`` is called with every report of the
     host (see `lab.reports`), in a thread of this server; ``log`` is the tail of what the app printed, ``warnings`` the
     newest of Python's RuntimeWarnings in it.
@@ -94,8 +95,15 @@ class Server:
         if self.url:
             return self
         failure = self._failure
+        lost = self.lost() if failure is None else None
         self.stop()
+        if lost:
+            raise SandboxError(lost)
         raise explain(self.file, failure, self.log)
+
+    def lost(self) -> str | None:
+        """Why a sandboxed app is gone through no doing of its own, or None; only for an app that no longer answers."""
+        return getattr(self.process, "lost", None)
 
     def drain_reports(self, limit=1.0):
         """Return when every report made so far has been taken in, at the latest after ``limit`` seconds."""

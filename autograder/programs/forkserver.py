@@ -1,13 +1,15 @@
-"""Starts apps quickly and locks each one in: a process that has imported what apps import, and forks for each of them.
+"""Starts apps quickly and sandboxes each one: a process that has imported what apps import, and forks for each of them.
 
-Started by path as ``python -I forkserver.py FD LEVEL UID PLACE`` by `autograder.sandbox.launcher`, in front of any learner's
-code, and, where there are namespaces, inside the read-only root that bubblewrap has built.  Nothing secret lives here.
+`autograder.sandbox.launcher` starts it by path as ``python -I forkserver.py FD LEVEL UID PLACE PROGRAM``, before there is
+any learner's code, and, at the level ``namespaces``, inside the read-only root that bubblewrap has built. Nothing in here
+is secret. PROGRAM is what it forks: "app" serves a learner's app, "test" runs pytest on a learner's test.
 
-An order comes on the socket FD, with six file descriptors: what is to be the app's stdin, stdout and stderr, the
-socket that it listens on, one over which it is introduced, and the files of its folder.  Of a fork of this process
+An order comes on the socket FD, with six file descriptors: the app's stdin, stdout and stderr, the socket that it
+listens on, one over which it is introduced, and the files of its folder. Of a fork of this process
 
 * at the level ``namespaces`` the first process gets its own process ids, network, IPC and mounts, opens the listeners
-  for the services and hands them out, and is then the init of the jail: when the app ends, all else in there ends;
+  for the services and hands them out, and is then the init of the sandbox: when the app ends, all else in there ends,
+  and the init reports the app's exit code to the owner;
 * the app's process takes its limits, drops all rights, and serves the learner's file.
 
 When the socket closes, its owner is gone, and everything is killed.
@@ -27,8 +29,9 @@ import socket
 import struct
 import sys
 import time
+from collections.abc import Sequence
 
-WARM = (
+APP_IMPORTS = (
     "asyncio", "concurrent.futures", "contextvars", "functools", "hashlib", "json", "random", "sqlite3", "ssl",
     "subprocess", "threading", "typing", "uuid",
     "fastapi", "fastapi.responses", "starlette.concurrency", "anyio.to_thread", "anyio._backends._asyncio", "pydantic",
@@ -37,6 +40,8 @@ WARM = (
     # what they import themselves when the first route is made, and the first request comes
     "pydantic.v1", "fastapi.telemetry._runtime", "encodings.idna",
 )  # fmt: skip
+# Not pytest_asyncio: pytest warns of plugins that were imported before it could rewrite their assertions.
+TEST_IMPORTS = ("asyncio", "encodings.idna", "httpx", "json", "subprocess", "_pytest.config", "pytest")
 
 NEWNS, NEWUTS, NEWIPC, NEWPID, NEWNET = 0x00020000, 0x04000000, 0x08000000, 0x20000000, 0x40000000
 MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_BIND, MS_REC, MS_PRIVATE = 2, 4, 8, 4096, 16384, 1 << 18
@@ -44,7 +49,7 @@ PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_CAPBSET_DROP = 1, 4, 24
 PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS, PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL = 36, 38, 47, 4
 SIOCSIFFLAGS, IFF_UP_RUNNING = 0x8914, 0x41
 PAGE = resource.getpagesize()
-MEMORY_POLL_INTERVAL_S = 0.2  # s between two looks at how much memory a jail uses
+MEMORY_POLL_INTERVAL_S = 0.2  # s between two looks at how much memory a sandbox uses
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -68,11 +73,12 @@ def mount(source, target, kind, flags, data=""):
 class Forkserver:
     """Takes orders and forks, one process for each app."""
 
-    def __init__(self, control, level, uid, place):
+    def __init__(self, control: socket.socket, level: str, uid: int | None, place: str, program: str) -> None:
         self.control = control
         self.level = level
         self.uid = uid  # whom apps run as, or None for whoever we are
-        self.place = place  # the one folder that is writable in a jail
+        self.place = place  # the one folder that is writable in a sandbox
+        self.program = program
         self.own_pids = os.open("/proc/self/ns/pid", os.O_RDONLY) if level == "namespaces" else None
 
     def run(self):
@@ -95,7 +101,7 @@ class Forkserver:
             if os.fork() == 0:
                 guarded(lambda: self.app(order, handed), handed[4])
             return
-        # the next child is the first process of a new room of process ids; we stay where we are
+        # the next child is the first process of a new namespace of process ids; we stay in our own
         checked("unshare", libc.unshare(NEWPID))
         try:
             if os.fork() == 0:
@@ -103,8 +109,8 @@ class Forkserver:
         finally:
             checked("setns", libc.setns(self.own_pids, NEWPID))
 
-    def init(self, order, handed):
-        """The first process of a jail: builds the rest of it, starts the app, and outlives it by nothing."""
+    def init(self, order: dict, handed: list[int]) -> None:
+        """Be the first process of a sandbox: build the rest of it, start the app, report its end, and end."""
         os.setsid()
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         checked("unshare", libc.unshare(NEWNS | NEWNET | NEWIPC | NEWUTS))
@@ -112,10 +118,10 @@ class Forkserver:
         limits = order["limits"]
         for folder in (self.place, "/dev/shm"):
             mount("tmpfs", folder, "tmpfs", MS_NOSUID | MS_NODEV, f"size={limits['disk']},nr_inodes=4096,mode=1777")
-        for path, name in order["shown"].items():
-            if path != name:
-                os.makedirs(path)
-                mount(name, path, "", MS_BIND)
+        for path, name in order["aliases"].items():
+            if path != name:  # it lies in the place, which is empty now
+                os.makedirs(path, exist_ok=True)
+                mount(name, path, "", MS_BIND | MS_REC)
         mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
         socket.sethostname("course")
         with socket.socket() as lo:
@@ -128,8 +134,8 @@ class Forkserver:
                 os.chown(path, self.uid, self.uid)
         else:
             with contextlib.suppress(OSError), open("/proc/sys/user/max_user_namespaces", "w") as file:
-                file.write("0")  # nobody in here makes rooms of their own
-        introduce(handed[4], "jail", listeners)
+                file.write("0")  # nothing in here makes namespaces of its own
+        introduce(handed[4], "sandbox", listeners)
         for listener in listeners:
             listener.close()
         app = os.fork()
@@ -137,14 +143,16 @@ class Forkserver:
             self.app(order, handed)
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
         drop_rights(self.uid)
-        # nobody in the jail may look into its init, or take it over
+        # nothing in the sandbox may look into its init, or take it over
         prctl(PR_SET_DUMPABLE, 0)
         prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        close_all_but(())
-        keep_house(app, limits["memory"])
+        close_all_but({handed[4]})
+        code = keep_house(app, limits["memory"])
+        introduce(handed[4], "ended", code=code)
+        os._exit(code)
 
-    def app(self, order, handed):
-        """The process of the app: with limits and without rights; returns never."""
+    def app(self, order: dict, handed: list[int]) -> None:
+        """Run the process of the app, with limits and without rights; never returns."""
         stdin, stdout, stderr, listening, introduction = handed[:5]
         if self.level != "namespaces":
             os.setsid()
@@ -160,18 +168,23 @@ class Forkserver:
         time.tzset()
         introduce(introduction, "app")
         os.read(introduction, 1)  # we are known by our own process id now
+        test = self.program == "test"
         sock = socket.socket(fileno=os.dup(listening))
-        for number, target in ((stdin, 0), (stdout, 1), (stderr, 2)):
+        for number, target in ((stdin, 0), (stdout, 1), (stdout if test else stderr, 2)):
             os.dup2(number, target)
-        close_all_but({sock.fileno()})
+        close_all_but(() if test else {sock.fileno()})
         self.control.detach()
+        if test:
+            run = sys.modules["run_pytest"]
+            sys.argv = [run.__file__, order["name"]]
+            os._exit(finish(run.main(order["name"])))
         file = os.path.join(order["folder"], order["name"])
         serve = sys.modules["serve_app"]
         sys.argv = [serve.__file__, file]
         os._exit(finish(serve.main(file, sock)))
 
     def sweep(self):
-        """Kill whatever apps have left behind, where there is no jail's init to do it."""
+        """Kill whatever apps have left behind, where no sandbox's init does it."""
         if self.uid is not None:
             # only a process of that user can say "all of that user's", without a race
             child = os.fork()
@@ -221,8 +234,8 @@ def guarded(work, introduction):
     os._exit(70)
 
 
-def introduce(number, who, listeners=(), **more):
-    """Tell the owner who we are; the kernel adds our process id as the owner sees it."""
+def introduce(number: int, who: str, listeners: Sequence[socket.socket] = (), **more: object) -> None:
+    """Send the owner a message about this process; the kernel adds our process id as the owner sees it."""
     rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [listener.fileno() for listener in listeners]))]
     with socket.socket(fileno=os.dup(number)) as sock:
         sock.sendmsg([json.dumps({"who": who, **more}).encode()], rights if listeners else [])
@@ -274,17 +287,22 @@ def close_all_but(kept):
         os.closerange(low + 1, high)
 
 
-def keep_house(app, memory):
-    """Reap, until the app has ended; end it when all in the jail together use too much memory."""
+def keep_house(app: int, memory: int) -> int:
+    """Reap until the app has ended, and return its exit code.
+
+    That is 137 as soon as all in the sandbox together use more than so many bytes of memory, and 128 and the number of the
+    signal if one ended the app.
+    """
     while True:
         pid, status = os.waitpid(-1, os.WNOHANG)
         if pid == app:
-            os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
+            code = os.waitstatus_to_exitcode(status)
+            return code if code >= 0 else 128 - code
         if pid == 0:
             others = [name for name in os.listdir("/proc") if name.isdigit() and name != "1"]
             # the quick sum counts what forks share once for each of them
             if sum(map(resident, others)) > memory and sum(map(share, others)) > memory:
-                os._exit(137)
+                return 137
             signal.sigtimedwait({signal.SIGCHLD}, MEMORY_POLL_INTERVAL_S)
 
 
@@ -332,17 +350,19 @@ def collect():
             pass
 
 
-def main(number, level, uid, place):
+def main(number: str, level: str, uid: str, place: str, program: str) -> None:
+    """Import what is needed, say so, and take orders until the owner is gone."""
     here = os.path.dirname(os.path.abspath(__file__))
     control = socket.socket(fileno=int(number))
-    keeper = Forkserver(control, level, None if uid == "-" else int(uid), place)
+    os.umask(0o022)  # apps of another user must reach what is mounted for them
+    forkserver = Forkserver(control, level, None if uid == "-" else int(uid), place, program)
     prctl(PR_SET_CHILD_SUBREAPER, 1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for our owner
     sys.path.insert(0, here)
-    importlib.import_module("loop_watchdog")
-    importlib.import_module("serve_app")
+    for name in ("run_pytest",) if program == "test" else ("loop_watchdog", "serve_app"):
+        importlib.import_module(name)
     sys.path.remove(here)
-    for name in WARM:
+    for name in TEST_IMPORTS if program == "test" else APP_IMPORTS:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
     import gc
@@ -352,10 +372,10 @@ def main(number, level, uid, place):
     signal.signal(signal.SIGCHLD, lambda *_: collect())
     control.send(b"{}")
     try:
-        keeper.run()
+        forkserver.run()
     finally:
         if level != "namespaces":
-            keeper.sweep()
+            forkserver.sweep()
 
 
 if __name__ == "__main__":

@@ -1,35 +1,42 @@
-"""Runs pytest on a learner's test, with limits.  Started by path, in a folder that holds the test and its conftest.
+"""Runs pytest on a learner's test, in the folder that holds the test and its conftest.
 
-Behind a wall there is no network.  Then the folder holds a socket for the app and one for the supplier, and each gets a
-port of its own here, because a test speaks to addresses.
+The sandbox's forkserver imports it and calls `main` in a process that is locked in and has its limits (see forkserver.py).
+Where there is no sandbox it is started by path, as ``python -I run_pytest.py FD TEST``, and sets limits itself; a byte on
+the descriptor FD says that it got that far, so that the exit code is pytest's. (FD is "-" on Windows, which passes none on.)
 """
+
+from __future__ import annotations
 
 import os
 import sys
 
 LIMITS = {"RLIMIT_CPU": 120, "RLIMIT_FSIZE": 64 << 20, "RLIMIT_AS": 4 << 30, "RLIMIT_CORE": 0}
 
-try:
-    import resource
-except ImportError:  # Windows
-    pass
-else:
+
+def set_limits() -> None:
+    """Take the `LIMITS`, where the system has such."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return
     for name, most in LIMITS.items():
         hard = resource.getrlimit(getattr(resource, name))[1]
         limit = most if hard == resource.RLIM_INFINITY else min(most, hard)
         resource.setrlimit(getattr(resource, name), (limit, limit))
 
-here = os.path.dirname(os.path.abspath(__file__))
-for name in ("APP", "SUPPLIER"):
-    door = name.lower() + ".socket"
-    if os.path.exists(door):
-        sys.path.insert(0, here)
-        from port_forward import PortForward
 
-        sys.path.remove(here)
-        address = f"http://127.0.0.1:{PortForward(0, os.path.abspath(door)).port}"
-        os.environ[name + "_URL"] = address + os.environ[name + "_URL"]
+def main(test: str) -> int:
+    """Run pytest on the file ``test`` and return its exit code."""
+    import pytest
 
-import pytest  # noqa: E402
+    return int(pytest.main(["-q", "--tb=short", "-p", "no:cacheprovider", "-p", "pytest_asyncio.plugin", test]))
 
-sys.exit(pytest.main(["-q", "--tb=short", "-p", "no:cacheprovider", "-p", "pytest_asyncio.plugin", *sys.argv[1:]]))
+
+if __name__ == "__main__":
+    set_limits()
+    import pytest  # noqa: F401  # before it counts as started
+
+    if sys.argv[1] != "-":
+        os.write(int(sys.argv[1]), b"s")
+        os.close(int(sys.argv[1]))
+    sys.exit(main(sys.argv[2]))

@@ -1,4 +1,5 @@
-"""The jail: student code runs in it, and can reach nothing but what its exercise names.
+"""The sandbox: student code runs in it, and can reach nothing but what its exercise names.
 
-`levels` tells what this machine offers and chooses; `keeper` starts apps at a level.
+`levels` finds out what this machine offers and chooses; `launcher` starts apps and learners' tests at a level;
+`bubblewrap` builds the command lines.
 """

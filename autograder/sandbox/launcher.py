@@ -1,4 +1,6 @@
-"""The owner's side of the jail: starts apps in it, and looks like `subprocess.Popen` to who serves them."""
+"""The owner's side of the sandbox: starts apps and learners' tests in it, each as something like a `subprocess.Popen`."""
+
+from __future__ import annotations
 
 import array
 import atexit
@@ -15,15 +17,19 @@ import sys
 import tempfile
 import threading
 from base64 import b64encode
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import BinaryIO
 from urllib.parse import urlsplit
 
 from autograder.paths import PROGRAMS
 from autograder.sandbox import bubblewrap
-from autograder.sandbox.relay import Proxy
+from autograder.sandbox.relay import Address, Proxy
 
 START_LIMIT = 60.0  # s: what is imported once takes a while on a busy machine
 INTRODUCTION_LIMIT = 30.0  # s
+END_LIMIT_S = 1.0  # s between the end of an app's output and the end of its process
+END_REPORT_LIMIT_S = 10.0  # s between the end of a process and its sandbox's report of it, on a busy machine
 LIMITS = {
     "memory": 1 << 30,  # bytes of a process, and, where there are namespaces, of all processes of an app together
     "disk": 64 << 20,  # bytes of its place, and of one file
@@ -31,74 +37,84 @@ LIMITS = {
     "open_files": 1024,
     "cpu": 300,  # s of a process
 }
-FIRST_USER, USERS = 61000, 1000  # ids that distributions leave free; each keeper takes one that no other has
+FIRST_USER, USERS = 61000, 1000  # ids that distributions leave free; each forkserver takes one that no other has
 PORTS = {"postgresql": 5432, "postgres": 5432, "redis": 6379, "mysql": 3306, "http": 80, "https": 443}
+SOCKET_PATH_LIMIT = 100  # bytes of a Unix socket's path; the system's own limit is 107
 
 
 class SandboxError(Exception):
-    """An app cannot be locked in here: a matter of this machine, never of a learner's app."""
+    """An app cannot be sandboxed here: a matter of this machine, never of a learner's app."""
 
 
 class Sandbox:
-    """Starts apps at one level: ``namespaces``, ``user`` or ``limits``.  Thread-safe; `close` ends all of them."""
+    """Starts apps at one level: ``namespaces``, ``user`` or ``limits``. Thread-safe; `close` ends all of them."""
 
-    def __init__(self, level, limits=LIMITS):
+    def __init__(self, level: str, limits: Mapping[str, int] = LIMITS) -> None:
         self.level = level
         self.limits = dict(limits)
-        self._keepers = {}
-        self._relay = None
+        self._forkservers: dict[tuple[str, ...], Forkserver] = {}
+        self._relay: Proxy | None = None
         self._lock = threading.Lock()
         self._closed = False
         atexit.register(self.close)
 
-    def start(self, file, environment, ports=()):
-        """Start the app in ``file`` with that environment and return its `SandboxedProcess` process.
+    def start(
+        self,
+        file: Path,
+        environment: Mapping[str, str],
+        ports: Iterable[int] | Mapping[int, Address] = (),
+        program: str = "app",
+    ) -> SandboxedProcess:
+        """Start the app (or, with ``program`` "test", pytest on the test) in ``file`` with that environment.
 
-        The services that it may reach are those that the environment names, by address or by folder, and ``ports`` of
-        this machine.  Raises `SandboxError`.
+        It can reach the services that the environment names, by address or by folder, and ``ports`` of this machine; as a
+        mapping, each port leads to the address that is its value, a host and a port or the path of a Unix socket. Raises
+        `SandboxError`.
         """
         with self._lock:
             if self._closed:
-                raise SandboxError("the jail is closed")
+                raise SandboxError("the sandbox is closed")
+            if self.level == "namespaces" and (self._relay is None or not self._relay.alive):
+                self._relay = Proxy()
             folders = tuple(sorted(seen_folders(environment)))
-            keeper = self._keepers.get(folders)
-            if keeper is None or not keeper.alive:
-                if keeper:
-                    keeper.close()
-                if self.level == "namespaces" and self._relay is None:
-                    self._relay = Proxy()
-                keeper = self._keepers[folders] = Forkserver(self.level, self.limits, folders, self._relay)
-            return keeper.start(Path(file), environment, ports)
+            forkserver = self._forkservers.get((program, *folders))
+            if forkserver is None or not forkserver.alive:
+                if forkserver:
+                    forkserver.close()
+                forkserver = Forkserver(self.level, self.limits, folders, program)
+                self._forkservers[(program, *folders)] = forkserver
+            return forkserver.start(Path(file), environment, ports, self._relay)
 
-    def close(self):
+    def close(self) -> None:
+        """End all apps and what starts them."""
         with self._lock:
             self._closed = True
-            for keeper in self._keepers.values():
-                keeper.close()
-            self._keepers.clear()
+            for forkserver in self._forkservers.values():
+                forkserver.close()
+            self._forkservers.clear()
         atexit.unregister(self.close)
 
 
 class Forkserver:
-    """One process that forks apps, and our end of the socket over which it is told to."""
+    """One process that forks apps, and our end of the socket over which it gets its orders."""
 
-    def __init__(self, level, limits, folders, relay):
+    def __init__(self, level: str, limits: Mapping[str, int], folders: tuple[str, ...], program: str = "app") -> None:
         self.level = level
         self.limits = limits
-        self.relay = relay
-        self.folders = folders
+        self.program = program
         self.place = os.path.realpath(tempfile.gettempdir())
         self.user = free_user() if os.geteuid() == 0 and level != "limits" else None
         for folder in folders:
             os.chmod(folder, os.stat(folder).st_mode | 0o055)  # its reader is somebody else
+        self._aliases = bubblewrap.aliases(self.place, [*bubblewrap.visible(), *folders])
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        command = bubblewrap.command(self.place, folders) if level == "namespaces" else []
+        command = bubblewrap.app_profile(self.place, folders) if level == "namespaces" else []
         uid = "-" if self.user is None else str(self.user.id)
         script = [sys.executable, "-I", str(PROGRAMS / "forkserver.py"), str(theirs.fileno()), level, uid, self.place]
         self._said = tempfile.TemporaryFile()
         try:
             self.process = subprocess.Popen(
-                [*command, *script],
+                [*command, *script, program],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=self._said,
@@ -115,16 +131,24 @@ class Forkserver:
         self._ask(None, START_LIMIT)
 
     @property
-    def alive(self):
+    def alive(self) -> bool:
+        """True while it can start apps."""
         return self.process.poll() is None
 
-    def start(self, file, environment, ports=()):
+    def start(
+        self,
+        file: Path,
+        environment: Mapping[str, str],
+        ports: Iterable[int] | Mapping[int, Address],
+        relay: Proxy | None,
+    ) -> SandboxedProcess:
+        """Start one app; see `Sandbox.start`."""
         addresses, environment = reachable(environment, ports)
         folder = os.path.realpath(file.parent)
-        inside = self.level == "namespaces"
-        if inside and not os.path.join(folder, "").startswith(os.path.join(self.place, "")):
-            raise SandboxError(f"{folder} does not lie in {self.place}")
-        if not inside and self.user is not None:
+        if self.level == "namespaces":
+            if not bubblewrap.inside(folder, self.place):
+                raise SandboxError(f"{folder} does not lie in {self.place}")
+        elif self.user is not None:
             for path in (folder, *Path(folder).iterdir()):
                 os.chown(path, self.user.id, self.user.id)
         order = {
@@ -133,46 +157,51 @@ class Forkserver:
             "name": file.name,
             "environment": {**environment_of(folder), **environment},
             "ports": sorted(addresses),
-            "shown": bubblewrap.shown(self.place, self.folders),
+            "aliases": self._aliases,
             "limits": {**self.limits, "processes": self._processes()},
         }
-        return SandboxedProcess(self, order, addresses, file)
+        return SandboxedProcess(self, order, addresses, file, relay)
 
-    def _processes(self):
+    def _processes(self) -> int | None:
         """How many processes an app's user may have; our own user has others already."""
         return self.limits["processes"] if self.user is not None or self.level == "namespaces" else None
 
-    def send(self, order, descriptors):
+    def send(self, order: Mapping[str, object], descriptors: list[int]) -> None:
+        """Send an order and file descriptors with it. Raises `SandboxError` if there is no receiver any more."""
         rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))]
         try:
             self._control.sendmsg([json.dumps(order).encode()], rights)
         except OSError as problem:
             raise SandboxError(f"what starts the apps is gone ({problem})") from None
 
-    def sweep(self):
-        """Kill what apps have left behind; a jail of namespaces leaves nothing."""
+    def sweep(self) -> None:
+        """Kill what apps have left behind; namespaces leave nothing."""
         if self.level != "namespaces" and self.alive:
             with contextlib.suppress(SandboxError):
                 self._ask({"op": "sweep"}, START_LIMIT)
 
-    def _ask(self, order, limit):
+    def _ask(self, order: Mapping[str, object] | None, limit: float) -> None:
+        """Send an order, if there is one, and wait for the answer, for ``limit`` seconds. Raises `SandboxError`."""
+        answer, why = b"", "it ended"
         try:
             if order is not None:
                 self._control.send(json.dumps(order).encode())
             self._control.settimeout(limit)
             answer = self._control.recv(1000)
         except OSError as problem:
-            answer = b""
             why = str(problem)
-        else:
-            why = "it ended"
         if not answer:
             self.close()
-            self._said.seek(0)
-            said = self._said.read(4000).decode(errors="replace").strip().splitlines()
-            raise SandboxError(said[-1][:300] if said else why)
+            raise SandboxError(self.last_words() or why)
 
-    def close(self):
+    def last_words(self) -> str:
+        """Return the last line that it printed, or nothing."""
+        self._said.seek(0)
+        said = self._said.read(4000).decode(errors="replace").strip().splitlines()
+        return said[-1][:300] if said else ""
+
+    def close(self) -> None:
+        """End it, and all apps that it started."""
         self._control.close()
         try:
             self.process.wait(5)
@@ -185,35 +214,46 @@ class Forkserver:
 
 
 class SandboxedProcess:
-    """An app in its jail.  ``pid`` leads the group to kill, ``app_pid`` serves; both as this process sees them.
+    """An app in its sandbox. ``pid`` leads the group to kill, ``app_pid`` serves; both as this process sees them.
 
-    ``socket`` is the path of the Unix socket on which it answers.
+    ``socket`` is the path of the Unix socket on which it answers. ``exit_code`` is known once `wait` has returned, at the
+    level ``namespaces``: there the sandbox's first process reports it, which the app cannot reach.
     """
 
-    def __init__(self, keeper, order, addresses, file):
-        self.returncode = None
-        self._keeper = keeper
-        self._listeners = []
-        self._watched = []
-        self._folder = tempfile.mkdtemp(prefix="course-jail-")
+    def __init__(
+        self,
+        forkserver: Forkserver,
+        order: Mapping[str, object],
+        addresses: Mapping[int, Address],
+        file: Path,
+        relay: Proxy | None,
+    ) -> None:
+        self.returncode: int | None = None
+        self.exit_code: int | None = None
+        self._forkserver = forkserver
+        self._relay = relay
+        self._reported = False
+        self._listeners: list[socket.socket] = []
+        self._watched: list[int] = []
+        self._folder = tempfile.mkdtemp(prefix="course-sandbox-", dir=socket_folder(40))
         self.socket = os.path.join(self._folder, "app")
         listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         listening.bind(self.socket)
         listening.listen(1024)
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-        ours.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
-        ours.settimeout(INTRODUCTION_LIMIT)
+        self._introductions, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._introductions.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+        self._introductions.settimeout(INTRODUCTION_LIMIT)
         pipes = [os.pipe() for _ in range(3)]
         (stdin, our_stdin), (our_stdout, stdout), (our_stderr, stderr) = pipes
-        self.stdin = os.fdopen(our_stdin, "wb")
-        self.stdout = os.fdopen(our_stdout, "rb")
-        self.stderr = os.fdopen(our_stderr, "rb")
+        self.stdin: BinaryIO = os.fdopen(our_stdin, "wb")
+        self.stdout: BinaryIO = os.fdopen(our_stdout, "rb")
+        self.stderr: BinaryIO = os.fdopen(our_stderr, "rb")
         try:
-            with ours, theirs, listening, packed(file.parent) as files:
+            with theirs, listening, packed(file.parent) as files:
                 numbers = [stdin, stdout, stderr, listening.fileno(), theirs.fileno(), files.fileno()]
-                keeper.send(order, numbers)
+                forkserver.send(order, numbers)
                 theirs.close()
-                self._meet(ours, addresses)
+                self._meet(addresses)
         except (OSError, SandboxError) as problem:
             for pipe in (self.stdin, self.stdout, self.stderr):
                 pipe.close()
@@ -223,49 +263,95 @@ class SandboxedProcess:
             for number in (stdin, stdout, stderr):
                 os.close(number)
 
-    def _meet(self, introductions, addresses):
-        """Learn who is who: the kernel says with each introduction which process made it."""
-        self.pid = None
+    def _meet(self, addresses: Mapping[int, Address]) -> None:
+        """Learn which process is which: the kernel says with each introduction which process made it."""
+        self.pid = 0
         while True:
-            news, pid, handed = introduction(introductions)
+            news, pid, handed = introduction(self._introductions)
             if news is None:
-                raise SandboxError("the app's process ended before it began")
+                raise SandboxError(self._forkserver.last_words() or "the app's process ended before it began")
             if news["who"] == "failed":
                 raise SandboxError(news["why"])
             self._watched.append(os.pidfd_open(pid))
-            if news["who"] == "jail":
+            if news["who"] == "sandbox":
                 self.pid = pid
                 for number, port in zip(handed, sorted(addresses), strict=True):
                     listener = socket.socket(fileno=number)
                     self._listeners.append(listener)
-                    self._keeper.relay.carry(listener, addresses[port])
+                    self._relay.carry(listener, addresses[port])
             else:
                 self.app_pid = pid
                 self.pid = self.pid or pid
-                introductions.send(b"k")
+                self._introductions.send(b"k")
                 return
 
-    def poll(self):
-        """0 once the app has ended, else None."""
+    @property
+    def lost(self) -> str | None:
+        """Why the app is gone or unusable through no doing of its own, or None: a matter of this machine.
+
+        For callers who see that the app no longer answers, before they end it: waits a second for the app's end.
+        """
+        if self._relay is not None and not self._relay.alive:
+            return "what carries its connections to the services ended"
+        if not self._watched or not select.select([self._watched[-1]], [], [], END_LIMIT_S)[0]:
+            return None
+        if self._forkserver.level == "namespaces":
+            self._take_report()
+            gone = self.exit_code is None
+        else:
+            gone = not self._forkserver.alive
+        return "its sandbox was ended from outside" if gone else None
+
+    def _take_report(self) -> None:
+        """Read, once, what the sandbox's first process reports of the app's end."""
+        if self._reported:
+            return
+        self._reported = True
+        self._introductions.settimeout(END_REPORT_LIMIT_S)
+        with contextlib.suppress(OSError, ValueError):
+            news, pid, _ = introduction(self._introductions)
+            if news is not None and news["who"] == "ended" and pid == self.pid:
+                self.exit_code = news["code"]
+
+    def poll(self) -> int | None:
+        """Return 0 once the app has ended, else None."""
         if self.returncode is None and select.select([self._watched[-1]], [], [], 0)[0]:
             self.returncode = 0
         return self.returncode
 
-    def kill(self):
+    def kill(self) -> None:
         """Kill the app and all that it started."""
         with contextlib.suppress(OSError):
             signal.pidfd_send_signal(self._watched[0], signal.SIGKILL)
 
-    def wait(self):
-        """Wait for the end of the app and of its jail."""
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for the end of the app and of its sandbox, for ``timeout`` seconds. Raises `subprocess.TimeoutExpired`."""
+        if self.returncode is not None and not self._watched:
+            return 0
+        if timeout is not None and not select.select([self._watched[-1]], [], [], timeout)[0]:
+            raise subprocess.TimeoutExpired("app", timeout)
+        if self._watched and self._forkserver.level == "namespaces":
+            self._take_report()
         for watched in self._watched:
             select.select([watched], [], [])
         self.returncode = 0
-        self._keeper.sweep()
+        self._forkserver.sweep()
         self._end()
+        return 0
 
-    def threads(self, numbers):
-        """Thread ids as we see them, for the ids that the app's own process sees."""
+    def end(self) -> None:
+        """Kill the app, and wait until it and all that it started are gone."""
+        self.kill()
+        if self.returncode is None:
+            self.wait()
+
+    def close(self) -> None:
+        """Close our ends of the app's pipes, but for its output, which a thread may still read."""
+        for pipe in (self.stdin, self.stderr):
+            pipe.close()
+
+    def threads(self, numbers: Iterable[int]) -> list[int]:
+        """Return thread ids as we see them, for the ids that the app's own process sees."""
         wanted, found = set(numbers), []
         for name in os.listdir(f"/proc/{self.app_pid}/task"):
             with contextlib.suppress(OSError), open(f"/proc/{self.app_pid}/task/{name}/status") as status:
@@ -274,18 +360,28 @@ class SandboxedProcess:
                     found.append(int(name))
         return found
 
-    def _end(self):
+    def _end(self) -> None:
         for listener in self._listeners:
-            self._keeper.relay.drop(listener)
+            self._relay.drop(listener)
         self._listeners = []
         for watched in self._watched:
             os.close(watched)
         self._watched = []
+        self._introductions.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
-def packed(folder):
-    """The files of a folder as JSON in a file of no name, from their names to their bytes in base64."""
+def socket_folder(room: int) -> str:
+    """Return a folder for temporary files in which ``room`` more bytes still make the path of a Unix socket."""
+    candidates = [tempfile.gettempdir(), os.environ.get("XDG_RUNTIME_DIR") or "/tmp", "/tmp", "/var/tmp", "/dev/shm"]
+    for folder in candidates:
+        if len(os.fsencode(folder)) + room <= SOCKET_PATH_LIMIT and os.access(folder, os.W_OK | os.X_OK):
+            return folder
+    return candidates[0]
+
+
+def packed(folder: Path) -> BinaryIO:
+    """Return the files of a folder as JSON in a file of no name, from their names to their bytes in base64."""
     files = {path.name: b64encode(path.read_bytes()).decode() for path in folder.iterdir() if path.is_file()}
     unnamed = tempfile.TemporaryFile()
     unnamed.write(json.dumps(files).encode())
@@ -293,11 +389,11 @@ def packed(folder):
     return unnamed
 
 
-def introduction(sock):
-    """(what was said, the process that said it, descriptors that it handed over), or Nones at the end."""
+def introduction(sock: socket.socket) -> tuple[dict | None, int, list[int]]:
+    """Return (what was said, the process that said it, descriptors that it sent along); (None, 0, []) at the end."""
     space = socket.CMSG_SPACE(12) + socket.CMSG_SPACE(32 * 4)
     data, ancillary, _, _ = sock.recvmsg(4096, space)
-    pid, handed = None, array.array("i")
+    pid, handed = 0, array.array("i")
     for level, kind, content in ancillary:
         if level == socket.SOL_SOCKET and kind == socket.SCM_CREDENTIALS:
             pid = struct.unpack("3i", content)[0]
@@ -306,15 +402,15 @@ def introduction(sock):
     return (json.loads(data) if data else None), pid, list(handed)
 
 
-def environment_of(home):
-    """What every program finds in its environment here; nothing of ours but the way to programs and the language."""
+def environment_of(home: str) -> dict[str, str]:
+    """Return what every program finds in its environment here: of ours, only where programs are and the language."""
     kept = {key: value for key, value in os.environ.items() if key in ("LANG", "TZ") or key.startswith("LC_")}
     path = os.pathsep.join([os.path.join(sys.prefix, "bin"), "/usr/local/bin", "/usr/bin", "/bin"])
     return {**kept, "PATH": path, "HOME": home, "TMPDIR": home, "USER": "learner"}
 
 
-def seen_folders(environment):
-    """The folders that an environment names, itself or through a file in it."""
+def seen_folders(environment: Mapping[str, str]) -> set[str]:
+    """Return the folders that an environment names, itself or through a file in it."""
     found = set()
     for value in environment.values():
         if value.startswith("/"):
@@ -325,9 +421,12 @@ def seen_folders(environment):
     return found
 
 
-def reachable(environment, ports=()):
-    """({port in the jail: address outside}, the environment as it must be in the jail)."""
-    addresses = {port: ("127.0.0.1", port) for port in ports}
+def reachable(
+    environment: Mapping[str, str], ports: Iterable[int] | Mapping[int, Address] = ()
+) -> tuple[dict[int, Address], dict[str, str]]:
+    """Return ({port in the sandbox: address outside}, the environment as it must be in the sandbox)."""
+    given: Mapping[int, Address] = ports if isinstance(ports, Mapping) else {}
+    addresses: dict[int, Address] = {port: ("127.0.0.1", port) for port in ports}
     inside = {}
     for name, value in environment.items():
         inside[name] = value
@@ -343,28 +442,29 @@ def reachable(environment, ports=()):
             user = url.netloc.rpartition("@")
             there = url._replace(netloc=f"{user[0]}{user[1]}127.0.0.1:{port}").geturl()
             inside[name] = there if "://" in value else there.removeprefix("//")
-    return addresses, inside
+    return {**addresses, **given}, inside
 
 
 class SandboxUser:
-    """A user id that no other keeper of this machine uses, for as long as we hold its lock."""
+    """A user id that no other forkserver of this machine uses, for as long as we hold its lock."""
 
-    def __init__(self, number, lock):
+    def __init__(self, number: int, lock: int) -> None:
         self.id = number
         self._lock = lock
 
-    def free(self):
+    def free(self) -> None:
+        """Let others have the id."""
         os.close(self._lock)
 
 
-def free_user():
-    """A `SandboxUser` of our own; only root can have one."""
+def free_user() -> SandboxUser:
+    """Return a `SandboxUser` of our own; only root can have one. Raises `SandboxError`."""
     import fcntl  # Windows has none, and imports this module all the same
 
     folder = Path(tempfile.gettempdir()) / "course-jail-users"
     folder.mkdir(mode=0o700, exist_ok=True)
     if folder.stat().st_uid != 0:
-        raise SandboxError(f"{folder} belongs to somebody else")
+        raise SandboxError(f"{folder} belongs to another user")
     for number in range(FIRST_USER, FIRST_USER + USERS):
         lock = os.open(folder / str(number), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         try:
@@ -372,4 +472,4 @@ def free_user():
             return SandboxUser(number, lock)
         except OSError:
             os.close(lock)
-    raise SandboxError("there is no user left for another jail")
+    raise SandboxError("no user id is left for another sandbox")

@@ -1,4 +1,4 @@
-"""How well student code can be locked in on this machine: the ladder, and what of it really works here.
+"""How well student code can be isolated on this machine: the levels, and which of them really work here.
 
 =============  ==========================================================================================
 ``namespaces`` bubblewrap's read-only root; processes, network and mounts of its own for each app
@@ -8,15 +8,21 @@
 =============  ==========================================================================================
 """
 
+from __future__ import annotations
+
+import contextlib
 import json
 import os
+import socket
 import sys
 import tempfile
+import threading
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from autograder.sandbox import bubblewrap
-from autograder.sandbox.launcher import Sandbox, SandboxError
+from autograder.sandbox.launcher import Sandbox, SandboxedProcess, SandboxError
 
 LEVELS = ("none", "limits", "user", "namespaces")  # each keeps more away than the one before it
 WHAT = {
@@ -25,9 +31,11 @@ WHAT = {
     "limits": "each app is a process of yours, with limits; it can read what you can, and use the network",
     "none": "apps are processes like any other",
 }
+# What grading relies on, tried from inside: the file itself is imported, as a learner's is. What a machine gets wrong must
+# fail here, once for all, and not in the apps of a class, where it would look like the learners' mistake.
 PROBE = """
-import json, os, socket, sys
-seen = {"pid": os.getpid(), "uid": os.getuid(), "others": [], "network": "", "wrote": []}
+import json, os, socket, subprocess, sys, threading
+seen = {"pid": os.getpid(), "uid": os.getuid(), "others": [], "network": "", "wrote": [], "cannot": []}
 for name in os.listdir("/proc"):
     if name.isdigit():
         seen["others"].append(int(name))
@@ -39,22 +47,47 @@ for path in ("/", "/usr", "/dev", "/proc/sys/kernel/hostname", OUTSIDE):
     if os.access(path, os.W_OK):
         seen["wrote"].append(path)
 seen["sees"] = os.path.exists(OUTSIDE)
+
+def attempt(what, work):
+    try:
+        work()
+    except Exception as error:
+        seen["cannot"].append(f"{what} ({type(error).__name__}: {error})")
+
+def ask_service():
+    with socket.create_connection(SERVICE, 30) as connection:
+        connection.settimeout(30)
+        assert connection.recv(100) == ANSWER, "it answers something else"
+
+def start_threads():
+    threads = [threading.Thread(target=int) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
 import fastapi, uvicorn
+attempt("read its Python", lambda: [open(module.__file__, "rb").close() for module in (os, json, fastapi, uvicorn)])
+attempt("write in its folder", lambda: open("written", "w").close())
+attempt("start threads", start_threads)
+attempt("start a program", lambda: subprocess.run([sys.executable, "-ISc", ""], check=True))
+attempt("reach a service", ask_service)
 print(json.dumps(seen), flush=True)
-raise SystemExit
+threading.Event().wait()
 """
+ANSWER = b"the service of the probe"
 
 
 @dataclass(frozen=True)
 class Isolation:
-    """The jail that was chosen (None at the level ``none``), its level, and why each better level is not there."""
+    """The sandbox that was chosen (None at the level ``none``), its level, and why each better level isn't available."""
 
     jail: Sandbox | None
     level: str
-    missing: dict
+    missing: Mapping[str, str]
 
     @property
-    def sentence(self):
+    def sentence(self) -> str:
         """What a teacher needs to know about it."""
         return f"Isolation: {self.level} ({WHAT[self.level]})." + "".join(
             f" No {level}: {why}." for level, why in self.missing.items()
@@ -65,11 +98,12 @@ class IsolationUnavailable(Exception):
     """This machine does not offer the isolation that was asked for."""
 
 
-def at_least(required="none", ceiling=None, **more):
-    """The best jail that this machine offers, up to ``ceiling``.  Raises `IsolationUnavailable` if it is below ``required``.
+def at_least(required: str = "none", ceiling: str | None = None, **more: Mapping[str, int]) -> Isolation:
+    """Return the best isolation that this machine offers, up to ``ceiling``.
 
-    Each level is tried by starting an app in it that looks around.  Without a ceiling the environment variable
-    COURSE_ISOLATION_CEILING may give one: so a test, or a teacher, can see what a lesser level does.
+    Each level is tried by starting two apps in it that do what apps do while they're graded. Without
+    a ceiling the environment variable COURSE_ISOLATION_CEILING may give one: so a test, or a teacher, can see what a
+    lesser level does. Raises `IsolationUnavailable` if the best level is below ``required``.
     """
     ceiling = ceiling or os.environ.get("COURSE_ISOLATION_CEILING") or "namespaces"
     required = "namespaces" if required == "required" else required
@@ -78,7 +112,7 @@ def at_least(required="none", ceiling=None, **more):
             raise IsolationUnavailable(
                 f"There is no level of isolation {level!r}. The levels are: {', '.join(LEVELS)}."
             )
-    missing = {}
+    missing: dict[str, str] = {}
     for level in reversed(LEVELS[: LEVELS.index(ceiling) + 1]):
         if LEVELS.index(level) < LEVELS.index(required):
             break
@@ -94,46 +128,72 @@ def at_least(required="none", ceiling=None, **more):
     )
 
 
-def _tried(level, **more):
+def _tried(level: str, **more: Mapping[str, int]) -> Sandbox:
+    """Return a sandbox of a level in which two apps have run. Raises `SandboxError` or `OSError`."""
     if not sys.platform.startswith("linux"):
         raise SandboxError("it needs Linux")
     if level == "namespaces" and not bubblewrap.program():
         raise SandboxError("bubblewrap is not installed (the program bwrap, in the package bubblewrap)")
-    place = os.path.join(os.path.realpath(tempfile.gettempdir()), "")
-    if level == "namespaces" and any(path.startswith(place) for path in bubblewrap.pythons()):
-        # as in a clone below /tmp: an app would lose sight of what it imports later
-        raise SandboxError(
-            f"the course's Python lies in {place}, which is empty in a jail: move the clone, or set TMPDIR to another folder"
-        )
     if level == "user" and os.geteuid() != 0:
         raise SandboxError("only root can start processes of other users")
-    jail = Sandbox(level, **more)
+    sandbox = Sandbox(level, **more)
     try:
-        with tempfile.TemporaryDirectory(prefix="course-probe-") as folder, tempfile.TemporaryDirectory() as outside:
-            file = Path(folder) / "probe.py"
-            file.write_text(f"OUTSIDE = {outside!r}\n{PROBE}")
-            process = jail.start(file, {})
-            try:
-                said = process.stderr.readline(100_000)
-                report = process.stdout.readline(100_000)
-            finally:
-                process.kill()
-                process.wait()
-                for pipe in (process.stdin, process.stdout, process.stderr):
-                    pipe.close()
-        try:
-            seen = json.loads(said)
-        except ValueError:
-            raise SandboxError(_why(said, report)) from None
-        _check(level, seen)
+        with _service() as address, contextlib.ExitStack() as running:
+            first, seen = running.enter_context(_probed(sandbox, address))
+            _check(level, seen)
+            _, seen = running.enter_context(_probed(sandbox, address))
+            _check(level, seen)
+            if first.poll() is not None:  # what starts them may have died of it, and then another one was started
+                raise SandboxError("an app does not survive the start of the next one")
     except BaseException:
-        jail.close()
+        sandbox.close()
         raise
-    return jail
+    return sandbox
 
 
-def _check(level, seen):
-    """Raise `SandboxError` unless the probe was really locked in."""
+@contextlib.contextmanager
+def _probed(sandbox: Sandbox, address: tuple[str, int]) -> Iterator[tuple[SandboxedProcess, dict]]:
+    """Start an app in the sandbox; yield it, while it runs, and what it finds out. Raises `SandboxError`."""
+    with tempfile.TemporaryDirectory(prefix="course-probe-") as folder, tempfile.TemporaryDirectory() as outside:
+        file = Path(folder) / "probe.py"
+        file.write_text(f"OUTSIDE = {outside!r}\nSERVICE = {address!r}\nANSWER = {ANSWER!r}\n{PROBE}")
+        process = sandbox.start(file, {"SERVICE_URL": "http://{}:{}".format(*address)})
+        try:
+            said = process.stderr.readline(100_000)
+            try:
+                seen = json.loads(said)
+            except ValueError:
+                raise SandboxError(process.lost or _why(said, process.stdout.readline(100_000))) from None
+            yield process, seen
+        finally:
+            process.end()
+            process.close()
+            process.stdout.close()
+
+
+@contextlib.contextmanager
+def _service() -> Iterator[tuple[str, int]]:
+    """Answer connections to a port of this machine, whose address it yields."""
+
+    def answer() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = listener.accept()
+                with connection, contextlib.suppress(OSError):
+                    connection.sendall(ANSWER)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=answer, daemon=True)
+        thread.start()
+        yield listener.getsockname()
+        listener.shutdown(socket.SHUT_RDWR)  # `close` alone would not wake it
+        thread.join()
+
+
+def _check(level: str, seen: dict) -> None:
+    """Raise `SandboxError` unless the probe was really locked in, and could do what an app does."""
+    if seen["cannot"]:
+        raise SandboxError(f"an app cannot {seen['cannot'][0]}")
     if level == "user" and seen["uid"] == 0:
         raise SandboxError("the app's user is root")
     if level != "namespaces":
@@ -146,7 +206,8 @@ def _check(level, seen):
         raise SandboxError("the app can reach files outside its place")
 
 
-def _why(said, report):
+def _why(said: bytes, report: bytes) -> str:
+    """Say why there is no answer from the probe, from what it printed and what its host reported."""
     try:
         failed = json.loads(report)
         return f"an app does not start there: {failed.get('message') or failed.get('type')}"

@@ -1,13 +1,17 @@
-"""Carries bytes between an app in its jail and the services that its exercise names.
+"""Carries bytes between an app in its sandbox and the services that its exercise names.
 
-The jail has a network of its own, with nothing in it.  Its init opens a listener there for each service and hands it
-out to us: so a connection that the app makes arrives here, and is carried to the real service.
+The sandbox has a network of its own, with nothing in it. Its first process opens a listener there for each service and
+sends it to us, so a connection that the app makes arrives here, and is carried to the real service.
 """
+
+from __future__ import annotations
 
 import contextlib
 import selectors
 import socket
 import threading
+
+Address = tuple[str, int] | str  # a host and a port, or the path of a Unix socket
 
 CHUNK = 1 << 16
 QUEUE = 1 << 20  # bytes that wait for a slow reader before its partner is read no further
@@ -16,24 +20,29 @@ QUEUE = 1 << 20  # bytes that wait for a slow reader before its partner is read 
 class Proxy:
     """One thread that carries all connections of all apps of this process."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._selector = selectors.DefaultSelector()
         self._wake, wakened = socket.socketpair()
         wakened.setblocking(False)
         self._todo = []
         self._lock = threading.Lock()
         self._selector.register(wakened, selectors.EVENT_READ, lambda _: self._work(wakened))
-        self._thread = threading.Thread(target=self._run, name="jail-relay", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="sandbox-relay", daemon=True)
         self._thread.start()
 
-    def carry(self, listener, address):
+    @property
+    def alive(self) -> bool:
+        """True while connections are carried."""
+        return self._thread.is_alive()
+
+    def carry(self, listener: socket.socket, address: Address) -> None:
         """Take connections from ``listener`` to ``address`` until `drop`."""
         listener.setblocking(False)
         self._do(
             lambda: self._selector.register(listener, selectors.EVENT_READ, lambda _: self._accept(listener, address))
         )
 
-    def drop(self, listener):
+    def drop(self, listener: socket.socket) -> None:
         """Close a listener; connections that it brought live until one of their ends closes."""
 
         def close():
@@ -61,14 +70,19 @@ class Proxy:
                 with contextlib.suppress(OSError, KeyError, ValueError):
                     key.data(events)
 
-    def _accept(self, listener, address):
+    def _accept(self, listener: socket.socket, address: Address) -> None:
+        """Take one connection, and connect it to ``address``; one that cannot be is closed."""
         near, _ = listener.accept()
-        near.setblocking(False)
-        far = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        far.setblocking(False)
+        far = socket.socket(socket.AF_UNIX if isinstance(address, str) else socket.AF_INET, socket.SOCK_STREAM)
         for end in (near, far):
-            end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        far.connect_ex(address)
+            end.setblocking(False)
+            if end.family == socket.AF_INET:
+                end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        # to a Unix socket it is connected at once or not at all
+        if far.connect_ex(address) and isinstance(address, str):
+            near.close()
+            far.close()
+            return
         ProxiedConnection(self._selector, near, far)
 
 

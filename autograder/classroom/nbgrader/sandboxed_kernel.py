@@ -19,7 +19,7 @@ class JailedKernels(AsyncKernelManager):
 
     def format_kernel_cmd(self, extra_arguments=None):
         command = super().format_kernel_cmd(extra_arguments)
-        return bubblewrap.alone(self.place) + command
+        return bubblewrap.kernel_profile(self.place) + command
 
     async def _async_launch_kernel(self, kernel_cmd, **kw):
         kept = {key: value for key, value in kw["env"].items() if key in ("PATH", "LANG", "TZ", "NBGRADER_EXECUTION")}

@@ -1,4 +1,4 @@
-"""Tries a learner's pytest test on apps whose truth is known: one app, one supplier's room, one pytest run a time.
+"""Runs a learner's pytest test against apps that are known to be right or wrong: one app, one supplier, one run of pytest.
 
 The test runs in a process of its own.  It knows an address of the app and one of the supplier, both new each time, and
 nothing that tells which app it is: the app's file is gone before the test begins.  What counts is how its process ends.
@@ -16,9 +16,10 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import httpx
 
@@ -26,10 +27,11 @@ from autograder.judge.verdict import Inconclusive
 from autograder.lab.app_errors import AppError
 from autograder.lab.server import Server, child_environment
 from autograder.paths import PROGRAMS
-from autograder.programs.port_forward import PortForward
-from autograder.sandbox import pytest_profile
+from autograder.sandbox.launcher import Sandbox, SandboxedProcess, SandboxError
 
 RUN_LIMIT = 90.0  # s: what a test needs on a busy machine, and more
+APP_PORT = 8000  # where a sandboxed test finds the app, in its own network
+NOT_BEGUN = 70  # the exit code of a sandboxed process that did not get as far as pytest (see programs/forkserver.py)
 OUTPUT_LIMIT = 64 * 1024  # bytes kept of what a run prints, the newest
 SETTINGS = "[pytest]\nasyncio_mode = auto\nasyncio_default_fixture_loop_scope = function\n"
 PASSED, FAILED, HANGS = "passes", "fails", "does not end"
@@ -81,81 +83,116 @@ class Supplier:
         self._process.stdout.close()
 
 
-def start_test(folder, test, environment, walled):
-    """Start pytest on the file ``test`` in ``folder``, behind a `wall` if there is to be one."""
-    environment = {**child_environment(inherit=False), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", **environment}
-    return subprocess.Popen(
-        [
-            *(pytest_profile.command(folder, {**environment, "HOME": "/tmp", "TMPDIR": "/tmp"}) if walled else []),
-            *(sys.executable, "-I", "-B", str(PROGRAMS / "run_pytest.py"), test),
-        ],
-        cwd=folder,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-    )
+class TestProcess(subprocess.Popen):
+    """pytest on the file ``test`` in ``folder``, as an ordinary process. `begun` says whether it got as far as pytest."""
+
+    def __init__(self, folder: str, test: str, environment: Mapping[str, str]) -> None:
+        self._started, started = os.pipe()
+        posix = os.name == "posix"
+        try:
+            super().__init__(
+                [sys.executable, "-I", "-B", str(PROGRAMS / "run_pytest.py"), str(started) if posix else "-", test],
+                cwd=folder,
+                env={**child_environment(inherit=False), **environment},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                pass_fds=[started] if posix else [],
+                start_new_session=True,
+            )
+        finally:
+            os.close(started)
+
+    @property
+    def begun(self) -> bool:
+        """Whether pytest was reached; only asked for once it has ended. Always True on Windows."""
+        return os.name != "posix" or os.read(self._started, 1) == b"s"
+
+    def end(self) -> None:
+        """Kill it with all that it started."""
+        with contextlib.suppress(OSError):
+            if hasattr(os, "killpg"):
+                os.killpg(self.pid, signal.SIGKILL)
+        self.kill()
+        self.wait()
+
+    def close(self) -> None:
+        """Close what is left of it here."""
+        os.close(self._started)
 
 
 async def attempt(test, conftest, app, supplier, jail=None):
-    """Run the learner's file ``test`` beside ``conftest`` against the app in the file ``app``; returns a `Run`.
+    """Run the learner's file ``test`` with ``conftest`` against the app in the file ``app``; returns a `Run`.
 
-    With a ``jail``, of the level that has namespaces, the app starts in it, and the test runs behind a `wall`.
+    With ``jail``, a `Sandbox` of the level that has namespaces, the app and the test each run in a sandbox. Raises
+    `Inconclusive` if the machine does not let us find out.
     """
     return await asyncio.to_thread(_attempt, Path(test), Path(conftest), Path(app), supplier, jail)
 
 
-def _attempt(test, conftest, app, supplier, jail):
+def _attempt(test: Path, conftest: Path, app: Path, supplier: Supplier, jail: Sandbox | None) -> Run:
     room = supplier.room()
     with tempfile.TemporaryDirectory(prefix="course-tried-", ignore_cleanup_errors=True) as folder:
         file = shutil.copy(app, Path(folder) / "quotes.py")
-        server = Server(file, {"UPSTREAM_URL": room}, inherit=False, start=jail.start if jail else None)
+        server = None
         try:
+            server = Server(file, {"UPSTREAM_URL": room}, inherit=False, start=jail.start if jail else None)
             server.wait_until_ready()
             os.unlink(file)
-            places = (
-                {"app": server.socket or urlsplit(server.url).port, "supplier": urlsplit(room).port} if jail else {}
-            )
-            return _run(test, conftest, {"APP_URL": server.url, "SUPPLIER_URL": room}, places)
+            environment = {"APP_URL": server.url, "SUPPLIER_URL": room, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+            if jail is None:
+                return _run(test, conftest, partial(TestProcess, environment=environment))
+            environment["APP_URL"] = f"http://127.0.0.1:{APP_PORT}"
+            places = {APP_PORT: server.socket}
+            return _run(test, conftest, partial(_sandboxed, jail=jail, environment=environment, places=places))
         except AppError as error:
             raise Inconclusive(f"an app of ours did not start ({error}).") from None
+        except SandboxError as error:
+            raise Inconclusive(f"the test could not be sandboxed ({error}).") from None
         finally:
             with contextlib.suppress(httpx.HTTPError):
                 httpx.post(f"{room}/gate/open", trust_env=False)
-            server.stop()
+            if server is not None:
+                server.stop()
 
 
-def _run(test, conftest, environment, places):
-    """One run of pytest.  ``places`` are the Unix sockets or ports of the two addresses for a test behind a wall."""
+def _sandboxed(
+    folder: str, test: str, jail: Sandbox, environment: Mapping[str, str], places: Mapping[int, str]
+) -> SandboxedProcess:
+    return jail.start(Path(folder) / test, environment, places, program="test")
+
+
+def _run(test: Path, conftest: Path, start: Callable[[str, str], TestProcess | SandboxedProcess]) -> Run:
+    """Run pytest once; ``start`` starts it, given the folder and the name of the file."""
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="course-test-", ignore_cleanup_errors=True) as folder:
         shutil.copy(test, folder)
         shutil.copy(conftest, Path(folder) / "conftest.py")
         (Path(folder) / "pytest.ini").write_text(SETTINGS)
-        doors = []
-        if places:
-            doors = [PortForward(os.path.join(folder, f"{name}.socket"), place) for name, place in places.items()]
-            environment = {name: urlsplit(address).path for name, address in environment.items()}
-        process = start_test(folder, test.name, environment, walled=bool(places))
+        process = start(folder, test.name)
         output = bytearray()
         reader = threading.Thread(target=_read, args=(process.stdout, output), daemon=True)
         reader.start()
+        code: int | None
         try:
             code = process.wait(RUN_LIMIT)
+            if isinstance(process, SandboxedProcess):
+                code = process.exit_code
+                begun = code not in (None, NOT_BEGUN)
+            else:
+                begun = process.begun
+            if not begun:
+                reader.join(2)
+                told = output.decode(errors="replace").strip().splitlines()[-1:]
+                raise Inconclusive(f"pytest did not start ({told[0][:200] if told else 'it was ended from outside'}).")
         except subprocess.TimeoutExpired:
             code = None
         finally:
-            with contextlib.suppress(OSError):
-                if hasattr(os, "killpg"):
-                    os.killpg(process.pid, signal.SIGKILL)
-            process.kill()
-            process.wait()
+            process.end()
             reader.join(2)
-            for door in doors:
-                door.stop()
             if not reader.is_alive():  # else something that fled holds the other end
                 process.stdout.close()
+            process.close()
     return Run(_result(code, test.name), output.decode(errors="replace"), time.monotonic() - began)
 
 
