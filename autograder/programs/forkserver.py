@@ -31,11 +31,10 @@ import time
 WARM = (
     "asyncio", "concurrent.futures", "contextvars", "functools", "hashlib", "json", "random", "sqlite3", "ssl",
     "subprocess", "threading", "typing", "uuid",
-    "fastapi", "fastapi.responses", "starlette.concurrency", "anyio.to_thread", "anyio._backends._asyncio", "pydantic",
+    "fastapi", "fastapi.responses", "pydantic",
     "uvicorn", "uvicorn.lifespan.on", "uvicorn.protocols.http.auto", "uvicorn.protocols.websockets.auto",
     "httpx", "asyncpg", "psycopg", "redis.asyncio", "aiofiles", "aiofiles.os",
-    # what they import themselves when the first route is made, and the first request comes
-    "pydantic.v1", "fastapi.telemetry._runtime", "encodings.idna",
+    "pydantic.v1",  # FastAPI imports it when the first route is made; what the first request needs is in `app_warm_up`
 )  # fmt: skip
 
 NEWNS, NEWUTS, NEWIPC, NEWPID, NEWNET = 0x00020000, 0x04000000, 0x08000000, 0x20000000, 0x40000000
@@ -341,10 +340,12 @@ def main(number, level, uid, place):
     sys.path.insert(0, here)
     importlib.import_module("loop_watchdog")
     importlib.import_module("serve_app")
+    app_warm_up = importlib.import_module("app_warm_up")
     sys.path.remove(here)
     for name in WARM:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
+    app_warm_up.import_lazily_loaded()
     import gc
 
     gc.collect()

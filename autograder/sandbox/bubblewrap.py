@@ -17,7 +17,7 @@ SETTINGS = (
 RIGHTS = ("CAP_SYS_ADMIN", "CAP_NET_ADMIN", "CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP", "CAP_CHOWN")
 
 # what runs in the process that serves an app
-SERVING = ("forkserver.py", "serve_app.py", "loop_watchdog.py")
+SERVING = ("forkserver.py", "serve_app.py", "loop_watchdog.py", "app_warm_up.py")
 
 
 def program():
