@@ -64,7 +64,7 @@ class Judge:
 
         async def work(method):
             verdict = await decide(method, 1, show=True)
-            self.pictured = method.app.pictured
+            self.pictured = method.app.drawn_race
             return verdict
 
         return await self._judged(work)

@@ -16,6 +16,22 @@ class AppError(UserFacingError):
         self.line = line
 
 
+def never_started(file, spent, seconds, place, imported):
+    """Return the `AppError` for an app whose start never ends.
+
+    ``spent`` is "computing" or "sleeping", for so many ``seconds`` without progress; ``place`` the line of the file that it was
+    seen in last, or None; ``imported`` is true if the file was imported and only the lifespan is not over.
+    """
+    did = "computed" if spent == "computing" else "waited"
+    where = f" It is at line {place['line']}: {place['code']}" if place else ""
+    text = f"{file.name} did not finish starting: it has {did} for {seconds:.0f} s without any progress.{where}"
+    if imported and not place:
+        hint = "Its start-up, the part of the lifespan before `yield`, waits for something that never comes."
+    else:
+        hint = "Look for an endless loop or a call to uvicorn.run(): the course serves `app` for you."
+    return AppError(f"{text}\n{hint}", "endless", place["line"] if place else None)
+
+
 def explain(file, failure, log):
     """The `AppError` for a ``failed`` report of the host (or for its absence)."""
     name = file.name

@@ -88,12 +88,12 @@ class Load(Race):
         super()._take_turn(event, ended)
         if len(self.blocked) == before:
             return
-        # several requests may have blocked in one turn: each line has its share, as often as it was seen there
+        # several requests may have blocked in one iteration: each line has its share, by the time that it was seen there
         places = [place for place in event.get("where") or [] if place["file"] == self.file]
-        seen = sum(place.get("count", 1) for place in event.get("where") or [])
+        seen = sum(place["seconds"] for place in event.get("where") or []) or 1.0
         for line in {place["line"] for place in places}:
             here = [place for place in places if place["line"] == line]
-            share = sum(place.get("count", 1) for place in here) / seen
+            share = sum(place["seconds"] for place in here) / seen
             self.harm[line].append((self.blocked[-1].seconds * share, here[0]["code"], here[0]["function"]))
 
     @property
@@ -125,10 +125,10 @@ class Load(Race):
         if worst := next(iter(self.blockers), None):
             return (
                 text
-                + f" The loop was {self.blocked_text(self.blocked)}, most of it by {short(worst.code, 60)} (line {worst.line})."
+                + f" The loop was {self.lane}, most of it by {short(worst.code, 60)} (line {worst.line})."
             )
         return text + (
-            " The event loop stayed free." if self.loop_state == "free" else f" The event loop was {self.loop_state}."
+            " The event loop stayed free." if self.lane == "free" else f" The event loop was {self.lane}."
         )
 
 

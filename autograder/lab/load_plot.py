@@ -9,7 +9,7 @@ import math
 
 from autograder.lab import timeline
 from autograder.lab.percentiles import PAGER, QUANTILES, WINDOW, milliseconds, quantiles
-from autograder.lab.timeline import BLOCKED, FREE
+from autograder.lab.timeline import BLOCKED, CPU_WAIT, FREE
 
 GOOD, BAD = "#4c78a8", "#c8452d"
 LOWEST, DECADES = 0.001, 4  # from 1 ms to 10 s
@@ -98,18 +98,20 @@ def _column(start, base, height):
 
 def _loop(axes, top, load, now, span):
     axes.broken_barh([(0, span if now is None else now)], (top, 0.6), facecolor=FREE, linewidth=0)
-    blocks = [*load.blocked, *([load.pending_block] if now is not None and load.pending_block else [])]
+    blocks = load.blocks_at(now)
+    waits = timeline.cpu_wait_pieces([*blocks, *load.not_blamed])
+    for pieces, color, hatch in ((waits, CPU_WAIT, ".."), (timeline.held_pieces(blocks), BLOCKED, "///")):
+        if pieces:
+            axes.broken_barh(pieces, (top, 0.6), facecolor=color, hatch=hatch, edgecolor="white", linewidth=0)
     if not blocks:
-        axes.text(span * 0.01, top + 0.3, load.loop_state, va="center", fontsize=8)
+        axes.text(span * 0.01, top + 0.3, load.lane_at(now), va="center", fontsize=8)
         return
-    pieces = timeline.merged([(b.start, b.end - b.start) for b in blocks])
-    axes.broken_barh(pieces, (top, 0.6), facecolor=BLOCKED, hatch="///", edgecolor="white", linewidth=0)
     worst = max(blocks, key=lambda block: block.seconds)
     who = f"line {worst.line}, {worst.code}" if worst.in_app else worst.cause
     label = axes.text(
         0,
         top + 0.95,
-        f"{load.blocked_text(blocks)}; the longest: {timeline.short(who, 60)}",
+        f"{load.lane_at(now)}; the longest: {timeline.short(who, 60)}",
         va="center",
         fontsize=8.5,
         color="#7a1f10",

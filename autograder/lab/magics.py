@@ -5,6 +5,8 @@ import shlex
 from pathlib import Path
 
 from autograder.lab import app_errors, server
+from autograder.lab.race import startup_sentence, startup_blocks
+from autograder.lab.start_budget import StartTimeout
 
 
 def register(shell):
@@ -32,11 +34,13 @@ def app(line, cell):
         return
     try:
         running = server.serve(name)
-    except app_errors.AppError as error:
+    except (app_errors.AppError, StartTimeout) as error:
         # printed, not raised: the cell is saved, and `Run all` goes on to the checks, which say it again
         print(error)
         return
     print(f"{name} is saved and served at {running.url}")
+    for said in startup_sentence(startup_blocks(running.startup_reports, running.file)):
+        print(said)
 
 
 def keep(line, cell):

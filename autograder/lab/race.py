@@ -9,9 +9,14 @@ from autograder.lab import timeline
 from autograder.lab.predictions import Prediction
 from autograder.lab.timeline import short
 
-BLOCKED_FROM = 0.020  # s of attributed lag; below it are the turns of healthy apps (see docs/verdicts.md)
+BLOCKED_FROM = 0.020  # s of attributed lag; below it are the iterations of healthy apps (see docs/verdicts.md)
 ACCUSED_FROM = 0.1  # s of attributed lag: a line that held the loop so long is named, however busy the machine
-NOBODY = "something that left no trace"  # a call that keeps the GIL keeps the watch from looking, too
+CROWD_TASKS = 3  # tasks in one iteration, from which on it may be long because many requests came at once ...
+CROWD_TASK_MAX_S = 0.015  # ... if no task was seen to run for so long (the grid of samples is 5 ms) ...
+CROWD_COLLECTION_MAX_S = BLOCKED_FROM  # ... and no garbage collection took so long (that is known exactly)
+CPU_WAIT_MIN_S = 0.05  # s of waiting for a CPU, from which on the lane has a word of it ...
+CPU_WAIT_SHARE = 0.2  # ... where the loop was blocked as well: if it is at least such a share of both together
+UNKNOWN_CAUSE = "something that left no trace"  # a call that keeps the GIL keeps the watchdog from looking, too
 MOST = 5000  # reports of one kind that are kept of a race
 
 
@@ -44,7 +49,10 @@ class Request:
 
 @dataclass
 class Canary:
-    """A cheap request that shows whether the loop still answers; ``waited`` is the racer's own CPU queueing."""
+    """A cheap request that shows whether the loop still responds.
+
+    ``waited`` is how long the load generator itself waited for a CPU meanwhile, in seconds: that is not the app's doing.
+    """
 
     LATE: ClassVar = 0.05  # s: one that is under way for longer is late, and drawn so
 
@@ -53,13 +61,21 @@ class Canary:
     waited: float = 0.0
     answered: bool = False
 
+    def late(self, now: float | None = None) -> bool:
+        """Return True if it waited, or at ``now`` has waited, so long that the loop was not free.  The picture and the
+        lane's words both follow this."""
+        end = now if self.end is None else self.end
+        return end is not None and end - self.start - self.waited >= self.LATE
+
 
 @dataclass
 class Blocked:
-    """A stretch in which the loop answered nobody: seconds since the race began, and who held it.
+    """A stretch in which the loop served no request: seconds since the race began, and the code that held it.
 
-    ``seconds`` leaves out ``waited``, the time in which the loop thread stood in the queue for a CPU:
-    that is the neighbours' doing.  ``line`` is 0 where no line of the learner's was on the stack.
+    **Blocked** means held by the app's own code.  So ``seconds``, the one number for it that captions, pictures, checks and
+    lists read, leaves out ``waited``, in which the loop thread waited for a CPU, ``threads_waited``, in which a thread did that
+    it had started and waited for, and ``paged``, in which it waited for memory.  Those are the machine's doing.
+    ``line`` is 0 where no line of the learner's was on the stack.
     """
 
     start: float
@@ -72,35 +88,53 @@ class Blocked:
     callee: str = ""
     in_app: bool = True
     thread: tuple = ()  # (line, code) of the app's own in a thread that computed meanwhile and kept the loop waiting
+    threads_waited: float = 0.0
+    paged: float = 0.0
+    collection: str = ""  # "explicit" or "automatic" if most of it was a garbage collection
+    crowd: bool = False  # many tasks, of which none ran for long
 
     @property
-    def seconds(self):
-        return max(self.end - self.start - self.waited, 0.0)
+    def machine_seconds(self) -> float:
+        """Seconds that were the machine's doing: waiting for a CPU, or for memory."""
+        return min(self.waited + self.threads_waited + self.paged, self.end - self.start)
 
     @property
-    def queued(self):
-        """True if most of it was the queue for a CPU, and the rest is too short to name somebody for it."""
-        return self.waited > self.seconds and self.seconds < ACCUSED_FROM
+    def seconds(self) -> float:
+        """Seconds for which the app's own code held the loop."""
+        return max(self.end - self.start - self.machine_seconds, 0.0)
 
     @property
-    def cause(self):
-        """What blocked, as learners say it: ``time.sleep(0.2)`` in line 9."""
+    def queued(self) -> bool:
+        """True if most of it was the machine's doing, and the rest is too short to blame a line for it."""
+        return self.machine_seconds > self.seconds and self.seconds < ACCUSED_FROM
+
+    @property
+    def cause(self) -> str:
+        """What blocked, as learners say it: ``time.sleep(0.2) in line 9``."""
         return self.cause_in(None)
 
-    def cause_in(self, room):
-        """The same in ``room`` letters: long code is cut, the number of its line is not."""
+    def cause_in(self, room: int | None) -> str:
+        """Return `cause` in at most ``room`` letters: long code is cut, the number of its line is not."""
         if self.thread:
-            where = f" in line {self.thread[0]}, in a thread"
-            return short(self.thread[1], room and room - len(where)) + where
+            line, code = self.thread
+            where = (f" in line {line}" if line else "") + ", in a thread"
+            return short(code, room and room - len(where)) + where
         if self.function == "Thread.start":
             return short("the start of threads", room)
+        before = "automatic garbage collection" if self.collection == "automatic" else ""
+        after = " (garbage collection)" if self.collection == "explicit" else ""
         if self.in_app and self.line:
-            where = f" in line {self.line}"
-            return short(self.code, room and room - len(where)) + where
-        return short(f"{self.function} in {os.path.basename(self.file)}" if self.function else NOBODY, room)
+            where = f" in line {self.line}{after}"
+            code = f"{before}, during {self.code}" if before else self.code
+            return short(code, room and room - len(where)) + where
+        if before or after:
+            return short(before or "garbage collection", room)
+        if " as a callback" in self.code:
+            return short(self.code, room)
+        return short(f"{self.function} in {os.path.basename(self.file)}" if self.function else UNKNOWN_CAUSE, room)
 
     @property
-    def place(self):
+    def place(self) -> str:
         """Where it blocked: ``line 9, in pause, in shop.py``."""
         return f"line {self.line}, in {self.function}, in {os.path.basename(self.file)}"
 
@@ -113,7 +147,10 @@ class Race:
     file: str
     requests: list[Request]
     canaries: list[Canary] = field(default_factory=list)
-    blocked: list[Blocked] = field(default_factory=list)
+    blocked: list[Blocked] = field(default_factory=list)  # by the app's own code
+    not_blamed: list[Blocked] = field(default_factory=list)  # long iterations that were the machine's doing, or a crowd's
+    startup: list[Blocked] = field(default_factory=list)  # before the app was ready, by tasks that it had started
+    gil_holds: list[Blocked] = field(default_factory=list)  # another thread kept the GIL, as the watchdog reports
     errors: list[dict] = field(default_factory=list)
     samples: list[list] = field(default_factory=list)
     elsewhere: int = 0  # connections that are not the business of the app's loop
@@ -129,7 +166,8 @@ class Race:
     prediction: Prediction | None = None
     mixed: bool = False  # the requests went to different places: comparing them with each other says nothing
     held: bool = False  # replies were held back for different times: comparing the requests says nothing
-    turn_ended: float | None = None  # when the newest turn of the loop that is over began
+    turn_ended: float | None = None  # when the newest iteration of the loop that is over began
+    judged: bool = False  # the judge weighs it: excuses and thread blame are decided there, on more evidence
 
     @property
     def name(self):
@@ -152,35 +190,56 @@ class Race:
         return self.seconds / self.quickest if self.quickest else 0.0
 
     @property
-    def loop_lag(self):
-        """The longest hatched stretch in the lane of the loop, in milliseconds by the clock."""
-        pieces = timeline.merged([(block.start, block.end - block.start) for block in self.blocked])
-        return 1000 * max((seconds for _, seconds in pieces), default=0.0)
+    def long_iterations(self) -> list[Blocked]:
+        """Every iteration of at least 20 ms, whoever is to blame for it, in their order."""
+        return sorted([*self.blocked, *self.not_blamed], key=lambda block: block.start)
 
     @property
-    def worst_block(self):
+    def loop_lag(self) -> float:
+        """The longest stretch for which the app's own code held the loop, in milliseconds."""
+        return 1000 * max((seconds for _, seconds in timeline.held_pieces(self.blocked)), default=0.0)
+
+    @property
+    def worst_block(self) -> Blocked | None:
         """The longest of ``blocked``, or None if the loop was never blocked."""
         return max(self.blocked, key=lambda b: b.seconds, default=None)
 
-    @property
-    def culprit(self):
-        """The longest block that somebody is named for, or None if all were little more than the queue for a CPU."""
-        return max((block for block in self.blocked if not block.queued), key=lambda b: b.seconds, default=None)
+    culprit = worst_block
 
     @property
-    def lane(self):
-        """What the lane of the loop shows, in words: what blocked is told by `culprit`."""
-        return self.blocked_text(self.blocked) if self.blocked else self.loop_state
+    def lane(self) -> str:
+        """What the lane of the loop shows, in words."""
+        return self.lane_at(None)
+
+    def lane_at(self, now: float | None) -> str:
+        """Return the state of the loop in words; ``now`` (seconds since the race began) while the race still runs."""
+        blocks = self.blocks_at(now)
+        blocked = sum(block.seconds for block in blocks)
+        waited = self.cpu_wait_seconds
+        much = waited >= CPU_WAIT_MIN_S and waited >= CPU_WAIT_SHARE * (waited + blocked)
+        if blocks:
+            return f"blocked for {blocked:.2f} s" + (f" (plus {waited:.2f} s waiting for a CPU)" if much else "")
+        if much:
+            return f"waiting for a CPU for {waited:.2f} s"
+        if any(block.crowd for block in self.not_blamed) or any(canary.late(now) for canary in self.canaries):
+            return "never blocked for long, but busy"
+        return "free"
+
+    def blocks_at(self, now: float | None) -> list[Blocked]:
+        """Return the blocks so far: while the race runs (``now`` is not None), with the one that still goes on."""
+        pending = self.pending_block
+        going_on = now is not None and pending is not None and pending.seconds >= BLOCKED_FROM and not pending.queued
+        return [*self.blocked, *([pending] if going_on else [])]
 
     @property
-    def loop_state(self):
-        """The state of the loop in a few words, for when it was never blocked."""
-        late = any(c.end is not None and c.end - c.start - c.waited >= Canary.LATE for c in self.canaries)
-        return "never blocked for long, but busy" if late else "free"
-
-    @property
-    def blocked_seconds(self):
+    def blocked_seconds(self) -> float:
+        """Seconds for which the app's own code held the loop, all together."""
         return sum(b.seconds for b in self.blocked)
+
+    @property
+    def cpu_wait_seconds(self) -> float:
+        """Seconds of long iterations in which the machine kept the loop waiting, for a CPU or for memory."""
+        return sum(b.machine_seconds for b in self.long_iterations)
 
     @property
     def worst_canary(self):
@@ -194,14 +253,6 @@ class Race:
     def sentence(self):
         """What the picture shows, in words."""
         return sentence(self)
-
-    @staticmethod
-    def blocked_text(blocks, aside=True):
-        """How long the loop answered nobody, in words; ``aside`` adds how much was the neighbours' doing, if that was much."""
-        wall = sum(block.end - block.start for block in blocks)
-        queued = wall - sum(block.seconds for block in blocks)
-        much = aside and queued > wall / 5
-        return f"blocked for {wall:.2f} s" + (f" ({queued:.2f} s of it in the queue for a CPU)" if much else "")
 
     def __repr__(self):
         return f"<Race: {self.sentence}>"
@@ -230,6 +281,8 @@ class Race:
             canary.end, canary.waited, canary.answered = event["end"] - self.began, event["waited"], event["answered"]
         elif kind in ("turn", "late") and self.began is not None and event["end"] > self.began:
             self._take_turn(event, ended=kind == "turn")
+        elif kind == "gil" and self.began is not None and event["where"] and len(self.gil_holds) < MOST:
+            self.gil_holds.append(self._block(event, event["where"][0]))
         elif kind == "busy" and event["where"]:
             place = event["where"][0]
             self.busy[place["line"], place["code"], place["function"], place["file"]] += event["seconds"]
@@ -241,12 +294,9 @@ class Race:
             self.end = event["t"] - self.began
             self.samples = event["samples"]
 
-    def _take_turn(self, event, ended):
-        if self.end is not None and event["start"] - self.began > self.end:
-            return
-        places = event.get("where") or []
-        place = places[0] if places else {}  # the most seen
-        block = Blocked(
+    def _block(self, event, place):
+        """The `Blocked` of one report."""
+        return Blocked(
             start=max(event["start"] - self.began, 0.0),
             end=event["end"] - self.began,
             waited=event.get("waited", 0.0),
@@ -256,50 +306,85 @@ class Race:
             function=place.get("function", ""),
             callee=place.get("callee", ""),
             in_app=place.get("file") == self.file,
+            threads_waited=0.0 if self.judged else event.get("threads_waited", 0.0),
+            paged=event.get("paged", 0.0),
+            collection=place.get("collection", ""),
+            crowd=(
+                event.get("tasks", 0) >= CROWD_TASKS
+                and event.get("longest_task", 0.0) < CROWD_TASK_MAX_S
+                and event.get("longest_collection", 0.0) < CROWD_COLLECTION_MAX_S
+            ),
         )
+
+    def _take_turn(self, event, ended):
+        if self.end is not None and event["start"] - self.began > self.end:
+            return
+        places = event.get("where") or []
+        block = self._block(event, places[0] if places else {})
         if not ended:
-            # the watch and the loop report from different threads: this turn may be over already, and be counted
+            # the watchdog and the loop report from different threads: this iteration may be over already, and be counted
             if self.turn_ended is None or event["start"] > self.turn_ended:
                 self.pending_block = block
             return
         self.pending_block, self.turn_ended = None, event["start"]
         if len(self.found) < MOST:
             self.found.update((place["line"], place["code"]) for place in places if place["file"] == self.file)
-        if block.seconds >= BLOCKED_FROM and len(self.blocked) < MOST:
-            self.blocked.append(block)
+        self._add(block)
+
+    def _add(self, block):
+        if max(block.seconds, block.machine_seconds) < BLOCKED_FROM:
+            return
+        blamed = block.seconds >= BLOCKED_FROM and not block.queued and not block.crowd
+        into = self.blocked if blamed else self.not_blamed
+        if len(into) < MOST:
+            into.append(block)
 
     def blame_threads(self):
         """Name the thread that computed, where the loop stood in a line that itself only waits.
 
         Only one thread of a process runs Python at a time.  A line that awaits, or one of asyncio's own, cannot hold a loop
-        for long; a thread of the app's can, and the host has told how long each of them computed.
+        for long; a thread of the app's can, and the watchdog has reported how long each of them computed.
         """
         place, spent = max(self.busy.items(), key=lambda item: item[1], default=(None, 0.0))
         for block in self.blocked:
             waits = not block.in_app or "await " in block.code
             if place and waits and spent >= block.seconds / 2 and place[3] == self.file:
                 block.thread = place[:2]
+        for hold in self.gil_holds:
+            self._blame_for_gil(hold)
+        self.blocked.sort(key=lambda block: block.start)
+
+    def _blame_for_gil(self, hold):
+        """One call on another thread kept the GIL: that blocked the loop, in an iteration or before one could begin."""
+        what = "garbage collection" if hold.collection else hold.code
+        if not hold.in_app and not hold.collection:
+            what = f"{hold.function} in {os.path.basename(hold.file)}"
+        hold.thread = (hold.line if hold.in_app else 0, what)
+        covered = 0.0
+        for block in self.blocked:
+            shared = min(block.end, hold.end) - max(block.start, hold.start)
+            if shared > 0:
+                covered += shared
+                if shared >= block.seconds / 2:
+                    block.thread = hold.thread
+        if covered < hold.seconds / 2 and hold.seconds >= BLOCKED_FROM and hold.end > 0:
+            self.blocked.append(hold)
 
     def settle(self):
         """The race is over: a block that still goes on counts as far as it was seen."""
-        if self.pending_block is not None and self.pending_block.seconds >= BLOCKED_FROM:
-            self.blocked.append(self.pending_block)
+        if self.pending_block is not None:
+            self._add(self.pending_block)
         self.pending_block = None
 
 
-def sentence(race):
-    """One or two sentences that say what the picture of a race shows."""
+def sentence(race: Race) -> str:
+    """Return one or two sentences that say what the picture of a race shows."""
     answered = [r for r in race.requests if r.ok]
     n = len(race.requests)
     if race.end is None:
         return f"{race.name}: not finished, {len(answered)} of {n} requests were answered."
     if not answered:
-        met = [r.error or (f"status {r.status}" if r.status else "no answer") for r in race.requests]
-        what = ", ".join(dict.fromkeys(met))
-        text = f"{race.name}: none of the {n} requests got a good answer ({what})."
-        if what == "status 404":
-            text += f" {os.path.basename(race.file)} has no such path: run the %%app cell of this race again."
-        return text
+        return " ".join([_none_answered(race), *([_loop(race)] if race.blocked else []), *startup_sentence(race.startup)])
     parts = []
     if n > 1 and (race.mixed or race.held):
         parts.append(f"{race.name}: {n} requests took {race.seconds:.2f} s together.")
@@ -312,18 +397,58 @@ def sentence(race):
         parts.append(f"{race.name}: one request took {race.seconds:.2f} s.")
     if len(answered) < n:
         parts.append(f"{n - len(answered)} of them failed.")
-    if race.blocked:
-        most = (
-            "most of the rest" if sum(block.waited for block in race.blocked) > race.blocked_seconds else "most of it"
-        )
-        by = f", {most} by {race.culprit.cause}" if race.culprit else ": the machine was busy"
-        parts.append(f"The event loop was {race.lane}{by}.")
-    elif race.loop_state == "free":
-        parts.append("The event loop stayed free.")
-    else:
-        parts.append(f"The event loop was {race.loop_state}.")
+    parts.append(_loop(race))
     if race.prediction and race.prediction.seconds is not None:
         parts.append(f"You predicted {race.prediction}.")
     if race.canaries:
         parts.append(f"The slowest canary waited {1000 * race.worst_canary:.0f} ms for its answer.")
-    return " ".join(parts)
+    return " ".join([*parts, *startup_sentence(race.startup)])
+
+
+def _none_answered(race):
+    met = [r.error or (f"status {r.status}" if r.status else "no answer") for r in race.requests]
+    what = ", ".join(dict.fromkeys(met))
+    text = f"{race.name}: none of the {len(race.requests)} requests got a good answer ({what})."
+    if what == "status 404":
+        text += f" {os.path.basename(race.file)} has no such path: run the %%app cell of this race again."
+    return text
+
+
+def _loop(race):
+    if race.blocked:
+        return f"The event loop was {race.lane}, most of it by {race.culprit.cause}."
+    if race.lane == "free":
+        return "The event loop stayed free."
+    machine = ": the machine was busy" if race.cpu_wait_seconds >= CPU_WAIT_MIN_S else ""
+    return f"The event loop was {race.lane}{machine}."
+
+
+def startup_blocks(reports, file) -> list[Blocked]:
+    """Return what blocked the loop before the app in ``file`` was ready, of the ``reports`` on its iterations until then.
+
+    The lifespan itself may take its time, because nothing is served yet, and so may the libraries.  What is left are tasks that
+    the app starts: they put off the first request, and nothing in a race would show it.
+    """
+    folder = os.path.dirname(os.path.realpath(file)) + os.sep
+    found = []
+    for report in reports:
+        places = [p for p in report["where"] if not p["lifespan"] and os.path.realpath(p["file"]).startswith(folder)]
+        seconds = sum(place["seconds"] for place in places)
+        if seconds >= ACCUSED_FROM:
+            place = places[0]
+            names = ("file", "line", "code", "function", "callee", "collection")
+            in_app = os.path.realpath(place["file"]) == os.path.realpath(file)
+            found.append(Blocked(0.0, seconds, 0.0, **{name: place[name] for name in names}, in_app=in_app))
+    return found
+
+
+def startup_sentence(blocks: list[Blocked]) -> list[str]:
+    """Return what `startup_blocks` found as a list of at most one sentence."""
+    if not blocks:
+        return []
+    worst = max(blocks, key=lambda block: block.seconds)
+    seconds = sum(block.seconds for block in blocks)
+    return [
+        f"Before the app was ready, a task that it starts blocked the loop for {seconds:.2f} s, most of it by {worst.cause}: "
+        "no request could be served until then."
+    ]

@@ -5,6 +5,8 @@ import json
 import math
 
 TEXT_LIMIT = 2000
+COLLECTIONS = ("", "explicit", "automatic")
+PHASES = ("import", "startup", "serving")
 STAGES = ("syntax", "import", "no app", "not an app", "startup")
 
 
@@ -34,7 +36,19 @@ def _text(value):
 
 def _place(place):
     texts = {key: _text(place.get(key, "")) for key in ("file", "code", "function", "callee")}
-    return {**texts, "line": int(place["line"]), "count": min(max(int(place.get("count", 1)), 1), 1_000_000)}
+    return {
+        **texts,
+        "line": int(place["line"]),
+        "seconds": max(_number(place.get("seconds", 0.0)), 0.0),
+        "collection": _one_of(COLLECTIONS, place.get("collection", "")),
+        "lifespan": place.get("lifespan") is True,
+    }
+
+
+def _one_of(known, value):
+    if value not in known:
+        raise ValueError("not one of the known words")
+    return value
 
 
 def _places(report):
@@ -46,7 +60,22 @@ def _turn(report):
         "event": report["event"],
         "start": _number(report["start"]),
         "end": _number(report["end"]),
-        "waited": _number(report.get("waited", 0.0)),
+        **{key: max(_number(report.get(key, 0.0)), 0.0) for key in _SECONDS},
+        "phase": _one_of(PHASES, report.get("phase", "serving")),
+        "modules": int(report.get("modules", 0)),
+        "tasks": int(report.get("tasks", 0)),
+        "where": _places(report),
+    }
+
+
+_SECONDS = ("waited", "threads_waited", "paged", "longest_task", "longest_collection")
+
+
+def _gil(report):
+    return {
+        "event": "gil",
+        "start": _number(report["start"]),
+        "end": _number(report["end"]),
         "where": _places(report),
     }
 
@@ -85,6 +114,7 @@ _SHAPES = {
     "turn": _turn,
     "late": _turn,
     "busy": _busy,
+    "gil": _gil,
     "failed": _trouble,
     "error": _trouble,
     "warning": _trouble,

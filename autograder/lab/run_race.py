@@ -6,7 +6,7 @@ import secrets
 
 from autograder.lab import app_errors, live_plot, server
 from autograder.lab.load_generator_client import load_generator
-from autograder.lab.race import Race, Request
+from autograder.lab.race import Race, Request, startup_blocks
 
 CANARY_EVERY = 0.02  # s between an answer and the next canary
 LIMIT = 60.0  # s
@@ -70,6 +70,8 @@ async def run(
     """
     result = kind(title, str(app.file), [Request(r["key"], r["path"], r["method"]) for r in requests], **more)
     result.watchers = list(app.watchers)
+    result.judged = sample
+    result.startup = startup_blocks(app.startup_reports, app.file)
     loop = asyncio.get_running_loop()
     client = load_generator()
     client.guard(app)
@@ -107,6 +109,7 @@ async def run(
         result.settle()
         if not sample:  # a judge has its own ways to tell a thread that kept the loop waiting
             result.blame_threads()
+        app.finish_race(result, show)
     except asyncio.CancelledError:
         server.interrupt(app)
         raise (Interrupted() if live_plot.possible() else asyncio.CancelledError()) from None

@@ -15,12 +15,13 @@ from collections import deque
 from pathlib import Path
 
 from autograder.lab import reports
-from autograder.lab.app_errors import AppError, explain
+from autograder.lab.app_errors import AppError, explain, never_started
+from autograder.lab.start_budget import START_LIMIT_S, StartBudget, StartTimeout
 from autograder.paths import PROGRAMS
 from autograder.sandbox.launcher import SandboxError
 
 PROGRAM = PROGRAMS / "serve_app.py"
-START_LIMIT = 30.0  # s: an import that takes longer than this on a busy machine does not end
+STARTUP_REPORTS = 100  # reports on long iterations before the app was ready that are kept
 LOG_LIMIT = 64 * 1024  # bytes kept of what an app prints, the newest
 
 
@@ -40,13 +41,16 @@ class Server:
         self.watchers = []  # ids of the host's own threads, as it says
         self.warnings = deque(maxlen=100)
         self.listeners = []
-        self.guard = None  # the racer that ends it if we cannot
-        self.pictured = None  # the race of it that was drawn last
-        self.elsewhere = 0  # races in which connections were not the business of its loop
+        self.guard = None  # the load generator that ends it if we cannot
+        self.drawn_race = None  # the newest race of it that was to be drawn
+        self.races_elsewhere = 0  # races in which another loop or process than its own accepted connections
+        self.startup_reports = deque(maxlen=STARTUP_REPORTS)  # long iterations of its loop before it was ready
         self._log = bytearray()
         self._settled = threading.Event()
         self._failure = None
-        self._progress = None
+        self._progress = None  # the line of the file that a long start was seen in last
+        self._modules = 0  # how many modules it had imported at its newest report
+        self._imported = False
         self._stopped = False
         self._question = 0
         environment = environment or {}
@@ -73,25 +77,24 @@ class Server:
         return self.process.poll() is None
 
     def wait_until_ready(self, limit=None):
-        """Return once the app answers; raise `AppError` as soon as it is clear that it never will.
+        """Return once the app serves requests; raise `AppError` as soon as it is clear that it never will.
 
-        ``limit`` in seconds; without it `START_LIMIT`.
+        ``limit`` is in seconds that the app computes, or sleeps of its own accord, without importing anything new; without it
+        `START_LIMIT_S`.  Raises `StartTimeout` if the machine is too busy.
         """
-        limit = limit or START_LIMIT
-        deadline = time.monotonic() + limit
-        while not self._settled.wait(0.1):
-            if not self.alive and not self._readers[0].is_alive():
-                break
-            if time.monotonic() > deadline:
-                place = self._progress
-                self.stop()
-                raise AppError(
-                    f"{self.file.name} did not finish starting within {limit:.0f} s."
-                    + (f" It was still at line {place['line']}: {place['code']}" if place else "")
-                    + "\nLook for an endless loop or a call to uvicorn.run(): the course serves `app` for you.",
-                    "endless",
-                    place["line"] if place else None,
-                )
+        budget = StartBudget(self.pid, limit or START_LIMIT_S)
+        try:
+            while not self._settled.wait(0.1):
+                if not self.alive and not self._readers[0].is_alive():
+                    break
+                spent = budget.observe(self._modules)
+                if spent:
+                    place = self._progress
+                    self.stop()
+                    raise never_started(self.file, spent, budget.limit, place, self._imported)
+        except StartTimeout:
+            self.stop()
+            raise
         if self.url:
             return self
         failure = self._failure
@@ -104,6 +107,12 @@ class Server:
     def lost(self) -> str | None:
         """Why a sandboxed app is gone through no doing of its own, or None; only for an app that no longer answers."""
         return getattr(self.process, "lost", None)
+
+    def finish_race(self, race, drawn: bool) -> None:
+        """Take note of a `Race` of this app that is over; ``drawn`` if it was to be drawn."""
+        self.races_elsewhere += bool(race.elsewhere)
+        if drawn:
+            self.drawn_race = race
 
     def drain_reports(self, limit=1.0):
         """Return when every report made so far has been taken in, at the latest after ``limit`` seconds."""
@@ -167,11 +176,25 @@ class Server:
                 self._settled.set()
             elif event == "warning":
                 self.warnings.append(report)
-            elif event == "late" and not self.url and report.get("where"):
-                self._progress = first_frame_in(report["where"], self.file)
+            elif event in ("late", "turn"):
+                self._take_startup(report)
             for listener in list(self.listeners):
                 listener(report)
         self._settled.set()
+
+    def _take_startup(self, report):
+        """Take in a report on a long iteration, if it began before the app was ready."""
+        if report["phase"] == "serving":
+            return
+        self._modules = max(self._modules, report["modules"])
+        if report["event"] == "late":
+            self._progress = first_frame_in(report["where"], self.file)
+            self._imported = report["phase"] == "startup"
+        elif report["phase"] == "import":
+            self._imported = True
+            self._progress = None
+        else:
+            self.startup_reports.append(report)
 
     def _read_log(self):
         for data in iter(lambda: self.process.stderr.read1(65536), b""):

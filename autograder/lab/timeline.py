@@ -13,7 +13,7 @@ WAITING = "#4c78a8"
 FAILED = "#8a8a8a"
 FREE = "#cfe8cf"
 BLOCKED = "#c8452d"
-QUEUED = "#e3a698"  # a stretch that was little more than the queue for a CPU
+CPU_WAIT = "#d8cfc0"  # the loop waited for a CPU: the machine's doing
 GOOD = "#3d8b3d"
 LATE = "#e8a33d"
 GUESS = "#333333"
@@ -200,9 +200,9 @@ def _canaries(axes, row, race, now, span):
             continue
         seconds = end - canary.start
         piece = (canary.start, seconds)
-        if canary.end is not None and canary.answered and seconds < canary.LATE:
+        if canary.end is not None and canary.answered and not canary.late(now):
             good.append(piece)
-        elif seconds >= canary.LATE:
+        elif canary.late(now):
             late.append(piece)
         # what is left is short and has no answer: it was sent just now, or just before the race ended
     # a quick answer is narrower than a pixel: its edge has its own colour, or there would be nothing to see
@@ -232,25 +232,24 @@ def _beside(start, seconds, span, room):
 
 
 def _loop(axes, row, race, now, span):
+    """The lane of the loop: free, blocked by the app (dark, hatched), or waiting for a CPU (pale, with dots)."""
     end = now if now is not None else span
     axes.broken_barh([(0, end)], (row - 0.35, 0.7), facecolor=FREE, linewidth=0)
-    blocks = list(race.blocked)
-    if now is not None and race.pending_block is not None:
-        blocks.append(race.pending_block)
+    blocks = race.blocks_at(now)
+    waits = cpu_wait_pieces([*blocks, *race.not_blamed])
+    for pieces, color, hatch in ((waits, CPU_WAIT, ".."), (held_pieces(blocks), BLOCKED, "///")):
+        if pieces:
+            axes.broken_barh(pieces, (row - 0.35, 0.7), facecolor=color, hatch=hatch, edgecolor="white", linewidth=0)
+    said = race.lane_at(now)
     if not blocks:
-        axes.text(span * 0.01, row, race.loop_state, va="center", ha="left", fontsize=8)
+        axes.text(span * 0.01, row, said, va="center", ha="left", fontsize=8)
         return
-    for queued, color in ((True, QUEUED), (False, BLOCKED)):
-        pieces = merged([(b.start, b.end - b.start) for b in blocks if b.queued == queued])
-        axes.broken_barh(pieces, (row - 0.35, 0.7), facecolor=color, hatch="///", edgecolor="white", linewidth=0)
-    worst = max((b for b in blocks if not b.queued), key=lambda b: b.seconds, default=None)
+    worst = max(blocks, key=lambda block: block.seconds)
     alone = len(axes.figure.axes) == 1
-    said = race.blocked_text(blocks, aside=alone or worst is None)
-    named = f": {worst.cause_in((115 if alone else 65) - len(said))}" if worst else ""
     label = axes.text(
         0,
         row + 0.8,
-        said + named,
+        f"{said}: {worst.cause_in((115 if alone else 65) - len(said))}",
         va="center",
         ha="left",
         fontsize=8.5,
@@ -259,6 +258,20 @@ def _loop(axes, row, race, now, span):
     )
     # a label may be longer than its panel is wide; the layout must not make room for it
     label.set_in_layout(False)
+
+
+def held_pieces(blocks):
+    """Return [(start, seconds)] in which the app's own code held the loop, those that touch in one.
+
+    When in a stretch the machine kept it waiting is not known, so that is drawn at the end of the stretch.
+    """
+    return merged([(block.start, block.seconds) for block in blocks if block.seconds])
+
+
+def cpu_wait_pieces(blocks):
+    """Return [(start, seconds)] in which the machine kept the loop waiting."""
+    pieces = [(block.end - block.machine_seconds, block.machine_seconds) for block in blocks if block.machine_seconds]
+    return merged([piece for piece in pieces if piece[1] >= 0.001])
 
 
 def merged(pieces):

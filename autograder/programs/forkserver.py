@@ -34,11 +34,10 @@ from collections.abc import Sequence
 APP_IMPORTS = (
     "asyncio", "concurrent.futures", "contextvars", "functools", "hashlib", "json", "random", "sqlite3", "ssl",
     "subprocess", "threading", "typing", "uuid",
-    "fastapi", "fastapi.responses", "starlette.concurrency", "anyio.to_thread", "anyio._backends._asyncio", "pydantic",
+    "fastapi", "fastapi.responses", "pydantic",
     "uvicorn", "uvicorn.lifespan.on", "uvicorn.protocols.http.auto", "uvicorn.protocols.websockets.auto",
     "httpx", "asyncpg", "psycopg", "redis.asyncio", "aiofiles", "aiofiles.os",
-    # what they import themselves when the first route is made, and the first request comes
-    "pydantic.v1", "fastapi.telemetry._runtime", "encodings.idna",
+    "pydantic.v1",  # FastAPI imports it when the first route is made; what the first request needs is in `app_warm_up`
 )  # fmt: skip
 # Not pytest_asyncio: pytest warns of plugins that were imported before it could rewrite their assertions.
 TEST_IMPORTS = ("asyncio", "encodings.idna", "httpx", "json", "subprocess", "_pytest.config", "pytest")
@@ -359,12 +358,14 @@ def main(number: str, level: str, uid: str, place: str, program: str) -> None:
     prctl(PR_SET_CHILD_SUBREAPER, 1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for our owner
     sys.path.insert(0, here)
-    for name in ("run_pytest",) if program == "test" else ("loop_watchdog", "serve_app"):
+    for name in ("run_pytest",) if program == "test" else ("loop_watchdog", "serve_app", "app_warm_up"):
         importlib.import_module(name)
     sys.path.remove(here)
     for name in TEST_IMPORTS if program == "test" else APP_IMPORTS:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
+    if program != "test":
+        sys.modules["app_warm_up"].import_lazily_loaded()
     import gc
 
     gc.collect()

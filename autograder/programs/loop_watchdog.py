@@ -1,167 +1,344 @@
-"""Watches the event loop from inside the served process: how long each turn took, and why.
+"""Watches the event loop from inside the served process: how long each iteration took, and which code it spent it in.
 
-A *turn* is what the loop does between two visits to its selector: it takes what is ready, runs the
-callbacks, and comes back.  While a turn lasts, nothing else is answered.  So the length of a turn is
-the loop lag that it causes, and the stack of the loop thread during a long turn says who caused it.
+An *iteration* is what the loop does between two visits to its selector: it takes what is ready, runs the callbacks and
+comes back.  While an iteration lasts, no other request is served, so its length is the loop lag that it causes, and the
+stack of the loop thread during a long iteration shows the code that caused it.
 
-This file and its neighbours run in the process that serves a learner's app.  They use the standard
-library and uvicorn only, and know nothing of the rest of the course.
+A thread, the sampler, takes that stack every few milliseconds.  Each sample is weighted by the time it stands for: a call
+that holds the GIL stops the sampler as well, and one sample after it must count for all of that call.  Garbage collections
+report themselves (``gc.callbacks``).
+
+This file and its neighbours run in the process that serves a learner's app.  They use the standard library and uvicorn
+only, and know nothing of the rest of the course.
 """
 
 import asyncio
+import gc
 import itertools
 import linecache
 import os
+import re
 import selectors
 import sys
 import sysconfig
 import threading
 import time
-from collections import Counter
+from collections import Counter, namedtuple
 
-SAMPLE_EVERY = 0.005  # s: CPython hands the GIL on after 5 ms, a finer grid would see nothing more
-REPORT_FROM = 0.010  # s: shorter turns are what every healthy app has
-BUSY_FROM = 0.003  # s of CPU between two samples: somebody computes
-TELL_BUSY = 0.02  # s of CPU in one place that are told at once
-GIVEN = "workshop.py"  # the course's own module that lies beside an app: what matters is the line that calls it
-TELL_EVERY = 0.05  # s: how often a turn that goes on is told about, for the live picture
+SAMPLE_INTERVAL_S = 0.005  # s: CPython passes the GIL on after 5 ms, so a finer grid shows nothing more
+ITERATION_MIN_S = 0.010  # s: shorter iterations are what every healthy app has
+SWITCH_INTERVAL_S = 0.005  # s for which CPython lets a thread keep the GIL that another waits for, if it runs Python code
+BUSY_MIN_S = 0.003  # s of CPU between two samples from which a thread counts as computing
+BUSY_REPORT_S = 0.02  # s of CPU at one place, after which they are reported
+GIL_HELD_MIN_S = 0.02  # s for which one call has to hold the GIL to be reported
+GIL_HOLDER_SHARE = 0.8  # share of that time which one thread computed: then it held the GIL, and did not share it
+COLLECTION_MIN_S = 0.001  # s: a shorter garbage collection is not recorded
+REPORT_INTERVAL_S = 0.05  # s between two reports on an iteration that still goes on, for the live picture
+GIVEN_MODULE = "workshop.py"  # the course's own module that lies next to an app: what matters is the line that calls it
 
 _LIBRARY = tuple(
     os.path.normcase(path) + os.sep
     for path in {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
 ) + (os.path.normcase(os.path.dirname(os.path.abspath(__file__))) + os.sep, "<frozen ")
+_LIFESPAN = os.path.join("uvicorn", "lifespan", "on.py")
+_COLLECT = re.compile(r"\bcollect\s*\(")
+
+# ``collection`` is "" for ordinary code, "explicit" for a call of gc.collect(), and "automatic" for any other collection;
+# ``lifespan`` is true in the app's start-up, before anything is served: that may take its time
+Place = namedtuple("Place", "file line last code function callee collection lifespan", defaults=("", "", False))
 
 
-class RunQueue:
-    """Time in seconds that the calling thread has spent waiting for a CPU (0.0 where it is not told).
+class ThreadTimes:
+    """Seconds on a CPU, and waiting for one, of the thread that creates this; any thread may read them.
 
-    Linux tells it in the second field of ``/proc/<pid>/task/<tid>/schedstat``, in nanoseconds.
+    Linux counts both in ``/proc/<pid>/task/<tid>/schedstat``, in nanoseconds.  Elsewhere they are 0.0.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         try:
             self._file = os.open("/proc/thread-self/schedstat", os.O_RDONLY)
         except OSError:
             self._file = None
 
-    def seconds(self):
+    def read(self) -> tuple:
+        """Return (CPU seconds, seconds waiting for a CPU) so far."""
         if self._file is None:
-            return 0.0
-        return int(os.pread(self._file, 80, 0).split()[1]) / 1e9
+            return 0.0, 0.0
+        cpu, waited = os.pread(self._file, 80, 0).split()[:2]
+        return int(cpu) / 1e9, int(waited) / 1e9
+
+
+class MemoryPressure:
+    """How long the machine made the calling thread wait for memory: for pages that had been taken away from it.
+
+    The kernel tells a thread's major page faults, but not how long they took.  It also tells how long any process of the
+    machine was stalled for want of memory ("some" in ``/proc/pressure/memory``, in microseconds).  Together they give an upper
+    bound; a cold file that is read for the first time is no such stall.
+    """
+
+    def __init__(self) -> None:
+        self._faults, self._stalled = self._read()
+
+    def since_last(self) -> float:
+        """Return the seconds since the last call, or since this was created; call it in the thread that it is about."""
+        faults, stalled = self._read()
+        waited = stalled - self._stalled if faults > self._faults else 0.0
+        self._faults, self._stalled = faults, stalled
+        return waited
+
+    def _read(self):
+        try:
+            import resource
+
+            faults = resource.getrusage(resource.RUSAGE_THREAD).ru_majflt
+            with open("/proc/pressure/memory") as file:
+                return faults, int(file.readline().rpartition("total=")[2]) / 1e6
+        except (ImportError, AttributeError, OSError, ValueError):
+            return 0, 0.0
 
 
 class LoopIterations:
-    """Bookkeeping of the loop's turns, shared by the loop thread (writer) and the sampler (reader)."""
+    """Records the loop's iterations; shared by the loop thread, which writes, and the sampler, which reads.
 
-    def __init__(self, tell, app_folder):
+    ``tell`` writes a report.  ``phase`` is "import" until the loop runs, "startup" until the app is ready, then "serving".
+    """
+
+    def __init__(self, tell, app_folder: str) -> None:
         self.tell = tell
         self.app_folder = os.path.normcase(os.path.realpath(app_folder)) + os.sep
         self.loop_thread = threading.get_ident()
-        self.samples = Counter()
+        self.phase = "import"
+        self.samples = Counter()  # seconds by `Place`, as the sampler saw them
+        self.collections = Counter()  # seconds by `Place`, of garbage collections on the loop thread
+        self.longest_collection = 0.0
+        self.tasks = Counter()  # seconds by the id of the asyncio task that ran
         self.began = time.perf_counter()
         self.idle = True
-        self._run_queue = None
-        self._waited = 0.0
+        self.accounted = 0.0  # until when an iteration's time is recorded already
+        self.other_collection_end = 0.0  # when the newest collection on another thread ended
+        self.loop = None
+        self._times = None
+        self._memory = None
+        self._spent = 0.0, 0.0
+        self._threads = set()
+        self._collecting = {}
 
-    def start(self):
-        """Call in the loop thread; returns the sampler.  What runs before the first visit to the selector is a turn, too."""
-        self._run_queue = RunQueue()
+    def start(self) -> threading.Thread:
+        """Start and return the sampler; call it in the loop thread.
+
+        The first iteration is whatever runs before the first visit to the selector, the import of the app included.
+        """
+        self._times = ThreadTimes()
+        self._memory = MemoryPressure()
         self.begin()
+        gc.callbacks.append(self._collected)
         sampler = threading.Thread(target=self._sample, name="course-watch", daemon=True)
         sampler.start()
         return sampler
 
-    def begin(self):
-        self._waited = self._run_queue.seconds()
+    def begin(self) -> None:
+        """Note that an iteration begins."""
+        self._spent = self._times.read()
         self.began = time.perf_counter()
         self.idle = False
 
-    def end(self):
+    def end(self) -> None:
+        """Note that an iteration is over, and report it if it was long."""
         self.idle = True
         ended = time.perf_counter()
-        wall = ended - self.began
-        if wall >= REPORT_FROM:
-            waited = self._run_queue.seconds() - self._waited
+        if ended - self.began >= ITERATION_MIN_S:
             samples, self.samples = self.samples, Counter()
-            self.tell(event="turn", start=self.began, end=ended, waited=waited, where=places(samples))
-        elif self.samples:
-            self.samples = Counter()
+            collections, self.collections = self.collections, Counter()
+            tasks, self.tasks = self.tasks, Counter()
+            self._report("turn", ended, samples + collections, tasks)
+            self.longest_collection = 0.0
+        elif self.samples or self.collections:
+            self.samples, self.collections, self.tasks = Counter(), Counter(), Counter()
+            self.longest_collection = 0.0
+
+    def waited(self) -> float:
+        """Return the seconds for which the loop thread has waited for a CPU since this iteration began."""
+        return max(self._times.read()[1] - self._spent[1], 0.0)
+
+    def _report(self, event, ended, samples, tasks):
+        cpu, waited = (now - then for now, then in zip(self._times.read(), self._spent, strict=True))
+        threads_waited = paged = 0.0
+        if event == "turn":  # on the loop thread: these are read in the thread that they are about
+            starting = sum(seconds for place, seconds in samples.items() if place.function == "Thread.start")
+            threads_waited = min(self._new_threads_waited(), starting) if starting else 0.0
+            paged = min(self._memory.since_last(), max(ended - self.began - cpu - waited, 0.0))
+        self.tell(
+            event=event,
+            start=self.began,
+            end=ended,
+            waited=max(waited, 0.0),
+            threads_waited=threads_waited,
+            paged=paged,
+            phase=self.phase,
+            modules=len(sys.modules),
+            tasks=len(tasks),
+            longest_task=max(tasks.values(), default=0.0),
+            longest_collection=self.longest_collection,
+            where=places(samples),
+        )
+
+    def _new_threads_waited(self):
+        """Seconds that threads which were not there before have waited for a CPU: for their start, the loop waited as well."""
+        waited = 0.0
+        try:
+            now = set(os.listdir("/proc/self/task"))
+        except OSError:
+            return 0.0
+        for thread in now - self._threads:
+            try:
+                with open(f"/proc/self/task/{thread}/schedstat", "rb") as file:
+                    waited += int(file.read().split()[1]) / 1e9
+            except (OSError, IndexError):
+                continue
+        self._threads = now
+        return waited
+
+    def _collected(self, phase, info):
+        """Record how long a garbage collection took and where it struck; called by the interpreter, on any thread."""
+        thread, now = threading.get_ident(), time.perf_counter()
+        if phase == "start":
+            self._collecting[thread] = now
+            return
+        started = self._collecting.pop(thread, now)
+        seconds = now - started
+        if seconds < COLLECTION_MIN_S:
+            return
+        place = self.place(sys._getframe(1))
+        how = "explicit" if _COLLECT.search(place.code) else "automatic"
+        place = place._replace(collection=how)
+        if thread == self.loop_thread:
+            if not self.idle:
+                self.collections[place] += seconds
+                self.longest_collection = max(self.longest_collection, seconds)
+                self.accounted = now
+        elif seconds >= GIL_HELD_MIN_S:
+            self.other_collection_end = now
+            self.tell(event="gil", start=started, end=now, where=places({place: seconds}))
 
     def _sample(self):
-        told = 0.0
+        reported = 0.0
+        seen = Seen(0.0, 0.0, 0.0)
         busy = ThreadCpuSampler(self)
+        own = ThreadTimes()
         while True:
-            time.sleep(SAMPLE_EVERY)
-            busy.look()
+            asleep, own_waited = time.perf_counter(), own.read()[1]
+            time.sleep(SAMPLE_INTERVAL_S)
             began = self.began
             now = time.perf_counter()
-            if self.idle or now - began < SAMPLE_EVERY:
+            stopped = max(now - asleep - SAMPLE_INTERVAL_S - (own.read()[1] - own_waited), 0.0)
+            computed = busy.look()
+            if self.idle:
+                if stopped >= GIL_HELD_MIN_S and began < asleep:
+                    self._gil_was_held(now - stopped, now, computed)
+                continue
+            if now - began < SAMPLE_INTERVAL_S:
                 continue
             frame = sys._current_frames().get(self.loop_thread)
             if frame is None or self.idle or self.began != began:
                 continue
-            self.samples[self.place(frame)] += 1
+            if seen.began != began:
+                seen = Seen(began, began, 0.0)
+            place = self.place(frame)
+            waited = self.waited()
+            seconds = now - max(seen.at, self.accounted) - (waited - seen.waited)
+            if seconds < 0 and seen.place is not None:
+                # it waited for a CPU where it was seen last, and that is known only now
+                self.samples[seen.place] = max(self.samples[seen.place] + seconds, 0.0)
+            self.samples[place] += max(seconds, 0.0)
+            # it certainly ran while it kept the GIL; beyond that no longer than the sampler meant to sleep
+            certain = SAMPLE_INTERVAL_S + max(stopped - SWITCH_INTERVAL_S, 0.0)
+            self.tasks[self._task()] += max(min(seconds, certain), 0.0)
+            seen = Seen(began, now, waited, place)
             del frame
-            if now - began >= TELL_EVERY and now - told >= TELL_EVERY:
-                told = now
-                self.tell(event="late", start=began, end=now, where=places(self.samples))
+            if now - began >= REPORT_INTERVAL_S and now - reported >= REPORT_INTERVAL_S:
+                reported = now
+                self._report("late", now, Counter(dict(self.samples)) + Counter(dict(self.collections)), {})
 
-    def place(self, frame):
-        """(file, line, last line, code, function, callee) of the innermost frame in the learner's folder.
+    def _task(self):
+        """The id of the asyncio task that runs on the loop, or None."""
+        return self.loop and id(asyncio.current_task(self.loop))
 
-        Where none of theirs is on the stack the innermost frame outside asyncio and uvicorn stands
-        for it.  ``callee`` names what their line had called when it is a Python function.
+    def _gil_was_held(self, start, end, computed):
+        """Report the thread that held the GIL from ``start`` to ``end`` while the loop waited for work, if it was one alone."""
+        place, seconds = max(computed.items(), key=lambda item: item[1], default=(None, 0.0))
+        if place and seconds >= GIL_HOLDER_SHARE * (end - start) and self.other_collection_end < start:
+            self.tell(event="gil", start=start, end=end, where=places({place: end - start}))
+
+    def place(self, frame) -> Place:
+        """Return the `Place` of the innermost frame in the learner's folder.
+
+        If no frame of theirs is on the stack, the innermost frame outside asyncio and uvicorn takes its place.
+        ``callee`` is what their line had called, if that is a Python function.
         """
         callee = ""
         instead = frame
         given = None
+        lifespan = self.phase == "startup" and in_lifespan(frame)
         while frame is not None:
             name = os.path.normcase(frame.f_code.co_filename)
             if name.startswith(self.app_folder) and not name.startswith(_LIBRARY):
-                if os.path.basename(name) != GIVEN:
-                    return position(frame) + (callee,)
+                if os.path.basename(name) != GIVEN_MODULE:
+                    return Place(*position(frame), callee, lifespan=lifespan)
                 given = frame  # the outermost of its frames is the function that was called
             callee = frame.f_code.co_qualname
             if callee == "Thread.start":
                 instead = frame  # it waits until the thread runs: that says more than the lock in which it does so
             frame = frame.f_back
-        return position(given or instead) + ("",)
+        found = position(given or instead)
+        if given is None and found[4] == "Handle._run":
+            found = (*found[:3], callback_of(instead), found[4])
+        return Place(*found, lifespan=lifespan)
+
+
+class Seen(namedtuple("Seen", "began at waited place", defaults=(None,))):
+    """The newest sample: the start of its iteration, when it was taken, how long the loop had waited for a CPU, the place."""
 
 
 class ThreadCpuSampler:
-    """Finds out where the other threads compute: CPU seconds by place, told as they add up.
+    """Finds out where the other threads compute, and reports CPU seconds by place as they add up.
 
-    A thread that computes in one call that holds the GIL stops this one as well; it is found right after that call.
+    A thread that computes in one call that holds the GIL stops the sampler as well; it is found right after that call.
     """
 
-    def __init__(self, turns):
-        self._turns = turns
+    def __init__(self, iterations: LoopIterations) -> None:
+        self._iterations = iterations
         self._spent = time.process_time()
         self._last = {}
         self._seconds = Counter()
 
-    def look(self):
+    def look(self) -> dict:
+        """Return the CPU seconds that each other thread has spent since the last call, by the place where it is now."""
         spent = time.process_time()
-        if spent - self._spent < BUSY_FROM:
-            return
+        if spent - self._spent < BUSY_MIN_S:
+            return {}
         self._spent = spent
         frames = sys._current_frames()
+        found = Counter()
         for thread in threading.enumerate():
-            if thread.name.startswith("course-") or thread.ident == self._turns.loop_thread:
+            if thread.name.startswith("course-") or thread.ident == self._iterations.loop_thread:
                 continue
             seconds = self._cpu(thread.native_id)
             seconds, self._last[thread.ident] = seconds - self._last.get(thread.ident, 0.0), seconds
             frame = frames.get(thread.ident)
-            if seconds >= BUSY_FROM and frame is not None:
-                self._add(self._turns.place(frame), seconds)
+            if seconds >= BUSY_MIN_S and frame is not None:
+                place = self._iterations.place(frame)
+                found[place] += seconds
+                self._add(place, seconds)
         del frames
+        return found
 
     def _add(self, place, seconds):
-        if not os.path.normcase(place[0]).startswith(self._turns.app_folder):
+        if not os.path.normcase(place.file).startswith(self._iterations.app_folder):
             return
         self._seconds[place] += seconds
-        if self._seconds[place] >= TELL_BUSY:
-            self._turns.tell(event="busy", seconds=self._seconds.pop(place), where=places(Counter([place])))
+        if self._seconds[place] >= BUSY_REPORT_S:
+            seconds = self._seconds.pop(place)
+            self._iterations.tell(event="busy", seconds=seconds, where=places({place: seconds}))
 
     def _cpu(self, tid):
         try:
@@ -171,8 +348,29 @@ class ThreadCpuSampler:
             return 0.0
 
 
-def position(frame):
-    """(file, line, last line, code, function) of what a frame is executing right now."""
+def in_lifespan(frame) -> bool:
+    """Return True if a frame was called by uvicorn's lifespan protocol."""
+    while frame is not None:
+        if frame.f_code.co_filename.endswith(_LIFESPAN):
+            return True
+        frame = frame.f_back
+    return False
+
+
+def callback_of(frame) -> str:
+    """Return the name of the callback that asyncio runs in a frame of ``Handle._run``: ``time.sleep, given to call_soon``."""
+    try:
+        callback = frame.f_locals["self"]._callback
+        callback = getattr(callback, "func", callback)
+        name = getattr(callback, "__qualname__", "") or type(callback).__qualname__
+        module = getattr(callback, "__module__", None) or ""
+    except (AttributeError, KeyError, TypeError):
+        return ""
+    return f"{module}.{name} as a callback of the loop" if module else f"{name} as a callback of the loop"
+
+
+def position(frame) -> tuple:
+    """Return (file, line, last line, code, function) of what a frame is executing right now."""
     code = frame.f_code
     line = last = frame.f_lineno or 0
     start = stop = None
@@ -188,30 +386,33 @@ def position(frame):
     return code.co_filename, line, last or line, text.strip()[:200], code.co_qualname
 
 
-def places(samples):
-    """The sampled places, most seen first, as dictionaries that JSON can carry."""
-    names = ("file", "line", "last", "code", "function", "callee")
+def places(samples) -> list:
+    """Return the five places with the most seconds, greatest first, as dictionaries that JSON can carry."""
     # a copy, made in one step: another thread may be adding to it at this moment
     most = Counter(dict(samples)).most_common(5)
-    return [dict(zip(names, place, strict=True), count=count) for place, count in most]
+    return [dict(place._asdict(), seconds=seconds) for place, seconds in most]
 
 
-def watched_loop(turns):
-    """A new event loop of the platform's kind whose turns are recorded in ``turns``."""
+def watched_loop(iterations: LoopIterations):
+    """Return a new event loop of the platform's kind whose iterations are recorded in ``iterations``."""
 
     def watching(kind):
         class Watched(kind):
             def select(self, timeout=None):
-                turns.end()
+                iterations.end()
+                if iterations.phase == "import":
+                    iterations.phase = "startup"
                 try:
                     return super().select(timeout)
                 finally:
-                    turns.begin()
+                    iterations.begin()
 
         return Watched
 
     if sys.platform == "win32":
         from asyncio.windows_events import IocpProactor
 
-        return asyncio.ProactorEventLoop(watching(IocpProactor)())
-    return asyncio.SelectorEventLoop(watching(selectors.DefaultSelector)())
+        iterations.loop = asyncio.ProactorEventLoop(watching(IocpProactor)())
+    else:
+        iterations.loop = asyncio.SelectorEventLoop(watching(selectors.DefaultSelector)())
+    return iterations.loop

@@ -5,7 +5,7 @@ Started as ``python -I serve_app.py FILE`` with three pipes:
 * stdin: the lifeline.  When it closes, its owner is gone, and this process kills its whole process
   group, itself included.  Each byte on it is a question that ``here`` answers: whoever has read
   ``here`` has read all that was reported before.
-* stdout: one JSON object a line, from here to the owner: ``ready``, ``failed``, ``turn``, ``late``,
+* stdout: one JSON object a line, from here to the owner: ``ready``, ``failed``, ``turn``, ``late``, ``busy``, ``gil``,
   ``error``, ``warning``, ``here``.
 * stderr: whatever the app prints.
 
@@ -155,7 +155,8 @@ def local_socket():
     return sock
 
 
-async def serve(app, sock, tell, state):
+async def serve(app, sock, tell, state, iterations):
+    """Serve ``app`` on ``sock`` with uvicorn; report ``ready`` once requests are taken."""
     import uvicorn
 
     config = uvicorn.Config(
@@ -168,6 +169,7 @@ async def serve(app, sock, tell, state):
         await startup(sockets=sockets)
         if server.started:
             state["ready"] = True
+            iterations.phase = "serving"
             tell(event="ready", threads=state["threads"], **where(sock))
 
     server.startup = startup_then_tell
@@ -183,23 +185,26 @@ def main(app_file, sock=None):
 
     here = os.path.dirname(os.path.abspath(__file__))
     sys.path.insert(0, here)
+    import app_warm_up
     import loop_watchdog
 
     sys.path.remove(here)
     report_warnings(tell)
     sys.meta_path.insert(0, NotInApps())
     trace = Trace(app_file)
-    turns = loop_watchdog.LoopIterations(tell, os.path.dirname(os.path.realpath(app_file)))
-    state = {"threads": [lifeline.native_id, turns.start().native_id]}
+    iterations = loop_watchdog.LoopIterations(tell, os.path.dirname(os.path.realpath(app_file)))
+    state = {"threads": [lifeline.native_id, iterations.start().native_id]}
     try:
         app = load(app_file, trace)
+        app_warm_up.import_lazily_loaded()
+        app_warm_up.prepare_routes(app)
         import asyncio
 
         with (
             sock or local_socket() as sock,
-            asyncio.Runner(loop_factory=lambda: loop_watchdog.watched_loop(turns)) as runner,
+            asyncio.Runner(loop_factory=lambda: loop_watchdog.watched_loop(iterations)) as runner,
         ):
-            runner.run(serve(reporting(app, tell, trace, state), sock, tell, state))
+            runner.run(serve(reporting(app, tell, trace, state), sock, tell, state, iterations))
     except Failed as failed:
         tell(**failed.report)
         return 1

@@ -60,7 +60,7 @@ def _panel(race, kind, line, span):
 
     bars = "".join(bar("request", r.start, r.end, TOP + ROW * i, ROW - 5) for i, r in enumerate(rows))
     loop = bar("free", 0, span, lane, ROW - 3)
-    loop += "".join(bar("blocked", b.start, min(b.end, span), lane, ROW - 3) for b in race.blocked)
+    loop += "".join(bar("blocked", b.start, min(b.start + b.seconds, span), lane, ROW - 3) for b in race.blocked)
     done = f"animation-delay:{race.seconds:.3f}s"
     ends = LEFT + WIDTH * race.seconds / span
     # beside the last bar if there is room, else under its own right end

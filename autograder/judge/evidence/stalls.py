@@ -89,7 +89,7 @@ def find_stalls(race, looks, poll_call):
     """Every standstill of the loop that is the app's own, the longest first."""
     found = []
     crowd = PER_REQUEST_ALLOWANCE_S * max(len(race.requests) - RACE_SIZE, 0)
-    for block in race.blocked:
+    for block in race.long_iterations:
         first, last = samples_around(looks, block.start, block.end)
         seconds = block.seconds - (other_threads_cpu_wait_s(first, last) if first else 0.0)
         seconds -= vfork_wait_s(looks, block.start, block.end) + unobserved_spawn_wait_s(looks, block.start, block.end)

@@ -39,13 +39,10 @@ async def run_requests(app, calls, limit, *, title="check", show=False, beside=N
     race = await run_race.run(
         app, requests, title=title, show=show, limit=limit, sample=True, rest=rest, beside=beside, **fields
     )
-    app.elsewhere += bool(race.elsewhere)
-    if app.elsewhere >= SIGHTS:
+    if app.races_elsewhere >= SIGHTS:
         raise AnswerFault("several processes", messages.several_processes())
     for request, call in zip(race.requests, calls, strict=True):
         _check_answer(app, race, request, call, limit)
-    if show:
-        app.pictured = race
     return race
 
 

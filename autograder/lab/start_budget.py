@@ -1,0 +1,84 @@
+"""Decides whether an app that has not finished starting ever will: by what its process does, not by the clock.
+
+On a busy machine a start takes a hundred times as long as on an idle one, so seconds by the clock say nothing.  What the
+process has spent does: CPU time, and time in which it slept of its own accord.  Both are counted anew whenever it makes
+progress, that is, whenever it has imported another module.
+"""
+
+import os
+import time
+
+START_LIMIT_S = 30.0  # s of CPU or of its own sleep without progress: an app of the course needs two, if it is never stuck
+GIVE_UP_S = 1200.0  # s by the clock after which the machine is called too busy
+POLL_MAX_S = 0.5  # s: longer gaps between two observations are the machine's, and count as much as this
+TICKS_PER_S = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
+
+
+class StartTimeout(TimeoutError):
+    """The machine is too busy to start an app; never the app's fault.  An `OSError`, so that the judge tries again."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [str(self)]
+
+
+class StartBudget:
+    """What a starting process has spent since it last made progress; ``limit`` in seconds of either kind.
+
+    Call `observe` several times a second.  Where the system has no ``/proc``, seconds by the clock count as its own sleep.
+    """
+
+    def __init__(self, pid: int, limit: float = START_LIMIT_S) -> None:
+        self.pid = pid
+        self.limit = limit
+        self.cpu_s = 0.0
+        self.asleep_s = 0.0
+        self._began = self._last = time.monotonic()
+        self._modules = 0
+        self._cpu_at_progress = process_times(pid)[1] or 0.0
+
+    def observe(self, modules: int) -> str:
+        """Return "computing" or "sleeping" if the budget is spent in that way, else ""; ``modules``: how many it has imported.
+
+        Raises `StartTimeout` when the machine has had `GIVE_UP_S`.
+        """
+        now = time.monotonic()
+        passed, self._last = min(now - self._last, POLL_MAX_S), now
+        state, cpu = process_times(self.pid)
+        if modules > self._modules:
+            self._modules, self.asleep_s = modules, 0.0
+            self._cpu_at_progress = cpu or 0.0
+        if state is None:
+            self.asleep_s += passed
+        else:
+            self.cpu_s = cpu - self._cpu_at_progress
+            if state == "S" and not any(process_times(child)[0] in ("R", "D") for child in descendants(self.pid)):
+                self.asleep_s += passed
+        if self.cpu_s >= self.limit:
+            return "computing"
+        if self.asleep_s >= self.limit:
+            return "sleeping"
+        if now - self._began >= GIVE_UP_S:
+            raise StartTimeout("The machine is too busy to start the app. Close other programs, then try again.")
+        return ""
+
+
+def process_times(pid: int) -> tuple[str | None, float | None]:
+    """Return (state of its first thread as Linux's letter, CPU seconds of all its threads); (None, None) if not known."""
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            fields = file.read().rpartition(")")[2].split()
+        return fields[0], (int(fields[11]) + int(fields[12])) / TICKS_PER_S
+    except (OSError, IndexError, ValueError):
+        return None, None
+
+
+def descendants(pid: int) -> list[int]:
+    """Return the ids of the processes that a process has started, itself or through others."""
+    found = []
+    try:
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{thread}/children") as table:
+                found += [int(word) for word in table.read().split()]
+    except OSError:
+        pass  # it, or a thread of it, has just ended
+    return found + [inner for child in found for inner in descendants(child)]
