@@ -73,8 +73,8 @@ class Judge:
         asked, failed = {}, False
         try:
             names = self.endpoint.services if self.endpoint.combined_with else filter(None, [self.endpoint.service])
+            app = await self._served.app()  # first: it may replace a service that an earlier app has damaged
             asked = {name: await asyncio.to_thread(services.get, name) for name in names}
-            app = await self._served.app()
             failed = True
             verdict = await work(self._method(app, asked))
             failed = not verdict.passed

@@ -38,8 +38,9 @@ class ServedApp:
         if self._app is None or not self._app.alive:
             environment, ports, beside, asked = {}, [], [], {}
             for name in self.services:
-                service = asked[name] = await asyncio.to_thread(services.get, name)
-                environment |= await asyncio.to_thread(service.fresh_environment)
+                service, found = await asyncio.to_thread(services.fresh, name)
+                asked[name] = service
+                environment |= found
                 ports += service.ports
                 beside += service.beside
             start = partial(self.jail.start, ports=ports) if self.jail else None

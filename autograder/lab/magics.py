@@ -5,7 +5,7 @@ import shlex
 from pathlib import Path
 
 from autograder.lab import app_errors, server
-from autograder.lab.race import startup_sentence, startup_blocks
+from autograder.lab.race import startup_blocks, startup_sentence
 from autograder.lab.start_budget import StartTimeout
 
 

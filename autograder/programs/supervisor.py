@@ -1,11 +1,16 @@
-"""Runs a server for as long as its owner lives: ``python -I supervisor.py FOLDER USER SIGNAL COMMAND...``.
+"""Runs a server for as long as its owner lives: ``python -I supervisor.py FOLDER USER SIGNAL SOCKET COMMAND...``.
 
-USER is whom the server runs as, or "-" for whoever we are; SIGNAL (INT or TERM) asks it to end.
+USER is whom the server runs as, or "-" for whoever we are; SIGNAL (INT or TERM) asks it to end. SOCKET is the path of a
+Unix socket on which a server without a network listens: a port of loopback is carried to it, and its number is printed
+as a line. With "-" there is none, and the line is "-".
 
 When stdin closes the owner is gone, however it went: the server and all that it started are killed and the FOLDER
 with its data is removed.  (A killed process cannot clean up after itself; this one outlives it for that.)
+
+A server whose processes together use too much memory or disk is ended as well.
 """
 
+import contextlib
 import os
 import shutil
 import signal
@@ -13,11 +18,26 @@ import subprocess
 import sys
 import threading
 
+MEMORY_LIMIT = 1 << 29  # bytes of all processes of a server together, without what they share
+PROCESS_MEMORY_LIMIT = 768 << 20  # bytes of one process
+FILE_LIMIT = 128 << 20  # bytes of one file
+DISK_LIMIT = 512 << 20  # bytes of its folder
+POLL_INTERVAL_S = 0.5  # s between two looks at the memory
+POLLS_PER_DISK_POLL = 10  # a folder takes longer to look through
 
-def main(folder, user, ended_by, command):
+
+def main(folder, user, ended_by, socket, command):
+    """Run the server until it ends or stdin does."""
+    others = {}
+    if user != "-":
+        import pwd
+
+        others = {"user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": []}
     server = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, start_new_session=True, cwd=folder, user=None if user == "-" else user
-    )
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True, cwd=folder,
+        preexec_fn=limit if os.name == "posix" else None, **others,
+    )  # fmt: skip
+    print(forwarded_port(socket), flush=True)
 
     def owner_gone():
         while sys.stdin.buffer.read(4096):
@@ -25,28 +45,101 @@ def main(folder, user, ended_by, command):
         end(server, ended_by)
 
     threading.Thread(target=owner_gone, daemon=True).start()
+    if os.path.isdir("/proc/self/task"):
+        threading.Thread(target=watch, args=(server, folder), daemon=True).start()
     server.wait()
     end(server, ended_by)
     shutil.rmtree(folder, ignore_errors=True)
 
 
+def forwarded_port(socket):
+    """The port of loopback that leads to a Unix socket from now on, or "-"."""
+    if socket == "-":
+        return "-"
+    sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+    from port_forward import PortForward
+
+    return PortForward(0, socket).port
+
+
+def limit():
+    """Set the limits of a process of the server's; the server inherits them to its children."""
+    import resource
+
+    for number, most in (
+        (resource.RLIMIT_DATA, PROCESS_MEMORY_LIMIT),
+        (resource.RLIMIT_FSIZE, FILE_LIMIT),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        hard = resource.getrlimit(number)[1]
+        most = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(number, (most, most))
+
+
+def watch(server, folder):
+    """Kill a server that uses more memory or disk than it may."""
+    polls = 0
+    while server.poll() is None:
+        polls += 1
+        too_much = sum(map(own_memory, tree(server.pid))) > MEMORY_LIMIT
+        if not too_much and polls % POLLS_PER_DISK_POLL == 0:
+            too_much = disk_use(folder) > DISK_LIMIT
+        if too_much:
+            kill(server)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            server.wait(POLL_INTERVAL_S)
+
+
+def tree(root):
+    """Ids of a process and of all that descend from it."""
+    found = [root]
+    for pid in found:
+        with contextlib.suppress(OSError):
+            for task in os.listdir(f"/proc/{pid}/task"):
+                with contextlib.suppress(OSError), open(f"/proc/{pid}/task/{task}/children") as file:
+                    found += map(int, file.read().split())
+    return found
+
+
+def own_memory(pid):
+    """Bytes of memory that a process shares with no file and no other program."""
+    with contextlib.suppress(OSError, StopIteration, ValueError, IndexError), open(f"/proc/{pid}/status") as file:
+        return 1024 * next(int(line.split()[1]) for line in file if line.startswith("RssAnon:"))
+    return 0
+
+
+def disk_use(folder):
+    """Bytes on the disk that the files of a folder take."""
+    total = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(OSError):
+                total += 512 * os.lstat(os.path.join(place, name)).st_blocks
+    return total
+
+
 def end(server, ended_by):
     """Ask first: a server that is asked also reaps its own children.  Then kill whatever is left."""
-    try:
-        server.send_signal(getattr(signal, f"SIG{ended_by}") if hasattr(os, "killpg") else signal.SIGTERM)
+    with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+        if ended_by == "KILL":
+            kill(server)
+        else:
+            server.send_signal(getattr(signal, f"SIG{ended_by}") if hasattr(os, "killpg") else signal.SIGTERM)
         server.wait(5)
-    except (OSError, subprocess.TimeoutExpired):
-        pass
-    try:
+    kill(server)
+
+
+def kill(server):
+    """Kill the server's process group; the sandbox, where it has one, ends with it."""
+    with contextlib.suppress(OSError):
         if hasattr(os, "killpg"):
             os.killpg(server.pid, signal.SIGKILL)
         else:
             server.kill()
-    except OSError:
-        pass
 
 
 if __name__ == "__main__":
     if hasattr(signal, "SIGINT"):
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-    main(sys.argv[1], sys.argv[2], sys.argv[3], sys.argv[4:])
+    main(*sys.argv[1:5], sys.argv[5:])

@@ -104,8 +104,10 @@ class Forkserver:
         self.program = program
         self.place = os.path.realpath(tempfile.gettempdir())
         self.user = free_user() if os.geteuid() == 0 and level != "limits" else None
-        for folder in folders:
-            os.chmod(folder, os.stat(folder).st_mode | 0o055)  # its reader is somebody else
+        if self.user is not None:
+            for folder in folders:  # for the app's user, and for no other user of this machine
+                os.chown(folder, -1, self.user.id)
+                os.chmod(folder, os.stat(folder).st_mode & ~0o007 | 0o050)
         self._aliases = bubblewrap.aliases(self.place, [*bubblewrap.visible(), *folders])
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         command = bubblewrap.app_profile(self.place, folders) if level == "namespaces" else []

@@ -1,7 +1,8 @@
-"""Real things that an app waits for.  Each can *park* what reaches it and let it go again.
+"""Real services that an app waits for.  Each can hold the replies to what reaches it, and release them.
 
-A service is started on first use, belongs to this process, and ends with it.  ``get("upstream")``
-returns the running one.  What an app needs to find a service stands in `Service.environment`.
+A service is started on first use, belongs to this process, and ends with it.  ``get("upstream")`` returns the running
+one; ``fresh("upstream")`` returns one that is as new, for an app that is about to be judged.  `Service.environment` is
+what an app needs to find it.
 """
 
 import atexit
@@ -27,8 +28,8 @@ KINDS = {
 _running: dict[str, Service] = {}
 
 
-def get(name):
-    """The running service of that name.  Raises `ServiceError`, with the reason, if it cannot run here."""
+def get(name: str) -> Service:
+    """The running service of that name.  Raises `ServiceError`, with the reason, if it can't run here."""
     service = _running.get(name)
     if service is not None and not service.alive:
         service.stop()  # what may be left of it
@@ -38,10 +39,25 @@ def get(name):
     return service
 
 
+def fresh(name: str) -> tuple[Service, dict[str, str]]:
+    """(A service that is as new, the environment for one app that is about to be judged.)
+
+    What an earlier app left in the service is removed.  Where that fails, the service is replaced.  Raises `ServiceError`.
+    """
+    service = get(name)
+    try:
+        return service, service.fresh_environment()
+    except ServiceError:
+        service.stop()
+        service = _running[name] = KINDS[name]()
+        return service, service.fresh_environment()
+
+
 @atexit.register
-def stop_all():
+def stop_all() -> None:
+    """End all services of this process."""
     while _running:
         _running.popitem()[1].stop()
 
 
-__all__ = ["JOBS", "KINDS", "Service", "ServiceError", "get", "stop_all"]
+__all__ = ["JOBS", "KINDS", "Service", "ServiceError", "fresh", "get", "stop_all"]

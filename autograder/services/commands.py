@@ -1,4 +1,4 @@
-"""A command that takes its time: a real child process that reports to the service and waits to be let go.
+"""A command that takes its time: a real child process that reports to the service and waits to be released.
 
 ``PRICE_COMMAND token`` prints the reply as digits.  It is a small script that connects to the service, so the service
 sees each process that was really started.
@@ -17,7 +17,7 @@ SCRIPT = """#!{python} -IS
 import socket, sys
 
 with socket.create_connection(("127.0.0.1", {port})) as connection:
-    connection.sendall(sys.argv[1].encode() + b"\\n")
+    connection.sendall(b"{secret} " + sys.argv[1].encode() + b"\\n")
     reply = connection.makefile().readline()
 print(reply.strip())
 sys.exit(0 if reply else 1)
@@ -29,19 +29,19 @@ class Commands(SocketGate):
 
     spawns = True
 
-    def __init__(self):
+    def __init__(self) -> None:
         if os.name == "nt":
             raise ServiceError("Slow commands need a system with scripts that can be run. Use Linux or macOS.")
         super().__init__()
         self.folder = Path(tempfile.mkdtemp(prefix="course-commands-"))
         self.command = self.folder / "price"
-        self.command.write_text(SCRIPT.format(python=sys.executable, port=self.port))
-        self.command.chmod(0o755)
+        self.command.write_text(SCRIPT.format(python=sys.executable, port=self.port, secret=self.secret))
+        self.command.chmod(0o755)  # the folder is closed to other users
 
     @property
-    def environment(self):
+    def environment(self) -> dict[str, str]:
         return {"PRICE_COMMAND": str(self.command)}
 
-    def stop(self):
+    def stop(self) -> None:
         super().stop()
         shutil.rmtree(self.folder, ignore_errors=True)

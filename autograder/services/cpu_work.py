@@ -20,9 +20,9 @@ class CpuWork(SocketGate):
     computes = True
 
     @property
-    def environment(self):
-        return {"WORKSHOP": f"127.0.0.1:{self.port}"}
+    def environment(self) -> dict[str, str]:
+        return {"WORKSHOP": f"{self.secret}@127.0.0.1:{self.port}"}
 
-    def result(self, job, token):
+    def result(self, job: str, token: str) -> int:
         """What a job must give for a token.  This does the work."""
         return JOBS[job](token, self.reply(token))

@@ -1,6 +1,10 @@
-"""What the services that are databases share: a server, embedded or given, and one connection of ours to it."""
+"""What the services that are databases share: a server, embedded or given, and the judge's own connection to it."""
 
+import socket
 import threading
+import time
+from contextlib import contextmanager, suppress
+from typing import Any
 
 from autograder.services.base import Service, ServiceError
 
@@ -8,41 +12,71 @@ NOT_EMPTY = (
     "The database that {name} names has tables of its own under the course's names. The course makes tables anew, so "
     "nothing was touched. Name a database that is empty."
 )
+# The judge's statements take milliseconds.  An app must not be able to stall grading by making one of them wait.
+STATEMENT_LIMIT_S = 20.0  # s, kept by the server
+ANSWER_LIMIT_S = 30.0  # s, kept by the judge, in case the server doesn't answer at all
 
 
 class Database(Service):
-    """``name`` as a learner knows it; ``error`` is what the driver raises."""
+    """A database server; ``name`` is what a learner calls it, ``error`` what its driver raises."""
 
-    def __init__(self, name, error):
+    def __init__(self, name: str, error: type[Exception]) -> None:
         super().__init__()
         self.name = name
         self.error = error
-        self._embedded = None
-        self._ours = None
+        self._embedded: Any = None
+        self._ours: Any = None
         self._gate = threading.Lock()
+        self._asked_at: float | None = None  # when the statement under way was sent
+        self._ended = threading.Event()
 
-    def stop(self):
+    def stop(self) -> None:
+        """End the connection and, if it's ours, the server."""
+        self._ended.set()
         if self._ours is not None:
-            self._ours.close()
+            with suppress(self.error, OSError):
+                self._ours.close()
             self._ours = None
         if self._embedded:
             self._embedded.stop()
 
-    def healthy(self):
-        """As `Service.well`.  A server that has lost one connection to a crash has lost ours as well."""
+    def healthy(self) -> bool:
+        """True if the server still answers on the judge's connection.  A backend that crashed takes that one with it."""
         try:
             self._do("SELECT 1")
         except ServiceError:
             return False
         return self.alive
 
-    def _do(self, query, values=None):
-        """The rows of a statement, as a list of tuples.  Raises `ServiceError`."""
+    def _do(self, query: str, values: Any = None) -> list[tuple]:
+        """The rows of a statement.  Raises `ServiceError`, also when the server doesn't answer in time."""
         if self._ours is None:
             raise ServiceError(f"{self.name} was stopped.")
         try:
-            with self._gate, self._ours.cursor() as cursor:
+            with self._gate, self._timed(), self._ours.cursor() as cursor:
                 cursor.execute(query, values)
                 return list(cursor.fetchall()) if cursor.description else []
-        except self.error as error:
+        except (self.error, OSError) as error:
             raise ServiceError(f"{self.name} failed: {error}") from None
+
+    @contextmanager
+    def _timed(self):
+        self._asked_at = time.monotonic()
+        try:
+            yield
+        finally:
+            self._asked_at = None
+
+    def _watch(self, descriptor: int) -> None:
+        """From now on break the judge's connection, a socket of that descriptor, when a statement isn't answered in time."""
+        connection = socket.socket(fileno=descriptor)
+
+        def watch() -> None:
+            while not self._ended.wait(1.0):
+                asked_at = self._asked_at
+                if asked_at is not None and time.monotonic() - asked_at > ANSWER_LIMIT_S:
+                    with suppress(OSError):
+                        connection.shutdown(socket.SHUT_RDWR)
+            connection.close()
+
+        threading.Thread(target=watch, name=f"{self.name}-watch", daemon=True).start()

@@ -7,6 +7,7 @@ come.  The file ``{token}`` in the folder ``DOCUMENTS`` holds the reply as digit
 import contextlib
 import os
 import shutil
+import stat
 import tempfile
 import threading
 import time
@@ -64,9 +65,12 @@ class Files(Gate):
                 waiting = list(self._waiting.items())
             for token, path in waiting:
                 try:
-                    pipe = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+                    pipe = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
                 except OSError:
-                    continue  # nobody reads it yet
+                    continue  # no process reads it yet
+                if not stat.S_ISFIFO(os.fstat(pipe).st_mode):
+                    os.close(pipe)  # an app has put something else there
+                    continue
                 with self._gate:
                     self._waiting.pop(token, None)
                 self.arrive(token, lambda token=token, path=path, pipe=pipe: self._deliver(token, path, pipe))

@@ -1,103 +1,204 @@
-"""The part of parking that services share: who has arrived, who may go."""
+"""The part of holding replies that services share: which requests have arrived, and which may go on."""
 
 import contextlib
+import hmac
+import secrets
+import selectors
 import socket
 import threading
+import time
+from collections.abc import Callable
 
 from autograder.services.base import Service
 
+HELD_LIMIT = 1000  # requests that are held at one time; those beyond get no reply.  An exercise sends at most 45.
+CONNECTIONS_LIMIT = 512  # open connections of one gate; those beyond are closed
+LINE_LIMIT = 300  # bytes of the line that a client sends
+LINE_LIMIT_S = 10.0  # s in which that line must come
+
 
 class Gate(Service):
-    """A service that is told of each arrival, with a function that lets it go."""
+    """A service that is told of each arrival, with a function that sends the reply."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self._gate = threading.Lock()
         self._holding = False
-        self._held = []  # (token, function), in the order of arrival
+        self._held: list[tuple[str, Callable[[], None]]] = []  # in the order of arrival
 
-    def arrive(self, token, go):
-        """Somebody asks for ``token``: hold them while the service parks, else call ``go`` at once."""
+    def arrive(self, token: str, go: Callable[[], None]) -> None:
+        """A request asks for ``token``: hold it while the service holds, else call ``go`` at once."""
         with self._gate:
             if self._holding:
-                self._held.append((token, go))
+                if len(self._held) < HELD_LIMIT:
+                    self._held.append((token, go))
                 return
         go()
 
-    def leave(self, token):
-        """Whoever asked for ``token`` has given up."""
+    def leave(self, go: Callable[[], None]) -> None:
+        """The request that ``go`` would have answered has given up."""
         with self._gate:
-            self._held = [entry for entry in self._held if entry[0] != token]
+            self._held = [entry for entry in self._held if entry[1] is not go]
 
-    def hold(self):
+    def forget(self) -> None:
+        """Drop what is held: the app that asked for it is gone."""
+        with self._gate:
+            self._held.clear()
+
+    def hold(self) -> None:
         with self._gate:
             self._held.clear()
             self._holding = True
 
-    def held(self):
+    def held(self) -> list[str]:
         with self._gate:
             return [token for token, _ in self._held]
 
-    def release(self, tokens=None):
+    def release(self, tokens: list[str] | None = None) -> None:
         with self._gate:
             if tokens is None:
                 self._holding = False
-                tokens = {token for token, _ in self._held}
-            going = [entry for entry in self._held if entry[0] in tokens]
-            self._held = [entry for entry in self._held if entry[0] not in tokens]
+                tokens = [token for token, _ in self._held]
+            wanted = set(tokens)
+            going = [entry for entry in self._held if entry[0] in wanted]
+            self._held = [entry for entry in self._held if entry[0] not in wanted]
         for _, go in going:
             go()
 
 
 class SocketGate(Gate):
-    """A gate at a port of this machine: whoever connects sends a token as a line, and is sent a line when let go."""
+    """A gate at a port of this machine. A client sends ``secret token`` as a line, and gets a line when it is released.
 
-    def __init__(self):
+    One thread serves all connections. ``secret`` keeps out other users of the machine.
+    """
+
+    def __init__(self) -> None:
         super().__init__()
+        self.secret = secrets.token_hex(16)
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=256)
+        self._listener.setblocking(False)
         self.port = self._listener.getsockname()[1]
-        self._thread = threading.Thread(target=self._accept, daemon=True)
+        self._selector = selectors.DefaultSelector()
+        self._wake, self._woken = socket.socketpair()
+        self._woken.setblocking(False)
+        self._going: list[Caller] = []
+        self._callers: set[Caller] = set()
+        self._stopping = False
+        self._selector.register(self._listener, selectors.EVENT_READ)
+        self._selector.register(self._woken, selectors.EVENT_READ)
+        self._thread = threading.Thread(target=self._run, name="gate", daemon=True)
         self._thread.start()
 
     @property
-    def ports(self):
+    def ports(self) -> list[int]:
         return [self.port]
 
     @property
-    def alive(self):
+    def alive(self) -> bool:
         return self._thread.is_alive()
 
-    def prepare(self, tokens):
-        """Nothing to do: a reply is made when somebody asks."""
+    def prepare(self, tokens: list[str]) -> None:
+        """Nothing to do: a reply is made when a request comes."""
 
-    def answer(self, token):
-        """What is sent for a token, as text."""
+    def answer(self, token: str) -> str:
+        """What is sent for a token."""
         return str(self.reply(token))
 
-    def stop(self):
-        with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
+    def stop(self) -> None:
+        self._stopping = True
+        self._awake()
         if self._thread is not threading.current_thread():
             self._thread.join(5)
 
-    def _accept(self):
-        while True:
-            try:
-                connection, _ = self._listener.accept()
-            except OSError:
-                return  # stopped
-            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+    def _awake(self) -> None:
+        with contextlib.suppress(OSError):
+            self._wake.send(b"x")
 
-    def _serve(self, connection):
-        with contextlib.suppress(OSError), connection:
-            connection.settimeout(10)
-            token = connection.makefile(errors="replace").readline(200).strip()
-            going = threading.Event()
-            self.arrive(token, going.set)
-            connection.settimeout(0.05)
-            while not going.is_set():
-                with contextlib.suppress(TimeoutError):
-                    if not connection.recv(1):
-                        return self.leave(token)  # whoever asked is gone
-            connection.sendall(f"{self.answer(token)}\n".encode())
+    def _run(self) -> None:
+        try:
+            while not self._stopping:
+                for key, _ in self._selector.select(1.0):
+                    if key.fileobj is self._listener:
+                        self._accept()
+                    elif key.fileobj is self._woken:
+                        with contextlib.suppress(OSError):
+                            self._woken.recv(4096)
+                    else:
+                        self._read(key.data)
+                while self._going:
+                    self._reply(self._going.pop(0))
+                late = time.monotonic() - LINE_LIMIT_S
+                for caller in [c for c in self._callers if c.token is None and c.since < late]:
+                    self._close(caller)
+        finally:
+            for caller in list(self._callers):
+                self._close(caller)
+            self._selector.close()
+            for end in (self._listener, self._wake, self._woken):
+                end.close()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            connection, _ = self._listener.accept()
+            if len(self._callers) >= CONNECTIONS_LIMIT:
+                connection.close()
+                return
+            connection.setblocking(False)
+            caller = Caller(connection)
+            self._callers.add(caller)
+            self._selector.register(connection, selectors.EVENT_READ, caller)
+
+    def _read(self, caller: "Caller") -> None:
+        try:
+            data = caller.connection.recv(LINE_LIMIT)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            return self._close(caller)
+        if caller.token is not None:
+            return None  # more than was asked for
+        caller.line += data
+        if b"\n" not in caller.line:
+            return self._close(caller) if len(caller.line) > LINE_LIMIT else None
+        secret, _, token = caller.line.partition(b"\n")[0].decode(errors="replace").strip().partition(" ")
+        if not token or not hmac.compare_digest(secret.encode(), self.secret.encode()):
+            return self._close(caller)
+        caller.token = token
+        caller.go = lambda: self._release(caller)
+        self.arrive(token, caller.go)
+        return None
+
+    def _release(self, caller: "Caller") -> None:
+        self._going.append(caller)
+        self._awake()
+
+    def _reply(self, caller: "Caller") -> None:
+        if caller in self._callers:
+            with contextlib.suppress(OSError):
+                caller.connection.send(f"{self.answer(caller.token)}\n".encode())  # a few bytes: they fit
+            caller.answered = True
+            self._close(caller)
+
+    def _close(self, caller: "Caller") -> None:
+        if caller not in self._callers:
+            return
+        self._callers.discard(caller)
+        with contextlib.suppress(KeyError, ValueError, OSError):
+            self._selector.unregister(caller.connection)
+        caller.connection.close()
+        if caller.go is not None and not caller.answered:
+            self.leave(caller.go)
+
+
+class Caller:
+    """A client's connection: ``line`` is what it has sent, ``token`` what it asks for."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self.connection = connection
+        self.since = time.monotonic()
+        self.line = b""
+        self.token: str | None = None
+        self.go: Callable[[], None] | None = None
+        self.answered = False

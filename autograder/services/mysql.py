@@ -1,8 +1,12 @@
-"""MySQL or MariaDB with a table of items, and a function that may have to wait before it tells a price.
+"""MySQL or MariaDB with a table of items, and a function that may have to wait before it returns a price.
 
-``SELECT price_of('token')`` takes a user lock (``GET_LOCK``) of that name and gives it back.  The service parks by holding
-those locks.  The server's own list of connections says which of them wait for a user lock, and the function leaves a
-note of which token that is for; the note is never committed while it waits, so it goes with a connection that breaks.
+``SELECT price_of('token')`` takes a user lock (``GET_LOCK``) and gives it back.  The service holds replies by holding
+those locks; their names are random, and only the function can read them.  The server's own list of connections says
+which of them wait for a user lock, and the function leaves a note of which token that is for; the note is never
+committed while it waits, so it goes with a connection that breaks.
+
+An app logs in with a random user name, which is the secret: drivers need no password with it.  The function runs as
+``keeper``, a locked account that can do nothing else.  Each app that is judged has a new user.
 """
 
 import os
@@ -11,11 +15,13 @@ import secrets
 import shutil
 import subprocess
 import time
+from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from autograder.services.base import ServiceError
-from autograder.services.database import NOT_EMPTY, Database
-from autograder.services.managed_server import ManagedServer, free_port
+from autograder.services.database import NOT_EMPTY, STATEMENT_LIMIT_S, Database
+from autograder.services.managed_server import ManagedServer
 
 NO_SERVER = (
     "There is no MySQL or MariaDB on this machine. Install one (apt install mariadb-server-core mariadb-client-core, or "
@@ -28,26 +34,34 @@ SCHEMA = (
     "DROP FUNCTION IF EXISTS price_of",
     "DROP TABLE IF EXISTS items",
     "DROP TABLE IF EXISTS asked",
-    "CREATE TABLE items (token VARCHAR(60) CHARACTER SET ascii COLLATE ascii_bin PRIMARY KEY, price INT NOT NULL) "
-    "ENGINE=InnoDB COMMENT='of the course'",
+    "CREATE TABLE items (token VARCHAR(60) CHARACTER SET ascii COLLATE ascii_bin PRIMARY KEY, price INT NOT NULL, "
+    "key_name CHAR(32) CHARACTER SET ascii COLLATE ascii_bin NOT NULL) ENGINE=InnoDB COMMENT='of the course'",
     "CREATE TABLE asked (id BIGINT AUTO_INCREMENT PRIMARY KEY, token VARCHAR(60) NOT NULL, connection BIGINT NOT NULL, "
     "owner VARCHAR(200) NOT NULL) ENGINE=InnoDB COMMENT='of the course'",
     # a locking read sees what is there now, also in a transaction that began before
     """
-    CREATE FUNCTION price_of(wanted VARCHAR(60)) RETURNS INT MODIFIES SQL DATA SQL SECURITY DEFINER
+    CREATE {definer} FUNCTION price_of(wanted VARCHAR(60)) RETURNS INT MODIFIES SQL DATA SQL SECURITY {security}
     BEGIN
         DECLARE found INT DEFAULT (SELECT price FROM items WHERE token = wanted LOCK IN SHARE MODE);
+        DECLARE lock_name CHAR(32) DEFAULT (SELECT key_name FROM items WHERE token = wanted);
         DECLARE note BIGINT;
         IF found IS NOT NULL THEN
             INSERT INTO asked (token, connection, owner) VALUES (wanted, CONNECTION_ID(), USER());
             SET note = LAST_INSERT_ID();
-            DO GET_LOCK(wanted, 3600);
-            DO RELEASE_LOCK(wanted);
+            DO GET_LOCK(lock_name, 3600);
+            DO RELEASE_LOCK(lock_name);
             DELETE FROM asked WHERE id = note;
         END IF;
         RETURN found;
     END
     """,
+)
+# no one can log in as the function's owner, and it may do no more than the function does
+KEEPER = (
+    "CREATE USER keeper@localhost IDENTIFIED BY '{secret}' ACCOUNT LOCK",
+    "GRANT SELECT, UPDATE ON shop.items TO keeper@localhost",
+    "GRANT SELECT, INSERT, DELETE ON shop.asked TO keeper@localhost",
+    "GRANT EXECUTE ON FUNCTION shop.price_of TO keeper@localhost",
 )
 THEIRS = (
     "SELECT count(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME IN ('items', 'asked') "
@@ -58,57 +72,69 @@ WAITING = """
     WHERE list.STATE = 'User lock' ORDER BY asked.id
 """
 # the list gives a connection inside price_of to the function's owner
-OF_GUESTS = """
+CONNECTIONS_OF = """
     SELECT list.ID FROM information_schema.PROCESSLIST AS list LEFT JOIN asked ON asked.connection = list.ID
-    WHERE list.USER = 'guest' OR asked.owner LIKE 'guest@%'
+    WHERE list.USER = %s OR asked.owner LIKE %s
 """
 WITHOUT_PASSWORD = (
     "SELECT user, host FROM mysql.user WHERE user IN ('', 'root') AND NOT (user = 'root' AND host = 'localhost')"
 )
-# two users that may do the same: one for what a notebook serves, one for what is judged, so that
-# the connections which one submission left open can be ended before the next
-USERS = ("shop", "guest")
 PER_USER = 90
 
 
 class MySQL(Database):
     """The server and our connection to it.  ``COURSE_MYSQL_URL`` names a database to use instead of one of our own."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         import pymysql
 
         super().__init__("MySQL", pymysql.Error)
-        self._fresh = []
-        self._held = set()
+        self._fresh: list[str] = []
+        self._held: set[str] = set()
+        self._locks: dict[str, str] = {}  # names of locks, by token
+        self._guest: str | None = None  # the user of the app that is judged
         self.url = os.environ.get("COURSE_MYSQL_URL")
         try:
             self._ours = pymysql.connect(**address(self.url), autocommit=True) if self.url else self._start()
             if self.url and self._do(THEIRS)[0][0]:
                 raise ServiceError(NOT_EMPTY.format(name="COURSE_MYSQL_URL"))
-            for statement in ("SET SESSION TRANSACTION ISOLATION LEVEL READ UNCOMMITTED", *SCHEMA):
-                self._do(statement)
-            if self._embedded:
+            self._watch(os.dup(self._ours._sock.fileno()))
+            self._do("SET SESSION TRANSACTION ISOLATION LEVEL READ UNCOMMITTED")
+            self._limit_statements()
+            # in a database of the teacher's own, apps log in as whoever the URL names: a function lends them no rights
+            rights = {"definer": "DEFINER=keeper@localhost", "security": "DEFINER"}
+            if self.url is None:
+                for statement in KEEPER[:1]:
+                    self._do(statement.format(secret=secrets.token_hex(16)))
+            else:
+                rights = {"definer": "", "security": "INVOKER"}
+            for statement in SCHEMA:
+                self._do(statement.format(**rights))
+            if self.url is None:
+                for statement in KEEPER[1:]:
+                    self._do(statement)
                 for user, host in self._do(WITHOUT_PASSWORD):
                     self._do("DROP USER %s@%s", [user, host])
-                for user in USERS:
-                    self._do(f"GRANT EXECUTE ON FUNCTION shop.price_of TO {user}@'127.0.0.1'")
+                self.url = self._url_of(self._new_user("shop"))
         except (pymysql.Error, ServiceError, ValueError) as error:
             self.stop()
             if isinstance(error, ServiceError):
                 raise
             raise ServiceError(f"MySQL does not answer: {error}") from None
 
-    def _start(self):
+    def _start(self) -> Any:
         import pymysql
 
         server, install = find()
-        self._embedded = ManagedServer("mysql", instead_of_root="nobody", ended_by="TERM")
+        self._embedded = ManagedServer("mysql", ended_by="TERM")
         folder = self._embedded.folder
-        data, socket, port, secret = folder / "data", folder / "socket", free_port(), secrets.token_hex(16)
+        data, socket, secret = folder / "data", folder / "socket", secrets.token_hex(16)
         small = ["--innodb-buffer-pool-size=8M", "--innodb-doublewrite=0", "--loose-innodb-log-file-size=4M"]
         small += ["--innodb-flush-method=nosync"]
         if install:
             command = [install, "--no-defaults", f"--datadir={data}", "--auth-root-authentication-method=normal"]
+            # a sandbox knows no host names, which are looked up only for accounts that are dropped below
+            command += ["--force"] if self._embedded.sandboxed else []
             self._embedded.run([*command, "--skip-test-db", "--skip-name-resolve", "--loose-sync-frm=0", *small])
         else:
             self._embedded.run([server, "--no-defaults", "--initialize-insecure", f"--datadir={data}", *small])
@@ -117,81 +143,115 @@ class MySQL(Database):
             "first.sql",
             f"ALTER USER root@localhost IDENTIFIED BY '{secret}';\n"
             "DROP USER IF EXISTS root@'127.0.0.1', root@'::1', ''@localhost;\n"
-            "CREATE DATABASE shop;\n"
-            + "".join(f"CREATE USER {user}@'127.0.0.1' WITH MAX_USER_CONNECTIONS {PER_USER};\n" for user in USERS),
+            "CREATE DATABASE shop;\n",
         )
         settings = [
-            f"--datadir={data}", f"--socket={socket}", f"--port={port}", "--bind-address=127.0.0.1",
+            f"--datadir={data}", f"--socket={socket}",
             f"--init-file={first}", f"--pid-file={folder / 'pid'}", f"--tmpdir={folder}", "--skip-name-resolve",
             "--skip-log-bin", "--innodb-flush-log-at-trx-commit=0", "--performance-schema=OFF", "--key-buffer-size=1M",
             "--max-connections=200", "--table-open-cache=100", "--transaction-isolation=READ-COMMITTED",
-            "--loose-aria-pagecache-buffer-size=1M", "--loose-mysqlx=OFF", "--loose-innodb-fast-shutdown=2", *small,
+            f"--secure-file-priv={folder / 'files'}", "--local-infile=0", "--tmp-table-size=1M", "--max-heap-table-size=1M",
+            "--max-allowed-packet=1M", "--group-concat-max-len=65536", "--symbolic-links=0", "--event-scheduler=OFF",
+            "--loose-max-tmp-session-space-usage=16M", "--loose-max-tmp-total-space-usage=64M",
+            "--innodb-temp-data-file-path=ibtmp1:4M:autoextend:max:64M", "--loose-aria-pagecache-buffer-size=1M",
+            "--loose-mysqlx=OFF", "--loose-innodb-fast-shutdown=2", *small,
         ]  # fmt: skip
-        self.url = f"mysql://shop@127.0.0.1:{port}/shop"
+        if self._embedded.sandboxed:
+            settings.append("--skip-networking")
+        else:
+            settings += [f"--port={self._embedded.port}", "--bind-address=127.0.0.1"]
+        self._embedded.make_folder("files")
 
-        def ready():
+        def ready() -> Any:
             return pymysql.connect(
                 unix_socket=str(socket), user="root", password=secret, database="shop", autocommit=True
             )
 
         try:
-            return self._embedded.start([server, "--no-defaults", *settings], ready)
+            ours = self._embedded.start([os.path.realpath(server), "--no-defaults", *settings], ready, listens=socket, shown=parts(server))
         finally:
             first.unlink(missing_ok=True)
+        self._address = f"127.0.0.1:{self._embedded.port}/shop"
+        return ours
+
+    def _limit_statements(self) -> None:
+        """Let the server end a statement of the judge's own that takes too long; MySQL and MariaDB differ in the name."""
+        try:
+            self._do(f"SET SESSION max_statement_time = {STATEMENT_LIMIT_S:.0f}")  # s, MariaDB
+        except ServiceError:
+            self._do(f"SET SESSION max_execution_time = {1000 * STATEMENT_LIMIT_S:.0f}")  # ms, MySQL
+
+    def _new_user(self, name: str) -> str:
+        """Create a user for apps, whose name is a secret; returns it."""
+        user = f"{name}_{secrets.token_hex(10)}"
+        self._do(f"CREATE USER {user}@'%' WITH MAX_USER_CONNECTIONS {PER_USER}")
+        self._do(f"GRANT EXECUTE ON FUNCTION shop.price_of TO {user}@'%'")
+        return user
+
+    def _url_of(self, user: str) -> str:
+        return f"mysql://{user}@{self._address}"
 
     @property
-    def environment(self):
+    def environment(self) -> dict[str, str]:
         return {"MYSQL_URL": self.url}
 
     @property
-    def alive(self):
+    def alive(self) -> bool:
         return self._ours is not None and self._ours.open and (self._embedded is None or self._embedded.alive)
 
-    def fresh_environment(self):
+    def fresh_environment(self) -> dict[str, str]:
+        """As `Service.fresh_environment`: a new user, who can create nothing; the one before has no connection left."""
         if self._embedded is None:
             return self.environment
-        deadline = time.monotonic() + KILL_LIMIT
-        while left := self._do(OF_GUESTS):
-            for (connection,) in left:
-                self._kill(connection)
-            if time.monotonic() > deadline:
-                raise ServiceError("MySQL does not end the connections of an app that was judged before.")
-            time.sleep(0.01)
-        return {"MYSQL_URL": self.url.replace("shop@", "guest@")}
+        if self._guest:
+            guest, deadline = self._guest, time.monotonic() + KILL_LIMIT
+            self._do(f"ALTER USER {guest}@'%' ACCOUNT LOCK")
+            while left := self._do(CONNECTIONS_OF, [guest, f"{guest}@%"]):
+                for (connection,) in left:
+                    self._kill(connection)
+                if time.monotonic() > deadline:
+                    raise ServiceError("MySQL does not end the connections of an app that was judged before.")
+                time.sleep(0.01)
+            self._do(f"DROP USER {guest}@'%'")
+            self._guest = None
+        self._guest = self._new_user("guest")
+        return {"MYSQL_URL": self._url_of(self._guest)}
 
-    def _kill(self, connection):
+    def _kill(self, connection: int) -> None:
         try:
             self._do(f"KILL {connection}")
         except ServiceError as error:
             if "Unknown thread" not in str(error):  # it went by itself
                 raise
 
-    def prepare(self, tokens):
+    def prepare(self, tokens: list[str]) -> None:
         self._fresh = list(tokens)
         for token in tokens:
-            self._do("INSERT IGNORE INTO items VALUES (%s, %s)", [token, self.reply(token)])
+            name = self._locks.setdefault(token, secrets.token_hex(16))
+            self._do("INSERT IGNORE INTO items VALUES (%s, %s, %s)", [token, self.reply(token), name])
 
-    def hold(self):
+    def hold(self) -> None:
         self._held = set(self._fresh)
         for token in self._fresh:
-            if self._do("SELECT GET_LOCK(%s, 10)", [token]) != [(1,)]:
+            if self._do("SELECT GET_LOCK(%s, 10)", [self._locks[token]]) != [(1,)]:
                 raise ServiceError("MySQL does not give a lock that nobody else should have.")
 
-    def held(self):
-        # who was just let go may still be on its way out
+    def held(self) -> list[str]:
+        # what was just released may still be on its way out
         return [token for (token,) in self._do(WAITING) if token in self._held]
 
-    def release(self, tokens=None):
+    def release(self, tokens: list[str] | None = None) -> None:
         if tokens is None:
             self._held.clear()
             self._do("SELECT RELEASE_ALL_LOCKS()")
             return
         for token in tokens:
             self._held.discard(token)
-            self._do("SELECT RELEASE_LOCK(%s)", [token])
+            if token in self._locks:
+                self._do("SELECT RELEASE_LOCK(%s)", [self._locks[token]])
 
 
-def find():
+def find() -> tuple[str, str | None]:
     """The server program, and what sets up its data (None if the server does that itself).
 
     Raises `ServiceError`, with a sentence that says how to get one, if there is none.
@@ -215,7 +275,14 @@ def find():
     return server, install
 
 
-def address(url):
+def parts(server: str) -> list[Path]:
+    """The server's own files that it needs to run: itself, its messages and its plugins."""
+    prefix = Path(os.path.realpath(server)).parent.parent
+    names = ("share/mysql", "share/mariadb", "lib/mysql", "lib/mariadb", "lib64/mysql", "lib64/mariadb", "share/mysql-8.0")
+    return [Path(os.path.realpath(server)), *(prefix / name for name in names if (prefix / name).is_dir())]
+
+
+def address(url: str) -> dict[str, Any]:
     """What drivers for MySQL want to know instead of a URL: host, port, user, password and database."""
     parts = urlsplit(url)
     return {

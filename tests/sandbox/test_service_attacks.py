@@ -1,0 +1,447 @@
+"""What an app can do to the services that it may reach: it gains nothing, and the next app finds them as new.
+
+Each attack is what a submission could send. First they are run straight against the services, then as submissions with
+honest neighbours on the same worker.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+import threading
+import time
+
+import nbformat
+import psycopg
+import pymysql
+import pytest
+import redis
+from helpers import until
+
+from autograder import paths, services
+from autograder.classroom import worker_pool
+from autograder.judge.spec.exercise import load
+from autograder.programs.forkserver import descendants
+from autograder.sandbox import levels
+from autograder.services import ServiceError, database, mysql
+from autograder.services.gate import HELD_LIMIT
+
+pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="servers are sandboxed on Linux only")
+
+DENIED = "(?i)permission denied|must be|denied|no permissions|not allowed"
+
+
+def guest(name):
+    """(the service, a connection to it like a judged app's), made as new."""
+    service, environment = services.fresh(name)
+    ((_, url),) = environment.items()
+    if name == "postgres":
+        return service, psycopg.connect(url, autocommit=True)
+    if name == "mysql":
+        return service, pymysql.connect(**mysql.address(url), autocommit=True)
+    return service, redis.Redis.from_url(url, socket_timeout=60)
+
+
+def rows(connection, statement):
+    """What a statement gives, as a list of rows."""
+    cursor = connection.cursor()
+    cursor.execute(statement)
+    return list(cursor.fetchall()) if cursor.description else []
+
+
+def serves(name):
+    """Whether an honest app that comes next gets what it asks for; its service is returned."""
+    service, app = guest(name)
+    service.prepare(["honest"])
+    if name == "redis":
+        app.rpush("jobs", "honest")
+        assert int(app.blpop("reply:honest", timeout=60)[1]) == service.reply("honest")
+    else:
+        assert rows(app, "SELECT price_of('honest')")[0][0] == service.reply("honest")
+    app.close()
+    return service
+
+
+ESCAPE = [
+    "CREATE FUNCTION pg_temp.evil() RETURNS bigint LANGUAGE plpgsql AS $$ BEGIN RETURN 1; END $$",
+    "CREATE TEMP VIEW items AS SELECT 'x'::text AS token, 1 AS price, 1::bigint AS key",
+    "CREATE TEMP TABLE items (token text, price int, key bigint)",
+    "CREATE FUNCTION public.evil() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+    "CREATE SCHEMA evil",
+    "DO $$ BEGIN RAISE NOTICE 'code'; END $$",
+    "COPY (SELECT 1) TO PROGRAM 'id'",
+    "SELECT pg_read_file('/etc/passwd')",
+    "SET ROLE keeper",
+    "SET SESSION AUTHORIZATION judge",
+    "ALTER FUNCTION price_of(text) OWNER TO guest",
+    "CREATE EXTENSION dblink",
+    "SELECT lo_create(0)",
+    "SELECT lo_from_bytea(0, 'x')",
+    "SELECT lo_import('/etc/passwd')",
+    "SELECT pg_advisory_lock(1)",
+    "SELECT pg_try_advisory_lock_shared(1, 2)",
+    "SELECT pg_advisory_xact_lock(1)",
+    "SELECT * FROM pg_locks",
+    "SELECT * FROM pg_lock_status()",
+    "SELECT key FROM items",
+    "SELECT token FROM items FOR UPDATE",
+    "SELECT pg_logical_emit_message(false, 'a', 'b')",
+    "SELECT rolpassword FROM pg_authid",
+]
+
+
+@pytest.mark.parametrize("statement", ESCAPE)
+def test_postgres_guest_can_create_and_read_nothing(statement):
+    _, app = guest("postgres")
+    with app, pytest.raises(psycopg.Error, match=DENIED):
+        rows(app, statement)
+
+
+def test_postgres_functions_run_without_rights():
+    """No function that an app may call runs as a superuser, or searches the caller's temporary schema first."""
+    service = services.get("postgres")
+    found = service._do(
+        "SELECT proname, rolsuper OR rolcreaterole OR rolcreatedb OR rolcanlogin, proconfig::text FROM pg_proc "
+        "JOIN pg_roles ON pg_roles.oid = proowner WHERE prosecdef"
+    )
+    assert found == [("price_of", False, '{"search_path=pg_catalog, public, pg_temp"}')]
+    assert service._do("SELECT count(*) FROM pg_auth_members WHERE roleid::regrole::text !~ '^pg_'") == [(0,)]
+
+
+LASTING = [
+    "ALTER ROLE guest SET lock_timeout = '1ms'",
+    "ALTER ROLE guest SET statement_timeout = '1ms'",
+    "ALTER ROLE guest SET search_path = pg_temp",
+    "ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO PUBLIC",
+    "ALTER ROLE guest PASSWORD 'mine'",
+    "LISTEN everything",
+]
+
+
+@pytest.mark.parametrize("statement", LASTING)
+def test_postgres_role_leaves_nothing_behind(statement):
+    _, app = guest("postgres")
+    with app:
+        rows(app, statement)
+    service = serves("postgres")
+    _, following = guest("postgres")
+    with following:
+        assert rows(following, "SHOW lock_timeout") == [("0",)] and rows(following, "SHOW statement_timeout") == [("0",)]
+    assert service._do("SELECT count(*) FROM pg_default_acl") == service._do("SELECT count(*) FROM pg_db_role_setting")
+
+
+def test_postgres_that_is_not_as_new_is_replaced():
+    """Should an app ever find a way to leave something, the next one gets another server."""
+    before = services.get("postgres")
+    before._do("CREATE TABLE left_behind (a int)")
+    assert serves("postgres") is not before and not before.alive
+
+
+def test_postgres_temporary_files_are_limited():
+    _, app = guest("postgres")
+    with app, pytest.raises(psycopg.Error, match="temporary file size exceeds"):
+        rows(app, "SELECT count(*) FROM (SELECT i, md5(i::text) FROM generate_series(1, 1000000) AS i ORDER BY 2) AS x")
+
+
+def test_postgres_statement_of_the_judge_ends():
+    """An app that makes the judge wait for a lock stalls nobody for long."""
+    service = services.get("postgres")
+    assert service._do("SHOW statement_timeout") == [(f"{database.STATEMENT_LIMIT_S:.0f}s",)]
+    service._do("SET statement_timeout = '100ms'")
+    with pytest.raises(ServiceError, match="statement timeout"):
+        service._do("SELECT pg_sleep(600)")
+    service.stop()
+
+
+def test_server_that_answers_nothing_is_given_up(monkeypatch):
+    """A backend that is stopped answers nothing, not even that the time is over."""
+    monkeypatch.setattr(database, "ANSWER_LIMIT_S", 0.5)
+    service = services.get("postgres")
+    for pid in descendants(service._embedded.process.pid):
+        os.kill(pid, signal.SIGSTOP)
+    with pytest.raises(ServiceError):
+        service._do("SELECT 1")
+    for pid in descendants(service._embedded.process.pid):
+        os.kill(pid, signal.SIGKILL)
+    assert serves("postgres") is not service
+
+
+@pytest.fixture
+def sandboxed():
+    """Skips where bubblewrap doesn't work: there servers are processes like any other."""
+    from autograder.sandbox import server_profile
+
+    if why := server_profile.unavailable():
+        pytest.skip(f"no sandbox for servers: {why}")
+
+
+@pytest.mark.usefixtures("sandboxed")
+def test_postgres_superuser_reaches_nothing():
+    """The next hole is worth nothing: who is superuser still has no program, no file of ours, no network."""
+    service = services.get("postgres")
+    outside = str(paths.ROOT / "pyproject.toml")
+    for program in ("id", "/bin/sh -c id", f"{sys.executable} --version"):
+        with pytest.raises(ServiceError):
+            service._do("CREATE TEMP TABLE said (line text)")
+            service._do(f"COPY said FROM PROGRAM '{program}'")
+        if service._do("SELECT to_regclass('said')")[0][0]:
+            service._do("DROP TABLE said")
+    for file in (outside, "/etc/shadow", "/etc/passwd", "/proc/1/environ"):
+        with pytest.raises(ServiceError):
+            service._do(f"SELECT pg_read_file('{file}')")
+    found = {name for (name,) in service._do("SELECT pg_ls_dir('/')")}
+    assert not found & {"home", "bin", "root", "srv", "var"}, found
+    network = service._do("SELECT pg_read_file('/proc/self/net/dev', 0, 10000)")[0][0]
+    assert [line.split(":")[0].strip() for line in network.splitlines()[2:]] == ["lo"]
+    service.stop()
+
+
+@pytest.mark.usefixtures("sandboxed")
+@pytest.mark.parametrize("name", ["postgres", "redis", "mysql"])
+def test_server_has_a_user_of_its_own_and_no_rights(name):
+    service = services.get(name)
+    pids = descendants(service._embedded.process.pid)
+    told = [dict(line.split(":\t") for line in open(f"/proc/{pid}/status") if ":\t" in line) for pid in pids]
+    servers = [status for status in told if status["Name"].strip() != "bwrap"]
+    assert servers
+    for status in servers:
+        assert int(status["CapEff"], 16) == 0 and int(status["CapPrm"], 16) == 0, status
+        assert status["NoNewPrivs"].strip() == "1"
+        if os.geteuid() == 0:
+            assert int(status["CapBnd"], 16) == 0
+            ids = {*status["Uid"].split(), *status["Gid"].split()}
+            assert len(ids) == 1 and int(ids.pop()) >= 61000 and not status["Groups"].split(), status
+
+
+MYSQL_DENIED = [
+    "SELECT 'x' INTO OUTFILE '/tmp/course-loot'",
+    "SELECT LOAD_FILE('/etc/passwd') FROM items",
+    "LOAD DATA LOCAL INFILE '/etc/passwd' INTO TABLE items",
+    "LOAD DATA INFILE '/etc/passwd' INTO TABLE items",
+    "CREATE TEMPORARY TABLE mine (a INT)",
+    "CREATE FUNCTION evil() RETURNS INT RETURN 1",
+    "SELECT key_name FROM items",
+    "INSERT INTO asked VALUES (1, 'x', 1, 'x')",
+    "SET GLOBAL innodb_lock_wait_timeout = 1",
+    "INSTALL SONAME 'ha_connect'",
+    "SHOW GRANTS FOR keeper@localhost",
+    "KILL 1",
+]
+
+
+@pytest.mark.parametrize("statement", MYSQL_DENIED)
+def test_mysql_guest_can_create_and_read_nothing(statement):
+    _, app = guest("mysql")
+    with app, pytest.raises(pymysql.Error):
+        rows(app, statement)
+
+
+def test_mysql_files_of_the_machine_are_out_of_reach():
+    service, app = guest("mysql")
+    with app:
+        assert rows(app, "SELECT LOAD_FILE('/etc/passwd')") == [(None,)]
+    assert service._do("SELECT LOAD_FILE('/etc/passwd')") == [(None,)], "not even for the administrator"
+
+
+def test_mysql_lock_of_a_token_stalls_nobody():
+    """The names of the judge's locks are random: an app that takes locks of all tokens takes none of them."""
+    service, app = guest("mysql")
+    service.prepare(["wanted"])
+    with app:
+        assert rows(app, "SELECT GET_LOCK('wanted', 1)") == [(1,)]
+        began = time.monotonic()
+        service.hold()
+        service.release()
+    assert service._locks["wanted"] != "wanted" and time.monotonic() - began < 10
+    serves("mysql")
+
+
+def test_mysql_user_leaves_nothing_behind():
+    _, app = guest("mysql")
+    with app:
+        rows(app, "SET PASSWORD = PASSWORD('mine')")
+        name = rows(app, "SELECT USER()")[0][0].partition("@")[0]
+    service = serves("mysql")
+    assert service._do("SELECT count(*) FROM mysql.user WHERE user = %s", [name]) == [(0,)]
+
+
+def push(*jobs):
+    """An attack that puts these values on the list of jobs."""
+    return lambda app: app.rpush("jobs", *jobs)
+
+
+REDIS_ATTACKS = {
+    "a job that is not text": push(b"\xff\xfe"),
+    "jobs of every kind of bytes": lambda app: app.rpush("jobs", *(bytes([n, 255 - n]) for n in range(256))),
+    "a text in place of the list": lambda app: app.set("jobs", "x"),
+    "a hash in place of the list": lambda app: app.hset("jobs", "x", "y"),
+    "a wrong type again and again": lambda app: [app.set("jobs", "x") for _ in range(300)],
+    "a long job": push(b"x" * (1 << 19)),
+    "a wrong type in place of a reply": lambda app: app.set("reply:honest", "x"),
+    "a script": lambda app: app.eval("return redis.call('SET', 'reply:honest', 'x')", 0),
+    "a long script": lambda app: app.eval("local x = 0 for i = 1, 30000000 do x = x + i end return x", 0),
+    "blocked readers": lambda app: [
+        threading.Thread(target=read_for_ever, args=(app,), daemon=True).start() for _ in range(20)
+    ],
+    "much memory": lambda app: [app.set(f"big{n}", b"x" * 1_000_000) for n in range(200)],
+}
+
+
+def read_for_ever(app):
+    """Wait for a job like the judge's own worker, to take it away."""
+    try:
+        app.blpop(["jobs", "never"], timeout=60)
+    except redis.RedisError:
+        pass
+
+
+@pytest.mark.parametrize("attack", REDIS_ATTACKS)
+def test_redis_serves_the_next_app_after(attack):
+    _, app = guest("redis")
+    try:
+        REDIS_ATTACKS[attack](app)
+    except redis.RedisError:
+        pass  # it was refused
+    serves("redis")
+
+
+@pytest.mark.parametrize("attack", ["a job that is not text", "a text in place of the list", "a long job"])
+def test_redis_worker_outlives(attack):
+    """The service says that it's alive if, and only if, the thread that answers jobs still does."""
+    service, app = guest("redis")
+    REDIS_ATTACKS[attack](app)
+    app.delete("jobs")
+    app.rpush("jobs", "same app")
+    assert int(app.blpop("reply:same app", timeout=60)[1]) == service.reply("same app")
+    assert service.alive
+
+
+def test_redis_worker_that_ended_is_noticed(monkeypatch):
+    service = services.get("redis")
+    monkeypatch.setattr(service, "arrive", lambda *_: 1 / 0)
+    told = []
+    monkeypatch.setattr(threading, "excepthook", told.append)
+    redis.Redis.from_url(service.url).rpush("jobs", "x")
+    until(lambda: not service.alive and told)
+    assert serves("redis") is not service
+
+
+def test_redis_script_that_never_ends_costs_a_server(monkeypatch):
+    before, app = guest("redis")
+
+    def run():
+        try:
+            app.eval("while true do end", 0)
+        except (redis.RedisError, OSError):
+            pass
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    with redis.Redis.from_url(before.url, socket_timeout=1) as other:
+        until(lambda: is_stuck(other))
+    assert serves("redis") is not before
+    thread.join(30)
+    assert not thread.is_alive()
+
+
+def is_stuck(client):
+    """True if Redis answers nobody."""
+    try:
+        client.ping()
+    except redis.RedisError:
+        return True
+    return False
+
+
+REDIS_DENIED = [
+    "CONFIG GET requirepass", "CONFIG SET dir /tmp", "MODULE LIST", "MODULE LOAD /tmp/x.so", "DEBUG SLEEP 5", "ACL LIST",
+    "SCRIPT FLUSH", "SCRIPT KILL", "FUNCTION LOAD x", "FUNCTION LIST", "CLIENT LIST", "CLIENT KILL TYPE normal",
+    "CLIENT NO-EVICT ON", "SAVE", "BGSAVE", "BGREWRITEAOF", "SHUTDOWN", "REPLICAOF no one", "MIGRATE 127.0.0.1 1 x 0 1",
+    "RESTORE x 0 y", "SLOWLOG GET", "LATENCY RESET", "MONITOR", "SYNC", "PSYNC ? -1", "FAILOVER",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("command", REDIS_DENIED)
+def test_redis_guest_has_no_power_over_the_server(command):
+    _, app = guest("redis")
+    with pytest.raises(redis.RedisError, match="(?i)permission|denied|not allowed"):
+        app.execute_command(*command.split())
+
+
+def test_flood_of_jobs_holds_a_bounded_number():
+    service, app = guest("redis")
+    service.hold()
+    for start in range(0, 3 * HELD_LIMIT, 500):
+        app.rpush("jobs", *(f"job-{start + n}" for n in range(500)))
+    until(lambda: app.llen("jobs") == 0)
+    until(lambda: len(service.held()) == HELD_LIMIT)
+    service.release()
+    serves("redis")
+
+
+# --- as submissions
+
+HANDED_IN = {
+    "03_databases": {
+        "superuser": 'import os, psycopg2\nc = psycopg2.connect(os.environ["DATABASE_URL"]); c.autocommit = True\nk = c.cursor()\n'
+        "for s in ('CREATE TEMP TABLE said(line text)', \"COPY said FROM PROGRAM 'id'\"):\n    try:\n        k.execute(s)\n"
+        "        print('SAW', s, flush=True)\n    except psycopg2.Error: pass\n",
+        "role settings": 'import os, psycopg2\nc = psycopg2.connect(os.environ["DATABASE_URL"]); c.autocommit = True\n'
+        "c.cursor().execute(\"ALTER ROLE guest SET lock_timeout = '1ms'\")\n",
+        "all connections": 'import os, psycopg2\nc = []\ntry:\n    while True: c.append(psycopg2.connect(os.environ["DATABASE_URL"]))\n'
+        "except psycopg2.Error: pass\n",
+    },
+    "04_redis": {
+        "bytes": 'import os, redis\nredis.Redis.from_url(os.environ["REDIS_URL"]).rpush("jobs", b"\\xff\\xfe")\n',
+        "wrong type": 'import os, redis, threading, time\nr = redis.Redis.from_url(os.environ["REDIS_URL"])\ndef spoil():\n    while True:\n'
+        '        r.delete("jobs"); r.set("jobs", "x"); time.sleep(0.01)\nthreading.Thread(target=spoil, daemon=True).start()\n',
+        "endless script": 'import os, redis, threading\nr = redis.Redis.from_url(os.environ["REDIS_URL"])\n'
+        'threading.Timer(1, lambda: r.eval("while true do end", 0)).start()\n',
+    },
+}
+TASK_OF = {"03_databases": "item", "04_redis": "job"}
+
+
+def handed_in(folder, lesson, attack, answer):
+    """A submitted notebook whose first app begins with ``attack``; all others are left as they are."""
+    exercise = load(paths.SOLUTIONS / lesson)
+    notebook = nbformat.read(paths.NOTEBOOKS / lesson / f"exercise_{lesson}.ipynb", 4)
+    endpoint = exercise.endpoint(TASK_OF[lesson])
+    for cell in notebook.cells:
+        if cell.metadata.get("nbgrader", {}).get("grade_id") == endpoint.cell:
+            cell.source = f"%%app {endpoint.file}\n{attack}" + exercise.answer_file(endpoint, answer).read_text()
+    folder.mkdir(parents=True)
+    nbformat.write(notebook, folder / "x.ipynb")
+    return str(folder / "x.ipynb"), endpoint
+
+
+@pytest.mark.parametrize("lesson", HANDED_IN)
+@pytest.mark.parametrize("level", ["namespaces", "user", "limits"])
+def test_honest_neighbours_have_full_points(tmp_path, monkeypatch, lesson, level):
+    """One worker grades an honest submission after each attack: it must not notice."""
+    if level == "user" and os.geteuid() != 0:
+        pytest.skip("only root can start processes of other users")
+    monkeypatch.setenv("COURSE_ISOLATION_CEILING", level)
+    found = levels.at_least(level)
+    if found.jail:
+        found.jail.close()
+    jobs = []
+    for name, attack in {"": "", **HANDED_IN[lesson]}.items():
+        if name:
+            file, endpoint = handed_in(tmp_path / f"{name} attack", lesson, attack, "starter")
+            jobs.append(worker_pool.Job(f"attack {name}", file, lesson))
+        file, endpoint = handed_in(tmp_path / f"{name} honest", lesson, "", "reference")
+        jobs.append(worker_pool.Job(f"honest after {name}", file, lesson))
+    results = {}
+    pool = worker_pool.LocalPool(1, level, tmp_path / "log")
+    asyncio.run(pool.run(jobs, lambda job, result: results.update({job.id: result})))
+    wanted = sum(endpoint.points.values())
+    for name, result in results.items():
+        items = [item for item in result["items"] if item["id"].startswith(endpoint.id)]
+        got = sum(item["points"] for item in items)
+        if name.startswith("honest"):
+            assert got == wanted, (name, items)
+        else:
+            assert got < wanted and "SAW" not in str(items), (name, items)
+            concurrency = next(item for item in items if item["id"].endswith("concurrency"))
+            assert concurrency["outcome"] != "pass" and concurrency["points"] == 0, (name, items)
