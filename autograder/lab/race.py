@@ -148,7 +148,9 @@ class Race:
     requests: list[Request]
     canaries: list[Canary] = field(default_factory=list)
     blocked: list[Blocked] = field(default_factory=list)  # by the app's own code
-    not_blamed: list[Blocked] = field(default_factory=list)  # long iterations that were the machine's doing, or a crowd's
+    not_blamed: list[Blocked] = field(
+        default_factory=list
+    )  # long iterations that were the machine's doing, or a crowd's
     startup: list[Blocked] = field(default_factory=list)  # before the app was ready, by tasks that it had started
     gil_holds: list[Blocked] = field(default_factory=list)  # another thread kept the GIL, as the watchdog reports
     errors: list[dict] = field(default_factory=list)
@@ -384,7 +386,9 @@ def sentence(race: Race) -> str:
     if race.end is None:
         return f"{race.name}: not finished, {len(answered)} of {n} requests were answered."
     if not answered:
-        return " ".join([_none_answered(race), *([_loop(race)] if race.blocked else []), *startup_sentence(race.startup)])
+        return " ".join(
+            [_none_answered(race), *([_loop(race)] if race.blocked else []), *startup_sentence(race.startup)]
+        )
     parts = []
     if n > 1 and (race.mixed or race.held):
         parts.append(f"{race.name}: {n} requests took {race.seconds:.2f} s together.")

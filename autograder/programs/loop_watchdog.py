@@ -27,7 +27,9 @@ from collections import Counter, namedtuple
 
 SAMPLE_INTERVAL_S = 0.005  # s: CPython passes the GIL on after 5 ms, so a finer grid shows nothing more
 ITERATION_MIN_S = 0.010  # s: shorter iterations are what every healthy app has
-SWITCH_INTERVAL_S = 0.005  # s for which CPython lets a thread keep the GIL that another waits for, if it runs Python code
+SWITCH_INTERVAL_S = (
+    0.005  # s for which CPython lets a thread keep the GIL that another waits for, if it runs Python code
+)
 BUSY_MIN_S = 0.003  # s of CPU between two samples from which a thread counts as computing
 BUSY_REPORT_S = 0.02  # s of CPU at one place, after which they are reported
 GIL_HELD_MIN_S = 0.02  # s for which one call has to hold the GIL to be reported

@@ -48,7 +48,9 @@ def app_profile(place: str, folders: Iterable[str] = ()) -> list[str]:
     words += [*system(), *devices(), "--bind", "/proc", "/proc", "--tmpfs", place]
     own = visible()
     words += laid({path: path for path in own})
-    words += laid({path: name for path, name in aliases(place, [*own, *folders]).items() if path != name or path not in own})
+    words += laid(
+        {path: name for path, name in aliases(place, [*own, *folders]).items() if path != name or path not in own}
+    )
     return [*words, "--remount-ro", "/dev", "--remount-ro", place, "--remount-ro", "/", "--chdir", "/", "--"]
 
 

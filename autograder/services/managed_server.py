@@ -109,7 +109,11 @@ class ManagedServer:
             raise ServiceError(f"{self.name} could not be set up: {(done.stderr or done.stdout).strip()[-300:]}")
 
     def start(
-        self, command: Iterable[object], ready: Callable[[], Ready], listens: Path | None = None, shown: Iterable[Path] = ()
+        self,
+        command: Iterable[object],
+        ready: Callable[[], Ready],
+        listens: Path | None = None,
+        shown: Iterable[Path] = (),
     ) -> Ready:
         """Start the server and wait until ``ready()`` doesn't raise; returns what it returns.
 

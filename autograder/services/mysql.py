@@ -168,7 +168,9 @@ class MySQL(Database):
             )
 
         try:
-            ours = self._embedded.start([os.path.realpath(server), "--no-defaults", *settings], ready, listens=socket, shown=parts(server))
+            ours = self._embedded.start(
+                [os.path.realpath(server), "--no-defaults", *settings], ready, listens=socket, shown=parts(server)
+            )
         finally:
             first.unlink(missing_ok=True)
         self._address = f"127.0.0.1:{self._embedded.port}/shop"
@@ -278,7 +280,15 @@ def find() -> tuple[str, str | None]:
 def parts(server: str) -> list[Path]:
     """The server's own files that it needs to run: itself, its messages and its plugins."""
     prefix = Path(os.path.realpath(server)).parent.parent
-    names = ("share/mysql", "share/mariadb", "lib/mysql", "lib/mariadb", "lib64/mysql", "lib64/mariadb", "share/mysql-8.0")
+    names = (
+        "share/mysql",
+        "share/mariadb",
+        "lib/mysql",
+        "lib/mariadb",
+        "lib64/mysql",
+        "lib64/mariadb",
+        "share/mysql-8.0",
+    )
     return [Path(os.path.realpath(server)), *(prefix / name for name in names if (prefix / name).is_dir())]
 
 

@@ -126,7 +126,9 @@ def test_postgres_role_leaves_nothing_behind(statement):
     service = serves("postgres")
     _, following = guest("postgres")
     with following:
-        assert rows(following, "SHOW lock_timeout") == [("0",)] and rows(following, "SHOW statement_timeout") == [("0",)]
+        assert rows(following, "SHOW lock_timeout") == [("0",)] and rows(following, "SHOW statement_timeout") == [
+            ("0",)
+        ]
     assert service._do("SELECT count(*) FROM pg_default_acl") == service._do("SELECT count(*) FROM pg_db_role_setting")
 
 

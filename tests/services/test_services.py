@@ -321,7 +321,9 @@ def test_other_users_need_the_secret(name):
     ((key, url),) = services.get(name).fresh_environment().items()
     scheme, _, place = url.partition("://")
     for user in ("guest", "shop", "default", "guest:x", "shop:x", "default:x", ":x", ""):
-        with pytest.raises(Exception, match="(?i)denied|no password|username-password|password authentication|auth|exist|no pg_hba"):
+        with pytest.raises(
+            Exception, match="(?i)denied|no password|username-password|password authentication|auth|exist|no pg_hba"
+        ):
             connect(name, {key: f"{scheme}://{user}@{place.rpartition('@')[2]}"})(HELLO[name])
     assert connect(name, {key: url})(HELLO[name])
 
