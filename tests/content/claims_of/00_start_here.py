@@ -7,6 +7,7 @@ assert healthy.seconds < sick.seconds and healthy.ratio < sick.ratio
 assert sick.worst_block.code == "time.sleep(seconds)" and sick.worst_block.function == "steep"
 assert sick.blocked_seconds >= 9 * 0.2 and healthy.blocked_seconds < sick.blocked_seconds / 4
 assert sick.worst_canary >= 0.2 and sick.worst_canary > healthy.worst_canary
+assert late_canaries(sick).split()[0] != "0"
 assert sick.loop_lag >= 200
 assert queue.seconds >= n * 0.2
 assert mine.seconds >= 10 * 0.2 and mine.blocked_seconds >= 9 * 0.2  # the starter of "Your turn: fix it"
