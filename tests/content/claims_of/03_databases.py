@@ -26,6 +26,8 @@ assert "BEGIN IMMEDIATE" in locked.worst_block.code and locked.blocked_seconds >
 assert "database is locked" in locked.errors[0]["message"]
 assert short.seconds < locked.seconds and short.blocked_seconds < locked.blocked_seconds / 4
 assert mysql is not None, "install a MySQL or MariaDB: ./course test does it where it may"
-assert pymysql_race.seconds >= 10 * 0.2 and any("cursor.execute(" in block.code for block in pymysql_race.blocked)
+assert pymysql_race.seconds >= 10 * 0.2
+# on a busy machine to connect can take longer than the query
+assert any("cursor.execute(" in block.code or "pymysql.connect(" in block.code for block in pymysql_race.blocked)
 assert aiomysql_race.ratio < pymysql_race.ratio and aiomysql_race.blocked_seconds < pymysql_race.blocked_seconds / 4
 assert all(request.status == 200 for race in (pymysql_race, aiomysql_race) for request in race.requests)
