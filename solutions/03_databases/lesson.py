@@ -459,7 +459,7 @@ print(f"After the rollback: {ended['state']}. Locks on tables and indexes: {len(
 # A **transaction** is a group of queries that take effect together or not at all. psycopg2, psycopg 3 and SQLAlchemy begin one with the first query,
 # even if it only reads, and it lasts until `commit`, `rollback` or `close`. So a connection that's held across another wait is often *idle in transaction*, too.
 #
-# A reader's lock is weak, but no one can alter the table in the meantime. A writer's lock is stronger: another transaction that wants to change the same row has to wait.
+# A reader's lock is weak, but the table can't be altered in the meantime. A writer's lock is stronger: another transaction that wants to change the same row has to wait.
 # And PostgreSQL can't remove old row versions that an open transaction with a snapshot may still need.
 #
 # asyncpg begins a transaction only where you write `async with connection.transaction():`. With the others, let a `with` or `async with` end it, and soon.
