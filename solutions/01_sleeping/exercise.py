@@ -98,9 +98,9 @@ await exercise.concurrency("report")
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# ## 2. A price that a supplier has to look up
+# ## 2. A price from a slow supplier
 #
-# `GET /prices/{item}?wait=...` asks a supplier, who wants a pause of `wait` seconds for each question. The response is
+# `GET /prices/{item}?wait=...` asks a supplier that demands a pause of `wait` seconds for each call. The response is
 #
 # `{"item": 17, "supplier": "north"}`
 #

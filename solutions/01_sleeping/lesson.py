@@ -136,7 +136,7 @@ longest.beside(menu_took)
 # The new file differs from the old one in two lines: the import and the sleep.
 
 # %%
-# %%app cafe_repaired.py
+# %%app cafe_fixed.py
 import asyncio
 
 from fastapi import FastAPI
@@ -235,7 +235,7 @@ print(f"The race of beans.py: {block.code}, {block.place}")
 #
 # ## The same mistake in a dependency
 #
-# A **dependency** is a function that FastAPI calls before your endpoint, often to check who is calling.
+# A **dependency** is a function that FastAPI calls before your endpoint, often for authentication.
 # This endpoint is available under two paths, each with its own dependency. Both sleep, and they differ in a single keyword.
 # **Which path has the queue?** Decide before you run the race.
 
@@ -410,7 +410,7 @@ async def failed_probes(file):
             await asyncio.sleep(0.1)
     return failed
 
-probes_blocking, probes_fixed = await failed_probes("cafe.py"), await failed_probes("cafe_repaired.py")
+probes_blocking, probes_fixed = await failed_probes("cafe.py"), await failed_probes("cafe_fixed.py")
 print(f"Failed probes: {probes_blocking} with time.sleep, {probes_fixed} with await asyncio.sleep.")
 
 # %% [markdown]

@@ -145,7 +145,7 @@ slowest.beside(max(request.seconds for request in my_race.requests if "scarf" in
 # `@asynccontextmanager` turns the function into something that works with `async with`.
 
 # %%
-# %%app shop_repaired.py
+# %%app shop_fixed.py
 import os
 from contextlib import asynccontextmanager
 
@@ -311,7 +311,7 @@ async def price(item: str, wait: float):
 
 # %%
 careless = await lab.race("/prices/scarf?wait=0.2", n=30, show=False)
-server = lab.serve("shop_repaired.py")
+server = lab.serve("shop_fixed.py")
 shared = await lab.race("/prices/scarf?wait=0.2", n=30, show=False)
 lab.side_by_side(careless, shared, titles=("a client each", "one client"))
 

@@ -218,7 +218,7 @@ from urllib.parse import urlsplit
 import pymysql
 from fastapi import FastAPI
 
-url = urlsplit(os.environ.get("MYSQL_URL", "mysql://nobody@127.0.0.1:1/nothing"))
+url = urlsplit(os.environ.get("MYSQL_URL", "mysql://none@127.0.0.1:1/none"))
 SERVER = {"host": url.hostname, "port": url.port, "user": url.username, "password": url.password or ""}
 app = FastAPI()
 

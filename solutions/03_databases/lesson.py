@@ -152,7 +152,7 @@ guess.beside(busy)
 # It's created in the lifespan and not at import time, because it belongs to the event loop that's running when it's created.
 
 # %%
-# %%app shop_repaired.py
+# %%app shop_fixed.py
 import os
 from contextlib import asynccontextmanager
 
@@ -549,7 +549,7 @@ import aiomysql
 import pymysql
 from fastapi import FastAPI
 
-url = urlsplit(os.environ.get("MYSQL_URL", "mysql://nobody@127.0.0.1:1/nothing"))
+url = urlsplit(os.environ.get("MYSQL_URL", "mysql://none@127.0.0.1:1/none"))
 SERVER = {"host": url.hostname, "port": url.port, "user": url.username, "password": url.password or ""}
 
 @asynccontextmanager

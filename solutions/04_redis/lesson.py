@@ -146,7 +146,7 @@ print("Letters in Ann's box now:", ours.llen("box:ann"))
 # A text that tells you to install it is out of date.)
 
 # %%
-# %%app post_repaired.py
+# %%app post_fixed.py
 import asyncio
 import os
 from contextlib import asynccontextmanager
@@ -500,7 +500,7 @@ gives_up = lab.predict("the wait ends after", None, "s")
 async def outcome():
     async with AsyncRedis.from_url(server.url, socket_timeout=socket_timeout) as client:
         try:
-            return await client.blpop("box:nobody", allowed)
+            return await client.blpop("box:empty", allowed)
         except redis.TimeoutError as error:
             return type(error).__name__
 
