@@ -22,7 +22,7 @@
 # A FastAPI app serves many clients at once with a single thread, so one blocking line makes every user of the app wait in line.
 # In this course you watch such queues build up, find the line that causes them, and fix it.
 #
-# **About 15 minutes**, plus 10 for the two sections marked "Deeper", which you can leave for later.
+# **About 20 minutes**, plus 5 for the two sections marked "Deeper", which you can leave for later.
 # You need Python functions, and you've seen a FastAPI endpoint before. You don't need to know asyncio.
 #
 # By the end of this lesson you can

@@ -19,7 +19,7 @@
 # > Every new sandbox passed through that branch, and the fix was one line.
 # > ([OpenSandbox#841](https://github.com/opensandbox-group/OpenSandbox/pull/841), 2026)
 #
-# **About 20 minutes**, plus 15 for the sections marked "Deeper". You need lesson 00, *Start here*: you know what a race, a timeline, a canary and
+# **About 25 minutes**, plus 10 for the sections marked "Deeper". You need lesson 00, *Start here*: you know what a race, a timeline, a canary and
 # the event loop are.
 #
 # You will see

@@ -494,7 +494,7 @@ print(f"Of {n} slow hats, {too_late} got status 500. Errors in the app: {', '.jo
 #
 # ## Deeper: token streams from a language model
 #
-# LLM clients are today's most common form of this mistake. A chat completion takes seconds, and with `stream=True` it arrives as **server-sent events**,
+# LLM clients are a frequent form of this mistake. A chat completion takes seconds, and with `stream=True` it arrives as **server-sent events**,
 # one line of JSON per token. The next cell starts a stand-in for such a service: the same wire format, no model. Eight tokens, 0.1 seconds apart.
 
 # %%

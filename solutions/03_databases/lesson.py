@@ -19,7 +19,7 @@
 # > One `async def` endpoint queried the same pool with a blocking call, so the loop froze with it and even the non-blocking endpoints stalled.
 # > ([morpheus#510](https://github.com/tutorcruncher/morpheus/pull/510), 2026)
 #
-# **About 25 minutes**, plus 25 for the sections marked "Deeper". You need lesson 02, *Calling HTTP*: you know what a lifespan is,
+# **About 25 minutes**, plus 20 for the sections marked "Deeper". You need lesson 02, *Calling HTTP*: you know what a lifespan is,
 # and why a client is opened once and shared.
 #
 # You will see
@@ -303,7 +303,7 @@ total.beside(sized.seconds)
 # <details><summary>The rule</summary>
 #
 # `ceil(n / max_size)` rounds of `wait` seconds. With searches of one second you need as many connections as there are requests at the same time, so 15.
-# In general you need *requests per second × seconds per request* connections: 100 requests per second that each hold a connection for 20 ms need two.
+# In general you need *requests per second × seconds per request* connections: 100 requests per second that each hold a connection for 20 ms need two on average.
 #
 # </details>
 #
@@ -434,7 +434,8 @@ print(f"Of 40 searches, {served} succeeded. Errors in the app: {', '.join(met) o
 #
 # </details>
 #
-# Threads that wait for a connection are taken, too: every other `def` endpoint waits for them, even one that doesn't use the database.
+# A thread that waits for a connection is occupied, so it's missing for other `def` endpoints, even those that don't use the database.
+# Lesson 09 measures that.
 #
 # ## Deeper: a transaction that stays open
 #

@@ -18,7 +18,7 @@
 # > That starved the service's own awaited connection to Redis so badly that a step of a fraction of a second took 2.5 minutes.
 # > Start-up waited for that connection, so nothing responded to Kubernetes' probes. ([genlayer-studio#1537](https://github.com/genlayerlabs/genlayer-studio/pull/1537), 2026)
 #
-# **About 20 minutes**, plus 25 for the sections marked "Deeper". You need lesson 02, *Calling HTTP*: you know why an app has one client,
+# **About 25 minutes**, plus 20 for the sections marked "Deeper". You need lesson 02, *Calling HTTP*: you know why an app has one client,
 # created once and awaited, and what a lifespan is. You don't need to know Redis.
 #
 # You will see
