@@ -14,32 +14,33 @@
 # %% [markdown]
 # # Start here
 #
-# A FastAPI app answers many people at once with a single thread.
-# One line that waits in the wrong way makes all of them queue.
-# In this course you see such queues form, find the line, and repair it.
+# > **It happened.** In December 2020 a developer started two requests against two different endpoints of a FastAPI service.
+# > The first one took 10 seconds, and the second one didn't even begin until the first was done.
+# > The replies blamed a blocked event loop, and almost two years later people with the same symptom were still joining the thread.
+# > ([fastapi#2484](https://github.com/fastapi/fastapi/issues/2484))
 #
-# This first lesson takes about 15 minutes.
-# You need to know Python functions, and to have seen a FastAPI endpoint once.
-# You do not need to know asyncio.
+# A FastAPI app serves many clients at once with a single thread, so one blocking line makes every user of the app wait in line.
+# In this course you watch such queues build up, find the line that causes them, and fix it.
 #
-# You will see that
+# **About 20 minutes**, plus 5 for the two sections marked "Deeper", which you can leave for later.
+# You need Python functions, and you've seen a FastAPI endpoint before. You don't need to know asyncio.
 #
-# - ten requests can take as long as one, or ten times as long;
-# - two apps that look alike can differ in exactly that;
-# - a picture of the race tells you which of the two you have, and which line is to blame;
-# - the notebook that you are reading has the same weakness as the app.
+# By the end of this lesson you can
 #
-# ## How to read
+# - tell whether ten requests take as long as one, or ten times as long;
+# - read the timeline of a race, and find the line that blocked the app;
+# - explain what an event loop does, and why a notebook has the same weakness as an app.
 #
-# Read a cell, then run it with **Shift-Enter**. Run the cells in order, from the top.
-# While a cell is running, the mark in front of it is `[*]`.
+# ## How this course works
 #
-# Sometimes you are asked for a prediction. Write it down before you run the next cell.
-# A wrong guess is worth more than none: it is the place where you learn something.
+# Read a cell, then run it with **Shift-Enter**, from the top of the notebook to the bottom.
+# While a cell runs, its marker shows `[*]`.
 #
-# The next cell brings in the tools of the course.
-# If it says `ModuleNotFoundError`, the notebook is not running in the course's own Python:
-# close it and start it with `./course lab`.
+# Some cells ask you for a **prediction**. Write it down before you run the next cell: a wrong guess is worth more than no guess,
+# because it shows you where your picture of the app differs from the app. Cells under **Your turn** are there to be changed and run again.
+#
+# The next cell imports the tools of the course. If it fails with `ModuleNotFoundError`, the notebook isn't running
+# in the course's own Python environment: close it and start it with `./course lab`.
 
 # %%
 from autograder import lab
@@ -48,12 +49,12 @@ from autograder import lab
 # %% [markdown]
 # ## A small app
 #
-# The next cell is a whole file. Its first line says what to do with it:
-# save it as `tea.py` beside this notebook, and serve its `app`. When the course names a line by number, `%%app ...` is line 1.
+# The next cell is a complete file. Its first line, `%%app tea.py`, saves the cell as `tea.py` next to this notebook and serves
+# the file's `app`. When the course mentions a line number, that `%%app` line is line 1.
 # The app runs in a process of its own, as it would in production.
 #
-# A cup of tea takes 0.2 seconds here. `{cup}` in the path is a part that the guest chooses:
-# a request for `/tea/7` calls `tea(7)`. Read the file once, then run the cell.
+# A cup of tea takes 0.2 seconds here. `{cup}` is a **path parameter**, a part of the URL that the client fills in:
+# a request for `/tea/7` calls `tea(7)`.
 
 # %%
 # %%app tea.py
@@ -75,22 +76,20 @@ async def tea(cup: int):
 
 
 # %% [markdown]
-# Let us ask for one cup. `{i}` in the path of a race stands for the number of the request, here 1.
-# The picture below the cell is drawn while you wait. We come back to its lower half in a moment.
+# Start with a single request. In the path of a race, `{i}` stands for the number of the request, so this one is `/tea/1`.
+# The picture below the cell is drawn while the request is running; the next section explains its parts.
 
 # %%
 one = await lab.race("/tea/{i}", n=1, title="one cup")
-print("The answer was", one.requests[0].body)
+print("The response was", one.requests[0].body)
 
 # %% [markdown]
-# ## Ten at once
+# ## Ten requests at once
 #
-# Now ten people ask for a cup at the same moment.
-# There is one app, and one thread in it that answers. Each cup still takes 0.2 seconds.
+# Now ten clients ask for a cup at the same moment. There is one app, and it serves all of them with one thread.
+# Each cup still takes 0.2 seconds. **How many seconds until the last client has their tea?**
 #
-# How many seconds until the last of them has their tea?
-# Put your number in the place of `None`, or leave it as it is.
-# Your guess stays in its cell. Later it appears beside what was measured, and as a dashed line in the picture.
+# Replace `None` with your guess, or leave it. The guess shows up next to the measurement, and as a dashed line in the picture.
 
 # %%
 guess = lab.predict("all ten cups together", None, "s")
@@ -98,35 +97,24 @@ guess = lab.predict("all ten cups together", None, "s")
 # %%
 healthy = await lab.race("/tea/{i}", n=10, title="ten cups", prediction=guess)
 guess.beside(healthy.seconds)
-print(f"All ten together took {healthy.ratio:.1f} times as long as the quickest.")
 
 # %% [markdown]
-# Ten requests that are sent together are called a **race**.
-# The picture is its **timeline**. Time runs from left to right.
+# Requests that are sent at the same moment are called a **race**, and the picture of a race is its **timeline**. Time runs from left to right.
 #
-# - Each **blue bar** is one request. It begins when the request is sent and ends when its answer has arrived.
-#   The rows are sorted by answer: the first to arrive is at the top, whatever its number.
-#   If all requests were sent to the same place, here `/tea/` and a number, the rows are called *answer 1*, *answer 2* and so on.
-#   A bar that is grey and crossed is a request that failed, or that was turned away. The number after it is the answer's status;
-#   500 says that the app broke.
-# - The lane **canary** belongs to a helper of ours. During the race it sends one tiny request after another,
-#   and each asks for nothing but a quick sign of life. A mark that is short compared with the bars means: that sign came quickly.
-#   A canary that waits longer than 0.05 seconds is drawn dotted and yellow. Miners took canaries
-#   underground for the same reason: the birds were the first to show that the air was bad.
-# - The lane **event loop** stands for the one thread of the app. It is plain and says *free*
-#   as long as that thread is ready for the next thing to do.
+# - Each **blue bar** is a request, from the moment it's sent until its response has arrived. The fastest response is in the top row.
+#   A bar that is grey and crossed out is a request that failed; the number next to it is the HTTP status, and 500 means that the app raised an error.
+# - The **canary** lane shows cheap probe requests that the lab sends during the race, one after another. Each of them only checks that the
+#   app still responds. Short marks are good. A canary that takes longer than 0.05 seconds is dotted and yellow:
+#   miners took canaries underground because the birds were the first to show that the air was bad.
+# - The **event loop** lane shows the app's one thread. It's plain and says *free* as long as that thread is ready for more work.
+#   On a busy machine it can also show that the thread was ready but had to wait for a CPU; that isn't the app's fault, and no line is blamed for it.
 #
-# On a machine that is busy with other programs the lane may be hatched even so. *In the queue for a CPU* means:
-# the thread was ready to go on, but the machine let another program go first. A stretch that was mostly that is drawn pale,
-# and no line is named, because none is to blame. And if the lane says *never blocked for long, but busy*, no stretch was long,
-# and yet a canary was late: many small things added up.
+# In this race all ten bars cover the same stretch of time. The ten waits ran **concurrently**: one thread had ten of them in progress at once.
 #
-# All ten bars cover the same stretch of time: nobody waited for anybody else.
+# ## The same app, with one line changed
 #
-# ## The same app, one line changed
-#
-# Here is the app again. The endpoint is the same, letter for letter.
-# One line of code is different, and so is the import that it needs. Find that line before you run the cell.
+# Here is the app again. The endpoint hasn't changed at all. One line of code is different, and so is the import that it needs.
+# Find that line before you run the cell.
 
 # %%
 # %%app hasty_tea.py
@@ -148,83 +136,132 @@ async def tea(cup: int):
 
 
 # %% [markdown]
-# Ask for one cup, as before, but this time without the picture. You see what a browser would tell you:
-# the answer, and how long it took.
-#
-# A race goes to the app that was served last. To go back to an earlier app, run its `%%app` cell first.
+# Ask for one cup, this time without the picture, so that you see only what a browser would show you.
+# (A race always goes to the app that was served last. To return to an earlier app, run its `%%app` cell again.)
 
 # %%
 one_hasty = await lab.race("/tea/{i}", n=1, show=False)
-print(f"One cup took {one.seconds:.2f} s before and takes {one_hasty.seconds:.2f} s now. The answer was", one_hasty.requests[0].body)
+print(f"One cup took {one.seconds:.2f} s before and takes {one_hasty.seconds:.2f} s now. The response was", one_hasty.requests[0].body)
 
 # %% [markdown]
-# The right answer, and no slower. If this were your test, you would ship it.
+# The response is right, and it's no slower. If this were your test, you would ship it.
 #
-# Now ten at once. Under the picture of this race, both races are drawn once more on the same scale.
+# Now send ten at once. Below the picture of this race, the lab draws both races again on the same time scale.
 
 # %%
 sick = await lab.race("/tea/{i}", n=10, title="ten cups")
 lab.side_by_side(healthy, sick, titles=("healthy", "sick"))
 
 # %% [markdown]
-# On the right, three things are different. Look for each of them.
+# Three things are different on the right.
 #
-# - The bars form a **staircase**. Every bar begins at the left edge, because all ten were sent together.
-#   But each ends one step after the one above it. That is what a queue looks like.
-# - The lane of the event loop is **hatched**. In a hatched stretch the thread was held by one piece of code
-#   and could do nothing else. We say that the loop was **blocked**. The words below the lane name the line.
-#   (It can be a line with `await`, too: whatever runs before the wait begins is ordinary work.)
-# - The **canary** had to wait. It asked for nothing that takes time. It suffered because it came to the same app.
+# - The bars form a **staircase**. They all start at the left edge, because all ten requests were sent together,
+#   but each one ends a step later than the one above it. The requests ran **sequentially**: this is what a queue looks like.
+# - The event loop lane is **hatched**. In a hatched stretch one piece of code kept the thread, and no other request was served:
+#   the loop was **blocked**. The label names the line that did it.
+# - The **canaries** are late. They ask for nothing that takes time. They suffer only because they use the same app.
 #
-# The next cell takes these facts from the race and puts them into words.
+# A race also keeps what it measured, for example where the loop was blocked and how each canary fared:
 
 # %%
+def late_canaries(race):
+    took = [canary.end - canary.start for canary in race.canaries if canary.end is not None]
+    return f"{sum(seconds >= 0.05 for seconds in took)} of {len(took)} canaries were late"
+
 worst = sick.worst_block
-print(f"Ten cups took {sick.ratio:.1f} times as long as the quickest; before it was {healthy.ratio:.1f} times.")
-print(f"The loop was {sick.lane}, most of it by {worst.cause}.")
-print(f"A canary waited {sick.worst_canary:.2f} s; before, the slowest waited {healthy.worst_canary:.2f} s.")
+print(f"The longest block: {worst.code}, {worst.place}")
+print(f"Healthy: {late_canaries(healthy)}. Sick: {late_canaries(sick)}.")
 
 # %% [markdown]
+# ### Your turn: how long is the queue?
+#
+# `hasty_tea.py` is still being served. Change `n`, write down how long the last client waits, and run the cell. Then try another `n`.
+# Can you write down a formula before you open the explanation?
+
+# %%
+n = 4  # try 2, 7, 20
+last_cup = lab.predict(f"the last of {n} cups", None, "s")
+queue = await lab.race("/tea/{i}", n=n, show=False)
+last_cup.beside(queue.seconds)
+print(f"That is {queue.seconds / n:.2f} s for each of the {n} cups.")
+
+# %% [markdown]
+# <details><summary>The formula</summary>
+#
+# The last client waits `n × 0.2` seconds: their own 0.2 s, and 0.2 s for every request that the thread handled before theirs.
+# In the healthy app the same clients wait 0.2 seconds each, whatever `n` is.
+# That's why one test request tells you nothing: for `n = 1` both formulas give the same number.
+#
+# </details>
+#
 # ## What an event loop is
 #
-# The app's thread keeps a list of things that can be done now: read a request, go on with an endpoint, send an answer.
-# It takes the first, does it, takes the next, and so on, round and round. This is the **event loop**.
+# The app's thread runs an **event loop**. It keeps a **ready queue** of small steps that can run right now: read a request,
+# continue an endpoint, send a response. Each step is a **callback**, and the loop runs one callback at a time:
+# it takes the first one from the ready queue, runs it, takes the next, and so on.
+# When the ready queue is empty, the loop asks the operating system to wake it up as soon as a timer is due or a connection has data. This is the **I/O wait**.
 #
-# `await asyncio.sleep(0.2)` says: *I have nothing to do for a while. Wake me in 0.2 seconds.*
-# The loop notes the time and goes on with the next request.
+# The two sleeps treat this loop very differently.
 #
-# `time.sleep(0.2)` says: *this thread does nothing for 0.2 seconds.*
-# The thread is the loop. So the loop does nothing, for anybody.
+# - `await asyncio.sleep(0.2)` is **non-blocking**. It sets a timer, ends the current callback, and the loop goes on with the next one.
+#   After 0.2 seconds the rest of the endpoint goes back into the ready queue.
+# - `time.sleep(0.2)` is **blocking**. It tells the operating system to suspend this thread for 0.2 seconds. The thread *is* the loop,
+#   so nothing in the ready queue runs in the meantime.
 #
-# How late the loop gets to a thing that is due is called **loop lag**. It is given in milliseconds.
-# Whatever becomes due in the middle of a blocked stretch has to wait for its end. So the longest hatched stretch
-# of the lane is the lag that an unlucky visitor meets. The lab leaves out stretches under 20 milliseconds.
+# Neither of them uses the CPU. Waiting for a timer, a network or a disk is called **I/O-bound** work, and its opposite, computing, is **CPU-bound** work.
+# Lessons 01 to 06 are about waiting, lessons 07 and 08 about computing.
+#
+# The delay between the moment when a callback should run and the moment when it does run is called **loop lag**.
+# The longest blocked stretch of a race is also its worst lag: a callback that becomes ready just after it starts has to wait for all of it.
 
 # %%
 print(f"Worst loop lag: {sick.loop_lag:.0f} ms in hasty_tea.py, {healthy.loop_lag:.0f} ms in tea.py.")
 
 # %% [markdown]
-# The word `async` in front of a function does not make it wait politely. What counts is the call at the very end
-# of the chain. In `tea.py` the chain ends in `asyncio.sleep`, in `hasty_tea.py` in `time.sleep`.
+# The `async` keyword doesn't make a function non-blocking. Both versions of `steep` are **coroutine functions** (`async def`), and both are called with `await`.
+# What counts is the call at the end of the chain: `asyncio.sleep` in `tea.py`, `time.sleep` in `hasty_tea.py`.
 #
-# These are the words so far.
+# (The lab only reports stretches of 20 milliseconds or more. Shorter ones are the normal work of an app.)
 #
-# | word | what it means here |
-# |---|---|
-# | race | requests that are sent together |
-# | timeline | the picture of a race |
-# | canary | a tiny request that shows whether the app still answers |
-# | event loop | the one thread of the app, and its list of things to do |
-# | blocked | one piece of code holds that thread; nobody else is answered |
-# | loop lag | how late the loop gets to what is due, in milliseconds |
-# | queue for a CPU | the thread could go on, but the machine is busy with other programs |
+# ### Your turn: fix it
 #
-# ## This notebook runs a loop, too
+# This is the sick app under a new name. Fix it without looking back at `tea.py`, and run both cells. The second one tells you whether your app still blocks.
+
+# %%
+# %%app my_tea.py
+import time
+
+from fastapi import FastAPI
+
+app = FastAPI()
+
+
+async def steep(seconds):
+    time.sleep(seconds)
+
+
+@app.get("/tea/{cup}")
+async def tea(cup: int):
+    await steep(0.2)
+    return {"cup": cup}
+
+
+# %%
+mine = await lab.race("/tea/{i}", n=10, title="my ten cups")
+if mine.seconds >= 10 * 0.2:
+    print(f"Not fixed yet. The loop was {mine.lane}.")
+else:
+    print("Fixed: the ten waits overlap." if mine.quickest >= 0.2 else "Too fast: is the result of the sleep awaited?")
+
+# %% [markdown]
+# ## This notebook runs an event loop, too
 #
-# Behind a notebook there is also a Python process with an event loop. It receives your cells and runs them.
-# That is why you could write `await` in a cell, outside any function.
+# A notebook talks to a Python process, the **kernel**, and that process has an event loop as well: it receives your cells and runs them.
+# That's why you can write `await` in a cell, outside any function. It also means that a cell can block the kernel just as an endpoint can block an app.
 #
-# So a notebook can be blocked like an app. Here is a function that ticks twenty times a second, if the loop lets it.
+# To see it, here is a coroutine that ticks twenty times a second, if the loop lets it.
+# `asyncio.create_task` hands it to the loop, which runs it concurrently with everything else, and returns a **task**: a handle
+# that you can await, or stop with `cancel()`. **How many ticks do you expect from each sleep?**
 
 # %%
 import asyncio
@@ -235,15 +272,6 @@ async def tick(ticks):
         ticks.append("tick")
         await asyncio.sleep(0.05)
 
-
-# %% [markdown]
-# `asyncio.create_task` gives the call of such a function to the loop, which runs it beside everything else. It returns a **task**:
-# a handle with which you can wait for it, or stop it with `cancel()`.
-#
-# The next cell starts the ticks and sleeps for a second, first one way, then the other.
-# How many ticks do you expect from each?
-
-# %%
 blocking, polite = [], []
 task = asyncio.create_task(tick(blocking))
 time.sleep(1)
@@ -253,19 +281,16 @@ task.cancel()
 task = asyncio.create_task(tick(polite))
 await asyncio.sleep(1)
 print(f"During await asyncio.sleep(1): {len(polite)} ticks.")
-stopped = task.cancel()  # a notebook shows what its last line returns, unless that is given a name
+stopped = task.cancel()  # a notebook shows the value of a cell's last line, unless you assign it to a name
 
 # %% [markdown]
-# During `time.sleep` the notebook's own loop stood still, and the task with it.
-# Whatever else this loop had to do stood still, too.
+# `time.sleep` stopped the kernel's own loop, and the task with it. The apps of this course run in separate processes:
+# a blocked cell can't block them, and a blocked app can't block the notebook.
 #
-# The apps of this course live in processes of their own. A blocked cell cannot block them, and they cannot block the notebook.
+# ## Deeper: `asyncio.run` in a notebook
 #
-# ## Why `asyncio.run` fails in a cell
-#
-# Outside notebooks, a program starts its loop with `asyncio.run(...)`. Many examples do this. Let us try it here.
-# The cell catches the error and prints it.
-# `close()` throws away the race that could not start.
+# Outside notebooks, a program starts its event loop with `asyncio.run(...)`, and many examples on the web do the same. In a cell it fails.
+# (`close()` discards the race that couldn't start.)
 
 # %%
 waiting = lab.race("/tea/{i}", n=3)
@@ -276,17 +301,15 @@ except RuntimeError as error:
     waiting.close()
 
 # %% [markdown]
-# A thread can run one loop at a time, and this thread already runs the notebook's.
-# In a cell the answer is simple: write `await` instead.
+# A thread can run only one event loop at a time, and this one already runs the kernel's. In a cell the fix is simple: write `await` instead.
 #
-# But a plain `def` function cannot use `await`. Code that you bring from elsewhere may call `asyncio.run` deep inside.
-# For such code there is one line. It uses the package **nest-asyncio** (from Python 3.14 on its maintained fork, nest-asyncio2;
-# the original is archived). The package changes asyncio in this process so that a loop may be run inside a running one.
-#
-# `seconds_for` is an ordinary function, called in the ordinary way. It asks the sick app, which is still being served.
+# A plain `def` function can't use `await`, though, and code that you bring from elsewhere may call `asyncio.run` deep inside.
+# For such code, `lab.allow_asyncio_run()` applies **nest-asyncio**, a package that patches asyncio so that a loop can run inside a running loop.
+# (From Python 3.14 on the course uses its maintained fork nest-asyncio2; the original is archived.)
 
 # %%
 lab.allow_asyncio_run()
+server = lab.serve("hasty_tea.py")  # serves a file that already exists
 
 def seconds_for(cups):
     return asyncio.run(lab.race("/tea/{i}", n=cups, title="three cups")).seconds
@@ -295,13 +318,8 @@ three_cups = seconds_for(3)
 print(f"Three cups took {three_cups:.2f} s.")
 
 # %% [markdown]
-# From now on `asyncio.run` works in this notebook. If you run the cell with the error again, you get no error any more, but a race.
-#
-# ## Keep that line out of your apps
-#
-# The change holds for a whole process. In a notebook it is handy. In an app it would hide a mistake.
-#
-# Here is an endpoint that makes the mistake. It starts a loop of its own while the app's loop is running.
+# The patch applies to a whole process. In a notebook it's convenient. In an app it would hide a bug, and this endpoint has it:
+# it starts a second event loop while the app's own loop is running.
 
 # %%
 # %%app nested_tea.py
@@ -323,44 +341,68 @@ nested = await lab.race("/tea/{i}", n=3, title="a loop in a loop")
 print("Status:", nested.requests[0].status, "because", nested.errors[0]["message"])
 
 # %% [markdown]
-# Status 500: the server failed. That is good news, because now you know about the mistake.
+# Status 500, *Internal Server Error*, is good news here: you find out. In a patched process the same endpoint would appear to work,
+# and you'd meet the 500 on the day it runs somewhere else. That's why the course never patches a process that serves an app.
 #
-# In a process changed by nest-asyncio the same endpoint would seem to work. You would believe that it is right,
-# and meet the 500 on the day it runs somewhere else.
-# That is why the course never changes a process that serves an app: `lab.allow_asyncio_run()` changes only the notebook.
+# ## Deeper: two browser tabs wait for each other, and the code is right
+#
+# You open the same URL in two browser tabs, and the second one starts only when the first is done. Before you search your code, check your browser:
+# some browsers hold back a second request for an **identical URL** until the first response has arrived, in case it can be cached.
+# In the thread at the top of this lesson, a developer whose app was fine ran into exactly that in 2022; separate private windows solved it.
+#
+# So don't test concurrency with browser tabs, or at least make the URLs different (`?tab=1`, `?tab=2`). A race doesn't have this problem: it isn't a browser,
+# and even ten identical URLs leave at the same moment.
+
+# %%
+server = lab.serve("tea.py")
+same_url = await lab.race("/tea/7", n=10, show=False)
+print(f"Ten requests for the identical URL took {same_url.ratio:.1f} times as long as the fastest one.")
 
 # %% [markdown]
 # ## What you have seen
 #
 # - Ten requests took about as long as one in `tea.py`, and about ten times as long in `hasty_tea.py`.
-# - The two files differ in one line of code, and its import. A single request got the right answer from both, and just as quickly.
-# - The timeline tells them apart: staircase or not, hatched or not, canary late or not. It also names the line.
-# - The notebook has a loop, too. `await` works in a cell, `asyncio.run` only after `lab.allow_asyncio_run()`,
-#   and a blocking call stops everything else in it.
+# - The two files differ in one line of code and its import. For a single request both gave the right response, equally fast.
+# - The timeline tells them apart by three signs: a staircase, a hatched event loop lane, and late canaries. It also names the line.
+# - The event loop runs one callback at a time. A non-blocking call lets it continue with the next one, and a blocking call stops everything.
+# - A notebook has an event loop, too: `await` works in a cell, and a blocking call stops everything else in the kernel.
 #
 # ## Check yourself
 #
-# **1.** A colleague says: *the function is `async def`, so it cannot block.* What do you answer?
+# **1.** A colleague says: "The function is `async def`, so it can't block." What do you reply?
 #
 # <details><summary>Answer</summary>
 #
-# The function `steep` in `hasty_tea.py` is `async def`, and it blocks. What counts is the call that waits:
-# `time.sleep` holds the thread, `await asyncio.sleep` hands it back.
+# `steep` in `hasty_tea.py` is `async def`, and it blocks. What counts is the call that waits:
+# `time.sleep` keeps the thread, `await asyncio.sleep` gives it back to the loop.
 #
 # </details>
 #
-# **2.** In a timeline all bars are short and of the same length, but the loop's lane is hatched at one place.
-# Whom would you ask whether that did any harm?
+# **2.** In a timeline all bars are short and equally long, but the event loop lane is hatched in one place. How do you find out whether that did any harm?
 #
 # <details><summary>Answer</summary>
 #
-# The canary. If it was late at that place, so was every other visitor of the app.
+# Look at the canaries. If one of them was late at that moment, so was every other request to the app.
 #
 # </details>
+#
+# ## Words of this lesson
+#
+# - **race**: N requests sent at the same moment to a running app, measured from outside. Its picture is the **timeline**.
+# - **canary**: a cheap probe request sent during a race. If it's late, the app wasn't serving anything else either.
+# - **event loop**: the single thread that runs all `async def` endpoints of an app, one callback at a time.
+#   Its **ready queue** holds the callbacks that can run now.
+# - **blocking / non-blocking**: a blocking call keeps its thread until it's done. A non-blocking call gives the thread back while it waits.
+# - **loop lag**: how late the loop runs a callback that is due, in milliseconds.
+# - **concurrent / sequential**: concurrent tasks are in progress during the same time; sequential ones run one after another.
+# - **I/O-bound / CPU-bound**: work that mostly waits (network, disk, timers) or mostly computes.
+# - **coroutine**: what calling an `async def` function returns. It runs when you await it, or when you give it to the loop as a **task**.
+# - **path parameter**: a variable part of a URL's path, such as `{cup}` in `/tea/{cup}`.
 #
 # ## Further reading
 #
 # - FastAPI, *Concurrency and async / await*: https://fastapi.tiangolo.com/async/
+# - Python, *Event Loop*: https://docs.python.org/3/library/asyncio-eventloop.html
 # - nest-asyncio: https://github.com/erdewit/nest_asyncio
 # - nest-asyncio2: https://github.com/Chaoses-Ib/nest-asyncio2
 #

@@ -14,31 +14,27 @@
 # %% [markdown]
 # # Exercise 01: Sleeping
 #
-# Three endpoints block the event loop. Repair them, one after the other.
-# This takes about 20 minutes. You need lesson 01, *Sleeping*.
+# Three endpoints block the event loop. Fix them one by one.
+# **About 20 minutes.** You need lesson 01, *Sleeping*.
 #
-# Each endpoint has a cell that begins with `%%app`. That cell is the whole file. Change what you like in it,
-# but keep the paths and the answers as they are. Run the cell again after each change: this saves and serves the file.
-# Leave the first line, `%%app ...`, as it is: without it nothing is saved. Line numbers in messages count it as line 1.
+# Each endpoint has a cell that begins with `%%app`. That cell is the whole file: change whatever you like in it,
+# but keep the paths and the responses as they are. Run the cell after every change, which saves the file and serves it.
+# Keep the first line, `%%app ...`, or nothing is saved. Line numbers in messages count it as line 1.
 #
 # Each endpoint is worth three points:
 #
 # | points | for |
 # |---|---|
-# | 1 | **right answers**: what is answered, and that the wait has not become shorter |
-# | 2 | **concurrency**: requests wait side by side, and the loop stays free for others |
+# | 1 | **right responses**: what the endpoint returns, and that the wait hasn't become shorter |
+# | 2 | **concurrency**: the waits of several requests overlap, and the loop stays free for others |
 #
-# Two check cells follow each app. The first looks at the answers, one request at a time.
-# The second sends a few requests together and draws the picture.
+# Two check cells follow each app. The first one sends single requests and looks at the responses.
+# The second one sends a few requests together and draws the timeline. A check tries once; the hidden tests try several times, with other values.
 #
-# The checks try once. The hidden tests try several times, with other numbers.
+# If a check doesn't pass yet, it says *Not yet* and why. Nothing is broken then: fix the file and run the check again.
 #
-# A check that does not pass yet says *Not yet*, and why. The notebook is all right then: mend the file and run the check again.
-#
-# The next cell brings in the tools of the course.
-# If it says `ModuleNotFoundError`, the notebook is not running in the course's own Python:
-# close it and start it with `./course lab`.
-# After a restart of the kernel, run this first cell again.
+# The next cell imports the tools of the course. If it fails with `ModuleNotFoundError`, the notebook isn't running
+# in the course's own Python environment: close it and start it with `./course lab`. After a restart of the kernel, run this cell again.
 
 # %%
 from autograder import lab
@@ -49,118 +45,109 @@ exercise = checks.here()
 # %% [markdown]
 # ## 1. A report that takes its time
 #
-# `GET /reports/{number}?wait=...` prepares a report. That takes as long as `wait` says, in seconds.
-# Then it answers with the number of the report:
+# `GET /reports/{number}?wait=...` prepares a report, which takes as many seconds as the query parameter `wait` says.
+# The response contains the number of the report:
 #
 # `{"report": 17, "status": "ready"}`
 #
-# **The rule:** the wait must stay. Whoever asks for half a second must not be answered earlier.
-# But while one report is being prepared, everybody else must be served.
+# **The rule:** the wait must stay. A request that asks for half a second must not get its response earlier.
+# **The goal:** while one report is being prepared, the app serves all other requests.
 #
 # <details><summary>Hint 1: a question</summary>
 #
-# Which line holds the thread, and what could the thread do in that time?
+# Which line keeps the thread, and what else could the thread do during that time?
 #
 # </details>
 #
 # <details><summary>Hint 2: a pointer</summary>
 #
-# There are two ways. One keeps `async def` and changes the sleep. The other keeps the sleep and changes the `def`.
-# Lesson 01 shows both in a café.
+# There are two ways. One changes the call that waits and leaves the function where it runs.
+# The other leaves the call as it is and changes where the function runs. Lesson 01 shows both in a café.
 #
 # </details>
 #
 # <details><summary>Hint 3: a sketch</summary>
 #
-# ```python
-# import ...                 # another module than before
-#
-# async def report(...):
-#     await ...              # a sleep that can be awaited
-#     return ...             # unchanged
-# ```
+# Two lines are enough for the first way: the import, and the line that waits. One keyword is enough for the second.
+# Whichever you choose, race it with `lab.race("/reports/{i}?wait=0.5", n=4)`. If the requests take almost no time, something is created and never awaited.
 #
 # </details>
 #
-# This is the picture to aim for:
+# What this check doesn't look for: which of the two ways you choose, and how many clients your app can serve at once beyond the few that the check sends.
+#
+# This is the timeline to aim for:
 
 # %%
 exercise.target("report")
 
 # %% [markdown]
-# This is the file to repair:
+# This is the file to fix:
 
 # %% app="report"
 # %%app report.py
 
 # %% answers="report"
-"""Right answers: every report has its own number, and comes no earlier than it was asked to."""
+"""Right responses: every report has its own number, and none arrives before its wait is over."""
 await exercise.answers("report")
 
 # %% concurrency="report"
-"""Side by side: reports that are asked for together wait together, and the loop stays free."""
+"""Concurrency: reports that are requested together wait together, and the loop stays free."""
 await exercise.race("report")
 ### BEGIN HIDDEN TESTS
 await exercise.concurrency("report")
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# ## 2. A price that someone else knows
+# ## 2. A price from a slow supplier
 #
-# `GET /prices/{item}?wait=...` asks a supplier. The supplier wants us to be patient: `wait` seconds for each question.
-# The endpoint answers
+# `GET /prices/{item}?wait=...` asks a supplier that demands a pause of `wait` seconds for each call. The response is
 #
 # `{"item": 17, "supplier": "north"}`
 #
-# **The rule:** the patience must stay, as long as `wait` says and for every question anew.
-# Answers must not be kept for later: the next question is a new one, even for the same item.
+# **The rule:** every request waits for as long as its own `wait` says, even if the same item was requested a moment ago or is being
+# requested right now. Don't cache the result, and don't let two requests share one wait.
+# **The goal:** the waits overlap, and the loop stays free.
 #
 # <details><summary>Hint 1: a question</summary>
 #
-# From the endpoint to the sleep, how many functions are there? Which of them may contain `await` as they stand?
+# How many functions are there between the endpoint and the sleep? Which of them may contain `await` as they stand?
 #
 # </details>
 #
 # <details><summary>Hint 2: a pointer</summary>
 #
-# Begin at the bottom, where the thread sleeps. A function that awaits must be `async def`.
-# Whoever calls an `async def` function must await the call. Follow the calls upwards.
+# Start at the bottom, where the thread sleeps, and follow the calls upwards. A function that awaits must be a coroutine function,
+# and a coroutine that isn't awaited never runs. Lesson 01 has the same chain behind `/beans`.
 #
 # </details>
 #
 # <details><summary>Hint 3: a sketch</summary>
 #
-# ```python
-# async def back_off(seconds):
-#     await ...
-#
-# async def ask_supplier(item, wait):
-#     await ...              # the function above
-#     return ...
-#
-# async def price(...):
-#     return ...             # what is missing in front of this call?
-# ```
+# Draw the chain: sleep ← helper ← helper ← endpoint. If the sleep becomes awaitable, each arrow needs two changes, one in the function that calls
+# and one in the call itself. Count them before you run the check.
+# (There is also a way that changes only the endpoint: it moves the whole chain to another thread.)
 #
 # </details>
 #
-# This is the picture to aim for:
+# What this check doesn't look for: tidy names, or whether you change the chain or the thread.
+#
+# This is the timeline to aim for:
 
 # %%
 exercise.target("price")
 
 # %% [markdown]
-# This is the file to repair:
+# This is the file to fix:
 
 # %% app="price"
 # %%app price.py
 
 # %% answers="price"
-"""Right answers: every item comes with its supplier, and no earlier than the supplier allows."""
+"""Right responses: every item comes with its supplier, and none arrives before the supplier allows it."""
 await exercise.answers("price")
 
 # %% concurrency="price"
-"""Side by side: questions that are asked together wait together, and the loop stays free."""
+"""Concurrency: prices that are requested together wait together, and the loop stays free."""
 await exercise.race("price")
 ### BEGIN HIDDEN TESTS
 await exercise.concurrency("price")
@@ -169,53 +156,53 @@ await exercise.concurrency("price")
 # %% [markdown]
 # ## 3. An order that is slowed down
 #
-# `POST /orders/{number}?wait=...` accepts an order. Before the endpoint runs, a dependency slows the caller down:
-# it waits for `wait` seconds, so that nobody can flood the shop. Then the answer is
+# `POST /orders/{number}?wait=...` accepts an order. Before the endpoint runs, a dependency slows the client down:
+# it waits for `wait` seconds, so that no client can flood the shop. Then the response is
 #
 # `{"order": 17, "state": "accepted"}`
 #
 # **The rule:** every order is slowed down, and every order is accepted.
-# But a customer who waits must not make the others wait.
+# **The goal:** an order that waits doesn't make other orders wait.
 #
 # <details><summary>Hint 1: a question</summary>
 #
-# The endpoint does not sleep. Who does, and on which thread does FastAPI call it?
+# The endpoint doesn't sleep. Which function does, and on which thread does FastAPI run it?
 #
 # </details>
 #
 # <details><summary>Hint 2: a pointer</summary>
 #
 # FastAPI decides for each function separately: `async def` runs on the event loop, `def` runs in the thread pool.
-# Changing the endpoint does not help here.
+# So changing the endpoint alone doesn't help.
 #
 # </details>
 #
 # <details><summary>Hint 3: a sketch</summary>
 #
-# One of the two, not both:
-#
-# - the dependency keeps `async def`, and its only line becomes one that awaits;
-# - the dependency keeps its only line, and the line with its name loses a word.
+# In the function that Hint 1 asks for, change either the keyword in front of its name or the call in its body.
+# If you change both, you get a `def` function that creates a coroutine and throws it away.
 #
 # </details>
 #
-# This is the picture to aim for:
+# What this check doesn't look for: whether the wait stays in a dependency.
+#
+# This is the timeline to aim for:
 
 # %%
 exercise.target("order")
 
 # %% [markdown]
-# This is the file to repair:
+# This is the file to fix:
 
 # %% app="order"
 # %%app order.py
 
 # %% answers="order"
-"""Right answers: every order is accepted under its own number, and no earlier than it was slowed down to."""
+"""Right responses: every order is accepted under its own number, and none before its wait is over."""
 await exercise.answers("order")
 
 # %% concurrency="order"
-"""Side by side: orders that come together are slowed down together, and the loop stays free."""
+"""Concurrency: orders that arrive together are slowed down together, and the loop stays free."""
 await exercise.race("order")
 ### BEGIN HIDDEN TESTS
 await exercise.concurrency("order")
@@ -224,16 +211,16 @@ await exercise.concurrency("order")
 # %% [markdown]
 # ## To take home
 #
-# Beside this notebook there are now three files: `report.py`, `price.py` and `order.py`. They need nothing from this course.
-# Put them beside your own code and compare: where do you sleep, and on whose thread?
+# There are now three files next to this notebook: `report.py`, `price.py` and `order.py`. They need nothing from this course.
+# Compare them with your own code: where does it sleep, and on which thread?
 #
 # ## The whole verdict
 #
-# The checks above do not see everything that is graded. The next cell judges your files as they were saved last,
-# hidden tests included, and says how many points they get. It may take a minute. It is not graded itself.
+# The checks above don't see everything that is graded. The next cell judges your files as they were last saved,
+# hidden tests included, and prints how many points they get. It may take a minute, and it isn't graded itself.
 #
-# In a terminal, in the folder of the course, `./course grade notebooks/01_sleeping/exercise_01_sleeping.ipynb`
-# says the same of the notebook as it was saved.
+# In a terminal, in the course's folder, `./course grade notebooks/01_sleeping/exercise_01_sleeping.ipynb`
+# prints the same for the notebook as you last saved it.
 
 # %%
 await exercise.verdict()

@@ -14,34 +14,37 @@
 # %% [markdown]
 # # Sleeping
 #
-# This lesson takes about 20 minutes. You need lesson 00, *Start here*: you know what a race,
-# a timeline, a canary and the event loop are.
+# > **It happened.** OpenSandbox, a FastAPI service, waits for a new sandbox in a loop, and one branch of that loop slept with `time.sleep` inside an
+# > `async def`. Nothing else was served during those sleeps, `/health` included, so Kubernetes' liveness probe timed out and the pod was killed and restarted.
+# > Every new sandbox passed through that branch, and the fix was one line.
+# > ([OpenSandbox#841](https://github.com/opensandbox-group/OpenSandbox/pull/841), 2026)
+#
+# **About 25 minutes**, plus 10 for the sections marked "Deeper". You need lesson 00, *Start here*: you know what a race, a timeline, a canary and
+# the event loop are.
 #
 # You will see
 #
-# - what one `time.sleep` does to everybody else, and who waits for whom;
-# - the repair, `await asyncio.sleep`, and the same race again;
-# - the same mistake where you would not look for it: in a helper, and in a dependency;
-# - an honest repair without `await`: the `def` endpoint, and its limit;
-# - two repairs that look right and are not;
-# - when a sleep is not worth your time.
+# - what one `time.sleep` does to every other request, and which request waits for which;
+# - the fix, `await asyncio.sleep`, and the same race again;
+# - the same mistake in two places where it's easy to miss: a helper function and a dependency;
+# - a correct fix without `await`, the `def` endpoint, and its limit;
+# - two fixes that look right and aren't.
 #
-# Why sleep at all? Code waits before it tries again, because a partner asked it to slow down, or until something is ready.
-# And a sleep is the simplest of all waits. What you learn from it holds for databases and files, too.
+# Real code sleeps before it retries, when a partner asks it to slow down, or until something is ready.
+# A sleep is also the simplest wait there is, so everything you learn here applies to databases, files and HTTP calls as well.
 #
-# The next cell brings in the tools of the course.
-# If it says `ModuleNotFoundError`, the notebook is not running in the course's own Python:
-# close it and start it with `./course lab`.
+# The next cell imports the tools of the course. If it fails with `ModuleNotFoundError`, the notebook isn't running
+# in the course's own Python environment: close it and start it with `./course lab`.
 
 # %%
 from autograder import lab
 # %load_ext autograder.lab
 
 # %% [markdown]
-# ## What goes wrong
+# ## One slow request, ten slow clients
 #
-# A café takes orders. Coffee takes as long as the request says in `wait`. If a parameter is not part of the path,
-# FastAPI takes it from behind the question mark: `/coffee?wait=0.2` calls `coffee(0.2)`. The menu takes no time at all.
+# A café API takes orders. `wait` is a **query parameter**: it isn't part of the path, so FastAPI reads it from behind the question mark,
+# and `/coffee?wait=0.2` calls `coffee(0.2)`. A coffee takes as long as `wait` says, in seconds. The menu takes no time at all.
 
 # %%
 # %%app cafe.py
@@ -64,22 +67,24 @@ async def menu():
 
 
 # %% [markdown]
-# Ten guests order at once. Each coffee takes 0.2 seconds.
+# Ten clients order at once, and each coffee takes 0.2 seconds.
 
 # %%
+from itertools import pairwise
+
 bad = await lab.race("/coffee?wait=0.2", n=10)
-print(f"The quickest coffee took {bad.quickest:.2f} s, all ten took {bad.seconds:.2f} s: {bad.ratio:.1f} times as long.")
+ends = sorted(request.end for request in bad.requests)
+print("Seconds from one response to the next:", *(f"{later - earlier:.2f}" for earlier, later in pairwise(ends)))
 
 # %% [markdown]
-# You know this staircase from lesson 00. Nine guests stood in a queue that nobody had planned.
+# You know this staircase from lesson 00: the requests ran sequentially, although all ten arrived together. Each step is one coffee high.
 #
-# ## A prediction
+# ## Which request waits for which
 #
 # Now a mixed race. Four requests are sent together: three coffees of 0.3 seconds each, and the menu.
-# The menu is second in the list, and takes no time itself.
+# The menu is second in the list and takes no time itself.
 #
-# After how many seconds does the second guest have the menu: at least, and at most?
-# Write your numbers in the places of `None`, or leave them.
+# **After how many seconds does the client have the menu, at least and at most?** Replace `None` with your two numbers, or leave them.
 
 # %%
 at_least = lab.predict("the menu, at least", None, "s")
@@ -90,37 +95,48 @@ orders = ["/coffee?wait=0.3", "/menu", "/coffee?wait=0.3", "/coffee?wait=0.3"]
 mixed = await lab.race(orders, title="three coffees and a menu")
 at_least.beside(mixed.requests[1].seconds, at_most)
 
-# %% [markdown]
-# ## Who waited for whom
-#
-# The requests in the order in which they were answered:
-
-# %%
 before = 0.0
 for place, request in enumerate(sorted(mixed.requests, key=lambda r: r.end), 1):
-    print(f"{place}. {request.path:17} answered at {request.end:.2f} s, {request.end - before:.2f} s after the one before")
+    print(f"{place}. {request.path:17} done at {request.end:.2f} s, {request.end - before:.2f} s after the previous response")
     before = request.end
 
 # %% [markdown]
-# Read this list from the top. This is what the app's only thread did:
+# Read the list from the top. It shows what the app's only thread did.
 #
-# 1. It took the first coffee, started the endpoint and came to `time.sleep`. There it stopped, in the middle of the function.
-# 2. Meanwhile the other three requests arrived. The operating system held them. No Python code looked at them.
-# 3. The sleep was over. The thread finished the answer and took the next request. If that was a coffee, it stopped again.
-# 4. So it went on. Each guest waited for everybody who was taken before them, and then for their own order.
-# 5. The menu needs no sleep. It waited for *other people's* sleeps: for every coffee above it in the list.
+# 1. It took the first coffee, started the endpoint, reached `time.sleep`, and was suspended in the middle of the function.
+# 2. The other three requests arrived in the meantime. The operating system held their connections; no Python code looked at them.
+# 3. When the sleep was over, the thread sent the response and took the next request. If that was another coffee, it slept again.
+# 4. The menu doesn't sleep at all. It waits for *other requests'* sleeps: for every coffee above it in the list.
 #
-# How many coffees stand above the menu is a matter of luck. Requests that arrive during a sleep are taken in no particular order,
-# and being second in our list helps little. So the menu takes at least no time, if nobody is taken before it,
-# and at most three times 0.3 seconds, if everybody is. Run the race a few times, and look at the place of the menu.
+# How many coffees that is depends on luck, because the waiting connections are handed to the app in no particular order.
+# So the menu takes anything from no time to three times 0.3 seconds.
 #
-# ## The repair
+# ### Your turn: bad luck in numbers
 #
-# `await asyncio.sleep(wait)` waits just as long. But it gives the thread back to the event loop for that time.
-# The new file differs from the old one in two lines: the import, and the sleep.
+# Change the orders: more coffees, longer coffees, the menu first or last. Before you run the cell, work out the longest time that the menu can take.
 
 # %%
-# %%app cafe_repaired.py
+my_orders = ["/menu", "/coffee?wait=0.1", "/coffee?wait=0.5"]  # change me
+longest = lab.predict("the menu, at most", None, "s")
+my_race = await lab.race(my_orders, show=False)
+menu_took = my_race.requests[my_orders.index("/menu")].seconds
+longest.beside(menu_took)
+
+# %% [markdown]
+# <details><summary>The longest time, and why the position in the list doesn't help</summary>
+#
+# The sum of all `wait`s: with bad luck, every coffee is taken before the menu. Your list only decides the order in which the requests are sent,
+# and they're sent at the same moment. Run the cell a few times, and the menu will land in different places.
+#
+# </details>
+#
+# ## The fix
+#
+# `await asyncio.sleep(wait)` takes just as long, but it gives the thread back to the event loop in the meantime.
+# The new file differs from the old one in two lines: the import and the sleep.
+
+# %%
+# %%app cafe_fixed.py
 import asyncio
 
 from fastapi import FastAPI
@@ -139,32 +155,23 @@ async def menu():
     return ["coffee", "tea"]
 
 
-# %% [markdown]
-# The same ten guests, beside the first race on the same scale:
-
 # %%
 good = await lab.race("/coffee?wait=0.2", n=10, show=False)
 lab.side_by_side(bad, good, titles=("time.sleep", "await asyncio.sleep"))
-print(f"All ten took {bad.ratio:.1f} times as long as the quickest before, and {good.ratio:.1f} times now.")
-print(f"The slowest canary waited {bad.worst_canary:.2f} s before, and {good.worst_canary:.2f} s now.")
+mixed_again = await lab.race(orders, show=False)
+print(f"The menu, next to three coffees, took {mixed.requests[1].seconds:.2f} s before and {mixed_again.requests[1].seconds:.2f} s now.")
 
 # %% [markdown]
-# No coffee became faster. A coffee still takes as long as it takes. Only the queue is gone.
+# No coffee got faster; each still takes as long as its `wait` says. What disappeared is the queue.
 #
-# And the guest who wants nothing but the menu?
-
-# %%
-mixed_again = await lab.race(orders)
-print(f"The menu took {mixed.requests[1].seconds:.2f} s before and {mixed_again.requests[1].seconds:.2f} s now.")
-
-# %% [markdown]
-# Once more, step by step. The first coffee comes to `await asyncio.sleep`, and the loop notes: *wake me in 0.3 seconds*.
-# Then it takes the next request. If that is a coffee, it makes the next note. If it is the menu, it answers on the spot.
-# After that it waits for whichever note is due first. There is nothing left for luck to decide.
+# At `await asyncio.sleep` the endpoint sets a timer and hands control back to the loop, which takes the next callback from its ready queue.
+# If that is another coffee, the loop sets another timer. If it is the menu, the loop sends the response right away, so there's nothing left for luck to decide.
+# All the waits are in progress at the same time. They run concurrently, though not **in parallel**: parallel means executing at the same instant on several CPUs,
+# and here there is still a single thread.
 #
 # ## The same mistake, two calls down
 #
-# Here is an endpoint. Does it block?
+# Does this endpoint block?
 #
 # ```python
 # @app.get("/beans/{sort}")
@@ -172,7 +179,7 @@ print(f"The menu took {mixed.requests[1].seconds:.2f} s before and {mixed_again.
 #     return ask_roaster(sort)
 # ```
 #
-# You cannot tell. There is no sleep in it. Here is the whole file.
+# You can't tell: there's no sleep in it. Here is the whole file.
 
 # %%
 # %%app beans.py
@@ -198,9 +205,8 @@ async def beans(sort: str):
 
 
 # %% [markdown]
-# A linter is a program that reads code and looks for mistakes. The usual rule for this mistake says:
-# no `time.sleep` inside an `async def`. The next cell is a small linter of that kind.
-# It prints the lines that it finds in a file.
+# A **linter** is a program that reads code and reports likely mistakes. The usual rule for this one is "no `time.sleep` inside an `async def`".
+# The next cell is a small linter of that kind, and then a race of the same file.
 
 # %%
 import ast
@@ -212,33 +218,29 @@ def sleeps_in_async_functions(file):
     return [call.lineno for call in calls if ast.unparse(call.func) == "time.sleep"]
 
 for file in ("cafe.py", "beans.py"):
-    print(f"{file}: lines found {sleeps_in_async_functions(file)}")
+    print(f"The linter on {file}: lines {sleeps_in_async_functions(file)}")
 
-# %% [markdown]
-# It finds the sleep in the café and none at the roaster's. There the `async def` and the sleep are in different functions.
-# Between them there could be three files and two packages. Real linters know more rules
-# (in ruff this one is called `ASYNC251`), but they, too, look at one function at a time.
-#
-# The timeline does not read code. It looks at what held the thread while the thread was held.
-
-# %%
-helper = await lab.race("/beans/{i}", n=5, title="/beans")
+helper = await lab.race("/beans/{i}", n=5, title="/beans", show=False)
 block = helper.worst_block
-print(f"{block.code}: {block.place}")
+print(f"The race of beans.py: {block.code}, {block.place}")
 
 # %% [markdown]
-# This names the place where the thread slept. The place that you have to change may be a different one.
-# A plain `def` function cannot `await`. So to repair `pause` with `await`, `pause` must become `async def`.
-# Then the function that calls it must await it, and so become `async def` as well, up to the endpoint.
-# The exercise lets you do that.
+# The linter finds the sleep in the café and misses the one behind the roaster, where the sleep isn't inside the `async def`.
+# Between the two functions there could be three files and two packages. Ruff has this rule too (`ASYNC251`), and it also looks at one function at a time.
+# A race doesn't read code. It samples what the thread is doing while it's blocked.
+#
+# The line that it names is where the thread slept. The lines that you have to change may be others: a plain `def` function can't `await`,
+# so `pause` has to become `async def`, its caller has to await it and become `async def` as well, and so on up to the endpoint.
+# The exercise lets you practise that.
 #
 # ## The same mistake in a dependency
 #
-# FastAPI can run a function before your endpoint: a **dependency**. Many apps check there who is calling.
-# The endpoint below does nothing but answer. It has two doors, each with its own dependency.
+# A **dependency** is a function that FastAPI calls before your endpoint, often for authentication.
+# This endpoint is available under two paths, each with its own dependency. Both sleep, and they differ in a single keyword.
+# **Which path has the queue?** Decide before you run the race.
 
 # %%
-# %%app doors.py
+# %%app members.py
 import time
 
 from fastapi import Depends, FastAPI
@@ -254,33 +256,28 @@ def plain_check(wait: float):
     time.sleep(wait)
 
 
-@app.get("/front", dependencies=[Depends(async_check)])
-@app.get("/back", dependencies=[Depends(plain_check)])
+@app.get("/async_check", dependencies=[Depends(async_check)])
+@app.get("/plain_check", dependencies=[Depends(plain_check)])
 async def enter():
     return {"welcome": True}
 
 
-# %% [markdown]
-# Both checks sleep in the same way. Only one word is different: `async`.
-# Which of the two doors has the queue? Decide before you run the race.
-
 # %%
-front = await lab.race("/front?wait=0.2", n=5, show=False)
-back = await lab.race("/back?wait=0.2", n=5, show=False)
-lab.side_by_side(front, back, titles=("async def check", "def check"))
+in_async = await lab.race("/async_check?wait=0.2", n=5, show=False)
+in_plain = await lab.race("/plain_check?wait=0.2", n=5, show=False)
+lab.side_by_side(in_async, in_plain, titles=("async def dependency", "def dependency"))
 
 # %% [markdown]
-# The plain `def` is the good one here. FastAPI looks at the word:
+# The plain `def` does better here, because FastAPI decides by that keyword where a function runs:
 #
-# - it calls an `async def` function on the event loop, because it trusts the function to `await`;
-# - it hands a `def` function to a **thread pool**: a set of other threads, which may sleep without harm.
+# - an `async def` function runs on the event loop, because FastAPI trusts it to await its waits;
+# - a `def` function runs in a **thread pool**, a fixed number of other threads that may block without stopping the loop.
 #
-# So `async def` is a promise. `async_check` breaks it.
+# So `async def` is a promise, and `async_check` breaks it.
 #
-# ## An honest repair without `await`: the `def` endpoint
+# ## A correct fix without `await`: the `def` endpoint
 #
-# What holds for dependencies holds for endpoints. Here is the café with its `time.sleep` still in place.
-# Only the word `async` in front of `coffee` is gone.
+# What works for a dependency works for an endpoint. Here is the café with its `time.sleep` still in place, and without the `async` in front of `coffee`.
 
 # %%
 # %%app cafe_threads.py
@@ -298,34 +295,36 @@ def coffee(wait: float):
 
 
 # %%
-threads = await lab.race("/coffee?wait=0.2", n=10)
-print(f"time.sleep in async def: {bad.ratio:.1f} times the quickest. In def: {threads.ratio:.1f} times.")
+threads = await lab.race("/coffee?wait=0.2", n=10, show=False)
+print(f"time.sleep in async def: {bad.ratio:.1f} times the fastest. In def: {threads.ratio:.1f} times.")
+crowd = await lab.race("/coffee?wait=1", n=45)
 
 # %% [markdown]
-# For code that cannot be awaited this is a real repair, and often the smallest.
+# For code that can't be awaited, `def` is a proper fix, and often the smallest one. Its limit is the size of the pool:
+# 40 threads, shared by everything that FastAPI itself runs in a thread. (`asyncio.to_thread` uses a different pool; see lesson 05.)
+# Of the 45 clients above, 40 got a thread at once. The other five first waited for a free thread and then for their coffee.
 #
-# Its limit is the size of the pool. It has 40 threads, and everything that FastAPI itself hands to a thread shares them
-# (`asyncio.to_thread` has another pool: lesson 05).
-# What happens with 45 guests? The first 40 get a thread. The other 5 wait until one is free.
+# ### Your turn: the size of the pool
+#
+# Change `n` and predict the total. At which `n` does it jump from 0.5 to 1 second, and at which to 1.5?
 
 # %%
-import math
-
-crowd = await lab.race("/coffee?wait=1", n=45)
-print(f"45 guests on 40 threads need {math.ceil(45 / 40)} turns of 1 s. Measured: {crowd.seconds:.1f} s.")
+n = 41  # try 40, 80, 81
+total = lab.predict(f"{n} coffees of 0.5 s", None, "s")
+pool = await lab.race("/coffee?wait=0.5", n=n, show=False)
+total.beside(pool.seconds)
 
 # %% [markdown]
-# Five guests waited for a thread first, and then for their coffee. Usually their bars stand out at the bottom.
+# <details><summary>The rule</summary>
 #
-# The bars above them may end in a slope, and not together: the loop hands one request after another
-# to a thread, which takes a moment each time. Many such moments can make a canary late, though none of them is long.
-# Then the loop's lane says *never blocked for long, but busy*, or a moment of it is hatched.
-# While the threads sleep, the loop has nothing to do: an endpoint that needs no thread is answered.
+# `n` requests need `ceil(n / 40)` rounds. The total jumps at 41 and at 81. The measurement is a little higher,
+# because starting up to 40 threads takes a moment, too.
 #
-# ## The trap that the repair hides
+# </details>
 #
-# A repair can look right and be wrong. Read this one, and look for what is missing.
-# The lab keeps whatever an app prints: you find it in `lab.current().log`. The cell with the race looks there for a warning.
+# ## Two fixes that look right
+#
+# Read this fix, and look for what's missing.
 
 # %%
 # %%app forgotten.py
@@ -343,19 +342,18 @@ async def coffee(wait: float):
 
 
 # %%
-forgotten = await lab.race("/coffee?wait=0.5", n=5)
-print(f"Each request asked for a wait of 0.5 s. The slowest of them was answered after {forgotten.seconds:.2f} s.")
+forgotten = await lab.race("/coffee?wait=0.5", n=5, show=False)
+print(f"Each request asked for a wait of 0.5 s. The slowest one took {forgotten.seconds:.2f} s.")
 warning = next((line for line in lab.current().log.splitlines() if "never awaited" in line), "nothing yet")
-print("In the log of the server:", warning.split(": ", 1)[-1])
+print("In the server's log:", warning.split(": ", 1)[-1])
 
 # %% [markdown]
-# The bars are short: much too short. Calling an `async def` function does not run it yet.
-# The call only makes a **coroutine**: an object that does the function's work when it is awaited.
-# Nobody awaits this one. The coffee is served before it is made.
+# Far too fast. Calling an `async def` function doesn't run it. It only creates a **coroutine**, and a coroutine does nothing until something awaits it.
+# This one is never awaited, so the coffee is served before it's made. Python reports that in the server's log
+# (`lab.current().log` in this course), but how often do you read the log of an app that returns 200?
 #
-# Python does say so, in a line of the server's log. In production, who reads it?
-#
-# The second trap. Here the author repaired the endpoint, but not the helper that it calls.
+# In the second attempt the author fixed the endpoint, and not the helper that it calls.
+# They tested it the usual way: ten requests at once, and a limit on the total. Sequentially, ten waits of 0.5 seconds take 5 seconds, so the test demands less than 2.
 
 # %%
 # %%app partly.py
@@ -378,75 +376,125 @@ async def coffee(wait: float):
     return {"drink": "coffee"}
 
 
-# %% [markdown]
-# And this is how such repairs are often tested: send ten requests together and look at the total time.
-# One after the other, ten waits of 0.5 seconds would take 5 seconds. So the test demands less than 2.
-
 # %%
 partly = await lab.race("/coffee?wait=0.5", n=10)
 verdict = "passed" if partly.seconds < 2 else "failed"
-print(f"Total: {partly.seconds:.2f} s. The test is {verdict}. But a canary waited {partly.worst_canary:.2f} s.")
-
+print(f"{partly.seconds:.2f} s is {'less' if partly.seconds < 2 else 'not less'} than 2 s: the test {verdict}.")
 
 # %% [markdown]
-# Each request blocks for only a tenth of its wait. But ten of them came together, and their tenths add up.
-# During that time nobody is answered. The total hides it. The canary shows it.
+# Each request blocks for only a tenth of its wait, but ten of them arrive together and their tenths add up.
+# No other request is served during that time. The total hides it, and the canary shows it.
 #
-# So after a repair, race again and look at the lane of the loop. Do not stop just because the line that you knew about is gone.
+# So after a fix, race again and look at the event loop lane. That the line you knew about is gone doesn't mean the loop is free.
 #
-# ## One request at a time looks fine
+# ## Deeper: the health probe is the first victim
 #
-# How could the bad café pass its author's tests? Let us ask each app for five coffees, one after the other,
-# and look only at how long that takes. `lab.serve("cafe.py")` serves a file that is already there.
+# In the incident at the top, the health endpoint was fine. So is `/menu` here, which never waits for anything. Kubernetes asks such an endpoint
+# again and again, gives it one second to respond (its default), and restarts the container after a few failures.
+# The next cell plays the probe while two clients order slow coffees, first with the blocking café and then with the fixed one.
 
 # %%
-async def one_by_one(file):
-    lab.serve(file)
-    races = [await lab.race("/coffee?wait=0.2", n=1, show=False) for _ in range(5)]
-    return sum(race.seconds for race in races)
+import asyncio
 
-alone, alone_repaired = await one_by_one("cafe.py"), await one_by_one("cafe_repaired.py")
-print(f"Five coffees, one after the other: {alone:.1f} s in cafe.py, {alone_repaired:.1f} s in cafe_repaired.py.")
+import httpx
+
+async def failed_probes(file):
+    server, failed = lab.serve(file), 0
+    rush = asyncio.create_task(lab.race("/coffee?wait=2", n=2, show=False))
+    async with httpx.AsyncClient(timeout=1) as probe:
+        while not rush.done():
+            try:
+                await probe.get(f"{server.url}/menu")
+            except httpx.TimeoutException:
+                failed += 1
+            await asyncio.sleep(0.1)
+    return failed
+
+probes_blocking, probes_fixed = await failed_probes("cafe.py"), await failed_probes("cafe_fixed.py")
+print(f"Failed probes: {probes_blocking} with time.sleep, {probes_fixed} with await asyncio.sleep.")
 
 # %% [markdown]
-# You cannot tell them apart. As long as no two guests come at the same time, nobody waits for anybody else.
-# A test that is meant to find this mistake must send requests *together*.
+# A restart doesn't fix anything: it throws away the requests in progress, and the remaining pods get their load.
+# A longer probe timeout only hides the block.
+#
+# The opposite mistake is a probe that reports success while nothing works. An `async def` probe doesn't need a thread, so it stays fast even when all
+# 40 threads are taken and every `def` endpoint waits, as in the race of 45 above. Lesson 09 returns to that.
+#
+# ## Deeper: "Why not just run more workers?"
+#
+# A server can run several **workers**, copies of the app in processes of their own, each with its own event loop.
+# Here is the blocking café with two of them, started by hand with uvicorn. Four clients order coffees of half a second.
+
+# %%
+import socket
+import sys
+import time
+
+with socket.socket() as free:
+    free.bind(("127.0.0.1", 0))
+    port = free.getsockname()[1]
+command = f"-m uvicorn cafe:app --workers 2 --port {port} --no-access-log".split()
+workers = await asyncio.create_subprocess_exec(sys.executable, *command, stderr=asyncio.subprocess.PIPE)
+ready = 0
+async for line in workers.stderr:
+    ready += b"startup complete" in line
+    if ready == 2:
+        break
+
+async def order(client):
+    started = time.perf_counter()
+    await client.get(f"http://127.0.0.1:{port}/coffee?wait=0.5")
+    return time.perf_counter() - started
+
+async with httpx.AsyncClient(timeout=60) as client:
+    took = sorted(await asyncio.gather(*(order(client) for _ in range(4))))
+workers.terminate()
+status = await workers.wait()
+print("Four coffees of 0.5 s on two workers took", ", ".join(f"{seconds:.1f} s" for seconds in took))
+
+# %% [markdown]
+# Two workers are two threads that can be blocked instead of one, so four requests still queue. And nothing spreads the requests evenly:
+# a worker accepts as many connections as it finds waiting, and if it finds all four, the second worker does nothing.
+# Workers use more CPUs, which helps with computing. They also multiply memory and database connections, and a blocking line
+# blocks each of them. Fix the line first; lesson 08 measures what processes are good for.
 #
 # ## When not to bother
 #
-# - **One user, one task.** A script, a command-line tool, a nightly job: if nobody else is waiting, let it sleep.
-# - **Before the first guest.** While an app starts, it serves nobody yet.
-# - **In a thread of its own.** A worker thread that sleeps holds nothing but itself.
-# - **Very short sleeps, now and then.** The next cell races the bad café with sleeps of a millisecond.
+# - **One user, one task.** In a script, a command-line tool or a nightly job no other request is waiting, so let it sleep.
+# - **A thread of its own.** A worker thread that sleeps blocks only itself.
+# - **Very short sleeps, now and then.** The next cell races the blocking café with sleeps of a millisecond.
+#
+# Start-up belongs on this list only if it's short: the app serves no requests yet, but health probes are already waiting for it.
 
 # %%
-app = lab.serve("cafe.py")
-short = await lab.race("/coffee?wait=0.001", n=10)
-print(f"The slowest canary waited {1000 * short.worst_canary:.0f} ms; with sleeps of 0.2 s it was {1000 * bad.worst_canary:.0f} ms.")
+server = lab.serve("cafe.py")
+short = await lab.race("/coffee?wait=0.001", n=10, show=False)
+print(f"The slowest canary took {1000 * short.worst_canary:.0f} ms; with sleeps of 0.2 s it was {1000 * bad.worst_canary:.0f} ms.")
+alone = [await lab.race("/coffee?wait=0.2", n=1, show=False) for _ in range(5)]
+print(f"Five coffees, one request at a time: {sum(race.seconds for race in alone):.1f} s in total, {5 * 0.2:.1f} s of it brewing.")
 
 # %% [markdown]
-# The lane of the loop shows only stretches of 20 milliseconds or more, and no sleep here is that long.
-# (If it is hatched all the same, look for the words *in the queue for a CPU*.)
+# A blocking millisecond is still the same mistake, but no client notices it, and there may be something worse in your app. Measure first, then fix in order of harm.
 #
-# It is still the same mistake. But no guest can feel it, and there may be worse in your app. Measure first, then repair in order of harm.
+# The last line shows why this mistake survives so many tests: as long as requests come one at a time, none of them waits for another.
+# A test that is meant to find blocking code must send requests *together*.
 #
 # ## What you have seen
 #
-# - One `time.sleep` in an `async def` holds the only thread. Each guest waits for everybody who was taken before, even the one who wanted only the menu.
-# - `await asyncio.sleep` waits as long and holds nobody. No coffee is made faster; the queue is gone.
-# - In a helper or a dependency the same sleep does the same harm. Reading the endpoint does not show it. The timeline names file, line and function.
-# - A `def` endpoint or a `def` dependency runs in a pool of 40 threads. It may sleep, up to 40 at a time.
-# - A forgotten `await` skips the wait; the answers come too early. A helper that kept its sleep passes a test of the total; the canary is late.
-# - A script, a start-up, a millisecond: leave it.
+# - One `time.sleep` in an `async def` blocks the only thread. Each request waits for every request that was taken before it, even if it needs no time itself.
+# - `await asyncio.sleep` waits just as long and blocks nothing. No coffee gets faster; the queue is gone.
+# - In a helper or a dependency, the same sleep does the same harm, and reading the endpoint doesn't show it. The race names file, line and function.
+# - A `def` endpoint or dependency runs in a pool of 40 threads. It may sleep, up to 40 at a time.
+# - A forgotten `await` skips the wait, and the response comes too early. A helper that still sleeps passes a test of the total, but the canary is late.
 #
 # ## Check yourself
 #
 # **1.** An `async def` endpoint calls `time.sleep(0.5)`. Another endpoint of the same app never sleeps.
-# Four requests to the first and one to the second arrive together. How long can that one take?
+# Four requests to the first and one to the second arrive together. How long can the fifth request take?
 #
 # <details><summary>Answer</summary>
 #
-# Up to four times 0.5 seconds. There is one thread for both endpoints. With bad luck it sleeps four times before it comes to the fifth request.
+# Up to four times 0.5 seconds. One thread serves both endpoints, and with bad luck it sleeps four times before it gets to the fifth request.
 #
 # </details>
 #
@@ -454,14 +502,27 @@ print(f"The slowest canary waited {1000 * short.worst_canary:.0f} ms; with sleep
 #
 # <details><summary>Answer</summary>
 #
-# No. The endpoint now runs in the thread pool, but the dependency is still `async def`, and so it still runs on the event loop. FastAPI decides for each function separately.
+# No. The endpoint now runs in the thread pool, but the dependency is still `async def`, so it still runs on the event loop. FastAPI decides for each function separately.
 #
 # </details>
+#
+# ## Words of this lesson
+#
+# - **query parameter**: a value behind the question mark of a URL, such as `wait` in `/coffee?wait=0.2`.
+# - **coroutine**, **awaitable**: calling an `async def` function returns a coroutine, which does nothing yet. Coroutines, tasks and futures are
+#   *awaitable*: `await` waits for their result without blocking the loop.
+# - **concurrent / parallel**: concurrent work is in progress during the same time, even on one thread; parallel work executes at the same instant on several CPUs.
+# - **dependency**: a function that FastAPI calls before the endpoint, declared with `Depends`.
+# - **thread pool**: a limited set of threads for blocking calls. The one behind `def` endpoints and `def` dependencies has 40 threads.
+# - **linter**: a program that reads code without running it and reports likely mistakes.
+# - **health probe**: a request that an orchestrator such as Kubernetes sends to find out whether a container still works.
+# - **worker**: one of several processes that run the same app. (Later lessons also call the threads and processes of a pool workers.)
 #
 # ## Further reading
 #
 # - FastAPI, *Concurrency and async / await*: https://fastapi.tiangolo.com/async/
 # - Python, *Developing with asyncio*: https://docs.python.org/3/library/asyncio-dev.html
 # - Starlette, *Thread Pool*: https://www.starlette.io/threadpool
+# - Kubernetes, *Configure Liveness, Readiness and Startup Probes*: https://kubernetes.io/docs/tasks/configure-pod-container/configure-liveness-readiness-startup-probes/
 #
-# Next: the exercise of this lesson, in the notebook `exercise_01_sleeping.ipynb` beside this one. It has three endpoints, and you already know all three mistakes.
+# Next: the exercise of this lesson, in the notebook `exercise_01_sleeping.ipynb`. It has three endpoints with the mistakes that you've just seen.

@@ -14,33 +14,30 @@
 # %% [markdown]
 # # Exercise 02: Calling HTTP
 #
-# A shop does not know its prices. It asks a supplier's service over HTTP, and meanwhile makes its own guests wait
-# in the wrong way. Repair two endpoints, one after the other.
-# This takes about 20 minutes. You need lesson 02, *Calling HTTP*.
+# A shop doesn't know its own prices. It calls a supplier's service over HTTP, and while it waits for the supplier, its own clients wait longer than they have to.
+# Fix two endpoints, one after the other.
+# **About 20 minutes.** You need lesson 02, *Calling HTTP*.
 #
-# Each endpoint has a cell that begins with `%%app`. That cell is the whole file. Change what you like in it,
-# but keep the paths and the answers as they are. Run the cell again after each change: this saves and serves the file.
-# Leave the first line, `%%app ...`, as it is: without it nothing is saved. Line numbers in messages count it as line 1.
+# Each endpoint has a cell that begins with `%%app`. That cell is the whole file: change whatever you like in it,
+# but keep the paths and the responses as they are. Run the cell after every change, which saves the file and serves it.
+# Keep the first line, `%%app ...`, or nothing is saved. Line numbers in messages count it as line 1.
 #
 # Each endpoint is worth three points:
 #
 # | points | for |
 # |---|---|
-# | 1 | **right answers**: what is answered, and that it comes from the supplier |
-# | 2 | **concurrency**: questions are under way side by side, and the loop stays free for others |
+# | 1 | **right responses**: what the endpoint returns, and that it comes from the supplier |
+# | 2 | **concurrency**: the upstream calls are in progress at the same time, and the loop stays free for others |
 #
-# Two check cells follow each app. The first looks at the answers, one request at a time.
-# The second sends a few requests together and draws the picture.
+# Two check cells follow each app. The first one sends single requests and looks at the responses.
+# The second one sends a few requests together and draws the timeline. A check tries once; the hidden tests try several times, with other values.
 #
-# The checks try once. The hidden tests try several times, with other numbers.
+# If a check doesn't pass yet, it says *Not yet* and why. Nothing is broken then: fix the file and run the check again.
 #
-# A check that does not pass yet says *Not yet*, and why. The notebook is all right then: mend the file and run the check again.
-#
-# The next cell brings in the tools of the course. `checks.here()` also starts the supplier's service, which we call
-# the **upstream**. Your app finds its address in the environment variable `UPSTREAM_URL`.
-# If the cell says `ModuleNotFoundError`, the notebook is not running in the course's own Python:
-# close it and start it with `./course lab`.
-# After a restart of the kernel, run this first cell again.
+# The next cell imports the tools of the course, and `checks.here()` also starts the supplier's service, the **upstream**.
+# Your app finds its address in the environment variable `UPSTREAM_URL`.
+# If the cell fails with `ModuleNotFoundError`, the notebook isn't running in the course's own Python environment:
+# close it and start it with `./course lab`. After a restart of the kernel, run this cell again.
 
 # %%
 from autograder import lab
@@ -51,70 +48,63 @@ exercise = checks.here()
 # %% [markdown]
 # ## 1. A price from the supplier
 #
-# `GET /prices/{token}` asks the upstream for `/items/{token}` and passes its answer on as it is.
-# The token is a word that names the item. So the answer looks like this, with a price that nobody but the upstream knows:
+# `GET /prices/{token}` calls the upstream's `/items/{token}` and passes its response on as it is.
+# The token is a word that identifies the item. The response looks like this, with a price that only the upstream knows:
 #
 # `{"item": "a1b2c3", "price": 271828}`
 #
-# **The rule:** ask anew for every request, even for an item that was asked for before.
-# Do not give up early: the upstream may take some seconds. Meanwhile everybody else must be served.
+# **The rule:** call the upstream once for every request, even if the same item was requested before or is being requested at the same moment.
+# Don't give up early: the upstream may take several seconds.
+# **The goal:** while one request waits for the upstream, the app serves all others.
 #
 # <details><summary>Hint 1: a question</summary>
 #
-# Which line waits for the upstream? Could you write `await` in front of that call?
+# Which line waits for the upstream? Can the result of that call be awaited?
 #
 # </details>
 #
 # <details><summary>Hint 2: a pointer</summary>
 #
-# There are two ways. One changes the client: what `requests` cannot do, `httpx.AsyncClient` can.
-# Open one for the whole app, and give it a patient timeout. (To make one for each request is work on the loop. The check tells you.)
-# The other keeps `requests` and changes the thread on which it waits. Lesson 02 shows both.
+# There are two ways. One replaces the client by one that can be awaited. The other keeps the client and changes the thread on which it waits.
+# Lesson 02 shows both.
 #
 # </details>
 #
 # <details><summary>Hint 3: a sketch</summary>
 #
-# ```python
-# @asynccontextmanager
-# async def lifespan(app):
-#     async with httpx.AsyncClient(timeout=...) as client:
-#         app.state.client = ...
-#         yield
-#
-# app = FastAPI(...)         # it must be told about the lifespan
-#
-# async def price(token: str, request: Request):
-#     reply = ... request.app.state.client.get(...)
-#     return ...             # unchanged
-# ```
+# If you replace the client, answer three questions: When in the app's life is it created? How does the endpoint get hold of it? And how long
+# does it wait by default, compared with the 30 seconds that the file allows now?
+# If you keep the client, one keyword less is enough.
 #
 # </details>
 #
-# This is the picture to aim for. Compare the lane of the loop, not the bars: their length is up to the check.
+# What this check doesn't look for: a reply that the upstream holds back for much longer than a few seconds.
+# (A client per request is work on the loop, and the check does report it.)
+#
+# This is the timeline to aim for. Compare the event loop lane, not the bars: their length depends on the check.
 
 # %%
 exercise.target("price")
 
 # %% [markdown]
-# This is the file to repair:
+# This is the file to fix:
 
 # %% app="price"
 # %%app price.py
 
 # %% answers="price"
-"""Right answers: every item comes with the price that the upstream names for it."""
+"""Right responses: every item comes with the price that the upstream has for it."""
 await exercise.answers("price")
 
 # %% [markdown]
-# The next check is a **rendezvous**: the upstream holds every reply back until all requests of the race have asked.
-# If they meet there, they certainly waited side by side; if they do not, the check says what kept them apart.
+# The next check is a **rendezvous**: the upstream holds every reply until all requests of the race have reached it.
+# If they meet there, they were certainly in progress at the same time; if they don't, the check says what kept them apart.
 #
-# So the seconds in this picture are those of the check, not of the upstream, and a queue need not look like a staircase.
-# Look at the lane of the loop, and read the words under the picture.
+# So the seconds in this timeline are those of the check, and a queue doesn't have to look like a staircase.
+# Look at the event loop lane, and read the message below the picture.
 
 # %% concurrency="price"
-"""Side by side: all requests are with the upstream at one moment, and the loop stays free."""
+"""Concurrency: the calls of all requests are with the upstream at one moment, and the loop stays free."""
 await exercise.race("price")
 ### BEGIN HIDDEN TESTS
 await exercise.concurrency("price")
@@ -124,58 +114,55 @@ await exercise.concurrency("price")
 # ## 2. A basket of two items
 #
 # `GET /baskets/{token}` adds up a basket. Each basket holds two items: for the token `a1b2c3` they are `a1b2c3-1` and `a1b2c3-2`.
-# The endpoint asks the upstream for both, and answers with the sum of their prices:
+# The endpoint calls the upstream for both, and responds with the sum of their prices:
 #
 # `{"basket": "a1b2c3", "total": 314159}`
 #
-# Here the loop is free already. Look for something else that waits needlessly.
+# The loop is free here already. Something else takes longer than it has to.
 #
-# **The rule:** each item is asked for once, and anew for every request.
-# Both questions of a basket must be under way at the same time, and the loop must stay free.
+# **The rule:** every request calls the upstream exactly once for each of its two items.
+# **The goal:** both calls of a basket are in progress at the same time, and the loop stays free.
 #
 # <details><summary>Hint 1: a question</summary>
 #
-# Does the second question need anything from the first reply? When is it asked?
+# Does the second call need anything from the first response? When is it sent?
 #
 # </details>
 #
 # <details><summary>Hint 2: a pointer</summary>
 #
-# An `await` in a loop waits before it goes on. Make both coroutines first, and then await them together:
-# a coroutine does nothing until it is awaited, or given to a task.
-# Lesson 02 shows it with `asyncio.gather` and with `asyncio.TaskGroup`.
+# A coroutine starts when it's awaited, or when it becomes a task. An `await` inside a loop therefore finishes one call before it starts the next.
+# Lesson 02 has two tools that start several.
 #
 # </details>
 #
 # <details><summary>Hint 3: a sketch</summary>
 #
-# ```python
-# async def basket(...):
-#     items = (f"{token}-1", f"{token}-2")
-#     replies = await asyncio.gather(...)     # one coroutine for each item
-#     return {"basket": token, "total": sum(...)}
-# ```
+# Move what happens for *one* item into a coroutine function of its own that returns a price. Then the endpoint has three steps: start one call per item,
+# wait for all of them, add up what came back. Only the second step waits.
 #
 # </details>
 #
-# The rendezvous sends two baskets together, and the upstream holds its replies until all four questions are there.
-# This is the picture to aim for. Compare the lane of the loop, not the bars: their number and length are up to the check.
+# What this check doesn't look for: what happens if one of the two calls fails.
+#
+# The rendezvous sends two baskets together, and the upstream holds its replies until all four calls are there.
+# This is the timeline to aim for. Compare the event loop lane, not the bars: their number and length depend on the check.
 
 # %%
 exercise.target("basket")
 
 # %% [markdown]
-# This is the file to repair:
+# This is the file to fix:
 
 # %% app="basket"
 # %%app basket.py
 
 # %% answers="basket"
-"""Right answers: every basket has the total of its own two items."""
+"""Right responses: every basket has the total of its own two items."""
 await exercise.answers("basket")
 
 # %% concurrency="basket"
-"""Side by side: both questions of every basket are with the upstream at one moment, and the loop stays free."""
+"""Concurrency: both calls of every basket are with the upstream at one moment, and the loop stays free."""
 await exercise.race("basket")
 ### BEGIN HIDDEN TESTS
 await exercise.concurrency("basket")
@@ -184,17 +171,16 @@ await exercise.concurrency("basket")
 # %% [markdown]
 # ## To take home
 #
-# Beside this notebook there are now two files: `price.py` and `basket.py`. They need nothing from this course
-# but an address in `UPSTREAM_URL`.
-# Put them beside your own code and compare: which services do you ask over HTTP, with which client, and who has to wait meanwhile?
+# There are now two files next to this notebook: `price.py` and `basket.py`. They need nothing from this course but an address in `UPSTREAM_URL`.
+# Compare them with your own code: which services does it call over HTTP, with which client, and what else waits in the meantime?
 #
 # ## The whole verdict
 #
-# The checks above do not see everything that is graded. The next cell judges your files as they were saved last,
-# hidden tests included, and says how many points they get. It may take a minute. It is not graded itself.
+# The checks above don't see everything that is graded. The next cell judges your files as they were last saved,
+# hidden tests included, and prints how many points they get. It may take a minute, and it isn't graded itself.
 #
-# In a terminal, in the folder of the course, `./course grade notebooks/02_calling_http/exercise_02_calling_http.ipynb`
-# says the same of the notebook as it was saved.
+# In a terminal, in the course's folder, `./course grade notebooks/02_calling_http/exercise_02_calling_http.ipynb`
+# prints the same for the notebook as you last saved it.
 
 # %%
 await exercise.verdict()

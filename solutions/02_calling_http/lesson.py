@@ -14,42 +14,39 @@
 # %% [markdown]
 # # Calling HTTP
 #
-# This lesson takes about 30 minutes. You need lesson 01, *Sleeping*: you know why a wait on the event loop
-# makes everybody wait, and what `def` endpoints and `await` do about it.
+# > **It happened.** AgentArea's API fetched catalogues from other hosts with `urllib.request.urlopen`, called from a coroutine, with a timeout of 120 seconds.
+# > One slow catalogue froze the whole process, and the health endpoint with it. Kubernetes' liveness probe killed the pod after about 90 seconds,
+# > so it died before the fetch could even time out. ([agentarea#436](https://github.com/agentarea/agentarea/pull/436), 2026)
+#
+# **About 25 minutes**, plus 20 for the sections marked "Deeper". You need lesson 01, *Sleeping*: you know why a wait on the event loop
+# makes every client wait, and what `def` endpoints and `await` do about it.
 #
 # You will see
 #
-# - what `requests.get` in an `async def` endpoint does to guests who ask for something else;
-# - the repair: one `httpx.AsyncClient` for the whole app, and the same race again;
-# - questions that are asked one after the other, though the loop is free;
-# - a trap in the repair: a client that is made in the wrong place;
-# - what a timeout and a limit on connections are good for;
-# - honest repairs that keep `requests`, and when not to bother.
+# - what `requests.get` in an `async def` endpoint does to clients that want something else;
+# - the fix: one `httpx.AsyncClient` for the whole app, and the same race again;
+# - upstream calls that run one after the other although the loop is free;
+# - a trap in the fix, a client that's created in the wrong place;
+# - what timeouts are for, and how to keep `requests` if you have to.
 #
-# One more word, because you will meet it often from here on. `with` opens something and closes it at the end of its block,
-# whatever happens in between. Where opening or closing has to be awaited, you write `async with`; and where the next item
-# of a loop has to be awaited, `async for`.
+# You'll meet `async with` and `async for` from here on. `with` opens something and closes it at the end of its block, whatever happens in between.
+# If opening or closing has to be awaited, it's `async with`; if the next item of a loop has to be awaited, it's `async for`.
 #
-# Almost every app asks some other service: for a price, a map, a text from a language model.
-# While the answer is on its way, there is nothing to do but wait. The question is who waits.
-#
-# The next cell brings in the tools of the course.
-# If it says `ModuleNotFoundError`, the notebook is not running in the course's own Python:
-# close it and start it with `./course lab`.
+# The next cell imports the tools of the course. If it fails with `ModuleNotFoundError`, the notebook isn't running
+# in the course's own Python environment: close it and start it with `./course lab`.
 
 # %%
 from autograder import lab
 # %load_ext autograder.lab
 
 # %% [markdown]
-# ## Somebody to ask
+# ## An upstream service
 #
-# An app needs somebody to ask. The service that an app asks is called its **upstream**.
-# Ours is a small HTTP service that knows prices. It runs in a process of its own on this machine.
-# We tell it how long to take: `/items/scarf?wait=0.2` is answered after 0.2 seconds.
-# However many questions reach it at the same time, it answers each of them after that wait.
+# Almost every app calls other services: for a price, a map, a text from a language model. A service that an app calls is its **upstream**.
+# Ours is a small HTTP service that knows prices. It runs in a process of its own on this machine, and a query parameter tells it how long to take:
+# `/items/scarf?wait=0.2` responds after 0.2 seconds, no matter how many requests it's handling.
 #
-# The next cell starts it, and puts its address into the environment. From there the apps will read it, as real apps do.
+# The next cell starts it and puts its address into an environment variable, where the apps will find it.
 
 # %%
 import os
@@ -60,12 +57,12 @@ from autograder import services
 
 upstream = services.get("upstream")
 os.environ.update(upstream.environment)
-print("A question and its answer:", httpx.get(f"{upstream.url}/items/scarf?wait=0.2").json())
+print("A response of the upstream:", httpx.get(f"{upstream.url}/items/scarf?wait=0.2").json())
 
 # %% [markdown]
-# ## What goes wrong
+# ## A slow upstream makes a slow app
 #
-# A shop sells scarves and hats, but only its supplier knows the prices. So it asks, with the well-known package `requests`.
+# A shop sells scarves and hats, and only its supplier knows the prices. So it calls the supplier with the well-known package `requests`.
 
 # %%
 # %%app shop.py
@@ -85,21 +82,18 @@ async def price(item: str, wait: float):
 
 
 # %% [markdown]
-# Ten guests ask for a price at once. The upstream takes 0.2 seconds for each, and could answer all of them at the same time.
+# Ten clients ask for a price at once. The upstream takes 0.2 seconds per request, and it could handle all ten at the same time.
 
 # %%
 bad = await lab.race("/prices/scarf?wait=0.2", n=10)
-print(f"The quickest price took {bad.quickest:.2f} s, all ten took {bad.seconds:.2f} s: {bad.ratio:.1f} times as long.")
 
 # %% [markdown]
-# The staircase again, and this time nobody wrote a sleep. The lane of the loop names the line.
+# The staircase again, and this time nothing in the file says "sleep". `requests.get` is **blocking I/O**: it keeps the thread until the response is there.
 #
-# ## A prediction
+# ## Which request waits for which
 #
-# Now the supplier has one slow item: for a hat it takes a whole second. A scarf takes 0.1 seconds.
-# Five guests come together. One wants the price of a hat, four want the price of a scarf.
-#
-# Of the guests who only want a scarf, how long does the unluckiest wait? Write your number in the place of `None`, or leave it.
+# The supplier has one slow item: a hat takes a whole second, a scarf only 0.1 seconds.
+# Five requests arrive together, one for a hat and four for a scarf. **How long does the slowest scarf take?**
 
 # %%
 guess = lab.predict("the slowest scarf", None, "s")
@@ -107,44 +101,51 @@ guess = lab.predict("the slowest scarf", None, "s")
 # %%
 wishes = ["/prices/hat?wait=1"] + 4 * ["/prices/scarf?wait=0.1"]
 mixed = await lab.race(wishes, title="one hat and four scarves", prediction=guess)
-scarves = mixed.requests[1:]
-guess.beside(max(scarf.seconds for scarf in scarves))
+guess.beside(max(scarf.seconds for scarf in mixed.requests[1:]))
 
-# %% [markdown]
-# ## Who waited for whom
-#
-# The requests in the order in which they were answered:
-
-# %%
 before = 0.0
 for place, request in enumerate(sorted(mixed.requests, key=lambda r: r.end), 1):
-    print(f"{place}. {request.route:14} answered at {request.end:.2f} s, {request.end - before:.2f} s after the one before")
+    print(f"{place}. {request.route:14} done at {request.end:.2f} s, {request.end - before:.2f} s after the previous response")
     before = request.end
 
 # %% [markdown]
-# Three parties take part: the guests, the app's only thread, and the upstream.
+# Three parties are involved: the clients, the app's only thread, and the upstream.
 #
-# 1. The thread took the first request and came to `requests.get`. It sent the question to the upstream.
-# 2. Then it wanted to read the answer. There was none yet. So the thread stood still, inside `requests.get`.
-# 3. The other guests arrived. The operating system held them. The upstream would have answered them at once,
-#    but nobody passed their questions on.
-# 4. The answer came. The thread finished this request, took the next, and stood still again.
-# 5. Whoever was taken after the hat waited a second for somebody else's hat.
+# 1. The thread took the first request, reached `requests.get`, sent the upstream call, and waited for the response to it. It was suspended inside `requests.get`.
+# 2. The other requests arrived. The upstream could have handled their calls at once, but the app never sent them.
+# 3. The response came. The thread finished this request, took the next one, and was suspended again.
+# 4. So every request that was taken after the hat waited a second for another client's hat.
 #
-# The shop is as slow as its supplier's slowest item, for everybody. And the upstream was never asked two things at once.
+# For all its users, this shop is as slow as its supplier's slowest item, and the supplier never has more than one call to work on.
 #
-# ## The repair: a client that can be awaited
+# ### Your turn: one hat too many
 #
-# A call of `requests` cannot be awaited: the package is older than `async`. But there are clients whose calls can.
-# The one that you meet most often together with FastAPI is **httpx**.
-#
-# A client keeps connections open and uses them again. So an app needs *one*, opened before the first guest and closed
-# after the last. FastAPI has a place for such things, the **lifespan**: what comes before `yield` runs at the start,
-# what comes after it at the end. The line `@asynccontextmanager` above the function turns it into something that `async with`
-# can open and close.
+# Change the orders: two hats, ten scarves, a faster hat. Predict the slowest scarf in the worst case, then run the cell.
 
 # %%
-# %%app shop_repaired.py
+my_wishes = 2 * ["/prices/hat?wait=0.5"] + 3 * ["/prices/scarf?wait=0.1"]  # change me
+slowest = lab.predict("the slowest scarf, at most", None, "s")
+my_race = await lab.race(my_wishes, show=False)
+slowest.beside(max(request.seconds for request in my_race.requests if "scarf" in request.path))
+
+# %% [markdown]
+# <details><summary>The worst case</summary>
+#
+# All `wait`s added up: with bad luck every other request is taken first. With two hats of 0.5 s and three scarves of 0.1 s that's 1.3 seconds
+# for something that takes 0.1.
+#
+# </details>
+#
+# ## The fix: a client that you can await
+#
+# The calls of `requests` can't be awaited; the package is older than `async`. The client that you'll see most often with FastAPI is **httpx**.
+#
+# A client keeps its connections open and reuses them, so an app needs *one*, opened before the first request and closed after the last.
+# FastAPI's place for that is the **lifespan**: the code before `yield` runs at start-up, the code after it at shutdown.
+# `@asynccontextmanager` turns the function into something that works with `async with`.
+
+# %%
+# %%app shop_fixed.py
 import os
 from contextlib import asynccontextmanager
 
@@ -170,67 +171,29 @@ async def price(item: str, wait: float, request: Request):
     return reply.json()
 
 
-# %% [markdown]
-# The lifespan puts the client into `app.state`, and the endpoint takes it from there. It gets at the app through `request`:
-# a parameter that is declared as `Request` receives the request itself, and `request.app` is the app.
-# Only one word does the waiting: `await`.
-#
-# In older code you find a handler for this, `@app.on_event("startup")`. It is deprecated. And what if an app has both?
-# The next cell starts two apps, as a server would: one that has only a handler, and one that has a lifespan as well.
-# It prints what ran.
-
-# %%
-import warnings
-from contextlib import asynccontextmanager
-
-from fastapi import FastAPI
-
-@asynccontextmanager
-async def lifespan(app):
-    app.state.ran.append("the lifespan")
-    yield
-
-async def what_runs(app):
-    app.state.ran = []
-    with warnings.catch_warnings(action="ignore"):  # it warns that it is deprecated
-        app.on_event("startup")(lambda: app.state.ran.append("the handler"))
-    async with app.router.lifespan_context(app):
-        return app.state.ran
-
-handler_only, both = await what_runs(FastAPI()), await what_runs(FastAPI(lifespan=lifespan))
-print("Only a handler: what ran is", *handler_only)
-print("A handler and a lifespan: what ran is", *both)
-
-# %% [markdown]
-# In an app with a lifespan such handlers are accepted, and silently not run. Starlette, the package that FastAPI is built on,
-# has removed them; FastAPI keeps them for old code. So if you give an old app a lifespan, move its handlers into it.
-#
-# httpx itself has had no release since 2024. Its maintained fork is called httpx2. What you learn here holds for both.
-#
-# Back to the shop. Here are the same ten guests, beside the first race on the same scale, and after them the guests
-# who want a scarf while somebody else wants a hat.
-
 # %%
 good = await lab.race("/prices/scarf?wait=0.2", n=10, show=False)
 lab.side_by_side(bad, good, titles=("requests", "httpx, awaited"))
-print(f"All ten took {bad.ratio:.1f} times as long as the quickest before, and {good.ratio:.1f} times now.")
 
 mixed_again = await lab.race(wishes, title="one hat and four scarves")
-slowest = [max(r.seconds for r in race.requests[1:]) for race in (mixed, mixed_again)]
-print(f"The slowest scarf took {slowest[0]:.2f} s before and {slowest[1]:.2f} s now.")
+slowest_scarf = [max(r.seconds for r in race.requests[1:]) for race in (mixed, mixed_again)]
+print(f"The slowest scarf took {slowest_scarf[0]:.2f} s before and {slowest_scarf[1]:.2f} s now.")
 
 # %% [markdown]
-# At `await ... .get(...)` the question is sent, too. But then the loop notes: *wake me when this connection has something to read*.
-# It takes the next guest, sends the next question, and so on. Soon all five questions are with the upstream.
-# Whichever answer comes first wakes its own guest. The hat still takes its second. Only the hat does.
+# The lifespan puts the client into `app.state`, and the endpoint gets it from there: a parameter declared as `Request` receives the current request, and
+# `request.app` is the app.
+#
+# At `await client.get(...)` the upstream call is sent, and then the loop waits for *any* of its connections to have data, and serves other requests in the meantime.
+# Soon all five calls are with the upstream, and whichever response comes first wakes up its own request. The hat still takes a second. The scarves no longer do.
+#
+# (httpx has had no release since 2024. Its maintained fork is called httpx2, and it has the same interface.)
 #
 # ## A free loop is not enough
 #
-# Somebody wants the total of a basket. The next app asks for each item of it.
-# It does so in two ways: item after item, and all together. `asyncio.gather` takes several coroutines, runs them side by side,
-# and gives back their results in order.
+# A client wants the total of a basket. The next app asks the upstream for each item, in two ways: one after the other, and all together.
+# `asyncio.gather` takes several awaitables, runs them concurrently, and returns their results in order.
 #
-# To keep the file short, its client is made when the file is imported. That, too, is once for the whole app.
+# To keep the file short, its client is created when the module is imported. That also happens once per app.
 
 # %%
 # %%app sums.py
@@ -263,20 +226,13 @@ async def together(items: int):
 one_by_one = await lab.race("/one_by_one?items=5", n=3, show=False)
 together = await lab.race("/together?items=5", n=3, show=False)
 lab.side_by_side(one_by_one, together, titles=("await in a loop", "gather"))
-print(f"Five questions in a loop took {one_by_one.quickest / together.quickest:.1f} times as long as five together.")
 
 # %% [markdown]
-# On both sides every wait is awaited, and nobody stands in a queue for the thread.
-# (If a lane is hatched for a moment: reading answers is work, and the machine may be busy.)
-# But on the left each guest stands in a queue of their own questions. The second question is asked only when the first
-# is answered, although it needs nothing from that answer. No tool that watches the loop can see this. You have to.
+# Every wait on both sides is awaited, and no request waits for another one. But on the left each request waits for *its own* calls, one at a time:
+# the second call is sent only when the first response is there, although it doesn't depend on it. No tool that watches the loop can find this. You have to.
 #
-# This works in every `async` function, so let us go on in the notebook, where there is a loop, too.
-# Ten questions, first in a loop, then with a **TaskGroup**: its `create_task` gives a coroutine to the loop, as in lesson 00,
-# and the `async with` ends when all of them have ended.
-#
-# And what if one of them fails? The cell after that lets it happen, once in a group and once in `gather`.
-# Beside the task that fails runs another, which takes a moment.
+# The same works in any coroutine, so try it in the notebook, this time with a **TaskGroup**. `create_task` starts a task right away, and the `async with` block ends
+# when all its tasks are done.
 
 # %%
 import asyncio
@@ -296,57 +252,41 @@ started = time.perf_counter()
 async with asyncio.TaskGroup() as group:
     tasks = [group.create_task(price(item)) for item in range(10)]
 in_a_group = time.perf_counter() - started
-print("The same answers:", [task.result() for task in tasks] == prices)
+print("The same prices:", [task.result() for task in tasks] == prices)
 print(f"In a loop {in_a_loop:.2f} s, in a group {in_a_group:.2f} s: {in_a_loop / in_a_group:.1f} times as long.")
 
-
-# %%
-async def fail():
-    raise RuntimeError("no such item")
-
-async def go_on(finished, name):
-    await asyncio.sleep(0.1)
-    finished.append(name)
-
-finished = []
-try:
-    async with asyncio.TaskGroup() as group:
-        group.create_task(go_on(finished, "the other task in the group"))
-        group.create_task(fail())
-except* RuntimeError as errors:
-    print("The group:", errors.exceptions)
-try:
-    await asyncio.gather(go_on(finished, "the other one in gather"), fail())
-except RuntimeError as error:
-    print("gather:", repr(error))
-await asyncio.sleep(0.5)
-print("What ran on to its end:", *finished)
-
 # %% [markdown]
-# Both tell you about the error. The TaskGroup cancels the others first. (It packs the errors together, and `except*` unpacks them.)
-# `gather` lets the others run on unseen. For new code the group is the safer habit.
+# ### Your turn: not all at once
 #
-# Ten questions at once are a burden for the upstream, and a thousand are an attack. A polite app sets itself a limit.
-# A **semaphore** has a number of places. Whoever finds none free waits, and holds up nobody else.
+# Ten calls at once are a load for the upstream, and a thousand are an attack. A **semaphore** limits how many may be in progress:
+# a task that finds no free place waits, without blocking the loop.
+# Change `places`, predict how long ten calls of 0.1 seconds take, and run the cell.
 
 # %%
-places = asyncio.Semaphore(3)
+places = 3  # try 1, 5, 10
+limited = lab.predict(f"ten calls, {places} at a time", None, "s")
+semaphore = asyncio.Semaphore(places)
 
-async def polite_price(item):
-    async with places:
+async def limited_price(item):
+    async with semaphore:
         return await price(item)
 
 started = time.perf_counter()
 async with asyncio.TaskGroup() as group:
-    tasks = [group.create_task(polite_price(item)) for item in range(10)]
-politely = time.perf_counter() - started
-print(f"Three at a time: {politely:.2f} s, {politely / in_a_group:.1f} times as long as all at once.")
+    tasks = [group.create_task(limited_price(item)) for item in range(10)]
+at_a_time = time.perf_counter() - started
+limited.beside(at_a_time)
 
 # %% [markdown]
-# ## The trap that the repair hides
+# <details><summary>The rule</summary>
 #
-# In many examples the client is made where it is needed, in the endpoint. It looks tidy:
-# opened, used, closed, three lines, no lifespan.
+# `ceil(10 / places)` rounds of 0.1 seconds, and a little more for the work around them. With one place the group is no better than the loop.
+#
+# </details>
+#
+# ## The trap in the fix: a client for every request
+#
+# In many examples the client is created in the endpoint, where it's needed. It looks tidy: opened, used and closed in three lines, without a lifespan.
 
 # %%
 # %%app shop_careless.py
@@ -367,50 +307,43 @@ async def price(item: str, wait: float):
 
 
 # %% [markdown]
-# Thirty guests, first with a client for each of them, then with one for all. What do you expect of the loop's lane?
+# Thirty requests, first with a client for each of them, then with one client for all. **What do you expect of the event loop lane?**
 
 # %%
 careless = await lab.race("/prices/scarf?wait=0.2", n=30, show=False)
-server = lab.serve("shop_repaired.py")
+server = lab.serve("shop_fixed.py")
 shared = await lab.race("/prices/scarf?wait=0.2", n=30, show=False)
 lab.side_by_side(careless, shared, titles=("a client each", "one client"))
-print(f"A client each: {careless.lane}. Loop lag up to {careless.loop_lag:.0f} ms.")
-print(f"One client:    {shared.lane}. Loop lag up to {shared.loop_lag:.0f} ms.")
 
-# %% [markdown]
-# There is no staircase, and so the bars look fair. But all of them are longer than they need to be.
-# The lane of the loop and the canary say why: the app was held up before it had sent its first question.
-#
-# The line that blocks does not look as if it did anything. But a new client is ready for `https` from the start:
-# it reads a file with the certificates of all the authorities that it trusts, and takes them in one by one.
-# That is work for the CPU, there is no `await` in it, and it is done on the loop.
-# Our upstream does not even speak `https`.
-#
-# How long does it take to make one client? The next cell asks your machine.
-
-# %%
 started = time.perf_counter()
 for _ in range(10):
     httpx.AsyncClient()
 each = (time.perf_counter() - started) / 10
-print(f"One client: {1000 * each:.0f} ms. Thirty of them: {30 * each:.2f} s.")
+print(f"Creating one client takes {1000 * each:.0f} ms on this machine, so thirty of them take {30 * each:.2f} s.")
 
 # %% [markdown]
-# A client for each guest has a second price: every guest needs a new connection. Over a network, with `https`, that is
-# several trips there and back before the question is even asked. A shared client keeps its connections.
+# There's no staircase, so the bars on the left look fair. But they are all longer than they need to be, because the app was blocked before it sent its first upstream call.
 #
-# So make one client for the app. The same holds for the clients of other packages:
-# if an object has `Client` in its name, ask whether it belongs in the lifespan.
+# The line that blocks looks harmless. Yet a new client prepares for `https` right away: it builds a TLS context, for which it reads and parses the certificates
+# of every authority that it trusts. That's CPU-bound work without any `await`, done on the loop, and our upstream doesn't even speak `https`.
+# Each client also opens a new connection, which over a network takes several round trips before the request itself is sent.
 #
-# ## How long to wait at most
+# So create one client per app. (In httpx2 a new client is cheaper, since it uses the operating system's certificates. The connection costs the same.)
 #
-# An upstream can be slow, or silent. A client should not wait for ever. Here the two packages differ:
-# `requests` waits without end unless you give it a `timeout`. httpx has one from the start.
-# If no byte comes for that long, it raises `httpx.ReadTimeout`.
+# ## Timeouts: how long to wait
 #
-# Choose your own number: as long as your guests are willing to wait. The next app is willing to wait 0.1 seconds.
-# One of its endpoints is not prepared for the error.
-# The other catches it and answers with status 504, *the one that I asked was too slow*.
+# An upstream can be slow, or not respond at all, and a client shouldn't wait forever. `requests` does, unless you pass a `timeout`. httpx has a default,
+# and it distinguishes four timeouts:
+#
+# | timeout | limits the time to | error |
+# |---|---|---|
+# | connect (**connection timeout**) | establish a connection | `httpx.ConnectTimeout` |
+# | read | receive the next chunk of the response | `httpx.ReadTimeout` |
+# | write | send the next chunk of the request | `httpx.WriteTimeout` |
+# | pool | get a free connection from the client's own pool | `httpx.PoolTimeout` |
+#
+# Choose them by how long *your* clients are willing to wait. The next app waits 0.1 seconds at most.
+# One endpoint doesn't handle the error; the other turns it into status 504, *Gateway Timeout*.
 
 # %%
 # %%app shop_in_time.py
@@ -438,60 +371,20 @@ async def prepared(item: str, wait: float):
 
 
 # %%
-late = await lab.race(["/unprepared/hat?wait=0.5", "/prepared/hat?wait=0.5"], title="a hat that takes too long")
+late = await lab.race(["/unprepared/hat?wait=0.5", "/prepared/hat?wait=0.5"], show=False)
 for request in late.requests:
     print(f"{request.route:16} status {request.status}, after {request.seconds:.2f} s")
-print("What the unprepared endpoint met:", late.errors[0]["type"])
-print("What httpx sets if you do not:", httpx.AsyncClient().timeout, "in seconds")
+print("The unprepared endpoint raised", late.errors[0]["type"])
+print("httpx's defaults:", httpx.AsyncClient().timeout, "in seconds")
 
 # %% [markdown]
-# Both gave up long before the upstream had its answer. Status 500 says *I am broken*. Status 504 says who is.
-# Whoever calls your app can do something with that: try later, or show yesterday's price.
-#
-# ## How many at most
-#
-# A client has a limit on its connections as well. Unless you say otherwise it is 100. Here it is five.
-# And whoever needs a connection waits at most two seconds for a free one: `pool=2`.
-
-# %%
-# %%app shop_of_five.py
-import os
-
-import httpx
-from fastapi import FastAPI
-
-app = FastAPI()
-five, patience = httpx.Limits(max_connections=5), httpx.Timeout(5, pool=2)
-client = httpx.AsyncClient(base_url=os.environ["UPSTREAM_URL"], limits=five, timeout=patience)
-
-
-@app.get("/prices/{item}")
-async def price(item: str, wait: float):
-    reply = await client.get(f"/items/{item}?wait={wait}")
-    return reply.json()
-
-
-# %%
-fives = await lab.race("/prices/scarf?wait=0.2", n=15)
-print(f"15 guests on five connections took {fives.ratio:.1f} times as long as the quickest.")
-slow_hats = await lab.race("/prices/hat?wait=3", n=15, show=False)
-too_late = [request.status for request in slow_hats.requests].count(500)
-print(f"Of 15 who want a slow hat, {too_late} got status 500. The first of them met: {slow_hats.errors[0]['type']}")
-
-# %% [markdown]
-# Three groups of five, one after the other, while the loop has nothing to do. It is a queue, but in front of the upstream
-# and not in front of the loop: whoever wants nothing from the upstream is served.
-# The upstream never has more than five of our questions at a time. Such a limit is called **back-pressure**:
-# the one who cannot take more slows down those who ask.
-#
-# For a hat that takes three seconds, two seconds of patience are too few. Five guests have a connection.
-# The others wait for one in vain, and httpx raises `PoolTimeout`.
-# When you meet that error, the upstream may be well: your limit is too low for your guests, or the answers are too slow.
+# Both gave up long before the upstream had its response ready. Status 500 means "I'm broken"; 504 says which service is. The caller can do something
+# with that: retry later, or show yesterday's price.
 #
 # ## Keeping `requests`
 #
-# Perhaps the call sits deep in a package that somebody else wrote. From lesson 01 you know what helps then: a thread.
-# Either FastAPI provides it, because the endpoint is a plain `def`, or you ask for it with `asyncio.to_thread`.
+# Perhaps the call sits deep in a package that you can't change. Then use a thread, as in lesson 01: either FastAPI provides it, because the endpoint
+# is a plain `def`, or you offload the call yourself with `asyncio.to_thread`.
 
 # %%
 # %%app shop_threads.py
@@ -521,64 +414,239 @@ async def thread(item: str, wait: float):
 plain = await lab.race("/plain/scarf?wait=0.2", n=5, show=False)
 thread = await lab.race("/thread/scarf?wait=0.2", n=5, show=False)
 lab.side_by_side(plain, thread, titles=("def", "to_thread"))
-print(f"Five guests took {plain.ratio:.1f} times as long as the quickest with def, {thread.ratio:.1f} times with to_thread.")
 
 # %% [markdown]
-# Both are honest. The limit is the number of threads: 40 for `def` endpoints, and for `to_thread` only four more
-# than the machine has cores (at most 32). A thread is taken for as long as it waits. A coroutine that waits costs next to nothing.
+# Both are correct. The limit is the number of threads: 40 for `def` endpoints, and for `to_thread` only four more than the machine has CPUs (32 at most).
+# A waiting call occupies its thread all the time, while a waiting coroutine costs next to nothing.
 #
-# Mind the brackets: `to_thread(requests.get, url)` hands over the function and what to call it with.
-# `to_thread(requests.get(url))` would call it first, on the loop.
+# Mind the parentheses: `to_thread(requests.get, url)` passes a function and its arguments. `to_thread(requests.get(url))` calls the function first, on the loop.
+#
+# ## Deeper: when one of several calls fails
+#
+# Next to the task that fails, another one is still running. What happens to it depends on how you started the two.
+
+# %%
+async def fail():
+    raise RuntimeError("no such item")
+
+async def go_on(finished, name):
+    await asyncio.sleep(0.1)
+    finished.append(name)
+
+finished = []
+try:
+    async with asyncio.TaskGroup() as group:
+        group.create_task(go_on(finished, "the other task in the group"))
+        group.create_task(fail())
+except* RuntimeError as errors:
+    print("The group raised", errors.exceptions)
+try:
+    await asyncio.gather(go_on(finished, "the other one in gather"), fail())
+except RuntimeError as error:
+    print("gather raised", repr(error))
+await asyncio.sleep(0.5)
+print("What ran to its end:", *finished)
+
+# %% [markdown]
+# Both raise the error. The TaskGroup cancels the other tasks first. (It collects errors in an exception group, and `except*` unpacks it.)
+# `gather` raises at once and lets the others run on in the background, unseen. For new code, the group is the safer choice.
+#
+# ## Deeper: the client's own limit
+#
+# A client also limits its connections, to 100 unless you change it. The client below has five, and a request waits at most two seconds for a free one (`pool=2`).
+#
+# ### Your turn: five connections
+#
+# Change `n` and `wait` in the second cell. When do requests start to fail, and with which error?
+
+# %%
+# %%app shop_of_five.py
+import os
+
+import httpx
+from fastapi import FastAPI
+
+app = FastAPI()
+five, patience = httpx.Limits(max_connections=5), httpx.Timeout(5, pool=2)
+client = httpx.AsyncClient(base_url=os.environ["UPSTREAM_URL"], limits=five, timeout=patience)
+
+
+@app.get("/prices/{item}")
+async def price(item: str, wait: float):
+    reply = await client.get(f"/items/{item}?wait={wait}")
+    return reply.json()
+
+
+# %%
+n, wait = 15, 3  # change me
+fives = await lab.race("/prices/scarf?wait=0.2", n=15)
+slow_hats = await lab.race(f"/prices/hat?wait={wait}", n=n, show=False)
+too_late = [request.status for request in slow_hats.requests].count(500)
+errors = sorted({error["type"] for error in slow_hats.errors})
+print(f"Of {n} slow hats, {too_late} got status 500. Errors in the app: {', '.join(errors) or 'none'}")
+
+# %% [markdown]
+# The picture shows three groups of five, and an idle loop. This queue is in front of the upstream and not in front of the loop, so every request that doesn't need
+# the upstream is served at once, and the upstream never has more than five of our calls to work on. Slowing down the callers like this is called **back-pressure**.
+#
+# For hats that take three seconds, two seconds of patience aren't enough: five requests have a connection, and the others wait for one in vain until httpx raises `PoolTimeout`.
+# When you meet that error, the upstream may be fine. Either the limit is too low for your load, or the responses are too slow.
+#
+# ## Deeper: token streams from a language model
+#
+# LLM clients are a frequent form of this mistake. A chat completion takes seconds, and with `stream=True` it arrives as **server-sent events**,
+# one line of JSON per token. The next cell starts a stand-in for such a service: the same wire format, no model. Eight tokens, 0.1 seconds apart.
+
+# %%
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+class Model(BaseHTTPRequestHandler):
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.end_headers()
+        for token in "The loop was waiting for this very token".split():
+            time.sleep(0.1)
+            chunk = {"choices": [{"delta": {"content": f"{token} "}}]}
+            self.wfile.write(f"data: {json.dumps(chunk)}\n\n".encode())
+        self.wfile.write(b"data: [DONE]\n\n")
+
+    def log_message(self, *words):
+        pass  # the default writes every request to the notebook
+
+model = ThreadingHTTPServer(("127.0.0.1", 0), Model)
+threading.Thread(target=model.serve_forever, daemon=True).start()
+os.environ["MODEL_URL"] = f"http://127.0.0.1:{model.server_port}/v1/chat/completions"
+
+# %%
+# %%app chat.py
+import os
+
+import httpx
+import requests
+from fastapi import FastAPI
+from fastapi.responses import StreamingResponse
+
+URL, BODY = os.environ["MODEL_URL"], {"stream": True, "messages": []}
+app, client = FastAPI(), httpx.AsyncClient(timeout=30)
+
+async def blocking_tokens():
+    with requests.post(URL, json=BODY, stream=True, timeout=30) as reply:
+        for line in reply.iter_lines():
+            yield line + b"\n"
+async def awaited_tokens():
+    async with client.stream("POST", URL, json=BODY) as reply:
+        async for line in reply.aiter_lines():
+            yield line + "\n"
+
+@app.get("/blocking")
+async def blocking():
+    return StreamingResponse(blocking_tokens(), media_type="text/event-stream")
+@app.get("/awaited")
+async def awaited():
+    return StreamingResponse(awaited_tokens(), media_type="text/event-stream")
+
+
+# %%
+chats = await lab.race("/blocking", n=4, show=False)
+chats_awaited = await lab.race("/awaited", n=4, show=False)
+lab.side_by_side(chats, chats_awaited, titles=("for line in ...", "async for line in ..."))
+print("Every stream is complete:", all(request.body.count("data:") == 9 for request in chats.requests + chats_awaited.requests))
+
+# %% [markdown]
+# `blocking_tokens` is an *async* generator, and it blocks at every token. With the SDKs the difference is as small as here:
+#
+# | the call | what it does on the loop | instead |
+# |---|---|---|
+# | `OpenAI().chat.completions.create(...)` and `for chunk in stream` | blocks for the whole completion | `AsyncOpenAI` and `async for`, one client per app |
+# | `boto3` calls, and `["Body"].read()` on their result | both are network reads, and the second is easily forgotten | one `to_thread` around *both* |
+# | `PyJWKClient(url).get_signing_key_from_jwt(...)` in an `async def` dependency | fetches the keys with `urllib`; if it's created per request, its cache never works | one client per app, in a `def` dependency |
+# | an SDK client per request | builds a TLS context, as above | one client per app |
+#
+# [stytch-python#312](https://github.com/stytchauth/stytch-python/issues/312) is a report of the third row, and
+# [OpenJarvis#626](https://github.com/open-jarvis/OpenJarvis/pull/626) one of the first.
+#
+# ## Deeper: `on_event`
+#
+# Older code opens its clients in `@app.on_event("startup")`, which is deprecated. What if an app has both, such a handler and a lifespan?
+
+# %%
+import warnings
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+@asynccontextmanager
+async def lifespan(app):
+    app.state.ran.append("the lifespan")
+    yield
+
+async def what_runs(app):
+    app.state.ran = []
+    with warnings.catch_warnings(action="ignore"):  # it warns that it is deprecated
+        app.on_event("startup")(lambda: app.state.ran.append("the handler"))
+    async with app.router.lifespan_context(app):
+        return app.state.ran
+
+handler_only, both = await what_runs(FastAPI()), await what_runs(FastAPI(lifespan=lifespan))
+print("Only a handler:", *handler_only, "ran. A handler and a lifespan:", *both, "ran.")
+
+# %% [markdown]
+# The handler is accepted and silently ignored. Starlette, which FastAPI builds on, has removed `on_event`; FastAPI keeps it for old code.
+# So if you give an old app a lifespan, move its handlers into it.
 #
 # ## When not to bother
 #
-# - **One call at the start.** A question that an app asks before its first guest holds up nobody.
-# - **Scripts and jobs.** Nobody else waits for them. `requests` is fine there.
-# - **An app with one user,** or an endpoint that is asked once a day: measure before you rewrite.
+# - **Scripts and jobs.** No other request waits for them, so `requests` is fine there.
+# - **An endpoint that's called once a day.** Measure before you rewrite: a single request is no faster with httpx.
+# - **One short call at start-up.** No requests are served yet. Give it a timeout, because health probes don't wait forever.
 #
-# For one guest alone the repair gains nothing. See for yourself:
-
-# %%
-async def alone(file):
-    lab.serve(file)
-    race = await lab.race("/prices/scarf?wait=0.2", n=1, show=False)
-    return race.seconds
-
-blocking, awaiting = await alone("shop.py"), await alone("shop_repaired.py")
-print(f"One guest alone: {blocking:.2f} s with requests, {awaiting:.2f} s with httpx.")
-
-# %% [markdown]
 # ## What you have seen
 #
-# - `requests.get` in an `async def` stands still on the loop until the answer is there. One slow item of the upstream makes every guest slow.
-# - One `httpx.AsyncClient`, opened in the lifespan and awaited, has all questions under way at once.
-# - An `await` in a loop asks one thing after the other, though the loop is free. `gather` or a `TaskGroup` asks together,
-#   a semaphore keeps that polite.
-# - A client made for each request loads certificates on the loop and blocks it again.
-# - A timeout says how long to wait, and 504 says whose fault it was. A limit on connections protects the upstream.
-# - `requests` may stay in a `def` endpoint or in `to_thread`, as far as the threads go. For a script or a start-up, leave it.
+# - `requests.get` in an `async def` blocks the loop until the response arrives. One slow item of the upstream makes every request slow.
+# - One `httpx.AsyncClient`, opened in the lifespan and awaited, keeps all upstream calls in progress at once.
+# - An `await` in a loop makes calls one after the other, though the loop is free. `gather` or a `TaskGroup` makes them together,
+#   and a semaphore limits how many.
+# - A client per request builds a TLS context on the loop, and blocks it again.
+# - A timeout says how long to wait, and 504 says which service was too slow.
+# - `requests` may stay in a `def` endpoint or in `to_thread`, within the limits of their thread pools.
 #
 # ## Check yourself
 #
-# **1.** An endpoint awaits three questions to three different services, one after the other. They take 0.1, 0.2 and 0.4 seconds.
-# None needs the answer to another. How long does it take now, and how long with `gather`? Does the loop's lane change?
+# **1.** An endpoint awaits three calls to three different services, one after the other. They take 0.1, 0.2 and 0.4 seconds,
+# and none depends on another. How long does it take now, and how long with `gather`? Does the event loop lane change?
 #
 # <details><summary>Answer</summary>
 #
-# Now it takes their sum, 0.7 seconds. Together they take as long as the longest, 0.4 seconds.
-# The lane is free both times: this wait blocks nobody but the one who asked.
+# Now it takes their sum, 0.7 seconds; together they take as long as the longest, 0.4 seconds.
+# The lane is free both times: this wait delays only the request that makes the calls.
 #
 # </details>
 #
-# **2.** A colleague repairs `requests.get` with `async with httpx.AsyncClient() as client:` in the endpoint, tests it with one request,
-# and finds that it is as quick as before. What do you ask them to look at?
+# **2.** A colleague replaces `requests.get` with `async with httpx.AsyncClient() as client:` in the endpoint, tests it with one request,
+# and finds it as fast as before. What do you ask them to look at?
 #
 # <details><summary>Answer</summary>
 #
-# At a race, and the lane of the loop in it. Each request makes a client, and that is tens of milliseconds of work on the loop
-# with nothing to await. For one request nobody feels it. When many come together, they add up. One client in the lifespan ends it.
+# A race, and its event loop lane. Every request creates a client, which is CPU-bound work on the loop.
+# For one request it isn't noticeable; when many arrive together, it adds up. One client in the lifespan fixes it.
 #
 # </details>
+#
+# ## Words of this lesson
+#
+# - **upstream**: a service that an app calls in order to respond to its own clients.
+# - **blocking / non-blocking I/O**: a blocking call keeps its thread until the data is there; a non-blocking one lets the loop continue.
+# - **lifespan**: the code that runs around an app's life; clients and pools are opened before its `yield` and closed after it.
+# - **TaskGroup**, **gather**: run several awaitables concurrently. The group cancels the rest if one of them fails.
+# - **semaphore**: a counter that lets a limited number of tasks into a block at a time.
+# - **connection timeout, read timeout, pool timeout**: the longest wait for a connection to be established, for the next data, for a free connection.
+# - **back-pressure**: slowing down callers so that a service isn't overloaded.
+# - **TLS context**: the settings and trusted certificates of encrypted connections. Building one takes CPU time.
+# - **server-sent events**: a response that stays open and delivers one event after another, such as tokens.
 #
 # ## Further reading
 #
@@ -587,7 +655,7 @@ print(f"One guest alone: {blocking:.2f} s with requests, {awaiting:.2f} s with h
 # - HTTPX, *Resource Limits*: https://www.python-httpx.org/advanced/resource-limits/
 # - FastAPI, *Lifespan Events*: https://fastapi.tiangolo.com/advanced/events/
 # - Python, *Coroutines and Tasks*: https://docs.python.org/3/library/asyncio-task.html
-# - The certificates that every new client loads, as its users met it: https://github.com/encode/httpx/issues/3627
+# - The certificates that every new client loads, reported by a user: https://github.com/encode/httpx/issues/3627
+# - httpx2 switches to the system's certificates: https://github.com/pydantic/httpx2/pull/209
 #
-# Next: the exercise of this lesson, in the notebook `exercise_02_calling_http.ipynb` beside this one. It has two endpoints,
-# and you already know both mistakes.
+# Next: the exercise of this lesson, in the notebook `exercise_02_calling_http.ipynb`. It has two endpoints with mistakes that you've just seen.

@@ -14,25 +14,27 @@
 # %% [markdown]
 # # Databases
 #
-# This lesson takes about 35 minutes. You need lesson 02, *Calling HTTP*: you know the lifespan of an app,
+# > **It happened.** Morpheus, a service that sends e-mails and text messages, ran its `def` endpoints in 40 threads and its database pool with SQLAlchemy's default of 15 connections.
+# > During a cutover more than 15 requests came together, getting a connection rose from 3 ms to the full 30 s timeout, and for ten minutes requests failed.
+# > One `async def` endpoint queried the same pool with a blocking call, so the loop froze with it and even the non-blocking endpoints stalled.
+# > ([morpheus#510](https://github.com/tutorcruncher/morpheus/pull/510), 2026)
+#
+# **About 25 minutes**, plus 20 for the sections marked "Deeper". You need lesson 02, *Calling HTTP*: you know what a lifespan is,
 # and why a client is opened once and shared.
 #
 # You will see
 #
-# - what a query through psycopg2 in an `async def` endpoint does to everybody else;
-# - the repair: a pool of connections that can be awaited, and the same race again;
-# - the same repair in the words of psycopg 3 and SQLAlchemy, and for MySQL; and an honest one that keeps psycopg2;
-# - what a connection costs, and what a pool saves;
-# - four traps in the repair: the pool runs out, a connection is held for nothing, a transaction stays open,
-#   an object loads its data behind your back;
-# - when not to bother.
+# - what a query through psycopg2 in an `async def` endpoint does to every other request;
+# - the fix, a connection pool that can be awaited, and the same race again;
+# - what a connection costs, what a pool saves, and what happens when the pool runs out;
+# - a connection that's held while the request waits for something else;
+# - how to keep psycopg2 if you have to.
 #
-# A database is the service that an app asks most often. Many queries are quick, so the mistake hides well.
-# Then one of them waits for a lock, or reads a large table, and the whole app waits with it.
+# The database is the service that most apps call most often. Many queries are fast, so blocking calls go unnoticed.
+# Then one query waits for a lock or scans a large table, and the whole app waits with it.
 #
-# The next cell brings in the tools of the course.
-# If it says `ModuleNotFoundError`, the notebook is not running in the course's own Python:
-# close it and start it with `./course lab`.
+# The next cell imports the tools of the course. If it fails with `ModuleNotFoundError`, the notebook isn't running
+# in the course's own Python environment: close it and start it with `./course lab`.
 
 # %%
 from autograder import lab
@@ -41,11 +43,11 @@ from autograder import lab
 # %% [markdown]
 # ## A database of our own
 #
-# The next cell starts a PostgreSQL server on this machine, for this notebook only. That takes a few seconds.
-# It ends when the kernel ends. Its address goes into the environment. From there the apps will read it, as real apps do.
+# The next cell starts a PostgreSQL server on this machine, for this notebook only; it ends with the kernel.
+# Its address goes into an environment variable, where the apps will find it.
 #
-# psycopg2 is the most widely used **driver**: the library that speaks PostgreSQL's language.
-# We connect with it and count the items of a small shop.
+# psycopg2 is the most widely used PostgreSQL **driver**, the library that speaks the database's protocol.
+# Connect with it and count the items of a small shop:
 
 # %%
 import os
@@ -63,13 +65,12 @@ cursor.execute("SELECT count(*) FROM items")
 print("Items in the shop:", cursor.fetchone()[0])
 
 # %% [markdown]
-# The shop is empty. That does not matter: we need its waits and not its wares.
-# PostgreSQL has a function for that. `SELECT pg_sleep(0.2)` is a query that takes 0.2 seconds and does nothing.
-# In this lesson it stands in for whatever is slow in a real database.
+# The shop is empty, which doesn't matter: this lesson needs its waits and not its wares. `SELECT pg_sleep(0.2)` is a query
+# that takes 0.2 seconds and does nothing. It stands in for whatever is slow in a real database.
 #
-# ## What goes wrong
+# ## A slow query makes a slow app
 #
-# One endpoint searches. It connects, asks, and closes the connection. The other needs no database.
+# One endpoint searches: it connects, queries, and closes the connection. The other one doesn't use the database. Ten clients search at once.
 
 # %%
 # %%app shop.py
@@ -95,25 +96,19 @@ async def hours():
     return {"open": "9 to 5"}
 
 
-# %% [markdown]
-# Ten guests search at once. Each search takes 0.2 seconds.
-
 # %%
 bad = await lab.race("/search?wait=0.2", n=10)
-print(f"The quickest took {bad.quickest:.2f} s, all ten {bad.seconds:.2f} s: {bad.ratio:.1f} times as long.")
 
 # %% [markdown]
-# You know the staircase. Is the database too slow for ten guests? Let us ask the database.
+# Is the database too slow for ten clients? Ask the database.
 #
-# ## A prediction
+# ## Which request waits for which
 #
-# PostgreSQL keeps a list of its connections and of what each is doing, in a view called `pg_stat_activity`.
-# While the next race runs, the notebook looks into it again and again.
-# It counts the searches that are under way inside PostgreSQL at that moment.
+# PostgreSQL's view `pg_stat_activity` has a row for every connection and says what it's doing.
+# During the next race the notebook queries that view again and again, and keeps the largest number of searches that were active at one moment.
 #
-# Six guests come together: five want to search, the second in the list asks only for the opening hours.
-# How many searches is PostgreSQL busy with at the same time, at most?
-# Write your number in the place of `None`, or leave it.
+# Six requests arrive together: five searches, and second in the list one for the opening hours.
+# **How many searches does PostgreSQL work on at the same time, at most?**
 
 # %%
 guess = lab.predict("searches at the same time, at most", None)
@@ -126,53 +121,38 @@ import asyncpg
 onlooker = await asyncpg.connect(database.url)
 COUNT = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE 'SELECT pg_sleep%'"
 
-async def watched(paths, **more):
-    """Race, and count meanwhile how many searches are under way in PostgreSQL at most."""
-    race = asyncio.create_task(lab.race(paths, **more))
-    most = 0
-    while not race.done():
+async def busiest(work):
+    """Run `work`; return its result, and how many searches PostgreSQL worked on at the same time, at most."""
+    task, most = asyncio.ensure_future(work), 0
+    while not task.done():
         most = max(most, await onlooker.fetchval(COUNT))
         await asyncio.sleep(0.01)
-    return race.result(), most
+    return task.result(), most
 
 wishes = ["/search?wait=0.3", "/hours"] + 4 * ["/search?wait=0.3"]
-mixed, busy = await watched(wishes, title="five searches and the opening hours")
+mixed, busy = await busiest(lab.race(wishes, title="five searches and the opening hours"))
 guess.beside(busy)
 
 # %% [markdown]
-# ## Who waited for whom
+# One. This is what happened:
 #
-# The requests in the order in which they were answered:
+# 1. The app's only thread took a search, connected, sent the query, and was suspended inside `cursor.execute` until the rows arrived.
+# 2. PostgreSQL worked on this one query. It has a process per connection and could have worked on all of them, but the app hadn't sent the others.
+# 3. The operating system held the other requests, including the one for the opening hours.
+# 4. The rows arrived. The thread closed the connection, sent the response, and took the next request.
+#
+# So the database wasn't too slow. It was mostly idle, and the queue was in front of the app.
+#
+# ## The fix: a pool that you can await
+#
+# psycopg2 can't be awaited. **asyncpg** is a PostgreSQL driver that can.
+#
+# One `httpx.AsyncClient` was enough for a whole app. One connection isn't, because it carries one query at a time.
+# An app needs a **connection pool**: a set of open connections that requests borrow and give back.
+# It's created in the lifespan and not at import time, because it belongs to the event loop that's running when it's created.
 
 # %%
-before = 0.0
-for place, request in enumerate(sorted(mixed.requests, key=lambda r: r.end), 1):
-    after = request.end - before
-    print(f"{place}. {request.route:8} answered at {request.end:.2f} s, {after:.2f} s after the one before")
-    before = request.end
-
-# %% [markdown]
-# Three parties take part: the guests, the app's only thread, and the database.
-#
-# 1. The thread took a search. It connected, sent the query and came to the end of what it could do.
-# 2. It stood still inside `cursor.execute`, until the rows were there.
-# 3. PostgreSQL worked on this one query. It has a process for each connection and could have worked on all of them.
-# 4. Nobody passed the other queries on. The operating system held the requests of their guests, and also that of the guest
-#    who wanted only the opening hours.
-# 5. The rows came. The thread closed the connection, answered, and took the next guest.
-#
-# So the database was not too slow. It was hardly busy. The queue stood in front of the app.
-#
-# ## The repair: a pool that can be awaited
-#
-# psycopg2 cannot be awaited. **asyncpg** is a driver for PostgreSQL that can.
-#
-# One `httpx.AsyncClient` was enough for a whole app. One connection is not: it carries one query at a time.
-# An app needs a **pool**: a set of open connections that are lent out one by one and come back.
-# The pool is opened once, in the lifespan. `as app.state.pool` keeps it on the app, where the endpoints find it.
-
-# %%
-# %%app shop_repaired.py
+# %%app shop_fixed.py
 import os
 from contextlib import asynccontextmanager
 
@@ -200,178 +180,24 @@ async def hours():
     return {"open": "9 to 5"}
 
 
-# %% [markdown]
-# The lifespan puts the pool into `app.state`, and the endpoint takes it from there. Make the pool inside the lifespan,
-# not when the file is imported: it belongs to the loop that is running when it is made.
-#
-# asyncpg writes `$1` where psycopg2 writes `%s`. `pool.execute` borrows a connection, asks, and gives it back.
-# For rows there are `pool.fetch`, `pool.fetchrow` and `pool.fetchval`.
-#
-# The same ten guests, beside the first race on the same scale:
-
 # %%
 good = await lab.race("/search?wait=0.2", n=10, show=False)
 lab.side_by_side(bad, good, titles=("psycopg2", "asyncpg, a pool"))
-print(f"All ten took {bad.ratio:.1f} times as long as the quickest before, and {good.ratio:.1f} times now.")
 
-mixed_again, busy_again = await watched(wishes, show=False)
-hours = [race.requests[1].seconds for race in (mixed, mixed_again)]
+mixed_again, busy_again = await busiest(lab.race(wishes, show=False))
+opening = [race.requests[1].seconds for race in (mixed, mixed_again)]
 print(f"Searches in PostgreSQL at the same time: {busy} before, {busy_again} now.")
-print(f"The opening hours took {hours[0]:.2f} s before and {hours[1]:.2f} s now.")
+print(f"The opening hours took {opening[0]:.2f} s before and {opening[1]:.2f} s now.")
 
 # %% [markdown]
-# At `await pool.execute(...)` the query is sent, and the loop notes: *wake me when this connection has something to read*.
-# Then it takes the next guest, who borrows the next connection. Soon all searches are under way,
-# each in its own process of PostgreSQL. No search became quicker. The queue is gone.
-#
-# ## The same repair in other words
-#
-# **psycopg 3** is the successor of psycopg2, and its module is called `psycopg`. It works both ways:
-# `psycopg.connect` blocks, `psycopg.AsyncConnection.connect` is awaited. Its pool comes in a package of its own,
-# `psycopg_pool`. It is not installed here, so the file below connects for each request.
-# There you find `async with await`: the `await` connects, and the `async with` closes at the end.
-# (On Windows, psycopg 3 cannot be awaited on the loop that Python uses there by default. Its manual says what to do.)
-#
-# **SQLAlchemy** is the library that most apps put between themselves and the driver. Its `create_async_engine` needs a driver
-# that can be awaited. The word after the plus sign names it. An **engine** has a pool inside,
-# and opens a connection when it is first needed. So it can be made when the file is imported.
-
-# %%
-# %%app shop_in_other_words.py
-import os
-
-import psycopg
-from fastapi import FastAPI
-from sqlalchemy import make_url, text
-from sqlalchemy.ext.asyncio import create_async_engine
-
-DATABASE = os.environ["DATABASE_URL"]
-engine = create_async_engine(make_url(DATABASE).set(drivername="postgresql+asyncpg"))
-app = FastAPI()
-
-
-@app.get("/psycopg")
-async def with_psycopg(wait: float):
-    async with await psycopg.AsyncConnection.connect(DATABASE) as connection:
-        await connection.execute("SELECT pg_sleep(%s)", [wait])
-    return {"found": 0}
-
-
-@app.get("/sqlalchemy")
-async def with_sqlalchemy(wait: float):
-    async with engine.connect() as connection:
-        await connection.execute(text("SELECT pg_sleep(:wait)"), {"wait": wait})
-    return {"found": 0}
-
-
-# %%
-psycopg3 = await lab.race("/psycopg?wait=0.2", n=5, show=False)
-sqlalchemy = await lab.race("/sqlalchemy?wait=0.2", n=5, show=False)
-lab.side_by_side(psycopg3, sqlalchemy, titles=("psycopg 3", "SQLAlchemy"))
-for name, race in (("psycopg 3", psycopg3), ("SQLAlchemy", sqlalchemy)):
-    print(f"{name}: five guests took {race.ratio:.1f} times as long as the quickest.")
-
-# %% [markdown]
-# ## The same with MySQL
-#
-# Other databases have such drivers, too. For MySQL and its sister MariaDB there is **PyMySQL**, which blocks,
-# and **aiomysql**, which is built on it and can be awaited.
-#
-# Neither reads a URL. They want its parts, and `urlsplit` takes it apart. `SELECT SLEEP(0.2)` is what `pg_sleep` is called in MySQL.
-# With `minsize=0` the pool opens its connections when they are first needed.
-
-# %%
-# %%app shop_mysql.py
-import os
-from contextlib import asynccontextmanager, closing
-from urllib.parse import urlsplit
-
-import aiomysql
-import pymysql
-from fastapi import FastAPI
-
-url = urlsplit(os.environ.get("MYSQL_URL", "mysql://nobody@127.0.0.1:1/nothing"))
-SERVER = {"host": url.hostname, "port": url.port, "user": url.username, "password": url.password or ""}
-
-@asynccontextmanager
-async def lifespan(app):
-    async with aiomysql.create_pool(**SERVER, minsize=0, maxsize=10) as app.state.pool:
-        yield
-app = FastAPI(lifespan=lifespan)
-@app.get("/pymysql")
-async def with_pymysql(wait: float):
-    with closing(pymysql.connect(**SERVER)) as connection, connection.cursor() as cursor:
-        cursor.execute("SELECT SLEEP(%s)", [wait])
-
-@app.get("/aiomysql")
-async def with_aiomysql(wait: float):
-    async with app.state.pool.acquire() as connection, connection.cursor() as cursor:
-        await cursor.execute("SELECT SLEEP(%s)", [wait])
-
-
-# %% [markdown]
-# The next cell starts a server, if this machine has one, and serves the file once more: an app reads its environment
-# when it starts. If there is none, the cell says how to get one. Go on in either case: you miss nothing but one more picture.
-
-# %%
-try:
-    mysql = services.get("mysql")
-    os.environ.update(mysql.environment)
-except services.ServiceError as reason:
-    mysql = None
-    print(f"{reason}\nNo MySQL, no race. It would look like the first two races of this lesson.")
-
-if mysql:
-    lab.serve("shop_mysql.py")
-    pymysql_race = await lab.race("/pymysql?wait=0.2", n=10, show=False)
-    aiomysql_race = await lab.race("/aiomysql?wait=0.2", n=10, show=False)
-    lab.side_by_side(pymysql_race, aiomysql_race, titles=("PyMySQL", "aiomysql"))
-    for name, race in (("PyMySQL", pymysql_race), ("aiomysql", aiomysql_race)):
-        print(f"{name}: ten guests took {race.ratio:.1f} times as long as the quickest.")
-
-# %% [markdown]
-# The two endpoints differ in the words `async` and `await`, and in where the connection comes from. SQLAlchemy speaks
-# to MySQL as well: the word in front of the URL is then `mysql+aiomysql`.
-#
-# ## Keeping psycopg2
-#
-# Perhaps your queries sit deep in code that cannot change its driver. From lesson 01 you know what helps then: a `def` endpoint.
-# Only the word `async` is gone.
-
-# %%
-# %%app shop_threads.py
-import os
-from contextlib import closing
-
-import psycopg2
-from fastapi import FastAPI
-
-DATABASE = os.environ["DATABASE_URL"]
-app = FastAPI()
-
-
-@app.get("/search")
-def search(wait: float):
-    with closing(psycopg2.connect(DATABASE)) as connection, connection.cursor() as cursor:
-        cursor.execute("SELECT pg_sleep(%s)", [wait])
-    return {"found": 0}
-
-
-# %%
-threads = await lab.race("/search?wait=0.2", n=10)
-print(f"psycopg2 in async def: {bad.ratio:.1f} times the quickest. In def: {threads.ratio:.1f} times.")
-
-# %% [markdown]
-# This is an honest repair, and for an app that has nothing but such endpoints perhaps the best.
-# If the lane is hatched for a moment and says *the start of threads*, or if the canary is late once: ten threads
-# were just started, and each opens a connection. Threads that are already there are used again; the next ten guests start none.
-#
-# Its limit is the thread pool of 40. And each search still opens a connection of its own.
+# At `await pool.execute(...)` the request borrows a connection, sends its query, and hands control back to the loop until that connection has data.
+# In the meantime the loop serves the next request, which borrows the next connection. (asyncpg writes `$1` where psycopg2 writes `%s`.
+# For rows there are `pool.fetch`, `pool.fetchrow` and `pool.fetchval`.) No search got faster. The queue is gone.
 #
 # ## What a connection costs
 #
-# For every connection PostgreSQL starts a process, and both sides introduce themselves. How long does that take?
-# The next cell asks 20 quick questions with a connection for each, then the same 20 through a pool.
+# For every connection PostgreSQL starts a process, and client and server exchange a few messages before the first query.
+# The next cell makes 20 fast queries with a connection for each, and the same 20 through a pool.
 
 # %%
 import time
@@ -390,16 +216,14 @@ async with asyncpg.create_pool(database.url) as pool:
         await pool.fetchval("SELECT 1")
     borrowing = (time.perf_counter() - started) / 20
 
-print(f"A connection each: {1000 * connecting:.1f} ms a question. From the pool: {1000 * borrowing:.1f} ms.")
-print(f"That is {connecting / borrowing:.0f} times as long. The pool had {places} connections.")
+print(f"A connection per query: {1000 * connecting:.1f} ms. From the pool: {1000 * borrowing:.1f} ms, {connecting / borrowing:.0f} times faster.")
+print(f"This pool may hold up to {places} connections, asyncpg's default.")
 
 # %% [markdown]
-# On this machine there is no network in between and no encryption. With them the difference grows.
-# And nobody told the pool its size. The number above is asyncpg's own choice.
+# There is no network and no encryption between this notebook and its database. With them, the difference grows.
 #
-# So a pool saves time. It is also a limit, and it has to be: the server has one, too, for all its users together,
-# and often a lower one for each user. What happens to those who come too late? The next cell opens connections
-# until it is refused, and closes them all again.
+# A pool saves time, and it's also a limit. It has to be one, because the server has limits as well: one for all its clients together,
+# and often a lower one per user. What does the server do beyond that? The next cell opens connections until it's refused.
 
 # %%
 limit = int(await onlooker.fetchval("SHOW max_connections"))
@@ -411,19 +235,16 @@ except asyncpg.TooManyConnectionsError as error:
     refusal = error
 for connection in held:
     await connection.close()
-print(f"This PostgreSQL allows {limit} connections in all. After {len(held)} of ours it said: {refusal}.")
+print(f"max_connections is {limit}. After {len(held)} connections of ours the server said: {refusal}.")
 
 # %% [markdown]
-# Whoever comes then is refused, and does not wait. An app often runs as several processes, and each has its own pool.
-# Their sizes add up.
+# The server doesn't make the next client wait. It refuses. And since an app often runs as several worker processes with a pool each, the sizes add up.
 #
 # ## The first trap: the pool runs out
 #
-# By itself asyncpg's pool lets people wait without end. But `pool.acquire`, which lends a connection for as long as
-# its `async with` lasts, can be given a `timeout`: how long to wait for one.
-#
-# Here the pool has five connections. One endpoint waits for a free one as long as it takes. The other waits at most 0.2 seconds.
-# Then it answers with status 503, *too busy, try later*.
+# By default, asyncpg lets a request wait for a free connection without any limit. `pool.acquire`, which borrows a connection for an `async with` block,
+# accepts a `timeout`. The pool below has five connections. One endpoint waits as long as it takes; the other waits 0.2 seconds at most,
+# and then responds with status 503, *Service Unavailable*.
 
 # %%
 # %%app shop_of_five.py
@@ -458,20 +279,38 @@ fives = await lab.race("/patient?wait=1", n=15, show=False)
 prompt = await lab.race("/prompt?wait=1", n=15, show=False)
 lab.side_by_side(fives, prompt, titles=("patient", "prompt"))
 statuses = [request.status for request in prompt.requests]
-print(f"15 patient guests on five connections took {fives.ratio:.1f} times as long as the quickest.")
-print(f"Prompt: answered with 200: {statuses.count(200)}. Sent away with 503: {statuses.count(503)}.")
+print(f"Prompt: {statuses.count(200)} requests got status 200, {statuses.count(503)} got 503.")
 
 # %% [markdown]
-# On the left are three groups of five, as with the limit of a client in lesson 02. Every wait is awaited, and nobody holds the loop.
-# So no tool that watches the loop will ever tell you about this queue.
+# On the left are three groups of five, as with the connection limit in lesson 02. Every wait is awaited and the loop is free,
+# so no tool that watches the loop will ever show you this queue.
 #
-# On the right those who were sent away know it early. They can try again, or show what they have.
-# A long queue that nobody sees helps neither them nor the database.
+# On the right the requests that can't be served learn that early. Their clients can retry, or show what they have.
+# A long queue that isn't visible anywhere helps neither them nor the database.
 #
-# ## The second trap: held for nothing
+# ### Your turn: size the pool
 #
-# Here an endpoint asks the database and then a supplier. The supplier is a sleep of 0.3 seconds, awaited, as it should be.
-# The two endpoints differ in one thing: where the second `await` is indented.
+# `shop_of_five.py` is still being served. Change `n` and `wait`, predict the total, and run the cell.
+# Then change `max_size` in the file above and race again. Which size would you need for 15 searches in one second?
+
+# %%
+n, wait = 12, 0.5  # change me
+total = lab.predict(f"{n} patient searches of {wait} s", None, "s")
+sized = await lab.race(f"/patient?wait={wait}", n=n, show=False)
+total.beside(sized.seconds)
+
+# %% [markdown]
+# <details><summary>The rule</summary>
+#
+# `ceil(n / max_size)` rounds of `wait` seconds. With searches of one second you need as many connections as there are requests at the same time, so 15.
+# In general you need *requests per second × seconds per request* connections: 100 requests per second that each hold a connection for 20 ms need two on average.
+#
+# </details>
+#
+# ## The second trap: a connection held for nothing
+#
+# This endpoint queries the database and then calls a supplier. The call to the supplier is an awaited sleep of 0.3 seconds.
+# The two versions differ in one thing: the indentation of the second `await`. **How much longer do 15 requests take on the left?**
 
 # %%
 # %%app shop_with_supplier.py
@@ -503,20 +342,104 @@ async def outside():
 
 
 # %%
+longer = lab.predict("inside, compared with outside", None, "times as long")
 inside = await lab.race("/inside", n=15, show=False)
 outside = await lab.race("/outside", n=15, show=False)
 lab.side_by_side(inside, outside, titles=("inside the async with", "outside"))
-print(f"With the supplier inside, 15 guests took {inside.seconds / outside.seconds:.1f} times as long.")
+longer.beside(inside.seconds / outside.seconds)
 
 # %% [markdown]
-# A guest who waits for the supplier needs no connection. On the left they hold one all the same,
-# and the next five guests wait for it. Inside an `async with pool.acquire()` await the database, and nothing else.
+# A request that waits for the supplier doesn't need a connection. On the left it holds one all the same, and the next five requests wait for it.
+# Inside `async with pool.acquire()`, await the database and nothing else. A dependency that borrows a connection and `yield`s it has the same effect:
+# the connection is held for the whole request.
 #
-# The same happens with a dependency that borrows a connection with `yield`: it is held for the whole request.
+# ## Keeping psycopg2
 #
-# ## The third trap: a transaction that stays open
+# Perhaps your queries are deep inside code that can't change its driver. Then use a `def` endpoint, as in lesson 01: only the `async` keyword is gone.
+
+# %%
+# %%app shop_threads.py
+import os
+from contextlib import closing
+
+import psycopg2
+from fastapi import FastAPI
+
+DATABASE = os.environ["DATABASE_URL"]
+app = FastAPI()
+
+
+@app.get("/search")
+def search(wait: float):
+    with closing(psycopg2.connect(DATABASE)) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT pg_sleep(%s)", [wait])
+    return {"found": 0}
+
+
+# %%
+threads = await lab.race("/search?wait=0.2", n=10)
+
+# %% [markdown]
+# That's a correct fix, and for an app that only has such endpoints perhaps the best one. Its limits are the pool of 40 threads, and a new connection per search.
+# The Deeper section below shows what happens when you add a connection pool to it.
 #
-# Do you remember `shopkeeper`, the connection of the first cells? It counted the items, long ago. What is it doing now?
+# "Just use a thread" has a condition, though: what the threads share must be **thread-safe**, that is, correct when several threads use it at once.
+# A connection pool is. A single connection shares its transaction among all its users, and an SQLAlchemy `Session` isn't thread-safe at all: use one per request.
+#
+# ## Deeper: a session pool smaller than the thread pool
+#
+# This is the incident from the top. `def` endpoints get their session from a dependency, as in many tutorials. There are 40 threads,
+# and SQLAlchemy's pool has 5 connections plus an *overflow* of 10. The default `pool_timeout` is 30 seconds; here it's 1, so that you don't have to wait.
+#
+# ### Your turn: make them fit
+#
+# Run the race, then change the pool so that all 40 searches succeed. (The server's own limit is in the output of the refused connections above.)
+
+# %%
+# %%app shop_sessions.py
+import os
+from typing import Annotated
+
+from fastapi import Depends, FastAPI
+from sqlalchemy import create_engine, make_url, text
+from sqlalchemy.orm import Session
+
+url = make_url(os.environ["DATABASE_URL"]).set(drivername="postgresql+psycopg2")
+engine = create_engine(url, pool_size=5, max_overflow=10, pool_timeout=1)
+app = FastAPI()
+
+
+def open_session():
+    with Session(engine) as session:
+        yield session
+
+
+@app.get("/search")
+def search(wait: float, session: Annotated[Session, Depends(open_session)]):
+    session.execute(text("SELECT pg_sleep(:wait)"), {"wait": wait})
+    return {"found": 0}
+
+
+# %%
+sessions = await lab.race("/search?wait=2", n=40, show=False)
+served = [request.status for request in sessions.requests].count(200)
+met = sorted({error["type"].split(".")[-1] for error in sessions.errors})
+print(f"Of 40 searches, {served} succeeded. Errors in the app: {', '.join(met) or 'none'}.")
+
+# %% [markdown]
+# <details><summary>Two ways to make them fit</summary>
+#
+# Raise the pool to the number of threads (`pool_size=40`), if the server allows that for all your workers together. Or lower the number of threads to the size of the pool,
+# which lesson 09 shows; then the requests wait for a thread instead of failing. Raising `pool_timeout` alone only makes the threads wait longer.
+#
+# </details>
+#
+# A thread that waits for a connection is occupied, so it's missing for other `def` endpoints, even those that don't use the database.
+# Lesson 09 measures that.
+#
+# ## Deeper: a transaction that stays open
+#
+# Remember `shopkeeper`, the connection of the first cells? It counted the items a while ago. What is it doing now?
 
 # %%
 ASK = "SELECT state, coalesce(now() - xact_start, '0') AS age FROM pg_stat_activity WHERE pid = $1"
@@ -534,25 +457,20 @@ locks_after = await onlooker.fetch(LOCKS, pid)
 print(f"After the rollback: {ended['state']}. Locks on tables and indexes: {len(locks_after)}.")
 
 # %% [markdown]
-# A **transaction** is a group of queries that count together or not at all. psycopg2 begins one with the first query,
-# even if that only reads. It lasts until `commit`, `rollback` or `close`.
-# psycopg 3 and SQLAlchemy do the same. So a connection that is held across some other wait is often *idle in transaction* as well.
+# A **transaction** is a group of queries that take effect together or not at all. psycopg2, psycopg 3 and SQLAlchemy begin one with the first query,
+# even if it only reads, and it lasts until `commit`, `rollback` or `close`. So a connection that's held across another wait is often *idle in transaction*, too.
 #
-# The lock of a reader is small, but nobody can alter the table while it is held. The lock of a writer is larger:
-# whoever wants to change the same row waits until it is released. And once a transaction has written something,
-# or if it runs at the level `REPEATABLE READ`, PostgreSQL cannot clear away rows that others have changed or deleted since.
+# A reader's lock is weak, but the table can't be altered in the meantime. A writer's lock is stronger: another transaction that wants to change the same row has to wait.
+# And PostgreSQL can't remove old row versions that an open transaction with a snapshot may still need.
 #
-# asyncpg begins no transaction by itself. With `async with connection.transaction():` you say where one begins and ends.
-# With the others, let an `async with` or a `with` end it, and soon.
+# asyncpg begins a transaction only where you write `async with connection.transaction():`. With the others, let a `with` or `async with` end it, and soon.
 #
-# ## The fourth trap: loading behind your back
+# ## Deeper: an attribute that sends a query
 #
-# SQLAlchemy can turn rows into objects. Some attributes are not loaded with the object. They are **lazy**: the query is sent
-# when you first touch them. Related objects are lazy unless you say otherwise, and so is a column that is `deferred`.
+# SQLAlchemy can turn rows into objects. Some of their attributes are **lazy**: the query is sent when you first read them.
+# Related objects are lazy unless you say otherwise, and so is a column that's `deferred`.
 #
-# In this file a setting of PostgreSQL is an object, and its description is lazy. The class says which table and which columns it stands for.
-# A **session** loads such objects: it borrows a connection from the engine, and remembers what it has loaded.
-# You do not need to know more about SQLAlchemy here.
+# In this file a setting of PostgreSQL is an object with a deferred description. A **session** loads such objects through a connection of the engine.
 
 # %%
 # %%app settings.py
@@ -584,79 +502,188 @@ async def eager(name: str):
 
 
 # %%
-loading = await lab.race(["/lazy/max_connections", "/eager/max_connections"], title="a lazy attribute")
+loading = await lab.race(["/lazy/max_connections", "/eager/max_connections"], show=False)
 for request in loading.requests:
     print(f"{request.route:24} status {request.status} {request.body}")
-print("What the first endpoint met:", loading.errors[0]["type"])
+print("The first endpoint raised", loading.errors[0]["type"])
 
 # %% [markdown]
-# There is no `await` in front of `.short_desc`, and there cannot be: it is an attribute. But a query has to be sent.
-# With a blocking driver it would be sent, and the loop would stand still. The async engine refuses instead, with `MissingGreenlet`.
+# An attribute can't be awaited, but a query has to be sent. With a blocking driver it would be sent, and block the loop. The async engine refuses instead,
+# with `MissingGreenlet`. So say what you need when you load the object: `undefer` for a column, `selectinload` for related objects.
+# After a `commit` all attributes are lazy again, unless the session was made with `expire_on_commit=False`.
 #
-# So say what you need when you ask: `undefer` for a column, `selectinload` for related objects.
-# And after a `commit` all attributes of an object are lazy again, unless its session was made with `expire_on_commit=False`.
-# So that nobody forgets it, many apps make every session with the same `async_sessionmaker(engine, expire_on_commit=False)`.
+# ## Deeper: other drivers, and MySQL
+#
+# **psycopg 3** (the module is called `psycopg`) works both ways: `connect` blocks, `AsyncConnection.connect` is awaited.
+# **SQLAlchemy** gets a `create_async_engine`, whose URL names an awaitable driver after the plus sign. Five queries with each, and again the view of the database:
+
+# %%
+import psycopg
+from sqlalchemy import make_url, text
+from sqlalchemy.ext.asyncio import create_async_engine
+
+async def with_psycopg():
+    async with await psycopg.AsyncConnection.connect(database.url) as connection:
+        await connection.execute("SELECT pg_sleep(0.5)")
+
+engine = create_async_engine(make_url(database.url).set(drivername="postgresql+asyncpg"))
+
+async def with_sqlalchemy():
+    async with engine.connect() as connection:
+        await connection.execute(text("SELECT pg_sleep(0.5)"))
+
+at_once = {query: (await busiest(asyncio.gather(*(query() for _ in range(5)))))[1] for query in (with_psycopg, with_sqlalchemy)}
+print("Queries in PostgreSQL at the same time:", *(f"{query.__name__} {most}" for query, most in at_once.items()))
+await engine.dispose()
+
+# %% [markdown]
+# For MySQL and its sister MariaDB, **PyMySQL** blocks and **aiomysql**, built on it, can be awaited. Neither reads a URL, so `urlsplit` takes it apart,
+# and `pg_sleep` is called `SLEEP`. The cell after the app starts a server if this machine has one. If not, it says how to get one, and you can go on without.
+
+# %%
+# %%app shop_mysql.py
+import os
+from contextlib import asynccontextmanager, closing
+from urllib.parse import urlsplit
+
+import aiomysql
+import pymysql
+from fastapi import FastAPI
+
+url = urlsplit(os.environ.get("MYSQL_URL", "mysql://none@127.0.0.1:1/none"))
+SERVER = {"host": url.hostname, "port": url.port, "user": url.username, "password": url.password or ""}
+
+@asynccontextmanager
+async def lifespan(app):
+    async with aiomysql.create_pool(**SERVER, minsize=0, maxsize=10) as app.state.pool:
+        yield
+app = FastAPI(lifespan=lifespan)
+@app.get("/pymysql")
+async def with_pymysql(wait: float):
+    with closing(pymysql.connect(**SERVER)) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT SLEEP(%s)", [wait])
+
+@app.get("/aiomysql")
+async def with_aiomysql(wait: float):
+    async with app.state.pool.acquire() as connection, connection.cursor() as cursor:
+        await cursor.execute("SELECT SLEEP(%s)", [wait])
+
+
+# %%
+try:
+    mysql = services.get("mysql")
+    os.environ.update(mysql.environment)
+except services.ServiceError as reason:
+    mysql = None
+    print(f"{reason}\nNo MySQL, no race. It would look like the first two races of this lesson.")
+
+if mysql:
+    server = lab.serve("shop_mysql.py")  # once more: an app reads its environment when it starts
+    pymysql_race = await lab.race("/pymysql?wait=0.2", n=10, show=False)
+    aiomysql_race = await lab.race("/aiomysql?wait=0.2", n=10, show=False)
+    lab.side_by_side(pymysql_race, aiomysql_race, titles=("PyMySQL", "aiomysql"))
+
+# %% [markdown]
+# ## Deeper: SQLite locks up the loop
+#
+# SQLite has no server and allows one writer at a time. A second writer waits inside the blocking call, for up to `timeout` seconds.
+# Both endpoints of this ledger book an entry and call the bank, an awaited half second. One calls the bank within its transaction, the other before it.
+# **What happens to three requests that arrive together?**
+
+# %%
+# %%app ledger.py
+import asyncio
+import os
+import sqlite3
+import tempfile
+from contextlib import closing
+from functools import partial
+
+from fastapi import FastAPI
+
+app, FILE = FastAPI(), os.path.join(tempfile.mkdtemp(), "ledger.db")
+connect = partial(sqlite3.connect, FILE, timeout=1, isolation_level=None)
+with closing(connect()) as db:
+    db.execute("CREATE TABLE entries (amount)")
+@app.post("/bank_inside")
+async def bank_inside():
+    with closing(connect()) as db:
+        db.execute("BEGIN IMMEDIATE")
+        db.execute("INSERT INTO entries VALUES (1)")
+        await asyncio.sleep(0.5)  # the bank
+        db.execute("COMMIT")
+@app.post("/bank_first")
+async def bank_first():
+    await asyncio.sleep(0.5)  # the bank
+    with closing(connect()) as db:
+        db.execute("INSERT INTO entries VALUES (1)")
+
+
+# %%
+locked = await lab.race("/bank_inside", n=3, method="POST", show=False)
+short = await lab.race("/bank_first", n=3, method="POST", show=False)
+lab.side_by_side(locked, short, titles=("bank inside the transaction", "bank first"))
+print("Errors on the left:", *(error["message"] for error in locked.errors), sep="\n  ")
+
+# %% [markdown]
+# On the left the first request holds the write lock and awaits the bank. The second one waits for that lock *on the loop*, so the first can't continue, and so the lock
+# isn't released. Only the timeout ends this **deadlock**, with an error. A longer `timeout`, which is the usual advice, makes each block longer.
+# Keep transactions short, await nothing inside them, and move slow statements to a thread (`asyncio.to_thread`, or aiosqlite, which uses one).
 #
 # ## When not to bother
 #
-# - **Scripts, jobs, migrations.** Nobody else waits for them. psycopg2 is fine there.
-# - **An app whose endpoints are all `def`.** It works, as far as the threads and the connections go.
-# - **One user.** For one guest alone the repair changes little. See for yourself:
-
-# %%
-async def alone(file):
-    lab.serve(file)
-    race = await lab.race("/search?wait=0.2", n=1, show=False)
-    return race.seconds
-
-blocking, awaiting = await alone("shop.py"), await alone("shop_repaired.py")
-print(f"One guest alone: {blocking:.2f} s with psycopg2, {awaiting:.2f} s with asyncpg.")
-
-# %% [markdown]
-# But do not trust a query because it is quick today. The tables grow, and locks come and go.
+# - **Scripts, jobs, migrations.** No other request waits for them. psycopg2 is fine there.
+# - **An app whose endpoints are all `def`.** It works, within the limits of its threads and connections.
+#
+# But don't rely on a query because it's fast today. Tables grow, and locks come and go.
 #
 # ## What you have seen
 #
-# - A query through psycopg2 in an `async def` stands still on the loop. PostgreSQL gets one query at a time and is hardly busy,
-#   while everybody waits.
-# - An asyncpg pool, opened in the lifespan and awaited, has many queries under way at once.
-# - `psycopg.AsyncConnection`, `create_async_engine` and, for MySQL, `aiomysql` are the same repair.
-#   psycopg2 may stay in a `def` endpoint.
-# - Connecting takes longer than a quick query. A pool keeps connections open, and limits how many there are.
-# - A pool runs out: wait with a timeout and answer 503. Await nothing but the database while you hold a connection.
-#   End transactions soon. Say from the start what an object should load.
-# - A script, an app of `def` endpoints, a single user: leave it.
+# - A query through psycopg2 in an `async def` blocks the loop. PostgreSQL gets one query at a time and is mostly idle while every request waits.
+# - An asyncpg pool, opened in the lifespan and awaited, has many queries in progress at once. psycopg2 may stay in a `def` endpoint.
+# - Connecting takes longer than a fast query. A pool keeps connections open, and limits their number.
+# - A pool runs out. Wait with a timeout and respond with 503, and await nothing but the database while you hold a connection.
 #
 # ## Check yourself
 #
-# **1.** A pool has five connections. Each request queries for 0.1 seconds, then awaits a supplier for 0.9 seconds, all inside
-# `async with pool.acquire()`. Ten guests come together. How long until all of them are served, and how long if the supplier is asked outside?
+# **1.** A pool has five connections. Each request queries for 0.1 seconds and then awaits a supplier for 0.9 seconds, all inside
+# `async with pool.acquire()`. Ten requests arrive together. How long until all of them are done, and how long if the supplier is called outside?
 #
 # <details><summary>Answer</summary>
 #
-# Inside, each holds a connection for 1 second. There are two groups of five, so 2 seconds. Outside, a connection is held for 0.1 seconds.
-# The second group has its rows after 0.2 seconds, and everybody is done after 1.1.
+# Inside, each request holds a connection for 1 second, so two groups of five take 2 seconds. Outside, a connection is held for 0.1 seconds.
+# The second group has its rows after 0.2 seconds, and all are done after 1.1.
 #
 # </details>
 #
-# **2.** After the repair the loop's lane is free, no canary is late, and yet guests wait at busy hours. PostgreSQL is nearly idle.
+# **2.** After the fix the event loop lane is free, no canary is late, and yet requests are slow at busy hours. PostgreSQL is nearly idle.
 # Where do you look?
 #
 # <details><summary>Answer</summary>
 #
-# At the pool. Guests wait for a free connection, and a waiting coroutine blocks nobody. Perhaps the pool is too small.
-# But look first for connections that are held across something else: they are *idle* or *idle in transaction* in `pg_stat_activity`.
+# At the pool. Requests wait for a free connection, and a waiting coroutine blocks nothing. Perhaps the pool is too small.
+# But first look for connections that are held across something else: in `pg_stat_activity` they're *idle* or *idle in transaction*.
 #
 # </details>
+#
+# ## Words of this lesson
+#
+# - **driver**: the library that speaks a database's protocol, such as psycopg2 or asyncpg.
+# - **connection pool**: a set of open connections that requests borrow and give back.
+# - **transaction**: a group of queries that take effect together or not at all. *Idle in transaction*: open, and doing nothing.
+# - **thread-safe**: correct even when several threads use it at the same time.
+# - **session** (SQLAlchemy): the object that loads and saves objects through a connection. One per request.
+# - **lazy loading**: a query that's sent when an attribute is first read.
+# - **deadlock**: two tasks that wait for each other, so neither can go on.
 #
 # ## Further reading
 #
 # - asyncpg, *Usage*, with a section on connection pools: https://magicstack.github.io/asyncpg/current/usage.html
 # - Psycopg 3, *Concurrent operations*: https://psycopg.org/psycopg3/docs/advanced/async.html
-# - Psycopg 3, *Transactions management*: https://psycopg.org/psycopg3/docs/basic/transactions.html
 # - SQLAlchemy, *Asynchronous I/O*: https://sqlalchemy.org/docs/orm/extensions/asyncio.html
+# - SQLAlchemy, *Connection Pooling*: https://docs.sqlalchemy.org/en/20/core/pooling.html
 # - PostgreSQL, *The Cumulative Statistics System*: https://postgresql.org/docs/current/monitoring-stats.html
 # - aiomysql, *Pool*: https://aiomysql.readthedocs.io/en/stable/pool.html
+# - SQLite, *Set A Busy Timeout*: https://www.sqlite.org/c3ref/busy_timeout.html
 #
-# Next: the exercise of this lesson, in the notebook `exercise_03_databases.ipynb` beside this one. It has two endpoints,
-# and you already know both mistakes.
+# Next: the exercise of this lesson, in the notebook `exercise_03_databases.ipynb`. It has two endpoints with mistakes that you've just seen.

@@ -14,34 +14,31 @@
 # %% [markdown]
 # # Exercise 04: Redis
 #
-# A shop does not do its heavy work itself. It puts a job on a list in Redis, and a worker somewhere else takes it from there.
-# Then the shop waits for the reply. Two endpoints wait in a way that makes others wait. Repair them, one after the other.
-# This takes about 20 minutes. You need lesson 04, *Redis*.
+# A shop doesn't do its heavy work itself. It puts a job on a list in Redis, a worker somewhere else takes it from there,
+# and the shop waits for the reply. Two endpoints wait in a way that makes other requests wait as well. Fix them, one after the other.
+# **About 20 minutes.** You need lesson 04, *Redis*.
 #
-# Each endpoint has a cell that begins with `%%app`. That cell is the whole file. Change what you like in it,
-# but keep the paths and the answers as they are. Run the cell again after each change: this saves and serves the file.
-# Leave the first line, `%%app ...`, as it is: without it nothing is saved. Line numbers in messages count it as line 1.
+# Each endpoint has a cell that begins with `%%app`. That cell is the whole file: change whatever you like in it,
+# but keep the paths and the responses as they are. Run the cell after every change, which saves the file and serves it.
+# Keep the first line, `%%app ...`, or nothing is saved. Line numbers in messages count it as line 1.
 #
 # Each endpoint is worth three points:
 #
 # | points | for |
 # |---|---|
-# | 1 | **right answers**: what is answered, and that it comes from the worker |
-# | 2 | **concurrency**: jobs are under way side by side, and the loop stays free for others |
+# | 1 | **right responses**: what the endpoint returns, and that it comes from the worker |
+# | 2 | **concurrency**: the jobs are in progress at the same time, and the loop stays free for others |
 #
-# Two check cells follow each app. The first looks at the answers, one request at a time.
-# The second sends a few requests together and draws the picture.
+# Two check cells follow each app. The first one sends single requests and looks at the responses.
+# The second one sends a few requests together and draws the timeline. A check tries once; the hidden tests try several times, with other values.
 #
-# The checks try once. The hidden tests try several times, with other numbers.
+# If a check doesn't pass yet, it says *Not yet* and why. Nothing is broken then: fix the file and run the check again.
 #
-# A check that does not pass yet says *Not yet*, and why. The notebook is all right then: mend the file and run the check again.
-#
-# The next cell brings in the tools of the course. `checks.here()` also starts a server and a worker.
-# The server is Valkey, which speaks the language of Redis. Your app finds its address in the environment variable `REDIS_URL`.
-# If there is no such server for your system, the cell says so, and tells you what you can start instead.
-# If the cell says `ModuleNotFoundError`, the notebook is not running in the course's own Python:
-# close it and start it with `./course lab`.
-# After a restart of the kernel, run this first cell again.
+# The next cell imports the tools of the course, and `checks.here()` also starts a server and a worker.
+# The server is Valkey, which speaks the protocol of Redis. Your app finds its address in the environment variable `REDIS_URL`.
+# If there is no such server for your system, the cell says so, and what you can start instead.
+# If the cell fails with `ModuleNotFoundError`, the notebook isn't running in the course's own Python environment:
+# close it and start it with `./course lab`. After a restart of the kernel, run this cell again.
 
 # %%
 from autograder import lab
@@ -50,91 +47,80 @@ from autograder.judge import checks
 exercise = checks.here()
 
 # %% [markdown]
-# ## Four words of Redis
+# ## Jobs and replies
 #
-# - A **list** in Redis has a name. Programs put words on it and take them off, each from its own process.
-# - `RPUSH jobs a1b2c3` puts the word `a1b2c3` at the end of the list `jobs`. This takes hardly any time.
-# - `BLPOP reply:a1b2c3 30` takes the first word off the list `reply:a1b2c3`. If the list is empty, it waits
-#   until somebody puts something there, for at most 30 seconds. The B stands for *blocking*: it blocks the connection.
-# - The **worker** takes a job from `jobs`, works on it, and puts a number on the list `reply:` with the job's name behind it.
+# - A **list** in Redis has a name. Programs add values to it and take them off, each from its own process.
+# - `RPUSH jobs a1b2c3` adds the value `a1b2c3` to the end of the list `jobs`. It takes hardly any time.
+# - `BLPOP reply:a1b2c3 30` takes the first value off the list `reply:a1b2c3`. If the list is empty, it waits
+#   until a client adds something, for at most 30 seconds. The B stands for *blocking*: it blocks the connection.
+# - The **worker** takes a job from `jobs`, works on it, and adds a number to the list `reply:` followed by the job's name.
 #
-# So an app hands over its job with `RPUSH`, and waits for the reply with `BLPOP`.
-# In Python both are methods of a client from `redis-py`. `blpop` returns two things: the name of the list, and the word.
+# So an app submits its job with `RPUSH` and waits for the reply with `BLPOP`.
+# In Python both are methods of a redis-py client. `blpop` returns two things: the name of the list, and the value.
 
 # %% [markdown]
 # ## 1. A job for the worker
 #
-# `POST /jobs/{token}` puts the token on the list `jobs`, and waits for the reply on the list `reply:{token}`.
-# The token is a word that names the job. The answer looks like this, with a number that nobody but the worker knows:
+# `POST /jobs/{token}` adds the token to the list `jobs` and waits for the reply on the list `reply:{token}`.
+# The token is a word that identifies the job. The response looks like this, with a number that only the worker knows:
 #
 # `{"job": "a1b2c3", "result": 271828}`
 #
-# **The rule:** every request puts its own job, once, and waits for its own reply.
-# Do not give up early: the worker may take some seconds. Meanwhile everybody else must be served.
+# **The rule:** every request submits its own job exactly once and waits for its own reply, even if another request has the same token at the same moment.
+# Don't give up early: the worker may take several seconds.
+# **The goal:** while one request waits for the worker, the app serves all others.
 #
-# Keep `socket_timeout=60` in any client that you make. Without it a client of redis-py loses patience
-# after five silent seconds, whatever you allow `blpop`.
+# Keep `socket_timeout=60` in every client that you create. Without it, a redis-py client gives up after five seconds without data,
+# whatever timeout you pass to `blpop`.
 #
 # <details><summary>Hint 1: a question</summary>
 #
-# Two lines speak to the server. Which of them takes long, and on whose thread?
+# Two lines talk to the server. Which of them takes long, and on which thread?
 #
 # </details>
 #
 # <details><summary>Hint 2: a pointer</summary>
 #
-# There are two ways. One changes the client: `redis-py` has a second one, in `redis.asyncio`,
-# with the same methods. All of them must be awaited, the quick ones too.
+# There are two ways. One replaces the client: redis-py contains a second one with the same methods, and all of them have to be awaited, the fast ones too.
 # The other way keeps the client and changes the thread on which it waits.
-#
-# You may have read about a package called `aioredis`. It has no life of its own any more: it lives on as `redis.asyncio` inside `redis-py`.
 #
 # </details>
 #
 # <details><summary>Hint 3: a sketch</summary>
 #
-# ```python
-# @asynccontextmanager
-# async def lifespan(app):
-#     async with Redis.from_url(..., socket_timeout=60) as client:     # which Redis?
-#         app.state.client = client
-#         yield
-#
-# app = FastAPI(...)         # it must be told about the lifespan
-#
-# async def job(token: str, request: Request):
-#     client = ...
-#     ... client.rpush(...)              # what is missing in front of this call,
-#     _, reply = ... client.blpop(...)   # and of this one?
-#     return ...                         # unchanged
-# ```
+# If you replace the client: a different import, the same URL and timeout, created once per app; and then look for every place where a command's result is used,
+# or thrown away, without having been awaited. A forgotten `await` on the first command means that the worker never sees the job.
+# If you keep the client, one keyword less is enough.
 #
 # </details>
 #
-# This is the picture to aim for. Compare the lane of the loop, not the bars: their length is up to the check.
+# What this check doesn't look for: a command that blocks the loop only for a moment, as `rpush` does while the server is well,
+# and a reply that's held back for much longer than a few seconds.
+#
+# This is the timeline to aim for. Compare the event loop lane, not the bars: their length depends on the check.
 
 # %%
 exercise.target("job")
 
 # %% [markdown]
-# This is the file to repair:
+# This is the file to fix:
 
 # %% app="job"
 # %%app job.py
 
 # %% answers="job"
-"""Right answers: every job comes back with the number that the worker put on its list."""
+"""Right responses: every job comes back with the number that the worker put on its list."""
 await exercise.answers("job")
 
 # %% [markdown]
-# The next check is a **rendezvous**: the worker holds every reply back until all requests of the race have put their jobs.
-# If the jobs meet there, they were certainly under way side by side; if they do not, the check says what kept them apart.
+# The next check is a **rendezvous**: the worker holds every reply until all requests of the race have submitted their jobs.
+# If the jobs meet there, they were certainly in progress at the same time; if they don't, the check says what kept them apart.
 #
-# So the seconds in this picture are those of the check, not of Redis, and a queue need not look like a staircase.
-# Look at the lane of the loop, and read the words under the picture.
+# So the seconds in this timeline are those of the check, not of Redis, and a queue doesn't have to look like a staircase.
+# Look at the event loop lane, and read the message below the picture.
 
 # %% concurrency="job"
-"""Side by side: all jobs are with the worker at one moment, and the loop stays free."""
+"""Concurrency: all jobs are with the worker at one moment, and the loop stays free."""
 await exercise.race("job")
 ### BEGIN HIDDEN TESTS
 await exercise.concurrency("job")
@@ -143,72 +129,65 @@ await exercise.concurrency("job")
 # %% [markdown]
 # ## 2. A quote, and one connection for all
 #
-# `GET /quotes/{token}` asks the same worker in the same way: the token goes on the list `jobs`, the price comes
-# on the list `reply:{token}`. The answer is
+# `GET /quotes/{token}` uses the same worker in the same way: the token goes on the list `jobs`, the price comes
+# on the list `reply:{token}`. The response is
 #
 # `{"item": "a1b2c3", "price": 314159}`
 #
-# Somebody has been here before you. The client is the one from `redis.asyncio`, both calls are awaited, and the loop is free.
-# And yet the guests stand in a queue.
+# A colleague has already replaced the client by the one from `redis.asyncio`. Both calls are awaited, and the loop is free.
+# And yet the requests queue.
 #
-# Two lines of the file need explaining:
+# Two lines of the file need an explanation:
 #
-# - A **pool** keeps connections open and lends them. This one is a *blocking* pool: while all its connections are lent,
-#   whoever wants one waits, up to `timeout` seconds.
-# - `async with client.client() as connection` borrows one connection, for everything that is done in the block.
+# - A **connection pool** keeps connections open and lends them. This one is a *blocking* pool: while all its connections are in use,
+#   a request waits for one, for up to `timeout` seconds.
+# - `async with client.client() as connection` borrows one connection for everything in the block.
 #
-# **The rule:** as before, every request puts its own job, once, and waits for its own reply.
-# Guests who come together must wait side by side, and none of them may be turned away.
+# **The rule:** every request submits its own job exactly once and waits for its own reply. No request may be rejected.
+# **The goal:** ten requests that arrive together wait concurrently.
 #
 # <details><summary>Hint 1: a question</summary>
 #
-# While one request waits in `blpop`, what can its connection be used for? How many guests can wait at a time, then?
+# While one request waits in `blpop`, what can its connection be used for? How many requests can wait at the same time, then?
 #
 # </details>
 #
 # <details><summary>Hint 2: a pointer</summary>
 #
-# Elsewhere a connection is lent for a millisecond, and a few are enough for many guests. `BLPOP` keeps its connection
-# for as long as it waits. So the pool needs a connection for each guest who may be waiting at the same time: the check sends four,
-# a real shop has more.
-# Servers allow many: 10,000 unless they are told otherwise.
+# Most commands borrow a connection for a millisecond, so a few connections serve many requests. `BLPOP` keeps its connection
+# for as long as it waits, so the pool needs a connection for each request that may be waiting at the same time.
+# Servers accept many: 10,000 unless they're configured otherwise.
 #
-# What happens when all connections are lent is your choice: a `BlockingConnectionPool` lets its guests wait. The pool that a client
-# makes by itself has 100 connections, and guest number 101 gets an error.
+# What happens to the next request is your choice, and the rule above makes it for you: a plain pool raises an error, a blocking pool doesn't.
 #
 # </details>
 #
 # <details><summary>Hint 3: a sketch</summary>
 #
-# ```python
-# pool = BlockingConnectionPool.from_url(
-#     os.environ["REDIS_URL"], max_connections=..., timeout=60, socket_timeout=60
-# )
-# ```
-#
-# There is another way, which leaves the pool as it is: do not let a connection wait at all.
-# `LPOP` returns at once, with `None` if the list is empty. Between two looks the request can sleep,
-# with a sleep that is awaited.
+# One way changes a single number. Another leaves the pool alone and lets no command wait at all: `LPOP` returns immediately, with `None` if the list is empty,
+# and between two attempts the *request* waits, in a way that keeps neither the connection nor the thread.
 #
 # </details>
 #
-# This is the picture to aim for. Compare the lane of the loop, not the bars: their length is up to the check.
+# What this check doesn't look for: a reply that's held back for much longer than a few seconds. It may also send fewer requests at once than the ten of the goal.
+#
+# This is the timeline to aim for. Compare the event loop lane, not the bars: their length depends on the check.
 
 # %%
 exercise.target("quote")
 
 # %% [markdown]
-# This is the file to repair:
+# This is the file to fix:
 
 # %% app="quote"
 # %%app quote.py
 
 # %% answers="quote"
-"""Right answers: every item comes with the price that the worker put on its list."""
+"""Right responses: every item comes with the price that the worker put on its list."""
 await exercise.answers("quote")
 
 # %% concurrency="quote"
-"""Side by side: all questions are with the worker at one moment, and the loop stays free."""
+"""Concurrency: all jobs are with the worker at one moment, and the loop stays free."""
 await exercise.race("quote")
 ### BEGIN HIDDEN TESTS
 await exercise.concurrency("quote")
@@ -217,18 +196,17 @@ await exercise.concurrency("quote")
 # %% [markdown]
 # ## To take home
 #
-# Beside this notebook there are now two files: `job.py` and `quote.py`. They need nothing from this course
+# There are now two files next to this notebook: `job.py` and `quote.py`. They need nothing from this course
 # but an address in `REDIS_URL`, and a worker that empties the list `jobs`.
-# Put them beside your own code and compare: which commands wait, how many connections do they hold meanwhile,
-# and what happens to the guest for whom there is none?
+# Compare them with your own code: which commands wait, how many connections do they occupy, and what happens to the request that finds none?
 #
 # ## The whole verdict
 #
-# The checks above do not see everything that is graded. The next cell judges your files as they were saved last,
-# hidden tests included, and says how many points they get. It may take a minute. It is not graded itself.
+# The checks above don't see everything that is graded. The next cell judges your files as they were last saved,
+# hidden tests included, and prints how many points they get. It may take a minute, and it isn't graded itself.
 #
-# In a terminal, in the folder of the course, `./course grade notebooks/04_redis/exercise_04_redis.ipynb`
-# says the same of the notebook as it was saved.
+# In a terminal, in the course's folder, `./course grade notebooks/04_redis/exercise_04_redis.ipynb`
+# prints the same for the notebook as you last saved it.
 
 # %%
 await exercise.verdict()
