@@ -9,6 +9,8 @@ import html
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from autograder.lab import live_plot
+
 INK, SOFT, CARD = "#22272e", "#5d6673", "#fbfbf8"
 BLUE, GREEN, RED, AMBER = "#4c78a8", "#3d8b3d", "#c8452d", "#b3730f"
 FONT = "system-ui, 'Segoe UI', Helvetica, Arial, sans-serif"
@@ -23,6 +25,10 @@ class Diagram:
 
     svg: str
     text: str
+
+    def show(self) -> None:
+        """Display the picture in the notebook; outside a notebook nothing happens."""
+        live_plot.show(self._repr_mimebundle_())
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         data = base64.b64encode(self.svg.encode()).decode()

@@ -215,6 +215,8 @@ print(f"That is {queue.seconds / n:.2f} s for each of the {n} cups.")
 # The longest blocked stretch of a race is also its worst lag: a callback that becomes ready just after it starts has to wait for all of it.
 
 # %%
+lab.diagrams.loop("tea()", ["steep()", "GET /tea"], 7 * ["asyncio.sleep(0.2)"], note="tea.py: seven requests wait, and the thread is free for the rest.").show()
+lab.diagrams.loop("time.sleep(0.2)", 9 * ["GET /tea"], blocked=True, note="hasty_tea.py: one request sleeps, and nine wait for the thread.").show()
 print(f"Worst loop lag: {sick.loop_lag:.0f} ms in hasty_tea.py, {healthy.loop_lag:.0f} ms in tea.py.")
 
 # %% [markdown]

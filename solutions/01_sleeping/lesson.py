@@ -99,6 +99,7 @@ before = 0.0
 for place, request in enumerate(sorted(mixed.requests, key=lambda r: r.end), 1):
     print(f"{place}. {request.path:17} done at {request.end:.2f} s, {request.end - before:.2f} s after the previous response")
     before = request.end
+lab.diagrams.loop("time.sleep(0.3)", ["GET /menu", *2 * ["GET /coffee"]], blocked=True, note="While one coffee sleeps, nothing takes the next request.").show()
 
 # %% [markdown]
 # Read the list from the top. It shows what the app's only thread did.
@@ -295,9 +296,12 @@ def coffee(wait: float):
 
 
 # %%
+import os
+
 threads = await lab.race("/coffee?wait=0.2", n=10, show=False)
 print(f"time.sleep in async def: {bad.ratio:.1f} times the fastest. In def: {threads.ratio:.1f} times.")
 crowd = await lab.race("/coffee?wait=1", n=45)
+lab.diagrams.pools(tokens=40, threads=min(32, os.cpu_count() + 4), in_tokens=40, note="45 coffees in def endpoints: 40 have a token, five wait for one.").show()
 
 # %% [markdown]
 # For code that can't be awaited, `def` is a proper fix, and often the smallest one. Its limit is the size of the pool:

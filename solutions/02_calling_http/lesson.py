@@ -107,6 +107,7 @@ before = 0.0
 for place, request in enumerate(sorted(mixed.requests, key=lambda r: r.end), 1):
     print(f"{place}. {request.route:14} done at {request.end:.2f} s, {request.end - before:.2f} s after the previous response")
     before = request.end
+lab.diagrams.loop("requests.get(...hat)", 4 * ["GET /prices/scarf"], blocked=True, note="The thread waits inside requests.get; the scarves' calls aren't even sent.").show()
 
 # %% [markdown]
 # Three parties are involved: the clients, the app's only thread, and the upstream.

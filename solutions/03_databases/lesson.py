@@ -132,6 +132,7 @@ async def busiest(work):
 wishes = ["/search?wait=0.3", "/hours"] + 4 * ["/search?wait=0.3"]
 mixed, busy = await busiest(lab.race(wishes, title="five searches and the opening hours"))
 guess.beside(busy)
+lab.diagrams.loop("cursor.execute(...)", ["GET /hours", *4 * ["GET /search"]], blocked=True).show()
 
 # %% [markdown]
 # One. This is what happened:

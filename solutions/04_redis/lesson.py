@@ -125,6 +125,7 @@ ann, bob = late.requests
 ann_gets.beside("no letter" if "null" in ann.body else "a letter")
 bob_leaves.beside(bob.end)
 print("Letters in Ann's box now:", ours.llen("box:ann"))
+lab.diagrams.loop("client.blpop(...)", ["rpush(...)  # Bob"], blocked=True, note="Ann's request waits for the line that only this thread can run.").show()
 
 # %% [markdown]
 # The letter is there, and Ann is gone.
