@@ -90,7 +90,7 @@ def test_replies_parks_and_releases_one_at_a_time(name):
     assert ask(service, "first") == service.reply("first")
 
     tokens = ["one", "two", "three"]
-    service.prepare(tokens)
+    service.prepare(tuple(tokens))
     service.hold()
     replies = {}
     threads = [threading.Thread(target=lambda t=t: replies.update({t: ask(service, t)})) for t in tokens]
