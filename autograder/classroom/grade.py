@@ -89,7 +89,7 @@ def find(names):
             files += inside
             if not inside:
                 problems.append(f"{name}: there is no exercise notebook in this folder.")
-        elif path.is_file():
+        elif path.exists() or path.is_symlink():
             files.append(path)
         else:
             problems.append(f"{name}: there is no such file or folder.")

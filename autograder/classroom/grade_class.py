@@ -6,7 +6,7 @@ import sqlite3
 import sys
 from pathlib import Path
 
-from autograder.classroom import cache_keys
+from autograder.classroom import cache_keys, handed_in
 from autograder.classroom.nbgrader.gradebook import Course, CourseError
 from autograder.classroom.nbgrader.preprocessors import lesson_of
 from autograder.classroom.progress import Progress
@@ -88,6 +88,10 @@ class Run:
         students = self.course.handed_in(lesson)
         self.handed_in += len(students)
         for student, folder in students.items():
+            if why := handed_in.problem(folder):
+                self.people[lesson, ascii(student)[1:-1]] = why
+                print(f"needs a person: {ascii(student)[1:-1]}: {why}", flush=True)
+                continue
             handed, key = {}, []
             for name, ours in books.items():
                 file = folder / f"{name}.ipynb"

@@ -4,16 +4,20 @@ Nothing in it is run, imported or trusted here.  Whatever is missing, double, re
 in a sentence for the learner, never in an exception for the teacher.
 """
 
+import errno
 import json
+import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from autograder.classroom.handed_in import wrong_kind
 from autograder.lab.magics import as_file
 
 SIZE_LIMIT = 100 * 1024 * 1024  # bytes of a notebook file: outputs of 20 MB happen, more than this is an attack
 PARTS_LIMIT = 300_000  # objects and lists in it: each costs memory, however small it is in the file
 SOURCE_LIMIT = 200_000  # characters of one cell
+ZIP = b"PK\x03\x04"
 MAGIC = re.compile(r"^\s*%%(?:app|keep)\s+(\S+)[ \t]*(?:\n|$)")
 
 
@@ -62,10 +66,12 @@ def read(path):
     """Read a notebook file into a `Submission`.  Raises `UnreadableSubmission`."""
     path = Path(path)
     try:
-        if not path.is_file():
-            raise UnreadableSubmission("it is not a file.")  # a named pipe, say, which would be read for ever
-        with path.open("rb") as file:
+        with open(path, "rb", opener=_without_following) as file:
+            if why := wrong_kind(os.fstat(file.fileno())):
+                raise UnreadableSubmission(f"it {why}.")
             text = file.read(SIZE_LIMIT + 1)
+        if text.startswith(ZIP):
+            raise UnreadableSubmission("the file is a zip archive. Unpack it and hand in the notebook in it.")
         if len(text) > SIZE_LIMIT:
             raise UnreadableSubmission(
                 f"the file is larger than {SIZE_LIMIT >> 20} MB. Clear its outputs and hand it in again."
@@ -76,6 +82,8 @@ def read(path):
             )
         data = json.loads(text)
     except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise UnreadableSubmission("it is a symbolic link: hand in the file itself.") from None
         raise UnreadableSubmission(f"the file cannot be read ({error.strerror}).") from None
     except (ValueError, RecursionError):
         raise UnreadableSubmission(
@@ -88,6 +96,11 @@ def read(path):
         )
     course = _dictionary(_dictionary(data.get("metadata")).get("course"))
     return Submission(path, _text(course.get("lesson")), _text(course.get("kind")), [c for c in map(_cell, cells) if c])
+
+
+def _without_following(path: str, flags: int) -> int:
+    """Open a file itself, not what a link leads to, and without waiting for the other end of a named pipe."""
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
 
 
 def _cell(cell):

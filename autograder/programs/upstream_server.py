@@ -1,4 +1,19 @@
-"""The process of the HTTP upstream; started by path by `autograder.services.upstream`."""
+"""The process of an HTTP service that holds its replies for as long as it is told to.
+
+Started by path as ``python -I upstream_server.py LISTENER OWNERS``: the numbers of two open files, the socket that it
+listens on ("-" to open one itself), and the netlink socket that tells whose a connection is ("-" where there is none). It serves *rooms*: each has prices of its
+own and a gate that holds replies. ``GET /items/{token}`` asks the first room, ``GET /{room}/items/{token}`` another.
+
+The first line on stdin is a JSON object: ``secret`` makes the prices, and ``users`` are pairs of lowest and highest user id
+that the first room serves, as other users of the machine can reach its port as well. Orders follow, one JSON object a line:
+
+* ``{"op": "hold"}`` and ``{"op": "release", "tokens": [...] or null}`` for the first room;
+* ``{"op": "room", "name": ...}`` opens another. Its name is a secret, and whoever knows it also has its gate over
+  HTTP: ``POST /{room}/gate/hold``, ``/release?count=1``, ``/open``, ``GET /{room}/gate/arrived`` and ``/gate/price/{token}``.
+
+News go out on stdout: ``held`` and ``left`` with a token, and ``done`` after each order, at first with the port. An app that only knows the
+address can give no orders. When stdin closes, the process ends.
+"""
 
 import asyncio
 import hashlib
@@ -11,73 +26,140 @@ import threading
 from urllib.parse import parse_qs
 
 import uvicorn
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import connection_owner  # noqa: E402
 
 PARTS = 5  # of a slow body
+HELD_LIMIT = 1000  # requests that one room holds; one beyond gets no reply until the gate opens, and isn't listed
+TOKEN_LENGTH_LIMIT = 200  # characters
+SIZE_LIMIT = 10_000_000  # bytes of padding
+SECONDS_LIMIT = 3600.0  # s
+REQUESTS_LIMIT = 2000  # requests at one time
+NOT_FOUND = {"detail": "there are only /items/{token}"}
+
+
+class Room:
+    """A gate and prices: ``held`` are (token, event) in the order of arrival; ``tell`` is called with each change of them."""
+
+    def __init__(self, secret, tell=lambda **news: None):
+        self.secret = secret
+        self.tell = tell
+        self.holding = False
+        self.held = []
+        self.unlisted = []
+
+    def price(self, token):
+        """The price of a token: a number below one million."""
+        digest = hmac.new(self.secret, token.encode(), hashlib.sha256).digest()
+        return int.from_bytes(digest[:8], "big") % 1_000_000
+
+    def open(self):
+        """Release everything, and hold no more."""
+        self.holding = False
+        for gate in self.unlisted:
+            gate.set()
+        self.release(self.held)
+
+    def release(self, entries):
+        """Release these of the held entries."""
+        going = list(entries)
+        self.held = [entry for entry in self.held if entry not in going]
+        for _, gate in going:
+            gate.set()
+
+    async def hold(self, token, receive):
+        """Return when the request for a token is released, or its client has hung up."""
+        entry = (token, asyncio.Event())
+        listed = len(self.held) < HELD_LIMIT
+        if listed:
+            self.held.append(entry)
+            self.tell(held=token)
+        else:
+            self.unlisted.append(entry[1])
+        gone, waiting = asyncio.create_task(disconnected(receive)), asyncio.create_task(entry[1].wait())
+        await asyncio.wait([gone, waiting], return_when=asyncio.FIRST_COMPLETED)
+        for task in (gone, waiting):
+            task.cancel()
+        if not listed:
+            self.unlisted.remove(entry[1])
+        elif entry in self.held:
+            self.held.remove(entry)
+            self.tell(left=token)
 
 
 class App:
-    """The ASGI app: ``/items/{token}``; at will with ``wait`` seconds of latency, another ``status``, a body of more than ``size`` bytes,
-    and a ``slow`` body: its parts come over so many seconds, after the head."""
+    """The ASGI app.  At will a reply has ``wait`` seconds of latency, another ``status``, a body of more than ``size`` bytes, or
+    a ``slow`` body: its parts come over so many seconds, after the head."""
 
     def __init__(self, secret):
         self.secret = secret
-        self.parking = False
-        self.held = []  # (token, event)
+        self.first = Room(secret, tell)
+        self.rooms = {}
 
-    def reply(self, token):
-        digest = hmac.new(self.secret, token.encode(), hashlib.sha256).digest()
-        return int.from_bytes(digest[:8], "big") % 1_000_000
+    def order(self, order):
+        """Carry out an order of the owner's."""
+        if order["op"] == "hold":
+            self.first.holding = True
+        elif order["op"] == "release" and order["tokens"] is None:
+            self.first.open()
+        elif order["op"] == "release":
+            self.first.release([entry for entry in self.first.held if entry[0] in order["tokens"]])
+        elif order["op"] == "room":
+            self.rooms[order["name"]] = Room(hashlib.sha256(self.secret + order["name"].encode()).digest())
+        tell(done=order["op"])
 
     async def __call__(self, scope, receive, send):
         if scope["type"] != "http":
             return
-        path = scope["path"].split("/")
-        query = {key: values[-1] for key, values in parse_qs(scope["query_string"].decode()).items()}
-        if len(path) != 3 or path[1] != "items":
-            return await answer(send, 404, {"detail": "there are only /items/{token}"})
-        token = path[2]
-        if self.parking:
-            await self.hold(token, receive)
+        path = scope["path"].split("/")[1:]
+        query = {key: values[-1] for key, values in parse_qs(scope["query_string"].decode("latin-1")).items()}
+        room = self.first
+        if path[0] in self.rooms:
+            room = self.rooms[path[0]]
+            del path[0]
+        if len(path) >= 2 and path[0] == "gate" and room is not self.first:
+            return await answer(send, 200, told(room, path[1:], query))
+        if len(path) != 2 or path[0] != "items" or len(path[1]) > TOKEN_LENGTH_LIMIT:
+            return await answer(send, 404, NOT_FOUND)
+        token = path[1]
+        if room.holding:
+            await room.hold(token, receive)
         else:
-            await asyncio.sleep(float(query.get("wait", 0)))
-        body = {"item": token, "price": self.reply(token)}
+            await asyncio.sleep(seconds(query, "wait"))
+        body = {"item": token, "price": room.price(token)}
         if "size" in query:
-            body["padding"] = "x" * min(int(query["size"]), 10_000_000)
-        await answer(send, int(query.get("status", 200)), body, float(query.get("slow", 0)))
+            body["padding"] = "x" * min(int(query["size"]), SIZE_LIMIT)
+        await answer(send, int(query.get("status", 200)), body, seconds(query, "slow"))
 
-    async def hold(self, token, receive):
-        gate = asyncio.Event()
-        self.held.append((token, gate))
-        tell(parked=token)
-        gone = asyncio.create_task(disconnected(receive))
-        waiting = asyncio.create_task(gate.wait())
-        await asyncio.wait([gone, waiting], return_when=asyncio.FIRST_COMPLETED)
-        for task in (gone, waiting):
-            task.cancel()
-        if (token, gate) in self.held:  # whoever asked has hung up
-            self.held.remove((token, gate))
-            tell(left=token)
 
-    def order(self, order):
-        if order["op"] == "park":
-            self.parking = True
-            tell(parking=True)
-        elif order["op"] == "release":
-            tokens = order["tokens"]
-            if tokens is None:
-                self.parking = False
-            going = [entry for entry in self.held if tokens is None or entry[0] in tokens]
-            self.held = [entry for entry in self.held if entry not in going]
-            for _, gate in going:
-                gate.set()
+def told(room, words, query):
+    """Do what a test tells a room's gate; returns the price that it asks for, or the tokens that are held."""
+    if words[0] == "price" and len(words) == 2:
+        return room.price(words[1])
+    if words[0] == "hold":
+        room.holding = True
+    elif words[0] == "release":
+        room.release(room.held[: int(query["count"])] if "count" in query else room.held)
+    elif words[0] == "open":
+        room.open()
+    return [token for token, _ in room.held]
+
+
+def seconds(query, name):
+    """A number of seconds in a query, 0.0 without it."""
+    return min(max(float(query.get(name, 0)), 0.0), SECONDS_LIMIT)
 
 
 async def disconnected(receive):
+    """Return when the client has hung up."""
     while (await receive())["type"] != "http.disconnect":
         pass
 
 
 async def answer(send, status, body, slow=0.0):
+    """Send a JSON body, in parts over ``slow`` seconds if it is to be slow."""
     data = json.dumps(body).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(data)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": headers})
@@ -88,26 +170,67 @@ async def answer(send, status, body, slow=0.0):
     await send({"type": "http.response.body", "body": b""})
 
 
+class Users:
+    """Which users of this machine a connection may come from."""
+
+    def __init__(self, netlink, ranges):
+        self.netlink = netlink  # None where nobody can say whose a connection is
+        self.ranges = ranges
+
+    def admits(self, peer, ours):
+        """True if the process at the address ``peer`` of a connection belongs to one of the users."""
+        if self.netlink is None:
+            return True
+        user = connection_owner.owner(self.netlink, peer, ours)
+        return user is not None and any(low <= user <= high for low, high in self.ranges)
+
+
+def guarded(users):
+    """uvicorn's protocol, which drops connections of other users."""
+
+    class Guarded(AutoHTTPProtocol):
+        def connection_made(self, transport):
+            super().connection_made(transport)
+            if not users.admits(transport.get_extra_info("peername"), transport.get_extra_info("sockname")):
+                transport.abort()
+
+    return Guarded
+
+
 def tell(**news):
+    """Write a line of news."""
     sys.stdout.write(json.dumps(news) + "\n")
     sys.stdout.flush()
 
 
 def read_orders(loop, app):
+    """Take orders until the owner is gone."""
     for line in sys.stdin:
         loop.call_soon_threadsafe(app.order, json.loads(line))
-    os._exit(0)  # our owner is gone
+    os._exit(0)
 
 
-async def main():
-    app = App(bytes.fromhex(json.loads(sys.stdin.readline())["secret"]))
+async def main(listener, owners):
+    """Serve, until stdin closes."""
+    settings = json.loads(sys.stdin.readline())
+    app = App(bytes.fromhex(settings["secret"]))
     threading.Thread(target=read_orders, args=(asyncio.get_running_loop(), app), daemon=True).start()
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as sock:
-        sock.bind(("127.0.0.1", 0))
-        sock.listen(1024)
-        tell(port=sock.getsockname()[1])
-        config = uvicorn.Config(app, log_level="critical", access_log=False, lifespan="off", timeout_keep_alive=60)
+    with opened(listener) as sock:
+        port = sock.getsockname()[1]
+        users = Users(None if owners == "-" else socket.socket(fileno=int(owners)), settings["users"])
+        config = uvicorn.Config(
+            app, log_level="critical", access_log=False, lifespan="off", timeout_keep_alive=60,
+            http=guarded(users), ws="none", limit_concurrency=REQUESTS_LIMIT,
+        )  # fmt: skip
+        tell(done=port)
         await uvicorn.Server(config).serve(sockets=[sock])
+
+
+def opened(listener):
+    """The listening socket of this number, or a new one."""
+    if listener == "-":
+        return socket.create_server(("127.0.0.1", 0), backlog=1024)
+    return socket.socket(fileno=int(listener))
 
 
 def keep_private():
@@ -118,5 +241,6 @@ def keep_private():
         ctypes.CDLL(None).prctl(4, 0)  # PR_SET_DUMPABLE
 
 
-keep_private()
-asyncio.run(main())
+if __name__ == "__main__":
+    keep_private()
+    asyncio.run(main(*sys.argv[1:]))

@@ -13,6 +13,7 @@ import importlib.util
 import os
 import secrets
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -204,7 +205,8 @@ class Postgres(Database):
     def alive(self) -> bool:
         return self._ours is not None and not self._ours.closed and (self._embedded is None or self._embedded.alive)
 
-    def prepare(self, tokens: list[str]) -> None:
+    def prepare(self, tokens: Iterable[str]) -> None:
+        tokens = list(tokens)
         for token in tokens:
             key = self._keys.setdefault(token, secrets.randbits(63))
             self._tokens[key] = token

@@ -1,79 +1,113 @@
 """An HTTP service of our own: a small ASGI app on uvicorn, in its own process.
 
-``GET /items/{token}`` answers ``{"item": token, "price": number}`` after ``?wait=`` seconds (0 without it), or, while
-the service parks, when it is released.  Orders come to its process on stdin and news go out on stdout, so an app
-that only knows its address cannot release itself.
+``GET /items/{token}`` responds with ``{"item": token, "price": number}`` after ``?wait=`` seconds (0 without it), or, while
+the service holds its replies, when it is released.  Orders go to its process on stdin and news come on stdout, so an app
+that only knows its address can't release itself.
 """
 
 import contextlib
 import json
 import os
+import queue
+import secrets
 import signal
+import socket
 import subprocess
 import sys
 import threading
+from typing import Any
 
 from autograder.paths import PROGRAMS
+from autograder.programs import connection_owner
+from autograder.sandbox import bubblewrap, launcher, server_profile
 from autograder.services.base import Service, ServiceError
 
-START_LIMIT = 30.0  # s
-PARK_LIMIT = 10.0  # s
+START_LIMIT_S = 30.0  # s
+ORDER_LIMIT_S = 10.0  # s
+PROGRAM = PROGRAMS / "upstream_server.py"
 
 
-class Upstream(Service):
-    """The upstream and its process; ``url`` is its address."""
+class HttpProcess:
+    """The process of `upstream_server`; ``on_news`` is called with ``held`` or ``left`` and a token, in a thread of its own.
 
-    def __init__(self):
-        super().__init__()
-        self.url = None
-        self._ready = threading.Event()
-        self._changed = threading.Condition()
-        self._holding = threading.Event()
-        self._parked = []
-        self._process = subprocess.Popen(
-            [sys.executable, "-I", str(PROGRAMS / "upstream_server.py")],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            start_new_session=True,
-        )
+    Where bubblewrap works it runs in a sandbox: of the network it has nothing but the socket that it's given.
+    """
+
+    def __init__(self, secret: bytes, on_news: Any = lambda kind, token: None) -> None:
+        self._on_news = on_news
+        self._done: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._gate = threading.Lock()
+        self._user: launcher.SandboxUser | None = None
+        words: list[str] = []
+        root = hasattr(os, "geteuid") and os.geteuid() == 0
+        if server_profile.unavailable() is None:
+            self._user = launcher.free_user() if root else None
+            shown = [*bubblewrap.pythons(), str(PROGRAM), connection_owner.__file__]
+            words = server_profile.command(None, shown, self._user.id if self._user else None, setup=True)
+        users = [[os.geteuid()] * 2] if hasattr(os, "geteuid") else []
+        if root:
+            users.append([launcher.FIRST_USER, launcher.FIRST_USER + launcher.USERS])  # apps of the level `user`
+        with contextlib.ExitStack() as handed_over:
+            files: list[Any] = []
+            if os.name == "posix":
+                files.append(handed_over.enter_context(socket.create_server(("127.0.0.1", 0), backlog=1024)))
+                netlink = connection_owner.opened()
+                if netlink and connection_owner.works(handed_over.enter_context(netlink)):
+                    files.append(netlink)
+            numbers = [file.fileno() for file in files]
+            command = [*words, sys.executable, "-I", PROGRAM, *([*numbers, "-", "-"][:2])]
+            self._process = subprocess.Popen(
+                list(map(str, command)),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                text=True,
+                pass_fds=numbers,
+                start_new_session=True,
+            )
         threading.Thread(target=self._read, daemon=True).start()
-        self._order(secret=self._secret.hex())
-        if not self._ready.wait(START_LIMIT) or self.url is None:
+        try:
+            self.port = int(self._order(START_LIMIT_S, {"secret": secret.hex(), "users": users}))
+        except ServiceError:
             self.stop()
-            raise ServiceError("The HTTP upstream did not start. Try again; if it stays so, the machine is overloaded.")
+            raise ServiceError("The HTTP upstream did not start. Try again; if it stays so, the machine is overloaded.") from None
 
     @property
-    def environment(self):
-        return {"UPSTREAM_URL": self.url}
-
-    @property
-    def alive(self):
+    def alive(self) -> bool:
         return self._process.poll() is None
 
-    def prepare(self, tokens):
-        """Nothing to do: a reply is made from the token that is asked for."""
+    @property
+    def pid(self) -> int:
+        return self._process.pid
 
-    def hold(self):
-        with self._changed:
-            self._parked.clear()
-        self._holding.clear()
-        self._order(op="park")
-        # a race may begin at once, and nobody may be answered who asks from now on
-        if not self._holding.wait(PARK_LIMIT) or not self.alive:
-            raise ServiceError("The HTTP upstream does not hold its replies. Try again.")
+    def order(self, **order: Any) -> None:
+        """Give an order, and return when it was carried out.  Raises `ServiceError`."""
+        self._order(ORDER_LIMIT_S, order)
 
-    def held(self):
-        with self._changed:
-            return list(self._parked)
+    def _order(self, limit: float, order: dict[str, Any]) -> Any:
+        with self._gate:
+            try:
+                self._process.stdin.write(json.dumps(order) + "\n")
+                self._process.stdin.flush()
+                done = self._done.get(timeout=limit)
+            except (OSError, ValueError, queue.Empty):
+                done = None
+        if done is None:
+            raise ServiceError("The HTTP upstream ended, or does not answer. Try again.")
+        return done
 
-    def release(self, tokens=None):
-        with self._changed:
-            self._parked = [token for token in self._parked if tokens is not None and token not in tokens]
-        self._order(op="release", tokens=None if tokens is None else list(tokens))
+    def _read(self) -> None:
+        with contextlib.suppress(ValueError):
+            for line in self._process.stdout:
+                for kind, value in json.loads(line).items():
+                    if kind == "done":
+                        self._done.put(value)
+                    else:
+                        self._on_news(kind, value)
+        self._done.put(None)
 
-    def stop(self):
+    def stop(self) -> None:
+        """End the process."""
         with contextlib.suppress(OSError):
             if hasattr(os, "killpg") and self.alive:
                 os.killpg(self._process.pid, signal.SIGKILL)
@@ -82,27 +116,71 @@ class Upstream(Service):
         for pipe in (self._process.stdin, self._process.stdout):
             with contextlib.suppress(OSError):
                 pipe.close()
+        if self._user is not None:
+            self._user.free()
+            self._user = None
 
-    def _order(self, **order):
-        try:
-            self._process.stdin.write(json.dumps(order) + "\n")
-            self._process.stdin.flush()
-        except (OSError, ValueError):
-            raise ServiceError("The HTTP upstream ended. Try again.") from None
 
-    def _read(self):
-        with contextlib.suppress(ValueError):
-            for line in self._process.stdout:
-                news = json.loads(line)
-                if "port" in news:
-                    self.url = f"http://127.0.0.1:{news['port']}"
-                    self._ready.set()
-                if "parking" in news:
-                    self._holding.set()
-                with self._changed:
-                    if "parked" in news:
-                        self._parked.append(news["parked"])
-                    if news.get("left") in self._parked:
-                        self._parked.remove(news["left"])
-        self._ready.set()
-        self._holding.set()
+class Upstream(Service):
+    """The upstream and its process; ``url`` is its address."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._changed = threading.Lock()
+        self._held: list[str] = []
+        self._server = HttpProcess(self._secret, self._take_in)
+        self.url = f"http://127.0.0.1:{self._server.port}"
+
+    def _take_in(self, kind: str, token: str) -> None:
+        with self._changed:
+            if kind == "held":
+                self._held.append(token)
+            elif token in self._held:
+                self._held.remove(token)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {"UPSTREAM_URL": self.url}
+
+    @property
+    def alive(self) -> bool:
+        return self._server.alive
+
+    def prepare(self, tokens: list[str]) -> None:
+        """Nothing to do: a reply is made from the token that is asked for."""
+
+    def hold(self) -> None:
+        with self._changed:
+            self._held.clear()
+        self._server.order(op="hold")  # done when it returns: no request that comes from now on gets a reply
+
+    def held(self) -> list[str]:
+        with self._changed:
+            return list(self._held)
+
+    def release(self, tokens: list[str] | None = None) -> None:
+        with self._changed:
+            self._held = [token for token in self._held if tokens is not None and token not in tokens]
+        self._server.order(op="release", tokens=None if tokens is None else list(tokens))
+
+    def stop(self) -> None:
+        self._server.stop()
+
+
+class Rooms:
+    """A process with rooms, each with a gate that a test controls over HTTP.  A context manager."""
+
+    def __init__(self) -> None:
+        self._server = HttpProcess(secrets.token_bytes(16))
+
+    def room(self) -> str:
+        """The address of a new room, which nobody can guess."""
+        name = secrets.token_hex(8)
+        self._server.order(op="room", name=name)
+        return f"http://127.0.0.1:{self._server.port}/{name}"
+
+    def __enter__(self) -> "Rooms":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.stop()

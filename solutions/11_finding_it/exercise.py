@@ -126,7 +126,8 @@ show("library.py", 45, 57)
 # %%keep findings.txt
 
 # %% [markdown]
-# The check says how many are right so far, and which lines it cannot read. It does not say which ones are wrong.
+# The check says which lines it can't read, and which don't hold the call that you name. Whether a line blocks, it doesn't
+# know: race the endpoint and see. The grade says how many are right.
 # Run the cell above before it, each time.
 
 # %% found="findings"

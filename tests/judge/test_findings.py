@@ -11,7 +11,7 @@ from autograder.classroom import grade
 from autograder.judge.catalogue.catalogue import written
 from autograder.judge.spec.exercise import load
 from autograder.judge.tasks.factory import judging
-from autograder.judge.tasks.findings import digest, read, remarks
+from autograder.judge.tasks.findings import check_readable, read, remarks
 
 FOLDER = paths.SOLUTIONS / "11_finding_it"
 TASK = load(FOLDER).endpoint("findings")
@@ -91,7 +91,7 @@ async def test_a_race_tells_the_line_that_waits_from_the_one_that_picks_up(tmp_p
 def test_a_line_that_picks_up_is_neither_a_blocker_nor_on_the_way():
     for (file, line), code in PICKS_UP.items():
         assert code in (FOLDER / "given" / file).read_text().splitlines()[line - 1]
-        assert digest(TASK.id, file, line) not in {*TASK.blockers, *TASK.on_the_way}
+        assert (file, line) not in {*TASK.blockers, *TASK.on_the_way}
 
 
 def test_every_endpoint_was_raced_and_every_blocker_met(library):
@@ -100,8 +100,8 @@ def test_every_endpoint_was_raced_and_every_blocker_met(library):
     assert set().union(*ENDPOINTS.values()) == TRUTH
 
 
-def test_the_digests_are_those_of_the_reference():
-    assert {digest(TASK.id, *place) for place in TRUTH} == set(TASK.blockers)
+def test_the_lines_are_those_of_the_reference():
+    assert set(TASK.blockers) == TRUTH
     assert len(TASK.blockers) == TASK.points["found"]
     assert not set(TASK.blockers) & set(TASK.on_the_way)
 
@@ -140,6 +140,28 @@ async def test_what_learners_get_does_not_say_the_lines(tmp_path):
     )
     for file, line in TRUTH:
         assert f"{file}:{line}" not in public
+
+
+def test_learners_copy_has_no_answer():
+    """Digests of a few hundred possible lines are no secret: the copy has neither those nor the lines."""
+    public = load(paths.NOTEBOOKS / FOLDER.name).endpoint("findings")
+    assert TASK.blockers and TASK.on_the_way
+    assert not (public.blockers or public.on_the_way or public.accepted or public.wrong)
+    assert "truth" not in (paths.NOTEBOOKS / FOLDER.name / "exercise.toml").read_text()
+
+
+def test_visible_check_says_the_same_of_any_line():
+    lines = [f"library.py:{number}" for number in range(1, 120)]
+    assert len({check_readable(line, TASK) for line in lines}) == 1
+    assert check_readable(REFERENCE, TASK) == check_readable("\n".join(lines[:9]), TASK)
+    assert not check_readable("nothing at all", TASK)[0] and not check_readable("", TASK)[0]
+    assert not check_readable("\n".join(lines), TASK)[0]
+
+
+async def test_list_is_not_judged_without_the_sources(tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "SOLUTIONS", tmp_path)
+    verdict = await points(tmp_path, REFERENCE).verdict_with_retries("found")
+    assert verdict.outcome == "error" and "not here" in verdict.diagnosis
 
 
 @pytest.mark.parametrize("name, worth", [("reference", 9), ("wrong/all_and_three_more", 6), ("starter", 0)])

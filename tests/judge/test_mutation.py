@@ -16,8 +16,9 @@ from autograder.judge.spec.exercise import load
 from autograder.judge.tasks import mutation, test_runner
 from autograder.judge.tasks.factory import judging
 from autograder.judge.tasks.mutation import App, hidden, run_against, verdict
-from autograder.judge.tasks.test_runner import FAILED, HANGS, PASSED, Run, Supplier, attempt
+from autograder.judge.tasks.test_runner import FAILED, HANGS, PASSED, Run, attempt
 from autograder.sandbox import levels
+from autograder.services.upstream import Rooms
 
 FOLDER = paths.SOLUTIONS / "12_testing_for_it"
 TASK = load(FOLDER).endpoint("quotes")
@@ -153,7 +154,7 @@ def once(tmp_path):
     async def run(text, app=HONEST[0], jail=None):
         file = tmp_path / "test_quotes.py"
         file.write_text(text)
-        with Supplier() as supplier:
+        with Rooms() as supplier:
             return await attempt(file, CONFTEST, app.file, supplier, jail)
 
     return run
@@ -274,7 +275,7 @@ async def test_behind_the_wall_a_test_sees_nothing_of_ours(once, walls, tmp_path
 async def test_rooms_of_the_supplier_do_not_know_each_other(tmp_path):
     import httpx
 
-    with Supplier() as supplier:
+    with Rooms() as supplier:
         one, other = supplier.room(), supplier.room()
         async with httpx.AsyncClient(timeout=30) as client:
             await client.post(f"{one}/gate/hold")

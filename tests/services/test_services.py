@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -22,7 +23,9 @@ from helpers import gone, until
 from autograder import services
 from autograder.programs.forkserver import descendants
 from autograder.services import ServiceError, gate, mysql
+from autograder.services.gate import HELD_LIMIT
 from autograder.services.managed_server import ManagedServer
+from autograder.services.upstream import Rooms
 
 
 def ask_upstream(service, token):
@@ -87,7 +90,7 @@ def test_replies_parks_and_releases_one_at_a_time(name):
     assert ask(service, "first") == service.reply("first")
 
     tokens = ["one", "two", "three"]
-    service.prepare(tokens)
+    service.prepare(tuple(tokens))
     service.hold()
     replies = {}
     threads = [threading.Thread(target=lambda t=t: replies.update({t: ask(service, t)})) for t in tokens]
@@ -145,7 +148,7 @@ def test_a_service_that_died_is_started_anew(name):
 def test_a_server_that_is_killed_is_not_well_and_another_takes_its_place(name):
     before = services.get(name)
     assert before.healthy()
-    victims = descendants(before._embedded.process.pid) if hasattr(before, "_embedded") else [before._process.pid]
+    victims = descendants(before._embedded.process.pid) if hasattr(before, "_embedded") else [before._server.pid]
     os.kill(victims[0], signal.SIGKILL)
     until(lambda: not before.healthy())
     after = services.get(name)
@@ -169,6 +172,46 @@ def test_a_postgres_that_lost_one_of_its_connections_to_a_crash_is_not_well():
         os.kill(seen_from_outside(connection.info.backend_pid, service._embedded.process.pid), signal.SIGKILL)
         until(lambda: not service.healthy())
     assert services.get("postgres") is not service
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can be another user")
+def test_upstream_serves_no_other_user():
+    """Its port is open to everyone on this machine, and a URL with a secret breaks some HTTP clients."""
+    service = services.get("upstream")
+    ask = "import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1]).status)"
+    command = [shutil.which("python3", path="/usr/bin") or sys.executable, "-c", ask, f"{service.url}/items/x"]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "200\n"
+    refused = subprocess.run(command, capture_output=True, text=True, user=65534, group=65534, extra_groups=[])
+    assert refused.returncode and any(word in refused.stderr for word in ("RemoteDisconnected", "ConnectionReset"))
+
+
+def test_rooms_are_secret_and_apart():
+    with Rooms() as rooms:
+        one, other = rooms.room(), rooms.room()
+        httpx.post(f"{one}/gate/hold")
+        prices = [httpx.get(f"{room}/gate/price/x").json() for room in (one, other)]
+        assert httpx.get(f"{other}/items/x").json() == {"item": "x", "price": prices[1]} and prices[0] != prices[1]
+        with pytest.raises(httpx.ReadTimeout):
+            httpx.get(f"{one}/items/x", timeout=0.3)
+        until(lambda: httpx.get(f"{one}/gate/arrived").json() == [])
+        assert httpx.post(f"{one}/gate/open").json() == [] and httpx.get(f"{one}/items/x").json()["price"] == prices[0]
+        for guessed in ("0123456789abcdef", "items", "gate", ""):
+            assert httpx.post(f"{one.rpartition('/')[0]}/{guessed}/gate/hold").status_code == 404
+
+
+def test_upstream_lists_a_bounded_number():
+    service = services.get("upstream")
+    service.hold()
+    place = urlsplit(service.url)
+    strangers = []
+    for number in range(HELD_LIMIT + 50):
+        strangers.append(socket.create_connection((place.hostname, place.port)))
+        strangers[-1].sendall(f"GET /items/flood-{number} HTTP/1.1\r\nhost: x\r\n\r\n".encode())
+    until(lambda: len(service.held()) == HELD_LIMIT)
+    service.release()
+    for stranger in strangers:
+        assert stranger.recv(12) == b"HTTP/1.1 200"
+        stranger.close()
 
 
 def test_an_asker_that_hangs_up_is_no_longer_held():
@@ -365,7 +408,7 @@ OWNER = """
 import sys
 from autograder import services
 service = services.get(sys.argv[1])
-print(service._embedded.process.pid if hasattr(service, "_embedded") else service._process.pid, flush=True)
+print(service._embedded.process.pid if hasattr(service, "_embedded") else service._server.pid, flush=True)
 print(service._embedded.folder if hasattr(service, "_embedded") else "-", flush=True)
 sys.stdin.read()
 """

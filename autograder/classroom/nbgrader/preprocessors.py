@@ -18,12 +18,16 @@ from nbgrader.preprocessors import ClearHiddenTests, NbGraderPreprocessor, SaveA
 from traitlets import Any, Bool, Unicode
 
 from autograder import paths
-from autograder.classroom import grade
+from autograder.classroom import grade, handed_in
 from autograder.classroom.nbgrader.sandboxed_kernel import SandboxedExecute
 from autograder.judge.spec.exercise import load
 from autograder.sandbox import levels
 
 _found = {}
+
+
+class RefusedSubmission(Exception):
+    """A submission has files that lead elsewhere; nothing of it is graded."""
 
 
 class JudgePreprocessor(NbGraderPreprocessor):
@@ -39,6 +43,8 @@ class JudgePreprocessor(NbGraderPreprocessor):
     )
 
     def preprocess(self, notebook, resources):
+        if why := handed_in.problem(self._submitted(resources).parent):
+            raise RefusedSubmission(why)  # nbgrader removes what it has copied
         cells = [cell for cell in notebook.cells if utils.is_grade(cell) and not utils.is_solution(cell)]
         graded = {cell.metadata.nbgrader["grade_id"]: cell for cell in cells if cell.cell_type == "code"}
         lesson = lesson_of(graded)

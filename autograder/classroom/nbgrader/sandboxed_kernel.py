@@ -37,7 +37,7 @@ class SandboxedExecute(Execute):
             return super().preprocess(notebook, resources)
         with tempfile.TemporaryDirectory(prefix="course-kernel-", ignore_cleanup_errors=True) as place:
             work = Path(place) / "work"
-            shutil.copytree(resources["metadata"]["path"], work)
+            shutil.copytree(resources["metadata"]["path"], work, symlinks=True)
             shutil.rmtree(work / ".ipynb_checkpoints", ignore_errors=True)
             for file in work.glob("*.ipynb"):
                 os.chmod(file, 0o600)

@@ -6,7 +6,7 @@ In exercise.toml such a task is a table ``[[written]]``; docs/exercises.md expla
 from dataclasses import dataclass, field
 
 POINTS = {"findings": {"found"}, "tests": {"honest", "blocking"}}
-KEYS = {"id", "kind", "file", "title", "points", "service", "starter", "blockers", "on_the_way"}
+KEYS = {"id", "kind", "file", "title", "points", "service", "starter", "truth"}
 KEYS |= {"accepted", "wrong", "honest", "blocking"}
 
 
@@ -14,7 +14,7 @@ KEYS |= {"accepted", "wrong", "honest", "blocking"}
 class TextTask:
     """One graded text.  ``kind`` is findings or tests.
 
-    Of findings, ``blockers`` and ``on_the_way`` hold the digests of lines (see `findings`); of tests, ``honest`` and
+    Of findings, ``blockers`` and ``on_the_way`` hold lines as (file, number), and are empty in a learner's copy; of tests, ``honest`` and
     ``blocking`` map the names of hidden apps to what they do.
     """
 
@@ -65,13 +65,19 @@ def written(entry, lesson, told):
         raise ValueError(f"kind must be one of {', '.join(POINTS)}, not {entry['kind']!r}")
     if set(entry["points"]) != POINTS[entry["kind"]]:
         raise ValueError(f"points of {entry['kind']} must name {' and '.join(sorted(POINTS[entry['kind']]))}")
+    truth = entry.get("truth", {})
+
+    def places(key):
+        found = [text.rpartition(":") for text in truth.get(key, ())]
+        return tuple((file, int(line)) for file, _, line in found)
+
     return TextTask(
         **{
-            **entry,
+            **{key: value for key, value in entry.items() if key != "truth"},
             "lesson": lesson,
             "starter": told("the starter", entry["starter"]),
-            "blockers": tuple(entry.get("blockers", ())),
-            "on_the_way": tuple(entry.get("on_the_way", ())),
+            "blockers": places("blockers"),
+            "on_the_way": places("on_the_way"),
             "wrong": {name: told(f"wrong answer {name!r}", said) for name, said in entry.get("wrong", {}).items()},
         }
     )

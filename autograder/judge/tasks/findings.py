@@ -1,20 +1,20 @@
 """Judges a list of findings: which lines of a service block its loop, named as ``library.py:31 requests.get``.
 
-The list is text.  It is read here, never run.  The truth is kept as digests of file and line, so that the copy of
-exercise.toml that learners get does not say it; tests prove the lines by racing the service.
+The list is text.  It is read here, never run.  Which lines are right is only in the course's sources, in
+``solutions/``: nothing that a learner receives determines them, and a visible check says only what can be read.
 """
 
 import asyncio
-import hashlib
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from autograder.judge.verdict import Verdict
+from autograder import paths
+from autograder.judge.spec.text_task import TextTask
+from autograder.judge.verdict import Inconclusive, Verdict
 
 LINE = re.compile(r"(?:\./)?(\w[\w./-]*\.py)\s*:\s*(\d{1,6})(?:[\s:,-]+(\S.*))?")
-MOST = 40  # lines that a list may name: a service has fewer blockers, and each digest costs time
-ROUNDS = 50_000
+MOST = 40  # lines that a list may name: a service has fewer blockers
 
 
 @dataclass
@@ -40,9 +40,36 @@ def read(text):
     return found
 
 
-def digest(task, file, line):
-    """What stands for a line of the service in exercise.toml."""
-    return hashlib.pbkdf2_hmac("sha256", f"{file}:{line}".encode(), task.encode(), ROUNDS).hex()[:24]
+def truth(task: TextTask) -> TextTask:
+    """The task as the course's sources have it, with its lines.  Raises `Inconclusive` where they aren't at hand."""
+    from autograder.judge.spec.exercise import ExerciseError, load
+
+    try:
+        whole = load(paths.SOLUTIONS / task.lesson).endpoint(task.id)
+    except (ExerciseError, OSError):
+        whole = None
+    if whole is None or not whole.blockers:
+        raise Inconclusive("the lines that count are not here. They are in the sources of the course.")
+    return whole
+
+
+def check_readable(text: str, task: TextTask) -> tuple[bool, str]:
+    """(Whether a list can be graded, what the visible check says of it): the same for right lines and wrong ones."""
+    found = read(text)
+    total = task.points["found"]
+    problems = unread(found)
+    if not found.named:
+        return False, "\n".join([f"No line is named yet. The service has {total} lines that block its loop.", *problems])
+    if len(found.named) > MOST:
+        return False, f"{len(found.named)} lines are named; at most {MOST} are read."
+    said = f"{_lines(len(found.named))} named; {total} lines block. Which of yours are right, the grade says."
+    return not problems, "\n".join([said, *problems])
+
+
+def unread(found: Findings) -> list[str]:
+    """What to say of lines that can't be read."""
+    problems = [f"This line cannot be read: {line}" for line in found.unread[:5]]
+    return [*problems, "Write file, line and call, as in: library.py:31 requests.get"] if problems else []
 
 
 class FindingsJudge:
@@ -54,24 +81,24 @@ class FindingsJudge:
 
     async def verdict_with_retries(self, part):
         """The verdict on the whole list; its share is what was found less what was wrongly accused."""
-        return await asyncio.to_thread(self._verdict)
+        try:
+            return await asyncio.to_thread(self._verdict, truth(self.task))
+        except Inconclusive as problem:
+            return Verdict("error", "", f"No verdict: {problem}")
 
-    def _verdict(self):
+    def _verdict(self, task):
         text = self.file.read_text(encoding="utf-8", errors="replace")
         found = read(text)
-        total = len(self.task.blockers)
-        problems = [f"This line cannot be read: {line}" for line in found.unread[:5]]
-        if problems:
-            problems.append("Write file, line and call, as in: library.py:31 requests.get")
+        total = len(task.blockers)
+        problems = unread(found)
         if not found.named:
             kind = "cannot be read" if found.unread else "nothing named"
             return _fail(kind, [f"No line is named yet. The service has {total} lines that block its loop.", *problems])
         if len(found.named) > MOST:
             return _fail("wrong accusations", [f"{len(found.named)} lines are named; at most {MOST} are read."])
-        keys = {place: digest(self.task.id, *place) for place in found.named}
-        right = sum(key in self.task.blockers for key in keys.values())
-        leading = [place for place, key in keys.items() if key in self.task.on_the_way]
-        wrong = len(keys) - right - len(leading)
+        right = sum(place in task.blockers for place in found.named)
+        leading = [place for place in found.named if place in task.on_the_way]
+        wrong = len(found.named) - right - len(leading)
         said = [f"{right} of {total} blockers are named."]
         if wrong:
             said.append(

@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autograder import paths
-from autograder.judge.tasks.test_runner import FAILED, HANGS, PASSED, Supplier, attempt, first_error
+from autograder.judge.tasks.test_runner import FAILED, HANGS, PASSED, attempt, first_error
 from autograder.judge.verdict import Inconclusive, Verdict
+from autograder.services.base import ServiceError
+from autograder.services.upstream import Rooms
 
 ENOUGH = 8  # runs that all failed, after which a test is one that always fails
 HANGING = 2  # runs that do not end, after which no more is tried
@@ -57,7 +59,7 @@ async def run_against(test, conftest, apps, twice=True, jail=None):
     machine does not let us find out.
     """
     runs = defaultdict(list)
-    supplier = await asyncio.to_thread(Supplier)
+    supplier = await asyncio.to_thread(Rooms)
 
     async def all_of(waiting):
         random.SystemRandom().shuffle(waiting)
@@ -132,7 +134,7 @@ class MutationJudge:
             if self._runs is None:
                 conftest = paths.SOLUTIONS / self.task.lesson / "given" / "conftest.py"
                 self._runs = await run_against(self.file, conftest, apps, jail=self.jail)
-        except (Inconclusive, OSError) as problem:
+        except (Inconclusive, ServiceError, OSError) as problem:
             return Verdict("error", "", f"No verdict: {problem}")
         return verdict(part, apps, self._runs)
 

@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 import os
 import re
-import secrets
 import shutil
 import signal
 import subprocess
@@ -51,36 +50,6 @@ class Run:
         lines = [line[2:].strip() for line in self.output.splitlines() if line.startswith("E ")]
         text = " ".join(" ".join(lines[:3]).split()) or " ".join(self.output.split())[-200:]
         return "".join(c if c.isprintable() else "\ufffd" for c in text)[:200]
-
-
-class Supplier:
-    """The process of the supplier.  A context manager; ``room()`` is the address of a new room in it."""
-
-    def __init__(self):
-        self._process = subprocess.Popen(
-            [sys.executable, "-I", str(PROGRAMS / "gate_server.py")],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        port = self._process.stdout.readline().strip()
-        if not port:
-            self.__exit__()
-            raise Inconclusive("the supplier did not start. Try again.")
-        self._url = f"http://127.0.0.1:{int(port)}"
-
-    def room(self):
-        return f"{self._url}/{secrets.token_hex(8)}"
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self._process.kill()
-        self._process.wait()
-        self._process.stdin.close()
-        self._process.stdout.close()
 
 
 class TestProcess(subprocess.Popen):

@@ -1,0 +1,57 @@
+"""Looks through a folder that a student handed in, before anything in it is read or copied.
+
+A link in it would be followed by whatever reads it: another student's notebook would be graded for this one, and a link to
+``gradebook.db`` copied to where feedback comes from. Nothing but ordinary files and folders is let through.
+"""
+
+import os
+import stat
+from pathlib import Path
+
+ENTRIES_LIMIT = 5000  # files and folders of one submission
+SIZE_LIMIT = 1 << 30  # bytes of all its files
+
+
+def problem(folder: Path) -> str:
+    """What is wrong with a submission, in a sentence for the teacher; "" if nothing is.
+
+    ``folder`` is a student's folder for one lesson; its parent is the student's own.
+    """
+    for place in (folder.parent, folder):
+        if why := wrong_name(place.name):
+            return f"Not graded: the folder {place.name!r} {why}."
+        if place.is_symlink():
+            return f"Not graded: the folder {place.name} is a symbolic link to another place."
+    entries = size = 0
+    for place, folders, files in os.walk(folder):
+        for name in (*folders, *files):
+            path = Path(place) / name
+            shown = ascii(str(path.relative_to(folder)))
+            status = path.lstat()
+            entries, size = entries + 1, size + status.st_size
+            if why := wrong_name(name) or wrong_kind(status):
+                return f"Not graded: {shown} {why}."
+            if entries > ENTRIES_LIMIT:
+                return f"Not graded: it has more than {ENTRIES_LIMIT:,} files and folders."
+            if size > SIZE_LIMIT:
+                return f"Not graded: its files have more than {SIZE_LIMIT >> 30} GB."
+    return ""
+
+
+def wrong_name(name: str) -> str:
+    """Why a name is refused, as the end of a sentence, or ""."""
+    return "" if name.isprintable() else "has a name with a line break or another control character"
+
+
+def wrong_kind(status: os.stat_result) -> str:
+    """Why a file is refused for what it is, as the end of a sentence, or ""."""
+    mode = status.st_mode
+    if stat.S_ISDIR(mode):
+        return ""
+    if stat.S_ISLNK(mode):
+        return "is a symbolic link: hand in the file itself"
+    if not stat.S_ISREG(mode):
+        return "is not a file (a named pipe, a socket or a device)"
+    if status.st_nlink > 1:
+        return "is a hard link: the same file has another name elsewhere. Hand in a copy"
+    return ""

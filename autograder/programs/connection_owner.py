@@ -1,0 +1,46 @@
+"""Says which user of this machine is at the other end of a TCP connection over loopback.
+
+Linux answers that through a netlink socket (sock_diag(7)), which belongs to the network in which it was made.
+"""
+
+import socket
+import struct
+
+NETLINK_SOCK_DIAG, SOCK_DIAG_BY_FAMILY, NLMSG_ERROR, NLM_F_REQUEST = 4, 20, 2, 1
+ALL_STATES, NO_COOKIE = 0xFFFFFFFF, 0xFFFFFFFF
+HEADER = "=IHHII"  # nlmsghdr
+UID_OFFSET = 16 + 4 + 48 + 3 * 4  # nlmsghdr, the start of inet_diag_msg with its id, three counters
+
+
+def opened():
+    """A netlink socket for `owner`, or None where the system has none."""
+    if not hasattr(socket, "AF_NETLINK"):
+        return None
+    try:
+        return socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_SOCK_DIAG)
+    except OSError:
+        return None
+
+
+def owner(netlink, peer, ours):
+    """The user id of the process at the end ``peer`` of the connection between two (host, port), or None if it's not known."""
+    request = struct.pack("=BBBBI", socket.AF_INET, socket.IPPROTO_TCP, 0, 0, ALL_STATES)
+    request += struct.pack("!HH", peer[1], ours[1])
+    request += socket.inet_aton(peer[0]) + bytes(12) + socket.inet_aton(ours[0]) + bytes(12)
+    request += struct.pack("=III", 0, NO_COOKIE, NO_COOKIE)
+    try:
+        netlink.send(struct.pack(HEADER, 16 + len(request), SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST, 1, 0) + request)
+        reply = netlink.recv(1 << 16)
+    except OSError:
+        return None
+    if struct.unpack_from(HEADER, reply)[1] == NLMSG_ERROR or len(reply) < UID_OFFSET + 4:
+        return None
+    return struct.unpack_from("=I", reply, UID_OFFSET)[0]
+
+
+def works(netlink):
+    """True if this kernel knows the owner of a connection."""
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()) as near:
+        far, _ = server.accept()
+        with far:
+            return owner(netlink, far.getpeername(), near.getpeername()) is not None
