@@ -21,6 +21,7 @@ from autograder.services.managed_server import ManagedServer
 # What an app may do: work with data, and nothing that changes the server for the next app.
 RIGHTS = "~* &* +@all -@admin -@dangerous -function -script +script|load +script|exists +keys +sort +sort_ro +info"
 RIGHTS += " -client|no-evict -client|pause -client|unpause -client|kill"
+NOTEBOOK_RIGHTS = "+client|pause +client|unpause"  # lesson 04 pauses the server; before an app is judged they are taken away
 ANSWER_LIMIT_S = 10.0  # s: a server that doesn't answer the judge for so long is replaced
 BLPOP_S = 1  # s
 TOKEN_LENGTH_LIMIT = 200  # characters: the course's tokens are much shorter
@@ -81,7 +82,7 @@ class Redis(Gate):
         # read from a file, so that the server never listens without its passwords, and no list of processes shows them
         settings = self._embedded.write(
             "settings",
-            f"user default on >{self._secret_of_apps} {RIGHTS}\n"
+            f"user default on >{self._secret_of_apps} {RIGHTS} {NOTEBOOK_RIGHTS}\n"
             f"user judge on >{secret} ~* &* +@all\n"
             f'{listen}dir {folder}\nsave ""\nappendonly no\n'
             "hz 100\n"  # how often a second it looks whether a BLPOP has waited long enough
