@@ -116,7 +116,7 @@ await exercise.concurrency("tables")
 # `{"menu": "a1b2c3", "price": 271828}`
 #
 # The price is in a file: `DOCUMENTS/a1b2c3` holds its digits and nothing else. Reading it may take long.
-# The chunks come from a **generator**, a function that says `yield`. Somebody already made it `async def`, and it still blocks.
+# The chunks come from a **generator**, a function that says `yield`. A colleague already made it `async def`, and it still blocks.
 #
 # **Goal.** Four slow files are read at the same time, and the loop stays free meanwhile.
 #
@@ -238,7 +238,7 @@ await exercise.concurrency("order")
 # The rate of a day doesn't change, so it is fetched once and cached with `lru_cache`. A test that requests a rate twice finds the endpoint
 # very fast. The first client to request a currency pays, and with it every other client of the app.
 #
-# **Goal.** The cache stays, and a miss delays nobody but the clients of that currency.
+# **Goal.** The cache stays, and a miss delays only the clients of that currency.
 #
 # **The rule:** call the service **at most once** for each currency, also when several requests for it come at the same moment, and cache the rate. A miss must not block the loop.
 #

@@ -426,7 +426,7 @@ print(f"The service says that the probe took {1000 * says:.3f} ms. The client wa
 #
 # Python's **garbage collector** (GC) frees objects that refer to each other in a circle. A full collection examines every container object of the process, holds the GIL
 # all the time, and starts by itself, in whatever line happens to allocate. An inference server stalled for 100 to 300 ms about every 1.5 seconds for that reason
-# ([sglang#9241](https://github.com/sgl-project/sglang/pull/9241)). `gc.callbacks` tells you when it runs; this app collects on request.
+# ([sglang#9241](https://github.com/sgl-project/sglang/pull/9241)). `gc.callbacks` reports when it runs; this app collects on request.
 
 # %%
 # %%app collecting.py
@@ -467,7 +467,7 @@ print(f"The longest pause that gc.callbacks saw: {1000 * max(pauses):.0f} ms.")
 
 # %% [markdown]
 # `asyncio.to_thread(gc.collect)` doesn't help, because the collection holds the GIL in whichever thread it runs. `gc.freeze()` does: after start-up and warm-up it
-# moves everything that exists out of the collector's sight, so a full collection examines only what came later. Call `gc.collect()` once before it.
+# moves everything that exists out of the collector's reach, so a full collection examines only what came later. Call `gc.collect()` once before it.
 #
 # ## Deeper: Python 3.14 and 3.15
 #
@@ -802,4 +802,4 @@ print(f"Debug mode: {debugged / plain:.1f} times the CPU time per iteration.")
 # - blockbuster: https://github.com/cbornet/blockbuster, pyleak: https://github.com/deepankarm/pyleak, aiocop: https://github.com/feverup/aiocop
 # - py-spy, with a section on containers: https://github.com/benfred/py-spy
 #
-# Next: the exercise, in the notebook `exercise_11_finding_it.ipynb` next to this one. There nothing tells you which endpoints block.
+# Next: the exercise, in the notebook `exercise_11_finding_it.ipynb` next to this one. There nothing says which endpoints block.

@@ -24,7 +24,7 @@
 # | 5 | **correct apps**: the test passes for each of the six, however slow they are and however busy the machine is |
 # | 10 | **the others**: a point for each for which the test fails |
 #
-# Each app is tried twice, and only what is the same both times counts. A test that fails for a correct app gets nothing, because nobody trusts
+# Each app is tried twice, and only what is the same both times counts. A test that fails for a correct app gets nothing, because no one trusts
 # such a test for long. A test that catches fewer than half of the others gets nothing either, because passing everything is easy.
 #
 # The next cell loads the tools of the course.
