@@ -93,7 +93,7 @@ slowest = await probe("/books/7")
 # That says *which endpoint*. For *which line* you need the tools of the lesson. Here are two that apply:
 #
 # - a stack from outside, at the right moment: `py-spy dump --pid ...`, in a terminal or with the functions of the lesson. Keep requests coming while it reads;
-# - a watchdog inside: a small file of your own that imports `app` from `library` and adds the lesson's `loop_watchdog.py`. This works where py-spy isn't permitted.
+# - a watchdog inside: a small file of your own that imports `app` from `library` and adds the lesson's `stack_watchdog.py`. This works where py-spy isn't permitted.
 #
 # <details><summary>Hint 1: a question</summary>
 #

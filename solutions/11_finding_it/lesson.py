@@ -341,7 +341,7 @@ print("ptrace_scope:", scope.read_text().strip() if scope.exists() else "not set
 # reads at intervals.
 
 # %%
-# %%keep loop_watchdog.py
+# %%keep stack_watchdog.py
 import asyncio
 import faulthandler
 import time
@@ -373,7 +373,7 @@ import time
 import busy
 import deeper
 from fastapi import FastAPI
-from loop_watchdog import watchdog
+from stack_watchdog import watchdog
 
 app = FastAPI(lifespan=watchdog("watchdog.log", limit=0.06))
 app.include_router(deeper.router)
