@@ -70,7 +70,11 @@ GRANT EXECUTE ON FUNCTION pg_advisory_xact_lock_shared(bigint) TO keeper;
 # Two roles with the same rights: `shop` for what a notebook serves, `guest` for what is judged, so that what one
 # submission left open can be ended before the next.
 # Lesson 03 counts the items and looks at the locks of its own connection. Judged apps log in as another role.
-NOTEBOOK_RIGHTS = "GRANT SELECT (token) ON items TO shop; GRANT SELECT ON pg_locks TO shop"
+NOTEBOOK_RIGHTS = """
+GRANT SELECT (token) ON items TO shop;
+GRANT SELECT ON pg_locks TO shop;
+GRANT EXECUTE ON FUNCTION pg_lock_status() TO shop;
+"""
 ROLE = """
 CREATE ROLE {role} LOGIN CONNECTION LIMIT 80 PASSWORD '{password}';
 GRANT CONNECT ON DATABASE postgres TO {role};

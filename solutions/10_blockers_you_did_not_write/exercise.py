@@ -14,28 +14,28 @@
 # %% [markdown]
 # # Exercise 10: Blockers you did not write
 #
-# In each of these four apps the route looks harmless. What blocks the loop stands somewhere else: in a middleware,
-# in the making of the answer, behind the answer, in a cache. Find it and repair it, one app after the other.
+# The endpoints of these four apps look harmless. What blocks the event loop is somewhere else: in a middleware, in a stream,
+# after the response, in a cache. Find it and fix it, one app after the other.
 # This takes about 30 minutes. You need the lessons before this one: what blocks, and how a thread or an `await` helps.
 #
-# Each endpoint has a cell that begins with `%%app`. That cell is the whole file. Change what you like in it,
-# but keep the paths and the answers as they are. Run the cell again after each change: this saves and serves the file.
-# Leave the first line, `%%app ...`, as it is: without it nothing is saved. Line numbers in messages count it as line 1.
+# Each app has a cell that begins with `%%app`. That cell is the whole file. Change what you like in it,
+# but keep the paths and the responses as they are. Run the cell again after each change: this saves and serves the file.
+# Leave the first line, `%%app ...`, unchanged, because without it nothing is saved. Line numbers in messages count it as line 1.
 #
-# Each endpoint is worth three points:
+# Each app is worth three points:
 #
 # | points | for |
 # |---|---|
-# | 1 | **right answers**: what is answered, and that it comes from the service |
-# | 2 | **concurrency**: requests wait side by side, and the loop stays free for others |
+# | 1 | **responses**: they are right, and their values come from the service |
+# | 2 | **concurrency**: several requests are in progress at once, and the loop stays free for others |
 #
-# Two check cells follow each app. The first looks at the answers, one request at a time. The second is a **rendezvous**:
-# a few requests are sent together, and the service holds its replies back until the questions of all of them are there.
-# Then it draws the picture. A check that does not pass yet says *Not yet*, and why.
+# Two check cells follow each app. The first checks the responses, one request at a time. The second is a **rendezvous**:
+# it sends a few requests together, and the service holds its replies back until the upstream calls of all of them have arrived.
+# Then it draws the timeline. A check that doesn't pass yet prints *Not yet* and the reason.
 #
-# The next cell brings in the tools of the course. `checks.here()` also starts two services for this notebook:
-# an HTTP service, at the address in the environment variable `UPSTREAM_URL`, and a folder with slow files, `DOCUMENTS`.
-# If the cell says `ModuleNotFoundError`, the notebook is not running in the course's own Python:
+# The next cell loads the tools of the course. `checks.here()` also starts two services for this notebook:
+# an HTTP service, whose address is in the environment variable `UPSTREAM_URL`, and a folder with slow files, `DOCUMENTS`.
+# If the cell says `ModuleNotFoundError`, the notebook isn't running in the course's own Python:
 # close it and start it with `./course lab`.
 # After a restart of the kernel, run this first cell again.
 
@@ -48,61 +48,61 @@ exercise = checks.here()
 # %% [markdown]
 # ## 1. A middleware
 #
-# A restaurant knows its regular guests. `GET /tables?guest={token}` tells how many points a guest has:
+# A restaurant gives points to its regular customers. `GET /tables?guest={token}` returns how many points a customer has:
 #
 # `{"guest": "a1b2c3", "points": 271828}`
 #
-# The **route** (the path, with its endpoint) waits for nothing itself. The points are fetched before, in a **middleware**: code that
-# runs for every request of the app, whatever its path. So whatever this one does, it does to all routes, including those that somebody adds next year.
+# The endpoint waits for nothing. The points are fetched before it starts, in a **middleware**: code that
+# runs for every request of the app, whatever its path. So whatever this middleware does, it does to every route, including those that a colleague adds next year.
+#
+# **Goal.** Requests with a customer fetch their points concurrently, and requests without one are never delayed by them.
 #
 # **The rules:**
 #
-# - A request with `?guest=...` asks `/items/{token}` of the service, each time anew.
-# - A request without a guest must not ask the service at all. It goes straight to its route. The canary is such a request.
-# - The service may take long. Do not give up before it has answered.
+# - A request with `?guest=...` calls `/items/{token}` of the service, every time.
+# - A request without `guest` must not call the service at all. The canary is such a request.
+# - The service may take long. Wait until it has replied.
 #
 # <details><summary>Hint 1: a question</summary>
 #
-# The canary has a path that this app does not even have, and names no guest. Which line does it wait for, and why?
+# The canary requests a path that this app doesn't have, and names no customer. Which line does it wait for, and why?
 #
 # </details>
 #
 # <details><summary>Hint 2: a pointer</summary>
 #
-# A middleware is `async def`: it runs on the loop. What helps in an `async def` endpoint helps here:
-# a client that can be awaited, or a thread.
+# A middleware is `async def`, so it runs on the loop. Whatever helps in an `async def` endpoint helps here.
+# And it isn't the only place from which a route can get the points.
 #
 # </details>
 #
 # <details><summary>Hint 3: a sketch</summary>
 #
-# ```python
-# @app.middleware("http")
-# async def recognise(request, call_next):
-#     guest = ...                                     # unchanged
-#     request.state.points = await ...(points_of, guest) if guest else 0
-#     return await call_next(request)
-# ```
+# List what happens to one request, in order: middleware before `call_next`, dependencies, endpoint, middleware after `call_next`. For each step, write down
+# the thread that it runs in if it is `def` and if it is `async def`. Then choose the step in which the call may wait without holding the loop,
+# and check that a request without a customer skips it.
 #
 # </details>
 #
-# This is the picture to aim for:
+# **What this check does not look for:** whether you keep the middleware, and whether each request creates a client of its own (lesson 02 says what that costs).
+#
+# This is the timeline to aim for:
 
 # %%
 exercise.target("tables")
 
 # %% [markdown]
-# This is the file to repair:
+# This is the file to fix:
 
 # %% app="tables"
 # %%app tables.py
 
 # %% answers="tables"
-"""Right answers: every guest has the points that the service knows."""
+"""Responses: every customer has the points that the service has for them."""
 await exercise.answers("tables")
 
 # %% concurrency="tables"
-"""Side by side: the questions for all guests are with the service at one moment, and the loop stays free."""
+"""Concurrency: the calls for all customers are at the service at the same moment, and the loop stays free."""
 await exercise.race("tables")
 ### BEGIN HIDDEN TESTS
 await exercise.concurrency("tables")
@@ -111,14 +111,17 @@ await exercise.concurrency("tables")
 # %% [markdown]
 # ## 2. A stream
 #
-# `GET /menus/{token}` sends its answer in pieces, as they become ready. Together they are
+# `GET /menus/{token}` sends its response in chunks. Together they are
 #
 # `{"menu": "a1b2c3", "price": 271828}`
 #
-# The price stands in a file: `DOCUMENTS/a1b2c3` holds its digits and nothing else. Reading it may take long.
-# The pieces come from a **generator**, a function that says `yield`. This one is an `async def`. It was not enough.
+# The price is in a file: `DOCUMENTS/a1b2c3` holds its digits and nothing else. Reading it may take long.
+# The chunks come from a **generator**, a function that says `yield`. A colleague already made it `async def`, and it still blocks.
 #
-# **The rule:** read the file anew for each request. The answer may be a stream or not, as you like.
+# **Goal.** Four slow files are read at the same time, and the loop stays free meanwhile.
+#
+# **The rule:** read the file for each request; opening it belongs off the loop as much as reading it does, because on a slow disk either may wait.
+# The response may be a stream or not, as you like.
 #
 # <details><summary>Hint 1: a question</summary>
 #
@@ -128,37 +131,37 @@ await exercise.concurrency("tables")
 #
 # <details><summary>Hint 2: a pointer</summary>
 #
-# There are two ways. One puts the missing `await` in, with a thread behind it. The other takes a word away:
-# what does `StreamingResponse` do with a generator that is *not* async?
+# There are two ways. One adds the missing `await`, with a thread behind it. The other removes the reason why the generator
+# runs on the loop.
 #
 # </details>
 #
 # <details><summary>Hint 3: a sketch</summary>
 #
-# ```python
-# def lines(token):          # Starlette runs the steps of a plain generator in its thread pool, one step at a time
-#     ...                    # unchanged
-# ```
+# Compare the three generators of the lesson's `chat.py`. Which two kept the loop free, and which of these two can you build with what you know about files from lesson 05?
+# Whichever you choose, count the lines that touch the file and check the thread of each.
 #
 # </details>
 #
-# This is the picture to aim for:
+# **What this check does not look for:** how many threads a stream uses, and how large its chunks are.
+#
+# This is the timeline to aim for:
 
 # %%
 exercise.target("menu")
 
 # %% [markdown]
-# This is the file to repair:
+# This is the file to fix:
 
 # %% app="menu"
 # %%app menu.py
 
 # %% answers="menu"
-"""Right answers: every menu has the price that stands in its file."""
+"""Responses: every menu has the price that is in its file."""
 await exercise.answers("menu")
 
 # %% concurrency="menu"
-"""Side by side: the files of all requests are open at one moment, and the loop stays free."""
+"""Concurrency: the files of all requests are open at the same moment, and the loop stays free."""
 await exercise.race("menu")
 ### BEGIN HIDDEN TESTS
 await exercise.concurrency("menu")
@@ -167,57 +170,59 @@ await exercise.concurrency("menu")
 # %% [markdown]
 # ## 3. A background task
 #
-# `POST /orders/{token}` takes an order and answers at once:
+# `POST /orders/{token}` accepts an order:
 #
 # `{"order": "a1b2c3", "accepted": true}`
 #
-# *Behind* the answer, in a **background task**, the kitchen is told: the service is asked for `/items/{token}`.
-# The guest who ordered does not wait for it, and sees nothing wrong. Somebody else does.
+# After the response, in a **background task**, it informs the kitchen: it calls `/items/{token}` of the service.
+# The client that placed the order doesn't wait for that and notices nothing. Another client does.
 #
-# **The rule:** the kitchen must be told of every order. The next guest must not feel it.
+# **Goal.** The order is accepted at once, the kitchen learns of it, and the next request doesn't notice.
+#
+# **The rules:**
+#
+# - The endpoint responds at once, before the kitchen has answered.
+# - The kitchen must be informed of every order.
+# - No other request may wait for that call.
 #
 # <details><summary>Hint 1: a question</summary>
 #
-# The answer is out. On which thread does the task run now?
+# The response has been sent. On which thread does the task run now?
 #
 # </details>
 #
 # <details><summary>Hint 2: a pointer</summary>
 #
-# A background task is treated like an endpoint: `async def` runs on the loop, `def` runs in a thread.
+# Starlette treats a background task like an endpoint: `async def` runs on the loop, `def` runs in a thread.
 #
 # </details>
 #
 # <details><summary>Hint 3: a sketch</summary>
 #
-# Either the task awaits everything that it does, with a client that can be awaited:
-#
-# ```python
-# async def tell_the_kitchen(token):
-#     await app.state.client.get(...)
-# ```
-#
-# or it is one word shorter.
+# There are two consistent combinations of how the task is defined and how it calls the service, and two that are wrong. Write down all four, and
+# mark what each does to the loop. The lesson's "Your turn" tried one of them.
 #
 # </details>
 #
-# This is the picture to aim for. In the race one more guest comes a little later than the others: the *next* guest.
+# **What this check does not look for:** what happens to a task when the app stops before the task is done.
+#
+# This is the timeline to aim for. In this race one more client arrives a little later than the others: the *next* one.
 
 # %%
 exercise.target("order")
 
 # %% [markdown]
-# This is the file to repair:
+# This is the file to fix:
 
 # %% app="order"
 # %%app order.py
 
 # %% answers="order"
-"""Right answers: every order is accepted under its own name, and the kitchen is told of it."""
+"""Responses: every order is accepted under its own name, and the kitchen is informed of it."""
 await exercise.answers("order")
 
 # %% concurrency="order"
-"""Side by side: nobody waits for what is done behind another one's answer."""
+"""Concurrency: no request waits for what is done after the response of another."""
 await exercise.race("order")
 ### BEGIN HIDDEN TESTS
 await exercise.concurrency("order")
@@ -226,55 +231,56 @@ await exercise.concurrency("order")
 # %% [markdown]
 # ## 4. A cache
 #
-# `GET /rates/{token}` tells what a currency is worth today:
+# `GET /rates/{token}` returns what a currency is worth today:
 #
 # `{"currency": "a1b2c3", "rate": 271828}`
 #
-# The rate of a day does not change. So it is asked for once and kept, with `lru_cache`, and a test that asks twice finds the endpoint
-# very fast. The first guest to ask for a currency pays, and everybody else pays with them.
+# The rate of a day doesn't change, so it is fetched once and cached with `lru_cache`. A test that requests a rate twice finds the endpoint
+# very fast. The first client to request a currency pays, and with it every other client of the app.
 #
-# **The rule:** ask the service **once** for each currency, and keep what it said. The loop must stay free for the first guest, too.
+# **Goal.** The cache stays, and a miss delays only the clients of that currency.
+#
+# **The rule:** call the service **at most once** for each currency, also when several requests for it come at the same moment, and cache the rate. A miss must not block the loop.
 #
 # <details><summary>Hint 1: a question</summary>
 #
-# What does `lru_cache` do with a function whose value it does not have yet?
+# What does `lru_cache` do with a function whose value it doesn't have yet, and on which thread?
 #
 # </details>
 #
 # <details><summary>Hint 2: a pointer</summary>
 #
-# The cached function may stay as it is, if it runs somewhere else. If you make it an `async def`, `lru_cache` does not keep
-# its result but the coroutine, and a coroutine can be awaited once. Then a dictionary is the better cache.
+# Two problems are in this endpoint: where the first call waits, and what a second client does that comes while the first is still waiting.
+# An answer to the first only, whether a thread or an `await`, leaves the second open.
 #
 # </details>
 #
 # <details><summary>Hint 3: a sketch</summary>
 #
-# ```python
-# @app.get("/rates/{token}")
-# async def rate(token: str):
-#     return {"currency": token, "rate": await ...(rate_of, token)}
-# ```
+# Draw the four moments of a miss: look into the cache, start the call, wait, store the rate. Between which two can another request run?
+# What can you store *before* that point, so that the other request waits for the call that is in progress? The lesson's section on caches names two candidates.
 #
 # </details>
 #
-# This is the picture to aim for:
+# **What this check does not look for:** how long a rate stays valid, and what your cache does with a call that failed.
+#
+# This is the timeline to aim for:
 
 # %%
 exercise.target("rate")
 
 # %% [markdown]
-# This is the file to repair:
+# This is the file to fix:
 
 # %% app="rate"
 # %%app rate.py
 
 # %% answers="rate"
-"""Right answers: every currency has its own rate, and the service is asked for it once."""
+"""Responses: every currency has its own rate, and the service is called for it once."""
 await exercise.answers("rate")
 
 # %% concurrency="rate"
-"""Side by side: the questions for all currencies are with the service at one moment, and the loop stays free."""
+"""Concurrency: the calls for all currencies are at the service at the same moment, and the loop stays free."""
 await exercise.race("rate")
 ### BEGIN HIDDEN TESTS
 await exercise.concurrency("rate")
@@ -283,17 +289,17 @@ await exercise.concurrency("rate")
 # %% [markdown]
 # ## To take home
 #
-# Beside this notebook there are now four files: `tables.py`, `menu.py`, `order.py` and `rate.py`.
-# Put them beside your own code and compare. Which middleware do you have, and who wrote it? What runs behind your answers?
-# Which of your generators say `async def` and never `await`? What is behind your caches?
+# Next to this notebook there are now four files: `tables.py`, `menu.py`, `order.py` and `rate.py`.
+# Put them next to your own code and compare. Which middleware do you have, and who wrote it? What runs after your responses?
+# Which of your generators say `async def` and never `await`? What do your caches store?
 #
 # ## The whole verdict
 #
-# The checks above do not see everything that is graded. The next cell judges your files as they were saved last,
-# hidden tests included, and says how many points they get. It may take a minute. It is not graded itself.
+# The checks above don't see everything that is graded. The next cell judges your files as you last saved them,
+# hidden tests included, and prints the points. It may take a minute. It isn't graded itself.
 #
 # In a terminal, in the folder of the course, `./course grade notebooks/10_blockers_you_did_not_write/exercise_10_blockers_you_did_not_write.ipynb`
-# says the same of the notebook as it was saved.
+# prints the same for the saved notebook.
 
 # %%
 await exercise.verdict()

@@ -14,21 +14,21 @@
 # %% [markdown]
 # # Exercise 11: Finding it
 #
-# The town library has a web service. Readers say that it is slow. The person who wrote it has moved to another town.
-# You are to say which lines block its loop. You need not repair anything. This takes about 30 minutes. You need lesson 11, *Finding it*.
+# The town library has a web service, and readers report that it's slow. Its author has moved to another town.
+# Which lines block its event loop? You don't need to fix anything. This takes about 30 minutes. You need lesson 11, *Finding it: a runbook*.
 #
-# The service has three files, and they lie beside this notebook:
+# The service has three files, which are next to this notebook:
 #
 # | file | what |
 # |---|---|
-# | `library.py` | the app: its endpoints and what they depend on |
-# | `desk.py` | what is done behind the desk |
-# | `journal.py` | its journal, and how it writes long lists |
+# | `library.py` | the app: its endpoints and their dependencies |
+# | `desk.py` | what happens behind the desk |
+# | `journal.py` | its journal, and how it serialises long lists |
 #
-# Double-click on a file in the list on the left to open it. Do not change the files: lines are counted as they are given.
+# Double-click a file in the list on the left to open it. Don't change the files, because lines are counted as they are now.
 #
-# The next cell brings in the tools of the course, and starts the supplier that the library asks for prices.
-# If the cell says `ModuleNotFoundError`, the notebook is not running in the course's own Python:
+# The next cell loads the tools of the course, and starts the supplier that the library asks for prices.
+# If the cell says `ModuleNotFoundError`, the notebook isn't running in the course's own Python:
 # close it and start it with `./course lab`. After a restart of the kernel, run this first cell again.
 
 # %%
@@ -40,71 +40,83 @@ exercise = checks.here()
 # %% [markdown]
 # ## The task
 #
-# **A blocker** is a line that holds the event loop while it waits or computes: for 20 milliseconds or more, each time that it is reached.
-# A line that waits in a thread is none. Nor is a line that takes its time before the service is open.
+# **A blocker** is a line that holds the event loop while it waits or computes, for 20 milliseconds or more, each time it is reached.
+# A line that waits in a thread is none. Nor is a line that takes its time before the service accepts requests.
 #
-# There are nine. Each is worth one point. Each line that you name and that blocks nobody **costs** one point, so guessing does not help.
+# There are nine. Each is worth one point. Each line that you name although it doesn't block **costs** one point, so guessing doesn't help.
 #
 # ### Which line counts
 #
-# - **One function calls another, and that one a third.** Follow the calls as long as they stay in these three files. The line that counts is
-#   the last of them: there the wait or the work itself stands, or the call into a package or into Python that waits or works.
+# - **One function calls another, which calls a third.** Follow the calls as long as they stay in these three files. The line that counts is
+#   the last of them: the wait or the computation itself, or the call into a package or into Python that waits or computes.
 #   The lines above it only lead there. Naming one of those costs nothing and earns nothing.
-# - **Several lines may belong to one question.** One asks and waits, another only picks up what has come. Both look as if they waited,
-#   but only one of them holds the loop. Which one is not in the code: it depends on whether the other side takes its time before its answer
-#   begins, or in the middle of it. So do not guess: a race names it. Naming the other costs a point.
-# - **A line starts something, and another waits for its end.** The one that waits is the blocker.
-# - **Entering a `with` can take long.** Then the `with` line is the blocker, and not what stands inside.
+# - **One exchange with another service may take several lines.** One sends the request and waits, another only picks up what has arrived. Both look as if they waited,
+#   but only one holds the loop, and the code doesn't say which: it depends on whether the other side takes its time before its response
+#   begins, or in the middle of it. A stack names it. Naming the other line costs a point.
+# - **One line starts something, and another waits for its end.** The one that waits is the blocker.
+# - **Entering a `with` can take long.** Then the `with` line is the blocker, and not what is inside.
 #
-# ### How to look
+# ## Look from outside
 #
-# `race = await lab.race(path, n=3)` sends three requests together, and `race.blocked` is the list of all stretches in which the loop stood still.
-# Each stretch has
+# The service runs as in production, in a process of its own. You have its URL and its process id, and that's all that you'd have in an incident.
+# (A race of the lab would print the guilty line for you. Leave it out here: your own services have no lab around them.)
 #
-# | | |
-# |---|---|
-# | `place` | where the loop's thread stood: line, function and file. It is the last of these files' own lines on the way, as above |
-# | `code` | what is written in that line |
-# | `seconds` | how long it stood there; one stretch may hold more than one of the three requests |
+# `probe` sends three requests together and a canary at the same time, and prints how long the slowest canary waited. It keeps watching for a moment after the
+# last response. Some endpoints expect `POST`; `library.py` says which. Requested with the wrong method, an endpoint returns status 405, does nothing and looks innocent.
+
+# %%
+import asyncio
+import time
+import httpx
+
+app = lab.serve("library.py")
+print(f"The library runs at {app.url}, process {app.pid}.")
+
+async def probe(path, method="GET"):
+    """Send three requests together; return the longest wait of a canary, in seconds."""
+    async with httpx.AsyncClient(base_url=app.url, timeout=30) as client:
+        pending = {asyncio.create_task(client.request(method, path)) for _ in range(3)}
+        slowest, stop = 0.0, None
+        while stop is None or time.perf_counter() < stop:
+            began = time.perf_counter()
+            await client.get("/canary")
+            slowest = max(slowest, time.perf_counter() - began)
+            if stop is None and all(request.done() for request in pending):
+                stop = time.perf_counter() + 0.3
+        statuses = [request.result().status_code for request in pending]
+    print(f"{method} {path}: status {statuses}, the slowest canary waited {1000 * slowest:.0f} ms")
+    return slowest
+
+slowest = await probe("/books/7")
+
+# %% [markdown]
+# That says *which endpoint*. For *which line* you need the tools of the lesson. Here are two that apply:
 #
-# Some endpoints are asked with `POST` and not with `GET`; `library.py` says which. For them write `lab.race(path, n=3, method="POST")`.
-# Asked in the wrong way an endpoint answers with status 405, does nothing, and looks innocent.
+# - a stack from outside, at the right moment: `py-spy dump --pid ...`, in a terminal or with the functions of the lesson. Keep requests coming while it reads;
+# - a watchdog inside: a small file of your own that imports `app` from `library` and adds the lesson's `stack_watchdog.py`. This works where py-spy isn't permitted.
 #
 # <details><summary>Hint 1: a question</summary>
 #
-# Which of the endpoints hold up others? A race against each, beside the canary, tells. Which line does it name, and do you see why that one?
+# Which of the endpoints delay a canary? Probe each one. And which can't, whatever they call: where does Starlette run a `def` endpoint, a `def` dependency, a plain generator,
+# a `def` background task?
 #
 # </details>
 #
 # <details><summary>Hint 2: a pointer</summary>
 #
-# Print `race.blocked` for each endpoint, and for those with `POST` as well. An endpoint can have more than one blocker.
-# Some work goes on after the answer. Who runs a `def` endpoint, a `def` dependency, a plain generator, a `def` background task?
+# An endpoint can have more than one blocker, and one of them may run after the response. If two stacks of the same endpoint differ, both lines may be right.
+# A wait of a few hundredths of a second that you see only once may be the machine.
 #
 # </details>
 #
 # <details><summary>Hint 3: a sketch</summary>
 #
-# ```python
-# for path in ["/books/1", "/magazines/1", ...]:          # and once more for those with method="POST"
-#     race = await lab.race(path, n=3, show=False)
-#     for block in race.blocked:
-#         print(path, block.place, block.code, round(block.seconds, 3))
-# ```
-#
-# Then read the lines around each place. A block of a few hundredths of a second that you see only once may be the machine.
+# For each endpoint that delays the canary: keep ten requests in flight in a task, take five stacks, and keep the innermost frame in `library.py`, `desk.py` or `journal.py` of each.
+# Or serve a second file whose lifespan writes the stacks, with a limit well below the shortest block that you measured, and read its log. The library has a lifespan of its own,
+# so enter it in yours.
 #
 # </details>
 #
-# ## Look around
-#
-# The service is started here. Race it, point the tools of the lesson at it, add cells as you like.
-
-# %%
-app = lab.serve("library.py")
-race = await lab.race("/books/7", n=4)
-
-# %% [markdown]
 # The next cell prints a part of a file with its line numbers.
 
 # %%
@@ -119,7 +131,7 @@ show("library.py", 45, 57)
 # %% [markdown]
 # ## Your findings
 #
-# One finding a line: file, colon, line number, and then the call that you mean. What follows a `#` is yours.
+# One finding per line: file, colon, line number, and then the call that you mean. Everything after a `#` is a comment.
 # The cell is saved as a file and read as text. Nothing in it is run.
 
 # %% app="findings"
@@ -127,29 +139,31 @@ show("library.py", 45, 57)
 
 # %% [markdown]
 # The check says which lines it can't read, and which don't hold the call that you name. Whether a line blocks, it doesn't
-# know: race the endpoint and see. The grade says how many are right.
+# know: measure the endpoint and see. The grade says how many are right.
 # Run the cell above before it, each time.
 
 # %% found="findings"
-# Blocker by blocker: a point for each that is named, one less for each line that blocks nobody.
+# Blocker by blocker: a point for each that is named, one less for each line that doesn't block.
 await exercise.look("findings")
 ### BEGIN HIDDEN TESTS
 await exercise.score("findings", "found")
 ### END HIDDEN TESTS
 
 # %% [markdown]
+# **What this check does not look for:** how you found a line, and what you would write instead.
+#
 # ## To take home
 #
-# Choose a service of your own; lesson 14 says how to serve it here. Which of its endpoints hold up the others? Which line is it, and which of the
+# Choose a service of your own; lesson 14 says how to serve it here. Which of its endpoints delay the others? Which line is it, and which of the
 # tools found it first?
 
 # %% [markdown]
 # ## The whole verdict
 #
-# The next cell says how many points your list gets, as it was saved last. It is not graded itself.
+# The next cell prints the points for your list as you last saved it. It isn't graded itself.
 #
 # In a terminal, in the folder of the course, `./course grade notebooks/11_finding_it/exercise_11_finding_it.ipynb`
-# says the same of the notebook as it was saved.
+# prints the same for the saved notebook.
 
 # %%
 await exercise.verdict()

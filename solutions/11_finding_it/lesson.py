@@ -12,25 +12,30 @@
 # ---
 
 # %% [markdown]
-# # Finding it
+# # Finding it: a runbook
 #
-# This lesson takes about 25 minutes. You need lesson 01, *Sleeping*: you know what a blocked event loop is, and what the canary shows.
+# > **It happened.** A FastAPI process froze: the health check, the WebSockets and every page stopped responding, and `curl` hung for two minutes
+# > ([mvidarr#457](https://github.com/prefect421/mvidarr/issues/457)). The restart brought the service back and destroyed the only chance to see what it was
+# > blocked on. Afterwards the team installed py-spy, and gave the container the capability that py-spy needs
+# > ([mvidarr#462](https://github.com/prefect421/mvidarr/pull/462)).
 #
-# You will see
+# The core of this lesson takes about 20 minutes; sections that start with "Deeper" are extra, and the tool table there runs for some minutes.
+# You need lesson 01: what a blocked event loop is, and what the canary shows. This page is also meant to be opened in an incident:
 #
-# - a service that somebody else wrote, about which you are told only that it is slow;
-# - six tools that look for blocking code: one that reads it, and five that watch it run;
-# - a table of what each of them finds and misses, made by running them on the same endpoints;
-# - thresholds: why the same tool finds much or little;
-# - a **watchdog** for a service in production, a few lines that bark when the loop is late, and name the line; and a gauge, which says how late;
-# - when not to bother.
+# | the service is | go to |
+# |---|---|
+# | slow *now* | *Slow now: read the stack*. Don't restart it first. |
+# | slow *sometimes* | *Slow sometimes: a watchdog and a gauge* |
+# | in a container | *Inside a container* |
+# | slow, and its loop is free | *Deeper: Python 3.14 and 3.15* |
+# | in CI, not yet deployed | *Deeper: what each tool finds* |
 #
-# So far you knew where the mistake was. It stood in the one endpoint on the screen. In a real service you have three hundred
-# endpoints and a message: *it is slow sometimes*.
+# So far you knew where the mistake was: in the one endpoint on the screen. A real service has three hundred
+# endpoints and a ticket that says *it's slow sometimes*.
 #
-# The next cell brings in the tools of the course. It also starts two services that the app of this lesson asks, a supplier over HTTP and
+# The next cell loads the tools of the course, and starts two services that the app of this lesson calls, a supplier over HTTP and
 # a PostgreSQL database. That takes a few seconds.
-# If it says `ModuleNotFoundError`, the notebook is not running in the course's own Python:
+# If it says `ModuleNotFoundError`, the notebook isn't running in the course's own Python:
 # close it and start it with `./course lab`.
 
 # %%
@@ -43,13 +48,15 @@ for service in ("upstream", "postgres"):
     os.environ.update(services.get(service).environment)
 
 # %% [markdown]
-# ## Somebody else's service
+# ## Someone else's service
 #
-# The service has five files with endpoints. An `APIRouter` is a part of an app: it collects the endpoints of one file,
-# and the app takes them over with `include_router`. `%%keep` saves a cell as a file and runs nothing.
+# The service has five files with endpoints. An `APIRouter` collects the endpoints of one file,
+# and the app adds them with `include_router`. `%%keep` saves a cell as a file and runs nothing.
+# You don't need to study the files: skim them.
 #
-# In the first file they wait for another service or a program. In the second they wait for something inside the process:
-# a sleep, a thread, a lock.
+# The endpoints of the first file wait for another service or a program, those of the second for something inside the process:
+# a sleep, a thread, a lock. The third file has a sleep two calls down, and a queue. The fourth computes.
+# The endpoints of the last one don't block: three wait as long as the others, and one reads a tiny file.
 
 # %%
 # %%keep outside.py
@@ -86,7 +93,7 @@ from concurrent.futures import ThreadPoolExecutor
 from fastapi import APIRouter
 
 router, pool, lock = APIRouter(), ThreadPoolExecutor(2), threading.Lock()
-lock.acquire()  # somebody holds it all the time
+lock.acquire()  # another part of the app holds it all the time
 
 @router.get("/sleep")
 async def sleep():
@@ -104,9 +111,6 @@ async def wait_for_thread():
 async def wait_for_lock():
     lock.acquire(timeout=0.12)
 
-
-# %% [markdown]
-# The third has a sleep that stands two calls down, and a queue. The fourth computes.
 
 # %%
 # %%keep deeper.py
@@ -155,12 +159,8 @@ async def write_json():
     json.dumps(rows)
 
 
-# %% [markdown]
-# The last file is honest. Three of its endpoints wait as long as the others, and hold up nobody. The fourth reads a tiny file.
-# The app collects them all.
-
 # %%
-# %%keep honest.py
+# %%keep free.py
 import asyncio
 import time
 from fastapi import APIRouter
@@ -181,99 +181,352 @@ def def_endpoint():
 
 @router.get("/tiny")
 async def tiny_file():
-    open("honest.py").read()
+    open("free.py").read()
 
 
 # %%
 # %%app suspects.py
 import busy
 import deeper
-import honest
+import free
 import inside
 import outside
 from fastapi import FastAPI
 
 app = FastAPI()
-for part in (outside, inside, deeper, busy, honest):
+for part in (outside, inside, deeper, busy, free):
     app.include_router(part.router)
 
 
 # %% [markdown]
-# ## What goes wrong
+# ## What the users see
 #
-# All that users see is this. One of them asks for something harmless, `/awaited`, and at the same moment others use the service.
+# One client sends a harmless request, `/awaited`, while others use the rest of the service.
 
 # %%
 BLOCKING = ["/http", "/query", "/command", "/system", "/sleep", "/short", "/result", "/lock", "/helper", "/queue",
             "/hash", "/python", "/json"]
-HONEST = ["/awaited", "/thread", "/def", "/tiny"]
+NON_BLOCKING = ["/awaited", "/thread", "/def", "/tiny"]
 slow = await lab.race(["/awaited", *BLOCKING], title="a harmless request among others")
 print(f"The harmless request took {slow.requests[0].seconds:.2f} s. It needs 0.12 s.")
 
 # %% [markdown]
-# The lane of the loop is hatched almost from one end to the other. Whose fault is it? The label names one function, the one that was seen most.
-# But thirteen requests were under way beside the harmless one. We know that all thirteen block, for we put them into the list `BLOCKING`.
-# The tools below do not know that.
+# Thirteen other requests were in progress, and the label names only the function that was seen most. You know that all thirteen block, because
+# the list is called `BLOCKING`. The tools don't know that.
 #
-# ## A prediction
+# ## Slow now: read the stack
 #
-# The first tool is a **linter** (lesson 01): it reads the files and does not run them. ruff has a group of rules for this, called `ASYNC`.
-# They know the names of functions that block: `time.sleep`, `requests.get`, `subprocess.run` and many more.
+# **py-spy** reads the memory of another Python process and prints the **stack** of each thread: the function it is in right now, the function that called it,
+# and so on. It needs no change in the service and no restart, which makes it the first thing to try while production is slow:
 #
-# Thirteen endpoints block. How many of them will it find? Write your number in the place of `None`, or leave it.
-
-# %%
-guess = lab.predict("endpoints that ruff finds", None)
-
-# %% [markdown]
-# A finding is a file and a line. To compare tools we need the endpoint in which it stands: the last `@router.get` above the line.
-# In `table` we collect, for each tool, the endpoints that it finds.
+# ```
+# py-spy dump --pid 4242
+# ```
+#
+# Run it three or four times. A function that is on the main thread's stack each time holds the loop. If the innermost frame is `select`, the loop is idle
+# and the problem is elsewhere. py-spy pauses the process for some milliseconds while it reads; `--nonblocking` avoids that, at the price of an occasional garbled stack.
+#
+# Reading another process is a privilege. The next cell checks whether you have it here.
 
 # %%
 import json
-import re
+import shutil
 import subprocess
 import sys
 
-FILES = ["outside.py", "inside.py", "deeper.py", "busy.py", "honest.py"]
+app = lab.serve("suspects.py")
+FILES = ["outside.py", "inside.py", "deeper.py", "busy.py", "free.py"]
+spy = shutil.which("py-spy", path=os.path.dirname(sys.executable)) or shutil.which("py-spy")
+
+def dump(pid):
+    """The stack of the main thread of a process, innermost frame first; None if py-spy isn't permitted to read it."""
+    done = subprocess.run([spy, "dump", "--json", "--pid", str(pid)], capture_output=True, text=True) if spy else None
+    if done is None or done.returncode != 0:
+        return None
+    frames = next(thread["frames"] for thread in json.loads(done.stdout) if thread["thread_name"] == "MainThread")
+    return [(os.path.basename(frame["filename"]), frame["line"], frame["name"]) for frame in frames]
+
+may_spy = dump(app.pid) is not None
+print("py-spy may read our server." if may_spy else
+      "py-spy may not read other processes here: it needs sudo on macOS, and on Linux where the setting ptrace_scope is 1.")
+
+# %% [markdown]
+# `seen` requests an endpoint again and again while a thread runs py-spy, until a stack contains one of the service's own files, five times at most.
+
+# %%
+import asyncio
+import httpx
+
+async def seen(path):
+    async with httpx.AsyncClient(base_url=app.url, timeout=60) as client:
+        for _ in range(5):
+            looking = asyncio.create_task(asyncio.to_thread(dump, app.pid))
+            while not looking.done():
+                await client.get(path)
+            if stack := [frame for frame in looking.result() or [] if frame[0] in FILES]:
+                return stack
+    return []
+
+helper_stack = await seen("/helper") if may_spy else []
+for file, line, function in helper_stack:
+    print(f"{file}:{line} in {function}")
+
+# %% [markdown]
+# That is the whole path, from the sleep two calls down up to the endpoint. No threshold was needed, and no name of a blocking function.
+#
+# ### Your turn
+#
+# The next cell picks one of the blocking endpoints at random, requests it, and prints only the stack. Which endpoint is it? Write its path in the place of `None`; the cell
+# keeps its choice until you have the right one.
+
+# %%
+import random
+
+your_path = None  # for instance "/hash"
+mystery = globals().get("mystery") or random.choice(["/http", "/query", "/command", "/result", "/lock", "/queue", "/helper"])
+for file, line, _ in (await seen(mystery) if may_spy else []):
+    print(f"{file}:{line}", open(file).read().splitlines()[line - 1].strip())
+if your_path == mystery:
+    print("Right. Run the cell again for another one.")
+    mystery = None
+elif your_path:
+    print("Not that one. Which @router.get is above the last line of the stack?")
+
+# %% [markdown]
+# <details><summary>How to read it</summary>
+#
+# The first line is the innermost frame in the service's files: the line that waits. The last line is in the endpoint function, and the decorator above that function has the path.
+#
+# </details>
+#
+# **No py-spy?** Python can print its own stacks if the service was prepared for it. Put `faulthandler.register(signal.SIGUSR1, all_threads=True)` at the top of
+# the app, and `kill -USR1 4242` writes all stacks to its stderr, even while the loop is blocked, because C code does it in the signal handler.
+#
+# ## Inside a container
+#
+# On Linux, reading another process requires the capability `CAP_SYS_PTRACE`, or the same user and a `ptrace_scope` of 0. Containers drop the capability by default, so py-spy
+# answers *Permission denied* even to root. Plan for it before the incident:
+#
+# | where | how |
+# |---|---|
+# | Docker | `docker run --cap-add SYS_PTRACE ...`, or `cap_add: [SYS_PTRACE]` in Compose |
+# | Kubernetes | `securityContext: {capabilities: {add: [SYS_PTRACE]}}` in the container's spec; the *baseline* and *restricted* Pod Security Standards forbid it |
+# | Kubernetes, without changing the pod | `kubectl debug -it POD --target=CONTAINER --image=... --profile=sysadmin`: a debug container that shares the processes of the target |
+# | on the host | `sudo py-spy dump --pid PID`, with the process id that the *host* shows |
+#
+# Inside a container the service usually has PID 1. Does the notebook's own process have the capability?
+
+# %%
+import re
+from pathlib import Path
+
+status, scope = Path("/proc/self/status"), Path("/proc/sys/kernel/yama/ptrace_scope")
+effective = re.search(r"CapEff:\s*(\w+)", status.read_text()) if status.exists() else None
+print("CAP_SYS_PTRACE:", ("yes" if int(effective[1], 16) >> 19 & 1 else "no") if effective else "this system has no capabilities")
+print("ptrace_scope:", scope.read_text().strip() if scope.exists() else "not set here")
+
+# %% [markdown]
+# Two more things are special in a container. A **liveness probe** that times out restarts it: probes have a timeout of 1 second by default, and a blocked
+# loop answers none. And a CPU limit suspends the whole process when its quota is used up, which looks like a blocked loop from outside and has no
+# guilty line. The file `cpu.stat` of the container's cgroup counts that as `nr_throttled`.
+#
+# ## Slow sometimes: a watchdog and a gauge
+#
+# You can't run py-spy at the right moment if the moment lasts half a second, twice a day. What runs in production all the time must be cheap and must not raise.
+# Python's `faulthandler` module has a timer that prints all stacks when it expires. It's a thread written in C, so it works while the loop is blocked,
+# and even while C code holds the GIL.
+#
+# A task on the loop restarts the timer again and again. If the loop is blocked, it can't, and the timer expires. This is a **watchdog**.
+# While it's at it, the task notes how late it woke up. That number is the **loop lag**; `/metrics` exports it as a **gauge**, a number that a monitoring system
+# reads at intervals.
+
+# %%
+# %%keep stack_watchdog.py
+import asyncio
+import faulthandler
+import time
+from contextlib import asynccontextmanager
+
+async def watch(app, log, limit):
+    while True:
+        faulthandler.dump_traceback_later(limit, file=log)
+        due = time.perf_counter() + limit / 4
+        await asyncio.sleep(limit / 4)
+        app.state.lag = max(app.state.lag, time.perf_counter() - due)
+
+def watchdog(log_file, limit=0.5):
+    """A lifespan that writes all stacks to a file when the loop is blocked for more than `limit` seconds."""
+    @asynccontextmanager
+    async def lifespan(app):
+        app.state.lag = 0.0
+        with open(log_file, "w") as log:
+            task = asyncio.create_task(watch(app, log, limit))
+            yield
+            task.cancel()
+            faulthandler.cancel_dump_traceback_later()
+    return lifespan
+
+
+# %%
+# %%app watched.py
+import time
+import busy
+import deeper
+from fastapi import FastAPI
+from stack_watchdog import watchdog
+
+app = FastAPI(lifespan=watchdog("watchdog.log", limit=0.06))
+app.include_router(deeper.router)
+app.include_router(busy.router)
+
+
+@app.get("/metrics")
+async def metrics():
+    return {"loop_lag_max": app.state.lag}
+
+
+@app.get("/health")
+async def health():
+    began = time.perf_counter()
+    reply = {"status": "ok"}
+    return reply | {"took": time.perf_counter() - began}
+
+
+# %%
+for path in ("/helper", "/queue", "/json"):
+    await lab.race(path, n=1, show=False)
+metrics = await lab.race("/metrics", n=1, show=False)
+
+log = open("watchdog.log").read()
+for file, place in re.findall(r'File ".*/((?:deeper|busy)\.py)", (line \d+ in \w+)', log):
+    print(f"{file}, {place}")
+gauge = json.loads(metrics.requests[0].body)["loop_lag_max"]
+print(f"The gauge has seen the loop {1000 * gauge:.0f} ms late.")
+
+# %% [markdown]
+# The watchdog says where: file and line of each block, and the calls above it. The gauge says how late, and when it started. The limit of 60 milliseconds is for this lesson;
+# half a second is a good start for a real service. Neither can tell a blocked loop from a process that waited for a CPU, because that wakes up late as well.
+#
+# ## Trap: your own numbers
+#
+# Many services measure how long their endpoints take. The response of `/health` in `watched.py` says so itself. Compare it with what the client sees.
+
+# %%
+measured = await lab.race(["/helper", "/helper", "/helper", "/health"], title="a health probe behind three blockers")
+probe_request = measured.requests[3]
+says, took = json.loads(probe_request.body)["took"], probe_request.seconds
+print(f"The service says that the probe took {1000 * says:.3f} ms. The client waited {1000 * took:.0f} ms.")
+
+# %% [markdown]
+# The request waited in the socket while the loop was blocked, and the clock in the endpoint started only when the endpoint did.
+# So a service's own numbers can be green while its users wait, and an `async` health endpoint says OK as soon as it is served at all.
+# Measure from outside, with a canary and its **latency**, the time between request and response.
+#
+# ## Deeper: the garbage collector
+#
+# Python's **garbage collector** (GC) frees objects that refer to each other in a circle. A full collection examines every container object of the process, holds the GIL
+# all the time, and starts by itself, in whatever line happens to allocate. An inference server stalled for 100 to 300 ms about every 1.5 seconds for that reason
+# ([sglang#9241](https://github.com/sgl-project/sglang/pull/9241)). `gc.callbacks` reports when it runs; this app collects on request.
+
+# %%
+# %%app collecting.py
+import asyncio
+import gc
+import time
+from fastapi import FastAPI
+
+app, started, pauses = FastAPI(), [], []
+cache = [[n] for n in range(1_000_000)]  # a real service keeps that many objects in caches, models and modules
+def note(phase, info):
+    if phase == "start":
+        started.append(time.perf_counter())
+    else:
+        pauses.append(time.perf_counter() - started.pop())
+gc.callbacks.append(note)
+
+@app.get("/collect")
+async def collect():
+    gc.collect()
+@app.get("/collect_in_a_thread")
+async def collect_in_a_thread():
+    await asyncio.to_thread(gc.collect)
+@app.get("/freeze")
+async def freeze():
+    gc.freeze()
+app.get("/pauses")(lambda: pauses)
+
+# %%
+collections = {}
+for name, path in (("on the loop", "/collect"), ("in a thread", "/collect_in_a_thread"), ("", "/freeze"), ("after gc.freeze()", "/collect")):
+    collections[name] = await lab.race(path, n=1, show=False)
+pauses = json.loads((await lab.race("/pauses", n=1, show=False)).requests[0].body)
+for name, race in collections.items():
+    if name:
+        print(f"{name:18} the loop was blocked for up to {race.loop_lag:.0f} ms at a time")
+print(f"The longest pause that gc.callbacks saw: {1000 * max(pauses):.0f} ms.")
+
+# %% [markdown]
+# `asyncio.to_thread(gc.collect)` doesn't help, because the collection holds the GIL in whichever thread it runs. `gc.freeze()` does: after start-up and warm-up it
+# moves everything that exists out of the collector's reach, so a full collection examines only what came later. Call `gc.collect()` once before it.
+#
+# ## Deeper: Python 3.14 and 3.15
+#
+# Newer Pythons bring such tools with them. Nothing here is recorded: this course was written without a 3.14 at hand, so the table says what the documentation says
+# ([asyncio tools](https://docs.python.org/3.14/library/asyncio-tools.html), [profiling.sampling](https://docs.python.org/3.15/library/profiling.sampling.html)).
+#
+# | command | since | what it prints, according to its documentation |
+# |---|---|---|
+# | `python -m asyncio ps PID` | 3.14 | a table with a row for each pending task: thread id, task id, task name, coroutine stack, and the stack, name and id of the task that awaits it |
+# | `python -m asyncio pstree PID` | 3.14 | the same as a tree: each task with its coroutine stack, as function, file and line, below the task that awaits it |
+# | `python -m profiling.sampling attach PID` | 3.15 | a profile of 10 seconds, with samples, percentages and estimated times per function; `--flamegraph -o FILE` writes a page instead |
+# | `... attach --mode=gil PID` | 3.15 | the same, counting only moments in which the thread holds the GIL: who starves the others? |
+#
+# The first two answer a different question from py-spy's. A stack shows what *runs*; the task tree shows what is *suspended*, and where. Use them when the loop is free
+# and a request hangs all the same: on a pool, a lock, a reply that never comes. All of them need the permission that py-spy needs, and `profiling.sampling` must be of the same
+# minor version as the process.
+#
+# ## Deeper: what each tool finds
+#
+# Before the code ships, six more tools can look for blocking calls. The following cells run them on the seventeen endpoints and build a table.
+#
+# The first is a **linter** (lesson 01): it reads the files and doesn't run them. ruff's rules of the group `ASYNC`
+# know the names of functions that block: `time.sleep`, `requests.get`, `subprocess.run` and many more.
+# Thirteen endpoints block. How many will it find? Replace `None` with your number.
+
+# %%
+guess = lab.predict("endpoints that ruff finds", None)
 
 def ruff(*files):
     words = ["check", "--isolated", "--no-cache", "--select", "ASYNC", "--output-format", "json", *files]
     return json.loads(subprocess.run([sys.executable, "-m", "ruff", *words], capture_output=True, text=True).stdout)
 
-for found in ruff(*FILES):
-    print(found["code"], os.path.basename(found["filename"]), found["location"]["row"], found["message"])
-
 def endpoint_at(file, row):
+    """The path of the last @router.get above a line."""
     lines = open(file).read().splitlines()[:row]
     paths = [re.search(r'\.get\("(/\w+)"\)', line) for line in lines]
     return [path[1] for path in paths if path][-1]
 
+for found in ruff(*FILES):
+    print(found["code"], os.path.basename(found["filename"]), found["location"]["row"], found["message"])
 table = {"ruff": {endpoint_at(found["filename"], found["location"]["row"]) for found in ruff(*FILES)}}
 found_by_ruff = table["ruff"] & set(BLOCKING)
 guess.beside(len(found_by_ruff))
 print("Not found:", *sorted(set(BLOCKING) - found_by_ruff))
 
 # %% [markdown]
-# ruff reads one function at a time. It sees a name that it knows, inside an `async def`. So it does not see
-#
-# - the sleep two calls down: `rest()` could be anything;
-# - a driver, a lock, a queue, `.result()`: the names say nothing by themselves;
-# - anything that computes.
-#
-# But it needs no run, takes less than a second, and every line that it names is worth a look. Put it into your editor and into **CI**,
+# ruff reads one function at a time and recognises names inside an `async def`. So it doesn't see the sleep two calls down, a driver, a lock, a queue, `.result()`, or
+# anything that computes. But it needs no run, takes less than a second, and every line that it names deserves a look. Put it into your editor and into **CI**,
 # the machine that tests every change: in `pyproject.toml`, `extend-select = ["ASYNC"]` below `[tool.ruff.lint]`.
 #
-# ## Tools that watch
+# The next tools run the code. Each lives inside the process that it watches, and changes it, so none of them runs in this notebook.
+# A program calls every endpoint under one tool. To treat the tools alike, each becomes an `async with` that ends with an exception if the tool complains.
+# It takes a **threshold**: the number of seconds from which a tool complains.
 #
-# The next three tools run the code. Each lives inside the process that it watches, and changes it.
-# So none of them runs in this notebook. We write a program that calls every endpoint under the eyes of one tool.
-#
-# To treat them alike, we make each into the same thing: an `async with` that ends with an exception if the tool complains.
-# It gets a **threshold**: the seconds from which a tool complains.
-#
-# The first is **asyncio's debug mode**. The loop takes the time of each **callback**, that is of each step that it runs,
-# and writes to a log which one took longer than `slow_callback_duration`. So we listen to that log.
+# - **asyncio's debug mode** measures each **callback**, that is each step that the loop runs, and logs those that take longer than `slow_callback_duration`.
+# - **blockbuster** replaces functions that block, such as `time.sleep` and those of a socket, by its own. Called on a running loop, these raise. There is no threshold.
+# - **pyleak** has a thread that checks whether the loop still responds, and raises at the end if it was late.
+# - **aiocop** listens to Python's *audit events*, which Python raises when a program opens a file, a socket or another process, and measures each callback.
+#   It isn't part of the course's environment: `%pip install aiocop` adds it, and the cells below use it if it's there.
 
 # %%
 # %%keep debug_mode.py
@@ -281,34 +534,25 @@ import asyncio
 import logging
 from contextlib import asynccontextmanager
 
-class Listener(logging.Handler):
+class Collector(logging.Handler):
     def __init__(self):
         super().__init__()
-        self.heard = []
+        self.messages = []
 
     def emit(self, record):
-        self.heard.append(record.getMessage())
+        self.messages.append(record.getMessage())
 
 @asynccontextmanager
 async def debug(threshold):
     asyncio.get_running_loop().slow_callback_duration = threshold
-    listener = Listener()
-    logging.getLogger("asyncio").addHandler(listener)
+    collector = Collector()
+    logging.getLogger("asyncio").addHandler(collector)
     yield
     await asyncio.sleep(0)  # what the last step took is logged when it is over
-    logging.getLogger("asyncio").removeHandler(listener)
-    if listener.heard:
-        raise RuntimeError(listener.heard[0])
+    logging.getLogger("asyncio").removeHandler(collector)
+    if collector.messages:
+        raise RuntimeError(collector.messages[0])
 
-
-# %% [markdown]
-# The other two raise by themselves.
-#
-# - **blockbuster** patches functions that block: it puts functions of its own in the place of `time.sleep`, and of what a socket uses.
-#   Called on a running loop, they raise. There is no threshold.
-# - **pyleak** has a thread that asks the loop for signs of life. If one comes later than its threshold, it raises at the end.
-#
-# `complaint` makes one call under the eyes of one tool, and gives the first line of what the tool said.
 
 # %%
 # %%keep tools.py
@@ -317,18 +561,21 @@ from contextlib import asynccontextmanager
 from blockbuster import blockbuster_ctx
 from debug_mode import debug
 from pyleak import no_event_loop_blocking
-
 @asynccontextmanager
 async def blockbuster(threshold):
     with blockbuster_ctx():
         yield
-
 def pyleak(threshold):
     return no_event_loop_blocking("raise", threshold=threshold, check_interval=threshold / 4)
-
-TOOLS = {"debug": debug, "blockbuster": blockbuster, "pyleak": pyleak}
-
+@asynccontextmanager
+async def aiocop(threshold):
+    from aiocop_tool import complaints
+    with complaints(threshold):
+        yield
+        await asyncio.sleep(0)  # an event is reported when its callback is over
+TOOLS = {"debug": debug, "blockbuster": blockbuster, "pyleak": pyleak, "aiocop": aiocop}
 async def complaint(name, threshold, call):
+    """What a tool says of one call, its first line; None if it doesn't complain."""
     try:
         async with TOOLS[name](threshold):
             await asyncio.create_task(call)
@@ -336,12 +583,31 @@ async def complaint(name, threshold, call):
         return str(error).strip().splitlines()[0]
 
 
+# %%
+# %%keep aiocop_tool.py
+from contextlib import contextmanager
+import aiocop
+
+events = []
+aiocop.patch_audit_functions()
+aiocop.start_blocking_io_detection()
+
+@contextmanager
+def complaints(threshold):
+    events.clear()
+    aiocop.detect_slow_tasks(threshold_ms=1000 * threshold, on_slow_task=events.append)
+    aiocop.activate()
+    yield
+    aiocop.deactivate()
+    slow = [event for event in events if event.exceeded_threshold]
+    if slow:
+        raise RuntimeError(f"{slow[0].reason}, {slow[0].elapsed_ms:.0f} ms")
+
+
 # %% [markdown]
-# The program calls each endpoint once to warm up, and then in two rounds under the tool. A finding counts if both rounds brought it.
-# It prints what was said in the second, as JSON.
-#
-# `ASGITransport` hands a request to the app without a server, on the same loop. (**ASGI** is the way in which servers call a Python app.)
-# That suffices here: we look for what stops this loop.
+# The program calls each endpoint once to warm up, and then in two rounds under the tool. A finding counts if both rounds reported it.
+# `ASGITransport` passes a request to the app without a server, on the same loop. (**ASGI** is the interface through which servers call a Python app.)
+# That's enough here, since we want to know what blocks this loop.
 
 # %%
 # %%keep probe.py
@@ -370,14 +636,15 @@ if __name__ == "__main__":
 
 
 # %% [markdown]
-# Now we run it: once for blockbuster, and twice for each of the others, with the threshold that it comes with and with a lower one.
-# For each we print how many endpoints it finds, and what it says of the sleep two calls down. This takes about a minute.
+# blockbuster runs once, the others with their default threshold and with a lower one. This takes about a minute.
 
 # %%
+import importlib.util
+
 words = {}
 
 def probe(tool, threshold):
-    command = [sys.executable, "probe.py", tool, str(threshold), *BLOCKING, *HONEST]
+    command = [sys.executable, "probe.py", tool, str(threshold), *BLOCKING, *NON_BLOCKING]
     output = subprocess.run(command, capture_output=True, text=True).stdout
     name = tool if tool == "blockbuster" else f"{tool}, {1000 * threshold:.0f} ms"
     words[name] = json.loads(output.splitlines()[-1])
@@ -388,310 +655,142 @@ def probe(tool, threshold):
 
 for tool, threshold in (("blockbuster", 0), ("debug", 0.1), ("debug", 0.02), ("pyleak", 0.2), ("pyleak", 0.02)):
     probe(tool, threshold)
+if importlib.util.find_spec("aiocop"):
+    probe("aiocop", 0.02)
 
 # %% [markdown]
-# The thresholds of 100 and 200 milliseconds are the ones that these tools come with. Most of our endpoints block for 0.12 seconds.
-# A tool that begins to look at 0.2 is out of luck, unless the machine is busy.
-#
-# And what do they say?
-#
-# - blockbuster names the function that was called. The rest stands in the traceback, which leads to the line.
-# - Debug mode names the task, here that of our client, and at the end of its message how long the step took. It names no line of the service.
+# - blockbuster names the function that was called. Its traceback leads to the line.
+# - Debug mode names the task, here that of our client, and how long the step took. It names no line of the service.
 # - pyleak says that something blocked. Its exception has the stacks that its thread saw meanwhile.
+# - aiocop says whether the step waited or computed, and its events have the stack.
+#   A recorded run (aiocop 1.2.1, Python 3.11.7, 20 ms) found 13 of the 13 and accused none of the other four.
 #
-# ## Tools that look from outside
+# ### Your turn
 #
-# **py-spy** reads the memory of another Python process. It prints the **stack** of each thread: which function it is in right now, and who called that,
-# up to the first. It needs no change in the service, and no restart: that makes it the tool for the moment at which production stands still.
-#
-# `dump` runs it, and takes out the main thread, which is the one of the loop.
-#
-# Reading a foreign process is a privilege. Where the system does not allow it, the next cells say so, and py-spy has no column in the table.
+# Most of the endpoints block for 0.12 seconds, one for 0.04. How many does pyleak find with a threshold of your choice? Predict, then run.
 
 # %%
-import shutil
-
-app = lab.serve("suspects.py")
-spy = shutil.which("py-spy", path=os.path.dirname(sys.executable)) or shutil.which("py-spy")
-
-def dump(pid):
-    """The stack of the main thread of a process, innermost first; None if we may not look."""
-    done = subprocess.run([spy, "dump", "--json", "--pid", str(pid)], capture_output=True, text=True) if spy else None
-    if done is None or done.returncode != 0:
-        return None
-    frames = next(thread["frames"] for thread in json.loads(done.stdout) if thread["thread_name"] == "MainThread")
-    return [(os.path.basename(frame["filename"]), frame["line"], frame["name"]) for frame in frames]
-
-may_spy = dump(app.pid) is not None
-print("py-spy may look at our server." if may_spy else
-      "py-spy may not look at other processes here. It needs sudo on macOS, and on Linux where the setting ptrace_scope is 1.")
+milliseconds = None  # for instance 50
+probe("pyleak", (milliseconds or 130) / 1000)
 
 # %% [markdown]
-# An endpoint is found if one of its lines is on that stack. A free loop stands elsewhere: in `select`, the call in which it waits for news.
-#
-# `seen` asks for an endpoint again and again, while a thread has py-spy look at the service, until a look finds something in the service's
-# own files, and five times at most. For all the endpoints that takes about twenty seconds. At the end we print what it saw of the sleep two calls down.
-
-# %%
-import asyncio
-import httpx
-
-async def seen(path):
-    async with httpx.AsyncClient(base_url=app.url, timeout=60) as client:
-        for _ in range(5):
-            looking = asyncio.create_task(asyncio.to_thread(dump, app.pid))
-            while not looking.done():
-                await client.get(path)
-            if stack := [frame for frame in looking.result() or [] if frame[0] in FILES]:
-                return stack
-    return []
-
-if may_spy:
-    table["py-spy"] = {path for path in BLOCKING + HONEST if await seen(path)}
-    for file, line, function in await seen("/helper"):
-        print(f"{file}:{line} in {function}")
-
-# %% [markdown]
-# The whole path is there, from the innermost function up to the endpoint. No threshold was needed. But somebody had to look
-# at the right moment.
-#
-# The last tool is the **lane** that you know from the pictures. The lab's server notes how long each **turn** of its loop takes:
-# all that the loop does between two looks for news. A second thread looks at the stack meanwhile.
-# The time in which the process only stood in the queue for a CPU is taken off. Its threshold is 20 milliseconds.
-# We race each endpoint once, which takes some seconds.
-
-# %%
-table["the lane"] = set()
-for path in BLOCKING + HONEST:
-    race = await lab.race(path, n=2, show=False)
-    if race.blocked:
-        table["the lane"].add(path)
-
-race = await lab.race("/helper", n=2)
-print("It says:", race.worst_block.code, "in", race.worst_block.place)
-
-# %% [markdown]
-# ## Who finds what
+# The table needs two more columns: py-spy, and the **lane** that you know from the timelines. The lab's server measures each iteration of its loop,
+# subtracts the time in which the process only waited for a CPU, and samples the stack from a second thread. Its threshold is 20 milliseconds.
+# The next cell runs for about half a minute.
 
 # %%
 from IPython.display import Markdown, display
 
+app = lab.serve("suspects.py")
+if may_spy:
+    table["py-spy"] = {path for path in BLOCKING + NON_BLOCKING if await seen(path)}
+table["the lane"] = set()
+for path in BLOCKING + NON_BLOCKING:
+    race = await lab.race(path, n=2, show=False)
+    if race.blocked:
+        table["the lane"].add(path)
+race = await lab.race("/helper", n=2, show=False)
+print("The lane says of /helper:", race.worst_block.code, "in", race.worst_block.place)
+
 rows = [["", *table], ["---"] * (len(table) + 1)]
 for path in BLOCKING:
     rows.append([path] + ["found" if path in found else "–" for found in table.values()])
-display(Markdown("\n".join("| " + " | ".join(row) + " |" for row in rows)))
-
 counts = {tool: len(found & set(BLOCKING)) for tool, found in table.items()}
-accused = {tool: sorted(found & set(HONEST)) for tool, found in table.items()}
-for tool, count in counts.items():
-    print(f"{tool:14} {count:2} of {len(BLOCKING)}, and of the honest ones: {', '.join(accused[tool]) or 'none'}")
+rows.append(["**found**"] + [f"**{count} of {len(BLOCKING)}**" for count in counts.values()])
+rows.append(["accused"] + [", ".join(sorted(found & set(NON_BLOCKING))) or "none" for found in table.values()])
+display(Markdown("\n".join("| " + " | ".join(row) + " |" for row in rows)))
 
 # %% [markdown]
 # Read it by columns.
 #
 # - **ruff** finds what it knows by name, in an `async def`.
-# - **blockbuster** finds names wherever they are called, so the helper too. It also knows the lock that stands behind `.result()` and behind
-#   a queue. It does not know what a driver in C does (psycopg2, for a database), nor `os.system`, nor work.
-#   It has no threshold: it raises for a tiny read as well.
-# - **debug mode** and **pyleak** look at the clock and not at names. They find everything that is longer than their threshold.
-#   With the thresholds they come with, they miss what takes a little less, and that is a lot.
-# - **py-spy** finds all that lasts, if somebody looks while it lasts.
-# - **the lane** finds what lasts longer than 20 milliseconds, and names the line.
+# - **blockbuster** finds names wherever they are called, so the helper too, and the lock behind `.result()` and behind
+#   a queue. It doesn't know what a driver in C does (psycopg2), nor `os.system`, nor computing, and it raises for a tiny read as well.
+# - **debug mode** and **pyleak** measure time, so they find everything longer than their threshold. Their defaults are 100 and 200 ms.
+# - **py-spy** finds whatever lasts, if you look while it lasts.
+# - **the lane** finds what lasts longer than 20 ms, and names the line. Of the tools that measure time it is the only one that subtracts the waiting for a CPU; the others may accuse
+#   a non-blocking endpoint on a busy machine.
 #
-# If a tool with a clock accuses something honest in your list: that happens when the machine is busy with something else.
-# A step of the loop is long as well when the process had to wait for a CPU. Only the lane takes that time off.
+# No tool finds everything. Those that know names need no luck and no load, those that measure time see what has no name. You need one of each.
+# [flake8-async](https://github.com/python-trio/flake8-async), where ruff has these rules from, also accepts a list of your own (`async200-blocking-calls`), to which you can add your driver.
 #
-# No tool finds everything. Those that know names need no luck and no load. Those that know the clock see what has no name.
-# You need one of each.
+# ## Deeper: what debug mode costs
 #
-# Two more are worth a look. [flake8-async](https://github.com/python-trio/flake8-async), where ruff has these rules from, also takes a list of your own,
-# `async200-blocking-calls`: there you can name your driver. [aiocop](https://pypi.org/project/aiocop/) listens to Python's *audit events*,
-# which Python raises when a program opens a file, a socket or another process, and it measures how long each step of the loop takes.
-#
-# ## What debug mode costs
-#
-# Why not leave debug mode on for ever? The next cell writes a small program: its loop takes a given number of turns, with debug mode or without,
-# and then it prints the CPU seconds that it has used. A run without any turn tells what the start of Python costs. That is taken off.
-# Each is run three times, and the least counts. This takes some seconds.
+# Why not leave debug mode on? The next program runs a given number of iterations of its loop, with debug mode or without,
+# and prints the CPU seconds it used. A run without iterations measures Python's start-up, which is subtracted. Each runs three times, and the least counts.
 
 # %%
-TURNS = """
+ITERATIONS = """
 import asyncio, sys, time
-async def turns():
+async def iterate():
     for _ in range(int(sys.argv[2])):
         await asyncio.sleep(0)
-asyncio.run(turns(), debug=sys.argv[1] == "debug")
+asyncio.run(iterate(), debug=sys.argv[1] == "debug")
 print(time.process_time())
 """
 
-def cost(mode, turns=20_000):
-    command = [sys.executable, "-c", TURNS, mode, str(turns)]
-    # debug mode grumbles about slow steps, which are not what we ask about here
+def cost(mode, iterations=20_000):
+    command = [sys.executable, "-c", ITERATIONS, mode, str(iterations)]
+    # debug mode logs slow steps, which don't matter here
     return min(float(subprocess.check_output(command, stderr=subprocess.DEVNULL)) for _ in range(3))
 
-empty = cost("plain", turns=0)
+empty = cost("plain", iterations=0)
 plain, debugged = cost("plain") - empty, cost("debug") - empty
-print(f"Debug mode: {debugged / plain:.1f} times the CPU time for a turn of the loop.")
+print(f"Debug mode: {debugged / plain:.1f} times the CPU time per iteration.")
 
 # %% [markdown]
-# It remembers for every callback where it was created, and does much more. Use it in tests and on your own machine.
-# blockbuster raises where your users would only have waited. Use it in tests.
-#
-# ## A watchdog for production
-#
-# What may run in production must be cheap and must not raise. Python has something for it in its module `faulthandler`:
-# a timer that prints all stacks when it runs out. It is a thread written in C. So it works while the loop is blocked,
-# and even while some C code does not let go of the GIL, the lock of lesson 07.
-#
-# A task on the loop winds the timer up again and again. If the loop is blocked, it cannot, and the timer runs out.
-
-# %%
-# %%app watched.py
-import asyncio
-import faulthandler
-from contextlib import asynccontextmanager
-import deeper
-import busy
-from fastapi import FastAPI
-
-async def watchdog(log, limit=0.06):
-    while True:
-        faulthandler.dump_traceback_later(limit, file=log)
-        await asyncio.sleep(limit / 4)
-
-@asynccontextmanager
-async def lifespan(app):
-    with open("watchdog.log", "w") as log:
-        task = asyncio.create_task(watchdog(log))
-        yield
-        task.cancel()
-        faulthandler.cancel_dump_traceback_later()
-
-app = FastAPI(lifespan=lifespan)
-app.include_router(deeper.router)
-app.include_router(busy.router)
-
-
-# %%
-for path in ("/helper", "/queue", "/json"):
-    await lab.race(path, n=1, show=False)
-
-log = open("watchdog.log").read()
-for file, place in re.findall(r'File ".*/((?:deeper|busy)\.py)", (line \d+ in \w+)', log):
-    print(f"{file}, {place}")
-
-# %% [markdown]
-# The file and the line of each, and the way there. The limit here is 60 milliseconds, for the lesson. For a real service half a second is
-# a good start. You read the log next morning. On a busy machine the watchdog barks without a reason at times. It only barks.
-#
-# The watchdog says where. A **gauge** says how late: a task sleeps, and notes by how much it woke up too late. `/metrics` is where a
-# monitoring system comes to read such numbers.
-
-# %%
-# %%app gauged.py
-import asyncio
-import time
-from contextlib import asynccontextmanager
-import deeper
-from fastapi import FastAPI
-
-async def measure(app, every=0.05):
-    while True:
-        due = time.perf_counter() + every
-        await asyncio.sleep(every)
-        app.state.lag = max(app.state.lag, time.perf_counter() - due)
-
-@asynccontextmanager
-async def lifespan(app):
-    app.state.lag = 0.0
-    task = asyncio.create_task(measure(app))
-    yield
-    task.cancel()
-
-app = FastAPI(lifespan=lifespan)
-app.include_router(deeper.router)
-
-@app.get("/metrics")
-async def metrics():
-    return {"loop_lag_max": app.state.lag}
-
-
-# %%
-await lab.race("/helper", n=3, show=False)
-metrics = await lab.race("/metrics", n=1, show=False)
-gauge = json.loads(metrics.requests[0].body)["loop_lag_max"]
-print(f"The gauge has seen the loop {1000 * gauge:.0f} ms late.")
-
-# %% [markdown]
-# It names no line, and it cannot tell a blocked loop from a busy machine: a process that waits for a CPU wakes up late as well.
-#
-# ## The trap: your own numbers
-#
-# Many services measure how long their endpoints take. Here the answer itself says so.
-# We put what the service says beside what its client sees.
-
-# %%
-# %%app measured.py
-import asyncio
-import time
-import deeper
-from fastapi import FastAPI
-
-app = FastAPI()
-app.include_router(deeper.router)
-
-@app.get("/ping")
-async def ping():
-    began = time.perf_counter()
-    answer = {"pong": True}
-    return answer | {"took": time.perf_counter() - began}
-
-
-# %%
-measured = await lab.race(["/helper", "/helper", "/helper", "/ping"], title="a ping behind three blockers")
-ping = measured.requests[3]
-says, took = json.loads(ping.body)["took"], ping.seconds
-print(f"The service says that the ping took {1000 * says:.3f} ms. Its client waited {1000 * took:.0f} ms.")
-
-# %% [markdown]
-# The ping stood in front of the door while the loop was blocked. The clock inside was started only when it had come in.
-# So the numbers of a service can be green while its users wait. Measure from outside, with a canary.
+# For every callback it records where the callback was created, and more. Use it in tests and on your own machine.
+# blockbuster raises where your users would only have waited: use it in tests, too.
 #
 # ## When not to bother
 #
-# - **At start-up.** blockbuster may complain about a file that is read when the app is imported. Nobody is waiting yet.
+# - **At start-up.** blockbuster may complain about a file that is read while the app is imported. No request is delayed by that, because the server doesn't accept
+#   any yet. Probes do notice a long start-up, though: if loading a model takes a minute, give the container a `startupProbe`, or the liveness probe will restart it before it is ready.
 # - **`/tiny`.** It opens a file of a few hundred bytes on the loop, each time. Two tools accuse it, and by their rules they are right.
-#   A thread for it would take longer than the read.
+#   Lesson 05 measures that a thread would take longer than the read.
 # - **Below your threshold.** If the slowest canary waits five milliseconds, there is nothing to find, however many rules complain.
 #
-# And the other way round: begin with the blocker that holds the loop longest and is met most often, not with the one that you found first.
+# And the other way round: begin with the blocker that holds the loop longest and most often, not with the one that you found first.
 #
 # ## What you have seen
 #
-# - From outside, every blocked loop looks the same: harmless requests are slow.
-# - ruff and blockbuster know names. They find what is on their lists, at once, and not what you or a C library wrote.
-# - Debug mode and pyleak know the clock. They find what is longer than their threshold. Set it: the one they come with is high.
-# - py-spy shows where a process stands right now, if it may.
-# - The lane names the line and takes off what the machine is to blame for.
-# - In production: a canary from outside, and a watchdog and a gauge inside.
+# - Slow now: py-spy, several dumps, no restart first. In a container it needs a capability that you have to grant beforehand.
+# - Slow sometimes: a watchdog that writes stacks, a gauge that shows the lag, and a canary from outside, because a service's own numbers hide the wait.
+# - The garbage collector can be the culprit. A thread doesn't help, `gc.freeze()` does.
+# - Before it ships: ruff and blockbuster know names; debug mode, pyleak and the lane measure time. Set the threshold, since the defaults are high.
+#
+# ## Words of this lesson
+#
+# | word | meaning |
+# |---|---|
+# | stack, frame | the functions that a thread is in, each called by the next; a frame is one of them, with its file and line |
+# | sampling | reading the stack at intervals; what is seen often takes long |
+# | loop lag | how late the loop gets to something that is due |
+# | watchdog | a timer that the loop has to restart; if it can't, the timer reports where the loop is |
+# | gauge | a number that a monitoring system reads at intervals, here the largest lag |
+# | latency | the time from a request to its response, as the client measures it |
+# | capability | one of the privileges that Linux splits root's power into; `CAP_SYS_PTRACE` allows reading other processes |
+# | liveness probe | a request with which Kubernetes checks a container; if several fail, it restarts the container |
+# | linter | a program that reads code for known mistakes and doesn't run it |
 #
 # ## Check yourself
 #
 # **1.** In CI, ruff's ASYNC rules and a test under blockbuster are green. A release later the canary waits for 0.4 seconds now and then.
-# Name two things that fit.
+# Name two causes that fit.
 #
 # <details><summary>Answer</summary>
 #
-# Work: a large JSON, a hash, a loop in Python. Neither tool knows it. Or a driver in C, a lock, a `.result()`. Or an endpoint that the
-# test under blockbuster does not call.
+# CPU-bound work: a large JSON, a hash, a loop in Python, a full garbage collection. Neither tool knows it. Or a driver in C, which neither knows; or an endpoint that the
+# test under blockbuster doesn't call.
 #
 # </details>
 #
-# **2.** You may not restart the service, and it stands still now. What do you do?
+# **2.** You may not restart the service, and no request is served right now. What do you do?
 #
 # <details><summary>Answer</summary>
 #
-# `py-spy dump --pid ...`, several times. What stands on the main thread's stack each time is what holds the loop.
+# `py-spy dump --pid ...`, several times. The function that is on the main thread's stack each time holds the loop. If the stack always ends in `select`, the loop is free, and the
+# requests wait for a thread, a connection or a reply.
 #
 # </details>
 #
@@ -700,8 +799,7 @@ print(f"The service says that the ping took {1000 * says:.3f} ms. Its client wai
 # - Python, *Debug mode* of asyncio: https://docs.python.org/3/library/asyncio-dev.html#debug-mode
 # - Python, *faulthandler*: https://docs.python.org/3/library/faulthandler.html
 # - ruff, the rules *flake8-async*: https://docs.astral.sh/ruff/rules/#flake8-async-async
-# - blockbuster: https://github.com/cbornet/blockbuster
-# - pyleak: https://github.com/deepankarm/pyleak
-# - py-spy: https://github.com/benfred/py-spy
+# - blockbuster: https://github.com/cbornet/blockbuster, pyleak: https://github.com/deepankarm/pyleak, aiocop: https://github.com/feverup/aiocop
+# - py-spy, with a section on containers: https://github.com/benfred/py-spy
 #
-# Next: the exercise of this lesson, in the notebook `exercise_11_finding_it.ipynb` beside this one. Nobody tells you there which endpoints block.
+# Next: the exercise, in the notebook `exercise_11_finding_it.ipynb` next to this one. There nothing says which endpoints block.

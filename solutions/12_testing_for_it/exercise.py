@@ -14,21 +14,21 @@
 # %% [markdown]
 # # Exercise 12: Testing for it
 #
-# A colleague will change an app, again and again. You write the test that stops them when they block the loop, and leaves them alone when
-# they do not. This takes about 25 minutes. You need lesson 12, *Testing for it*.
+# A colleague will change an app, again and again. Write the test that stops them when they block the loop, and leaves them alone when
+# they don't. This takes about 25 minutes. You need lesson 12, *Testing for it*.
 #
-# Here it is your test that is tested. It is run against sixteen apps that you never see. Six are honest, ten are not.
+# Here your test is what is tested. It runs against sixteen apps that you never see. Six are correct, ten aren't.
 #
 # | points | for |
 # |---|---|
-# | 5 | **honest apps**: the test passes for each of the six, however slow they are and however busy the machine is |
+# | 5 | **correct apps**: the test passes for each of the six, however slow they are and however busy the machine is |
 # | 10 | **the others**: a point for each for which the test fails |
 #
-# Each app is tried twice. Only what is the same both times counts. A test that fails for an honest app gets nothing: nobody believes
-# such a test for long. And a test that sees fewer than half of the others gets nothing, because passing everything is easy.
+# Each app is tried twice, and only what is the same both times counts. A test that fails for a correct app gets nothing, because no one trusts
+# such a test for long. A test that catches fewer than half of the others gets nothing either, because passing everything is easy.
 #
-# The next cell brings in the tools of the course.
-# If it says `ModuleNotFoundError`, the notebook is not running in the course's own Python:
+# The next cell loads the tools of the course.
+# If it says `ModuleNotFoundError`, the notebook isn't running in the course's own Python:
 # close it and start it with `./course lab`. After a restart of the kernel, run this first cell again.
 
 # %%
@@ -42,102 +42,95 @@ exercise = checks.here()
 #
 # All apps have the same two paths.
 #
-# - `GET /quotes/{token}` asks a supplier for the price of the token, and answers `{"item": "tea", "price": 271828}` for the token `tea`.
-# - `GET /health` answers `{"ok": true}`. It asks nobody.
+# - `GET /quotes/{token}` calls a supplier for the price of the token, and returns `{"item": "tea", "price": 271828}` for the token `tea`.
+# - `GET /health` returns `{"ok": true}`. It calls nothing.
 #
-# An app is **honest** if it keeps three promises:
+# An app is **correct** if it keeps three promises:
 #
-# 1. Four requests for quotes can be under way at the same moment. (More is not promised: the pool of `to_thread` may have only five threads.)
+# 1. Four requests for quotes can be in progress at the same moment. (More isn't promised: the pool of `to_thread` may have only five threads.)
 # 2. While they wait for the supplier, `/health` is answered.
-# 3. Everyone gets the answer to their own question.
+# 3. Every request gets its own response.
 #
-# How long it takes is not promised. An honest app may be slow.
+# How long a response takes isn't promised. A correct app may be slow.
 #
-# Four apps lie beside this notebook, two of each kind. This is one of them. Open the others as well.
+# Four apps are next to this notebook, two of each kind. This is one of them. Open the others as well.
 
 # %%
 print(open("blocking_requests.py").read())
 
 # %% [markdown]
-# ## What your test is given
+# ## What your test can use
 #
-# The file `conftest.py` lies beside the notebook, too. pytest reads it before your test. It has two **fixtures**:
-# a test that names them as parameters gets them.
+# The file `conftest.py` is next to the notebook, too. pytest reads it before your test. It has two **fixtures**,
+# which a test gets by naming them as parameters.
 #
-# - `url`: the address of the app. It is served already, in a process of its own.
-# - `supplier`: the supplier that the app asks. You can make it hold its replies.
+# - `url`: the address of the app. It's served already, in a process of its own.
+# - `supplier`: the supplier that the app calls. You can make it hold its replies.
 #
 # | | |
 # |---|---|
-# | `await supplier.hold()` | from now on, keep everybody who asks waiting; before that it replies at once |
-# | `await supplier.arrived(4)` | wait until four questions are held; gives their tokens, or raises `TimeoutError` after ten seconds |
-# | `await supplier.release()` | reply to all that are held; `release(1)` to the one that has waited longest |
-# | `await supplier.price("tea")` | the price that the supplier gives for `tea` |
+# | `await supplier.hold()` | from now on, hold every reply; before that it replies at once |
+# | `await supplier.arrived(4)` | wait until four calls are held; returns their tokens, or raises `TimeoutError` after ten seconds |
+# | `await supplier.release()` | reply to all calls that are held; `release(1)` to the one that has waited longest |
+# | `await supplier.price("tea")` | the price that the supplier returns for `tea` |
 #
 # A test may be `async def`. pytest runs it here with its plugin pytest-asyncio. No `@pytest.mark.asyncio` is needed.
 #
 # ## How long it may take
 #
-# pytest is started anew for each app. One such run may take **90 seconds**, from the start of pytest to its end, with all tests in your file.
+# pytest is started afresh for each app. One such run may take **90 seconds**, from the start of pytest to its end, with all tests in your file.
 #
-# - If a run is not over by then, it is stopped. Your test then counts as one that never ends, and gets **no points at all**,
+# - A run that isn't over by then is stopped. Your test then counts as one that never ends, and gets **no points at all**,
 #   whatever it did with the other apps.
 # - So everything that your test waits for needs a limit of its own, of some ten seconds. `supplier.arrived` has one. A client of httpx has
-#   `timeout=10`: it gives up when nothing has come for ten seconds.
-# - When such a limit runs out, an error is raised, and the test *fails*. For an app that is not honest, that is just what you want.
-# - Do not make the limits much shorter. An honest app may take some seconds for an answer, and more on a busy machine.
+#   `timeout=10`: it gives up when nothing has arrived for ten seconds.
+# - When such a limit is reached, an error is raised, and the test *fails*. For an app that isn't correct, that's what you want.
+# - Don't make the limits much shorter. A correct app may take some seconds for a response, and more on a busy machine.
 #   If the test fails for it, that costs all points.
 #
-# A test with such limits is done with an honest app in some seconds, and with the others in ten to twenty. That is far below 90.
+# A test with such limits is done with a correct app in some seconds, and with the others in ten to twenty. That's far below 90.
 #
 # <details><summary>Hint 1: a question</summary>
 #
-# When the supplier holds four questions at the same moment, what do you know about the app, whatever your clock says?
+# When the supplier holds four calls at the same moment, what do you know about the app, whatever your clock says?
 #
 # </details>
 #
 # <details><summary>Hint 2: a pointer</summary>
 #
-# Hold first. Then start four requests, and do not await them yet: `asyncio.create_task`. Await what must happen *while* they wait.
-# Give the client a timeout of some ten seconds: a blocked app does not answer by itself.
+# A request that you await is over. What does your test have to observe *while* four requests are in progress, and how do you start a request
+# without waiting for it? A blocked app doesn't respond by itself, so the client needs a limit.
 #
 # </details>
 #
 # <details><summary>Hint 3: a sketch</summary>
 #
-# ```python
-# await supplier.hold()
-# async with httpx.AsyncClient(base_url=url, timeout=10) as client:
-#     requests = [asyncio.create_task(...) for token in tokens]
-#     await supplier.arrived(4)          # promise 1
-#     ...                                # promise 2: a canary
-#     await supplier.release()
-#     ...                                # promise 3: the answers
-# ```
+# One phase per promise, in the only order that works: hold; start; promise 1 while the replies are held; promise 2 while they still are; release; promise 3. For each phase, write down which
+# of the apps that you can read, and which of the lesson's ways, would fail exactly there. A way that fails nowhere needs another assertion.
 #
 # </details>
 #
 # ## Your test
 #
-# The cell is saved as a file beside the notebook. What it holds now is the test that you know from the beginning of the lesson.
+# The cell is saved as a file next to the notebook. What it holds now is the test from the beginning of the lesson.
 
 # %% app="quotes"
 # %%keep test_quotes.py
 
 # %% [markdown]
-# The next cell runs your test once against each of the four apps that you can read, all at the same time, and says for each how long it took.
-# It takes as long as the slowest run: with limits of ten seconds about a quarter of a minute. A run that is stopped after 90 seconds
+# The next cell runs your test once against each of the four apps that you can read, all at the same time, and prints how long each run took.
+# It takes as long as the slowest run: with limits of ten seconds, about a quarter of a minute. A run that is stopped after 90 seconds
 # is reported as *does not end*.
 
 # %% honest="quotes"
-"""Honest apps: the test passes for every one of them, each time."""
+"""Correct apps: the test passes for every one of them, each time."""
 await exercise.rehearse("quotes")
 ### BEGIN HIDDEN TESTS
 await exercise.score("quotes", "honest")
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# The points for the other apps are given by the hidden tests alone. There is nothing to run in the next cell.
+# The points for the other apps come from the hidden tests alone. There is nothing to run in the next cell.
 
 # %% blocking="quotes"
 # The other apps: a point for each for which the test fails, each time.
@@ -146,19 +139,21 @@ await exercise.score("quotes", "blocking")
 ### END HIDDEN TESTS
 
 # %% [markdown]
+# **What this check does not look for:** how your test is written, and how long it takes as long as each run ends within 90 seconds.
+#
 # ## To take home
 #
-# Beside this notebook there is now `test_quotes.py`. In your own project the app and the supplier are started by the test itself.
+# Next to this notebook there is now `test_quotes.py`. In your own project the test starts the app and the supplier itself.
 # Lesson 12 ends with such a file.
 
 # %% [markdown]
 # ## The whole verdict
 #
-# The next cell tries your test on the hidden apps, as it was saved last, and says how many points it gets.
-# That takes a minute or two: most apps that are not honest are found out only when your test stops waiting for them. It is not graded itself.
+# The next cell tries your test on the hidden apps, as you last saved it, and prints the points.
+# That takes a minute or two, since most incorrect apps are found only when your test stops waiting for them. It isn't graded itself.
 #
 # In a terminal, in the folder of the course, `./course grade notebooks/12_testing_for_it/exercise_12_testing_for_it.ipynb`
-# says the same of the notebook as it was saved.
+# prints the same for the saved notebook.
 
 # %%
 await exercise.verdict()

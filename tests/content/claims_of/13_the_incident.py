@@ -16,3 +16,5 @@ assert second.percentiles()[50] < incident.percentiles()[50]
 # of four that ask two processes, two meet in one of them, whoever takes which
 assert len(waits) == 4 and waits[-1] >= 2 * 0.15 and all(report.result().status_code == 200 for report in reports)
 assert all(load.latencies("/cards") for load in (incident, easy, first, second))
+# the calculation of the folded answer: per round of twelve
+assert traffic.count("/prices/{i}") == 5 and traffic.count("/report") == traffic.count("/thanks") == 1
