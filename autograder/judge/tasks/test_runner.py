@@ -27,6 +27,7 @@ from autograder.lab.app_errors import AppError
 from autograder.lab.server import Server, child_environment
 from autograder.paths import PROGRAMS
 from autograder.sandbox.launcher import Sandbox, SandboxedProcess, SandboxError
+from autograder.services.upstream import Rooms
 
 RUN_LIMIT = 90.0  # s: what a test needs on a busy machine, and more
 APP_PORT = 8000  # where a sandboxed test finds the app, in its own network
@@ -99,7 +100,7 @@ async def attempt(test, conftest, app, supplier, jail=None):
     return await asyncio.to_thread(_attempt, Path(test), Path(conftest), Path(app), supplier, jail)
 
 
-def _attempt(test: Path, conftest: Path, app: Path, supplier: Supplier, jail: Sandbox | None) -> Run:
+def _attempt(test: Path, conftest: Path, app: Path, supplier: Rooms, jail: Sandbox | None) -> Run:
     room = supplier.room()
     with tempfile.TemporaryDirectory(prefix="course-tried-", ignore_cleanup_errors=True) as folder:
         file = shutil.copy(app, Path(folder) / "quotes.py")
