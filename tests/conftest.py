@@ -25,6 +25,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # --- what a machine lacks ---
 
+FIXTURES = {"chromium": "browser", "walls": "sandbox"}  # what needs a capability by itself
 NEEDS = "needs "  # how the reason of such a skip begins
 
 
@@ -51,10 +52,11 @@ def require_all(config: pytest.Config) -> bool:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark tests by what they use: a fixture of the browser, or a capability as the value of a parameter."""
+    """Mark tests by what they use: a fixture that needs it, or a capability as the value of a parameter."""
     for item in items:
-        if "chromium" in getattr(item, "fixturenames", ()):
-            item.add_marker("browser")
+        for fixture, name in FIXTURES.items():
+            if fixture in getattr(item, "fixturenames", ()):
+                item.add_marker(name)
         values = item.callspec.params.values() if hasattr(item, "callspec") else ()
         for name in capabilities.ALL:
             if any(value == name for value in values if isinstance(value, str)):

@@ -18,7 +18,7 @@ from autograder.services import ServiceError, mysql
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 
 # What a contributor runs after each edit: no browser, no sandbox, no server, no notebook, nothing that takes long.
-QUICK = "not (browser or sandbox or mysql or hub or cluster or notebook or slow)"
+QUICK = "not (browser or sandbox or mysql or hub or cluster or long or slow)"
 QUICK_FOLDERS = ("tests/unit", "tests/judge/test_judge.py", "tests/lab", "tests/services")
 
 
