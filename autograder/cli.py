@@ -96,6 +96,12 @@ def _class_grade(args) -> int:
     return main(args.folder, args.lessons, args.workers, args.isolation, args.cluster, args.force)
 
 
+def _binder_link(args: argparse.Namespace) -> int:
+    from autograder.dev.binder import main
+
+    return main()
+
+
 def _lock(args) -> int:
     from autograder.dev.lockfiles import main
 
@@ -130,7 +136,11 @@ def parser() -> argparse.ArgumentParser:
     lab.add_argument("--port", type=_port, metavar="N", help="the port to serve on (default: a free one from 8888 up)")
 
     test = command(commands, "test", "run the course's own tests; further arguments go to pytest", _test)
-    test.usage = f"{PROG} test [-h] [PYTEST_ARGUMENT ...]"
+    test.usage = f"{PROG} test [-h] [--quick] [--require-all] [--cov] [PYTEST_ARGUMENT ...]"
+    test.epilog = (
+        "--quick leaves out what needs a browser, a server, a sandbox or time; --require-all makes a skipped test a "
+        "failure, as CI=true does; --cov measures which lines are run."
+    )
 
     build = command(commands, "build", "make notebooks/ from solutions/", _build)
     build.add_argument("--check", action="store_true", help="change nothing, fail when the two differ")
@@ -191,6 +201,8 @@ def parser() -> argparse.ArgumentParser:
     collected.add_argument("--cluster", metavar="ADDRESS", help="grade on the workers of this Dask scheduler")
     collected.add_argument("--force", action="store_true", help="judge everything anew")
     isolation(collected)
+
+    command(commands, "binder-link", "print the link that opens this clone's origin on Binder", _binder_link)
 
     lock = command(commands, "lock", "maintainers: pin the packages anew", _lock)
     lock.add_argument(
