@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from autograder.bootstrap.environment import ROOT, say
@@ -103,13 +104,13 @@ def say_that_it_goes_on(what: str) -> threading.Event:
     return done
 
 
-def stop_on_signals(server) -> None:
+def stop_on_signals(server: Any) -> None:
     """One Ctrl-C (or a closed terminal) stops the server and its kernels, without a question; a second one insists.
 
     Left to itself the server asks when it has a terminal, and when it has none it leaves its kernels behind.
     """
 
-    def stop(number, frame):
+    def stop(number: int, frame: object) -> None:
         signal.signal(number, signal.default_int_handler)
         server.stop(from_signal=True)
 

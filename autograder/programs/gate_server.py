@@ -33,7 +33,7 @@ class Room:
             gate.set()
 
 
-rooms = defaultdict(Room)
+rooms: defaultdict[str, Room] = defaultdict(Room)
 secret = os.urandom(16)
 
 
