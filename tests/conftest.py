@@ -41,9 +41,9 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Run as many workers as pyproject.toml says, and none for tests that are named: a worker takes seconds to start."""
+    """Run as many workers as pyproject.toml says, and none for a single file: a worker takes seconds to start."""
     named = [word for word in config.invocation_params.args if ".py" in str(word)]
-    return 0 if named or config.option.collectonly else int(config.getini("workers"))
+    return 0 if len(named) == 1 or config.option.collectonly else int(config.getini("workers"))
 
 
 def require_all(config: pytest.Config) -> bool:

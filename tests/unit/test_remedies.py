@@ -94,8 +94,8 @@ def test_a_coroutine_that_was_given_to_a_thread_is_told_so():
     assert not remedy_of_coroutine("write", text)
 
 
-async @pytest.mark.long
-def test_the_placeholder_of_another_library_in_the_databases_own_words():
+@pytest.mark.long
+async def test_the_placeholder_of_another_library_in_the_databases_own_words():
     url = services.get("postgres").environment["DATABASE_URL"]
     connection = await asyncpg.connect(url)
     try:
