@@ -1,6 +1,6 @@
-"""The command line: it parses, sets up when it must, and hands over. No logic of its own.
+"""The command line: parse the arguments, set up if necessary, and call the command. No logic of its own.
 
-Only the standard library at the top: `--help` has to answer on a fresh clone.
+Only the standard library at the top: ``--help`` has to work in a fresh clone.
 """
 
 from __future__ import annotations
@@ -8,6 +8,8 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Callable
+from typing import Any
 
 from autograder.errors import SetupError, of_os_error
 
@@ -33,31 +35,31 @@ def _count(text: str) -> int:
     return int(text)
 
 
-def _lab(args) -> int:
+def _lab(args: argparse.Namespace) -> int:
     from autograder.dev.jupyterlab import main
 
     return main(browser=not args.no_browser, port=args.port, notebook=args.notebook)
 
 
-def _test(args) -> int:
+def _test(args: argparse.Namespace) -> int:
     from autograder.dev.test_command import main
 
     return main(args.pytest_args)
 
 
-def _build(args) -> int:
+def _build(args: argparse.Namespace) -> int:
     from autograder.classroom.build import main
 
     return main(args.check)
 
 
-def _grade(args) -> int:
+def _grade(args: argparse.Namespace) -> int:
     from autograder.classroom.grade import main
 
     return main(args.paths, args.json, args.isolation)
 
 
-def _bench_verdicts(args) -> int:
+def _bench_verdicts(args: argparse.Namespace) -> int:
     from autograder.benchmarks.verdicts import main
 
     return main(
@@ -66,37 +68,43 @@ def _bench_verdicts(args) -> int:
     )  # fmt: skip
 
 
-def _bench_drawing(args) -> int:
+def _bench_drawing(args: argparse.Namespace) -> int:
     from autograder.benchmarks.drawing import main
 
     return main(args.rounds)
 
 
-def _site(args) -> int:
+def _site(args: argparse.Namespace) -> int:
     from autograder.site.build import main
 
     return main(args.to)
 
 
-def _bench_class(args) -> int:
+def _bench_class(args: argparse.Namespace) -> int:
     from autograder.benchmarks.class_grading import main
 
     return main(args.sizes, args.stock, args.lesson, args.workers, args.cpus)
 
 
-def _class_new(args) -> int:
+def _class_new(args: argparse.Namespace) -> int:
     from autograder.classroom.new_course import main
 
     return main(args.folder)
 
 
-def _class_grade(args) -> int:
+def _class_grade(args: argparse.Namespace) -> int:
     from autograder.classroom.grade_class import main
 
     return main(args.folder, args.lessons, args.workers, args.isolation, args.cluster, args.force)
 
 
-def _lock(args) -> int:
+def _binder_link(args: argparse.Namespace) -> int:
+    from autograder.dev.binder import main
+
+    return main()
+
+
+def _lock(args: argparse.Namespace) -> int:
     from autograder.dev.lockfiles import main
 
     return main(check=args.check, upgrade=args.upgrade)
@@ -111,8 +119,10 @@ def parser() -> argparse.ArgumentParser:
     )
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
 
-    def command(group, name: str, line: str, run) -> argparse.ArgumentParser:
-        sub = group.add_parser(name, help=line, description=line[0].upper() + line[1:] + ".", allow_abbrev=False)
+    def command(group: Any, name: str, line: str, run: Callable[[argparse.Namespace], int]) -> argparse.ArgumentParser:
+        sub: argparse.ArgumentParser = group.add_parser(
+            name, help=line, description=line[0].upper() + line[1:] + ".", allow_abbrev=False
+        )
         sub.set_defaults(run=run)
         return sub
 
@@ -130,7 +140,11 @@ def parser() -> argparse.ArgumentParser:
     lab.add_argument("--port", type=_port, metavar="N", help="the port to serve on (default: a free one from 8888 up)")
 
     test = command(commands, "test", "run the course's own tests; further arguments go to pytest", _test)
-    test.usage = f"{PROG} test [-h] [PYTEST_ARGUMENT ...]"
+    test.usage = f"{PROG} test [-h] [--quick] [--require-all] [--cov] [PYTEST_ARGUMENT ...]"
+    test.epilog = (
+        "--quick leaves out what needs a browser, a server, a sandbox or time; --require-all makes a skipped test a "
+        "failure, as CI=true does; --cov measures which lines are run."
+    )
 
     build = command(commands, "build", "make notebooks/ from solutions/", _build)
     build.add_argument("--check", action="store_true", help="change nothing, fail when the two differ")
@@ -192,6 +206,8 @@ def parser() -> argparse.ArgumentParser:
     collected.add_argument("--force", action="store_true", help="judge everything anew")
     isolation(collected)
 
+    command(commands, "binder-link", "print the link that opens this clone's origin on Binder", _binder_link)
+
     lock = command(commands, "lock", "maintainers: pin the packages anew", _lock)
     lock.add_argument(
         "--check", action="store_true", help="change nothing, fail when pyproject.toml and the locks disagree"
@@ -221,7 +237,7 @@ def main(argv: list[str] | None = None, from_clone: bool = False) -> int:
             from autograder.bootstrap import environment
 
             return environment.enter("test" if args.command in ("test", "site") else "course", argv)
-        return args.run(args)
+        return int(args.run(args) or 0)
     except SetupError as trouble:
         print(trouble, file=sys.stderr)
         return 1

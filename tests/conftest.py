@@ -25,6 +25,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # --- what a machine lacks ---
 
+FIXTURES = {"chromium": "browser", "walls": "sandbox"}  # what needs a capability by itself
 NEEDS = "needs "  # how the reason of such a skip begins
 
 
@@ -40,9 +41,9 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Run as many workers as pyproject.toml says, and none for tests that are named: a worker takes seconds to start."""
+    """Run as many workers as pyproject.toml says, and none for a single file: a worker takes seconds to start."""
     named = [word for word in config.invocation_params.args if ".py" in str(word)]
-    return 0 if named or config.option.collectonly else int(config.getini("workers"))
+    return 0 if len(named) == 1 or config.option.collectonly else int(config.getini("workers"))
 
 
 def require_all(config: pytest.Config) -> bool:
@@ -51,10 +52,11 @@ def require_all(config: pytest.Config) -> bool:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark tests by what they use: a fixture of the browser, or a capability as the value of a parameter."""
+    """Mark tests by what they use: a fixture that needs it, or a capability as the value of a parameter."""
     for item in items:
-        if "chromium" in getattr(item, "fixturenames", ()):
-            item.add_marker("browser")
+        for fixture, name in FIXTURES.items():
+            if fixture in getattr(item, "fixturenames", ()):
+                item.add_marker(name)
         values = item.callspec.params.values() if hasattr(item, "callspec") else ()
         for name in capabilities.ALL:
             if any(value == name for value in values if isinstance(value, str)):

@@ -110,7 +110,7 @@ class Environment:
     def ready(self) -> bool:
         """True if the environment has exactly what its locks say."""
         stamp = self.stamped()
-        return stamp is not None and stamp["locks"] == self.expected()["locks"] and self.sound()
+        return stamp is not None and bool(stamp["locks"] == self.expected()["locks"]) and self.sound()
 
     # --- make it ready ---
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from autograder import paths
 from autograder.classroom import submission as reading
+from autograder.classroom.progress import Progress
 from autograder.judge.served_app import ServedApp
 from autograder.judge.spec.exercise import load
 from autograder.judge.tasks.factory import judging
@@ -106,13 +107,19 @@ def _lesson(file):
         return False
 
 
-async def _grade_all(files, found, quiet):
+async def _grade_all(files: list[Path], found: levels.Isolation, quiet: bool) -> list[Result]:
+    """Grade one file after the other and print each result; if ``quiet``, only progress, on stderr."""
     results = []
+    progress = Progress(len(files))
     for file in files:
         result = await grade(file, found.jail)
         results.append(result)
-        if not quiet:
+        if quiet:
+            progress.one()
+        else:
             print(as_text(result), flush=True)
+    if quiet:
+        progress.end()
     return results
 
 

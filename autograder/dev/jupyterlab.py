@@ -1,6 +1,6 @@
-"""`./course lab`: JupyterLab on the course's notebooks, without a word more on the terminal than is needed.
+"""``./course lab``: JupyterLab on the course's notebooks, with as little output on the terminal as possible.
 
-What JupyterLab is to do differently for this course stands in autograder/jupyter/, where Binder finds it too.
+JupyterLab's settings for this course are in autograder/jupyter/, where Binder finds them too.
 """
 
 from __future__ import annotations
@@ -10,10 +10,14 @@ import os
 import signal
 import socket
 import sys
+import threading
+import time
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
-from autograder.bootstrap.environment import ROOT
+from autograder.bootstrap.environment import ROOT, say
+from autograder.bootstrap.installer import HEARTBEAT_S
 from autograder.errors import SetupError
 
 FIRST = "00_start_here/lesson_00_start_here.ipynb"
@@ -58,7 +62,8 @@ def check_port(port: int) -> None:
 
 def serve(notebooks: Path, page: str, browser: bool, port: int | None) -> None:
     """Run JupyterLab in this process until it is stopped, so that there is no other to be left behind."""
-    print("Starting JupyterLab ...", file=sys.stderr, flush=True)
+    say("Starting JupyterLab ...")
+    started = say_that_it_goes_on("starting")
     from jupyterlab.labapp import LabApp
 
     arguments = [
@@ -74,6 +79,7 @@ def serve(notebooks: Path, page: str, browser: bool, port: int | None) -> None:
     server = LabApp.initialize_server(argv=arguments)
 
     def announce() -> None:
+        started.set()
         print("The course is open in JupyterLab at this address (Ctrl-C here stops it):", file=sys.stderr, flush=True)
         print(f"http://{ADDRESS}:{server.port}{page}?token={server.identity_provider.token}", flush=True)
 
@@ -86,13 +92,25 @@ def serve(notebooks: Path, page: str, browser: bool, port: int | None) -> None:
     print("Stopped.", file=sys.stderr, flush=True)
 
 
-def stop_on_signals(server) -> None:
+def say_that_it_goes_on(what: str) -> threading.Event:
+    """Print a line every few seconds until the event that this returns is set."""
+    done, began = threading.Event(), time.monotonic()
+
+    def wait() -> None:
+        while not done.wait(HEARTBEAT_S):
+            say(f"    still {what}, {time.monotonic() - began:.0f} s so far")
+
+    threading.Thread(target=wait, daemon=True).start()
+    return done
+
+
+def stop_on_signals(server: Any) -> None:
     """One Ctrl-C (or a closed terminal) stops the server and its kernels, without a question; a second one insists.
 
     Left to itself the server asks when it has a terminal, and when it has none it leaves its kernels behind.
     """
 
-    def stop(number, frame):
+    def stop(number: int, frame: object) -> None:
         signal.signal(number, signal.default_int_handler)
         server.stop(from_signal=True)
 

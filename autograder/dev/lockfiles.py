@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from typing import Any
 
 from autograder.bootstrap.environment import ROOT, Environment, clean_environment
 from autograder.errors import SetupError
@@ -32,7 +33,7 @@ KNOWN = {("aarch64-pc-windows-msvc", "3.11")}  # no wheel of PyYAML, ever
 SOURCE_ONLY = "forbiddenfruit"
 
 
-def inputs(project: dict, group: str | None) -> str:
+def inputs(project: dict[str, Any], group: str | None) -> str:
     """A digest of what a lock depends on, written into it, so that a change is noticed offline."""
     wanted = project["dependency-groups"][group] if group else project["project"]["dependencies"]
     text = json.dumps([project["project"]["requires-python"], sorted(wanted)])
@@ -75,12 +76,13 @@ def problems(root: Path = ROOT) -> list[str]:
     return found + conda_problems(root, project)
 
 
-def conda_problems(root: Path, project: dict) -> list[str]:
+def conda_problems(root: Path, project: dict[str, Any]) -> list[str]:
     """environment.yml installs the very lock, under a Python that the project supports."""
     found = []
     text = (root / "environment.yml").read_text(encoding="utf-8")
     python = re.search(r"^  - python=(\d+)\.(\d+)$", text, re.M)
-    oldest = tuple(map(int, re.search(r">=(\d+)\.(\d+)", project["project"]["requires-python"]).groups()))
+    match = re.search(r">=(\d+)\.(\d+)", project["project"]["requires-python"])
+    oldest = tuple(map(int, match.groups())) if match else (0, 0)
     if not python or tuple(map(int, python.groups())) < oldest:
         found.append("environment.yml does not pin a Python that pyproject.toml allows")
     if not re.search(r"^      - -r lock/course\.txt$", text, re.M):
@@ -97,7 +99,16 @@ def write(upgrade: bool, root: Path = ROOT) -> None:
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
     for name, group in LOCKS.items():
         path = root / "lock" / name
-        command = [uv, "pip", "compile", "--quiet", "--universal", "--generate-hashes", "--python-version", OLDEST]
+        command: list[str | Path] = [
+            uv,
+            "pip",
+            "compile",
+            "--quiet",
+            "--universal",
+            "--generate-hashes",
+            "--python-version",
+            OLDEST,
+        ]
         # Whoever makes the lock may have a mirror: it is nobody else's business.
         command += ["--no-emit-index-url", "--no-emit-find-links", "--no-header", "-o", path]
         command += ["--only-binary", ":all:", "--no-binary", SOURCE_ONLY]
@@ -120,7 +131,7 @@ def without_wheels(root: Path = ROOT) -> list[str]:
         for python in PYTHONS:
             if (platform, python) in KNOWN:
                 continue
-            command = [
+            command: list[str | Path] = [
                 env.bin / "uv",
                 "pip",
                 "install",

@@ -18,7 +18,7 @@ from autograder.services import ServiceError, mysql
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 
 # What a contributor runs after each edit: no browser, no sandbox, no server, no notebook, nothing that takes long.
-QUICK = "not (browser or sandbox or mysql or hub or cluster or notebook or slow)"
+QUICK = "not (browser or sandbox or mysql or hub or cluster or long or slow)"
 QUICK_FOLDERS = ("tests/unit", "tests/judge/test_judge.py", "tests/lab", "tests/services")
 
 
@@ -165,7 +165,8 @@ def main(arguments: list[str]) -> int:
     """Run pytest with these arguments; without any, on everything."""
     variables = dict(os.environ)
     quick = "--quick" in arguments
-    words = [word for word in arguments if word != "--quick"]
+    words = [word for word in arguments if word not in ("--quick", "--cov")]
+    coverage = "--cov" in arguments
     if quick:
         words = ["-m", QUICK, *(words or QUICK_FOLDERS)]
     else:
@@ -173,14 +174,16 @@ def main(arguments: list[str]) -> int:
         path = any_chromium()
         if path:
             variables["COURSE_CHROMIUM"] = path
-    if not arguments:
+    if set(arguments) <= {"--cov", "--require-all"}:
         variables.setdefault("COURSE_CATALOGUE_SHARE", "5")
         say(
             "Of the catalogued answers, this judges every reference, every starter and a fifth of the others, chosen by the"
         )
         say("commit. For all of them: ./course test tests/judge/test_catalogue.py tests/judge/test_mutation.py")
         say("For what takes minutes and proves the same once more: ./course test -m slow")
-        words = ["--durations", "25"]
+        words += ["--durations", "25"]
+    if coverage:
+        words += ["--cov", "--cov-report=term:skip-covered", "--cov-report=xml"]
     command = [sys.executable, "-P", "-m", "pytest", *words]
     if os.name == "nt":
         return subprocess.call(command, cwd=ROOT, env=variables)

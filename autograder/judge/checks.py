@@ -36,7 +36,7 @@ class Checks:
 
     def __init__(self, exercise: Exercise):
         self._exercise = exercise
-        self._judges = {}
+        self._judges: dict = {}
 
     async def answers(self, name):
         """Raise `CheckFailed` unless the endpoint's app, as saved by its %%app cell, answers rightly."""

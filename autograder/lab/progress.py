@@ -10,7 +10,7 @@ import threading
 import time
 
 AFTER = 1.0  # s, and from then on as often
-_doing = []  # what is being done, the innermost last
+_doing: list = []  # what is being done, the innermost last
 _pictures = 0  # that are being drawn live
 
 

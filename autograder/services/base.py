@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import secrets
 from abc import ABC, abstractmethod
+from pathlib import Path
 
 from autograder.errors import UserFacingError
 
@@ -19,7 +20,7 @@ class Service(ABC):
     the service gives for a token; nobody can know it without asking the service.
     """
 
-    beside = ()  # files that lie beside an app which asks this service
+    beside: tuple[Path, ...] = ()  # files that lie beside an app which asks this service
     spawns = False  # True if each question is asked by a process that the app starts for it
     computes = False  # True if the app itself must work on what the service gives it
 

@@ -20,7 +20,7 @@ from autograder.bootstrap import environment
 from autograder.errors import SetupError
 
 KEPT = paths.ROOT / ".course" / "site"
-RUNS_ON = ("host", "judge", "lab", "services")
+RUNS_ON = ("judge", "lab", "programs", "sandbox", "services")
 LIMIT = 600  # s for one cell: it ends what hangs
 COLOURS = 64  # a timeline has about ten, and their edges
 
@@ -59,7 +59,7 @@ def executed(notebook: Path, say=environment.say) -> nbformat.NotebookNode:
 
 def _key(notebook):
     digest = hashlib.sha256()
-    code = (file for room in RUNS_ON for file in sorted((paths.ROOT / "autograder" / room).glob("*.py")))
+    code = (file for room in RUNS_ON for file in sorted((paths.ROOT / "autograder" / room).rglob("*.py")))
     beside = (file for file in sorted(notebook.parent.rglob("*")) if file.is_file() and file != notebook)
     for file in (notebook, *beside, *code, paths.ROOT / "lock" / "course.txt"):
         digest.update(file.read_bytes())

@@ -3,6 +3,7 @@
 import json
 import os
 
+import capabilities
 import nbformat
 import pytest
 from helpers import gone
@@ -48,7 +49,7 @@ def test_references_get_all_points_and_the_starter_those_for_answers(tmp_path, c
     handed_in(tmp_path / "class" / "bob" / "exercise.ipynb")
     code, (ada, bob), _ = result_of(capsys, tmp_path / "class")
     assert code == 1
-    assert ada["isolation"] == "namespaces"
+    assert ada["isolation"] == capabilities.best_level()
     assert set(ada) == {"path", "lesson", "isolation", "points", "max_points", "seconds", "items"}
     assert (ada["lesson"], ada["points"], ada["max_points"]) == (LESSON, 9, 9)
     assert [item["id"] for item in ada["items"]] == [

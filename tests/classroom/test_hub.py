@@ -24,7 +24,7 @@ from autograder.judge.spec.exercise import load
 from autograder.programs.forkserver import descendants
 from autograder.sandbox import bubblewrap
 
-pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the hub of the docs is a Linux machine")
+pytestmark = pytest.mark.hub
 
 LESSON = "05_files"
 NOTEBOOK = f"{LESSON}/exercise_{LESSON}.ipynb"

@@ -2,7 +2,6 @@
 
 import json
 import os
-import sys
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 
@@ -44,7 +43,7 @@ def test_every_answer_is_judged_once_a_round_on_several_workers():
     assert verdicts._trials(answers, 1, 0.0, False, 2) == []
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the jail needs Linux")
+@pytest.mark.linux
 def test_apps_are_locked_in_as_a_classs_are():
     found = levels.at_least()
     if found.jail:

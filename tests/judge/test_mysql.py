@@ -22,6 +22,7 @@ mysql.PLACES = ()
 """
 
 
+@pytest.mark.mysql
 @pytest.mark.parametrize("answer", [pytest.param(answer, id=answer.label) for answer in ANSWERS])
 async def test_verdict(answer):
     judged = await judge(answer)

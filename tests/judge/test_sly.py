@@ -1,7 +1,5 @@
 """Apps that block, queue or keep only where nobody seems to look, and honest ones that look as if they did."""
 
-import sys
-
 import pytest
 
 from autograder import paths
@@ -147,7 +145,7 @@ async def test_slow_work_behind_the_reply_is_no_queue(tmp_path):
     assert answers.passed and concurrency.passed, concurrency.diagnosis
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="elsewhere nobody sees where a loop waits")
+@pytest.mark.linux
 async def test_a_loop_that_never_waits_for_work_is_not_judged(tmp_path):
     _, concurrency = await judged(tmp_path, SLEEPING, "report", RESTLESS)
     assert concurrency.outcome == "error" and "never seen waiting for work" in concurrency.diagnosis

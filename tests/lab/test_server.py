@@ -1,9 +1,7 @@
 """Serving a learner's file: what goes wrong is told in their terms, and nothing is left behind."""
 
 import asyncio
-import os
 import re
-import signal
 import subprocess
 import sys
 import textwrap
@@ -180,7 +178,7 @@ STUCK = {
 }
 
 
-@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="kill -9 is a word of Unix")
+@pytest.mark.posix
 @pytest.mark.parametrize("kind", STUCK)
 def test_nothing_survives_the_death_of_its_owner(write, tmp_path, kind):
     told = tmp_path / "told"
@@ -203,7 +201,7 @@ def test_nothing_survives_the_death_of_its_owner(write, tmp_path, kind):
         until(lambda pid=pid: gone(pid), limit=30)
 
 
-@pytest.mark.skipif(not hasattr(os, "killpg"), reason="groups of processes are a matter of Unix")
+@pytest.mark.posix
 def test_the_racer_ends_what_it_guards_and_nothing_else():
     """The number of a server that was stopped may be another process's by then."""
     sleeps = [sys.executable, "-c", "import time; time.sleep(1000)"]

@@ -234,6 +234,7 @@ def test_the_upstream_fails_and_dawdles_at_will():
     assert json.loads(b"".join(pieces)) == {"item": "hat", "price": service.reply("hat")}
 
 
+@pytest.mark.mysql
 def test_a_mysql_connection_that_breaks_is_no_longer_held():
     service = services.get("mysql")
     service.prepare(["impatient"])
@@ -414,7 +415,7 @@ sys.stdin.read()
 """
 
 
-@pytest.mark.skipif(os.name == "nt", reason="kill -9 is a word of Unix")
+@pytest.mark.posix
 @pytest.mark.parametrize("name", SERVERS)
 def test_nothing_is_left_when_the_owner_is_killed(name):
     owner = subprocess.Popen(
@@ -459,6 +460,7 @@ def test_where_there_is_no_mysql_one_sentence_says_how_to_get_one(monkeypatch, t
     services.get("upstream")  # everything else goes on
 
 
+@pytest.mark.mysql
 def test_a_mysql_of_ones_own(monkeypatch):
     """Given by its URL, it is asked as the embedded one is; its other connections are left alone."""
     host = services.get("mysql")

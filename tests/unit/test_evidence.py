@@ -246,7 +246,7 @@ def test_a_start_of_a_child_that_was_hardly_seen_is_excused_as_well(monkeypatch)
     assert seen((0.0, 1, spawn, 0.0), (0.09, 2, "running", 0.0), (0.31, 3, POLL, 0.1)), "for too short a time"
 
 
-@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="only Linux tells it")
+@pytest.mark.linux
 def test_the_racer_knows_how_long_children_stood_in_the_queue():
     with cpu_load.hogs(os.cpu_count() + 1):
         found = load_generator.children(os.getpid())

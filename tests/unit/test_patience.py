@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import sys
 from types import SimpleNamespace
 
 import pytest
@@ -93,7 +92,7 @@ def test_quiet_begins_when_what_only_needs_a_cpu_has_had_it(clock):
     assert quiet.over, "nobody keeps a judge waiting for ever"
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells it")
+@pytest.mark.linux
 def test_the_leaves_among_the_descendants_of_a_process_are_counted():
     with subprocess.Popen(["sh", "-c", "sleep 600 & sh -c 'sleep 600 & wait' & wait"], start_new_session=True) as shell:
         try:

@@ -94,6 +94,7 @@ def test_a_coroutine_that_was_given_to_a_thread_is_told_so():
     assert not remedy_of_coroutine("write", text)
 
 
+@pytest.mark.long
 async def test_the_placeholder_of_another_library_in_the_databases_own_words():
     url = services.get("postgres").environment["DATABASE_URL"]
     connection = await asyncpg.connect(url)

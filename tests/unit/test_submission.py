@@ -144,8 +144,9 @@ def mutated(data, random):
     return bytes(text)
 
 
-def test_ten_thousand_odd_notebooks_crash_nothing(tmp_path):
-    """Whatever the file, the answer is a submission or a sentence; and what is found in it is text."""
+@pytest.mark.parametrize("number", [1_000, pytest.param(10_000, marks=pytest.mark.slow)])
+def test_damaged_notebooks_crash_nothing(tmp_path, number):
+    """Whatever the file, the result is a submission or one sentence, and what is found in it is text."""
     random = Random(20261122)
     released = (paths.NOTEBOOKS / "01_sleeping" / "exercise_01_sleeping.ipynb").read_bytes()
     small = json.dumps(
@@ -153,8 +154,8 @@ def test_ten_thousand_odd_notebooks_crash_nothing(tmp_path):
     )
     broken = found = 0
     file = tmp_path / "x.ipynb"
-    for number in range(10_000):
-        file.write_bytes(mutated(released if number % 10 == 0 else small, random))
+    for turn in range(number):
+        file.write_bytes(mutated(released if turn % 10 == 0 else small, random))
         try:
             submitted = submission.read(file)
         except submission.UnreadableSubmission as problem:
@@ -166,4 +167,4 @@ def test_ten_thousand_odd_notebooks_crash_nothing(tmp_path):
         assert isinstance(remark, str) and (text is None) <= bool(remark)
         if text is not None:
             text.encode("utf-8", errors="replace")
-    assert broken > 100 and found > 1000, "the inputs are neither all good nor all bad"
+    assert broken > number / 100 and found > number / 10, "the inputs are neither all good nor all bad"

@@ -20,6 +20,7 @@ def saved(folder, **kinds):
         (folder / endpoint.file).write_text(EXERCISE.answer_file(endpoint, kind).read_text())
 
 
+@pytest.mark.long
 def test_points_and_diagnoses_and_no_test(tmp_path):
     saved(tmp_path, report="reference", price="starter")
     cells = ["from autograder.judge import checks\nexercise = checks.here()", "await exercise.verdict()"]
@@ -42,6 +43,7 @@ def test_points_and_diagnoses_and_no_test(tmp_path):
     assert "await" not in printed(notebook.cells[-1]).replace("`await`", "") and "Traceback" not in str(notebook.cells)
 
 
+@pytest.mark.long
 def test_it_keeps_quiet_while_nbgrader_grades(tmp_path):
     saved(tmp_path)
     cells = [

@@ -23,7 +23,7 @@ from autograder.classroom.nbgrader.sandboxed_kernel import SandboxedExecute
 from autograder.judge.spec.exercise import load
 from autograder.sandbox import levels
 
-_found = {}
+_found: dict = {}
 
 
 class RefusedSubmission(Exception):
