@@ -435,7 +435,9 @@ def startup_blocks(reports, file) -> list[Blocked]:
     folder = os.path.dirname(os.path.realpath(file)) + os.sep
     found = []
     for report in reports:
-        places = [p for p in report["where"] if not p["lifespan"] and os.path.realpath(p["file"]).startswith(folder)]
+        # frozen modules and code made of strings have names that are no paths
+        tasks = [place for place in report["where"] if os.path.isabs(place["file"]) and not place["lifespan"]]
+        places = [place for place in tasks if os.path.realpath(place["file"]).startswith(folder)]
         seconds = sum(place["seconds"] for place in places)
         if seconds >= ACCUSED_FROM:
             place = places[0]

@@ -159,13 +159,14 @@ class LoopIterations:
         return max(self._times.read()[1] - self._spent[1], 0.0)
 
     def _add_unseen_collections(self, samples):
-        """Add collections that ended before the sampler had a CPU: to the app's line that it saw most in this iteration."""
-        if self.longest_collection < GIL_HELD_MIN_S or any(place.collection for place in samples):
+        """Add collections that were over before the sampler had a CPU: to the app's line that it saw most in this iteration."""
+        missing = self.collection_s - sum(seconds for place, seconds in samples.items() if place.collection)
+        if self.phase != "serving" or missing < COLLECTION_MIN_S:
             return
         ours = [place for place, _ in samples.most_common() if os.path.normcase(place.file).startswith(self.app_folder)]
         place = ours[0] if ours else Place("", 0, 0, "", "")
         how = "explicit" if _COLLECT.search(place.code) else "automatic"
-        samples[place._replace(collection=how)] += self.collection_s
+        samples[place._replace(collection=how)] += missing
 
     def _report(self, event, ended, samples, tasks):
         cpu, waited = (now - then for now, then in zip(self._times.read(), self._spent, strict=True))
@@ -230,40 +231,55 @@ class LoopIterations:
         while True:
             asleep, own_waited = time.perf_counter(), own.read()[1]
             time.sleep(SAMPLE_INTERVAL_S)
-            began = self.began
-            now = time.perf_counter()
+            # From here to `_take` nothing may release the GIL, as reading a file does: the loop thread would move on, and
+            # end the iteration before the sample that stands for a long call is taken.
+            now, began, idle = time.perf_counter(), self.began, self.idle
+            if seen.began != began:
+                seen = Seen(began, began, 0.0, 0.0)
+            sample = self._take(seen, now) if not idle and now - began >= SAMPLE_INTERVAL_S else None
             stopped = max(now - asleep - SAMPLE_INTERVAL_S - (own.read()[1] - own_waited), 0.0)
             computed = busy.look()
             if self.other_collections:
                 self._report_collections()
-            elif self.idle and stopped >= GIL_HELD_MIN_S and began < asleep:
+            elif idle and stopped >= GIL_HELD_MIN_S and began < asleep:
                 self._report_gil_holder(now - stopped, now, computed)
-            if self.idle or now - began < SAMPLE_INTERVAL_S:
+            if sample is None:
                 continue
-            frame = sys._current_frames().get(self.loop_thread)
-            if frame is None or self.idle or self.began != began:
-                continue
-            if seen.began != began:
-                seen = Seen(began, began, 0.0, 0.0)
-            place = self.place(frame)
-            del frame
-            waited, collected = self.waited(), self.collection_s
-            collecting = max(collected - seen.collected, 0.0)
-            seconds = now - seen.at - (waited - seen.waited) - collecting
-            if collecting >= COLLECTION_MIN_S:
-                how = "explicit" if _COLLECT.search(place.code) else "automatic"
-                self.samples[place._replace(collection=how)] += collecting
-            if seconds < 0 and seen.place is not None:
-                # it waited for a CPU where it was seen last, and that is known only now
-                self.samples[seen.place] = max(self.samples[seen.place] + seconds, 0.0)
-            self.samples[place] += max(seconds, 0.0)
+            place, task, seconds, collecting = sample
+            waited = self.waited()
+            if self.idle or self.began != began:
+                continue  # the iteration is over, and has been reported
+            self._take_off(place, seen.place, seconds, waited - seen.waited)
             # it certainly ran while it kept the GIL; beyond that no longer than the sampler meant to sleep
             certain = SAMPLE_INTERVAL_S + max(stopped - SWITCH_INTERVAL_S - collecting, 0.0)
-            self.tasks[self._task()] += max(min(seconds, certain), 0.0)
-            seen = Seen(began, now, waited, collected, place)
+            self.tasks[task] += max(min(seconds - (waited - seen.waited), certain), 0.0)
+            seen = Seen(began, now, waited, seen.collected + collecting, place)
             if now - began >= REPORT_INTERVAL_S and now - reported >= REPORT_INTERVAL_S:
                 reported = now
                 self._report("late", now, Counter(dict(self.samples)), {})
+
+    def _take(self, seen, now):
+        """Add what the time since the sample before stands for; returns (place, task, seconds, seconds of collections)."""
+        frame = sys._current_frames().get(self.loop_thread)
+        if frame is None:
+            return None
+        task, collecting = self._task(), max(self.collection_s - seen.collected, 0.0)
+        place = self.place(frame)
+        if collecting >= COLLECTION_MIN_S and os.path.normcase(place.file).startswith(self.app_folder):
+            how = "explicit" if _COLLECT.search(place.code) else "automatic"
+            self.samples[place._replace(collection=how)] += collecting
+        seconds = max(now - seen.at - collecting, 0.0)
+        self.samples[place] += seconds
+        return place, task, seconds, collecting
+
+    def _take_off(self, place, before, seconds, waited):
+        """Take the time in which the loop thread waited for a CPU off again: first from the newest sample's place.
+
+        What is more than that it has waited where it was seen before; the kernel counts it only when it is over.
+        """
+        self.samples[place] = max(self.samples[place] - min(waited, seconds), 0.0)
+        if waited > seconds and before is not None:
+            self.samples[before] = max(self.samples[before] - (waited - seconds), 0.0)
 
     def _task(self):
         """The id of the asyncio task that runs on the loop, or None."""

@@ -184,9 +184,9 @@ async def test_the_pictures_say_in_words_what_they_show(shop):
         assert f'alt="shop.py, {race.title}: 3 requests' in shown["text/html"]
         assert shown["text/plain"] == race.sentence
     words = [text.get_text() for text in lab.draw(before).axes[0].texts]
-    assert any(f"time.sleep(seconds) in line {LINE}" in word for word in words)
+    assert any(f"time.sleep(seconds) in line {LINE}" in word for word in words), words
     words = {text.get_text() for text in lab.draw(after).axes[0].texts}
-    assert words & {"free", "never blocked for long, but busy"}  # the second on a busy machine
+    assert after.lane in words and "blocked for" not in after.lane  # what else it says depends on the machine
     hatched = [c for c in lab.draw(before).axes[0].collections if c.get_hatch()]
     assert hatched, "colour alone must not carry it"
     left, right = timeline.compare(before, after).axes
