@@ -8,6 +8,7 @@ from typing import ClassVar
 from autograder.lab import timeline
 from autograder.lab.predictions import Prediction
 from autograder.lab.timeline import short
+from autograder.programs.messages import LoopSample
 
 BLOCKED_FROM = 0.020  # s of attributed lag; below it are the iterations of healthy apps (see docs/verdicts.md)
 ACCUSED_FROM = 0.1  # s of attributed lag: a line that held the loop so long is named, however busy the machine
@@ -148,13 +149,11 @@ class Race:
     requests: list[Request]
     canaries: list[Canary] = field(default_factory=list)
     blocked: list[Blocked] = field(default_factory=list)  # by the app's own code
-    not_blamed: list[Blocked] = field(
-        default_factory=list
-    )  # long iterations that were the machine's doing, or a crowd's
+    not_blamed: list[Blocked] = field(default_factory=list)  # long iterations, by the machine's or a crowd's doing
     startup: list[Blocked] = field(default_factory=list)  # before the app was ready, by tasks that it had started
     gil_holds: list[Blocked] = field(default_factory=list)  # another thread kept the GIL, as the watchdog reports
     errors: list[dict] = field(default_factory=list)
-    samples: list[list] = field(default_factory=list)
+    samples: list[LoopSample] = field(default_factory=list)
     elsewhere: int = 0  # connections that are not the business of the app's loop
     asleep: tuple | None = None  # (start, end, call): the newest long sleep of the loop thread in one system call
     watchers: list[int] = field(default_factory=list)  # ids of the host's own threads
@@ -294,7 +293,7 @@ class Race:
             self.asleep = (event["start"] - self.began, event["end"] - self.began, event["call"])
         elif kind == "end":
             self.end = event["t"] - self.began
-            self.samples = event["samples"]
+            self.samples = [LoopSample.from_wire(fields) for fields in event["samples"]]
 
     def _block(self, event, place):
         """The `Blocked` of one report."""
@@ -436,7 +435,9 @@ def startup_blocks(reports, file) -> list[Blocked]:
     folder = os.path.dirname(os.path.realpath(file)) + os.sep
     found = []
     for report in reports:
-        places = [p for p in report["where"] if not p["lifespan"] and os.path.realpath(p["file"]).startswith(folder)]
+        # frozen modules and code made of strings have names that are no paths
+        tasks = [place for place in report["where"] if os.path.isabs(place["file"]) and not place["lifespan"]]
+        places = [place for place in tasks if os.path.realpath(place["file"]).startswith(folder)]
         seconds = sum(place["seconds"] for place in places)
         if seconds >= ACCUSED_FROM:
             place = places[0]

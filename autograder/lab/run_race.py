@@ -58,12 +58,12 @@ async def race(path, n=10, *, method="GET", json=None, title=None, app=None, sho
 
 
 async def run(
-    app, requests, *, title, show=False, limit=LIMIT, sample=False, rest=None, beside=None, after=0, kind=Race, **more
+    app, requests, *, title, show=False, limit=LIMIT, sample=False, epoll=None, beside=None, after=0, kind=Race, **more
 ):
     """Run a race of ready-made ``requests`` (see `load_generator.Race`) against the `Server` ``app``.
 
-    With ``sample`` the server is looked at from outside; ``rest`` is the system call in which its loop waits for work
-    ("number first-argument"), if that is known.  ``after`` is for how many more canaries the app is watched when all
+    With ``sample`` the server is observed from outside; ``epoll`` is the descriptor of the epoll object in which its loop
+    waits for work, if that is known.  ``after`` is for how many more canaries the app is watched when all
     requests are answered.
     ``beside`` is a coroutine function that is called with the `Race` and runs while the race does; what it
     raises ends the race.  ``more`` are fields of the `Race`, or of the ``kind`` of it that is wanted.
@@ -91,7 +91,7 @@ async def run(
         "canary_every": CANARY_EVERY,
         "limit": limit,
         "pid": app.pid if sample else None,
-        "epoll": int(rest.split(" ")[1], 16) if rest else None,
+        "epoll": epoll,
         "after": after,
     }
     try:

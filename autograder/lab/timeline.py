@@ -249,7 +249,7 @@ def _loop(axes, row, race, now, span):
     label = axes.text(
         0,
         row + 0.8,
-        f"{said}: {worst.cause_in((115 if alone else 65) - len(said))}",
+        f"{said}: {worst.cause_in(max((115 if alone else 65) - len(said), 30))}",
         va="center",
         ha="left",
         fontsize=8.5,

@@ -21,6 +21,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 from http_connection import Connection, Disconnected  # noqa: E402, started by path, we are in no package
+from messages import RUNNING, LoopSample, parse_syscall  # noqa: E402
 
 sys.path.remove(HERE)
 
@@ -30,7 +31,7 @@ SAMPLE_EVERY = 0.002  # s between two looks, while the loop thread moves
 SAMPLE_AT_MOST = 0.008  # s between two looks at a loop thread that does not
 ASLEEP_FROM = 0.1  # s after which it is told that the loop thread sleeps, and again each time that so much has passed
 EPOLLIN, EPOLLET = 0x1, 1 << 31  # of Linux: there is input; tell each change only once
-READ = {"x86_64": "0", "aarch64": "63"}.get(platform.machine())  # number of the system call `read`
+READ = {"x86_64": 0, "aarch64": 63}.get(platform.machine())  # number of the system call `read`
 OPEN_LIMIT = 2.0  # s that the connections of a race are given to open; what is slower opens in the race
 
 
@@ -47,11 +48,8 @@ class Thread:
         return int(cpu) / 1e9, int(waited) / 1e9, int(slices)
 
     def call(self):
-        """Number and first argument of the system call that it sleeps in; "running" if it does not sleep."""
-        words = os.pread(self._call, 200, 0).split()
-        if words[0] == b"running":
-            return "running"
-        return b" ".join(words[:2]).decode()
+        """(state, number, first argument) of what it sleeps in, see `messages.LoopSample`."""
+        return parse_syscall(os.pread(self._call, 200, 0))
 
     def close(self):
         os.close(self._sched)
@@ -212,7 +210,7 @@ class Race:
                 others.close()
             for connection in [*connections, own]:
                 connection.close()
-            self.tell(event="end", t=time.perf_counter(), samples=self.samples)
+            self.tell(event="end", t=time.perf_counter(), samples=[sample.to_wire() for sample in self.samples])
 
     async def _open(self, connections):
         """Open them in their order, and return True if the last one got an answer: then the app has accepted all."""
@@ -312,14 +310,15 @@ class Race:
         while True:
             self._look(thread, others)
             if self.samples:
-                now, _, _, slices, call, *_ = self.samples[-1]
-                if call == "running" or state != (slices, call):
-                    every, state, since, told = SAMPLE_EVERY, (slices, call), now, now
+                newest = self.samples[-1]
+                now = newest.time
+                if newest.state == RUNNING or state != (newest.slices, newest.call):
+                    every, state, since, told = SAMPLE_EVERY, (newest.slices, newest.call), now, now
                 else:
                     every = min(2 * every, SAMPLE_AT_MOST)
                 if now - told >= ASLEEP_FROM:
                     told = now
-                    self.tell(event="asleep", start=since, end=now, call=call)
+                    self.tell(event="asleep", start=since, end=now, call=newest.call)
             await asyncio.sleep(every)
 
     def _look(self, thread, others):
@@ -327,16 +326,15 @@ class Race:
             call = thread.call()
             cpu, waited, slices = thread.sched()
             if thread.sched()[2] != slices:
-                call = "running"  # it moved on between the two looks
+                call = RUNNING, None, None  # it moved on between the two looks
             changed = others.changed()
         except (OSError, IndexError):
             return  # the process has ended
-        sample = [time.perf_counter(), cpu, waited, slices, call, changed, self.own.waited()]
-        reads = call.split(" ")[0] == READ
-        if reads or (self.samples and self.samples[-1][4].split(" ")[0] == READ):
-            # it may wait for a child to become its program, and that for a CPU: how long, is known when it has had one
-            sample.append(children(others.pid))
-        self.samples.append(sample)
+        now, own = time.perf_counter(), self.own.waited()
+        # it may wait for a child to become its program, and that for a CPU: how long, is known when it has had one
+        reads = READ is not None and (call[1] == READ or (self.samples and self.samples[-1].syscall == READ))
+        started = children(others.pid) if reads else None
+        self.samples.append(LoopSample(now, cpu, waited, slices, *call, changed, own, started))
 
 
 class LoadGenerator:

@@ -23,13 +23,11 @@ import sys
 import sysconfig
 import threading
 import time
-from collections import Counter, namedtuple
+from collections import Counter, deque, namedtuple
 
 SAMPLE_INTERVAL_S = 0.005  # s: CPython passes the GIL on after 5 ms, so a finer grid shows nothing more
 ITERATION_MIN_S = 0.010  # s: shorter iterations are what every healthy app has
-SWITCH_INTERVAL_S = (
-    0.005  # s for which CPython lets a thread keep the GIL that another waits for, if it runs Python code
-)
+SWITCH_INTERVAL_S = 0.005  # s for which a thread that runs Python code keeps the GIL when another waits for it
 BUSY_MIN_S = 0.003  # s of CPU between two samples from which a thread counts as computing
 BUSY_REPORT_S = 0.02  # s of CPU at one place, after which they are reported
 GIL_HELD_MIN_S = 0.02  # s for which one call has to hold the GIL to be reported
@@ -111,13 +109,12 @@ class LoopIterations:
         self.loop_thread = threading.get_ident()
         self.phase = "import"
         self.samples = Counter()  # seconds by `Place`, as the sampler saw them
-        self.collections = Counter()  # seconds by `Place`, of garbage collections on the loop thread
+        self.collection_s = 0.0  # of garbage collections on the loop thread in this iteration
         self.longest_collection = 0.0
         self.tasks = Counter()  # seconds by the id of the asyncio task that ran
         self.began = time.perf_counter()
         self.idle = True
-        self.accounted = 0.0  # until when an iteration's time is recorded already
-        self.other_collection_end = 0.0  # when the newest collection on another thread ended
+        self.other_collections = deque(maxlen=100)  # (thread, start, end) of long ones on other threads
         self.loop = None
         self._times = None
         self._memory = None
@@ -141,6 +138,7 @@ class LoopIterations:
     def begin(self) -> None:
         """Note that an iteration begins."""
         self._spent = self._times.read()
+        self.collection_s = self.longest_collection = 0.0
         self.began = time.perf_counter()
         self.idle = False
 
@@ -150,17 +148,25 @@ class LoopIterations:
         ended = time.perf_counter()
         if ended - self.began >= ITERATION_MIN_S:
             samples, self.samples = self.samples, Counter()
-            collections, self.collections = self.collections, Counter()
             tasks, self.tasks = self.tasks, Counter()
-            self._report("turn", ended, samples + collections, tasks)
-            self.longest_collection = 0.0
-        elif self.samples or self.collections:
-            self.samples, self.collections, self.tasks = Counter(), Counter(), Counter()
-            self.longest_collection = 0.0
+            self._add_unseen_collections(samples)
+            self._report("turn", ended, samples, tasks)
+        elif self.samples:
+            self.samples, self.tasks = Counter(), Counter()
 
     def waited(self) -> float:
         """Return the seconds for which the loop thread has waited for a CPU since this iteration began."""
         return max(self._times.read()[1] - self._spent[1], 0.0)
+
+    def _add_unseen_collections(self, samples):
+        """Add collections that were over before the sampler had a CPU: to the app's line that it saw most in this iteration."""
+        missing = self.collection_s - sum(seconds for place, seconds in samples.items() if place.collection)
+        if self.phase != "serving" or missing < COLLECTION_MIN_S:
+            return
+        ours = [place for place, _ in samples.most_common() if os.path.normcase(place.file).startswith(self.app_folder)]
+        place = ours[0] if ours else Place("", 0, 0, "", "")
+        how = "explicit" if _COLLECT.search(place.code) else "automatic"
+        samples[place._replace(collection=how)] += missing
 
     def _report(self, event, ended, samples, tasks):
         cpu, waited = (now - then for now, then in zip(self._times.read(), self._spent, strict=True))
@@ -201,74 +207,97 @@ class LoopIterations:
         return waited
 
     def _collected(self, phase, info):
-        """Record how long a garbage collection took and where it struck; called by the interpreter, on any thread."""
+        """Record how long a garbage collection took; called by the interpreter, on any thread.
+
+        It may strike in the middle of anything, also where the interpreter makes a frame: so no stack is looked at here.
+        """
         thread, now = threading.get_ident(), time.perf_counter()
         if phase == "start":
             self._collecting[thread] = now
             return
-        started = self._collecting.pop(thread, now)
-        seconds = now - started
-        if seconds < COLLECTION_MIN_S:
-            return
-        place = self.place(sys._getframe(1))
-        how = "explicit" if _COLLECT.search(place.code) else "automatic"
-        place = place._replace(collection=how)
-        if thread == self.loop_thread:
-            if not self.idle:
-                self.collections[place] += seconds
-                self.longest_collection = max(self.longest_collection, seconds)
-                self.accounted = now
-        elif seconds >= GIL_HELD_MIN_S:
-            self.other_collection_end = now
-            self.tell(event="gil", start=started, end=now, where=places({place: seconds}))
+        seconds = now - self._collecting.pop(thread, now)
+        if thread != self.loop_thread:
+            if seconds >= GIL_HELD_MIN_S:
+                self.other_collections.append((thread, now - seconds, now))
+        elif not self.idle:
+            self.collection_s += seconds
+            self.longest_collection = max(self.longest_collection, seconds)
 
     def _sample(self):
         reported = 0.0
-        seen = Seen(0.0, 0.0, 0.0)
+        seen = Seen(0.0, 0.0, 0.0, 0.0)
         busy = ThreadCpuSampler(self)
         own = ThreadTimes()
         while True:
             asleep, own_waited = time.perf_counter(), own.read()[1]
             time.sleep(SAMPLE_INTERVAL_S)
-            began = self.began
-            now = time.perf_counter()
+            # From here to `_take` nothing may release the GIL, as reading a file does: the loop thread would move on, and
+            # end the iteration before the sample that stands for a long call is taken.
+            now, began, idle = time.perf_counter(), self.began, self.idle
+            if seen.began != began:
+                seen = Seen(began, began, 0.0, 0.0)
+            sample = self._take(seen, now) if not idle and now - began >= SAMPLE_INTERVAL_S else None
             stopped = max(now - asleep - SAMPLE_INTERVAL_S - (own.read()[1] - own_waited), 0.0)
             computed = busy.look()
-            if self.idle:
-                if stopped >= GIL_HELD_MIN_S and began < asleep:
-                    self._gil_was_held(now - stopped, now, computed)
+            if self.other_collections:
+                self._report_collections()
+            elif idle and stopped >= GIL_HELD_MIN_S and began < asleep:
+                self._report_gil_holder(now - stopped, now, computed)
+            if sample is None:
                 continue
-            if now - began < SAMPLE_INTERVAL_S:
-                continue
-            frame = sys._current_frames().get(self.loop_thread)
-            if frame is None or self.idle or self.began != began:
-                continue
-            if seen.began != began:
-                seen = Seen(began, began, 0.0)
-            place = self.place(frame)
+            place, task, seconds, collecting = sample
             waited = self.waited()
-            seconds = now - max(seen.at, self.accounted) - (waited - seen.waited)
-            if seconds < 0 and seen.place is not None:
-                # it waited for a CPU where it was seen last, and that is known only now
-                self.samples[seen.place] = max(self.samples[seen.place] + seconds, 0.0)
-            self.samples[place] += max(seconds, 0.0)
+            if self.idle or self.began != began:
+                continue  # the iteration is over, and has been reported
+            self._take_off(place, seen.place, seconds, waited - seen.waited)
             # it certainly ran while it kept the GIL; beyond that no longer than the sampler meant to sleep
-            certain = SAMPLE_INTERVAL_S + max(stopped - SWITCH_INTERVAL_S, 0.0)
-            self.tasks[self._task()] += max(min(seconds, certain), 0.0)
-            seen = Seen(began, now, waited, place)
-            del frame
+            certain = SAMPLE_INTERVAL_S + max(stopped - SWITCH_INTERVAL_S - collecting, 0.0)
+            self.tasks[task] += max(min(seconds - (waited - seen.waited), certain), 0.0)
+            seen = Seen(began, now, waited, seen.collected + collecting, place)
             if now - began >= REPORT_INTERVAL_S and now - reported >= REPORT_INTERVAL_S:
                 reported = now
-                self._report("late", now, Counter(dict(self.samples)) + Counter(dict(self.collections)), {})
+                self._report("late", now, Counter(dict(self.samples)), {})
+
+    def _take(self, seen, now):
+        """Add what the time since the sample before stands for; returns (place, task, seconds, seconds of collections)."""
+        frame = sys._current_frames().get(self.loop_thread)
+        if frame is None:
+            return None
+        task, collecting = self._task(), max(self.collection_s - seen.collected, 0.0)
+        place = self.place(frame)
+        if collecting >= COLLECTION_MIN_S and os.path.normcase(place.file).startswith(self.app_folder):
+            how = "explicit" if _COLLECT.search(place.code) else "automatic"
+            self.samples[place._replace(collection=how)] += collecting
+        seconds = max(now - seen.at - collecting, 0.0)
+        self.samples[place] += seconds
+        return place, task, seconds, collecting
+
+    def _take_off(self, place, before, seconds, waited):
+        """Take the time in which the loop thread waited for a CPU off again: first from the newest sample's place.
+
+        What is more than that it has waited where it was seen before; the kernel counts it only when it is over.
+        """
+        self.samples[place] = max(self.samples[place] - min(waited, seconds), 0.0)
+        if waited > seconds and before is not None:
+            self.samples[before] = max(self.samples[before] - (waited - seconds), 0.0)
 
     def _task(self):
         """The id of the asyncio task that runs on the loop, or None."""
         return self.loop and id(asyncio.current_task(self.loop))
 
-    def _gil_was_held(self, start, end, computed):
+    def _report_gil_holder(self, start, end, computed):
         """Report the thread that held the GIL from ``start`` to ``end`` while the loop waited for work, if it was one alone."""
         place, seconds = max(computed.items(), key=lambda item: item[1], default=(None, 0.0))
-        if place and seconds >= GIL_HOLDER_SHARE * (end - start) and self.other_collection_end < start:
+        if place and seconds >= GIL_HOLDER_SHARE * (end - start):
+            self.tell(event="gil", start=start, end=end, where=places({place: end - start}))
+
+    def _report_collections(self):
+        """Report garbage collections on other threads: they hold the GIL from beginning to end."""
+        while self.other_collections:
+            thread, start, end = self.other_collections.popleft()
+            frame = sys._current_frames().get(thread)
+            place = self.place(frame) if frame is not None else Place("", 0, 0, "", "")
+            place = place._replace(collection="automatic")
             self.tell(event="gil", start=start, end=end, where=places({place: end - start}))
 
     def place(self, frame) -> Place:
@@ -297,8 +326,9 @@ class LoopIterations:
         return Place(*found, lifespan=lifespan)
 
 
-class Seen(namedtuple("Seen", "began at waited place", defaults=(None,))):
-    """The newest sample: the start of its iteration, when it was taken, how long the loop had waited for a CPU, the place."""
+class Seen(namedtuple("Seen", "began at waited collected place", defaults=(None,))):
+    """The newest sample: the start of its iteration, when it was taken, how long the loop had waited for a CPU and collected
+    garbage in that iteration, the place."""
 
 
 class ThreadCpuSampler:

@@ -73,7 +73,7 @@ def test_routes_are_named_without_what_changes(path, route):
 def test_harm_is_shared_among_the_lines_that_were_seen():
     load = made([])
     place = {"file": "shop.py", "function": "tea", "callee": ""}
-    where = [{**place, "line": 3, "code": "a()", "count": 3}, {**place, "line": 5, "code": "b()", "count": 1}]
+    where = [{**place, "line": 3, "code": "a()", "seconds": 0.3}, {**place, "line": 5, "code": "b()", "seconds": 0.1}]
     load.apply({"event": "turn", "start": 0.0, "end": 0.4, "waited": 0.0, "where": where})
     load.apply({"event": "turn", "start": 0.5, "end": 0.9, "waited": 0.1, "where": where[1:]})
     assert [(b.line, round(b.seconds, 3), b.times) for b in load.blockers] == [(5, 0.4, 2), (3, 0.3, 1)]

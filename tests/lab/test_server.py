@@ -96,10 +96,37 @@ def test_start_up_that_fails_names_the_line(write):
     assert "no database" in str(error)
 
 
-def test_import_that_never_ends_is_given_up_and_named(write):
-    error = refused(write("import time\nwhile True:\n    time.sleep(0.05)\napp = 1\n"), limit=5)
-    assert error.stage == "endless"
-    assert error.line == 3 and "uvicorn.run()" in str(error)
+NEVER_STARTS = {
+    "sleeping loop": ("import time\nwhile True:\n    time.sleep(0.05)\napp = 1\n", 3),
+    "computing loop": ("n = 0\nwhile True:\n    n += 1\napp = 1\n", None),
+    "uvicorn.run()": (GOOD.lstrip() + "\n\nimport uvicorn\n\nuvicorn.run(app, port=0)\n", 13),
+}
+
+
+@pytest.mark.parametrize("kind", NEVER_STARTS)
+def test_import_that_never_ends_is_named(write, kind):
+    text, line = NEVER_STARTS[kind]
+    error = refused(write(text), limit=4)
+    assert error.stage == "endless" and "uvicorn.run()" in str(error)
+    assert error.line == line if line else error.line in (2, 3)
+
+
+def test_lifespan_that_never_ends_is_named(write):
+    """The file was imported: an endless loop is not what to look for."""
+    text = """
+    import asyncio
+    from contextlib import asynccontextmanager
+    from fastapi import FastAPI
+
+    @asynccontextmanager
+    async def lifespan(app):
+        await asyncio.Event().wait()
+        yield
+
+    app = FastAPI(lifespan=lifespan)
+    """
+    error = refused(write(text), limit=4)
+    assert error.stage == "endless" and "lifespan before `yield`" in str(error) and "uvicorn.run()" not in str(error)
 
 
 def test_missing_file_and_bad_names(tmp_path):

@@ -24,7 +24,8 @@ def cpu_wait_s(looks, start, end, watching=True):
     if first is None:
         return 0.0
     queue = (last.waited - first.waited) + (last.racer - first.racer) + other_threads_cpu_wait_s(first, last, watching)
-    return queue + vfork_wait_s(looks, start, end) + exec_pipe_wait_s(samples_near(looks, start, end))
+    own = vfork_wait_s(looks, start, end) + page_fault_wait_s(looks, start, end)
+    return queue + own + exec_pipe_wait_s(samples_near(looks, start, end))
 
 
 def vfork_wait_s(looks, start, end):
@@ -34,6 +35,16 @@ def vfork_wait_s(looks, start, end):
     """
     near = samples_near(looks, start, end)
     return sum(b.time - a.time for a, b in zip(near, near[1:], strict=False) if is_spawning(a) or is_spawning(b))
+
+
+def page_fault_wait_s(looks, start, end):
+    """Return the seconds between two moments in which the loop thread may have waited for a page of memory.
+
+    From the sample before it was found so to the sample after: so it is never too small.  In a machine that is short of memory
+    code and data are taken from a process and read back when it needs them; the app can do nothing about it.
+    """
+    near = samples_near(looks, start, end)
+    return sum(b.time - a.time for a, b in zip(near, near[1:], strict=False) if a.paging or b.paging)
 
 
 def exec_pipe_wait_s(looks):

@@ -5,6 +5,8 @@ from bisect import bisect_left, bisect_right
 from collections import Counter
 from dataclasses import dataclass
 
+from autograder.programs.messages import PAGE_FAULT, RUNNING
+
 # ... and of those in which asyncio's selector, or libuv, waits for work: epoll_wait and its kin.
 POLL_SYSCALLS = {"x86_64": {"232", "281", "441"}, "aarch64": {"22", "441"}}.get(platform.machine())
 
@@ -25,18 +27,34 @@ class ThreadSample:
     children: dict | None = (
         None  # run-queue seconds of each child process, if the loop thread sleeps in `read`, or just did
     )
+    paging: bool = False  # it slept until the kernel had brought a page of memory
 
 
 def decode_samples(race):
     """The looks of a race; what the racer leaves out has not changed."""
     found, workers, watchers = [], {}, {}
-    for time, cpu, waited, slices, call, changed, racer, *children in race.samples:
-        fresh = {int(tid): tuple(spent) for tid, spent in changed.items()}
+    for sample in race.samples:
+        fresh = {int(tid): tuple(spent) for tid, spent in sample.others.items()}
         if fresh:
             ours = fresh.keys() & set(race.watchers)
             watchers = watchers | {tid: fresh[tid] for tid in ours}
             workers = workers | {tid: fresh[tid] for tid in fresh.keys() - ours}
-        found.append(ThreadSample(time - race.began, cpu, waited, slices, call, workers, watchers, racer, *children))
+        # a page fault is no wait of the app's choosing: such a thread counts as one that runs, and the time is excused
+        call = RUNNING if sample.state == PAGE_FAULT else sample.call
+        found.append(
+            ThreadSample(
+                sample.time - race.began,
+                sample.cpu,
+                sample.waited,
+                sample.slices,
+                call,
+                workers,
+                watchers,
+                sample.generator_waited,
+                sample.children,
+                paging=sample.state == PAGE_FAULT,
+            )
+        )
     return found
 
 

@@ -15,6 +15,7 @@ from autograder.judge.spec.endpoint import RACE_SIZE
 from autograder.judge.verdict import AnswerFault, Inconclusive, Trial
 from autograder.lab import load_generator_client, run_race
 from autograder.lab.server import first_frame_in
+from autograder.programs.messages import poll_descriptor
 
 # s in which nothing is asked, so that the loop is seen at rest: more where a busy machine hid it.  The first of them go
 # before the requests of the warm-up.
@@ -37,7 +38,15 @@ async def run_requests(app, calls, limit, *, title="check", show=False, beside=N
         request["at"] = moment
     beside = beside or _until_forgotten(app, calls)
     race = await run_race.run(
-        app, requests, title=title, show=show, limit=limit, sample=True, rest=rest, beside=beside, **fields
+        app,
+        requests,
+        title=title,
+        show=show,
+        limit=limit,
+        sample=True,
+        epoll=poll_descriptor(rest),
+        beside=beside,
+        **fields,
     )
     if app.races_elsewhere >= SIGHTS:
         raise AnswerFault("several processes", messages.several_processes())

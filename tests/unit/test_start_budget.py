@@ -1,0 +1,85 @@
+"""Whether a start will ever end is decided by what the process does, never by the clock."""
+
+import pytest
+
+from autograder.lab import start_budget
+from autograder.lab.start_budget import StartBudget, StartTimeout
+
+
+class Machine:
+    """A process and a clock that a test sets; the process starts nothing unless ``child`` is set."""
+
+    def __init__(self, monkeypatch):
+        self.now, self.state, self.cpu, self.child = 0.0, "S", 0.0, None
+        monkeypatch.setattr(start_budget.time, "monotonic", lambda: self.now)
+        monkeypatch.setattr(
+            start_budget, "process_times", lambda pid: (self.state, self.cpu) if pid == 1 else ("R", 0.0)
+        )
+        monkeypatch.setattr(start_budget, "descendants", lambda pid: [2] if self.child else [])
+
+    def pass_time(self, budget, seconds, cpu=0.0, modules=0):
+        """Let time pass, and return what the budget says at its end."""
+        for _ in range(round(seconds / 0.1)):
+            self.now += 0.1
+            self.cpu += cpu * 0.1
+            if spent := budget.observe(modules):
+                return spent
+        return ""
+
+
+@pytest.fixture
+def machine(monkeypatch):
+    return Machine(monkeypatch)
+
+
+def test_starved_start_is_not_given_up(machine):
+    """At a load of 80 an app gets a hundredth of a CPU: after ten minutes it has used six seconds."""
+    machine.state = "R"
+    assert machine.pass_time(StartBudget(1, 30.0), 600.0, cpu=0.01) == ""
+
+
+def test_endless_loop_is_found(machine):
+    machine.state = "R"
+    assert machine.pass_time(StartBudget(1, 30.0), 31.0, cpu=1.0) == "computing"
+
+
+def test_endless_sleep_is_found(machine):
+    assert machine.pass_time(StartBudget(1, 30.0), 31.0) == "sleeping"
+
+
+def test_imports_are_progress(machine):
+    """A large library may take its time, as long as it imports more and more of itself."""
+    budget = StartBudget(1, 30.0)
+    for modules in range(1, 10):
+        assert machine.pass_time(budget, 20.0, cpu=1.0, modules=modules) == ""
+
+
+def test_waiting_for_disk_or_children_is_no_sleep(machine):
+    machine.state = "D"
+    assert machine.pass_time(StartBudget(1, 30.0), 100.0) == ""
+    machine.state, machine.child = "S", True
+    assert machine.pass_time(StartBudget(1, 30.0), 100.0) == ""
+
+
+def test_gap_between_observations_counts_little(machine):
+    """Whoever observes may itself wait for a CPU."""
+    budget = StartBudget(1, 30.0)
+    for _ in range(10):
+        machine.now += 60.0
+        assert budget.observe(0) == ""
+
+
+def test_hopeless_machine_is_no_fault(machine):
+    """After twenty minutes it is an error of the machine's, which the judge takes for an ERROR, not for a FAIL."""
+    machine.state = "R"
+    with pytest.raises(StartTimeout) as caught:
+        machine.pass_time(StartBudget(1, 30.0), start_budget.GIVE_UP_S + 1)
+    assert isinstance(caught.value, OSError) and "too busy" in str(caught.value)
+
+
+def test_times_of_a_process_are_read():
+    import os
+
+    state, cpu = start_budget.process_times(os.getpid())
+    assert state == "R" and cpu > 0
+    assert start_budget.process_times(2**22 + 1) == (None, None)
