@@ -323,8 +323,9 @@ class SandboxedProcess:
 
     def kill(self) -> None:
         """Kill the app and all that it started."""
-        with contextlib.suppress(OSError):
-            signal.pidfd_send_signal(self._watched[0], signal.SIGKILL)
+        if self._watched:
+            with contextlib.suppress(OSError):
+                signal.pidfd_send_signal(self._watched[0], signal.SIGKILL)
 
     def wait(self, timeout: float | None = None) -> int:
         """Wait for the end of the app and of its sandbox, for ``timeout`` seconds. Raises `subprocess.TimeoutExpired`."""
