@@ -108,7 +108,9 @@ class Machine:
         for folder in (self.upper, scratch / "work", self.root):
             folder.mkdir(parents=True, exist_ok=True)
         lower = ":".join(map(str, layers))
-        self.mount = f"mount -t overlay overlay -o lowerdir={lower},upperdir={self.upper},workdir={scratch / 'work'} {self.root}"
+        self.mount = (
+            f"mount -t overlay overlay -o lowerdir={lower},upperdir={self.upper},workdir={scratch / 'work'} {self.root}"
+        )
 
     def run(self, script: str, situation: Situation, limit: float = STEP_LIMIT_S) -> subprocess.CompletedProcess:
         """Run a shell script there; output and errors come together in ``stdout``."""
@@ -128,7 +130,9 @@ class Machine:
             )  # fmt: skip
         except subprocess.TimeoutExpired as late:
             said = late.stdout or b""
-            return subprocess.CompletedProcess([], 124, said.decode(errors="replace") if isinstance(said, bytes) else said)
+            return subprocess.CompletedProcess(
+                [], 124, said.decode(errors="replace") if isinstance(said, bytes) else said
+            )
 
     def _enter(self, situation: Situation) -> str:
         """Return the script that mounts everything and runs the script in $1 in there."""
@@ -256,7 +260,9 @@ def prepared(arguments: argparse.Namespace) -> tuple[Path, Path]:
         )  # fmt: skip
     if not (more / "upper/usr/bin/bwrap").exists():
         say("Adding bubblewrap ...")
-        install = "apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get -qy install --no-install-recommends bubblewrap"
+        install = (
+            "apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get -qy install --no-install-recommends bubblewrap"
+        )
         done = Machine([base], more, arguments.share).run(install, Situation("", "", ""))
         if done.returncode:
             sys.exit(f"bubblewrap cannot be installed there: {last_line(done.stdout)}")
@@ -286,7 +292,13 @@ def table(outcomes: Sequence[Outcome]) -> str:
     """Return the table as Markdown."""
     lines = ["| situation | `./course lab` | `./course grade` | `./course test` | |", "|---|---|---|---|---|"]
     for outcome in outcomes:
-        cells = (outcome.situation.says, outcome.lab, outcome.grade, outcome.tests, "ok" if outcome.good else "**not ok**")
+        cells = (
+            outcome.situation.says,
+            outcome.lab,
+            outcome.grade,
+            outcome.tests,
+            "ok" if outcome.good else "**not ok**",
+        )
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
@@ -302,9 +314,15 @@ def parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Try the course in the situations in which people clone it.")
     parser.add_argument("names", nargs="*", help="the situations to try (default: all)")
     parser.add_argument("--list", action="store_true", help="name the situations and end")
-    parser.add_argument("--whole", action="store_true", help="run the whole suite in each, not only what depends on the machine")
-    parser.add_argument("--share", action="append", type=Path, default=[], metavar="PATH", help="show it in the machines")
-    parser.add_argument("--folder", type=Path, default=Path("/var/tmp/course-matrix"), help="where the machines are made")
+    parser.add_argument(
+        "--whole", action="store_true", help="run the whole suite in each, not only what depends on the machine"
+    )
+    parser.add_argument(
+        "--share", action="append", type=Path, default=[], metavar="PATH", help="show it in the machines"
+    )
+    parser.add_argument(
+        "--folder", type=Path, default=Path("/var/tmp/course-matrix"), help="where the machines are made"
+    )
     parser.add_argument("--mirror", default=MIRROR, help="Debian's packages")
     parser.add_argument("--record", type=Path, metavar="FILE", help="write the table into this file")
     arguments = parser.parse_args()
