@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 from collections.abc import Iterator
 
@@ -108,7 +109,8 @@ def test_sandbox_that_cannot_start_is_no_failed_test(tmp_path, monkeypatch):
 
 def test_python_that_does_not_reach_pytest_is_no_failed_test(tmp_path, monkeypatch):
     """Python ends with 1 if an import fails, and so does pytest if a test does."""
-    (tmp_path / "run_pytest.py").write_text("import no_such_module\n")
-    monkeypatch.setattr(test_runner, "PROGRAMS", tmp_path)
+    programs = shutil.copytree(paths.PROGRAMS, tmp_path / "programs")
+    (programs / "run_pytest.py").write_text("import no_such_module\n")
+    monkeypatch.setattr(test_runner, "PROGRAMS", programs)
     with pytest.raises(Inconclusive, match="pytest did not start .*no_such_module"):
         run(tmp_path, "def test_x(): pass\n")
