@@ -89,8 +89,9 @@ class Forkserver:
             handed = descriptors(ancillary)
             if order["op"] == "start":
                 self.start(order, handed)
-            elif order["op"] == "sweep":
-                self.sweep()
+            else:
+                if order["op"] == "sweep":
+                    self.sweep()
                 self.control.send(b"{}")
             for number in handed:
                 os.close(number)

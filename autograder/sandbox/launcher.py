@@ -176,6 +176,10 @@ class Forkserver:
         except OSError as problem:
             raise SandboxError(f"what starts the apps is gone ({problem})") from None
 
+    def check(self) -> None:
+        """Raise `SandboxError` if it doesn't answer any more."""
+        self._ask({"op": "answer"}, START_LIMIT)
+
     def sweep(self) -> None:
         """Kill what apps have left behind; namespaces leave nothing."""
         if self.level != "namespaces" and self.alive:
@@ -232,7 +236,7 @@ class SandboxedProcess:
     ) -> None:
         self.returncode: int | None = None
         self.exit_code: int | None = None
-        self._forkserver = forkserver
+        self.forkserver = forkserver
         self._relay = relay
         self._reported = False
         self._listeners: list[socket.socket] = []
@@ -271,7 +275,7 @@ class SandboxedProcess:
         while True:
             news, pid, handed = introduction(self._introductions)
             if news is None:
-                raise SandboxError(self._forkserver.last_words() or "the app's process ended before it began")
+                raise SandboxError(self.forkserver.last_words() or "the app's process ended before it began")
             if news["who"] == "failed":
                 raise SandboxError(news["why"])
             self._watched.append(os.pidfd_open(pid))
@@ -297,11 +301,11 @@ class SandboxedProcess:
             return "what carries its connections to the services ended"
         if not self._watched or not select.select([self._watched[-1]], [], [], END_LIMIT_S)[0]:
             return None
-        if self._forkserver.level == "namespaces":
+        if self.forkserver.level == "namespaces":
             self._take_report()
             gone = self.exit_code is None
         else:
-            gone = not self._forkserver.alive
+            gone = not self.forkserver.alive
         return "its sandbox was ended from outside" if gone else None
 
     def _take_report(self) -> None:
@@ -323,8 +327,9 @@ class SandboxedProcess:
 
     def kill(self) -> None:
         """Kill the app and all that it started."""
-        with contextlib.suppress(OSError):
-            signal.pidfd_send_signal(self._watched[0], signal.SIGKILL)
+        if self._watched:
+            with contextlib.suppress(OSError):
+                signal.pidfd_send_signal(self._watched[0], signal.SIGKILL)
 
     def wait(self, timeout: float | None = None) -> int:
         """Wait for the end of the app and of its sandbox, for ``timeout`` seconds. Raises `subprocess.TimeoutExpired`."""
@@ -332,12 +337,12 @@ class SandboxedProcess:
             return 0
         if timeout is not None and not select.select([self._watched[-1]], [], [], timeout)[0]:
             raise subprocess.TimeoutExpired("app", timeout)
-        if self._watched and self._forkserver.level == "namespaces":
+        if self._watched and self.forkserver.level == "namespaces":
             self._take_report()
         for watched in self._watched:
             select.select([watched], [], [])
         self.returncode = 0
-        self._forkserver.sweep()
+        self.forkserver.sweep()
         self._end()
         return 0
 

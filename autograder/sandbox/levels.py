@@ -141,9 +141,11 @@ def _tried(level: str, **more: Mapping[str, int]) -> Sandbox:
         with _service() as address, contextlib.ExitStack() as running:
             first, seen = running.enter_context(_probed(sandbox, address))
             _check(level, seen)
-            _, seen = running.enter_context(_probed(sandbox, address))
+            first.forkserver.check()  # it may have died of its first app, and then the next app would get another
+            second, seen = running.enter_context(_probed(sandbox, address))
             _check(level, seen)
-            if first.poll() is not None:  # what starts them may have died of it, and then another one was started
+            second.forkserver.check()
+            if first.poll() is not None or first.forkserver is not second.forkserver:
                 raise SandboxError("an app does not survive the start of the next one")
     except BaseException:
         sandbox.close()

@@ -250,12 +250,14 @@ async def test_without_a_wall_root_runs_no_test(tmp_path, monkeypatch):
     assert verdict.outcome == "error" and "not root" in verdict.diagnosis
 
 
+@pytest.mark.sandbox
 async def test_behind_the_wall_a_test_works_as_before(once, walls):
     reference = (FOLDER / "answers/quotes/reference.py").read_text()
     assert (await once(reference, jail=walls)).result == PASSED
     assert (await once(reference, BLOCKING[0], jail=walls)).result == FAILED
 
 
+@pytest.mark.sandbox
 async def test_behind_the_wall_a_test_sees_nothing_of_ours(once, walls, tmp_path):
     secret = tmp_path / "gradebook.db"
     secret.write_text("secret")

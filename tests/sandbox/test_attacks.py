@@ -8,7 +8,6 @@ right all the same, or be left to a person.
 import asyncio
 import os
 import socket
-import sys
 from pathlib import Path
 
 import nbformat
@@ -21,7 +20,7 @@ from autograder.judge.served_app import ServedApp
 from autograder.judge.spec.exercise import load
 from autograder.sandbox import levels
 
-pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the jail needs Linux")
+pytestmark = pytest.mark.linux
 LESSON = "05_files"
 EXERCISE = load(paths.SOLUTIONS / LESSON)
 (TASK,) = EXERCISE.endpoints
@@ -263,6 +262,7 @@ def test_a_server_beside_the_loop_is_told_what_it_did(text, tmp_path):
     assert (told.outcome, told.kind) == ("fail", "several processes")
 
 
+@pytest.mark.sandbox
 def test_in_the_jail_no_attack_gains_anything(tmp_path, monkeypatch):
     before = orphans()
     results, loot = graded(tmp_path, HARMLESS | IN_THE_JAIL, "required", monkeypatch, "namespaces")

@@ -1,8 +1,10 @@
-"""The jail: what an app in it can reach, what it cannot, and that nothing of it is left afterwards."""
+"""The sandbox: what an app in it can reach, what it cannot, and that nothing of it is left afterwards."""
 
 import asyncio
 import json
 import os
+import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -11,26 +13,27 @@ import time
 from pathlib import Path
 
 import pytest
-from helpers import gone, until
+from helpers import gone, reachable_by_all, until
 
 from autograder import paths
 from autograder.judge.judge import Judge
 from autograder.judge.served_app import ServedApp
 from autograder.judge.spec.exercise import load
+from autograder.judge.verdict import AnswerFault
 from autograder.lab import run_race
 from autograder.lab.app_errors import AppError
 from autograder.lab.server import Server
-from autograder.sandbox import bubblewrap, levels
+from autograder.sandbox import bubblewrap, launcher, levels
 from autograder.sandbox.launcher import Sandbox, SandboxError, reachable
 
-ON_LINUX = sys.platform.startswith("linux")
-pytestmark = pytest.mark.skipif(not ON_LINUX, reason="the jail needs Linux")
+pytestmark = pytest.mark.linux
+NAMESPACES = pytest.param("namespaces", marks=pytest.mark.sandbox)
 APP = "from fastapi import FastAPI\napp = FastAPI()\n"
 
 
 @pytest.fixture(scope="module")
 def jail():
-    """The jail of namespaces, which `./course test` sees to: it installs bubblewrap."""
+    """A sandbox of the level ``namespaces``; tests that use it are marked ``sandbox``."""
     found = levels.at_least("required")
     yield found.jail
     found.jail.close()
@@ -60,7 +63,7 @@ def said(jail, folder, look, environment=None, **more):
     return json.loads(server.log.splitlines()[0])
 
 
-@pytest.mark.parametrize("level", ["limits", "namespaces"])
+@pytest.mark.parametrize("level", ["limits", NAMESPACES])
 def test_an_app_is_served_and_raced_at_each_level(tmp_path, level):
     jail = Sandbox(level)
     try:
@@ -78,6 +81,7 @@ def test_an_app_is_served_and_raced_at_each_level(tmp_path, level):
         jail.close()
 
 
+@pytest.mark.sandbox
 def test_the_line_that_blocks_is_named(jail, tmp_path):
     text = APP + "import time\n@app.get('/x')\nasync def x():\n    time.sleep(0.2)\n"
     server = serve(jail, tmp_path, text)
@@ -86,6 +90,7 @@ def test_the_line_that_blocks_is_named(jail, tmp_path):
     assert race.blocked and race.worst_block.cause == "time.sleep(0.2) in line 6"
 
 
+@pytest.mark.sandbox
 def test_an_app_sees_nothing_but_python_and_itself(jail, tmp_path, monkeypatch):
     monkeypatch.setenv("SECRET_TOKEN", "hush")
     seen = said(
@@ -116,6 +121,7 @@ def test_an_app_sees_nothing_but_python_and_itself(jail, tmp_path, monkeypatch):
         assert seen["uid"] != 0
 
 
+@pytest.mark.sandbox
 def test_only_the_services_that_are_named_are_reached(jail, tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as named, socket.create_server(("127.0.0.1", 0)) as other:
         ports = [sock.getsockname()[1] for sock in (named, other)]
@@ -138,10 +144,12 @@ def test_addresses_in_an_environment():
     addresses, inside = reachable(
         {"A": "http://127.0.0.1:1/x", "B": "10.0.0.1:2", "C": "redis://u:p@db.example/0", "D": "/x", "E": "no"}, [7]
     )
+    assert reachable({"A": "http://127.0.0.1:8000"}, {8000: "/tmp/app"})[0] == {8000: "/tmp/app"}
     assert addresses == {1: ("127.0.0.1", 1), 2: ("10.0.0.1", 2), 6379: ("db.example", 6379), 7: ("127.0.0.1", 7)}
     assert inside["B"] == "127.0.0.1:2" and inside["C"] == "redis://u:p@127.0.0.1:6379/0" and inside["D"] == "/x"
 
 
+@pytest.mark.sandbox
 def test_what_flees_from_its_group_ends_with_the_app(jail, tmp_path):
     text = APP + (
         "import os, time\nif os.fork() == 0:\n    os.setsid()\n    if os.fork() == 0:\n"
@@ -184,6 +192,7 @@ def test_without_namespaces_what_flees_is_swept_away(tmp_path):
         jail.close()
 
 
+@pytest.mark.sandbox
 @pytest.mark.parametrize(
     "flood, says",
     [
@@ -203,6 +212,7 @@ def test_floods_end_at_a_limit(jail, tmp_path, flood, says):
         serve(jail, tmp_path, flood)
 
 
+@pytest.mark.sandbox
 def test_many_processes_together_have_no_more_memory_than_one(jail, tmp_path):
     text = "import os\nfor i in range(6):\n    if os.fork() == 0:\n        x = b'x' * (300 << 20)\n        os.read(0, 1)\nwhile True:\n    pass\n"
     with pytest.raises(AppError) as told:
@@ -210,6 +220,7 @@ def test_many_processes_together_have_no_more_memory_than_one(jail, tmp_path):
     assert told.value.stage == "died"
 
 
+@pytest.mark.sandbox
 def test_a_second_app_finds_nothing_of_the_first(jail, tmp_path):
     for number in range(2):
         folder = tmp_path / str(number)
@@ -219,6 +230,7 @@ def test_a_second_app_finds_nothing_of_the_first(jail, tmp_path):
         assert mine == [str(number)] and shared == []
 
 
+@pytest.mark.sandbox
 def test_everything_ends_when_its_owner_is_killed(tmp_path):
     file = tmp_path / "app.py"
     file.write_text("import os\nif os.fork() == 0:\n    os.setsid()\nwhile True:\n    pass\n")
@@ -237,6 +249,7 @@ def test_everything_ends_when_its_owner_is_killed(tmp_path):
     until(lambda: not of_room(room))
 
 
+@pytest.mark.sandbox
 @pytest.mark.parametrize(
     "lesson", ["01_sleeping", "02_calling_http", "03_databases", "04_redis", "05_files", "06_subprocesses"]
 )
@@ -267,25 +280,167 @@ def test_the_ladder_says_what_is_missing(monkeypatch):
     assert levels.at_least("none", ceiling="none").jail is None
 
 
-def test_a_course_that_lies_where_apps_have_their_place_is_told(monkeypatch):
-    monkeypatch.setattr(tempfile, "tempdir", str(Path(sys.prefix).parent))
-    with pytest.raises(levels.IsolationUnavailable, match="move the clone, or set TMPDIR"):
+@pytest.mark.sandbox
+def test_python_below_temporary_folder_works(tmp_path, monkeypatch):
+    """What lies in the place of apps, as a clone below /tmp does, is covered by it, and shown all the same."""
+    place = Path(sys.prefix).parent
+    monkeypatch.setattr(tempfile, "tempdir", str(place))
+    before = os.umask(0o077)  # the folders on the way there are made for apps of another user
+    try:
+        found = levels.at_least("required")
+    finally:
+        os.umask(before)
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            look = (
+                "[__import__('wave').__name__, __import__('jupytext').__file__, sorted(os.listdir(os.path.dirname(os.getcwd()))),"
+                " os.access(sys.prefix, os.W_OK)]"
+            )
+            lazily, package, beside, writable = said(found.jail, Path(folder), look)
+            assert lazily == "wave" and package.startswith(sys.prefix) and not writable
+            assert set(beside) == {Path(folder).name, Path(sys.prefix).name}
+    finally:
+        found.jail.close()
+
+
+@pytest.mark.parametrize("level", ["limits", NAMESPACES])
+def test_long_temporary_folder_works(tmp_path, monkeypatch, level):
+    """The path of a Unix socket has 107 bytes at most, and a folder for temporary files may be longer."""
+    long = tmp_path / ("long-" * 20) / "tmp"
+    long.mkdir(parents=True)
+    monkeypatch.setattr(tempfile, "tempdir", str(long))
+    found = levels.at_least(level, level)
+    found.jail.close()
+
+
+def broken_forkserver(folder, text, instead):
+    """A folder with our programs, of which the forkserver does something else in one place."""
+    shutil.copytree(paths.PROGRAMS, folder)
+    file = folder / "forkserver.py"
+    assert text in file.read_text()
+    file.write_text(file.read_text().replace(text, instead))
+    return folder
+
+
+@pytest.mark.sandbox
+def test_forkserver_that_dies_of_an_app_is_noticed(tmp_path, monkeypatch):
+    """As that of an ordinary user did with bubblewrap 0.8.0: a level counts only if a second app can be started."""
+    setns = 'checked("setns", libc.setns(self.own_pids, NEWPID))'
+    programs = broken_forkserver(tmp_path / "programs", setns, "os._exit(1)")
+    monkeypatch.setattr(launcher, "PROGRAMS", programs)
+    monkeypatch.setattr(bubblewrap, "PROGRAMS", programs)
+    with pytest.raises(levels.IsolationUnavailable, match="namespaces: "):
         levels.at_least("required")
 
 
-def test_a_level_counts_only_if_an_app_was_really_locked_in(monkeypatch):
-    honest = bubblewrap.command
+@pytest.mark.parametrize(
+    "seen, why",
+    [
+        ({"cannot": ["read its Python (PermissionError: no)"]}, "cannot read its Python"),
+        ({"others": [1, 2, 3]}, "other processes"),
+        ({"network": ""}, "network is not its own"),
+        ({"wrote": ["/usr"]}, "outside its place"),
+        ({"sees": True}, "outside its place"),
+    ],
+)
+def test_level_needs_all_that_the_probe_tries(seen, why):
+    good = {
+        "cannot": [],
+        "uid": 61000,
+        "pid": 2,
+        "others": [1, 2],
+        "network": "ConnectionRefusedError",
+        "wrote": [],
+        "sees": False,
+    }
+    levels._check("namespaces", good)
+    with pytest.raises(SandboxError, match=why):
+        levels._check("namespaces", {**good, **seen})
+
+
+@pytest.mark.sandbox
+def test_level_counts_only_if_an_app_is_really_locked_in(monkeypatch):
+    right = bubblewrap.app_profile
 
     def careless(place, folders=()):
-        words = honest(place, folders)
+        words = right(place, folders)
         end = words.index("--remount-ro")
         return [*words[:end], "--bind", place, "/mnt", *words[end:]]
 
-    monkeypatch.setattr(bubblewrap, "command", careless)
+    monkeypatch.setattr(bubblewrap, "app_profile", careless)
     look = levels.PROBE.replace("os.path.exists(OUTSIDE)", "bool(os.listdir('/mnt'))")
     monkeypatch.setattr(levels, "PROBE", look)
     with pytest.raises(levels.IsolationUnavailable, match="outside its place"):
         levels.at_least("required")
+
+
+def kill_from_outside(app):
+    """Kill an app as the system does when memory is short: none of its own processes does it."""
+    os.kill(app.pid, signal.SIGKILL)
+
+
+@pytest.mark.sandbox
+def test_app_that_is_killed_from_outside_is_no_fail(jail, tmp_path):
+    """While it starts, an app is ended with its sandbox: nobody's mistake but this machine's."""
+    file = tmp_path / "app.py"
+    file.write_text("import time\ntime.sleep(600)\n")
+    server = Server(file, inherit=False, start=jail.start)
+    try:
+        kill_from_outside(server.process)
+        with pytest.raises(SandboxError, match="ended from outside"):
+            server.wait_until_ready()
+    finally:
+        server.stop()
+
+
+@pytest.mark.sandbox
+@pytest.mark.parametrize("who, outcome", [("app", "fail"), ("outside", "error")])
+def test_death_during_a_race_is_blamed_on_who_did_it(jail, tmp_path, who, outcome):
+    exercise = load(paths.SOLUTIONS / "01_sleeping")
+    endpoint = exercise.endpoints[0]
+    file = tmp_path / endpoint.file
+    file.write_text(f"{APP}import os\n@app.get('/exit')\nasync def leave():\n    os._exit(3)\n")
+
+    async def verdict():
+        async with ServedApp(file, endpoint.services, jail) as served:
+            judge = Judge(file, endpoint, served)
+
+            async def work(method):
+                app = await served.app()
+                if who == "outside":
+                    kill_from_outside(app.process)
+                else:
+                    await run_race.run(app, [{"key": 0, "method": "GET", "path": "/exit"}], title="x")
+                raise AnswerFault("server died", "The server ended.")
+
+            return await judge._judged(work)
+
+    assert asyncio.run(verdict()).outcome == outcome
+
+
+@pytest.mark.sandbox
+def test_forkserver_that_is_killed_costs_no_submission(tmp_path):
+    found = levels.at_least("required")
+    try:
+        serve_and_stop(found.jail.start, tmp_path)
+        (forkserver,) = found.jail._forkservers.values()
+        os.killpg(forkserver.process.pid, signal.SIGKILL)
+        forkserver.process.wait()
+        serve_and_stop(found.jail.start, tmp_path)
+    finally:
+        found.jail.close()
+
+
+@pytest.mark.sandbox
+@pytest.mark.parametrize("end, code", [("os._exit(7)", 7), ("os.kill(os.getpid(), 9)", 137)])
+def test_exit_code_comes_from_the_sandbox(jail, tmp_path, end, code):
+    file = tmp_path / "app.py"
+    file.write_text(f"import os\n{end}\n")
+    process = jail.start(file, {})
+    process.wait()
+    process.close()
+    process.stdout.close()
+    assert process.exit_code == code
 
 
 def test_starting_in_the_jail_costs_little(jail, tmp_path):
@@ -319,28 +474,27 @@ def test_a_closed_jail_says_so(tmp_path):
 LOOK = "import sys; sys.path.insert(0, {root!r})\nfrom autograder.sandbox import levels\nfound = levels.at_least({level!r}, {level!r})\nprint(found.level)\n"
 
 
-def reachable_by_all():
-    """What to put before a command so that every user can reach this Python, wherever it lies."""
-    words = ["bwrap", "--dev-bind", "/", "/"]
-    for path in bubblewrap.pythons():
-        top = "/" + Path(path).parts[1]
-        if os.stat(top).st_mode & 0o005 != 0o005:
-            if top not in words:
-                words += ["--tmpfs", top]
-            for parent in reversed(Path(path).parents[:-2]):
-                words += ["--dir", str(parent)]
-            words += ["--ro-bind", path, path]
-    return words
+# where others cannot reach this clone or its Python, bubblewrap shows both to them elsewhere
+HIDDEN = (
+    [pytest.mark.sandbox] if sys.platform == "linux" and reachable_by_all([*bubblewrap.pythons(), paths.ROOT]) else []
+)
+ORDINARY = ["setpriv", "--reuid", "1234", "--regid", "1234", "--clear-groups"]
 
 
-@pytest.mark.skipif(ON_LINUX and os.geteuid() != 0, reason="an ordinary user runs all the other tests as one")
+@pytest.mark.root
 @pytest.mark.parametrize(
     "level, who",
-    [("namespaces", ["setpriv", "--reuid", "1234", "--regid", "1234", "--clear-groups"]), ("user", []), ("limits", [])],
+    [
+        pytest.param("namespaces", ORDINARY, marks=pytest.mark.sandbox),
+        pytest.param("user", [], marks=HIDDEN),
+        pytest.param("limits", ORDINARY, marks=HIDDEN),
+        ("limits", []),
+    ],
+    ids=["namespaces-user", "user-root", "limits-user", "limits-root"],
 )
 def test_levels_for_an_ordinary_user_and_for_root(level, who):
     script = LOOK.format(root=str(paths.ROOT), level=level)
-    done = subprocess.run(
-        [*reachable_by_all(), *who, sys.executable, "-B", "-c", script], capture_output=True, text=True, cwd="/"
-    )
+    shown = reachable_by_all([*bubblewrap.pythons(), paths.ROOT]) if who or level == "user" else []
+    before = ["bwrap", "--dev-bind", "/", "/", *shown] if shown else []
+    done = subprocess.run([*before, *who, sys.executable, "-B", "-c", script], capture_output=True, text=True, cwd="/")
     assert done.stdout.strip() == level, done.stderr

@@ -1,0 +1,116 @@
+"""A learner's test (lesson 12) in its sandbox: the limits of an app, and a failure of the machine is never one of the test."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+from collections.abc import Iterator
+
+import pytest
+
+from autograder import paths
+from autograder.judge.spec.exercise import load
+from autograder.judge.tasks import mutation, test_runner
+from autograder.judge.tasks.test_runner import FAILED, PASSED
+from autograder.judge.verdict import Inconclusive
+from autograder.sandbox import launcher, levels
+
+TASK = load(paths.SOLUTIONS / "12_testing_for_it").written[0]
+APP = next(app for app in mutation.hidden(TASK) if app.honest)
+CONFTEST = paths.SOLUTIONS / "12_testing_for_it" / "given" / "conftest.py"
+SUPPLIER = next(
+    value for name, value in vars(mutation).items() if name in ("Supplier", "Rooms")
+)  # the supplier's process, under whatever name mutation.py starts it
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[launcher.Sandbox]:
+    """A sandbox of the level ``namespaces``."""
+    found = levels.at_least("required")
+    yield found.jail
+    found.jail.close()
+
+
+def run(folder, text, sandbox=None):
+    """Run a test of that text once against an app that is right; returns its `Run`."""
+    file = folder / "test_quotes.py"
+    file.write_text(text)
+
+    async def attempt():
+        with SUPPLIER() as supplier:
+            return await test_runner.attempt(file, CONFTEST, APP.file, supplier, sandbox)
+
+    return asyncio.run(attempt())
+
+
+@pytest.mark.sandbox
+@pytest.mark.parametrize(
+    "flood, says",
+    [
+        ("x = bytearray(4 << 30)", "MemoryError"),
+        ("open('big', 'wb').write(bytes(200 << 20))", "OSError"),
+        ("for i in range(200): open(f'f{i}', 'wb').write(bytes(1 << 20))", "No space left on device"),
+        ("for i in range(100_000): os.mkdir(f'd{i}')", "No space left on device"),
+        ("for i in range(2000):\n        if os.fork() == 0: time.sleep(60)", "BlockingIOError"),
+        # where root grades; an ordinary user has no other to give
+        ("assert ROOT and os.getuid() > 60_000, f'user {os.getuid()}'", "" if os.geteuid() == 0 else "AssertionError"),
+        ("os.setuid(0)", "Error"),
+    ],
+    ids=["memory", "file", "disk", "folders", "processes", "user", "rights"],
+)
+def test_floods_of_a_test_end_at_a_limit(sandbox, tmp_path, flood, says):
+    text = f"import os, time\nROOT = {os.geteuid() == 0}\ndef test_x():\n    {flood}\n"
+    found = run(tmp_path, text, sandbox)
+    assert found.result == (FAILED if says else PASSED), found
+    assert says in found.output
+
+
+@pytest.mark.sandbox
+def test_processes_of_a_test_have_no_more_memory_than_one(sandbox, tmp_path):
+    text = (
+        "import os\ndef test_x():\n    for i in range(6):\n        if os.fork() == 0:\n"
+        "            x = b'x' * (300 << 20)\n            while True: pass\n"
+        "    while True: pass\n"
+    )
+    assert run(tmp_path, text, sandbox).result == "pytest ended in the middle of test_quotes.py (exit code 137)."
+
+
+@pytest.mark.sandbox
+def test_sandbox_that_is_killed_is_no_failed_test(sandbox, tmp_path, monkeypatch):
+    """An exit code that bubblewrap or the system made must not count as one of pytest's."""
+    start = sandbox.start
+
+    def start_and_kill(file, *arguments, program="app", **more):
+        process = start(file, *arguments, program=program, **more)
+        if program == "test":
+            os.kill(process.pid, signal.SIGKILL)
+        return process
+
+    monkeypatch.setattr(sandbox, "start", start_and_kill)
+    with pytest.raises(Inconclusive, match="pytest did not start"):
+        run(tmp_path, "import time\ndef test_x(): time.sleep(600)\n", sandbox)
+
+
+@pytest.mark.sandbox
+def test_sandbox_that_cannot_start_is_no_failed_test(tmp_path, monkeypatch):
+    """The machine may lose what it offered when it was probed."""
+    found = levels.at_least("required")
+    monkeypatch.setattr(launcher.bubblewrap, "app_profile", lambda *_: ["false"])
+    try:
+        verdict = asyncio.run(
+            mutation.MutationJudge(tmp_path / "test_quotes.py", TASK, found.jail).verdict_with_retries("honest")
+        )
+    finally:
+        found.jail.close()
+    assert verdict.outcome == "error"
+
+
+def test_python_that_does_not_reach_pytest_is_no_failed_test(tmp_path, monkeypatch):
+    """Python ends with 1 if an import fails, and so does pytest if a test does."""
+    programs = shutil.copytree(paths.PROGRAMS, tmp_path / "programs")
+    (programs / "run_pytest.py").write_text("import no_such_module\n")
+    monkeypatch.setattr(test_runner, "PROGRAMS", programs)
+    with pytest.raises(Inconclusive, match="pytest did not start .*no_such_module"):
+        run(tmp_path, "def test_x(): pass\n")
