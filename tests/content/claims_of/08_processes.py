@@ -12,7 +12,9 @@ assert in_process > 3 * inline
 assert same and timed_match("a+$") < (False, slow / 100)
 assert statuses["spawn"] == 200 and statuses.get("fork", 504) == 504
 if sys.version_info >= (3, 12) and "fork" in multiprocessing.get_all_start_methods():
-    forking = "import os, threading, time; threading.Thread(target=time.sleep, args=[1]).start(); os.fork() or os._exit(0)"
+    forking = (
+        "import os, threading, time; threading.Thread(target=time.sleep, args=[1]).start(); os.fork() or os._exit(0)"
+    )
     warned = subprocess.run([sys.executable, "-W", "always", "-c", forking], capture_output=True, text=True).stderr
     assert "DeprecationWarning" in warned
 assert history["left_alone"] == [200, 500, 500, 500] and history["replaced"] == [200, 503, 200, 200]
