@@ -75,7 +75,7 @@ def archive(name, seconds):
 
 
 # %% [markdown]
-# The threads run here in the notebook. The apps don't know about them: they find the folder in the environment variable `ARCHIVE`, and see files.
+# These threads run here in the notebook, and the apps don't know about them. An app finds the folder in the environment variable `ARCHIVE`, and sees files.
 
 # %%
 for number in range(1, 6):

@@ -243,7 +243,7 @@ print(f"{1000 * my_seconds:.0f} ms in a thread, and the loop was late by {1000 *
 # %% [markdown]
 # <details><summary>What it shows</summary>
 #
-# `json.dumps` with the default settings is of the third kind: one call in C, which holds the GIL for nearly all of its time. So are some regular expressions and most compressed or parsed formats whose authors didn't release the lock. The only proof is the measurement.
+# `json.dumps` with the default settings is of the third kind: one call in C, which holds the GIL for nearly all of its time. So are some regular expressions, and parsers whose authors didn't release the lock. The only proof is a measurement.
 #
 # </details>
 #

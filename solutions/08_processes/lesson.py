@@ -590,7 +590,7 @@ print(f"{slow_requests} slow requests on {workers} workers took", ", ".join(f"{t
 # %% [markdown]
 # <details><summary>What it shows</summary>
 #
-# Each process still serves one slow request at a time. So the last one takes at least 0.5 s times the number of requests per worker, rounded up. It can take longer, because the operating system gives a new connection to *some* worker, and not to the one that is free. More workers give you more copies of the same line of
+# Each process still serves one slow request at a time. So the last one takes at least 0.5 s times the number of requests per worker, rounded up. It can take longer, because the operating system gives a new connection to *some* worker, and not to the one that is free. More workers give you more copies of the same queue of
 # waiting requests, for the full price in memory. Fix the blocking call; then add workers to use more cores.
 #
 # </details>

@@ -229,7 +229,7 @@ guess.beside(waits["/def_ping"])
 # - `file_ping` is `async def` as well. To open and read the file, Starlette uses a thread, and needs a token.
 # - `stream_ping` too: Starlette fetches each part of an ordinary generator in a thread, and needs a token for each of them.
 #
-# *Large* uploads wait in the same line, once they have moved from memory to disk. So a single slow service, called from `def` endpoints, takes down the whole app except for the endpoints that never need a thread. Nothing computes, the loop is free, and no tool that watches the loop notices.
+# *Large* uploads wait in the same queue, once they have moved from memory to disk. So a single slow service, called from `def` endpoints, takes down the whole app except for the endpoints that never need a thread. Nothing computes, the loop is free, and no tool that watches the loop notices.
 #
 # You can see it from inside: `current_default_thread_limiter().statistics()` says how many tokens are borrowed, and how many calls wait for one. Put both into your metrics.
 #
@@ -280,7 +280,7 @@ pooled_each = (time.perf_counter() - began) / 500
 print(f"async def {1e6 * awaited_each:.1f} µs, def {1e6 * pooled_each:.0f} µs: {pooled_each / awaited_each:.0f} times as long.")
 
 # %% [markdown]
-# One hop doesn't matter; ten in a request begin to. The token matters more: a tiny `def` dependency makes your `async def` endpoint wait in the line for the forty. So make tiny dependencies that don't block `async def`, even if they contain no `await`. Make dependencies that block `def`: a check that queries a database through a blocking driver, for
+# One hop doesn't matter; ten in a request begin to. The token matters more: a tiny `def` dependency puts your `async def` endpoint into the queue for the 40 tokens. So make tiny dependencies that don't block `async def`, even if they contain no `await`. Make dependencies that block `def`: a check that queries a database through a blocking driver, for
 # instance. (A `def` dependency with `yield` makes two hops, one for each half.)
 #
 # ## The decision
@@ -308,7 +308,7 @@ print(f"async def {1e6 * awaited_each:.1f} µs, def {1e6 * pooled_each:.0f} µs:
 #
 # ## Deeper: a health probe that tells the truth
 #
-# You've just measured how health probes mislead. An `async def` probe, like `async_ping`, says *ok* while no `def` request is served. A `def` probe waits behind the slow requests, and a platform that restarts the app for it cuts off all forty. So use two: a liveness probe that only shows that the loop runs, and a readiness probe that reports the line for the tokens.
+# You've just measured how health probes mislead. An `async def` probe, like `async_ping`, says *ok* while no `def` request is served. A `def` probe waits behind the slow requests, and a platform that restarts the app for it cuts off all forty. So use two: a liveness probe that only shows that the loop runs, and a readiness probe that reports whether calls wait for a token.
 
 # %%
 # %%app probes.py
@@ -488,7 +488,7 @@ for path in ("/dependency", "/inside"):
 #
 # 1. Forty requests got a token each. Five of them got a connection; 35 waited for one, each in its thread, with its token.
 # 2. The five finished their query and returned their tokens, but not their connections: a dependency with `yield` is closed only after the response is ready.
-# 3. To make the response ready, FastAPI validates the return value of a `def` endpoint in a thread. For that the five needed a token again, and waited in line.
+# 3. To make the response ready, FastAPI validates the return value of a `def` endpoint in a thread. For that the five needed a token again, and waited in the queue.
 # 4. So the five waited for tokens, and the 35 waited for connections: a **deadlock**, until the pool gave up and the requests got status 500.
 #
 # Open the session inside the endpoint, so that its end returns the connection. Or give the connection pool as many connections as there are tokens. Or lower the tokens to the number of connections.

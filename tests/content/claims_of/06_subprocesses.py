@@ -1,5 +1,18 @@
 assert at_once(bad) == 1 < at_once(good) and bad.seconds >= 6 * 0.29
 assert bad.worst_block.code == "subprocess.check_output([LABELS, wait])" and bad.worst_block.function == "label"
+# each of these holds its thread until the program has ended
+nap = [sys.executable, "-c", "import time; time.sleep(0.2)"]
+for wait_for in (
+    lambda: subprocess.run(nap),
+    lambda: subprocess.call(nap),
+    lambda: subprocess.check_call(nap),
+    lambda: os.system(subprocess.list2cmdline(nap)),
+    lambda: os.popen(subprocess.list2cmdline(nap)).read(),
+    lambda: subprocess.Popen(nap).wait(),
+):
+    began = time.perf_counter()
+    wait_for()
+    assert time.perf_counter() - began >= 0.2
 assert good.seconds < bad.seconds and good.ratio < bad.ratio and good.blocked_seconds < bad.blocked_seconds / 2
 assert 1 < at_once(plain) and 1 < at_once(thread) <= threads
 assert one_by_one.quickest >= 3 * 0.29 and together.quickest < one_by_one.quickest

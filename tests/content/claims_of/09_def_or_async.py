@@ -16,3 +16,12 @@ assert other_waits["/def_ping"] < other_waits["/thread_ping"]
 assert many.worst_canary > few.worst_canary
 assert outcomes["/dependency"][500] > 0 and outcomes["/inside"] == {200: 60}
 assert on_loop == {"/from_thread": "true", "/asyncio_run": "false"}
+# what has been waited for on one loop refuses to be waited for on another
+queue = asyncio.Queue()
+first_loop = asyncio.create_task(queue.get())
+await asyncio.sleep(0)
+try:
+    refused = await asyncio.to_thread(lambda: asyncio.run(queue.get()))
+except RuntimeError as error:
+    refused = str(error)
+assert "different event loop" in refused and first_loop.cancel()
