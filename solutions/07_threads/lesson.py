@@ -96,7 +96,7 @@ print(f"The probe took {bad.requests[1].seconds:.2f} s.")
 #
 # 1. The app's only thread started a picture, read it and shrank it. It was busy with that, on one core.
 # 2. There is no `await` in the endpoint, so the thread came back to the event loop when the picture was done, and not before.
-# 3. The other requests waited for their turn on that thread, the large ones and the probe alike. How many pictures the probe had to wait for is a matter of luck.
+# 3. The other requests waited for that thread, the large ones and the probe alike. How many pictures the probe had to wait for is a matter of luck.
 # 4. The machine's other cores had nothing to do for this app.
 #
 # Writing `await` in front of `photo.resize` wouldn't help, because there is nothing to wait *for*. The work must be done. The only choice is which thread does it.
@@ -311,8 +311,8 @@ async def start(way: str):
 
 
 # %%
-answers = await lab.race(["/work/give_up", "/work/ask"], show=False)
-then = [json.loads(request.body)["detail"] for request in answers.requests]
+timed_out = await lab.race(["/work/give_up", "/work/ask"], show=False)
+then = [json.loads(request.body)["detail"] for request in timed_out.requests]
 await asyncio.sleep(1)
 later = json.loads((await lab.race("/steps", n=1, show=False)).requests[0].body)
 print(f"When the endpoints gave up, {then} steps of 10 were done. A second later: {later}.")
@@ -601,10 +601,10 @@ from contextvars import ContextVar
 user = ContextVar("user", default="unknown")
 user.set("Ann")
 
-kept = await asyncio.to_thread(user.get)
-kept_too = await run_in_threadpool(user.get)
-dropped = await asyncio.get_running_loop().run_in_executor(None, user.get)
-print(f"to_thread sees {kept}, run_in_threadpool sees {kept_too}, run_in_executor sees {dropped}.")
+with_to_thread = await asyncio.to_thread(user.get)
+with_threadpool = await run_in_threadpool(user.get)
+with_executor = await asyncio.get_running_loop().run_in_executor(None, user.get)
+print(f"to_thread sees {with_to_thread}, run_in_threadpool sees {with_threadpool}, run_in_executor sees {with_executor}.")
 
 # %% [markdown]
 # The threads read the same number before any of them wrote. On the event loop this can only happen where there is an `await` between reading and writing; in a thread it can happen between any two lines. A `threading.Lock` around the two lines fixes it. (And hold it briefly: threads that wait for it occupy

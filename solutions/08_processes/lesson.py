@@ -505,7 +505,7 @@ for size, (seconds, megabytes) in sizes.items():
 #
 # ## Deeper: why not just run more server workers?
 #
-# `uvicorn --workers 2` starts the whole app twice, and both processes accept connections. Doesn't that fix a blocking endpoint? The next app blocks its loop for half a second per request. And as many apps do, it loads something large in its lifespan: here, that takes until the notebook removes the file `loading`.
+# `uvicorn --workers 2` starts the whole app twice, and both processes accept connections. Doesn't that fix a blocking endpoint? Lesson 01 has a first answer; here you choose the numbers. The next app blocks its loop for half a second per request. And as many apps do, it loads something large in its lifespan: here, that takes until the notebook removes the file `loading`.
 
 # %%
 # %%writefile blocking_service.py

@@ -108,7 +108,7 @@ await exercise.concurrency("quote")
 #
 # This endpoint is what you made of the first one: a `def`, and a client that blocks the thread in which it waits. It doesn't block the loop. But today there is a sale, the supplier is slow, and 45 requests come together.
 #
-# **Rule.** The supplier is called once for every request. Don't give up early, and turn no request away.
+# **Rule.** The supplier is called once for every request. Don't give up early, and refuse no request.
 #
 # **Goal.** All 45 requests wait for the supplier at the same time, and the loop stays free.
 #
