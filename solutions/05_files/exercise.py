@@ -14,28 +14,24 @@
 # %% [markdown]
 # # Exercise 05: Files
 #
-# An archive keeps each document in a file. Some files take their time: they are on a network share,
-# or on a disk that has to spin up first. Repair the endpoint that reads them.
-# This takes about 10 minutes. You need lesson 05, *Files*.
+# An archive stores each document in a file. Some of these files are slow: they are on a network share, or on a disk that has to spin up first. Fix the endpoint that reads them. This takes about 10
+# minutes. You need lesson 05, *Files*.
 #
 # Each endpoint is worth three points:
 #
 # | points | for |
 # |---|---|
-# | 1 | **right answers**: what is answered, and that it was really asked for |
-# | 2 | **concurrency**: requests are under way side by side, and the loop stays free for others |
+# | 1 | **correct responses**: the right values, really fetched or computed for this request |
+# | 2 | **concurrency**: requests overlap, and the event loop stays free for other requests |
 #
-# A cell that begins with `%%app` is the whole file. Keep the paths and the answers as they are, and the first line of the cell:
-# without it nothing is saved. Run the cell again after each change. Line numbers in messages count it as line 1.
+# A cell that begins with `%%app` is a whole file. Change what you like in it, but keep the paths, the responses and the cell's first line: without that line nothing is saved. Run the cell
+# again after each change. Line numbers in messages count the first line as line 1.
 #
-# The checks try once. The hidden tests try several times, with other numbers.
-# A check that does not pass yet says *Not yet*, and why. Mend the file and run the check again.
+# The checks run once; the hidden tests run several times, with other values. A check that doesn't pass yet prints *Not yet* and the reason. Fix the file, run its cell, and run the check again.
 #
-# The next cell brings in the tools of the course, and makes a folder of slow files. Your app finds it in the environment
-# variable `DOCUMENTS`. The files there are **named pipes**: whoever reads one waits until somebody writes into it.
-# So the check knows who is reading, and decides when there is something to read.
-# If the cell says `ModuleNotFoundError`, the notebook is not running in the course's own Python:
-# close it and start it with `./course lab`. After a restart of the kernel, run this first cell again.
+# The next cell loads the tools of the course and creates a folder of slow files. Your app finds it in the environment variable `DOCUMENTS`. The files are **named pipes**: reading one waits until something is
+# written into it. So the check knows which files are being read, and decides when there is something to read. If it says `ModuleNotFoundError`, the notebook isn't running in the course's own Python: close it and start it with `./course lab`. After a restart of the kernel, run
+# this first cell again.
 
 # %%
 from autograder import lab
@@ -46,59 +42,59 @@ exercise = checks.here()
 # %% [markdown]
 # ## A document from the archive
 #
-# `GET /documents/{token}` reads the file of that name in the folder `DOCUMENTS`. It holds a number, and the endpoint answers
+# `GET /documents/{token}` reads the file of that name in the folder `DOCUMENTS`. The file holds a number, and the response is
 #
 # `{"document": "a1b2c3", "number": 271828}`
 #
-# **The rule:** each request reads its own file. While one file keeps its reader waiting, everybody else must be served.
+# **Rule.** Each request reads its own file. Everything that touches the disk runs off the event loop: opening the file, reading it and closing it.
+#
+# **Goal.** While one file makes its reader wait, every other request is served.
 #
 # <details><summary>Hint 1: a question</summary>
 #
-# Which calls here may wait for the disk: `open`, `read`, or both? On which thread do they run?
+# Which calls in this endpoint may wait for the disk? On which thread does each of them run?
 #
 # </details>
 #
 # <details><summary>Hint 2: a pointer</summary>
 #
-# asyncio cannot read a file without a thread. So the whole job (open, read, close) belongs in a thread.
-# You can hand it over yourself, let FastAPI do it, or use a library that does it behind an `await`.
+# asyncio can't read a file without a thread. You can offload the job yourself, let FastAPI do it, or use a package that offloads behind an `await`. Lesson 05 shows all three, and one
+# way that offloads only half of the job.
 #
 # </details>
 #
 # <details><summary>Hint 3: a sketch</summary>
 #
-# ```python
-# def read(token):
-#     ...                       # open and read, as it stands now
+# Split the endpoint in two. The first part is an ordinary function that takes the token, touches the disk, and returns the text. The second part touches no file: it awaits the first part and builds the response.
 #
-# async def document(token: str):
-#     text = await ...          # let another thread run read(token)
-#     return ...                # unchanged
-# ```
+# If that seems too long for you, ask which single word of the original would have to go, and why FastAPI cares about that word.
 #
 # </details>
 #
-# This is the picture to aim for. Compare the lane of the loop, not the bars: their length is up to the check.
+# This is the picture to aim for. Compare the lane of the loop, not the length of the bars: the check decides how long each request takes.
 
 # %%
 exercise.target("document")
 
 # %% [markdown]
-# This is the file to repair:
+# This is the file to fix:
 
 # %% app="document"
 # %%app document.py
 
 # %% answers="document"
-"""Right answers: every document comes with the number that is in its own file."""
+"""Correct responses: every document comes with the number in its own file."""
 await exercise.answers("document")
 
 # %% [markdown]
-# The next check is a **rendezvous**: nothing is written into any of the files until all of them are being read.
-# If the readers meet there, they certainly waited side by side; if they do not, the check says what kept them apart.
+# The next check is a **rendezvous**: nothing is written into any of the files until all of them are being read. If all the readers get that far, they certainly waited concurrently; if they don't, the check
+# says what prevented it.
+#
+# **What this check does not look for:** an `open` on the event loop. In this exercise only reading is slow, so a solution that opens the file on the loop and offloads just `read` passes. It breaks the rule all the
+# same, and on a real network share it blocks.
 
 # %% concurrency="document"
-"""Side by side: all files are being read at one moment, and the loop stays free."""
+"""Concurrency: all files are being read at the same moment, and the loop stays free."""
 await exercise.race("document")
 ### BEGIN HIDDEN TESTS
 await exercise.concurrency("document")
@@ -107,8 +103,7 @@ await exercise.concurrency("document")
 # %% [markdown]
 # ## When not to bother
 #
-# A small file on the machine's own disk is read faster than it takes to hand the job to a thread and back.
-# The next cell measures both on a file of one kilobyte.
+# A small file on the machine's own disk is read faster than a call gets to a thread and back. The next cell measures both on a file of one kilobyte.
 
 # %%
 import asyncio
@@ -126,25 +121,23 @@ direct = (time.perf_counter() - began) / 200
 began = time.perf_counter()
 for _ in range(200):
     await asyncio.to_thread(small.read_text)
-handed_over = (time.perf_counter() - began) / 200
-print(f"Read where we are: {direct * 1e6:.0f} µs. Through a thread: {handed_over * 1e6:.0f} µs, {handed_over / direct:.1f} times as long.")
+offloaded = (time.perf_counter() - began) / 200
+print(f"Read directly: {direct * 1e6:.0f} µs. Through a thread: {offloaded * 1e6:.0f} µs, {offloaded / direct:.1f} times as long.")
 small.unlink()
 
 # %% [markdown]
-# What you cannot know is the disk. If a file may be on a network share, or may be large, use the thread.
+# What you can't know is the disk. If a file may be on a network share, or may be large, use the thread.
 
 # %% [markdown]
 # ## To take home
 #
-# Beside this notebook there is now the file `document.py`. Put it beside your own code and compare.
+# Next to this notebook there is now the file `document.py`. Compare it with your own code.
 #
 # ## The whole verdict
 #
-# The checks above do not see everything that is graded. The next cell judges your files as they were saved last,
-# hidden tests included, and says how many points they get. It may take a minute. It is not graded itself.
+# The checks above don't see everything that is graded. The next cell judges your files as they were saved last, hidden tests included, and says how many points they get. It may take a minute, and isn't graded itself.
 #
-# In a terminal, in the folder of the course, `./course grade notebooks/05_files/exercise_05_files.ipynb`
-# says the same of the notebook as it was saved.
+# In a terminal, in the folder of the course, `./course grade notebooks/05_files/exercise_05_files.ipynb` says the same of the notebook as it was saved.
 
 # %%
 await exercise.verdict()

@@ -14,25 +14,26 @@
 # %% [markdown]
 # # Files
 #
-# This lesson takes about 20 minutes. You need lesson 01, *Sleeping*: you know why a wait on the event loop
-# makes everybody wait, and what `def` endpoints, threads and `await` do about it.
+# > **It happened.** An agent server wrote uploads to disk inside an `async def` endpoint, with a plain `open()` and `file.write()`. On a network share
+# > each write blocked the event loop, so during an upload of a few megabytes `/health`, running conversations and WebSocket pings had to wait.
+# > To make the bug visible on a fast disk, its test delays every write by 100 ms. *([OpenHands/software-agent-sdk#3119](https://github.com/OpenHands/software-agent-sdk/issues/3119))*
 #
-# You will see
+# The core path takes about 20 minutes; the sections marked *Deeper* add about 15 more. You need lesson 01, *Sleeping*: what blocks an event loop, and what
+# `def` endpoints, threads and `await` do about it.
 #
-# - what `open` and `read` in an `async def` endpoint do when the file is somewhere slow;
-# - three repairs, and why each of them is a thread: `asyncio.to_thread`, aiofiles, a `def` endpoint;
-# - a large file on a fast disk: there it is the counting that holds the loop, not the disk;
-# - a trap in the repair: a trip to a thread for every line;
-# - a second trap: the pool of threads is small, and everything that uses it shares it;
-# - an upload that is copied on the loop;
-# - how little a small file costs, and when not to bother.
+# You'll see
 #
-# Most files are read faster than you would notice. That is why this mistake lives long: it does not show on the author's machine.
-# It shows on a network share, on a disk that has to spin up first, with a file that has grown.
+# - what `open` and `read` in an `async def` endpoint do when the file is slow;
+# - three fixes, and why each of them is a thread: `asyncio.to_thread`, aiofiles, a `def` endpoint;
+# - a fix that only looks right, and an upload that stops the app;
+# - when a file is not worth the trouble;
+# - *deeper:* one thread hop per line, a small pool that everything shares, and a large file on a fast disk.
 #
-# The next cell brings in the tools of the course.
-# If it says `ModuleNotFoundError`, the notebook is not running in the course's own Python:
-# close it and start it with `./course lab`.
+# Most files are read faster than you can measure. That's why this mistake lives so long: it doesn't show on the author's machine. It shows on a
+# network share, on a disk that has to spin up first, or with a file that has grown.
+#
+# Run the next cell first: it loads the tools of the course. If it says `ModuleNotFoundError`, the notebook isn't running in the course's own Python. Close it
+# and start it with `./course lab`.
 
 # %%
 from autograder import lab
@@ -41,13 +42,11 @@ from autograder import lab
 # %% [markdown]
 # ## A file that takes its time
 #
-# We need a file that is slow every time. Linux and macOS have one, Windows does not: the **named pipe**.
-# It sits in a folder and has a name.
-# You open it and read it like any file. But there is nothing in it until somebody writes into the other end.
+# We need a file that is slow every time. Linux and macOS have one (Windows doesn't): the **named pipe**. It has a path and you open it like any file,
+# but there is nothing in it until another process or thread writes into the other end.
 #
-# The next cell provides that somebody. `archive` makes a pipe, and starts a thread that looks after it.
-# `keep` waits until a reader opens the pipe, lets the reader wait for the given number of seconds, and writes.
-# Before it does, it puts a fresh pipe in place of the old one, for the next reader.
+# The next cell makes such files. `archive` creates a pipe and starts a thread that serves it: `serve_file` waits until a reader opens the pipe, lets the reader wait
+# for the given number of seconds, and writes. Before it writes, it puts a fresh pipe in place of the old one, for the next reader.
 
 # %%
 import contextlib
@@ -60,10 +59,10 @@ from pathlib import Path
 folder = Path(tempfile.mkdtemp(prefix="archive-"))
 os.environ["ARCHIVE"] = str(folder)
 
-def keep(name, seconds):
+def serve_file(name, seconds):
     path, fresh = folder / name, folder / f"{name}.fresh"
     while path.exists():
-        with contextlib.suppress(OSError), open(path, "w") as pipe:  # waits until somebody reads
+        with contextlib.suppress(OSError), open(path, "w") as pipe:  # waits for a reader
             os.mkfifo(fresh)
             os.replace(fresh, path)
             time.sleep(seconds)
@@ -72,10 +71,11 @@ def keep(name, seconds):
 def archive(name, seconds):
     if not (folder / name).exists():
         os.mkfifo(folder / name)
-        threading.Thread(target=keep, args=(name, seconds), daemon=True).start()
+        threading.Thread(target=serve_file, args=(name, seconds), daemon=True).start()
+
 
 # %% [markdown]
-# The threads run here in the notebook. The apps know nothing of them. They find the folder in the environment variable `ARCHIVE`, and see files.
+# These threads run here in the notebook, and the apps don't know about them. An app finds the folder in the environment variable `ARCHIVE`, and sees files.
 
 # %%
 for number in range(1, 6):
@@ -87,11 +87,12 @@ alone = time.perf_counter() - began
 print(f"Read {text!r} in {alone:.2f} s.")
 
 # %% [markdown]
-# So it behaves like a file on a network share: reading it takes a fraction of a second, with nothing to do meanwhile.
+# This is how a file on a network share behaves: reading it takes a fraction of a second, in which there is nothing to do but wait. Such work is **I/O-bound**
+# (its time goes into waiting for input and output). The opposite is **CPU-bound** work, whose time goes into computing.
 #
-# ## What goes wrong
+# ## One slow file, five slow responses
 #
-# The archive's app, written without a second thought.
+# Here is the archive's app. `{name}` in the path is a **path parameter**: FastAPI passes that part of the URL to the function.
 
 # %%
 # %%app archive.py
@@ -111,23 +112,19 @@ async def paper(name: str):
 
 
 # %% [markdown]
-# Five readers come at once. Each wants a different paper: `{i}` stands for the number of the request.
+# Five clients each ask for a different paper at the same moment (`{i}` stands for the number of the request).
 
 # %%
 bad = await lab.race("/papers/paper-{i}", n=5, title="five papers")
-print(f"The quickest paper took {bad.quickest:.2f} s, all five took {bad.seconds:.2f} s: {bad.ratio:.1f} times as long.")
 
 # %% [markdown]
-# This is the staircase of lesson 01. The files are different, and all of them could be read at the same time.
-# The lane of the loop names the line that held it.
+# It's the staircase of lesson 01, although the five files have nothing to do with each other. The lane of the loop names the line.
 #
-# ## A prediction
+# ## Predict
 #
-# Now we ask for four papers that are not equally slow: an atlas takes 0.6 seconds, a deed 0.3, a diary 0.2, a letter 0.1.
-# All four are asked for together, in this order.
+# Now race four papers that are not equally slow: an atlas takes 0.6 seconds, a deed 0.3, a diary 0.2 and a letter 0.1. All four requests are sent together.
 #
-# After how many seconds has everybody got an answer? And how long does the letter take, at least and at most?
-# Write your numbers in the places of `None`, or leave them.
+# How long until the last of them has its response? And how long does the letter take, at least and at most? Replace each `None` with a number, or leave it.
 
 # %%
 all_four = lab.predict("all four papers", None, "s")
@@ -143,40 +140,30 @@ mixed = await lab.race([f"/papers/{name}" for name in slow], title="four papers"
 letter = mixed.requests[3]
 all_four.beside(mixed.seconds)
 letter_at_least.beside(letter.seconds, letter_at_most)
+print(f"The four files need {sum(slow.values()):.1f} s one after the other, and {max(slow.values()):.1f} s concurrently.")
 
 # %% [markdown]
-# ## Who waited for whom
+# ## Which request waits for which
 #
-# The requests in the order in which they were answered:
+# This is what the app's only thread did:
+#
+# 1. It started the first request and called `open`. The file was there, so `open` returned at once.
+# 2. It called `file.read()`. There was nothing to read yet, so the operating system suspended the thread in the middle of the endpoint.
+# 3. The other requests arrived, but the thread that should have accepted them was suspended.
+# 4. The text came. The thread woke up, finished the response, started the next request, and was suspended again.
+# 5. The letter waited for every paper that was started before it: for none of them with luck, for all three without.
+#
+# So all four take at least the sum of their times, and the letter takes anything between 0.1 seconds and that sum.
+#
+# Nothing in this code says *wait*. `read` waits if it must, and on most days it doesn't have to. You can't tell from the code which it will be.
+#
+# ## The fix: three ways to a thread
+#
+# `asyncio` has no awaitable function that reads a file. (An **awaitable** is anything you can write after `await`.) An operating system can tell the event loop
+# when a *network connection* has something to read; for files on a disk it doesn't. So every fix lets another thread call `read` and wait.
 
 # %%
-before = 0.0
-for place, request in enumerate(sorted(mixed.requests, key=lambda r: r.end), 1):
-    print(f"{place}. {request.path:15} answered at {request.end:.2f} s, {request.end - before:.2f} s after the one before")
-    before = request.end
-print(f"The four files need {sum(slow.values()):.1f} s one after the other, and {max(slow.values()):.1f} s side by side.")
-
-# %% [markdown]
-# Read it from the top. This is what the app's only thread did:
-#
-# 1. It took a first request and called `open`. The file was there, so `open` came back at once.
-# 2. It called `file.read()`. There was nothing to read yet. The operating system put the thread to sleep, in the middle of the endpoint.
-# 3. The other requests arrived. The thread that should have looked at them was asleep.
-# 4. The text came. The thread woke up, finished the answer, took the next request, and slept again.
-# 5. The letter waited for every paper that was taken before it. With luck that is none. Without luck it is all three.
-#
-# So all four together take at least the sum of their times, and the letter takes anything between 0.1 seconds and that sum.
-#
-# No line here says *wait*. `read` waits if it must. Most days it need not. The code does not show which it will be.
-#
-# ## The repair: three roads to a thread
-#
-# Python's own asyncio has no `await` that reads a file. An operating system can tell the event loop that a *connection*
-# has something to read. For files on a disk it does not. So the usual packages use threads, too: somebody has to call `read` and stand still.
-# The repair is to let another thread do the standing. There are three ways to write it.
-
-# %%
-# %%app archive_repaired.py
+# %%app archive_fixed.py
 import asyncio
 import os
 from pathlib import Path
@@ -205,54 +192,319 @@ def plain(name: str):
 
 
 # %% [markdown]
-# - `asyncio.to_thread` hands a function to another thread and can be awaited. `read_text` is the *whole job*: open, read, close.
-# - **aiofiles** is a package whose files have the same methods as Python's, to be called with `await`.
-#   Behind each `await` it hands that one call to a thread.
-# - FastAPI runs the plain `def` endpoint in a thread, as you know.
+# - `asyncio.to_thread(function, ...)` runs the function in another thread and returns an awaitable. `read_text` is the *whole job*: open, read, close.
+# - **aiofiles** is a package whose file objects have Python's methods, to be called with `await`. Behind each `await` it runs that one call in a thread.
+# - FastAPI itself runs a plain `def` endpoint in a thread.
 #
-# Here are the same five readers, at the first of the three beside the bad one:
+# Here are the same five requests: first with `to_thread`, next to the bad race, and then with the other two.
 
 # %%
 good = await lab.race("/thread/paper-{i}", n=5, title="five papers", show=False)
 lab.side_by_side(bad, good, titles=("read on the loop", "to_thread"))
-print(f"All five took {bad.ratio:.1f} times as long as the quickest before, and {good.ratio:.1f} times now.")
 
-# %% [markdown]
-# And here are the other two:
-
-# %%
 with_aiofiles = await lab.race("/aiofiles/paper-{i}", n=5, title="five papers", show=False)
 plain = await lab.race("/plain/paper-{i}", n=5, title="five papers", show=False)
 lab.side_by_side(with_aiofiles, plain, titles=("aiofiles", "def"))
-print(f"Five readers took {with_aiofiles.ratio:.1f} times the quickest with aiofiles, {plain.ratio:.1f} times with def.")
+
+mixed_again = await lab.race([f"/thread/{name}" for name in slow], show=False)
+print(f"Of the four papers, the letter took {letter.seconds:.2f} s before and {mixed_again.requests[3].seconds:.2f} s with to_thread.")
 
 # %% [markdown]
-# All three are honest. No paper was read faster. Nobody waited for somebody else's paper.
+# All three keep the loop free. No paper is read faster than before, but no request waits for another request's paper either: the reads run **concurrently**
+# (their times overlap), and a short one finishes early.
 #
-# And the four papers, after the repair?
+# ## The fix that only looks right
+#
+# It's tempting to offload only `read`, because that's the slow call, and to leave `open` where it was. But `open` can be just as slow: on a network share the server
+# has to find the file first. With a named pipe you can measure it, because opening one for reading waits until a writer opens it too. In the next cell, the
+# writer is a second late.
 
 # %%
-mixed_again = await lab.race([f"/thread/{name}" for name in slow], title="four papers")
-print(f"The letter took {letter.seconds:.2f} s before and {mixed_again.requests[3].seconds:.2f} s now.")
+# %%app half.py
+import asyncio
+import os
+
+from fastapi import FastAPI
+
+ARCHIVE = os.environ["ARCHIVE"]
+app = FastAPI()
+
+
+@app.get("/half/{name}")
+async def half(name: str):
+    with open(f"{ARCHIVE}/{name}") as file:
+        text = await asyncio.to_thread(file.read)
+    return {"text": text}
+
+
+def read(name):
+    with open(f"{ARCHIVE}/{name}") as file:
+        return file.read()
+
+
+@app.get("/whole/{name}")
+async def whole(name: str):
+    return {"text": await asyncio.to_thread(read, name)}
+
+
+# %%
+def late_writer(name):
+    os.mkfifo(folder / name)
+    threading.Timer(1, (folder / name).write_text, ["better late than never"]).start()
+
+async def race_with_late_writer(path, name):
+    late_writer(name)
+    return await lab.race(path, n=1, show=False)
+
+half = await race_with_late_writer("/half/slow-1", "slow-1")
+whole = await race_with_late_writer("/whole/slow-2", "slow-2")
+lab.side_by_side(half, whole, titles=("only read in a thread", "the whole job"))
 
 # %% [markdown]
-# Now the answers come in the order of the waits: whoever has a short wait is answered early.
+# The `await` is there and so is the thread, and the loop is still blocked, by `open`. `exists`, `stat` and `listdir` ask the file system just the same, and so
+# does closing a file that you have written to. Put everything that touches the disk into one function, and offload that function.
 #
-# A word about the *whole job*. It is tempting to hand over only `read`, and to leave `open` where it was.
-# But on a distant share `open` is the slow part: the name must be looked up there. `exists`, `stat` and `listdir` are just as slow.
-# Put everything that touches the disk into one function, and hand over the function.
+# ### Your turn
 #
-# ## A large file on a fast disk
+# Fix `half` in the cell above (the endpoint, not the file's name), run that cell again, and then this one.
+
+# %%
+name = f"slow-{time.monotonic_ns()}"
+mine = await race_with_late_writer(f"/half/{name}", name)
+opened_on_loop = any("open(" in block.code for block in mine.blocked)
+print("Not yet: the loop still waits in `open`." if opened_on_loop else "Right: opening no longer blocks the loop.")
+
+# %% [markdown]
+# <details><summary>What to change</summary>
 #
-# The archive writes a line into a log for each visitor. By now the log has grown to about twenty megabytes.
-# Nothing about this disk is slow. The file was written a moment ago, and the operating system still has it in memory.
+# `half` does what `whole` does: it calls `await asyncio.to_thread(read, name)` and opens nothing itself. Turning `half` into a plain `def` that reads directly
+# works as well.
+#
+# </details>
+#
+# ## An upload
+#
+# The incident at the top of this lesson was an upload, which is a *write*. Here `box` is a slow place to write to, and `upload.file` is a plain Python file object.
+# The first endpoint copies one to the other with `shutil.copyfileobj`, as many examples do.
+
+# %%
+# %%app intake.py
+import asyncio
+import os
+import shutil
+from pathlib import Path
+
+from fastapi import FastAPI, UploadFile
+
+BOX = Path(os.environ["ARCHIVE"]) / "box"
+app = FastAPI()
+app.get("/health")(lambda: "ok")
+
+@app.post("/copy")
+async def copy(upload: UploadFile):
+    with open(BOX, "wb") as target:
+        shutil.copyfileobj(upload.file, target)
+
+@app.post("/plain")
+def plain(upload: UploadFile):
+    with open(BOX, "wb") as target:
+        shutil.copyfileobj(upload.file, target)
+
+@app.post("/await_read")
+async def await_read(upload: UploadFile):
+    await asyncio.to_thread(BOX.write_bytes, await upload.read())
+
+
+# %% [markdown]
+# `box` is a named pipe again, and this time the notebook holds the reading end. For a second it doesn't read, so the app's writes must wait. In that second a health
+# probe arrives. Both are sent with httpx, as in lesson 02, because a race sends no files.
+
+# %%
+import asyncio
+
+import httpx
+
+os.mkfifo(folder / "box")
+server = lab.serve("intake.py")
+
+async def probe_during_upload(way):
+    async with httpx.AsyncClient(base_url=server.url, timeout=60) as client:
+        upload = asyncio.create_task(client.post(f"/{way}", files={"upload": b"x" * 500_000}))
+        box = await asyncio.to_thread(open, folder / "box", "rb")  # waits until the app begins to write
+        threading.Timer(1, box.read).start()
+        began = time.perf_counter()
+        await client.get("/health")
+        return time.perf_counter() - began, (await upload).status_code
+
+uploads = {way: await probe_during_upload(way) for way in ("copy", "plain", "await_read")}
+for way, (waited, status) in uploads.items():
+    print(f"{way:10} status {status}; the health probe took {waited:.2f} s")
+
+
+# %% [markdown]
+# With `copyfileobj` on the loop, the probe waits until the box has been read, and a platform that restarts apps whose probe is late would have restarted this one. In a `def`
+# endpoint the copy delays no other request. If the endpoint has to be `async def`, await the reading and offload the writing. (`await upload.read()` holds the whole
+# upload in memory. For large ones, read a piece, offload its writing, and repeat.)
+#
+# ## When not to bother
+#
+# How long does a file of one kilobyte on the machine's own disk take: directly, through a thread, through aiofiles? Each is read 300 times; the median is the time that
+# half of the reads stay below.
+
+# %%
+import aiofiles
+
+small = folder / "small.txt"
+small.write_text("x" * 1000)
+
+async def directly():
+    return small.read_text()
+
+async def through_aiofiles():
+    async with aiofiles.open(small) as file:
+        return await file.read()
+
+async def median(read):
+    took = []
+    for _ in range(300):
+        began = time.perf_counter()
+        await read()
+        took.append(time.perf_counter() - began)
+    return sorted(took)[150]
+
+direct, hop = await median(directly), await median(lambda: asyncio.to_thread(small.read_text))
+hops = await median(through_aiofiles)
+for way, seconds in (("directly", direct), ("through a thread", hop), ("through aiofiles", hops)):
+    print(f"{way:17} {seconds * 1e6:4.0f} µs, {seconds / direct:4.1f} times the direct read")
+
+
+# %% [markdown]
+# Going to a thread and back is called a **thread hop**, and aiofiles needs three of them here: `open`, `read` and `close`. The direct read does block the loop, but for less
+# time than any of the fixes takes. So leave these as they are:
+#
+# - **Small files on the machine's own disk:** a template, a settings file, a picture of a few kilobytes.
+# - **Files that are read at start-up.** A small file that never changes belongs there: read it once, and keep the text in memory.
+# - **Scripts and jobs,** which have no other requests to serve.
+#
+# Don't leave these: a path that may lead to a network share, a file that grows, a file whose size a client decides.
+#
+# This is the end of the core path. The sections marked *Deeper* can wait for another day; the summary and the exercise don't need them.
+#
+# ## Deeper: one thread hop per line
+#
+# With aiofiles you can also write `async for line in file`. It looks like the right way to count lines. Here is a log of 5,000 lines, counted in the notebook (which has an event
+# loop too): once line by line with aiofiles, and once as a whole job in a single `to_thread`.
 
 # %%
 line = "a visitor came\n"
+small_log = folder / "small.log"
+small_log.write_text(line * 5_000)
+
+def count(path):
+    with open(path) as file:
+        return sum("visitor" in line for line in file)
+
+began = time.perf_counter()
+async with aiofiles.open(small_log) as file:
+    counted = sum(["visitor" in line async for line in file])
+hop_per_line = time.perf_counter() - began
+
+began = time.perf_counter()
+whole_count = await asyncio.to_thread(count, small_log)
+one_hop = time.perf_counter() - began
+print(f"{counted:,} lines with a hop per line: {1000 * hop_per_line:.0f} ms.")
+print(f"{whole_count:,} lines with one hop: {1000 * one_hop:.1f} ms, {hop_per_line / one_hop:.0f} times as fast.")
+
+# %% [markdown]
+# The loop was free all the time, and no canary would complain. The time went into thread hops: for each line, the loop wakes a thread, the thread takes one line out of a buffer in
+# memory, and wakes the loop again. So hop once for the whole job. If the file is too large for that, hop once for each large piece.
+#
+# ### Your turn
+#
+# How large should a piece be? Replace `None` with a number of bytes, and run the cell with 100, 10,000 and 1,000,000. Before each run, predict the number of hops.
+
+# %%
+piece = None or 1_000
+began, pieces = time.perf_counter(), 0
+async with aiofiles.open(small_log, "rb") as file:
+    while await file.read(piece):
+        pieces += 1
+print(f"{small_log.stat().st_size:,} bytes in pieces of {piece:,}: {pieces} reads, {1000 * (time.perf_counter() - began):.1f} ms.")
+
+# %% [markdown]
+# <details><summary>What you should find</summary>
+#
+# The number of hops is the size of the file divided by the size of a piece (rounded up, and one more read that finds the end). While there are many hops, the time follows their number;
+# once a single piece holds the whole file, larger pieces gain nothing and only cost memory.
+#
+# </details>
+#
+# ## Deeper: a small pool that everything shares
+#
+# Where do the threads come from? `to_thread` takes them from a pool that belongs to the event loop, asyncio's **default executor**: a `ThreadPoolExecutor` with four more threads than Python counts cores,
+# but at most 32. (From Python 3.13 on, it counts only the cores that this process may use.) A `def` endpoint takes its thread from another pool, the one with 40 places that you know from lesson 01.
+#
+# ### Your turn
+#
+# Send more requests than the default executor has threads. Replace `None` with a number of your own, and predict how many times as long as one request all of them take: with `to_thread`, and with `def`.
+
+# %%
+import math
+from concurrent.futures import ThreadPoolExecutor
+
+threads = ThreadPoolExecutor()._max_workers  # there is no public name for it
+readers = None or threads + 2
+for number in range(6, readers + 1):
+    archive(f"paper-{number}", seconds=0.3)
+
+server = lab.serve("archive_fixed.py")
+small_pool = await lab.race("/thread/paper-{i}", n=readers, title=f"{readers} papers", show=False)
+large_pool = await lab.race("/plain/paper-{i}", n=readers, title=f"{readers} papers", show=False)
+lab.side_by_side(small_pool, large_pool, titles=("to_thread", "def"))
+print(f"{os.cpu_count()} cores, {threads} threads in the default executor.")
+print(f"{readers} requests need {math.ceil(readers / threads)} rounds of {threads} threads, and {math.ceil(readers / 40)} of 40.")
+
+# %% [markdown]
+# <details><summary>Why</summary>
+#
+# A request that finds no free thread waits in the executor's queue until one is done. So `to_thread` needs as many rounds as the printed line says, and each round takes 0.3 s. The loop doesn't take part in
+# that queue, so it stays free and the canaries are on time.
+#
+# </details>
+#
+# And aiofiles? It has no pool of its own but uses the default executor. The next cell fills that executor with sleeping threads, which stand for anything that
+# other code has given to `to_thread`. Then it reads the small log through aiofiles.
+
+# %%
+async def read_small_log():
+    began = time.perf_counter()
+    async with aiofiles.open(small_log) as file:
+        await file.read()
+    return time.perf_counter() - began
+
+quiet = await read_small_log()
+sleeping = [asyncio.create_task(asyncio.to_thread(time.sleep, 0.5)) for _ in range(threads)]
+await asyncio.sleep(0)  # lets these tasks reach their threads
+crowded = await read_small_log()
+done = await asyncio.gather(*sleeping)
+print(f"The same small file: {1000 * quiet:.0f} ms with a free executor, {1000 * crowded:.0f} ms with {threads} threads asleep in it.")
+
+# %% [markdown]
+# The file wasn't slow; there was no thread free to read it. If reading files is an important part of your app, give it a pool of its own: `pool = ThreadPoolExecutor(20)`, once for the app, and
+# `await loop.run_in_executor(pool, function)` where the reading is done.
+#
+# Starlette, the framework that FastAPI is built on, runs its own file work in the pool of 40: `FileResponse` reads there, and so does `await upload.read()` of an `UploadFile` once
+# the upload is so large that it was moved from memory to disk.
+#
+# ## Deeper: a large file on a fast disk
+#
+# The archive's app writes one line into a log for each visitor, and the log has grown to about twenty megabytes. Nothing is slow about this disk: the file was written a moment ago, and the operating
+# system still has it in memory.
+
+# %%
 log = folder / "visitors.log"
 written = log.write_text(line * 1_400_000)
 print(f"{written / 1e6:.0f} MB in {written // len(line):,} lines.")
-
 
 # %%
 # %%app visitors.py
@@ -287,221 +539,17 @@ async def thread():
 here = await lab.race("/here", n=3, show=False)
 there = await lab.race("/thread", n=3, show=False)
 lab.side_by_side(here, there, titles=("counted on the loop", "counted in a thread"))
-print(f"The longest hatched stretch: {here.loop_lag:.0f} ms before, {there.loop_lag:.0f} ms with the counting in threads.")
 
 # %% [markdown]
-# Nobody counted faster on the right. All three together took about as long as before, or longer. But look at the canary and at the
-# lane of the loop.
+# The work is the same both times; what differs are the lanes and the canaries. This is another way to block the loop: no thread slept, each was busy with 1,400,000 lines. The work is CPU-bound.
 #
-# This is another way to hold the loop. Nobody slept here: the threads were busy, with 1,400,000 lines each.
+# The threads of a Python program don't run Python code in **parallel** (at the same instant, on several cores). A lock, the **GIL**, lets only one thread at a time run Python code, and a thread that computes passes it
+# on every few milliseconds. The loop's thread is one of those that wait for it. So the canaries on the right are later than they should be, and yet far earlier than on the left. Where the lane on the right
+# names a line *in a thread*, that line's thread had the GIL.
 #
-# The threads of a Python program do not work truly side by side. There is a lock, the **GIL**: only the thread that has it
-# may run Python code, and they take turns every few milliseconds. The loop's thread is one of them: it gets its turn again and again,
-# but each time it must wait for it. So the canary on the right is answered late, and yet far sooner than on the left.
-# If the lane on the right has a hatched stretch, it says *in a thread* and names the line that kept the loop waiting.
-# (0 ms would mean: no stretch reached the 20 milliseconds from which the timeline counts.)
+# A thread fixes a wait completely. It fixes CPU-bound work only as far as the GIL is passed on; lesson 07 measures how far that is.
 #
-# A thread repairs a wait completely. It repairs work only as far as the others get their turn. Lesson 07 measures how far that is.
-#
-# ## The trap that the repair hides
-#
-# With aiofiles you can also write `async for line in file`. It looks like the right way to count lines, doesn't it?
-# Here is a smaller log, of 5,000 lines. We count it in the notebook, where there is an event loop, too:
-# once line by line with aiofiles, and once as a whole job in a single `to_thread`.
-# One trip to a thread and back is called a *hop*.
-
-# %%
-import asyncio
-
-import aiofiles
-
-small_log = folder / "small.log"
-small_log.write_text(line * 5_000)
-
-def count(path):
-    with open(path) as file:
-        return sum("visitor" in line for line in file)
-
-began = time.perf_counter()
-async with aiofiles.open(small_log) as file:
-    counted = sum(["visitor" in line async for line in file])
-a_hop_a_line = time.perf_counter() - began
-
-began = time.perf_counter()
-whole = await asyncio.to_thread(count, small_log)
-one_hop = time.perf_counter() - began
-print(f"The same count, {counted:,} lines: {counted == whole}.")
-print(f"A hop a line: {1000 * a_hop_a_line:.0f} ms. One hop: {1000 * one_hop:.1f} ms.")
-print(f"The first took {a_hop_a_line / one_hop:.0f} times as long.")
-
-# %% [markdown]
-# The loop was free all that time, and no canary would complain. The time went into travelling:
-# for each line the loop asks a thread, the thread fetches one line out of a buffer in memory, wakes the loop and hands it over.
-# The hop costs more than the line.
-#
-# So hop once for the whole job. If the file is too large for that, hop once for each large piece: `await file.read(1_000_000)`.
-#
-# ## The second trap: a small pool, shared
-#
-# Where do the threads come from? `to_thread` takes them from a pool that belongs to the event loop. It is a `ThreadPoolExecutor` of the
-# default size: one thread for each core that Python counts and four more, but at most 32. How many is that here?
-
-# %%
-from concurrent.futures import ThreadPoolExecutor
-
-threads = ThreadPoolExecutor()._max_workers  # nothing public tells it
-print(f"This machine has {os.cpu_count()} cores, and the pool {threads} threads.")
-
-# %% [markdown]
-# (From Python 3.13 on, only the cores count that this process may use.)
-#
-# Let us send two readers more than there are threads: first to the endpoint with `to_thread`, then to the plain `def`,
-# which takes its threads from the pool of 40 that you know from lesson 01.
-
-# %%
-readers = threads + 2
-for number in range(6, readers + 1):
-    archive(f"paper-{number}", seconds=0.3)
-
-server = lab.serve("archive_repaired.py")
-small_pool = await lab.race("/thread/paper-{i}", n=readers, title=f"{readers} papers", show=False)
-large_pool = await lab.race("/plain/paper-{i}", n=readers, title=f"{readers} papers", show=False)
-lab.side_by_side(small_pool, large_pool, titles=("to_thread", "def"))
-print(f"{readers} readers took {small_pool.ratio:.1f} times the quickest with {threads} threads,")
-print(f"and {large_pool.ratio:.1f} times with 40 threads.")
-
-# %% [markdown]
-# On the left, two had to wait until a thread was free. The loop does not know of that queue: it serves the canary meanwhile.
-#
-# And aiofiles? It has no pool of its own. It uses the same one. The next cell fills that pool with sleepers. They stand for
-# anything that somebody else on your team has put into `to_thread`. Then it reads the small log through aiofiles.
-
-# %%
-async def read_small_log():
-    began = time.perf_counter()
-    async with aiofiles.open(small_log) as file:
-        await file.read()
-    return time.perf_counter() - began
-
-quiet = await read_small_log()
-sleepers = [asyncio.create_task(asyncio.to_thread(time.sleep, 0.5)) for _ in range(threads)]
-await asyncio.sleep(0)  # lets the tasks above go to their threads
-crowded = await read_small_log()
-done = await asyncio.gather(*sleepers)
-print(f"The same small file: {1000 * quiet:.0f} ms in a quiet app, {1000 * crowded:.0f} ms behind {threads} sleepers.")
-
-# %% [markdown]
-# The file was not slow. There was nobody to read it.
-#
-# If reading files is an important part of your app, give it a pool of its own:
-# `pool = ThreadPoolExecutor(20)`, once for the app, and `await loop.run_in_executor(pool, function)` where the reading is done.
-#
-# FastAPI has its own roads to threads, from the pool of 40. `FileResponse` reads the file that it sends there.
-# `await upload.read()` of an `UploadFile` goes there, too, once the upload is so large that it was moved from memory to the disk.
-#
-# ## An upload
-#
-# But an upload often goes on to a file, and that can be slow in its turn. Here `box` is a slow place to write to, and `upload.file` is
-# a plain file. The first endpoint copies one to the other with `shutil.copyfileobj`, as many examples do.
-
-# %%
-# %%app intake.py
-import asyncio
-import os
-import shutil
-from pathlib import Path
-
-from fastapi import FastAPI, UploadFile
-
-BOX = Path(os.environ["ARCHIVE"]) / "box"
-app = FastAPI()
-app.get("/hours")(lambda: "9 to 5")
-
-@app.post("/copy")
-async def copy(upload: UploadFile):
-    with open(BOX, "wb") as target:
-        shutil.copyfileobj(upload.file, target)
-
-@app.post("/plain")
-def plain(upload: UploadFile):
-    with open(BOX, "wb") as target:
-        shutil.copyfileobj(upload.file, target)
-
-@app.post("/await_read")
-async def await_read(upload: UploadFile):
-    await asyncio.to_thread(BOX.write_bytes, await upload.read())
-
-
-# %% [markdown]
-# `box` is a named pipe again, and this time we hold the reader's end. For a second we do not read, so whoever writes must wait.
-# Meanwhile a guest asks for the opening hours. We send both with httpx, as in lesson 02, since a race sends no files.
-
-# %%
-import httpx
-
-os.mkfifo(folder / "box")
-server = lab.serve("intake.py")
-
-async def beside_an_upload(way):
-    async with httpx.AsyncClient(base_url=server.url, timeout=60) as client:
-        upload = asyncio.create_task(client.post(f"/{way}", files={"upload": b"x" * 500_000}))
-        box = await asyncio.to_thread(open, folder / "box", "rb")  # waits until the app begins to write
-        threading.Timer(1, box.read).start()
-        began = time.perf_counter()
-        await client.get("/hours")
-        return time.perf_counter() - began, (await upload).status_code
-
-uploads = {way: await beside_an_upload(way) for way in ("copy", "plain", "await_read")}
-for way, (waited, status) in uploads.items():
-    print(f"{way:10} ended with {status}; the opening hours took {waited:.2f} s")
-
-# %% [markdown]
-# `copyfileobj` on the loop kept the guest waiting until the box was read. In a `def` endpoint it kept nobody waiting. If the endpoint must be
-# `async def`, await the reading, and hand the writing to a thread.
-#
-# ## When not to bother
-#
-# A file of one kilobyte on the machine's own disk. How long does it take directly, through a thread, through aiofiles?
-# Each is done 300 times. The median is the time that half of them stay below: a few that had to wait for a CPU do not change it.
-
-# %%
-small = folder / "small.txt"
-small.write_text("x" * 1000)
-
-async def directly():
-    return small.read_text()
-
-async def through_aiofiles():
-    async with aiofiles.open(small) as file:
-        return await file.read()
-
-async def median(read):
-    took = []
-    for _ in range(300):
-        began = time.perf_counter()
-        await read()
-        took.append(time.perf_counter() - began)
-    return sorted(took)[150]
-
-direct, hop = await median(directly), await median(lambda: asyncio.to_thread(small.read_text))
-hops = await median(through_aiofiles)
-print(f"Directly:         {direct * 1e6:.0f} µs.")
-print(f"Through a thread: {hop * 1e6:.0f} µs, {hop / direct:.1f} times as long.")
-print(f"Through aiofiles: {hops * 1e6:.0f} µs, {hops / direct:.1f} times as long.")
-
-# %% [markdown]
-# aiofiles needs three hops for it: `open`, `read`, `close`. The direct read does hold the loop, but for less time
-# than any of the repairs takes.
-#
-# So leave these as they are:
-#
-# - **Small files on the machine's own disk:** a template, a settings file, a picture of a few kilobytes.
-# - **Files that are read at the start,** before the first guest. A small file that never changes belongs here: read it once, and keep the text.
-# - **Scripts and jobs.** Nobody else is waiting there.
-#
-# And do not leave these: a path that may lead to a network share, a file that grows, a file whose size a guest decides.
-#
-# The last cell removes the archive. Its threads wait for readers who will not come, and end with the notebook.
+# The last cell removes the archive. Its threads wait for readers that won't come, and end with the notebook.
 
 # %%
 import shutil
@@ -512,35 +560,48 @@ print("The folder is gone:", not folder.exists())
 # %% [markdown]
 # ## What you have seen
 #
-# - `open` and `read` in an `async def` wait on the loop for as long as the file makes them wait. On the author's disk that is no time at all.
-# - asyncio reads no files. `to_thread`, aiofiles and `def` are three ways to a thread that does. Hand over the whole job.
-# - A large file on a fast disk holds the loop with work. A thread lets the others have their turn; it makes nothing faster.
-# - `async for line` through aiofiles is a hop for each line, and takes many times as long as one hop for all of them.
-# - `to_thread` and aiofiles share one pool, a few threads more than the machine has cores. Whoever fills it holds up all its users.
-# - An upload that is copied by `copyfileobj` in an `async def` stops everybody until it is written.
-# - A kilobyte from the machine's own disk is read fastest where you are. Leave it.
+# - `open` and `read` in an `async def` block the loop for as long as the file makes them wait. On the author's disk that is no time at all.
+# - asyncio reads no files. `to_thread`, aiofiles and `def` are three ways to a thread that does. Offload the whole job, opening included.
+# - An upload copied by `copyfileobj` in an `async def` stops every request until it's written.
+# - A kilobyte on the machine's own disk is read fastest right where you are. Leave it.
+# - *Deeper:* `async for line` through aiofiles is a hop per line, and many times slower than one hop for all of them. `to_thread` and aiofiles share one small pool, so code that fills it delays both.
+#   A large file on a fast disk is CPU-bound work.
 #
 # ## Check yourself
 #
-# **1.** An endpoint says `with open(path) as file:` and, inside, `text = await asyncio.to_thread(file.read)`.
-# The path leads to a network share. Is the loop free?
+# **1.** An endpoint says `with open(path) as file:` and, inside, `text = await asyncio.to_thread(file.read)`. The path leads to a network share. Is the loop free?
 #
 # <details><summary>Answer</summary>
 #
-# Not always. `open` still runs on the loop, and on a share it waits for the network, too. So does closing, if something was written.
-# Put opening, reading and closing into one function, and hand that to the thread.
+# Not always. `open` still runs on the loop, and on a share it waits for the network too. So does closing, if something was written. Put opening, reading and closing into one function, and
+# offload that.
 #
 # </details>
 #
-# **2.** Your app reads small files through aiofiles. Since last week these reads take half a second now and then. The disk is fine,
-# and the loop's lane is free. Where do you look?
+# **2.** Your app reads small files through aiofiles. Since last week these reads take half a second now and then. The disk is fine and the loop's lane is free. What do you check?
 #
 # <details><summary>Answer</summary>
 #
-# At everything else that uses `asyncio.to_thread` or `run_in_executor(None, ...)`. It is the same small pool. If as many slow calls
-# are under way in it as it has threads, each read waits until one of them is done.
+# Everything else that uses `asyncio.to_thread` or `run_in_executor(None, ...)`: it is the same small pool. If as many slow calls run in it as it has threads, each read waits until one of them ends.
 #
 # </details>
+#
+# ## Words of this lesson
+#
+# - **I/O-bound, CPU-bound:** limited by waiting for input and output, or by computing.
+#   Waiting can be awaited or moved to a thread; computing needs a CPU wherever it runs.
+# - **awaitable:** an object that may stand after `await`, such as a coroutine or a task.
+#   While it's pending, the loop runs other requests.
+# - **path parameter:** a part of the URL's path that FastAPI passes to the endpoint.
+#   In `/papers/{name}` it is `name`.
+# - **named pipe (FIFO):** a path whose reader waits until a writer writes, and the other way round.
+#   In this course it plays the slow file.
+# - **thread hop:** running one call in another thread and coming back.
+#   For a small call, the hop costs far more than the call itself.
+# - **default executor:** asyncio's own thread pool, used by `to_thread`, aiofiles and name lookups.
+#   It is small and shared by the whole app.
+# - **concurrent, parallel:** overlapping in time; running at the same instant on several cores.
+#   Waits are concurrent on one thread, but parallel Python code needs several processes.
 #
 # ## Further reading
 #
@@ -551,5 +612,4 @@ print("The folder is gone:", not folder.exists())
 # - FastAPI, *UploadFile class*: https://fastapi.tiangolo.com/reference/uploadfile/
 # - Linux, *Overview of pipes and FIFOs*: https://man7.org/linux/man-pages/man7/pipe.7.html
 #
-# Next: the exercise of this lesson, in the notebook `exercise_05_files.ipynb` beside this one. It has one endpoint,
-# and you know its mistake.
+# Next: the exercise of this lesson, in the notebook `exercise_05_files.ipynb` next to this one. It has one endpoint.

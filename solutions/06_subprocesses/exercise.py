@@ -14,26 +14,22 @@
 # %% [markdown]
 # # Exercise 06: Subprocesses
 #
-# A travel agency asks an old program for its prices. For each question it starts the program and reads what it prints.
-# Repair two endpoints. This takes about 15 minutes. You need lesson 06, *Subprocesses*.
+# A travel agency gets its prices from an old program: for each price it starts the program and reads what it prints. Fix two endpoints. This takes about 15 minutes. You need lesson 06, *Subprocesses*.
 #
 # Each endpoint is worth three points:
 #
 # | points | for |
 # |---|---|
-# | 1 | **right answers**: what is answered, and that it was really asked for |
-# | 2 | **concurrency**: requests are under way side by side, and the loop stays free for others |
+# | 1 | **correct responses**: the right values, really fetched or computed for this request |
+# | 2 | **concurrency**: requests overlap, and the event loop stays free for other requests |
 #
-# A cell that begins with `%%app` is the whole file. Keep the paths and the answers as they are, and the first line of the cell:
-# without it nothing is saved. Run the cell again after each change. Line numbers in messages count it as line 1.
+# A cell that begins with `%%app` is a whole file. Change what you like in it, but keep the paths, the responses and the cell's first line: without that line nothing is saved. Run the cell
+# again after each change. Line numbers in messages count the first line as line 1.
 #
-# The checks try once. The hidden tests try several times, with other numbers.
-# A check that does not pass yet says *Not yet*, and why. Mend the file and run the check again.
+# The checks run once; the hidden tests run several times, with other values. A check that doesn't pass yet prints *Not yet* and the reason. Fix the file, run its cell, and run the check again.
 #
-# The next cell brings in the tools of the course, and makes the old program. Your app finds its path in the environment
-# variable `PRICE_COMMAND`. Run with a token as its argument, it prints one number when it is ready.
-# If the cell says `ModuleNotFoundError`, the notebook is not running in the course's own Python:
-# close it and start it with `./course lab`. After a restart of the kernel, run this first cell again.
+# The next cell loads the tools of the course and creates the old program. Your app finds its path in the environment variable `PRICE_COMMAND`. Run with a token as its argument, it prints one number when it's ready. If it says `ModuleNotFoundError`, the notebook isn't running in the course's own Python: close it and start it with `./course lab`. After a restart of the kernel, run
+# this first cell again.
 
 # %%
 from autograder import lab
@@ -44,55 +40,58 @@ exercise = checks.here()
 # %% [markdown]
 # ## 1. A price from the old program
 #
-# `GET /quotes/{token}` runs the program with the token and answers with the number that it prints:
+# `GET /quotes/{token}` runs the program with the token and responds with the number that it prints:
 #
 # `{"item": "a1b2c3", "price": 271828}`
 #
-# **The rule:** one program is started for each request. While it works, everybody else must be served.
+# **Rule.** One program is started for each request, once.
+#
+# **Goal.** While the program works, every other request is served, and the programs of several requests run at the same time.
 #
 # <details><summary>Hint 1: a question</summary>
 #
-# What does the thread do from the start of the program until its end?
+# What does the event loop's thread do from the start of the program until its end?
 #
 # </details>
 #
 # <details><summary>Hint 2: a pointer</summary>
 #
-# `asyncio` can start programs, too: `asyncio.create_subprocess_exec`. Its waiting is awaited.
-# Or keep `subprocess`, and let it wait on another thread.
+# asyncio can start programs too, and lets you await their end. Or keep `subprocess`, and let a different thread do the waiting.
 #
 # </details>
 #
 # <details><summary>Hint 3: a sketch</summary>
 #
-# ```python
-# process = await asyncio.create_subprocess_exec(PRICE, ..., stdout=...)
-# output, _ = await process....      # reads all that is printed, and waits for the end
-# ```
+# If you choose asyncio, there are two things to await, in this order: the process, and then its whole output. The first needs to know in advance that you want to read the output. The second returns a pair, of which you need one
+# half.
+#
+# Test your choice with a thought: if the program printed a megabyte before it ends, would your version still finish?
 #
 # </details>
 #
-# This is the picture to aim for. Compare the lane of the loop, not the bars: their length is up to the check.
+# This is the picture to aim for. Compare the lane of the loop, not the length of the bars: the check decides how long each request takes.
 
 # %%
 exercise.target("quote")
 
 # %% [markdown]
-# This is the file to repair:
+# This is the file to fix:
 
 # %% app="quote"
 # %%app quote.py
 
 # %% answers="quote"
-"""Right answers: every item comes with the price that the program prints for it."""
+"""Correct responses: every item comes with the price that the program prints for it."""
 await exercise.answers("quote")
 
 # %% [markdown]
-# The next check is a **rendezvous**: no program is let go until all requests of the race have started theirs.
-# If they meet there, they certainly ran side by side; if they do not, the check says what kept them apart.
+# The next check is a **rendezvous**: no program is allowed to end until all requests of the race have started theirs. If all of them get that far, the programs certainly ran at the same time; if they don't, the check says
+# what prevented it.
+#
+# **What this check does not look for:** output that is longer than a pipe holds, so `wait` before reading passes, and a timeout of your own that is too short, because no program is held for long. Lesson 06 shows what becomes of both.
 
 # %% concurrency="quote"
-"""Side by side: all programs are running at one moment, and the loop stays free."""
+"""Concurrency: all programs are running at the same moment, and the loop stays free."""
 await exercise.race("quote")
 ### BEGIN HIDDEN TESTS
 await exercise.concurrency("quote")
@@ -101,14 +100,15 @@ await exercise.concurrency("quote")
 # %% [markdown]
 # ## 2. A tour of two parts
 #
-# `GET /tours/{token}` adds up a tour. Each tour has two parts: for the token `a1b2c3` they are `a1b2c3-1` and `a1b2c3-2`.
-# The endpoint runs the program once for each part, and answers with the sum:
+# `GET /tours/{token}` adds up the price of a tour. Each tour has two parts: for the token `a1b2c3` they are `a1b2c3-1` and `a1b2c3-2`. The endpoint runs the program once for each part, and responds with the sum:
 #
 # `{"tour": "a1b2c3", "total": 314159}`
 #
-# Here the loop is free already. Look for something else that waits needlessly.
+# The loop is free here already. Find out what else waits without need.
 #
-# **The rule:** each part is asked for once. Both programs of a tour must run at the same time, and the loop must stay free.
+# **Rule.** The program runs exactly once for each part.
+#
+# **Goal.** Both programs of a tour run at the same time, and the loop stays free.
 #
 # <details><summary>Hint 1: a question</summary>
 #
@@ -118,36 +118,36 @@ await exercise.concurrency("quote")
 #
 # <details><summary>Hint 2: a pointer</summary>
 #
-# An `await` waits before it goes on. Make both coroutines first, and then await them together:
-# a coroutine does nothing until it is awaited, or given to a task.
+# `await` waits before the next line runs. A coroutine does nothing until it's awaited or given to a task. So something has to start both before the first result is needed: lesson 02 and lesson 06 use the same function for it.
 #
 # </details>
 #
 # <details><summary>Hint 3: a sketch</summary>
 #
-# ```python
-# first, second = await asyncio.gather(...)     # one coroutine for each part
-# ```
+# Count the `await`s. Two of them, one per line, mean that the second call begins when the first is done. How many do you need if both results arrive at the same moment? The helper `price` stays as it is.
 #
 # </details>
 #
-# This is the picture to aim for. Compare the lane of the loop, not the bars: their length is up to the check.
+# This is the picture to aim for. Compare the lane of the loop, not the length of the bars: the check decides how long each request takes.
 
 # %%
 exercise.target("tour")
 
 # %% [markdown]
-# This is the file to repair:
+# This is the file to fix:
 
 # %% app="tour"
 # %%app tour.py
 
 # %% answers="tour"
-"""Right answers: every tour has the total of its own two parts."""
+"""Correct responses: every tour has the total of its own two parts."""
 await exercise.answers("tour")
 
+# %% [markdown]
+# **What this check does not look for:** what happens to the second program if the first one fails. Ask yourself which of `gather` and `TaskGroup` would leave it running.
+
 # %% concurrency="tour"
-"""Side by side: both programs of every tour run at one moment, and the loop stays free."""
+"""Concurrency: both programs of every tour run at the same moment, and the loop stays free."""
 await exercise.race("tour")
 ### BEGIN HIDDEN TESTS
 await exercise.concurrency("tour")
@@ -156,15 +156,13 @@ await exercise.concurrency("tour")
 # %% [markdown]
 # ## To take home
 #
-# Beside this notebook there are now two files: `quote.py` and `tour.py`. Put them beside your own code and compare.
+# Next to this notebook there are now two files: `quote.py` and `tour.py`. Compare them with your own code.
 #
 # ## The whole verdict
 #
-# The checks above do not see everything that is graded. The next cell judges your files as they were saved last,
-# hidden tests included, and says how many points they get. It may take a minute. It is not graded itself.
+# The checks above don't see everything that is graded. The next cell judges your files as they were saved last, hidden tests included, and says how many points they get. It may take a minute, and isn't graded itself.
 #
-# In a terminal, in the folder of the course, `./course grade notebooks/06_subprocesses/exercise_06_subprocesses.ipynb`
-# says the same of the notebook as it was saved.
+# In a terminal, in the folder of the course, `./course grade notebooks/06_subprocesses/exercise_06_subprocesses.ipynb` says the same of the notebook as it was saved.
 
 # %%
 await exercise.verdict()

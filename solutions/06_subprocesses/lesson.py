@@ -14,25 +14,24 @@
 # %% [markdown]
 # # Subprocesses
 #
-# This lesson takes about 20 minutes. You need lesson 01, *Sleeping*: you know why a wait on the event loop
-# makes everybody wait. From lesson 02 you should know `gather` and the semaphore.
+# > **It happened.** A service that generates shell scripts checked each of them with `shellcheck`, started by `subprocess.run(..., timeout=5.0)` in a helper of an `async def` endpoint.
+# > While the checker ran, for up to five seconds per script, the server took no other request. A call to `/health` hung until the script was done.
+# > *([EnvForage#505](https://github.com/rishabh0510rishabh/EnvForage/issues/505))*
 #
-# You will see
+# The core path takes about 20 minutes; the sections marked *Deeper* add about 10 more. You need lesson 01, *Sleeping*, and from lesson 02 `gather` and the semaphore.
+#
+# You'll see
 #
 # - what `subprocess` in an `async def` endpoint does, counted in programs that run at the same time;
-# - the repair, `asyncio.create_subprocess_exec`, and two honest repairs that keep `subprocess`;
-# - several programs for one request, one after the other and together;
-# - a first trap: a program that never ends, because nobody reads what it prints;
-# - a second trap: a timeout that leaves the program running;
-# - a third trap: a burst of requests that starts a burst of programs;
-# - when not to bother.
+# - the fix, `asyncio.create_subprocess_exec`, and two fixes that keep `subprocess`;
+# - two traps in the fix: a program that never ends because its output isn't read, and a timeout that leaves the program running;
+# - when not to bother;
+# - *deeper:* programs that start programs, and a burst of requests that starts a burst of programs.
 #
-# Apps start programs: to convert a picture, to make a PDF, to run `git` or `ffmpeg`, to call the old thing that nobody dares to rewrite.
-# The work is done in another process. So it cannot get in our way. Or can it?
+# Apps start programs to convert a picture, to make a PDF, to run `git` or `ffmpeg`, or to call the old tool that is too risky to rewrite. The work is done in another process, so it
+# can't block our event loop. Or can it?
 #
-# The next cell brings in the tools of the course.
-# If it says `ModuleNotFoundError`, the notebook is not running in the course's own Python:
-# close it and start it with `./course lab`.
+# Run the next cell first: it loads the tools of the course. If it says `ModuleNotFoundError`, the notebook isn't running in the course's own Python. Close it and start it with `./course lab`.
 
 # %%
 from autograder import lab
@@ -41,9 +40,8 @@ from autograder import lab
 # %% [markdown]
 # ## An old program
 #
-# A post office has an old program that makes the label for a parcel. It takes its time, and says so itself:
-# it prints the number of its process, when it began, and when it ended.
-# We save it in a folder for this lesson. The apps find its path in the environment variable `LABELS`.
+# A post office has an old program that makes the label for a parcel. It takes its time, and when it's done it prints its process ID, when it began and when it ended. The next cell saves it in a
+# folder; the apps find its path in the environment variable `LABELS`.
 
 # %%
 import os
@@ -67,15 +65,14 @@ os.environ["LABELS"] = str(program)
 print("The program printed:", subprocess.check_output([program, "0.3"], text=True).strip())
 
 # %% [markdown]
-# The line with `#!` says what runs the file: the Python of this notebook. `chmod` makes it a program that can be started.
-# It gets the number of seconds as an argument, as text: that is how every program gets its arguments.
+# The `#!` line says which program interprets the file: this notebook's Python. `chmod` makes the file executable. It takes the number of seconds as a text argument, as every program does.
 #
-# `time.monotonic()` reads a clock that all processes of a machine share. It counts the seconds since some moment in the past.
-# So we can compare two programs that know nothing of each other: did they run at the same time?
+# `time.monotonic()` reads a clock that all processes of a machine share. So two programs that know nothing of each other can be compared: did they run at the same time?
 #
-# ## What goes wrong
+# ## One program at a time
 #
-# The post office's app runs the program for each parcel, waits for its end, and answers with what was printed.
+# The post office's app runs the program for each parcel, waits until it ends, and responds with what it printed. `wait` isn't part of the path, so FastAPI takes it from the URL's query: it's a
+# **query parameter**, as in `/labels?wait=0.3`.
 
 # %%
 # %%app post.py
@@ -96,26 +93,23 @@ async def label(wait: str):
 
 
 # %% [markdown]
-# Six parcels come at once. The label of each takes 0.3 seconds, and a little more for the start of the program.
+# Six requests come together. Each label takes 0.3 seconds, plus the start of the program.
 
 # %%
 bad = await lab.race("/labels?wait=0.3", n=6, title="six labels")
-print(f"The quickest label took {bad.quickest:.2f} s, all six took {bad.seconds:.2f} s: {bad.ratio:.1f} times as long.")
 
 # %% [markdown]
-# There is the staircase. And yet the work was done in other processes, and this machine could run several of them at a time.
+# There is the staircase, although the work was done in other processes and the machine can run several of them in **parallel** (at the same instant).
 #
-# ## A prediction
+# ## Predict
 #
-# Six programs were started in that race. How many of them ran at the same moment, at most?
-# Write your number in the place of `None`, or leave it.
+# That race started six programs. How many of them ran at the same moment, at most? Replace `None` with your number, or leave it.
 
 # %%
 guess = lab.predict("programs at the same moment, at most", None)
 
 # %% [markdown]
-# Each answer says when its program began and ended. At each beginning we count the programs that had begun and had not ended yet.
-# Then we list the programs in the order in which they ran.
+# Each response says when its program began and ended. The next cell lists the programs in the order in which they ran, and counts at each beginning how many had begun and not yet ended.
 
 # %%
 import json
@@ -126,63 +120,31 @@ def runs(race):
 def at_once(race):
     return max(sum(r["began"] <= run["began"] < r["ended"] for r in runs(race)) for run in runs(race))
 
-guess.beside(at_once(bad))
 first = runs(bad)[0]["began"]
 for place, run in enumerate(runs(bad), 1):
     print(f"{place}. began at {run['began'] - first:.2f} s, ended at {run['ended'] - first:.2f} s")
+guess.beside(at_once(bad))
 
 # %% [markdown]
-# ## Who waited for whom
+# ## Which request waits for which
 #
-# 1. The app's only thread took a first request. `check_output` started the program.
-# 2. `check_output` does not come back before the program has ended. So the thread waited for it, in the middle of the endpoint.
-# 3. The program did its work in another process, on another core perhaps. The app's thread did nothing at all.
-# 4. The other requests arrived. Nobody took them, so nobody started their programs.
-# 5. The first program ended. The thread finished the answer, took the next request, and started the next program.
+# 1. The app's only thread started the first request. `check_output` started the program.
+# 2. `check_output` returns only when the program has ended. So the thread waited for it, in the middle of the endpoint, and did nothing else.
+# 3. The other requests arrived. The event loop couldn't start them, so their programs weren't started either.
+# 4. The first program ended. The thread finished the response, took the next request, and started the next program.
 #
-# Another process does not help if we stand beside it until it is done. And `check_output` is only one way to do that. Here are four more.
-
-# %%
-# %%app four_ways.py
-import os
-import subprocess
-import time
-
-from fastapi import FastAPI
-
-LABELS = os.environ["LABELS"]
-QUIET = {"stdout": subprocess.DEVNULL}
-WAYS = {
-    "run": lambda wait: subprocess.run([LABELS, wait], **QUIET),
-    "call": lambda wait: subprocess.call([LABELS, wait], **QUIET),
-    "system": lambda wait: os.system(f"'{LABELS}' {wait} > {os.devnull}"),
-    "popen_wait": lambda wait: subprocess.Popen([LABELS, wait], **QUIET).wait(),
-}
-app = FastAPI()
-
-@app.get("/{way}")
-async def label(way: str, wait: float):
-    began = time.monotonic()
-    WAYS[way](str(wait))
-    return {"began": began, "ended": time.monotonic()}
-
-
-# %%
-four_ways = {way: await lab.race(f"/{way}?wait=0.2", n=3, show=False) for way in ("run", "call", "system", "popen_wait")}
-for way, race in four_ways.items():
-    print(f"{way:10} programs at the same moment, of three: {at_once(race)}. All took {race.ratio:.1f} times the quickest.")
-
-# %% [markdown]
-# ## The repair: a program that can be awaited
+# The second process doesn't help while the first one stands still waiting for it. `subprocess.run`, `call`, `check_call`, `os.system`, `os.popen(...).read()` and `Popen.wait` all wait in this way. A **blocking** call
+# isn't one that computes; it's one that doesn't return until something has happened.
 #
-# `asyncio` can start programs, too. There are two things to await: the start and the end.
+# ## The fix: a program that you can await
 #
-# - `await asyncio.create_subprocess_exec(...)` starts the program and gives you a `process`.
-#   It takes the program and its arguments one by one, not as a list.
+# asyncio can start programs too, and gives you two things to await: the start and the end.
+#
+# - `await asyncio.create_subprocess_exec(...)` starts the program and returns a `process`. It takes the program and its arguments one by one, not as a list.
 # - `await process.communicate()` reads everything that the program prints, and waits until it has ended.
 
 # %%
-# %%app post_repaired.py
+# %%app post_fixed.py
 import asyncio
 import json
 import os
@@ -205,27 +167,22 @@ async def label(wait: str):
 
 
 # %% [markdown]
-# `start` only makes the coroutine. The endpoint awaits it. `PIPE` says that we want to read what the program prints.
+# `start` only creates the coroutine, and the endpoint awaits it. `PIPE` says that the app wants to read the program's output.
 
 # %%
 good = await lab.race("/labels?wait=0.3", n=6, title="six labels", show=False)
 lab.side_by_side(bad, good, titles=("check_output", "awaited"))
-print(f"All six took {bad.ratio:.1f} times as long as the quickest before, and {good.ratio:.1f} times now.")
 print(f"Programs at the same moment: {at_once(bad)} before, {at_once(good)} now.")
 
 # %% [markdown]
-# At `await process.communicate()` the loop makes a note: *go on here when this program prints something, or ends.* Then it takes the next request.
+# At `await process.communicate()` the loop registers what it waits for (this program's output and its end) and takes the next request. A single label may take longer than before, since six programs that start
+# together share the machine's cores.
 #
-# A single label may be slower than before. Six programs that start together share the cores of the machine.
-# That is the price of running at the same time, and we come back to it.
-#
-# And a little is left on the loop: starting a process is a call to the operating system that cannot be awaited.
-# It takes a few milliseconds, whatever the program does afterwards.
+# A little stays on the loop: starting a process is a call to the operating system that can't be awaited. It's short, and doesn't depend on what the program does afterwards.
 #
 # ## Keeping `subprocess`
 #
-# Perhaps the program is started by a package that you cannot change. Then that is a blocking call like any other,
-# and you know what helps: a thread. We race both ways to one, and draw the second.
+# Perhaps the program is started by a package that you can't change. Then it's a blocking call like any other, and a thread fixes it: your own with `to_thread`, or FastAPI's with `def`.
 
 # %%
 # %%app post_threads.py
@@ -254,18 +211,31 @@ async def thread(wait: str):
     return await asyncio.to_thread(make, wait)
 
 
+# %% [markdown]
+# ### Your turn
+#
+# Both are correct as long as there are threads. Replace `None` with a number of requests, and predict how many programs run at the same moment in each of the two ways.
+
 # %%
-plain = await lab.race("/plain?wait=0.3", n=5, show=False)
-thread = await lab.race("/thread?wait=0.3", n=5)
-print(f"Five labels took {plain.ratio:.1f} times the quickest with def, {thread.ratio:.1f} times with to_thread.")
-print(f"Programs at the same moment, of five: {at_once(plain)} with def, {at_once(thread)} with to_thread.")
+from concurrent.futures import ThreadPoolExecutor
+
+n = None or 5
+plain = await lab.race("/plain?wait=0.3", n=n, show=False)
+thread = await lab.race("/thread?wait=0.3", n=n, show=False)
+threads = ThreadPoolExecutor()._max_workers
+print(f"Programs at the same moment, of {n}: {at_once(plain)} with def, {at_once(thread)} with to_thread (whose pool has {threads} threads).")
 
 # %% [markdown]
-# Both are honest, as long as there are threads: 40 for `def` endpoints, and for `to_thread` a few more than there are cores (lesson 05).
+# <details><summary>What limits them</summary>
+#
+# `def` endpoints share 40 threads, and `to_thread` has the pool whose size the cell prints. A program needs one thread for as long as it runs. So with `to_thread` you never see more programs at the same moment than that number, however
+# many requests you send. On a slow machine you may see fewer: the first programs may end before the last ones start.
+#
+# </details>
 #
 # ## Several programs for one request
 #
-# One tour of the delivery van needs three labels. The next app makes them in two ways. Both give the loop back while they wait.
+# A tour of the delivery van needs three labels. Both endpoints of the next app release the loop while they wait.
 
 # %%
 # %%app van.py
@@ -300,49 +270,57 @@ async def together(wait: str):
 one_by_one = await lab.race("/one_by_one?wait=0.3", n=2, show=False)
 together = await lab.race("/together?wait=0.3", n=2, show=False)
 lab.side_by_side(one_by_one, together, titles=("await in a loop", "gather"))
-print(f"Three labels one by one took {one_by_one.quickest / together.quickest:.1f} times as long as three together.")
 
 # %% [markdown]
-# On the left the second program is started only when the first has ended, although it needs nothing from it.
-# You met this in lesson 02. It is the same mistake, with processes.
+# On the left the second program starts only when the first has ended, although it needs nothing from it. It's the **sequential** await of lesson 02, with processes: it blocks no other request, and makes its own three times as slow as it
+# has to be.
 #
-# ## The trap that the repair hides: a full pipe
+# ## The first trap: a full pipe
 #
-# A process also has a method `wait`. It sounds like the right one: wait for the end, then read what was printed.
-# The next program prints a million letters and ends. Nothing in it waits. We give it two seconds. Then we read.
+# A process also has a method `wait`. It sounds right: wait for the end, then read the output. The next program prints a number of letters and ends; nothing in it waits. `letters_read` gives it some seconds to end, and then reads.
 
 # %%
 import asyncio
 
-talker = [sys.executable, "-c", "print('x' * 1_000_000)"]
-process = await asyncio.create_subprocess_exec(*talker, stdout=asyncio.subprocess.PIPE)
-try:
-    async with asyncio.timeout(2):
-        await process.wait()
-except TimeoutError:
-    pass
-stuck = process.returncode is None
-print("After two seconds it is", "still running." if stuck else "done.")
+async def letters_read(letters, patience=2):
+    talker = [sys.executable, "-c", f"print('x' * {letters})"]
+    process = await asyncio.create_subprocess_exec(*talker, stdout=asyncio.subprocess.PIPE)
+    try:
+        async with asyncio.timeout(patience):
+            await process.wait()
+    except TimeoutError:
+        pass
+    stuck = process.returncode is None
+    output, _ = await process.communicate()
+    print(f"{letters:9,} letters: {f'stuck after {patience} s' if stuck else 'done by itself'}, then {len(output):,} bytes read.")
+    return stuck, len(output)
 
-output, _ = await process.communicate()
-print(f"{len(output):,} bytes read, and it ended with {process.returncode}.")
+stuck, read = await letters_read(1_000_000)
 
 # %% [markdown]
-# What was it doing for two seconds? It stood still in `print`.
+# All that time, the program stood still in `print`. What a program prints goes through a **pipe**, a buffer in the operating system that holds only a small part of a million letters. When the pipe is full and isn't read at the other end, writing blocks. So
+# the program waited for us to read, and we waited for it to end. Two parties that wait for each other forever are a **deadlock**. As soon as we read, the program went on.
 #
-# What a program prints goes through a **pipe**, and a pipe is short: it holds only a small part of a million letters.
-# If nobody reads at the other end, it is full sooner or later, and whoever wants to write more must wait. So the program waited for us to read,
-# and we waited for it to end. Two that wait for each other for ever: that is called a **deadlock**. As soon as we read, it went on.
+# `communicate` reads *and* waits, so use it unless you have a reason not to. The same is true of `stderr=PIPE`, and of `Popen.wait` in `subprocess`.
 #
-# `communicate` reads *and* waits. Use it unless you have a reason not to. With a short output `wait` works. asyncio takes the first hundred thousand
-# letters or so by itself, so the mistake is found late: on the day when the program has more to say.
+# ### Your turn
 #
-# The same holds for `stderr=PIPE`, and for `Popen.wait` in `subprocess`. There the pipe alone counts: 64 kB on Linux.
+# With little output, `wait` works, which is why the mistake survives its tests. Where is the limit on your machine? Replace `None` with other numbers until you know it to within a factor of two.
+
+# %%
+short_stuck, short_read = await letters_read(None or 10_000, patience=10)
+
+# %% [markdown]
+# <details><summary>What to expect</summary>
 #
-# ## The second trap: giving up is not stopping
+# On Linux, a pipe holds 65,536 bytes, and asyncio reads ahead until it has about twice as much. So the limit lies somewhere between one and two hundred thousand letters, depending on the version of Python. With a blocking
+# `Popen.wait` only the pipe counts.
 #
-# A program can hang, and then its request hangs with it. So you set a limit: `asyncio.timeout` gives up waiting after a given number of seconds.
-# What does the program do when we give up?
+# </details>
+#
+# ## The second trap: a timeout doesn't stop a program
+#
+# A program can hang, and then its request hangs with it. So you set a limit: `asyncio.timeout` cancels the wait after a given number of seconds. What happens to the program?
 
 # %%
 process = await asyncio.create_subprocess_exec(program, "30", stdout=asyncio.subprocess.PIPE)
@@ -350,30 +328,26 @@ try:
     async with asyncio.timeout(0.5):
         await process.communicate()
 except TimeoutError:
-    print("We gave up.")
+    print("The wait was cancelled.")
 await asyncio.sleep(0.5)
 survivor = process.returncode is None
 print("Half a second later the program is", "still running." if survivor else "gone.")
 
-# %% [markdown]
-# It does not know that we gave up. The timeout cancelled *our wait* and nothing else.
-# The program works on, for nobody, for 30 seconds or for ever, and keeps its memory and its core.
-#
-# To stop it, we must send it a **signal**: a message of the operating system to a process. `kill` sends the one that cannot be ignored.
-# Then we wait once more, until the program is really gone:
-
-# %%
 process.kill()
 await process.communicate()
 code = process.returncode
-print(f"Now it is gone. It ended with {code}: stopped by signal {-code}.")
+print(f"After kill() it is gone, with return code {code}: ended by signal {-code}.")
 
 # %% [markdown]
-# Why `communicate`, and not `wait`? What the program printed before it died may still be in the pipe. In most Pythons asyncio's `wait` ends only
-# when the pipe has been read to its end, and it can hang although the program is dead. `communicate` reads what is left.
+# The timeout cancelled *our wait* and nothing else. The program works on for a client that has long had its error, and holds its memory and its core.
 #
-# In an app all of this belongs in one place. The next app has both versions: one that only gives up, and one that also stops the program.
-# Both answer 504, *the one I asked was too slow*, and tell the number of the process.
+# To stop it you have to send it a **signal**, a message of the operating system to a process. `kill` sends the one that can't be ignored. Then wait once more until the program is really gone, with `communicate` rather than `wait`: in most Pythons asyncio's
+# `wait` ends only when the pipe has been read to its end, so it can hang although the program is dead.
+#
+# Both traps met in one bug report: a chat bot awaited `ffmpeg` with `wait_for(process.wait(), timeout=30)` and `stderr=PIPE`. A file that made `ffmpeg` print many warnings filled the pipe, so the conversion always ran into its timeout, and each
+# time a process stayed behind. *([hermes-agent#63004](https://github.com/NousResearch/hermes-agent/pull/63004))*
+#
+# In an app, put all of this in one place. The next app has both versions, one that only gives up and one that also stops the program. Both respond with status 504, *gateway timeout*, and the program's process ID.
 
 # %%
 # %%app post_in_time.py
@@ -405,18 +379,16 @@ async def label(way: str, wait: str):
 
 
 # %% [markdown]
-# Why `finally`, and not only `except TimeoutError`? A wait can end in other ways: with another error, or because somebody cancels
-# the request. What is in `finally` is done in every case.
+# Why `finally`, and not only `except TimeoutError`? A wait can also end with another error, or because the request itself is cancelled. What is in `finally` runs in every case.
 #
-# We send four requests to each, for labels that would take a minute. Afterwards we look which of the processes are still there.
-# Those we end: we started them.
+# The next cell sends four requests to each, for labels that would take a minute, and counts the processes that are left. Then it ends them.
 
 # %%
 import signal
 
 def running(pid):
     try:
-        os.kill(pid, 0)  # signal 0 does nothing; it only asks whether the process is there
+        os.kill(pid, 0)  # signal 0 does nothing; it only checks that the process exists
     except ProcessLookupError:
         return False
     return True
@@ -426,17 +398,44 @@ for way in ("give_up", "stop"):
     race = await lab.race(f"/{way}?wait=60", n=4, show=False)
     pids = [json.loads(request.body)["detail"] for request in race.requests]
     left[way] = [pid for pid in pids if running(pid)]
-    status = race.requests[0].status
-    print(f"{way:7}: {len(pids)} answers with status {status}, {len(left[way])} programs still running.")
+    print(f"{way:7}: status {race.requests[0].status} four times, {len(left[way])} programs still running.")
 for pid in filter(running, left["give_up"]):
     os.kill(pid, signal.SIGKILL)
 
+
 # %% [markdown]
-# To the guests both look the same. On the machine, one of them leaves a process behind with every request that is too slow.
-# And when is a program too slow? When there is too much to do already.
+# The clients can't tell the two apart. On the machine, one of them leaves a process behind with every request that takes too long. And when do requests take too long? When the machine already has too much to do.
 #
-# One more thing about `kill`: it ends the process that you started, and not those which *that one* has started.
-# Here we start a shell, and the shell starts two programs with a pipe between them.
+# (`subprocess.run(..., timeout=0.5)` does kill the program that it started. Until then it blocks.)
+#
+# ## When not to bother
+#
+# - **Scripts, jobs, and the start of an app** have no other requests to serve: `subprocess.run` is fine.
+# - **A request that comes once a day,** for a program that ends quickly.
+#
+# And sometimes no program is needed at all. Many commands that apps start have a function in Python's library: `shutil.disk_usage` for `df`, `pathlib` for `ls`, `shutil.copy` for `cp`. The next cell gets the name of this machine's system in both ways.
+
+# %%
+import time
+
+began = time.perf_counter()
+for _ in range(20):
+    by_program = subprocess.check_output(["uname", "-s"], text=True).strip()
+with_program = (time.perf_counter() - began) / 20
+
+began = time.perf_counter()
+for _ in range(20):
+    by_function = os.uname().sysname
+with_function = (time.perf_counter() - began) / 20
+print(f"uname says {by_program}, os.uname() says {by_function}.")
+print(f"The program took {1000 * with_program:.1f} ms, the function {1e6 * with_function:.1f} µs.")
+
+# %% [markdown]
+# The fastest process is the one that you don't start. This is the end of the core path.
+#
+# ## Deeper: programs that start programs
+#
+# `kill` ends the process that you started, and not the ones that *it* has started. Here we start a shell, and the shell starts two programs with a pipe between them.
 
 # %%
 command = f"(echo ready; '{program}' 30) | cat"
@@ -456,22 +455,15 @@ await shell.communicate()
 print("The whole group is gone.")
 
 # %% [markdown]
-# The programs lived on, and `communicate` waited for them, since they held the other end of the pipe. In a `finally` it would hang there.
-# `start_new_session=True` puts the program and all its descendants into a group of their own, and `os.killpg` kills the group.
+# The two programs lived on, and `communicate` waited for them because they held the other end of the pipe. In a `finally` it would hang there. `start_new_session=True` puts the program and all its descendants into a process group of their own, and
+# `os.killpg` kills the group.
 #
-# Better still, use `exec`, which starts the program itself. A shell is dangerous, too: it reads what a guest has typed as commands.
+# It's better to use `exec`, which starts the program itself. A shell is also dangerous: it interprets whatever a client has sent as commands.
 #
-# `subprocess.run(..., timeout=0.5)` kills the program that it started. But until then it blocks.
+# ## Deeper: a burst of programs
 #
-# ## The third trap: a burst of programs
-#
-# The loop is free now, and takes every request at once. Nothing limits how many programs a crowd of requests starts.
-#
-# The old program mostly sleeps. Sleepers get in nobody's way. So here is one that computes: it works out the pattern of black and
-# white squares that is printed on a parcel. It also says when it began and when it ended.
-#
-# The app after it starts that program in two ways. The second has a semaphore with one place for each core:
-# whoever finds none free waits, on the loop and without harm.
+# The loop is free now, so it takes every request right away, and nothing limits how many programs a burst of requests starts. The old program mostly sleeps, which costs nothing. So here is one that computes: it works out the pattern of black and white squares on a
+# parcel. The app starts it in two ways; the second has a semaphore. A request that finds no place free waits, on the loop, and blocks nothing.
 
 # %%
 squares = folder / "squares"
@@ -485,8 +477,6 @@ print(json.dumps({"began": began, "ended": time.monotonic()}))
 """)
 squares.chmod(0o755)
 os.environ["SQUARES"] = str(squares)
-cores = os.cpu_count()
-print(f"This machine has {cores} cores.")
 
 # %%
 # %%app post_limited.py
@@ -497,109 +487,100 @@ import os
 from fastapi import FastAPI
 
 app = FastAPI()
-places = asyncio.Semaphore(os.cpu_count())
-
-
-def start():
-    return asyncio.create_subprocess_exec(os.environ["SQUARES"], stdout=asyncio.subprocess.PIPE)
+places = asyncio.Semaphore(int(os.environ.get("PLACES", os.cpu_count())))
 
 
 @app.get("/all_at_once")
 async def pattern():
-    process = await start()
+    process = await asyncio.create_subprocess_exec(os.environ["SQUARES"], stdout=asyncio.subprocess.PIPE)
     output, _ = await process.communicate()
     return json.loads(output)
 
 
-@app.get("/one_a_core")
-async def in_turn():
+@app.get("/limited")
+async def limited():
     async with places:
         return await pattern()
 
 
+# %% [markdown]
+# ### Your turn
+#
+# The limit is one program per core unless you replace `None`. Predict first: which of the two is faster for *half* of the requests, and which for the last one? Then try 1 place, and 50.
+
 # %%
 import statistics
 
+cores = os.cpu_count()
+os.environ["PLACES"] = str(None or cores)
+lab.serve("post_limited.py")
 crowd = min(6 * cores, 60)
 burst = await lab.race("/all_at_once", n=crowd, show=False)
-limited = await lab.race("/one_a_core", n=crowd, show=False)
-lab.side_by_side(burst, limited, titles=("all at once", "one a core"))
-for way, crowded in (("all at once", burst), ("one a core", limited)):
-    half = statistics.median(request.end for request in crowded.requests)
-    print(f"{way:11}: {at_once(crowded):2} programs at the same moment; half of {crowd} guests served by {half:.2f} s, all by {crowded.seconds:.2f} s.")
-
-# %% [markdown]
-# The cores have the same work to do both times, so the last guest waits about as long. But compare when *half* of the guests
-# had been served. All at once, each program gets a small share of a core, and nearly all of them end late, together.
-# With the semaphore the first ones are soon done and out of the way.
-#
-# And there is memory. If each program takes 500 MB, a crowd of them brings down the machine and everything on it.
-#
-# How many places? If the program computes, about as many as the machine has cores. If it mostly waits, as many as your memory allows.
-#
-# If the lane on the left names `await start()`, you see many processes being started, one after the other, each with a little work on the loop.
-# With the semaphore this work is spread out.
-#
-# ## When not to bother
-#
-# - **Scripts, jobs, and the start of an app.** Nobody is waiting. `subprocess.run` is fine.
-# - **A request that comes once a day,** for a program that ends quickly.
-#
-# And sometimes there is nothing to repair, because no program is needed. Many commands that apps start
-# have a function in Python's library: `shutil.disk_usage` for `df`, `pathlib` for `ls`, `shutil.copy` for `cp`.
-# The next cell asks for the name of this machine's system in two ways.
-
-# %%
-import time
-
-began = time.perf_counter()
-for _ in range(20):
-    by_program = subprocess.check_output(["uname", "-s"], text=True).strip()
-with_program = (time.perf_counter() - began) / 20
-
-began = time.perf_counter()
-for _ in range(20):
-    by_function = os.uname().sysname
-with_function = (time.perf_counter() - began) / 20
-print(f"uname says {by_program}, os.uname() says {by_function}.")
-print(f"The program took {1000 * with_program:.1f} ms, the function {1e6 * with_function:.1f} µs.")
+limited = await lab.race("/limited", n=crowd, show=False)
+lab.side_by_side(burst, limited, titles=("all at once", f"{os.environ['PLACES']} places"))
+for way, race in (("all at once", burst), ("limited", limited)):
+    half = statistics.median(request.end for request in race.requests)
+    print(f"{way:11}: {at_once(race):2} programs at the same moment on {cores} cores, half of {crowd} requests done after {half:.2f} s.")
 program.unlink(), squares.unlink()
 folder.rmdir()
 
 # %% [markdown]
-# The quickest process is the one that is not started. (The last two lines of the cell removed both programs.)
+# <details><summary>Why the limit helps</summary>
+#
+# The cores have the same work to do both times, so the last response comes at about the same time. But all at once, each program gets a small share of a core, and nearly all of them end late, together. With the semaphore the first ones are soon done
+# and out of the way.
+#
+# </details>
+#
+# There is also memory: if each program takes 500 MB, a burst of them brings down the machine and everything on it. How many places are right? If the program computes, about as many as there are cores. If it mostly waits, as many as memory allows.
+#
+# (The last two lines of the cell removed both programs. To race again, run the cells of this section and the one under *An old program* first.)
 #
 # ## What you have seen
 #
-# - `subprocess.run`, `call`, `check_output`, `os.system` and `Popen.wait` in an `async def` wait on the loop until the program has ended. However many requests come, one program runs at a time.
-# - `create_subprocess_exec` and `communicate` wait without holding anybody. A `def` endpoint and `to_thread` are honest, too.
-# - Programs that do not need each other are started together, with `gather`.
+# - `subprocess.run`, `check_output`, `os.system` and `Popen.wait` in an `async def` block the loop until the program has ended. However many requests come, one program runs at a time.
+# - `create_subprocess_exec` and `communicate` are non-blocking. A `def` endpoint and `to_thread` work too, as long as there are threads.
+# - Programs that don't need each other's output are started together, with `gather`.
 # - `wait` without reading is a deadlock as soon as the program prints more than fits. `communicate` reads and waits.
-# - A timeout ends the wait, not the program. `kill` it in `finally`, and `communicate` until it is gone. What it has started itself needs `killpg`.
-# - A free loop starts as many programs as there are requests. A semaphore sets the limit, and most guests are served earlier.
+# - A timeout ends the wait, not the program. `kill` it in `finally`, and `communicate` until it's gone.
 # - In a script or at the start of an app: leave it. And perhaps a function does what the program did.
+# - *Deeper:* what a program has started itself needs `killpg`. A free loop starts as many programs as there are requests; a semaphore limits them, and most requests are done earlier.
 #
 # ## Check yourself
 #
-# **1.** A colleague writes `process = subprocess.Popen(command)` and then `await asyncio.to_thread(process.wait)`, with `stdout=PIPE`,
-# and reads `process.stdout` after that. Is the loop free? What can go wrong?
+# **1.** A colleague writes `process = subprocess.Popen(command, stdout=PIPE)`, then `await asyncio.to_thread(process.wait)`, and reads `process.stdout` after that. Is the loop free? What can go wrong?
 #
 # <details><summary>Answer</summary>
 #
-# The loop is free, except for the moment of the start. But nobody reads while `wait` waits. If the program prints more than the pipe holds,
-# both wait for ever, and a thread of the pool is lost with each such request. `process.communicate` in the thread is right.
+# The loop is free, except for the moment of the start. But the output isn't read during `wait`. If the program prints more than the pipe holds, both wait forever, and each such request costs a thread of the pool for good. `process.communicate` in the
+# thread is right.
 #
 # </details>
 #
-# **2.** Your app answers 504 after five seconds, as it should. But the machine becomes slower from hour to hour, until you restart it.
-# What do you look for?
+# **2.** Your app responds with 504 after five seconds, as it should. But the machine becomes slower from hour to hour, until you restart the app. What do you check?
 #
 # <details><summary>Answer</summary>
 #
-# For programs that run on after their request has given up. Look for children of the app in the list of processes.
-# Then look for a timeout around `communicate` without a `kill`.
+# Whether programs run on after their request has given up. List the app's child processes, and search the code for a timeout around `communicate` without a `kill`.
 #
 # </details>
+#
+# ## Words of this lesson
+#
+# - **subprocess, child process:** a program that another program has started.
+#   It has its own memory and its own place on the CPUs; its parent decides whether to wait for it.
+# - **blocking, non-blocking:** a blocking call returns when its work is done; a non-blocking one returns at once, and you await the result.
+#   Only the second kind leaves the event loop free.
+# - **query parameter:** a value behind the `?` of a URL, as in `/labels?wait=0.3`.
+#   FastAPI passes it to the endpoint if its name isn't in the path.
+# - **pipe:** a buffer of the operating system between two processes; what one writes, the other reads.
+#   When it's full, the writer waits.
+# - **deadlock:** two parties that each wait for the other.
+#   It never resolves by itself.
+# - **signal:** a message of the operating system to a process, such as *end now* (`SIGKILL`).
+#   A timeout sends none; you have to.
+# - **semaphore:** a counter of free places; a task that finds none waits.
+#   It limits how many run at the same time.
 #
 # ## Further reading
 #
@@ -609,5 +590,4 @@ folder.rmdir()
 # - Python, the `wait` that hangs after `kill`: https://github.com/python/cpython/issues/119710
 # - Linux, how much a pipe holds: https://man7.org/linux/man-pages/man7/pipe.7.html
 #
-# Next: the exercise of this lesson, in the notebook `exercise_06_subprocesses.ipynb` beside this one. It has two endpoints,
-# and you know both mistakes.
+# Next: the exercise of this lesson, in the notebook `exercise_06_subprocesses.ipynb` next to this one. It has two endpoints.

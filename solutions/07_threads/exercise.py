@@ -14,35 +14,32 @@
 # %% [markdown]
 # # Exercise 07: Threads
 #
-# A photo shop makes small pictures of large ones, and guards its customers' passwords. Both keep a CPU busy.
-# Repair two endpoints. This takes about 15 minutes. You need lesson 07, *Threads*.
+# A photo shop makes small pictures of large ones, and protects its customers' passwords. Both kinds of work are CPU-bound. Fix two endpoints. This takes about 15 minutes. You need lesson 07, *Threads*.
 #
 # Each endpoint is worth three points:
 #
 # | points | for |
 # |---|---|
-# | 1 | **right answers**: what is answered, and that the work was really done |
-# | 2 | **concurrency**: requests are at work side by side, and the loop stays free for others |
+# | 1 | **correct responses**: the right values, really fetched or computed for this request |
+# | 2 | **concurrency**: requests overlap, and the event loop stays free for other requests |
 #
-# A cell that begins with `%%app` is the whole file. Keep the paths and the answers as they are, and the first line of the cell:
-# without it nothing is saved. Run the cell again after each change. Line numbers in messages count it as line 1.
+# A cell that begins with `%%app` is a whole file. Change what you like in it, but keep the paths, the responses and the cell's first line: without that line nothing is saved. Run the cell
+# again after each change. Line numbers in messages count the first line as line 1.
 #
-# The checks try once. The hidden tests try several times, with other numbers.
-# A check that does not pass yet says *Not yet*, and why. Mend the file and run the check again.
+# The checks run once; the hidden tests run several times, with other values. A check that doesn't pass yet prints *Not yet* and the reason. Fix the file, run its cell, and run the check again.
 #
 # ## The workshop
 #
-# The work itself is ready: a colleague wrote it. It is in `workshop.py`, beside this notebook. Open it: it is short.
+# The work itself is given, in `workshop.py` next to this notebook. Open it; it's short.
 #
 # - `thumbnail(token)` draws a picture and shrinks it.
 # - `stamp(text)` hashes a text slowly, as passwords should be hashed.
 #
-# Both return a number. Import them, and do not change them: the judge, the program that gives the points, brings its own copy.
-# There each piece of work reports that it has arrived, waits until it may begin, and starts from a number that nobody can know beforehand.
-# So it has to be done.
+# Both return a number. Import them, and don't change them: the judge, the program that gives the points, uses its own copy. In that copy each piece of work reports that it has begun, waits until it may go on, and starts from a number that can't be known
+# beforehand. So it really has to be done.
 #
-# The next cell brings in the tools of the course. If it says `ModuleNotFoundError`, the notebook is not running in the
-# course's own Python: close it and start it with `./course lab`. After a restart of the kernel, run this first cell again.
+# The next cell loads the tools of the course. If it says `ModuleNotFoundError`, the notebook isn't running in the course's own Python: close it and start it with `./course lab`. After a restart of the kernel, run
+# this first cell again.
 
 # %%
 from autograder import lab
@@ -53,56 +50,54 @@ exercise = checks.here()
 # %% [markdown]
 # ## 1. A picture that is made small
 #
-# `GET /pictures/{token}` makes one thumbnail and answers with its number:
+# `GET /pictures/{token}` makes one thumbnail and responds with its number:
 #
 # `{"picture": "a1b2c3", "thumbnail": 271828}`
 #
-# **The rule:** one thumbnail is made for each request. While it is made, everybody else must be served.
-# Four guests who come together must all be under way at once, whatever machine this runs on: a pool of your own needs at least four places.
+# **Rule.** One thumbnail is made for each request, once. Four requests that come together must all be in progress at the same time, whatever machine this runs on: a pool of your own needs at least four threads.
+#
+# **Goal.** While a thumbnail is made, every other request is served.
 #
 # <details><summary>Hint 1: a question</summary>
 #
-# Nothing waits here: there is no network and no disk. So what is the loop's thread doing all this time?
+# Nothing waits here: there is no network and no disk. So what does the event loop's thread do all this time?
 #
 # </details>
 #
 # <details><summary>Hint 2: a pointer</summary>
 #
-# Pillow lets go of the GIL, Python's one lock, while it works. So another thread can do it, and the loop goes on meanwhile.
-# You know three ways to hand a function to a thread.
+# Pillow releases the GIL while it works. So a different thread can do the work while the loop goes on. Lesson 07 has three ways to get the work there; one of them changes a single word.
 #
 # </details>
 #
 # <details><summary>Hint 3: a sketch</summary>
 #
-# ```python
-# number = await asyncio.to_thread(...)     # the function and its argument, not its result
-# ```
+# Whichever way you choose, read your line from the inside out, as Python does, and ask at each pair of parentheses: is this call made *now*, on this thread, or is it described for a thread that will make it later?
 #
 # </details>
 #
-# This is the picture to aim for. Look at the canary and the lane of the loop. Your bars will be longer, and they end one after the other:
-# the check lets the work begin one at a time, and work needs a core.
+# This is the picture to aim for. Compare the canary and the lane of the loop. Your bars will be longer and end one after the other, because the check lets the work start one at a time, and work needs a core.
 
 # %%
 exercise.target("picture")
 
 # %% [markdown]
-# This is the file to repair:
+# This is the file to fix:
 
 # %% app="picture"
 # %%app picture.py
 
 # %% answers="picture"
-"""Right answers: every picture comes with the number of its own thumbnail."""
+"""Correct responses: every picture comes with the number of its own thumbnail."""
 await exercise.answers("picture")
 
 # %% [markdown]
-# The next check is a **rendezvous** at the workshop's door: no work begins until all requests of the race have come.
-# If they meet there, they are certainly under way side by side. Then they work one after the other, and a canary is watched beside each.
+# The next check is a **rendezvous** in the workshop: no work begins until all requests of the race have got there. If they all do, they're certainly in progress at the same time. Then the work is done piece by piece, and during each one a canary is watched.
+#
+# **What this check does not look for:** how many threads you would start for a hundred requests. Lesson 07 shows why that matters for work that computes.
 
 # %% concurrency="picture"
-"""Side by side: all requests come to the workshop together, and the loop stays free while each one works."""
+"""Concurrency: all requests reach the workshop together, and the loop stays free while each one works."""
 await exercise.race("picture")
 ### BEGIN HIDDEN TESTS
 await exercise.concurrency("picture")
@@ -111,55 +106,52 @@ await exercise.concurrency("picture")
 # %% [markdown]
 # ## 2. A login
 #
-# `GET /logins/{token}` stamps two texts. For the token `a1b2c3` the password is `a1b2c3-1`, and the session is `a1b2c3-2`.
-# The password is stamped in a dependency, the session in the endpoint. The answer has both numbers:
+# `GET /logins/{token}` stamps two texts. For the token `a1b2c3` the password is `a1b2c3-1`, and the session is `a1b2c3-2`. The password is stamped in a dependency, the session in the endpoint. The response has both numbers:
 #
 # `{"login": "a1b2c3", "password": 314159, "session": 271828}`
 #
-# **The rule:** each text is stamped once. While that is done, everybody else must be served.
-# One request may stamp its texts one after the other, or together. A pool of your own needs at least four places here, too.
+# **Rule.** Each text is stamped exactly once. One request may stamp its texts one after the other, or concurrently. A pool of your own needs at least four threads here, too.
+#
+# **Goal.** While a text is stamped, every other request is served.
 #
 # <details><summary>Hint 1: a question</summary>
 #
-# Which lines keep the loop busy? There are two. One of them is two calls away from the endpoint.
+# Which lines keep the loop busy? There are two, and one of them is two calls away from the endpoint.
 #
 # </details>
 #
 # <details><summary>Hint 2: a pointer</summary>
 #
-# A dependency can be `def` as well: then it runs in a thread. Of an `async def` function, only what is handed to a thread runs there.
+# FastAPI treats a dependency as it treats an endpoint: `def` runs in a thread, `async def` on the loop. Inside an `async def`, only what you offload yourself leaves the loop.
 #
 # </details>
 #
 # <details><summary>Hint 3: a sketch</summary>
 #
-# ```python
-# async def user(token: str):
-#     return await asyncio.to_thread(...)    # the helper, and what it needs
-# ```
-#
-# The endpoint needs the same for its own stamp.
+# Make a list of the functions in the file, and write next to each: who calls it, FastAPI or other code of the file? And on which thread does it run then? The two stamps need not be fixed in the same way. For the one, removing something may be enough; for the other, think of exercise part 1.
 #
 # </details>
 #
-# This is the picture to aim for. Look at the canary and the lane of the loop. Your bars will be longer, and they end one after the other:
-# the check lets the work begin one at a time, and work needs a core.
+# This is the picture to aim for. Compare the canary and the lane of the loop. Your bars will be longer and end one after the other, because the check lets the work start one at a time, and work needs a core.
 
 # %%
 exercise.target("login")
 
 # %% [markdown]
-# This is the file to repair:
+# This is the file to fix:
 
 # %% app="login"
 # %%app login.py
 
 # %% answers="login"
-"""Right answers: every login comes with the numbers of its own password and its own session."""
+"""Correct responses: every login comes with the numbers of its own password and its own session."""
 await exercise.answers("login")
 
+# %% [markdown]
+# **What this check does not look for:** whether the password is correct. `stamp` only stands for the expensive half of a login.
+
 # %% concurrency="login"
-"""Side by side: all logins come to the workshop together, and the loop stays free while each one works."""
+"""Concurrency: all logins reach the workshop together, and the loop stays free while each one works."""
 await exercise.race("login")
 ### BEGIN HIDDEN TESTS
 await exercise.concurrency("login")
@@ -168,15 +160,13 @@ await exercise.concurrency("login")
 # %% [markdown]
 # ## To take home
 #
-# Beside this notebook there are now `picture.py` and `login.py`. Put them beside your own code and compare.
+# Next to this notebook there are now `picture.py` and `login.py`. Compare them with your own code.
 #
 # ## The whole verdict
 #
-# The checks above do not see everything that is graded. The next cell judges your files as they were saved last,
-# hidden tests included, and says how many points they get. It may take a minute. It is not graded itself.
+# The checks above don't see everything that is graded. The next cell judges your files as they were saved last, hidden tests included, and says how many points they get. It may take a minute, and isn't graded itself.
 #
-# In a terminal, in the folder of the course, `./course grade notebooks/07_threads/exercise_07_threads.ipynb`
-# says the same of the notebook as it was saved.
+# In a terminal, in the folder of the course, `./course grade notebooks/07_threads/exercise_07_threads.ipynb` says the same of the notebook as it was saved.
 
 # %%
 await exercise.verdict()

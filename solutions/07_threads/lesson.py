@@ -14,27 +14,23 @@
 # %% [markdown]
 # # Threads
 #
-# This lesson takes about 25 minutes. You need lesson 01, *Sleeping*: you know `def` endpoints and the pool of 40 threads.
-# From lesson 05 you should know `asyncio.to_thread`, and from lesson 06 why giving up is not stopping.
+# > **It happened.** In July 2026 a burst of logins took a production service down: each login ran bcrypt on the event loop, for hundreds of milliseconds, and together they held up `/livez` for more than five seconds. Kubernetes
+# > killed the pod, and since it was the only replica, every client got status 503. The fix was `asyncio.to_thread`, and it works because bcrypt releases the GIL. *([dnotitia/akb#283](https://github.com/dnotitia/akb/pull/283))*
 #
-# You will see
+# The core path takes about 20 minutes; the sections marked *Deeper* add about 20 more. You need lesson 01, *Sleeping* (`def` endpoints and their pool of 40 threads), and from lesson 06 why a timeout doesn't stop a program.
 #
-# - what real work in an `async def` endpoint does: a picture, or a checksum (a number made from data,
-#   by which you can tell whether the data has changed);
-# - three repairs: `asyncio.to_thread`, `run_in_threadpool`, a `def` endpoint;
-# - why two Python threads can work at the same time at all, and for which work they cannot;
-# - a hundred thousand small checksums in a thread: it works, with a lag;
-# - a first trap: work that no thread can take off the loop;
-# - a second trap: a thread that works on when its request is gone, and that nobody counts any more;
-# - a third trap: a burst of requests that becomes a burst of threads;
-# - when not to bother.
+# You'll see
 #
-# So far the app waited: for a supplier, a database, a disk, a program. There was nothing to do meanwhile.
-# From here on there is something to do, and our own process has to do it.
+# - what CPU-bound work in an `async def` endpoint does;
+# - three fixes: `asyncio.to_thread`, `run_in_threadpool`, a `def` endpoint;
+# - why Python threads can work at the same time at all, and how to measure for which work they can't;
+# - two traps: work that no thread takes off the loop, and a thread that works on after its request has given up;
+# - when not to bother;
+# - *deeper:* timeouts, clients that leave, bursts of threads, two fixes that don't fix, garbage collection, and objects that aren't thread-safe.
 #
-# The next cell brings in the tools of the course.
-# If it says `ModuleNotFoundError`, the notebook is not running in the course's own Python:
-# close it and start it with `./course lab`.
+# So far the app waited for a supplier, a database, a disk, a program: its work was **I/O-bound**. From here on it's **CPU-bound**: there is something to compute, and our own process has to do it.
+#
+# Run the next cell first: it loads the tools of the course. If it says `ModuleNotFoundError`, the notebook isn't running in the course's own Python. Close it and start it with `./course lab`.
 
 # %%
 from autograder import lab
@@ -43,9 +39,8 @@ from autograder import lab
 # %% [markdown]
 # ## A photograph
 #
-# A gallery shows small versions of large pictures. **Pillow** is the package with which most Python apps handle pictures;
-# its module is called `PIL`. The next cell makes a large photograph of nothing but noise, and saves it.
-# Then it shrinks it once, here in the notebook. `LANCZOS` is a careful way to do that, and takes its time.
+# A gallery shows small versions of large pictures. It uses **Pillow**, the package with which most Python apps handle pictures (its module is called `PIL`). The next cell makes a large photograph of nothing but noise, saves it, and
+# shrinks it once, here in the notebook. `LANCZOS` is a careful way to shrink, and takes its time.
 
 # %%
 import os
@@ -66,11 +61,9 @@ alone = time.perf_counter() - began
 print(f"From {photo.size} to {small.size} in {alone:.2f} s. This machine has {os.cpu_count()} cores.")
 
 # %% [markdown]
-# That time is spent working. A **core** is a part of the machine that can do one piece of work at a time.
+# ## Six pictures, and a health probe
 #
-# ## What goes wrong
-#
-# The gallery's app, written without a second thought. One endpoint makes a small picture, the other says when the gallery is open.
+# One endpoint of the gallery's app makes a small picture; the other one is the health probe. Six clients want a picture at the same moment. The probe is sent together with them, second in the list.
 
 # %%
 # %%app gallery.py
@@ -88,45 +81,30 @@ async def small():
         return photo.resize((320, 240), Image.Resampling.LANCZOS).size
 
 
-@app.get("/hours")
-async def hours():
-    return {"open": "9 to 5"}
+@app.get("/health")
+async def health():
+    return "ok"
 
-
-# %% [markdown]
-# Six visitors want a small picture at once. A seventh wants only the hours. She is the second in the list.
 
 # %%
-wishes = ["/small", "/hours"] + 5 * ["/small"]
-bad = await lab.race(wishes, title="six pictures")
-print(f"The hours took {bad.requests[1].seconds:.2f} s. A canary waited {bad.worst_canary:.2f} s.")
+requests = ["/small", "/health"] + 5 * ["/small"]
+bad = await lab.race(requests, title="six pictures")
+print(f"The probe took {bad.requests[1].seconds:.2f} s.")
 
 # %% [markdown]
-# ## Who waited for whom
+# ## Which request waits for which
 #
-# The requests in the order in which they were answered:
+# 1. The app's only thread started a picture, read it and shrank it. It was busy with that, on one core.
+# 2. There is no `await` in the endpoint, so the thread came back to the event loop when the picture was done, and not before.
+# 3. The other requests waited for that thread, the large ones and the probe alike. How many pictures the probe had to wait for is a matter of luck.
+# 4. The machine's other cores had nothing to do for this app.
+#
+# Writing `await` in front of `photo.resize` wouldn't help, because there is nothing to wait *for*. The work must be done. The only choice is which thread does it.
+#
+# ## The fix: another thread
 
 # %%
-before = 0.0
-for place, request in enumerate(sorted(bad.requests, key=lambda r: r.end), 1):
-    after = request.end - before
-    print(f"{place}. {request.path:6} answered at {request.end:.2f} s, {after:.2f} s after the one before")
-    before = request.end
-
-# %% [markdown]
-# 1. The app's only thread took a picture, read it and shrank it. It was busy with that, on one core.
-# 2. There is no `await` in the endpoint. So the thread came back to the loop when the picture was done, and not before.
-# 3. The other visitors stood at the door, with small wishes and large ones.
-# 4. The other cores of the machine had nothing to do for this app.
-#
-# An `await` in front of `photo.resize` would not help: there is nothing to wait *for*. The work must be done. The question is: by which thread?
-#
-# ## The repair: another thread
-#
-# There are three ways to write it. You know `to_thread` from lesson 05, and `def` from lesson 01.
-
-# %%
-# %%app gallery_repaired.py
+# %%app gallery_fixed.py
 import asyncio
 import os
 
@@ -136,9 +114,9 @@ from PIL import Image
 
 app = FastAPI()
 
-@app.get("/hours")
-async def hours():
-    return {"open": "9 to 5"}
+@app.get("/health")
+async def health():
+    return "ok"
 
 @app.get("/plain")
 def make_small():
@@ -155,79 +133,56 @@ async def threadpool():
 
 
 # %% [markdown]
-# - `asyncio.to_thread(function, arguments)` comes with Python. It hands the function to a thread of asyncio's own pool.
-#   Note what is in the brackets: `make_small`, and not `make_small()`. It is for the thread to call it.
-# - `run_in_threadpool` comes with FastAPI. It uses the pool of 40 threads.
-# - `make_small` is a plain `def` function, and an endpoint itself. FastAPI runs it in the pool of 40, too.
+# - `asyncio.to_thread(function, arguments)` is part of Python. It runs the function in a thread of asyncio's own pool. Pass the function, `make_small`, and not its result, `make_small()`: the thread has to call it.
+# - `run_in_threadpool` comes with FastAPI and uses the pool of 40 threads.
+# - `make_small` is a plain `def` and an endpoint itself. FastAPI runs it in the pool of 40, too.
 #
-# ## A prediction
+# ## Predict
 #
-# You have seen how long six pictures took one after the other. The cell with the photograph said how many cores this machine has.
-# How long will all six take with `to_thread`?
+# You've seen how long six pictures took one after the other, and how many cores this machine has. How long will all six take with `to_thread`?
 
 # %%
 guess = lab.predict("six pictures in threads", None, "s")
 
 # %%
-good = await lab.race(wishes, title="six pictures", prediction=guess)
+good = await lab.race(requests, title="six pictures", show=False, prediction=guess)
+lab.side_by_side(bad, good, titles=("on the loop", "to_thread"))
 guess.beside(good.seconds)
 
-lab.side_by_side(bad, good, titles=("on the loop", "to_thread"))
-print(f"The hours took {bad.requests[1].seconds:.2f} s before and {good.requests[1].seconds:.2f} s now.")
-print(f"All together took {bad.seconds:.2f} s before and {good.seconds:.2f} s now.")
+threadpool = await lab.race("/threadpool", n=6, show=False)
+plain = await lab.race("/plain", n=6, show=False)
+print(f"The probe took {bad.requests[1].seconds:.2f} s before and {good.requests[1].seconds:.2f} s with to_thread.")
+for name, race in (("run_in_threadpool", threadpool), ("def", plain)):
+    print(f"{name:17} the slowest canary waited {1000 * race.worst_canary:.0f} ms")
 
 # %% [markdown]
 # Two different things have happened.
 #
-# - The hours and the canary are quick. The loop is free while others work. This is why we did it.
-#   (A short hatched stretch at the very beginning is six threads being started. The line below the lane then says
-#   *the start of threads*: the loop's thread waits until a new thread has begun. The section *A burst of threads* below shows why
-#   that can take long. If the line names one of your own lines with the words *in a thread*, that work kept the loop waiting for a moment.
-#   *Something that left no trace* is a call that kept even our watch from looking; lesson 08 is about such calls.)
-# - The total may be shorter, too. It may also be longer, where other programs want the cores. In any case it is not as it was with sleeping.
-#   Ten sleeps need no core. Six pictures do: on two cores they take at least half the time, however many threads there are.
-#   On one core nothing is gained.
+# - **The probe and the canaries are fast,** because the loop is free while other threads compute. That was the goal. (A short hatched stretch at the very beginning is the start of six threads; *A burst of threads* below is about that.)
+# - **The total may be shorter too,** but not as with sleeping. Ten sleeps need no core. Six pictures do: on two cores they take at least half the time, however many threads there are, and on one core nothing is gained. A single picture may even
+#   take longer than before, since it shares the cores with five others.
 #
-# A single picture may even take longer than before: it shares the cores with five others.
+# ## Why this works, and when it doesn't
 #
-# The other two ways:
-
-# %%
-threadpool = await lab.race("/threadpool", n=6, show=False)
-plain = await lab.race("/plain", n=6, show=False)
-for name, race in (("run_in_threadpool", threadpool), ("def", plain)):
-    waited = f"the slowest canary waited {1000 * race.worst_canary:.0f} ms"
-    print(f"{name:17} six pictures in {race.seconds:.2f} s, {waited}")
-
-# %% [markdown]
-# All three are honest.
+# You may have heard that Python threads can't work in **parallel** (at the same instant). That's nearly true. A Python process has one lock, the **GIL** (*global interpreter lock*), and a thread must hold it to run Python code. Every other thread that wants it
+# waits, and the event loop's thread is one of them. A thread that runs Python code is asked to release the GIL every 5 milliseconds if others want it.
 #
-# ## Why this works, and when it does not
+# But much of what we call isn't written in Python. Pillow's `resize` is written in C, and while it adds up pixels it needs no Python object. So its authors made it *release* the GIL first, and take it again at the end. In between, other threads can run Python code:
+# the loop's, for instance.
 #
-# You may have heard that Python threads cannot work at the same time. That is nearly true.
-#
-# A Python process has one lock, the **GIL**, the *global interpreter lock*. You met it in lesson 05. A thread must hold it to run Python code,
-# and only one thread can. Any other that wants it must wait. A wait for a lock is a wait like any other,
-# and the thread of the loop stands in the same queue.
-# A thread that runs Python code is asked to hand the GIL on every 5 milliseconds, if others want it.
-# (There are builds without it, `python3.13t` and `python3.14t`: `sys._is_gil_enabled()` tells. There `sorted` in a thread stalls the loop
-# far less, but not never.)
-#
-# But much of what we call is not written in Python. Pillow's `resize` is written in C. It needs no Python object while it adds up
-# pixels. So its authors made it *let go* of the GIL first, and take it again at the end. Meanwhile other threads can run Python: the loop's, for instance.
-#
-# Does a function let go? Usually nobody tells you. But it can be measured, here in the notebook, which has a loop of its own.
-# `lag` hands a job to a thread. Meanwhile the loop sleeps for a millisecond, again and again, and we note how late it wakes up at worst.
+# Does a function release the GIL? Its documentation rarely says so, but you can measure it, here in the notebook, which has an event loop of its own. `lag` gives a job to a thread. While the thread works, the loop sleeps for a millisecond, again and again, and notes by how much it
+# woke up too late. The cell after it measures six jobs: `sha256` is a checksum for any data; `pbkdf2_hmac` and bcrypt hash passwords, and are slow on purpose.
 
 # %%
 import asyncio
 import hashlib
 import random
+import sys
 
 import bcrypt
 
 async def lag(job):
-    """Seconds that the job takes in a thread, and by how much the loop is late meanwhile, at worst."""
+    """Return the seconds that the job takes in a thread, and the loop's worst delay in that time."""
     began, worst = time.perf_counter(), 0.0
     task = asyncio.create_task(asyncio.to_thread(job))
     while not task.done():
@@ -236,8 +191,11 @@ async def lag(job):
         worst = max(worst, time.perf_counter() - asleep - 0.001)
     return time.perf_counter() - began, worst
 
-# %% [markdown]
-# Here are six jobs. `sha256` is a checksum for any data. `pbkdf2_hmac` and bcrypt make checksums of passwords, and are slow on purpose.
+async def best_lag(job):
+    """Return the calmest of three runs: a busy machine makes things later, never earlier."""
+    return min([await lag(job) for _ in range(3)], key=lambda pair: pair[1])
+
+print(f"A thread is asked to release the GIL every {1000 * sys.getswitchinterval():.0f} ms.")
 
 # %%
 noise = Image.effect_noise((3000, 2000), 60).convert("RGB")
@@ -259,70 +217,39 @@ jobs = {
 }
 measured = {}
 for name, job in jobs.items():
-    measured[name] = min([await lag(job) for _ in range(3)], key=lambda pair: pair[1])
-
-for name, (seconds, worst) in measured.items():
+    measured[name] = seconds, worst = await best_lag(job)
     print(f"{name:23} {1000 * seconds:4.0f} ms in a thread, the loop was late by {1000 * worst:4.0f} ms")
 
-# %% [markdown]
-# (Each was run three times, and the best of them is printed: a busy machine makes things later, never earlier.)
-#
-# There are three kinds.
-#
-# - **It lets go of the GIL**: Pillow, bcrypt, pbkdf2, one large checksum. The loop hardly feels them. `hashlib` lets go only for more than 2,047 bytes at a time.
-# - **It hands the GIL on when asked**: a hundred thousand small checksums are a hundred thousand short calls from Python code.
-#   Between two of them the GIL can be handed on. The loop gets its turn, but each time only after some milliseconds.
-# - **It keeps the GIL**: `sorted` is one call, written in C, and it compares Python objects. It keeps the GIL to its end. Compare its two numbers.
-#
-# ## A hundred thousand small checksums
-#
-# Here is the second kind in an app: a small string is hashed a hundred thousand times, once on the loop and once with `run_in_threadpool`.
-
-# %%
-# %%app checksums.py
-import hashlib
-
-from fastapi import FastAPI
-from fastapi.concurrency import run_in_threadpool
-
-app = FastAPI()
-
-
-def checksum(data):
-    for _ in range(100_000):
-        data = hashlib.sha256(data).digest()
-    return data.hex()
-
-
-@app.get("/inline")
-async def inline():
-    return checksum(b"a small string")
-
-
-@app.get("/threadpool")
-async def threadpool():
-    return await run_in_threadpool(checksum, b"a small string")
-
-
-# %%
-async def calmest(path):
-    races = [await lab.race(path, n=4, title="four checksums", show=False) for _ in range(3)]
-    return min(races, key=lambda race: race.worst_canary)
-
-inline, pooled = await calmest("/inline"), await calmest("/threadpool")
-lab.side_by_side(inline, pooled, titles=("on the loop", "run_in_threadpool"))
-before, now = 1000 * inline.worst_canary, 1000 * pooled.worst_canary
-print(f"A canary waited {before:.0f} ms before, {now:.0f} ms now.")
-print(f"All four took {inline.seconds:.2f} s before, {pooled.seconds:.2f} s now.")
 
 # %% [markdown]
-# It works: others are answered. But look at the canaries on the right. Four threads and the loop all want the same lock,
-# and each thread keeps it for up to 5 milliseconds. So the loop stands in a queue of five, several times for each answer.
-# And the total is hardly shorter, if at all: only one of them works at a time, on any number of cores.
+# There are three kinds of work.
 #
-# ## The first trap: what a thread cannot fix
+# - **It releases the GIL**: Pillow, bcrypt, pbkdf2, one large checksum. The loop hardly notices. (`hashlib` releases it only for more than 2,047 bytes at a time.)
+# - **It releases the GIL when asked**: a hundred thousand small checksums are a hundred thousand short calls from Python code, and between two of them the GIL can change hands. The loop gets to run, but each time only after some milliseconds, and
+#   the more threads compute, the longer it waits.
+# - **It holds the GIL to its end**: `sorted` is a single call, written in C, and it compares Python objects. Compare its two numbers.
 #
-# Now the third kind. An endpoint sorts half a million numbers in a thread, as we have just learned to do.
+# ### Your turn
+#
+# Which kind is `json.dumps(numbers)`? Predict, then run the cell. Replace `None` with `lambda: ...` for work of your own: a regular expression, a query result turned into a table, whatever your service computes.
+
+# %%
+import json
+
+mine = None or (lambda: json.dumps(numbers))
+my_seconds, my_lag = await best_lag(mine)
+print(f"{1000 * my_seconds:.0f} ms in a thread, and the loop was late by {1000 * my_lag:.0f} ms of them.")
+
+# %% [markdown]
+# <details><summary>What it shows</summary>
+#
+# `json.dumps` with the default settings is of the third kind: one call in C, which holds the GIL for nearly all of its time. So are some regular expressions, and parsers whose authors didn't release the lock. The only proof is a measurement.
+#
+# </details>
+#
+# ## The first trap: work that a thread can't take off the loop
+#
+# An endpoint sorts half a million numbers in a thread, just as above.
 
 # %%
 # %%app ranking.py
@@ -343,22 +270,16 @@ async def median():
 
 # %%
 ranked = await lab.race("/median", n=4)
-print(f"A canary waited {1000 * ranked.worst_canary:.0f} ms, with the work in a thread.")
 
 # %% [markdown]
-# There is an `await`, there is a thread, and a linter is content. And the loop stands still for as long as each `sorted` takes:
-# the canary waits, and so does everybody. The line that the lane names is only where the loop's thread was when the GIL was taken from it:
-# it waits there for the lock, and does nothing.
-# If the loop was asleep at that moment, the lane may even say that it is free: the lane watches what the loop *does*, and here the loop cannot begin.
-# The canary is not fooled.
+# There is an `await`, there is a thread, and a linter is content. Still, the loop is stopped for as long as each `sorted` takes, because its thread waits for the GIL. If the lane names a line, that is only where the loop's thread was when it lost the GIL: the line itself
+# does nothing wrong. If the loop was asleep at that moment, the lane may even say that it's free, since it shows what the loop *does*, and here the loop can't begin. The canary isn't fooled.
 #
-# No line of the app holds the loop up. It cannot go on because it does not get the lock.
-# `json.dumps` of large data and some regular expressions do the same. For such work you need another *process*. That is lesson 08.
+# Such work needs another *process*. That's lesson 08.
 #
-# ## The second trap: giving up is not stopping
+# ## The second trap: a timeout doesn't stop a thread
 #
-# The next app works in ten small steps, for a second in all. `asyncio.wait_for` waits half as long for it and then raises `TimeoutError`,
-# as `asyncio.timeout` did in lesson 06. Then the app gives up and answers 504, *too slow*. `steps` shows how far the threads have come.
+# The next app works in ten short steps, for a second in all. `asyncio.wait_for` waits half as long and then raises `TimeoutError`, and the endpoint responds with 504. `/steps` shows how far the threads have come.
 
 # %%
 # %%app patience.py
@@ -390,34 +311,56 @@ async def start(way: str):
 
 
 # %%
-import json
-
-answers = await lab.race(["/work/give_up", "/work/ask"], title="five steps of ten", show=False)
-then = [json.loads(request.body)["detail"] for request in answers.requests]
+timed_out = await lab.race(["/work/give_up", "/work/ask"], show=False)
+then = [json.loads(request.body)["detail"] for request in timed_out.requests]
 await asyncio.sleep(1)
 later = json.loads((await lab.race("/steps", n=1, show=False)).requests[0].body)
-print(f"When the app gave up, {then} steps of 10 were done. A second later: {later}.")
+print(f"When the endpoints gave up, {then} steps of 10 were done. A second later: {later}.")
 
 # %% [markdown]
-# Nobody can stop a thread from outside. Python has no such command, and for a reason: the thread may hold a lock or a half-written file.
-# `asyncio.wait_for` cancelled *our wait*. The thread of the first request did all its ten steps, for nobody,
-# and its place in the pool stayed taken meanwhile.
+# A thread can't be stopped from outside. Python has no such call, for a good reason: the thread may hold a lock or a half-written file. `asyncio.wait_for` cancelled *our wait*. The thread of the first request did all its ten steps for a client that was gone, and occupied its
+# place in the pool all the while.
 #
-# You can *ask* it to stop. `threading.Event` is a flag that threads can share. `work` looks at it between two steps, and `finally` sets it.
-# This needs work that has steps. You cannot ask one long call to stop.
+# You can *ask* a thread to stop. `threading.Event` is a flag that threads can share: `work` checks it between two steps, and `finally` sets it. It needs work that has steps; a single long call can't be asked.
 #
-# With `asyncio.timeout` the thread behind `run_in_threadpool` runs on as well. But FastAPI is built on a library called **AnyIO**,
-# which has a timeout of its own, `anyio.fail_after`. Let us try all three:
+# ## When not to bother
+#
+# A checksum of one small text, a price from a table, a date: all of it is work. Is it worth a thread? The next cell does the same small job *inline*, right where it's written, and in a thread.
+
+# %%
+text = b"x" * 1000
+
+began = time.perf_counter()
+for _ in range(500):
+    hashlib.sha256(text).hexdigest()
+inline = (time.perf_counter() - began) / 500
+
+began = time.perf_counter()
+for _ in range(500):
+    await asyncio.to_thread(lambda: hashlib.sha256(text).hexdigest())
+in_thread = (time.perf_counter() - began) / 500
+print(f"Inline {1e6 * inline:.1f} µs, in a thread {1e6 * in_thread:.0f} µs: {in_thread / inline:.0f} times as long.")
+os.remove(os.environ["PHOTO"])
+folder.rmdir()
+
+# %% [markdown]
+# The thread hop costs much more than the job, so leave such a job inline. A millisecond is a good limit, but measure it with the largest input that a client can send, not with your own.
+#
+# (The cell also removed the photograph.) This is the end of the core path.
+#
+# ## Deeper: three timeouts around a thread
+#
+# Starlette, the framework that FastAPI is built on, runs its threads through a library called **AnyIO**, and AnyIO has a timeout of its own, `anyio.fail_after`. Here is a timeout of 0.2 seconds around a thread that sleeps for one second, in three combinations.
 
 # %%
 import anyio
 from fastapi.concurrency import run_in_threadpool
 
-async def patience(hand_over, wait, seconds=1):
-    """How a timeout of 0.2 s ends around a sleep in a thread, and after how many seconds."""
+async def patience(offload, wait, seconds=1):
+    """Return how a timeout of 0.2 s ends around a sleeping thread, and after how many seconds."""
     began, ending = time.perf_counter(), "no error"
     try:
-        await wait(hand_over(time.sleep, seconds))
+        await wait(offload(time.sleep, seconds))
     except TimeoutError:
         ending = "TimeoutError"
     return ending, time.perf_counter() - began
@@ -432,16 +375,14 @@ async def with_anyio(job):
 
 patient = {}
 for pair in ((asyncio.to_thread, with_asyncio), (run_in_threadpool, with_asyncio), (run_in_threadpool, with_anyio)):
-    patient[tuple(function.__name__ for function in pair)] = await patience(*pair)
-for (hand_over, wait), (ending, seconds) in patient.items():
-    print(f"{hand_over:17} {wait:12} {ending:12} after {seconds:.2f} s")
+    patient[tuple(function.__name__ for function in pair)] = ending, seconds = await patience(*pair)
+    print(f"{pair[0].__name__:17} {pair[1].__name__:12} {ending:12} after {seconds:.2f} s")
+
 
 # %% [markdown]
-# AnyIO protects the thread: it does not let the wait be cancelled before the thread is done. So there a timeout of 0.2 seconds
-# is over after a second, and without an error.
+# AnyIO protects the thread: it doesn't let the wait be cancelled before the thread is done. So in the third line the timeout of 0.2 seconds is over after a second, and without an error.
 #
-# The second pair has a catch of its own. Whoever runs in AnyIO's pool holds one of its places, and gives it back when the wait is over.
-# Here the pool gets 4 places. Three times, four jobs are given up.
+# The second combination has a catch of its own. Each call in AnyIO's pool holds one of its places, called **tokens**, and returns it when the wait is over. The next cell gives the pool 4 tokens, and three times lets four calls time out.
 
 # %%
 import threading
@@ -452,14 +393,14 @@ for _ in range(3):
     await asyncio.gather(*(patience(run_in_threadpool, with_asyncio, seconds=3) for _ in range(4)))
 taken, more = pool.borrowed_tokens, threading.active_count() - before
 pool.total_tokens = 40
-print(f"{taken} of 4 places are taken, and there are {more} threads more than before.")
+print(f"{taken} of 4 tokens are taken, and there are {more} threads more than before.")
 
 # %% [markdown]
-# The pool believes that it is empty, and the threads are still at work. So a timeout around a slow service undoes the limit, and the pool's
-# own figures do not show it. In production, watch `threading.active_count()` too.
+# The pool believes that it's empty, and the threads are still at work. So a timeout around a slow service undoes the limit, and the pool's own figures don't show it. In production, put `threading.active_count()` into your metrics too.
 #
-# What if a visitor closes the browser? Here are two endpoints of ten steps each: one answers at the end, one sends each step as it is done,
-# as a *stream*. We ask both, and hang up early.
+# ## Deeper: a client that leaves
+#
+# What if a client closes the connection? Here are two endpoints of ten steps each. One responds at the end; the other sends each step when it's done, as a **streaming response**. The next cell sends a request to both and hangs up early: after 0.3 seconds, and after the stream's first step.
 
 # %%
 # %%app leaving.py
@@ -468,7 +409,7 @@ import asyncio
 from fastapi import FastAPI
 from fastapi.responses import StreamingResponse
 
-done = {"answer": 0, "stream": 0}
+done = {"endpoint": 0, "stream": 0}
 app = FastAPI()
 app.get("/done")(lambda: done)
 
@@ -478,9 +419,9 @@ async def ten_steps(way):
         done[way] += 1
         yield "a step\n"
 
-@app.get("/answer")
-async def answer():
-    return [step async for step in ten_steps("answer")]
+@app.get("/endpoint")
+async def endpoint():
+    return [step async for step in ten_steps("endpoint")]
 
 @app.get("/stream")
 async def stream():
@@ -489,65 +430,44 @@ async def stream():
 
 # %%
 port = int(lab.current().url.rsplit(":", 1)[1])
-for way in ("answer", "stream"):
-    _, writer = await asyncio.open_connection("127.0.0.1", port)
+for way in ("endpoint", "stream"):
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(f"GET /{way} HTTP/1.1\r\nHost: gallery\r\n\r\n".encode())
-    await asyncio.sleep(0.3)
+    await (reader.readuntil(b"a step") if way == "stream" else asyncio.sleep(0.3))
     writer.close()
 await asyncio.sleep(1.2)
 left_early = json.loads((await lab.race("/done", n=1, show=False)).requests[0].body)
-print(f"Steps done although nobody listened to the end: {left_early}")
+print(f"Steps done although the client had left: {left_early}")
 
 # %% [markdown]
-# FastAPI cancels no ordinary endpoint when its visitor leaves: it runs on to its end, and its thread too. A stream is stopped.
+# FastAPI doesn't cancel an ordinary endpoint when its client leaves: the endpoint runs to its end, and so does its thread. A stream is stopped.
 #
-# ## A thread that forgets who asked
+# ## Deeper: a burst of threads
 #
-# Apps often keep what belongs to a request, such as the user's name, in a **context variable**: each request sees its own value.
-# Does a thread see it? It depends on how the work is handed over. There is an older way, `loop.run_in_executor(pool, function)`,
-# and many examples still use it. `None` in place of the pool stands for asyncio's own.
-
-# %%
-from contextvars import ContextVar
-
-user = ContextVar("user", default="nobody")
-user.set("Ann")
-loop = asyncio.get_running_loop()
-
-kept = await asyncio.to_thread(user.get)
-kept_too = await run_in_threadpool(user.get)
-dropped = await loop.run_in_executor(None, user.get)
-print(f"to_thread sees {kept}, run_in_threadpool sees {kept_too}, run_in_executor sees {dropped}.")
-
-# %% [markdown]
-# `run_in_executor` drops the context. Then the log names the wrong user, or none. Use `to_thread` unless you need a pool of your own.
-# With a pool of your own, hand the context over yourself: `run_in_executor(pool, contextvars.copy_context().run, function)`.
+# A pool starts empty. Each job that finds no idle thread gets a new one, until the pool is full, and starting one takes a moment in which the loop waits:
 #
-# ## The third trap: a burst of threads
+# 1. `Thread.start` creates the thread, and then waits until that thread has signalled *I am running*. The timeline calls this *the start of threads*.
+# 2. This wait has no `await`. It runs on the event loop's thread, so the loop stops.
+# 3. To signal, the new thread needs the GIL. If many others compute already, it waits behind them, and the loop waits with it.
 #
-# The pools start empty. Each job that finds no idle thread gets a new one, until the pool is full. Starting a thread takes a moment, and the loop
-# waits for it. This is how:
-#
-# 1. `Thread.start` makes the new thread, and then waits until that has said: *I am running.* The timeline calls this *the start of threads*.
-# 2. This wait has no `await`. The thread that called `Thread.start` is the loop's, so the loop stands still.
-# 3. To say *I am running*, the new thread needs the GIL. If many others are working already, it stands in their queue, and the loop with it.
-#
-# The next app counts in pure Python, which is the second kind of work. One path uses the pool of 40. The other has a pool of its own:
-# `ThreadPoolExecutor(2)` is a pool of two threads. The lifespan gives it two short sleeps, so both threads are started before the first visitor comes.
+# The next app counts in pure Python, which is the second kind of work. `/forty` uses the pool of 40. `/few` has a pool of its own, whose threads the lifespan starts before the first request, by giving each of them a short sleep.
 
 # %%
 # %%app counting.py
 import asyncio
+import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
+THREADS = int(os.environ.get("THREADS", 2))
+
 @asynccontextmanager
 async def lifespan(app):
-    with ThreadPoolExecutor(2) as app.state.two:
-        list(app.state.two.map(time.sleep, [0.05, 0.05]))
+    with ThreadPoolExecutor(THREADS) as app.state.few:
+        list(app.state.few.map(time.sleep, THREADS * [0.05]))
         yield
 
 app = FastAPI(lifespan=lifespan)
@@ -556,70 +476,151 @@ app = FastAPI(lifespan=lifespan)
 def count():
     return sum(n * n for n in range(600_000))
 
-@app.get("/two")
-async def two():
-    return await asyncio.get_running_loop().run_in_executor(app.state.two, count)
+@app.get("/few")
+async def few():
+    return await asyncio.get_running_loop().run_in_executor(app.state.few, count)
 
+
+# %% [markdown]
+# ### Your turn
+#
+# Thirty requests, with both pools. Predict: which pool is done first, and in which one is the slowest canary? Then replace `None` with another number of threads for the small pool: 1, 8, 30.
 
 # %%
+os.environ["THREADS"] = str(None or 2)
+lab.serve("counting.py")
 forty = await lab.race("/forty", n=30, title="thirty counts", show=False)
-two = await lab.race("/two", n=30, title="thirty counts", show=False)
-lab.side_by_side(forty, two, titles=("a pool of 40", "two, started before"))
-for name, race in (("40 threads", forty), ("two threads", two)):
-    blocked = f"blocked for {race.blocked_seconds:.2f} s, a canary waited {race.worst_canary:.2f} s"
-    print(f"{name:11} all thirty in {race.seconds:.2f} s, {blocked}")
+few = await lab.race("/few", n=30, title="thirty counts", show=False)
+lab.side_by_side(forty, few, titles=("a pool of 40", f"{os.environ['THREADS']} threads, started before"))
 
 # %% [markdown]
-# On the left the lane is hatched while the threads are started, and most often it names *the start of threads*:
-# the loop waits for each of them to say that it is running.
-# Then all thirty compete with it for one lock. On the right nothing has to be started, and only two compete with it. The other jobs wait in a list,
-# where waiting costs nothing.
+# <details><summary>What to compare</summary>
 #
-# The short stretches on the right may name a line of Python or of a package. That is where the loop's thread was when it waited for the GIL.
-# That line did nothing wrong.
+# Not the totals: the work is the same, only one thread at a time can do it, and it may even be the larger pool that is done first. Compare the canaries and the lanes. On the left, the loop waits for each thread to start, and then competes with all thirty for one lock. On the right there is nothing to
+# start, and it competes with a few; the other jobs wait in a list, where waiting costs nothing. A hatched stretch on the right may name any line: that's where the loop's thread was when it waited for the GIL.
 #
-# More threads do not make Python code faster: the totals vary with what else the machine is doing. Look at the canary instead. More threads make
-# life harder for the loop. For work that *sleeps* it is the other way round: many threads are good.
-# So cap the threads that compute, and start them early. That is the best that threads can do here, and it is not free:
-# one thread that computes still keeps the lock for five milliseconds at a time. Lesson 08 gives such work to another process.
+# </details>
 #
-# ## When not to bother
+# So for threads that compute: cap them, and start them early. For threads that *sleep* it's the other way round, and many are good. Even one thread that computes takes the lock for five milliseconds at a time; lesson 08 gives such work to another process.
 #
-# A checksum of one small text, a price from a table, a date: all of it is work. Is it worth a thread?
-# The next cell does the same small job *in line*, that is, right where it is written, and in a thread. Then the gallery closes.
+# ## Deeper: two fixes that don't fix
+#
+# *"I put `await asyncio.sleep(0)` between the pieces of work."* It lets the loop run its other callbacks between two pieces. But if eight requests compute like this, each iteration of the loop runs one piece of *each* of them before it accepts anything new.
+#
+# *"I use a `with ThreadPoolExecutor()` in the endpoint, and a timeout."* Leaving that `with` block waits until its threads are done, without `await`.
 
 # %%
-text = b"x" * 1000
+# %%app not_fixed.py
+import asyncio
+import time
+from concurrent.futures import ThreadPoolExecutor
 
-began = time.perf_counter()
-for _ in range(500):
-    hashlib.sha256(text).hexdigest()
-in_line = (time.perf_counter() - began) / 500
+from fastapi import FastAPI
 
-began = time.perf_counter()
-for _ in range(500):
-    await asyncio.to_thread(lambda: hashlib.sha256(text).hexdigest())
-in_thread = (time.perf_counter() - began) / 500
-print(f"In line {1e6 * in_line:.1f} µs, in a thread {1e6 * in_thread:.0f} µs.")
-print(f"That is {in_thread / in_line:.0f} times as long.")
-os.remove(os.environ["PHOTO"])
-folder.rmdir()
+app = FastAPI()
+
+def piece(seconds=0.02):
+    until = time.perf_counter() + seconds
+    while time.perf_counter() < until:
+        pass
+
+@app.get("/in_pieces")
+async def in_pieces():
+    for _ in range(10):
+        piece()
+        await asyncio.sleep(0)
+
+@app.get("/with_pool")
+async def with_pool():
+    async with asyncio.timeout(0.1):
+        with ThreadPoolExecutor() as pool:
+            await asyncio.get_running_loop().run_in_executor(pool, time.sleep, 0.6)
+
+
+# %%
+one = await lab.race("/in_pieces", n=1, show=False)
+eight = await lab.race("/in_pieces", n=8, show=False)
+lab.side_by_side(one, eight, titles=("pieces of 20 ms, one request", "eight requests"))
+
+leaving = await lab.race("/with_pool", n=1, show=False)
+waited = leaving.requests[0].end
+print(f"with_pool: a timeout of 0.1 s responded after {waited:.2f} s, and the loop was blocked for {leaving.blocked_seconds:.2f} s.")
 
 # %% [markdown]
-# The trip costs much more than the job. Leave it in line. A millisecond is a good limit: below it nobody can feel what you save.
-# But measure with the largest input that a visitor can send, not with your own.
+# The canary of a single request waits for about one piece, which is what you see on your own machine. With eight requests, it waits for eight. And the timeout of 0.1 seconds was punctual: it cancelled the `await`, and then leaving the `with` block blocked the loop until the thread had slept its 0.6 seconds.
+# Create a pool once, in the lifespan.
+#
+# ## Deeper: garbage collection
+#
+# Python frees most objects the moment their last reference goes. For objects that refer to each other in a circle it has a **garbage collector**, which now and then visits every container object there is, in one call that holds the GIL. An inference server reported stalls of 100 to 300 ms every 1.5 seconds from it.
+# *([sglang#9241](https://github.com/sgl-project/sglang/pull/9241))* Another project, which called `gc.collect()` on the loop, moved it to a thread. *([pipecat#4255](https://github.com/pipecat-ai/pipecat/pull/4255))* Does that help?
+
+# %%
+import gc
+
+cache = [[number] for number in range(1_000_000)]  # a million containers, as in a large cache
+collected = await best_lag(gc.collect)
+gc.freeze()
+frozen = await best_lag(gc.collect)
+gc.unfreeze()
+del cache
+for name, (seconds, worst) in (("gc.collect in a thread", collected), ("the same after gc.freeze", frozen)):
+    print(f"{name:25} {1000 * seconds:4.0f} ms, the loop was late by {1000 * worst:4.0f} ms")
+
+# %% [markdown]
+# No thread helps, because the collector is work of the third kind. `gc.freeze()` does: it tells the collector to leave alone whatever exists now. Call it at the end of the lifespan's start-up, when everything that lives as long as the app is loaded.
+#
+# ## Deeper: what a thread must not share, and what it doesn't see
+#
+# "Use a thread" has a condition: the code must be **thread-safe**, that is, correct when several threads run it at the same time. A database connection, an ORM session or a counter often isn't. Some objects refuse; others lose data silently.
+#
+# Something else gets lost on the way to a thread. Apps often store what belongs to a request, such as the user's name, in a **context variable**, of which each request sees its own value. The second cell asks for one in three ways (`None` stands for asyncio's own pool).
+
+# %%
+import sqlite3
+
+connection = sqlite3.connect(":memory:")
+try:
+    await asyncio.to_thread(connection.execute, "select 1")
+except sqlite3.ProgrammingError as error:
+    refusal = str(error)
+print("sqlite3:", refusal)
+
+stock = {"left": 100}
+def sell():
+    left = stock["left"]
+    time.sleep(0.1)  # any call that releases the GIL: a driver, a file, a log line
+    stock["left"] = left - 1
+
+sold = await asyncio.gather(*(asyncio.to_thread(sell) for _ in range(4)))
+print(f"{len(sold)} of 100 sold, {stock['left']} left.")
+
+# %%
+from contextvars import ContextVar
+
+user = ContextVar("user", default="unknown")
+user.set("Ann")
+
+with_to_thread = await asyncio.to_thread(user.get)
+with_threadpool = await run_in_threadpool(user.get)
+with_executor = await asyncio.get_running_loop().run_in_executor(None, user.get)
+print(f"to_thread sees {with_to_thread}, run_in_threadpool sees {with_threadpool}, run_in_executor sees {with_executor}.")
+
+# %% [markdown]
+# The threads read the same number before any of them wrote. On the event loop this can only happen where there is an `await` between reading and writing; in a thread it can happen between any two lines. A `threading.Lock` around the two lines fixes it. (And hold it briefly: threads that wait for it occupy
+# their places in the pool.)
+#
+# And `run_in_executor`, the oldest way to a thread, drops the context. Then the log names the wrong user, or none. Prefer `to_thread`. With a pool of your own, pass the context yourself: `run_in_executor(pool, contextvars.copy_context().run, function)`.
 #
 # ## What you have seen
 #
-# - Real work in an `async def` holds the loop for as long as it takes. An `await` would not help: there is nothing to wait for.
+# - CPU-bound work in an `async def` blocks the loop for as long as it takes. `await` wouldn't help: there is nothing to wait for.
 # - `to_thread`, `run_in_threadpool` and a `def` endpoint let another thread do it. The loop is free; the total is bounded by the cores.
-# - It depends on the GIL. Pillow, bcrypt, pbkdf2 and large checksums let go of it. Python code hands it on every 5 ms.
-# - A hundred thousand small checksums in a thread work, with a lag that grows with the number of threads.
-# - `sorted` keeps the GIL to its end. In a thread it stalls the loop as if there were none.
-# - A thread cannot be stopped, only asked. A timeout around `to_thread` leaves it at work; one of AnyIO's around `run_in_threadpool` does not fire.
-#   A thread that was given up no longer counts against the limit, and it is there all the same.
-# - Thirty threads that compute are worse than two. Cap them, and start them before the first visitor. And do not let `run_in_executor` forget who asked.
-# - Work of some microseconds: leave it in line.
+# - It depends on the GIL. Pillow, bcrypt, pbkdf2 and large checksums release it. Python code releases it when asked, every 5 ms. `sorted` and `json.dumps` hold it to their end, and a thread doesn't help.
+# - A thread can't be stopped, only asked.
+# - Work of some microseconds: leave it inline.
+# - *Deeper:* a timeout can leave a thread running without counting it, or not fire at all. Cap the threads that compute, and start them early. `sleep(0)`, a pool in a `with` block and `to_thread(gc.collect)` don't fix anything. Objects that threads share must be thread-safe, and
+#   `run_in_executor` drops the context.
 #
 # ## Check yourself
 #
@@ -627,24 +628,41 @@ folder.rmdir()
 #
 # <details><summary>Answer</summary>
 #
-# Look at the brackets. `checkpw` is called first, on the loop, and its result, `True` or `False`, is handed to the thread, which cannot call it.
-# Right: `await asyncio.to_thread(bcrypt.checkpw, password, stored)`.
+# `checkpw(...)` in the parentheses is called first, on the loop. Its result, `True` or `False`, is given to the thread, which can't call it. Right: `await asyncio.to_thread(bcrypt.checkpw, password, stored)`.
 #
 # </details>
 #
-# **2.** You put a regular expression into a thread, and the canary is as late as before. What do you conclude about the regular expression?
+# **2.** You move a regular expression into a thread, and the canary is as late as before. What do you conclude?
 #
 # <details><summary>Answer</summary>
 #
-# It is one call that keeps the GIL to its end. No thread will help. It needs a better expression, a limit on its input, or another process.
+# It's one call that holds the GIL to its end, so no thread will help. It needs a better expression, a limit on its input, or another process.
 #
 # </details>
+#
+# ## Words of this lesson
+#
+# - **CPU-bound:** limited by computing. It needs a core for its whole time.
+#   An `await` can't shorten it; another thread or process can do it elsewhere.
+# - **GIL (global interpreter lock):** the lock that a thread must hold to run Python code.
+#   Code written in C may release it, and then threads run in parallel.
+# - **to release the GIL:** to give it up while no Python object is needed.
+#   Pillow and bcrypt do; `sorted` doesn't.
+# - **inline:** in the place where the code is written, on the thread that is there.
+#   In an `async def` endpoint that is the event loop's thread.
+# - **thread-safe:** correct when several threads use it at the same time.
+#   If the documentation doesn't say so, assume that it isn't.
+# - **context variable:** a variable of which each request (each task) sees its own value.
+#   `to_thread` passes it on, `run_in_executor` doesn't.
+# - **garbage collector:** the part of Python that finds unused objects that refer to each other.
+#   It visits all containers and holds the GIL.
 #
 # ## Further reading
 #
 # - Python, *Running in threads*: https://docs.python.org/3/library/asyncio-task.html#running-in-threads
 # - Python, *hashlib*, on the GIL: https://docs.python.org/3/library/hashlib.html
 # - Python, *Global interpreter lock*: https://docs.python.org/3/glossary.html#term-global-interpreter-lock
+# - Python, `gc.freeze`: https://docs.python.org/3/library/gc.html#gc.freeze
 # - AnyIO, *Working with threads*: https://anyio.readthedocs.io/en/stable/threads.html
 #
-# Next: the exercise of this lesson, in the notebook `exercise_07_threads.ipynb` beside this one.
+# Next: the exercise of this lesson, in the notebook `exercise_07_threads.ipynb` next to this one.

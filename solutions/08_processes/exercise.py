@@ -14,35 +14,32 @@
 # %% [markdown]
 # # Exercise 08: Processes
 #
-# A statistics office ranks long lists and walks long routes. Both keep a CPU busy, and neither lets go of the GIL.
-# Repair two endpoints. This takes about 15 minutes. You need lesson 08, *Processes*.
+# A statistics office ranks long lists and walks long routes. Both kinds of work are CPU-bound, and neither releases the GIL. Fix two endpoints. This takes about 15 minutes. You need lesson 08, *Processes*.
 #
 # Each endpoint is worth three points:
 #
 # | points | for |
 # |---|---|
-# | 1 | **right answers**: what is answered, and that the work was really done |
-# | 2 | **concurrency**: the loop stays free for others while the work is done |
+# | 1 | **correct responses**: the right values, really computed for this request |
+# | 2 | **concurrency**: the event loop stays free for other requests while the work is done |
 #
-# A cell that begins with `%%app` is the whole file. Keep the paths and the answers as they are, and the first line of the cell:
-# without it nothing is saved. Run the cell again after each change. Line numbers in messages count it as line 1.
+# A cell that begins with `%%app` is a whole file. Change what you like in it, but keep the paths, the responses and the cell's first line: without that line nothing is saved. Run the cell
+# again after each change. Line numbers in messages count the first line as line 1.
 #
-# The checks try once. The hidden tests try several times, with other numbers.
-# A check that does not pass yet says *Not yet*, and why. Mend the file and run the check again.
+# The checks run once; the hidden tests run several times, with other values. A check that doesn't pass yet prints *Not yet* and the reason. Fix the file, run its cell, and run the check again.
 #
 # ## The workshop
 #
-# The work itself is ready: a colleague wrote it. It is in `workshop.py`, beside this notebook. Open it: it is short.
+# The work itself is given, in `workshop.py` next to this notebook. Open it; it's short.
 #
-# - `ranking(token)` sorts a long list. Nearly all of its time is one call of `sorted`.
+# - `ranking(token)` sorts a long list. Nearly all of its time is a single call of `sorted`.
 # - `route(token)` takes a million and a half small steps in plain Python.
 #
-# Both return a number. Import them, and do not change them: the judge, the program that gives the points, brings its own copy.
-# There each piece of work reports that it has arrived, waits until it may begin, and starts from a number that nobody can know beforehand.
-# So it has to be done. That works in another process, too.
+# Both return a number. Import them, and don't change them: the judge, the program that gives the points, uses its own copy. In that copy each piece of work reports that it has begun, waits until it may go on, and starts from a number that can't be known
+# beforehand. So it really has to be done. This works in another process, too.
 #
-# The next cell brings in the tools of the course. If it says `ModuleNotFoundError`, the notebook is not running in the
-# course's own Python: close it and start it with `./course lab`. After a restart of the kernel, run this first cell again.
+# The next cell loads the tools of the course. If it says `ModuleNotFoundError`, the notebook isn't running in the course's own Python: close it and start it with `./course lab`. After a restart of the kernel, run
+# this first cell again.
 
 # %%
 from autograder import lab
@@ -53,58 +50,55 @@ exercise = checks.here()
 # %% [markdown]
 # ## 1. A long list in order
 #
-# `GET /rankings/{token}` makes one ranking and answers with its number:
+# `GET /rankings/{token}` makes one ranking and responds with its number:
 #
 # `{"ranking": "a1b2c3", "number": 271828}`
 #
-# **The rule:** one ranking is made for each request. While it is made, everybody else must be served.
-# It is no mistake if the rankings are made one after the other: there may be only one CPU.
+# **Rule.** One ranking is made for each request, once. The rankings may be made one after the other, since there may be only one CPU.
+#
+# **Goal.** While a ranking is made, every other request is served.
 #
 # <details><summary>Hint 1: a question</summary>
 #
-# Would a thread help here? Who has the GIL while `sorted` sorts?
+# Would a thread help? Which thread holds the GIL while `sorted` sorts?
 #
 # </details>
 #
 # <details><summary>Hint 2: a pointer</summary>
 #
-# Another process has a GIL of its own. A `ProcessPoolExecutor` is opened once, in the lifespan, and a loop can wait for it:
-# `loop.run_in_executor`.
+# Another process has a GIL of its own. The standard library has a pool of processes, and asyncio's loop has a method that sends a job to a pool and can be awaited.
 #
 # </details>
 #
 # <details><summary>Hint 3: a sketch</summary>
 #
-# ```python
-# @asynccontextmanager
-# async def lifespan(app):
-#     with ProcessPoolExecutor(...) as app.state.pool:
-#         yield
-# ```
+# Three places in the file change:
 #
-# In the endpoint: `await loop.run_in_executor(app.state.pool, ...)`, with the function and its argument.
+# 1. Where is the pool opened and closed? Once per app, so not in the endpoint.
+# 2. How does the endpoint get at the pool, and at the loop?
+# 3. What is sent: the result of a call, or a function and its argument? Can that function be imported by its name?
 #
 # </details>
 #
-# This is the picture to aim for. Look at the canary and the lane of the loop. Your bars will be longer, and they end one after the other:
-# the check lets the work begin one at a time, and work needs a core.
+# This is the picture to aim for. Compare the canary and the lane of the loop. Your bars will be longer and end one after the other, because the check lets the work start one at a time, and work needs a core.
 
 # %%
 exercise.target("ranking")
 
 # %% [markdown]
-# This is the file to repair:
+# This is the file to fix:
 
 # %% app="ranking"
 # %%app ranking.py
 
 # %% answers="ranking"
-"""Right answers: every ranking comes with its own number."""
+"""Correct responses: every ranking comes with its own number."""
 await exercise.answers("ranking")
 
 # %% [markdown]
-# The next check stops each request at the workshop's door, and sees whether the loop answers others meanwhile.
-# Then it lets the work begin, and looks again.
+# The next check stops each request in the workshop, and sees whether the loop serves others in the meantime. Then it lets the work begin, and checks again.
+#
+# **What this check does not look for:** a pool that is created in each request, if that happens to be fast, and one that is created when the file is imported. Lesson 08 shows what both can do.
 
 # %% concurrency="ranking"
 """The loop stays free: before the work, and while it is done."""
@@ -116,52 +110,51 @@ await exercise.concurrency("ranking")
 # %% [markdown]
 # ## 2. A long walk
 #
-# `GET /routes/{token}` walks one route and answers with where it leads:
+# `GET /routes/{token}` walks one route and responds with where it leads:
 #
 # `{"route": "a1b2c3", "number": 314159}`
 #
-# Somebody has repaired this endpoint already: the work is in a thread. Run the check, and look at the canaries.
+# A colleague has fixed this endpoint already: the work is in a thread. Run the check as it is, and compare the canaries with the picture to aim for.
 #
-# **The rule:** one route is walked for each request. While it is walked, everybody else must be served.
+# **Rule.** One route is walked for each request, once.
+#
+# **Goal.** While a route is walked, every other request is served, and without the delay that a thread causes.
 #
 # <details><summary>Hint 1: a question</summary>
 #
-# The thread does its work in plain Python. What does a thread need for each step, and what does the loop need for each of its own?
+# The thread does its work in plain Python. What does it need for each step, and what does the loop need for each of its own?
 #
 # </details>
 #
 # <details><summary>Hint 2: a pointer</summary>
 #
-# Whoever wants the GIL gets it, but only after five milliseconds. If several threads work, the loop waits for each of them.
-# One thread alone delays it least (lesson 07), and still too much here: only another process leaves the lock alone.
+# Each thread that computes holds the GIL for up to five milliseconds at a time, and the loop waits for all of them. A pool with a single thread delays the loop least (lesson 07), and still too much here. Only another process leaves this lock alone.
 #
 # </details>
 #
 # <details><summary>Hint 3: a sketch</summary>
 #
-# ```python
-# number = await loop.run_in_executor(app.state.pool, route, token)
-# ```
-#
-# The pool is like the one of the first endpoint: a pool of processes.
+# The first part of this exercise has everything you need. What is different is only which function is sent. If you had to write it twice in one app, would you open two pools?
 #
 # </details>
 #
-# This is the picture to aim for. Look at the canary and the lane of the loop. Your bars will be longer, and they end one after the other:
-# the check lets the work begin one at a time, and work needs a core.
+# This is the picture to aim for. Compare the canary and the lane of the loop. Your bars will be longer and end one after the other, because the check lets the work start one at a time, and work needs a core.
 
 # %%
 exercise.target("route")
 
 # %% [markdown]
-# This is the file to repair:
+# This is the file to fix:
 
 # %% app="route"
 # %%app route.py
 
 # %% answers="route"
-"""Right answers: every route leads where it leads."""
+"""Correct responses: every route leads where it leads."""
 await exercise.answers("route")
+
+# %% [markdown]
+# **What this check does not look for:** how many processes your pool has. On your own machine, count the cores; in a container, ask what it's allowed to use.
 
 # %% concurrency="route"
 """The loop stays free: before the work, and while it is done."""
@@ -173,15 +166,13 @@ await exercise.concurrency("route")
 # %% [markdown]
 # ## To take home
 #
-# Beside this notebook there are now `ranking.py` and `route.py`. Put them beside your own code and compare.
+# Next to this notebook there are now `ranking.py` and `route.py`. Compare them with your own code.
 #
 # ## The whole verdict
 #
-# The checks above do not see everything that is graded. The next cell judges your files as they were saved last,
-# hidden tests included, and says how many points they get. It may take a minute. It is not graded itself.
+# The checks above don't see everything that is graded. The next cell judges your files as they were saved last, hidden tests included, and says how many points they get. It may take a minute, and isn't graded itself.
 #
-# In a terminal, in the folder of the course, `./course grade notebooks/08_processes/exercise_08_processes.ipynb`
-# says the same of the notebook as it was saved.
+# In a terminal, in the folder of the course, `./course grade notebooks/08_processes/exercise_08_processes.ipynb` says the same of the notebook as it was saved.
 
 # %%
 await exercise.verdict()

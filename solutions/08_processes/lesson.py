@@ -14,25 +14,23 @@
 # %% [markdown]
 # # Processes
 #
-# This lesson takes about 25 minutes. You need lesson 07, *Threads*: you know the GIL, the lock that a thread must hold to run Python code.
-# From lesson 02 you should know the lifespan of an app.
+# > **It happened.** A search service ran its tokenizer through `asyncio.to_thread`, because a comment in its code said that the tokenizer releases the GIL. It doesn't: under load, the worker threads starved the event loop, even `/livez` timed out, and Kubernetes took the
+# > pod out of service and back again, so clients saw intermittent 503s. The fix was a pool of processes. *([dnotitia/akb#244](https://github.com/dnotitia/akb/pull/244))*
 #
-# You will see
+# The core path takes about 20 minutes; the sections marked *Deeper* add about 20 more. You need lesson 07, *Threads* (the GIL, the lock that a thread must hold to run Python code), and from lesson 02 the lifespan of an app.
 #
-# - three kinds of work that stall the loop although a thread does them, and a fourth that does not stall it for long;
-# - the repair: a pool of processes, opened in the lifespan;
-# - what travels between two processes, what cannot, and what it costs;
-# - a first trap: a pool that is started inside a request;
-# - a second trap: `fork`, which copies a running app in the middle of something;
-# - a third trap: a worker that dies, and takes the pool with it;
-# - how large a pool should be, what comes with Python 3.14, and when not to bother.
+# You'll see
 #
-# In lesson 07 a `sorted` in a thread stopped the whole app. It kept the GIL to its end. But a machine can run more than one Python,
-# and each has a GIL of its own.
+# - three kinds of work that stop the loop although a thread does them, and a fourth that stops it less;
+# - the fix: a pool of processes, opened in the lifespan;
+# - what travels between two processes, what can't, and what it costs;
+# - a trap: a pool that is started inside a request;
+# - when not to bother;
+# - *deeper:* `fork`, a worker that dies, the size of a pool, why more server workers don't fix blocking, what a probe sees while the app starts, and what's new in Python 3.14.
 #
-# The next cell brings in the tools of the course.
-# If it says `ModuleNotFoundError`, the notebook is not running in the course's own Python:
-# close it and start it with `./course lab`.
+# In lesson 07, a `sorted` in a thread stopped the whole app, because it held the GIL to its end. But a machine can run more than one Python, and each has a GIL of its own.
+#
+# Run the next cell first: it loads the tools of the course. If it says `ModuleNotFoundError`, the notebook isn't running in the course's own Python. Close it and start it with `./course lab`.
 
 # %%
 from autograder import lab
@@ -41,14 +39,12 @@ from autograder import lab
 # %% [markdown]
 # ## Heavy work
 #
-# A statistics office has four heavy jobs. They are in a file of their own, `heavy.py`, which knows nothing of FastAPI. That will matter.
+# A statistics office has four CPU-bound jobs. They are in a file of their own, `heavy.py`, which doesn't import FastAPI. That will matter. (`%%writefile` saves a cell as a file without serving it.)
 #
 # - `rank` sorts many numbers and takes the one in the middle.
-# - `dump` writes the numbers as JSON.
+# - `dump` **serialises** the numbers to JSON, which means: turns them into text.
 # - `match` runs a regular expression, one that tries very many ways before it gives up.
 # - `count` adds squares, in plain Python.
-#
-# `%%writefile` saves a cell as a file, without serving it.
 
 # %%
 # %%writefile heavy.py
@@ -76,9 +72,8 @@ def ready():
 
 JOBS = {"rank": rank, "dump": dump, "match": match, "count": count}
 
-
 # %% [markdown]
-# ## What goes wrong
+# ## A thread that doesn't help
 #
 # The office's app ranks in a thread, as its author once learned.
 
@@ -97,38 +92,31 @@ async def rank():
     return await asyncio.to_thread(heavy.rank)
 
 
-@app.get("/hours")
-async def hours():
-    return {"open": "9 to 5"}
+@app.get("/health")
+async def health():
+    return "ok"
 
 
 # %%
-wishes = ["/rank", "/hours"] + 4 * ["/rank"]
-bad = await lab.race(wishes, title="five rankings")
-print(f"The hours took {bad.requests[1].seconds:.2f} s. A canary waited {bad.worst_canary:.2f} s.")
+bad = await lab.race(["/rank", "/health"] + 4 * ["/rank"], title="five rankings and a probe")
+print(f"The probe took {bad.requests[1].seconds:.2f} s.")
 
 # %% [markdown]
-# You know this from lesson 07. There is an `await`, and there is a thread. And the canary waits.
-# The lane may say *something that left no trace*, or name a line with `await`. The lab's own watch is Python code, too: it cannot look while another
-# thread keeps the GIL. If a line is named, it is only where the loop's thread was when the GIL was taken.
+# You know this from lesson 07: there is an `await`, there is a thread, and the canary waits. The lane may say *something that left no trace*, or name a line with `await`. The lab's own sampler is Python code too, and can't observe anything while another thread holds the GIL. If it names a line, that is
+# only where the loop's thread was when it lost the GIL.
 #
-# ## Who waited for whom
+# ## Which request waits for which
 #
-# 1. The loop handed the first ranking to a thread, and then wanted to go on with the next request.
-# 2. To go on, it needed the GIL, for it is Python code. The thread had it, and was inside `sorted`.
-# 3. A thread is asked to hand the GIL on every 5 milliseconds. But only *between* two steps of Python code does it look whether it was asked.
-#    `sorted` is one step, however long it takes.
-# 4. So the loop waited until `sorted` was done. Then it got the GIL for a moment and took the next request, and the next thread took the GIL.
+# 1. The loop gave the first ranking to a thread, and then wanted to go on with the next request.
+# 2. To go on it needed the GIL, since the loop is Python code. The thread held it, and was inside `sorted`.
+# 3. A thread is asked to release the GIL every 5 milliseconds, but it checks only *between* two steps of Python code. `sorted` is one step, however long it takes.
+# 4. So the loop waited until `sorted` was done. Then it had the GIL for a moment, took the next request, and the next thread took the GIL.
 #
-# ## A prediction
+# ## Predict
 #
-# The next app runs each of the four jobs in three ways: in line, on the loop; in a thread; and in another process.
-# We look afterwards at how the third way works.
+# The next app runs each of the four jobs in three ways: inline, on the loop; in a thread; and in another process. (How the third way works comes after the measurement.) The figure of interest is the worst loop lag as a client meets it, the longest wait of a canary. Measuring it takes about a minute.
 #
-# We want to know the worst loop lag of each, as a visitor meets it: the longest wait of a canary.
-# The cell that measures it takes about a minute.
-#
-# For how many of the four jobs does a thread help? Let us say that it helps if the lag is less than half of the lag in line.
+# For how many of the four jobs does a thread help? Let's say that it helps if the lag is less than half of the inline lag.
 
 # %%
 guess = lab.predict("jobs that a thread takes off the loop, of four", None)
@@ -145,13 +133,13 @@ from fastapi import FastAPI
 
 @asynccontextmanager
 async def lifespan(app):
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(2, mp_context=context) as app.state.pool:
-        for first in [app.state.pool.submit(heavy.ready) for _ in range(2)]:
-            first.result()
+    with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as app.state.pool:
+        for job in [app.state.pool.submit(heavy.ready) for _ in range(2)]:
+            job.result()
         yield
 
 app = FastAPI(lifespan=lifespan)
+app.get("/health")(lambda: "ok")
 
 @app.get("/{way}/{job}")
 async def work(way: str, job: str):
@@ -168,7 +156,7 @@ lag = {}
 for job in jobs:
     for way in ways:
         races = [await lab.race(f"/{way}/{job}", n=1, show=False) for _ in range(3)]
-        lag[job, way] = min(race.worst_canary for race in races)
+        lag[job, way] = min(race.worst_canary for race in races)  # the calmest of three
 
 print("worst loop lag" + "".join(f"{way:>12}" for way in ways))
 for job in jobs:
@@ -177,65 +165,34 @@ helped = [job for job in jobs if lag[job, "thread"] < lag[job, "inline"] / 2]
 guess.beside(len(helped))
 
 # %% [markdown]
-# (Each was raced three times, and the calmest race is printed: a busy machine makes things later, never earlier.)
+# - `rank`, `dump` and `match` are one long step each: a call written in C that holds the GIL. In a thread they stop the loop for the whole length of the call.
+# - `count` is many small steps. A thread helps; what is left is the wait for the lock.
+# - In another process, all four leave the loop alone.
 #
-# - `rank`, `dump` and `match` are one long step each: a call written in C that keeps the GIL. In a thread they stall the loop for the whole length of the call.
-# - `count` is many small steps. A thread helps to some extent. What is left is the queue for the lock.
-# - In another process all four leave the loop alone.
+# ## The fix: a pool of processes
 #
-# ## The repair: a pool of processes
+# You've just run it. These are the lines of `three_ways.py` that matter:
 #
-# Here is the office again, with the last of the three ways. Its lines are explained below.
+# - `ProcessPoolExecutor(2)` is a pool of two **worker** processes. It's opened once, in the lifespan, and closed when the app ends.
+# - `get_context("spawn")` says how a worker is started: as a fresh Python. (*Deeper: `fork`* is about why that matters.)
+# - A worker is started only when there is a job and no idle worker. So the lifespan submits two small jobs and waits for them: the pool is warm before the first request. This waits without `await`, which is fine here, because the server accepts no connection before the lifespan's start-up is over.
+# - `run_in_executor(pool, function, arguments)` sends the job to a worker and returns an awaitable. asyncio has no `to_process`.
+#
+# Here is the office's race again, with the rankings in processes:
 
 # %%
-# %%app office_repaired.py
-import asyncio
-import multiprocessing
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import asynccontextmanager
-
-import heavy
-from fastapi import FastAPI
-
-@asynccontextmanager
-async def lifespan(app):
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(2, mp_context=context) as app.state.pool:
-        for first in [app.state.pool.submit(heavy.ready) for _ in range(2)]:
-            first.result()
-        yield
-
-app = FastAPI(lifespan=lifespan)
-
-@app.get("/rank")
-async def rank():
-    return await asyncio.get_running_loop().run_in_executor(app.state.pool, heavy.rank)
-
-@app.get("/hours")
-async def hours():
-    return {"open": "9 to 5"}
-
-
-# %%
-good = await lab.race(wishes, title="five rankings", show=False)
+good = await lab.race(["/process/rank", "/health"] + 4 * ["/process/rank"], title="five rankings and a probe", show=False)
 lab.side_by_side(bad, good, titles=("a thread", "a process"))
-print(f"The hours took {bad.requests[1].seconds:.2f} s before and {good.requests[1].seconds:.2f} s now.")
+print(f"The probe took {bad.requests[1].seconds:.2f} s before and {good.requests[1].seconds:.2f} s now.")
 
 # %% [markdown]
-# - `ProcessPoolExecutor(2)` is a pool of two **worker** processes. It is opened in the lifespan, once, and closed at the end of the app.
-# - `get_context("spawn")` says how a worker is started: as a fresh Python. The second trap is about why that matters.
-# - A worker is started only when there is a job and no worker free for it. So the lifespan submits two small first jobs, and waits for their results.
-#   That blocks the loop, but before the first visitor there is nobody to be held up.
-# - `run_in_executor(pool, function, arguments)` sends the job to a worker and can be awaited. There is no `to_process` in asyncio.
+# Two workers make two rankings in **parallel**, if there are two cores. The other rankings wait in the pool's queue, which the loop has nothing to do with.
 #
-# Two workers make two rankings at a time, if there are two cores. The other rankings wait in a list. The loop has nothing to do with that.
+# ## What travels, and what doesn't
 #
-# ## What travels, and what does not
+# Two processes share no memory. The pool sends the worker a message: the name of the function and the arguments, turned into bytes. Python calls this kind of serialisation **pickling**. The worker imports the module that the function is in, calls the function, and sends back the pickled result.
 #
-# Two processes share no memory. The pool sends a *letter* to the worker: the name of the function and the arguments, turned into bytes. That is called **pickling**.
-# The worker imports the module in which the function is, calls the function, and sends back the result, pickled as well.
-#
-# A function that cannot be imported by its name cannot be sent.
+# A function that can't be imported by its name can't be sent.
 
 # %%
 import pickle
@@ -250,14 +207,11 @@ except Exception as error:
     print(lambda_error)
 
 # %% [markdown]
-# The letter with `heavy.rank` holds two names and nothing of the function itself. A lambda cannot be sent. Nor can a function inside a function, an open file,
-# a connection or a lock.
+# The message with `heavy.rank` holds two names and nothing of the function itself. A lambda can't be sent; neither can a function inside a function, an open file, a connection or a lock.
 #
-# This is why the heavy work has a file of its own. A spawned worker imports the module in which the function is.
-# If that were the app's file, each worker would import FastAPI and build the whole app once more, for nothing.
+# That's why the heavy work has a file of its own. A spawned worker imports the function's module, and if that were the app's file, each worker would import FastAPI and build the whole app once more, for nothing.
 #
-# And whatever travels is pickled on our side. By whom? By a thread of our process, while it holds the GIL.
-# The next app has a large table of customers. One endpoint sends the table to the worker. The other sends nothing: the worker makes its own.
+# Whatever travels is pickled on our side: by a thread of our process, which holds the GIL while it does so. In the next app, one endpoint sends a large table of customers to the worker. The other sends nothing, and the worker uses its own copy.
 
 # %%
 # %%writefile customers.py
@@ -274,7 +228,7 @@ def all_orders():
 
 
 # %%
-# %%app post.py
+# %%app sales.py
 import asyncio
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
@@ -305,16 +259,13 @@ async def by_name():
 by_value = await lab.race("/by_value", n=3, show=False)
 by_name = await lab.race("/by_name", n=3, show=False)
 lab.side_by_side(by_value, by_name, titles=("the table travels", "the table is there"))
-with_table, without = 1000 * by_value.worst_canary, 1000 * by_name.worst_canary
-print(f"A canary waited {with_table:.0f} ms with the table, {without:.0f} ms without.")
 
 # %% [markdown]
-# The answers are the same, and both times the adding itself is done by the worker. On the left the app is busy with packing.
-# The packing is one long call that keeps the GIL to its end. If the loop was asleep when the GIL was taken, the lane stays green: the loop cannot begin
-# (lesson 07). The canary shows it.
-# So send names, numbers, paths, keys: little things. Let the worker load the large thing, once. And let its answers be small.
+# The responses are the same, and both times the worker does the adding. On the left our own process is busy with pickling, one long call that holds the GIL to its end. (If the loop was asleep when it lost the GIL, the lane stays green, as in lesson 07. The canary shows it.)
 #
-# ## The first trap: a pool for each request
+# So send names, numbers, paths and keys. Let the worker load the large thing, once, and keep its results small as well.
+#
+# ## The trap: a pool for each request
 #
 # `with ProcessPoolExecutor() as pool` looks harmless in an endpoint. What does it cost there?
 
@@ -352,23 +303,74 @@ own = await lab.race("/own", n=3, title="a pool for each request")
 shared = await lab.race("/shared", n=3, show=False)
 for name, race in (("a pool of its own", own), ("the shared pool", shared)):
     processes = len({request.body for request in race.requests})
-    print(f"{name:17}: the quickest took {1000 * race.quickest:.1f} ms, three requests used {processes} worker(s)")
+    print(f"{name:17}: the fastest request took {1000 * race.quickest:.1f} ms, three requests used {processes} worker(s)")
 
 # %% [markdown]
-# A fresh Python must start and import the module before the job begins. And the end of the `with` waits until the worker is gone.
-# It waits without `await`, on the loop: look at the lane.
+# A fresh Python has to start and import the module before the job begins. And the end of the `with` block waits until the worker is gone, on the loop and without `await`: see the lane.
 #
-# What you learned about the client, the pool of connections and the pool of threads holds here more than ever: open it in the lifespan, warm it up, share it.
+# What you've learned about clients, connection pools and thread pools is true here more than anywhere: open it in the lifespan, warm it up, share it.
 #
-# ## The second trap: `fork`
+# ## When not to bother
 #
-# On Linux there is an older way to make a process. `fork` copies the running one, with all that is in its memory. It is quick, and up to Python 3.13 it is
-# what a pool does on Linux if you say nothing.
+# A small job, inline and through a warm pool:
+
+# %%
+import multiprocessing
+import time
+from concurrent.futures import ProcessPoolExecutor
+
+spawn = multiprocessing.get_context("spawn")
+began = time.perf_counter()
+for _ in range(200):
+    sum(range(1000))
+inline = (time.perf_counter() - began) / 200
+
+with ProcessPoolExecutor(1, mp_context=spawn) as pool:
+    pool.submit(heavy.ready).result()
+    began = time.perf_counter()
+    for _ in range(200):
+        pool.submit(sum, range(1000)).result()
+    in_process = (time.perf_counter() - began) / 200
+print(f"Inline {1e6 * inline:.0f} µs, in a process {1e6 * in_process:.0f} µs: {in_process / inline:.0f} times as long.")
+
+# %% [markdown]
+# - **Small work:** leave it inline.
+# - **Work that releases the GIL** (Pillow, bcrypt, pbkdf2): a thread does it just as well, and nothing has to travel.
+# - **Work for minutes:** it should survive the request, and a restart of the app. That's a job for a task queue with workers of its own, outside the app.
+# - **Work that can be made smaller:** a `sorted` that is done once when the data arrives, a database that sorts, a better regular expression. Try that first, because a process moves the work and doesn't reduce it.
 #
-# But only *one* thread is copied along: the one that asked. If another one held a lock at that moment, the copy has the lock too, locked,
-# and no thread that will ever unlock it. An app with an event loop nearly always has other threads. Locks are in loggers, in drivers, in pools.
+# ### Your turn
 #
-# In the next app a thread holds a lock for half a second while a pool starts its worker. The worker's job needs the lock, too.
+# `match` takes as long as it does because of its pattern. Replace `None` with a pattern that gives the same result (does the text consist of nothing but the letter a?) without trying every way to split the text.
+
+# %%
+import re
+
+def timed_match(pattern):
+    began = time.perf_counter()
+    found = bool(re.match(pattern, "a" * 22 + "b"))
+    return found, time.perf_counter() - began
+
+theirs, slow = timed_match("(a+)+$")
+ours, fast = timed_match(None or "(a+)+$")
+same = ours == theirs and bool(re.match(None or "(a+)+$", "a" * 22))
+print(f"Theirs: {1000 * slow:.2f} ms. Yours: {1000 * fast:.2f} ms, with {'the same' if same else 'another'} result.")
+
+# %% [markdown]
+# <details><summary>A pattern that does it</summary>
+#
+# `a+$`. The nested `(a+)+` lets the engine split 22 letters into groups in about two million ways, and it tries them all before it gives up. No pool of processes saves you from a client who sends 40 letters: limit the length of what a client may send, too.
+#
+# </details>
+#
+# This is the end of the core path.
+#
+# ## Deeper: `fork`
+#
+# On Linux there is an older way to make a process. `fork` copies the running one with everything in its memory. It's fast, and up to Python 3.13 it's the default of a pool on Linux. But it copies only *one* thread, the one that asked. If another thread held a lock at that moment, the copy has that lock, locked, and no thread that will ever unlock it. An app with an
+# event loop nearly always has other threads, and locks are in loggers, drivers and pools.
+#
+# It has happened: an evaluation job got through 84 of 500 tasks, and then all its 30 workers waited for a lock for more than nine hours. *([OpenHands/benchmarks#459](https://github.com/OpenHands/benchmarks/pull/459))* In the next app, a thread holds a lock for half a second while a pool starts its worker, and the worker's job needs that lock too.
 
 # %%
 # %%app forked.py
@@ -400,8 +402,6 @@ async def start(way: str, patience: float):
 
 
 # %%
-import multiprocessing
-
 statuses = {}
 for way, patience in (("fork", 3), ("spawn", 50)):
     if way in multiprocessing.get_all_start_methods():  # there is no fork on Windows
@@ -410,18 +410,16 @@ for way, patience in (("fork", 3), ("spawn", 50)):
         print(f"{way:6} {statuses[way]} after {locked.seconds:.2f} s")
 
 # %% [markdown]
-# The forked worker waits for ever: more patience would not help. It happens only if the moment is bad, and so it does not happen in your tests.
+# The forked worker waits forever; a longer timeout wouldn't help. It only happens if the moment is bad, so it doesn't happen in your tests. Since Python 3.12, a `fork` in a process with several threads at least logs a `DeprecationWarning`.
 #
 # - `spawn` starts a fresh Python, which has its own locks, all unlocked. It works everywhere, and costs the imports.
-# - `forkserver` starts one fresh process without threads, early, and forks that. From Python 3.14 on it is the default on Linux.
+# - `forkserver` starts one fresh process without threads, early, and forks that. From Python 3.14 on it's the default on Linux.
 #
-# Say `spawn` or `forkserver` explicitly, in `mp_context`. Then the app behaves in the same way on every system and every Python.
+# Name one of the two in `mp_context`. Then the app behaves in the same way on every system and every Python.
 #
-# ## The third trap: a worker that dies
+# ## Deeper: a worker that dies
 #
-# A worker can be killed: by a bug in a library written in C, or by the operating system when memory runs out. `os._exit(1)` does it on purpose.
-# The next app has two pools. One is used as before. The other is looked after: the request that finds it broken removes it and answers 503, *try again*.
-# The next request makes a new one.
+# A worker can be killed: by a bug in a C library, or by the operating system when memory runs out. `os._exit(1)` does it on purpose. In the next app, one pool is used as before. The other one is looked after: the request that finds it broken removes it and responds with 503, *try again*, and the next request makes a new one.
 
 # %%
 # %%app mortal.py
@@ -454,7 +452,7 @@ async def run(way: str, job: str):
 
 # %%
 history = {}
-for way in ("left_alone", "looked_after"):
+for way in ("left_alone", "replaced"):
     history[way] = []
     for job in ("work", "crash", "work", "work"):
         race = await lab.race(f"/{way}/{job}", n=1, show=False)
@@ -462,29 +460,23 @@ for way in ("left_alone", "looked_after"):
     print(f"{way:13} work, crash, work, work: {history[way]}")
 
 # %% [markdown]
-# A broken pool stays broken. All jobs that are under way in it end with `BrokenProcessPool`, and so do all that come later,
-# although nothing is wrong with them. In an app that nobody restarts this goes on for days.
+# A broken pool stays broken. All jobs in it end with `BrokenProcessPool`, and so do all that come later, although nothing is wrong with them. (`if pools.get(way) is pool` is there because several requests may notice at the same time: the first one removes the broken pool, and the others must not remove the new one.)
 #
-# `if pools.get(way) is pool` is there because several requests may find out at the same time. The first removes the broken pool. The others must not remove the new one.
+# ## Deeper: how large a pool?
 #
-# A process has one advantage over a thread: it *can* be killed. But the pool has no way to stop a single job. If the visitor is gone, the worker works on, as a thread does.
+# Eight counts in the notebook, in pools of different sizes. `psutil` reports how much memory the workers use.
 #
-# ## How large a pool?
+# ### Your turn
 #
-# Here are eight counts in pools of different sizes, in the notebook: one worker, one for each core, and more than that. We stop at 8 and 12,
-# lest a large machine fills its memory. `psutil` tells how much memory the workers have.
+# Predict: how much faster is one worker per core than a single worker? And three per core? Then replace `None` with a list of sizes of your own, such as `[1, 4]`.
 
 # %%
 import os
-import time
-from concurrent.futures import ProcessPoolExecutor
 
 import psutil
 
-spawn = multiprocessing.get_context("spawn")
-
 def eight_counts(size):
-    """Seconds for eight counts in a pool that is warm, and the megabytes of its workers."""
+    """Return the seconds for eight counts in a warm pool, and the megabytes of its workers."""
     with ProcessPoolExecutor(size, mp_context=spawn) as pool:
         for first in [pool.submit(heavy.ready) for _ in range(size)]:
             first.result()
@@ -497,25 +489,123 @@ def eight_counts(size):
 
 cores = os.cpu_count()
 print(f"This machine has {cores} cores.")
-sizes = {size: eight_counts(size) for size in sorted({1, min(cores, 8), min(3 * cores, 12)})}
+sizes = {size: eight_counts(size) for size in None or sorted({1, min(cores, 8), min(3 * cores, 12)})}
 for size, (seconds, megabytes) in sizes.items():
     print(f"{size:2} worker(s): {seconds:.2f} s, {megabytes:.0f} MB")
 
+
 # %% [markdown]
-# More workers than cores, or than jobs, do not make it faster. (On a machine that is busy with other things, not even two may be faster than one.) Each is a whole Python, with its own copy of everything that it imports, and that is what you pay.
-# So take about as many as there are cores for this app, and no more than the memory allows. If you say nothing, the pool takes as many as the machine has cores
-# (from 3.13 on: as the process may use, but a container's quota does not count). In a container that may be many more than the container is allowed to use.
+# <details><summary>What decides</summary>
 #
-# Remember that a server is often started as several processes (`uvicorn --workers 4`). Then each of them has a pool of its own.
+# The cores decide about the time: more workers than cores, or than jobs, don't make it faster, and on a machine that is busy with other things not even two may be faster than one. The workers decide about the memory: each is a whole Python with its own copy of everything it imports.
 #
-# ## From Python 3.14 on: several interpreters in one process
+# </details>
 #
-# One process can hold several **interpreters**. Since Python 3.12 each can have a GIL of its own, and from 3.14 on Python code can start them.
-# `InterpreterPoolExecutor` is a pool of them, with the same methods. The next cell tries it, if this Python has it.
+# So take about as many workers as there are cores for this app, and no more than the memory allows. If you don't say how many, the pool takes as many as the machine has cores. (From 3.13 on, as many as the process may use; but a container's CPU quota doesn't count, so in a container that may be far too many.)
+#
+# ## Deeper: why not just run more server workers?
+#
+# `uvicorn --workers 2` starts the whole app twice, and both processes accept connections. Doesn't that fix a blocking endpoint? Lesson 01 has a first answer; here you choose the numbers. The next app blocks its loop for half a second per request. And as many apps do, it loads something large in its lifespan: here, that takes until the notebook removes the file `loading`.
 
 # %%
-import sys
+# %%writefile blocking_service.py
+import os
+import time
+from contextlib import asynccontextmanager
+from pathlib import Path
 
+from fastapi import FastAPI
+
+@asynccontextmanager
+async def lifespan(app):
+    Path(f"started-{os.getpid()}").touch()
+    while Path("loading").exists():  # a large model, say
+        time.sleep(0.05)
+    yield
+
+app = FastAPI(lifespan=lifespan)
+
+@app.get("/slow")
+async def slow():
+    time.sleep(0.5)
+
+@app.get("/health")
+async def health():
+    return "ok"
+
+
+# %%
+import asyncio
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+
+async def until(condition):
+    while not condition():
+        await asyncio.sleep(0.05)
+
+async def status_of(path):
+    """Return the status (None if the connection is refused), and the seconds until it came."""
+    began = time.perf_counter()
+    async with httpx.AsyncClient(timeout=60) as client:
+        try:
+            status = (await client.get(f"http://127.0.0.1:{port}{path}")).status_code
+        except httpx.ConnectError:
+            status = None
+    return status, time.perf_counter() - began
+
+with socket.create_server(("127.0.0.1", 0)) as probe:
+    port = probe.getsockname()[1]
+
+
+# %% [markdown]
+# ### Your turn
+#
+# Four slow requests at the same moment, and two server workers. Predict when the last one is done. Then try other numbers of workers and requests.
+
+# %%
+workers, slow_requests = None or 2, None or 4
+Path("loading").touch()
+command = [sys.executable, "-m", "uvicorn", "blocking_service:app", "--workers", str(workers), "--port", str(port)]
+service = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+try:
+    await until(lambda: len(list(Path().glob("started-*"))) == workers or service.poll() is not None)
+    while_loading, _ = await status_of("/health")
+    Path("loading").unlink()
+    while (await status_of("/health"))[0] is None and service.poll() is None:
+        await asyncio.sleep(0.05)
+    slow_times = sorted([took for _, took in await asyncio.gather(*(status_of("/slow") for _ in range(slow_requests)))])
+finally:
+    service.terminate()
+    service.wait()
+    for file in Path().glob("started-*"):
+        file.unlink()
+
+print("A health probe while the app loads:", while_loading or "connection refused")
+print(f"{slow_requests} slow requests on {workers} workers took", ", ".join(f"{took:.2f} s" for took in slow_times))
+
+# %% [markdown]
+# <details><summary>What it shows</summary>
+#
+# Each process still serves one slow request at a time. So the last one takes at least 0.5 s times the number of requests per worker, rounded up. It can take longer, because the operating system gives a new connection to *some* worker, and not to the one that is free. More workers give you more copies of the same queue of
+# waiting requests, for the full price in memory. Fix the blocking call; then add workers to use more cores.
+#
+# </details>
+#
+# And the probe? During the lifespan's start-up the server doesn't listen yet, so the connection is refused. That's right for a *readiness* probe: no traffic before the model is loaded. But a *liveness* probe that allows less time than the loading takes restarts the app again and again. Give it a longer start-up period (Kubernetes calls it `startupProbe`). And
+# remember that each server worker has pools of its own: four workers with a pool of four make sixteen processes.
+#
+# ## Deeper: from Python 3.14 on
+#
+# A process has one advantage over a thread: it *can* be killed. But up to 3.13 a pool has no method that stops a running job. If the client is gone, the worker works on, as a thread does. Python 3.14 adds `terminate_workers` and `kill_workers`, which end all workers of a pool.
+#
+# And one process can hold several **interpreters**, each with a GIL of its own. From 3.14 on, `InterpreterPoolExecutor` is a pool of them, with the same methods. The next cell tries it, if this Python has it.
+
+# %%
+print("This pool has terminate_workers:", hasattr(ProcessPoolExecutor, "terminate_workers"))
 if sys.version_info >= (3, 14):
     from concurrent.futures import InterpreterPoolExecutor
 
@@ -527,58 +617,24 @@ else:
     print(f"This is Python {sys.version.split()[0]}. There is no InterpreterPoolExecutor in it.")
 
 # %% [markdown]
-# Know two things before you reach for it. Arguments and results travel as letters here, too.
-# And many packages written in C cannot be loaded in a second interpreter yet. Pillow, bcrypt and the core of pydantic are among them.
-# FastAPI needs pydantic: one more reason to keep heavy work in a file that does not import the app.
-#
-# ## When not to bother
-#
-# A small job, in line and through a pool that is warm:
-
-# %%
-def small():
-    return sum(range(1000))
-
-began = time.perf_counter()
-for _ in range(200):
-    small()
-in_line = (time.perf_counter() - began) / 200
-
-with ProcessPoolExecutor(1, mp_context=spawn) as pool:
-    pool.submit(heavy.ready).result()
-    began = time.perf_counter()
-    for _ in range(200):
-        pool.submit(sum, range(1000)).result()
-    in_process = (time.perf_counter() - began) / 200
-print(f"In line {1e6 * in_line:.0f} µs, in a process {1e6 * in_process:.0f} µs.")
-print(f"That is {in_process / in_line:.0f} times as long.")
-
-# %% [markdown]
-# - **Small work:** leave it in line.
-# - **Work that lets go of the GIL:** Pillow, bcrypt, pbkdf2. A thread does it just as well, and nothing has to travel.
-# - **Work that can be made small:** a regular expression without the nested `+`, a `sorted` that is done once when the data comes, a database that sorts.
-#   Look there first. A process moves the work; it does not make it less.
-# - **Work for minutes:** it should outlive the request, and a restart. That is a job for a queue with workers of its own, outside the app.
+# Know two things before you use it. Arguments and results are pickled here, too. And many packages written in C can't be loaded in a second interpreter yet, among them Pillow, bcrypt and the core of pydantic. FastAPI needs pydantic: one more reason to have heavy work in a file that doesn't import the app.
 #
 # ## What you have seen
 #
-# - `sorted`, `json.dumps` and a regular expression keep the GIL to the end of their call. In a thread they stall the loop as before. Plain Python in a thread stalls it less.
+# - `sorted`, `json.dumps` and a regular expression hold the GIL to the end of their call. In a thread they stop the loop as before. Plain Python in a thread stops it less.
 # - A `ProcessPoolExecutor`, opened in the lifespan and warmed up, leaves the loop alone for all of them.
-# - Names and bytes travel. A lambda cannot be sent, and a large argument is packed while the GIL is held. Send little, and keep heavy work in a file of its own.
+# - Names and bytes travel. A lambda can't be sent, and a large argument is pickled with the GIL held. Send little, and have heavy work in a file of its own.
 # - A pool inside a request starts a Python each time, and its end blocks the loop.
-# - `fork` copies locks that nobody will unlock. Say `spawn` or `forkserver`.
-# - A worker that dies breaks the pool for good. Put a new one in its place.
-# - More workers than cores cost memory and gain nothing. From Python 3.14 on there are interpreters, for code that they can load.
-# - Small work: leave it in line.
+# - Small work: leave it inline. And try to make the work smaller first.
+# - *Deeper:* `fork` copies locks that stay locked forever, so say `spawn` or `forkserver`. A worker that dies breaks the pool for good. More workers than cores cost memory and gain nothing, and more server workers don't fix a blocking call.
 #
 # ## Check yourself
 #
-# **1.** The office says `run_in_executor(app.state.pool, heavy.rank)`. Why not `asyncio.to_thread(heavy.rank)`?
+# **1.** The office uses `run_in_executor(app.state.pool, heavy.rank)`. Why not `asyncio.to_thread(heavy.rank)`?
 #
 # <details><summary>Answer</summary>
 #
-# `to_thread` always uses asyncio's own pool of threads, and a thread that ranks keeps the GIL. `run_in_executor` takes the pool as its first argument,
-# and what the worker sends back can be awaited.
+# `to_thread` always uses asyncio's own pool of threads, and a thread that ranks holds the GIL. `run_in_executor` takes the pool as its first argument, and what the worker sends back can be awaited.
 #
 # </details>
 #
@@ -586,9 +642,26 @@ print(f"That is {in_process / in_line:.0f} times as long.")
 #
 # <details><summary>Answer</summary>
 #
-# Both lists are pickled and unpickled in the app's process, with the GIL held. The work has moved, the packing has stayed. Let the worker read the rows itself, and answer with what is needed.
+# Both lists are pickled and unpickled in the app's process, with the GIL held. The work has moved; the pickling has stayed. Let the worker read the rows itself, and return only what is needed.
 #
 # </details>
+#
+# ## Words of this lesson
+#
+# - **process:** a running program with its own memory, and (if it's a Python) its own GIL.
+#   Several of them run Python code in parallel, one per core.
+# - **worker process:** a process of a pool that waits for jobs.
+#   It imports the function's module once and then runs job after job.
+# - **to serialise:** to turn objects into bytes or text that can be sent or stored.
+#   JSON is one format, pickle another; both cost CPU time.
+# - **pickling:** Python's own serialisation.
+#   Functions travel by name only, and files, locks and connections not at all.
+# - **spawn, forkserver, fork:** the ways to start a process: fresh, as a copy of a clean helper, or as a copy of yourself.
+#   Only the first two are safe in an app that has threads.
+# - **readiness probe, liveness probe:** "may it get requests?" and "must it be restarted?".
+#   A starting app fails the first for a while; it mustn't fail the second.
+# - **catastrophic backtracking:** a regular expression that tries exponentially many ways before it gives up.
+#   It's a single call that holds the GIL.
 #
 # ## Further reading
 #
@@ -596,5 +669,6 @@ print(f"That is {in_process / in_line:.0f} times as long.")
 # - Python, *Contexts and start methods*: https://docs.python.org/3/library/multiprocessing.html#contexts-and-start-methods
 # - Python, *What can be pickled*: https://docs.python.org/3/library/pickle.html#what-can-be-pickled-and-unpickled
 # - Python, *InterpreterPoolExecutor*: https://docs.python.org/3/library/concurrent.futures.html#interpreterpoolexecutor
+# - Kubernetes, *Liveness, readiness and startup probes*: https://kubernetes.io/docs/concepts/configuration/liveness-readiness-startup-probes/
 #
-# Next: the exercise of this lesson, in the notebook `exercise_08_processes.ipynb` beside this one.
+# Next: the exercise of this lesson, in the notebook `exercise_08_processes.ipynb` next to this one.

@@ -14,34 +14,31 @@
 # %% [markdown]
 # # `def` or `async def`
 #
-# This lesson takes about 20 minutes. You need lesson 01, *Sleeping*, and lesson 07, *Threads*: you know what blocks a loop,
-# and that a `def` endpoint runs in a pool of threads.
+# > **It happened.** A research group's backend stopped for 30 seconds whenever it had more than 50 concurrent connections; then a few requests failed, and everything was back to normal. The report names the thread pool and the synchronous
+# > database sessions. With every endpoint and every dependency turned from `async def` into `def`, 500 concurrent requests no longer stopped it. *([uhh-lt/dats#217](https://github.com/uhh-lt/dats/issues/217))*
 #
-# You will see
+# The core path takes about 20 minutes; the sections marked *Deeper* add about 15 more. You need lesson 01, *Sleeping*, and lesson 07, *Threads*: what blocks an event loop, and that a `def` endpoint runs in a pool of threads.
 #
-# - the same wait behind `async def` and behind `def`, blocking and awaited, all measured;
-# - where the word `async` matters, and where it means nothing;
-# - what happens when more than 40 slow `def` requests come: who waits with them, and who does not;
-# - that `asyncio.to_thread` has another, smaller pool, and who shares that one;
-# - how to raise the limit, and what it costs;
-# - the same decision for dependencies;
-# - a table to decide by, and when not to bother.
+# You'll see
 #
-# Each endpoint that you write begins with this decision. It is one word, and most people choose what they chose last time.
+# - the same wait in `async def` and in `def`, blocking and awaited, all measured;
+# - where the `async` keyword matters, and where it means nothing;
+# - what happens when more than 40 slow `def` requests come: which requests wait with them, and which don't;
+# - the same decision for dependencies, and a table to decide by;
+# - *deeper:* a health probe that tells the truth, the other pool, threads that compute, a session pool that is smaller than the thread pool, and async code called from `def`.
 #
-# The next cell brings in the tools of the course.
-# If it says `ModuleNotFoundError`, the notebook is not running in the course's own Python:
-# close it and start it with `./course lab`.
+# Each endpoint that you write begins with this decision. It's one keyword, and most people choose what they chose last time.
+#
+# Run the next cell first: it loads the tools of the course. If it says `ModuleNotFoundError`, the notebook isn't running in the course's own Python. Close it and start it with `./course lab`.
 
 # %%
 from autograder import lab
 # %load_ext autograder.lab
 
 # %% [markdown]
-# ## What goes wrong
+# ## Three endpoints, one wait
 #
-# Here are three endpoints, each with a wait of the same length. `time.sleep` stands for every call that blocks: a driver, a request, a file.
-# `asyncio.sleep` stands for every call that can be awaited.
+# Each of these endpoints waits equally long. `time.sleep` stands for every blocking call: a driver, an HTTP request, a file. `asyncio.sleep` stands for every call that can be awaited.
 
 # %%
 # %%app three.py
@@ -70,41 +67,35 @@ async def async_awaiting(wait: float):
 
 # %%
 bad = await lab.race("/async_blocking?wait=0.2", n=10)
-print(f"All ten took {bad.ratio:.1f} times as long as the quickest.")
 
 # %% [markdown]
-# The promise of `async def` is broken, and there is the staircase. The other two:
+# There is the staircase: `async def` promises that the function awaits whatever takes time, and this one breaks the promise. The other two:
 
 # %%
 plain = await lab.race("/def_blocking?wait=0.2", n=10, show=False)
 awaited = await lab.race("/async_awaiting?wait=0.2", n=10, show=False)
 lab.side_by_side(plain, awaited, titles=("def", "async def, awaited"))
-three = {"async def, blocking": bad, "def, blocking": plain, "async def, awaited": awaited}
-for name, race in three.items():
-    waited = f"the slowest canary waited {1000 * race.worst_canary:4.0f} ms"
-    print(f"{name:20} ten took {race.ratio:4.1f} times the quickest, {waited}")
 
 # %% [markdown]
-# ## Who waited for whom
+# ## Which request waits for which
 #
-# FastAPI looks at the function once, when it is registered.
+# FastAPI inspects a function once, when you register it.
 #
-# 1. It calls an `async def` function on the loop. What happens inside is the function's own affair.
-# 2. It hands a `def` function to a thread, and awaits the thread.
-# 3. So in the first race ten sleeps stood in a row on the loop. In the second, ten threads slept beside each other.
-#    In the third there was one thread, and it never slept in an endpoint: the loop noted ten times to wake up at, and waited for all ten.
+# 1. It calls an `async def` function on the event loop. What happens inside is up to the function.
+# 2. It runs a `def` function in a thread, and awaits the thread.
+# 3. So in the first race, ten sleeps ran one after the other on the loop. In the second, ten threads slept concurrently. In the third there was one thread, and it never slept in an endpoint: the loop noted ten times to wake up at.
 #
-# If the second race has a short hatched stretch at its beginning, that is ten threads being started. You know it from lesson 07.
+# (A short hatched stretch at the beginning of the second race is the start of ten threads, as in lesson 07.)
 #
-# The wrong choice has two forms. `async def` around a blocking call stops everybody. `def` around something that could be awaited
-# stops nobody. It only takes a thread for nothing. So if you do not know: `def`.
+# There are three ways to choose wrongly:
 #
-# There is one condition. Only what may run in several threads at a time may become `def`: a shared counter, one psycopg2 connection
-# or one SQLAlchemy session may not.
+# - **`async def` around a blocking call** stops every request, from the first call on.
+# - **`def` for something that could be awaited** costs a thread for as long as the request waits. That harms no other request while there are threads. When there are none left, it stops everything that needs one; you'll measure that below.
+# - **`def` for code that isn't thread-safe** (a shared counter, one psycopg2 connection, one SQLAlchemy session for all requests) gives wrong results.
 #
-# ## Where the word means nothing
+# ## Where the keyword means nothing
 #
-# FastAPI looks at functions that *it* calls: endpoints, dependencies. It does not see what *you* call.
+# FastAPI chooses a thread for functions that *it* calls: endpoints and dependencies. It doesn't see what *you* call.
 
 # %%
 # %%app helpers.py
@@ -125,25 +116,33 @@ async def called(wait: float):
     fetch(wait)
 
 
-@app.get("/handed_over")
-async def handed_over(wait: float):
+@app.get("/offloaded")
+async def offloaded(wait: float):
     await run_in_threadpool(fetch, wait)
 
 
+# %% [markdown]
+# ### Your turn
+#
+# `fetch` is a plain `def`. For each of the two endpoints, does it block the loop? Replace each `None` with `True` or `False`, and run the cell.
+
 # %%
+blocks = {"/called": None, "/offloaded": None}
+
 called = await lab.race("/called?wait=0.2", n=5, show=False)
-handed_over = await lab.race("/handed_over?wait=0.2", n=5, show=False)
-lab.side_by_side(called, handed_over, titles=("called", "handed over"))
+offloaded = await lab.race("/offloaded?wait=0.2", n=5, show=False)
+lab.side_by_side(called, offloaded, titles=("called", "offloaded"))
+measured = {"/called": called.blocked_seconds > 0.5, "/offloaded": offloaded.blocked_seconds > 0.5}
+for path, guess in blocks.items():
+    right = "no guess" if guess is None else "right" if guess == measured[path] else "not so"
+    print(f"{path:10} {'blocks the loop' if measured[path] else 'leaves the loop free'} ({right})")
 
 # %% [markdown]
-# `fetch` is a plain `def`, and yet on the left it blocks: an ordinary call runs where the caller runs. Only FastAPI's own calls go to the pool.
-# In an `async def` you must hand a helper over yourself.
+# An ordinary call runs where its caller runs. So in an `async def`, you have to offload a helper yourself.
 #
 # ## The forty
 #
-# The pool of FastAPI has 40 places. They are called **tokens**: whatever runs in a thread must hold one, and gives it back at the end.
-# They are counted by **AnyIO**, the library that FastAPI is built on. Its *limiter* can be told how many there are.
-# The next cell saves a lifespan that does so, in a file of its own, since we need it twice.
+# FastAPI's thread pool has 40 places, called **tokens**. A call needs a token to run in a thread, and returns it at the end. The counting is done by **AnyIO**, a library that Starlette uses (Starlette is the framework underneath FastAPI). Its *limiter* accepts another number. The next cell saves a lifespan that does so, in a file of its own because two apps need it.
 
 # %%
 # %%writefile limit.py
@@ -159,8 +158,7 @@ async def lifespan(app):
 
 
 # %% [markdown]
-# The app has a slow `def` endpoint, and five *pings*, endpoints that take no time. One is `async def`, one is `def`.
-# Three more are `async def`, too. One depends on a `def` function, one returns a small file, and one streams from an ordinary (sync) generator.
+# The app has a slow `def` endpoint and five *pings*, endpoints that take no time. One ping is `async def` and one is `def`. Three more are `async def` too: one depends on a `def` function, one returns a small file, and one streams from an ordinary generator.
 
 # %%
 # %%app pings.py
@@ -192,60 +190,176 @@ async def stream_ping():
 
 
 # %% [markdown]
-# Forty are too many for a picture. So first we say that there are 4, and serve the file again.
-# Six slow requests come together with the five pings.
+# Forty are too many for a picture. So the first race is with 4 tokens: six slow requests and the five pings, all at the same moment.
 
 # %%
 import os
 
 pings = ["/async_ping", "/def_ping", "/dependent_ping", "/file_ping", "/stream_ping"]
 
-async def crowd(tokens, slow, title=None, show=False):
-    """Race so many slow requests and then the pings, with so many tokens."""
+async def race_pings(tokens, slow, title=None, show=False):
+    """Race this many slow requests and then the pings, with this many tokens."""
     os.environ["TOKENS"] = str(tokens)
     lab.serve("pings.py")
     return await lab.race(slow * ["/slow?wait=1.5"] + pings, title=title, show=show)
 
-four = await crowd(4, slow=6, title="six slow, four tokens", show=True)
+four = await race_pings(4, slow=6, title="six slow, four tokens", show=True)
 
 # %% [markdown]
-# The loop is free and the canary is on time. So is the first ping. The four others stand in the queue for a token,
-# behind slow requests that they have nothing to do with.
+# The loop is free and the canary is on time. So is the first ping. The four others wait for a token, behind slow requests that they have nothing to do with.
 #
-# ## A prediction
+# ## Predict
 #
-# Now there are 40 tokens, as in FastAPI itself. Sixty slow requests come, of 1.5 seconds each, and with them the same five pings.
-# How long does the `def` ping wait?
+# Now with 40 tokens, as in FastAPI itself, and sixty slow requests of 1.5 seconds each. How long does the `def` ping wait?
 
 # %%
 guess = lab.predict("the def ping behind sixty slow requests", None, "s")
 
 # %%
-forty = await crowd(40, slow=60)
+forty = await race_pings(40, slow=60)
 waits = {request.path: request.seconds for request in forty.requests if request.path in pings}
 for path, seconds in waits.items():
     print(f"{path:16} {seconds:.2f} s")
 guess.beside(waits["/def_ping"])
 
 # %% [markdown]
-# - `async_ping` needs no token. It is answered early: it has to wait only while the threads are started.
-# - `def_ping` waits until the first forty are done, although it takes no time itself.
-# - `dependent_ping` is `async def`. But its dependency is `def`, and that needs a token.
-# - `file_ping` is `async def` as well. To open and read the file, FastAPI uses a thread, for good reasons, and needs a token.
-# - `stream_ping` too: FastAPI asks an ordinary generator for its next part in a thread, and needs a token for each part.
+# - `async_ping` needs no token. It only waits while the threads are started.
+# - `def_ping` waits until the first forty requests are done, although it takes no time itself.
+# - `dependent_ping` is `async def`, but its dependency is `def`, and that needs a token.
+# - `file_ping` is `async def` as well. To open and read the file, Starlette uses a thread, and needs a token.
+# - `stream_ping` too: Starlette fetches each part of an ordinary generator in a thread, and needs a token for each of them.
 #
-# *Large* uploads stand in the same queue, once they have moved from memory to the disk. So one slow service, asked from `def` endpoints, takes
-# the whole app down, except for the endpoints that never need a thread. Nothing computes, the loop is free, and no tool that watches the loop sees it.
+# *Large* uploads wait in the same queue, once they have moved from memory to disk. So a single slow service, called from `def` endpoints, takes down the whole app except for the endpoints that never need a thread. Nothing computes, the loop is free, and no tool that watches the loop notices.
 #
-# You can see it from inside: `current_default_thread_limiter().borrowed_tokens` says how many are taken. Put it into your metrics.
-# But a thread that was given up has returned its token and works on, as lesson 07 showed. So count `threading.active_count()` too.
+# You can see it from inside: `current_default_thread_limiter().statistics()` says how many tokens are borrowed, and how many calls wait for one. Put both into your metrics.
 #
-# ## Another pool
+# ### Your turn
 #
-# `asyncio.to_thread` does not know of these tokens. It has a pool of its own, asyncio's, with a few threads more than there are cores, and at most 32.
-# We send twice as many slow requests as it has threads, half a second each, and then three pings. Two of them use asyncio's pool,
-# and one of them uses it without showing it: looking up the address of a name is a blocking call of the operating system.
-# asyncio does it in that pool, for everybody who opens a connection. (uvloop has threads of its own for it.)
+# Raise the limit. Predict the same five waits with 100 tokens. Then try numbers on either side of sixty.
+
+# %%
+more_tokens = None or 100
+more = await race_pings(more_tokens, slow=60)
+more_waits = {request.path: request.seconds for request in more.requests if request.path in pings}
+for path, seconds in more_waits.items():
+    print(f"{path:16} {waits[path]:.2f} s with 40 tokens, {seconds:.2f} s with {more_tokens}")
+
+# %% [markdown]
+# <details><summary>What it shows, and what it costs</summary>
+#
+# With more tokens than slow requests, no ping waits for a slow one: a single free token is enough for all of them, since they need it only for a moment. With fewer, they wait for the first slow request to end.
+#
+# That works for threads that *wait*. The price: each thread costs memory and is started in the middle of a burst, and what the threads wait for has limits of its own. A database with a hundred connections is used up by one such app. For threads that *compute*, fewer are better; see *Deeper: threads that compute*.
+#
+# </details>
+#
+# ## Dependencies
+#
+# Each dependency needs the same decision. Most are tiny: they read a header or build an object. As `def`, each of them costs a token and a thread hop. How much is the hop?
+
+# %%
+import time
+
+from fastapi.concurrency import run_in_threadpool
+
+def tiny():
+    return "a value from a header"
+
+async def tiny_async():
+    return "a value from a header"
+
+began = time.perf_counter()
+for _ in range(500):
+    await tiny_async()
+awaited_each = (time.perf_counter() - began) / 500
+
+began = time.perf_counter()
+for _ in range(500):
+    await run_in_threadpool(tiny)
+pooled_each = (time.perf_counter() - began) / 500
+print(f"async def {1e6 * awaited_each:.1f} µs, def {1e6 * pooled_each:.0f} µs: {pooled_each / awaited_each:.0f} times as long.")
+
+# %% [markdown]
+# One hop doesn't matter; ten in a request begin to. The token matters more: a tiny `def` dependency puts your `async def` endpoint into the queue for the 40 tokens. So make tiny dependencies that don't block `async def`, even if they contain no `await`. Make dependencies that block `def`: a check that queries a database through a blocking driver, for
+# instance. (A `def` dependency with `yield` makes two hops, one for each half.)
+#
+# ## The decision
+#
+# | what the function does | write | why |
+# |---|---|---|
+# | awaits everything that takes time | `async def` | one thread is enough for thousands of requests |
+# | calls something that blocks, nothing to await | `def` | a thread may block; mind the 40 |
+# | both | `async def`, and `to_thread` or `run_in_threadpool` around what blocks | the whole job in one hop |
+# | uses a synchronous ORM session, or `sqlite3` | `def`, with the session opened inside it | a connection pool that is smaller than the 40 needs a timeout |
+# | is CPU-bound and releases the GIL (pictures, passwords) | `def` or `to_thread`, few at a time | lesson 07 |
+# | is CPU-bound in Python, or holds the GIL | `async def` and a process pool | lesson 08 |
+# | is tiny and doesn't block | `async def` | no hop, no token |
+# | you don't know | `def`, if its code is thread-safe | it blocks no loop; count how many may wait at the same time |
+#
+# If many slow requests may come together, ask: how many places does the pool have, and what else waits for them?
+#
+# ## When not to bother
+#
+# - **An app with few users.** Forty slow requests at the same time are a lot. [Netflix's Dispatch](https://github.com/Netflix/dispatch) uses `def` nearly throughout, on purpose (287 routes against 4, when we counted): one rule for the whole team, and any library that may run in threads.
+# - **A thread hop** in an endpoint that takes 50 milliseconds anyway.
+# - **An `async def` that computes for a few microseconds.** Lesson 07 has shown that the hop costs more.
+#
+# Always bother about two things: a blocking call in `async def`, and a `def` endpoint that may wait for something slow forty times at once. Each of them can stop the whole app. This is the end of the core path.
+#
+# ## Deeper: a health probe that tells the truth
+#
+# You've just measured how health probes mislead. An `async def` probe, like `async_ping`, says *ok* while no `def` request is served. A `def` probe waits behind the slow requests, and a platform that restarts the app for it cuts off all forty. So use two: a liveness probe that only shows that the loop runs, and a readiness probe that reports whether calls wait for a token.
+
+# %%
+# %%app probes.py
+import time
+
+from anyio.to_thread import current_default_thread_limiter
+from fastapi import FastAPI, HTTPException
+from limit import lifespan
+
+app = FastAPI(lifespan=lifespan)
+
+@app.get("/slow")
+def slow(wait: float):
+    time.sleep(wait)
+
+@app.get("/live")
+async def live():
+    return "the loop runs"
+
+@app.get("/ready")
+async def ready():
+    waiting = current_default_thread_limiter().statistics().tasks_waiting
+    if waiting:
+        raise HTTPException(503, f"{waiting} calls wait for a thread")
+    return "threads are free"
+
+
+# %%
+import asyncio
+
+import httpx
+
+os.environ["TOKENS"] = "4"
+server = lab.serve("probes.py")
+rush = asyncio.create_task(lab.race("/slow?wait=0.7", n=10, show=False))
+seen = {"/live": set(), "/ready": set()}
+async with httpx.AsyncClient(base_url=server.url, timeout=60) as client:
+    while not rush.done():
+        for path in seen:
+            seen[path].add((await client.get(path)).status_code)
+        await asyncio.sleep(0.05)
+    afterwards = (await client.get("/ready")).status_code
+print(f"During the race: /live responded {seen['/live']}, /ready {seen['/ready']}. Afterwards: /ready {afterwards}.")
+
+# %% [markdown]
+# A load balancer sends a server that isn't ready no further requests, and lets it finish those it has.
+#
+# ## Deeper: the other pool
+#
+# `asyncio.to_thread` knows nothing of these tokens. It has a pool of its own, asyncio's **default executor**, with a few threads more than there are cores, and at most 32. The next race sends twice as many slow requests as it has threads, half a second each, and then three pings. Two of them use that executor, one of them without showing it: looking up the address of a host name is a blocking
+# call of the operating system, so asyncio runs it there, for every library that opens a connection. (uvloop has threads of its own for it.)
 
 # %%
 # %%app pools.py
@@ -276,38 +390,20 @@ async def name_ping():
 # %%
 from concurrent.futures import ThreadPoolExecutor
 
-places = ThreadPoolExecutor()._max_workers  # asyncio's pool has the same default
+places = ThreadPoolExecutor()._max_workers  # asyncio's executor has the same default
 others = ["/def_ping", "/thread_ping", "/name_ping"]
 second = await lab.race(2 * places * ["/slow"] + others, show=False)
 other_waits = {request.path: request.seconds for request in second.requests if request.path in others}
-print(f"{places} threads in asyncio's pool, {2 * places} slow requests.")
+print(f"{places} threads in the default executor, {2 * places} slow requests.")
 for path, seconds in other_waits.items():
     print(f"{path:13} {seconds:.2f} s")
 
 # %% [markdown]
-# Now the `def` ping is quick, and those who share asyncio's pool wait. aiofiles is among them: lesson 05 showed it.
+# Now the `def` ping is fast, and whatever shares the default executor waits; aiofiles is among it, as lesson 05 has shown. A second pool is also a tool: put slow work of one kind into a pool of its own, and it can't starve the rest. Use `loop.run_in_executor(my_pool, function)`, or `anyio.to_thread.run_sync(function, limiter=my_limiter)`.
 #
-# A second pool is also a tool. Put slow work of one kind into a pool of its own, and it cannot starve the rest:
-# `loop.run_in_executor(my_pool, function)`, or `anyio.to_thread.run_sync(function, limiter=my_limiter)`.
+# ## Deeper: threads that compute
 #
-# ## Raising the limit
-#
-# One line in the lifespan, and there are 100 tokens instead of 40. The same sixty and the same pings:
-
-# %%
-hundred = await crowd(100, slow=60)
-more_waits = {request.path: request.seconds for request in hundred.requests if request.path in pings}
-for path, seconds in more_waits.items():
-    print(f"{path:16} {waits[path]:.2f} s with 40 tokens, {seconds:.2f} s with 100")
-
-# %% [markdown]
-# That works, for threads that sleep. What is the price?
-#
-# - Each thread costs memory, and each is started in the middle of a burst.
-# - What the threads wait for has limits of its own: a database with a hundred connections is used up by one such app.
-# - And if the threads compute, every one of them wants the GIL. You met this at the end of lesson 07.
-#
-# The next app computes in a `def` endpoint. Twenty requests, with 4 tokens and with 100:
+# The next app computes in a `def` endpoint. More tokens were better for threads that wait. What about these?
 
 # %%
 # %%app computing.py
@@ -322,122 +418,174 @@ def count():
     return sum(n * n for n in range(500_000))
 
 
+# %% [markdown]
+# ### Your turn
+#
+# Twenty requests, with 100 tokens and with only a few. Predict in which race the slowest canary waits longer; then replace `None` with 1, and with 20.
+
 # %%
+few_tokens = None or 4
+
 async def computing(tokens):
     os.environ["TOKENS"] = str(tokens)
     lab.serve("computing.py")
     return await lab.race("/count", n=20, title="twenty counts", show=False)
 
-few, many = await computing(4), await computing(100)
-lab.side_by_side(few, many, titles=("4 tokens", "100 tokens"))
-for tokens, race in ((4, few), (100, many)):
-    waited = f"the slowest canary waited {race.worst_canary:.2f} s"
-    print(f"{tokens:3} tokens: all twenty in {race.seconds:.2f} s, {waited}")
+few, many = await computing(few_tokens), await computing(100)
+lab.side_by_side(few, many, titles=(f"{few_tokens} tokens", "100 tokens"))
 
 # %% [markdown]
-# The work is the same, and so is the time for all of it, more or less: sometimes one is ahead, sometimes the other. Look at the
-# canary. With 4 tokens the loop shares the GIL with four threads. With 100 it shares it with twenty.
+# <details><summary>What to compare</summary>
 #
-# So it depends on the work whether the limit should go up or down. For threads that wait: up, if what they wait for can bear it. For threads that compute: down.
-# If you have both, give them separate pools.
+# The work is the same, so the totals say little; sometimes one is ahead, sometimes the other. The canary says it: with 4 tokens the loop competes for the GIL with four threads, and with 100 it competes with twenty. So for threads that wait, raise the limit, if what they wait for can bear it. For threads that compute, lower it. If you have both, give them separate pools.
 #
-# ## Dependencies
+# </details>
 #
-# Each dependency needs the same decision. Very many are tiny: they read a header or build an object. As `def`, each of them costs a token and a trip to a thread.
-# How much does the trip cost? We measure it here in the notebook:
+# ## Deeper: a session pool smaller than the forty
+#
+# The incident at the top of this lesson has a second pool in it, that of the database connections. Here SQLAlchemy has five connections to SQLite, and a session that gets none gives up after four seconds. One endpoint gets its session from a dependency, as many tutorials do it; the other opens it inside. Both return a **response model**, which FastAPI validates. (A report with the same ending: [fastapi#3205](https://github.com/fastapi/fastapi/issues/3205).)
 
 # %%
+# %%app sessions.py
 import time
+from typing import Annotated
+from fastapi import Depends, FastAPI
+from sqlalchemy import QueuePool, create_engine, text
+from sqlalchemy.orm import Session
 
-from fastapi.concurrency import run_in_threadpool
+engine = create_engine("sqlite://", poolclass=QueuePool, pool_size=5, max_overflow=0, pool_timeout=4,
+                       connect_args={"check_same_thread": False})
+app = FastAPI()
 
-def tiny():
-    return "a token from a header"
+def session():
+    with Session(engine) as session:
+        yield session
 
-async def tiny_async():
-    return "a token from a header"
+def count_stock(db):
+    time.sleep(0.2 * db.scalar(text("select 1")))
+    return 1
 
-began = time.perf_counter()
-for _ in range(500):
-    await tiny_async()
-awaited_each = (time.perf_counter() - began) / 500
+@app.get("/dependency")
+def dependency(db: Annotated[Session, Depends(session)]) -> int:
+    return count_stock(db)
+@app.get("/inside")
+def inside() -> int:
+    with Session(engine) as db:
+        return count_stock(db)
 
-began = time.perf_counter()
-for _ in range(500):
-    await run_in_threadpool(tiny)
-pooled_each = (time.perf_counter() - began) / 500
-print(f"async def {1e6 * awaited_each:.1f} µs, def {1e6 * pooled_each:.0f} µs.")
-print(f"That is {pooled_each / awaited_each:.0f} times as long.")
+
+# %%
+import collections
+
+outcomes = {}
+for path in ("/dependency", "/inside"):
+    race = await lab.race(path, n=60, show=False)
+    outcomes[path] = collections.Counter(request.status for request in race.requests)
+    print(f"{path:12} status and how often: {dict(outcomes[path])}, in {race.seconds:.1f} s")
 
 # %% [markdown]
-# Some tenths of a millisecond do not matter. Ten times in a request, they begin to. The token matters more: a tiny `def` dependency puts your
-# `async def` endpoint into the queue for the forty. So make tiny dependencies that do not block `async def`, even if there is no `await` in them.
-# Make dependencies that block `def`: a check that asks a database through a blocking driver, for instance.
-# A `def` dependency with `yield` makes two trips, one for each half.
+# What happened to the first endpoint:
 #
-# ## The decision
+# 1. Forty requests got a token each. Five of them got a connection; 35 waited for one, each in its thread, with its token.
+# 2. The five finished their query and returned their tokens, but not their connections: a dependency with `yield` is closed only after the response is ready.
+# 3. To make the response ready, FastAPI validates the return value of a `def` endpoint in a thread. For that the five needed a token again, and waited in the queue.
+# 4. So the five waited for tokens, and the 35 waited for connections: a **deadlock**, until the pool gave up and the requests got status 500.
 #
-# | what the function does | write | why |
-# |---|---|---|
-# | awaits everything that takes time | `async def` | one thread is enough for thousands |
-# | calls something that blocks, nothing to await | `def` | a thread may block; mind the 40 |
-# | both | `async def`, and `to_thread` or `run_in_threadpool` around what blocks | the whole job in one trip |
-# | computes, and lets go of the GIL (pictures, passwords) | `def` or `to_thread`, few at a time | lesson 07 |
-# | computes in Python, or keeps the GIL | `async def` and a process pool | lesson 08 |
-# | is tiny and does not block | `async def` | no trip, no token |
-# | you do not know | `def` | it stops nobody, if its code may run in threads |
+# Open the session inside the endpoint, so that its end returns the connection. Or give the connection pool as many connections as there are tokens. Or lower the tokens to the number of connections.
 #
-# And if many slow requests may come at once, ask: how many places does the pool have, and who else stands in that queue?
+# ## Deeper: async code from a `def`
 #
-# ## When not to bother
-#
-# - **An app with few users.** Forty slow requests at the same time are a lot. There are apps with hundreds of endpoints that use `def` throughout,
-#   on purpose, and do well: one rule for everybody, and any library that may be used in threads.
-# - **A trip to a thread,** in an endpoint that takes 50 milliseconds anyway. Do not rewrite it for some tenths of a millisecond.
-# - **An `async def` that computes for a few microseconds.** You saw in lesson 07 that the trip costs more.
-#
-# What you should always bother about is a blocking call in `async def`. It is the only one of the wrong choices that stops everybody.
-# The further reading below begins with four real cases.
+# You've chosen `def`, and now it must call something that exists only as `async def`. The function runs in a thread of AnyIO's, and from there `anyio.from_thread.run` runs a coroutine function on the app's own loop and waits for it. `asyncio.run` would create a new loop for each call.
+
+# %%
+# %%app from_def.py
+import asyncio
+from contextlib import asynccontextmanager
+
+import anyio
+from fastapi import FastAPI
+
+@asynccontextmanager
+async def lifespan(app):
+    app.state.loop = asyncio.get_running_loop()
+    yield
+
+app = FastAPI(lifespan=lifespan)
+
+async def on_the_apps_loop():
+    return asyncio.get_running_loop() is app.state.loop
+
+@app.get("/from_thread")
+def from_thread():
+    return anyio.from_thread.run(on_the_apps_loop)
+
+@app.get("/asyncio_run")
+def asyncio_run():
+    return asyncio.run(on_the_apps_loop())
+
+
+# %%
+on_loop = {}
+for path in ("/from_thread", "/asyncio_run"):
+    race = await lab.race(path, n=1, show=False)
+    on_loop[path] = race.requests[0].body
+    print(f"{path:13} on the app's own loop: {on_loop[path]}")
+
+# %% [markdown]
+# It matters because clients, connection pools and locks of asyncio belong to the loop on which they were first used. With another loop they fail, or wait forever.
 #
 # ## What you have seen
 #
-# - `async def` around a blocking call is a staircase. `def` around it, or a call that is awaited, is not.
-# - FastAPI looks at the word only in functions that it calls itself. A helper runs where its caller runs.
-# - There are 40 tokens. Whatever needs a thread stands in the queue for them: `def` endpoints, `def` dependencies, files, ordinary generators. An `async def` ping does not.
-# - `asyncio.to_thread` has another, smaller pool, which looks up names as well.
-# - More tokens help threads that sleep. For threads that compute, fewer are better.
-# - A tiny dependency as `def` costs a trip and a token.
-# - If you do not know: `def`, if the code may run in several threads at a time.
+# - `async def` around a blocking call is a staircase. `def` around it, or an awaited call, is not.
+# - FastAPI respects the keyword only in functions that it calls itself. A helper runs where its caller runs.
+# - There are 40 tokens, shared by everything that needs a thread: `def` endpoints, `def` dependencies, files, ordinary generators. If slow requests hold them all, the app is down with a free loop, and only an `async def` without such needs still responds.
+# - A tiny dependency as `def` costs a hop and a token.
+# - If you don't know: `def`, if the code is thread-safe, and count how many may wait at the same time.
+# - *Deeper:* `asyncio.to_thread` has another, smaller pool, which looks up host names as well. More tokens help threads that wait, and fewer help threads that compute. A session pool that is smaller than the 40 can deadlock with it. From a `def`, `anyio.from_thread.run` reaches the app's loop.
 #
 # ## Check yourself
 #
-# **1.** All endpoints of an app are `async def` and await everything. The login check is a `def` dependency of every endpoint and takes no time. Another team adds
-# a `def` endpoint that waits 30 seconds for a report. What can happen on a day with many reports?
+# **1.** All endpoints of an app are `async def` and await everything. The login check is a `def` dependency of every endpoint and takes no time. Another team adds a `def` endpoint that waits 30 seconds for a report. What can happen on a day with many reports?
 #
 # <details><summary>Answer</summary>
 #
-# Forty reports hold forty tokens for 30 seconds. Then every endpoint waits for a token for its login check, and the whole app stands still, with a free loop.
-# The check should be `async def`, or the reports should have a pool of their own.
+# Forty reports hold forty tokens for 30 seconds. Then every endpoint waits for a token for its login check, and the whole app stands still with a free loop. The check should be `async def`, or the reports should have a pool of their own.
 #
 # </details>
 #
-# **2.** An `async def` endpoint calls a `def` function which calls `requests.get`. FastAPI runs `def` functions in threads. So is the loop free?
+# **2.** An `async def` endpoint calls a `def` function, which calls `requests.get`. FastAPI runs `def` functions in threads. So is the loop free?
 #
 # <details><summary>Answer</summary>
 #
-# No. FastAPI did not call that function: the endpoint did, on the loop. It needs `run_in_threadpool`, or the endpoint must be `def`, too.
+# No. FastAPI didn't call that function; the endpoint did, on the loop. It needs `run_in_threadpool`, or the endpoint must be `def` too.
 #
 # </details>
+#
+# ## Words of this lesson
+#
+# - **token:** one of the 40 places of AnyIO's limiter; a call needs one to run in a thread.
+#   `def` endpoints, `def` dependencies and file responses all share them.
+# - **default executor:** asyncio's own thread pool, used by `to_thread` and for looking up host names.
+#   It's separate from the 40 tokens, and smaller.
+# - **thread-safe:** correct when several threads use it at the same time.
+#   Only thread-safe code may become `def`.
+# - **dependency:** a function that FastAPI calls before the endpoint, for `Depends`.
+#   The choice between `def` and `async def` is its own, whatever the endpoint is.
+# - **pool exhaustion:** all places of a pool are taken, and the next request waits or fails.
+#   The event loop may be free all the while.
+# - **response model:** the declared type of an endpoint's return value; FastAPI validates and serialises by it.
+#   For a `def` endpoint the validation needs a token.
+# - **liveness and readiness probes:** "must this app be restarted?" and "may it get more requests?".
+#   Neither can be replaced by the other.
 #
 # ## Further reading
 #
 # - A first question that very many ask, *one request will wait another request to complete*: https://github.com/fastapi/fastapi/issues/2484
-# - A backend that stood still at 50 connections: https://github.com/uhh-lt/dats/issues/217
 # - Airflow, which turned its `async def` routes into `def`: https://github.com/apache/airflow/pull/43797
 # - Open WebUI, whose larger limit did not reach `to_thread`: https://github.com/open-webui/open-webui/issues/28168
 # - FastAPI, *Concurrency and async / await*: https://fastapi.tiangolo.com/async/
 # - Starlette, *Thread Pool*: https://www.starlette.io/threadpool
-# - AnyIO, *Adjusting the default maximum worker thread count*: https://anyio.readthedocs.io/en/stable/threads.html
+# - AnyIO, *Adjusting the default maximum worker thread count*, and *Calling asynchronous code from a worker thread*: https://anyio.readthedocs.io/en/stable/threads.html
 # - Python, `loop.set_default_executor`: https://docs.python.org/3/library/asyncio-eventloop.html#asyncio.loop.set_default_executor
 #
-# Next: the exercise of this lesson, in the notebook `exercise_09_def_or_async.ipynb` beside this one.
+# Next: the exercise of this lesson, in the notebook `exercise_09_def_or_async.ipynb` next to this one.
