@@ -21,7 +21,9 @@ from autograder.services.managed_server import ManagedServer
 # What an app may do: work with data, and nothing that changes the server for the next app.
 RIGHTS = "~* &* +@all -@admin -@dangerous -function -script +script|load +script|exists +keys +sort +sort_ro +info"
 RIGHTS += " -client|no-evict -client|pause -client|unpause -client|kill"
-NOTEBOOK_RIGHTS = "+client|pause +client|unpause"  # lesson 04 pauses the server; before an app is judged they are taken away
+NOTEBOOK_RIGHTS = (
+    "+client|pause +client|unpause"  # lesson 04 pauses the server; before an app is judged they are taken away
+)
 ANSWER_LIMIT_S = 10.0  # s: a server that doesn't answer the judge for so long is replaced
 BLPOP_S = 1  # s
 TOKEN_LENGTH_LIMIT = 200  # characters: the course's tokens are much shorter

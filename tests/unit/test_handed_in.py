@@ -101,7 +101,8 @@ def test_folder_that_is_a_link_is_refused(folder, tmp_path, depth):
 
 
 @pytest.mark.parametrize(
-    "attack, says", [(symlink, "symbolic link"), (hard_link, "hard link"), (named_pipe, "named pipe"), (device, "device")]
+    "attack, says",
+    [(symlink, "symbolic link"), (hard_link, "hard link"), (named_pipe, "named pipe"), (device, "device")],
 )
 def test_reading_follows_nothing(folder, attack, says):
     """Also for what is read without a look through its folder first, and for what changes between the two."""

@@ -59,7 +59,9 @@ def check_readable(text: str, task: TextTask) -> tuple[bool, str]:
     total = task.points["found"]
     problems = unread(found)
     if not found.named:
-        return False, "\n".join([f"No line is named yet. The service has {total} lines that block its loop.", *problems])
+        return False, "\n".join(
+            [f"No line is named yet. The service has {total} lines that block its loop.", *problems]
+        )
     if len(found.named) > MOST:
         return False, f"{len(found.named)} lines are named; at most {MOST} are read."
     said = f"{_lines(len(found.named))} named; {total} lines block. Which of yours are right, the grade says."
