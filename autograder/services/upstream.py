@@ -71,7 +71,9 @@ class HttpProcess:
             self.port = int(self._order(START_LIMIT_S, {"secret": secret.hex(), "users": users}))
         except ServiceError:
             self.stop()
-            raise ServiceError("The HTTP upstream did not start. Try again; if it stays so, the machine is overloaded.") from None
+            raise ServiceError(
+                "The HTTP upstream did not start. Try again; if it stays so, the machine is overloaded."
+            ) from None
 
     @property
     def alive(self) -> bool:
