@@ -1,8 +1,9 @@
 """The words of a verdict, in the learner's terms: what, which line, for how long, and where to read on."""
 
 import os
+import re
 
-from autograder.judge.diagnoses.lesson_links import pointer, recognised
+from autograder.judge.diagnoses.lesson_links import pointer, recognised, source
 
 # the threads that asyncio.to_thread has: cores + 4, and from Python 3.13 on only those cores count that the process may use
 CORES = {os.cpu_count() or 1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1}
@@ -19,13 +20,48 @@ def blocked(stalls, requests, block):
             "under way. "
             "Look for a call that waits without `await`."
         )
+    remark = _remark(block)
     total = sum(stall.block.seconds for stall in stalls if stall.block is not None) or seconds
     function = f" (in {block.function})" if block.in_app and block.function != "<module>" else ""
     return (
         f"The event loop was blocked for {total:.2f} s in all, most of it by {block.cause}{function}. "
-        "While that lasts, nobody else is answered."
+        "While that lasts, no other request is served."
+        + remark
         + recognised(block.code, block.callee, block.file if block.in_app else None, block.line)
     )
+
+
+def _remark(block):
+    """What a line does that doesn't look like waiting: a sentence, or nothing."""
+    statement = _statement(block)
+    if "preexec_fn" in statement:
+        return (
+            " It's the argument `preexec_fn`: that function runs in the child before the program starts, and the event loop waits until "
+            "it has returned. Leave it out: pass what it should set as an argument (`cwd`, `env`, `process_group`, `start_new_session`), or "
+            "let the program do it."
+        )
+    leaves = "__exit__" in block.callee or "shutdown" in block.callee
+    if re.match(r"(async )?with\b", block.code) or leaves or "Executor(" in block.code:
+        if re.search(r"Executor|\bPool\b|shutdown|pool", statement + block.callee):
+            return (
+                " To leave the `with` block of a pool waits until all its work is done, and for its threads or processes to end. Open the "
+                "pool once, in the lifespan."
+            )
+    return ""
+
+
+def _statement(block):
+    """The lines of the app's file from the one that blocked to the end of its call, joined."""
+    if not block.in_app:
+        return block.code
+    lines = source(block.file).decode(errors="replace").splitlines()[block.line - 1 : block.line + 8] or [block.code]
+    text, depth = "", 0
+    for line in lines:
+        text += line.strip() + " "
+        depth += sum(line.count(c) for c in "([{") - sum(line.count(c) for c in ")]}")
+        if depth <= 0:
+            break
+    return text
 
 
 def everybody_waits(seconds):
@@ -69,28 +105,50 @@ def several_processes():
 def one_at_a_time():
     return (
         "The event loop stays free, but the requests are served one at a time: each begins when the one before "
-        "has ended. Look for something that they share and that only one can have: a lock, a semaphore, a pool of one thread or one "
-        "connection. (A handler of `logging` has a lock, too: it lets in one thread at a time.)"
+        "has ended. Look for something that they share and that only one of them can have: a lock (also one in the database, as an "
+        "advisory lock), a semaphore or limiter of one, a pool of one thread or one connection, one worker behind a queue. "
+        "(A handler of `logging` has a lock, too: it lets in one thread at a time.)"
     )
 
 
-def few_at_a_time(served, requests):
-    text = (
-        f"The event loop stays free, but of {requests} requests only {served} are served at a time; the others "
-        "stand in a queue. "
-    )
-    if served == ANYIO_THREADS:
-        return text + (
-            f"{ANYIO_THREADS} is the size of the pool of threads that all `def` endpoints, `def` dependencies and "
-            f"run_in_threadpool share: n requests then take as long as n/{ANYIO_THREADS}, rounded up, one after the other."
-            + pointer(9)
+def few_at_a_time(served, requests, calls=1):
+    """Only ``served`` of so many requests, or of their calls if each makes several, are under way at a time."""
+    if calls == 1:
+        what = f"of {requests} requests only {served} are served at a time"
+    else:
+        what = (
+            f"of the {requests * calls} calls that {requests} requests make together ({calls} each) only {served} "
+            "are under way at a time"
         )
+    text = f"The event loop stays free, but {what}; the others wait in line. "
+    if served == ANYIO_THREADS:
+        return text + _of_the_pool()
     if served in TO_THREAD:
         return text + (
             f"{served} is the size of the pool that asyncio.to_thread and aiofiles use on this machine, four more than it has "
             "cores. A pool of your own can be larger, and what is awaited needs none." + pointer(9)
         )
-    return text + "Look for a semaphore or a pool that is too small."
+    return text + (
+        "Look for something that lets in only so many: a pool of threads or connections, a semaphore or limiter, or work that "
+        "is collected and done in batches."
+    )
+
+
+def _of_the_pool():
+    return (
+        f"{ANYIO_THREADS} is the size of the pool of threads that all `def` endpoints, `def` dependencies and "
+        f"run_in_threadpool share: n requests then take as long as n/{ANYIO_THREADS}, rounded up, one after the other."
+        + pointer(9)
+    )
+
+
+def few_listen(listening, requests):
+    """All requests have called the service, but not all of them wait for its reply: at most ``listening`` do."""
+    text = (
+        f"All {requests} requests have called the service, but at most {listening} of them wait for its reply at a time. The "
+        "others have their reply and aren't answered: between the call and the reply they wait in line for a thread or a connection. "
+    )
+    return text + (_of_the_pool() if ANYIO_THREADS <= listening < requests else "A pool is too small, or a semaphore.")
 
 
 def one_after_the_other(asks):
@@ -104,6 +162,14 @@ def did_not_ask(call, service):
     return (
         f"{call.method} {call.path} was answered without the reply of the service ({service}): it had not asked in the way "
         "that the task names, or it did not wait."
+    )
+
+
+def never_called(call, service):
+    """What is done after the response was not done."""
+    return (
+        f"{call.method} {call.path} was answered, but the service ({service}) was never called for it: what the task wants done "
+        "after the response was not done. Is the task created, and is everything in it awaited?"
     )
 
 
@@ -121,6 +187,73 @@ def kept(call, service):
     )
 
 
+def called_again(endpoint, count):
+    """Of something that must be cached; ``count`` is how many calls there were for the same thing."""
+    return (
+        f"{endpoint.route} was requested twice for the same thing, and the service ({endpoint.service}) was called {count} times: "
+        "the second request came before the first had its reply, and called the service as well. One call is enough for both: keep "
+        "the call that is under way (a task, or a lock for each key), and let later requests wait for it." + pointer(10)
+    )
+
+
+def called_twice(endpoint, count, expected):
+    """The service was called ``count`` times for what needs ``expected`` calls."""
+    thing = {
+        "commands": "started the program",
+        "work": "did the work",
+        "redis": "put the job",
+        "files": "read the file",
+    }.get(endpoint.service, f"called the service ({endpoint.service})")
+    return (
+        f"The app {thing} {count} times where {expected} {'was' if expected == 1 else 'were'} needed: called twice, or once more "
+        f"than the task asks. {endpoint.route} makes one call for each thing that it needs. A call whose result is dropped "
+        "counts as well: it costs the service as much as the others."
+    )
+
+
+def shared_call(endpoint):
+    """Two requests for the same thing were answered from one call."""
+    return (
+        f"{endpoint.route} was requested twice at the same time for the same thing, and both were answered from one call of the "
+        f"service ({endpoint.service}): the second request shared the call of the first. The task asks for a call of its own for "
+        "every request, so don't keep calls that are under way for other requests."
+    )
+
+
+def shared_wait(call, seconds):
+    """A request was answered too early, together with the same request before it."""
+    return (
+        f"{call.method} {call.path} was sent while the same request was under way, and answered after {seconds:.2f} s together "
+        f"with that one, although it was to wait {call.wait:.2f} s: the two shared one call. Every request must wait for its own."
+    )
+
+
+def did_not_wait(endpoint, seconds):
+    """A request was answered while the reply to its call was held."""
+    return (
+        f"{endpoint.route} was answered while the service ({endpoint.service}) still held its reply, {seconds:.1f} s after the call: "
+        "the answer was kept from before, or made up because the service was slow. The task asks for the new reply, however long "
+        "it takes."
+    )
+
+
+def answered_together(endpoint):
+    """A short request was answered only when a long one was."""
+    return (
+        f"A request to {endpoint.route} had all that it needed, and was answered only together with another one that had to wait "
+        "longer. The event loop was free. Look for something that collects requests and answers them together: a batch, a barrier, "
+        "a condition that waits until nobody else is at work."
+    )
+
+
+def waits_for_the_service(endpoint):
+    """An endpoint that must respond first was answered only after the service had replied."""
+    return (
+        f"{endpoint.route} was not answered while the service ({endpoint.service}) held its reply. It must respond at once, and call "
+        "the service after the response: in a background task, or in a task of the app's own."
+    )
+
+
 def too_early(call, seconds):
     return (
         f"{call.method} {call.path} answered after {seconds:.2f} s, but it was asked to wait {call.wait:.2f} s first. "
@@ -131,7 +264,9 @@ def too_early(call, seconds):
 def too_late(call, seconds):
     return (
         f"{call.method} {call.path} was answered {seconds:.1f} s later than it could have been, although the event loop was "
-        "free all the time. Look for something that waits for longer than the task asks, or once more than it should."
+        "free all the time. Look for something that waits for longer than the task asks, or once more than it should; or for a "
+        "lock or limiter that the requests share for a part of their wait: with a lock around each slice, everyone's wait grows "
+        "with the number of requests."
     )
 
 
