@@ -1,6 +1,7 @@
 """The judge: PASS needs a proof, FAIL needs a certificate that was confirmed, all else is ERROR."""
 
 import asyncio
+from dataclasses import replace
 
 from autograder import services
 from autograder.judge.decide import CONFIRM, decide
@@ -8,7 +9,7 @@ from autograder.judge.proofs.background import BackgroundProof
 from autograder.judge.proofs.overlap import OverlapProof
 from autograder.judge.proofs.rendezvous import RendezvousProof
 from autograder.judge.proofs.whole_app import WholeAppProof
-from autograder.judge.served_app import ServedApp, ended_service, service_ended_message
+from autograder.judge.served_app import ENDED, ServedApp, ended_again, ended_service, service_ended_message
 from autograder.judge.verdict import AnswerFault, Inconclusive, Verdict
 from autograder.lab.app_errors import AppError
 from autograder.lab.load_generator_client import LoadGeneratorGone
@@ -34,13 +35,16 @@ class Judge:
 
         So is the first death of a server: somebody else on this machine may have killed it.
         """
-        verdict, died = Verdict("error"), False
+        verdict, died, ended = Verdict("error"), False, 0
         for _ in range(RETRIES):
             verdict = await getattr(self, part)()
             if verdict.kind == "server died" and not died:
                 died = True
             elif verdict.outcome != "error":
                 break
+            ended += verdict.diagnosis.endswith(ENDED)
+        if ended > 1:  # an app that damages a service gains nothing by it: a person sees what it did
+            return replace(verdict, diagnosis=ended_again(verdict.diagnosis, ended, RETRIES))
         return verdict
 
     async def answers(self):

@@ -81,5 +81,15 @@ async def ended_service(asked):
     return None
 
 
-def service_ended_message(name):
-    return f"the service that it asks ({name}) ended. Try again."
+ENDED = "ended. Try again."
+
+
+def service_ended_message(name: str) -> str:
+    """What to say when a service has ended while an app was using it."""
+    return f"the service that it asks ({name}) {ENDED}"
+
+
+def ended_again(diagnosis: str, count: int, tries: int) -> str:
+    """The diagnosis of the last of several tries, for the person who must decide, if a service ended in ``count`` of them."""
+    told = f"ended in {count} of {tries} tries, while this app was using it. Look at what the app sends to it."
+    return diagnosis.replace(ENDED, told)

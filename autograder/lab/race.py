@@ -286,7 +286,9 @@ class Race:
             self.gil_holds.append(self._block(event, event["where"][0]))
         elif kind == "busy" and event["where"]:
             place = event["where"][0]
-            self.busy[place["line"], place["code"], place["function"], place["file"]] += event["seconds"]
+            where = place["line"], place["code"], place["function"], place["file"]
+            if where in self.busy or len(self.busy) < MOST:
+                self.busy[where] += event["seconds"]
         elif kind == "error" and len(self.errors) < MOST:
             self.errors.append(event)
         elif kind == "asleep" and self.began is not None:

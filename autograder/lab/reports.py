@@ -5,9 +5,40 @@ import json
 import math
 
 TEXT_LIMIT = 2000
+FLOOD_LINES = 2000  # lines that came without a break; an app whose loop is always late makes a few hundred a second
+FLOOD_BYTES = 2 << 20  # bytes that came without a break
+FLOOD_FORGERIES = 200  # lines that are no reports, in all: the watchdog writes none
+FLOODED = (
+    "The app's process sent a flood of messages through the channel on which the course watches "
+    "it, and was ended. An app never needs that channel: does your code write to file descriptors that it didn't open?"
+)
 COLLECTIONS = ("", "explicit", "automatic")
 PHASES = ("import", "startup", "serving")
 STAGES = ("syntax", "import", "no app", "not an app", "startup")
+
+
+class FloodMeter:
+    """Counts what comes in faster than it can be read, and says when that's more than a watched app has to report.
+
+    It needs no clock: on a busy machine an app and its reader are both slow.
+    """
+
+    def __init__(self) -> None:
+        self._lines = self._bytes = self._forgeries = 0
+
+    def forged(self) -> bool:
+        """Count a line that is no report; True if there are too many."""
+        self._forgeries += 1
+        return self._forgeries > FLOOD_FORGERIES
+
+    def floods(self, size: int, more: bool) -> bool:
+        """Count a line of ``size`` bytes, behind which ``more`` is waiting already or not; True if there are too many."""
+        self._lines += 1
+        self._bytes += size
+        too_many = self._lines > FLOOD_LINES or self._bytes > FLOOD_BYTES
+        if not more:
+            self._lines = self._bytes = 0
+        return too_many
 
 
 def parse(line):

@@ -6,6 +6,7 @@ import importlib.machinery
 import keyword
 import os
 import re
+import select
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import threading
 import time
 from collections import deque
 from pathlib import Path
+from typing import IO
 
 from autograder.lab import reports
 from autograder.lab.app_errors import AppError, explain, never_started
@@ -45,6 +47,7 @@ class Server:
         self.drawn_race = None  # the newest race of it that was to be drawn
         self.races_elsewhere = 0  # races in which another loop or process than its own accepted connections
         self.startup_reports = deque(maxlen=STARTUP_REPORTS)  # long iterations of its loop before it was ready
+        self.flooded = False  # True if it was ended because it sent a flood of reports
         self._log = bytearray()
         self._settled = threading.Event()
         self._failure = None
@@ -100,13 +103,15 @@ class Server:
         failure = self._failure
         lost = self.lost() if failure is None else None
         self.stop()
+        if self.flooded:
+            raise AppError(reports.FLOODED, "died")
         if lost:
             raise SandboxError(lost)
         raise explain(self.file, failure, self.log)
 
     def lost(self) -> str | None:
         """Why a sandboxed app is gone through no doing of its own, or None; only for an app that no longer answers."""
-        return getattr(self.process, "lost", None)
+        return None if self.flooded else getattr(self.process, "lost", None)
 
     def finish_race(self, race, drawn: bool) -> None:
         """Take note of a `Race` of this app that is over; ``drawn`` if it was to be drawn."""
@@ -158,8 +163,14 @@ class Server:
                 pipe.close()
 
     def _read_reports(self):
+        meter = reports.FloodMeter()
         for line in iter(lambda: self.process.stdout.readline(1_000_000), b""):
             report = reports.parse(line)
+            if meter.floods(len(line), waiting(self.process.stdout)) or (report is None and meter.forged()):
+                self.flooded = True
+                kill_group(self.process.pid)
+                self.process.kill()
+                break
             if report is None:
                 continue
             event = report["event"]
@@ -200,6 +211,11 @@ class Server:
         for data in iter(lambda: self.process.stderr.read1(65536), b""):
             self._log += data
             del self._log[:-LOG_LIMIT]
+
+
+def waiting(pipe: IO[bytes]) -> bool:
+    """True if there is more to read from a pipe already; Windows can't say."""
+    return os.name == "posix" and bool(select.select([pipe], [], [], 0)[0])
 
 
 def plain(file, environment, inherit):

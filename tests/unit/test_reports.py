@@ -6,6 +6,7 @@ import random
 import pytest
 
 from autograder.lab import reports
+from autograder.lab.race import MOST, Race
 
 GOOD = {
     "ready": {"event": "ready", "port": 80, "threads": [1]},
@@ -58,3 +59,18 @@ def test_random_damage_never_raises():
         for _ in range(rng.randrange(1, 6)):
             data[rng.randrange(len(data))] = rng.randrange(256)
         reports.parse(bytes(data))
+
+
+def test_flood_meter_counts_what_comes_without_a_break():
+    meter = reports.FloodMeter()
+    assert not any(meter.floods(100, more=bool(number % 100)) for number in range(10 * reports.FLOOD_LINES))
+    assert [meter.floods(100, more=True) for _ in range(reports.FLOOD_LINES + 1)][-1]
+    few = reports.FLOOD_BYTES // 1_000_000 + 2
+    assert [reports.FloodMeter().floods(100, more=True), any(meter.floods(1_000_000, more=True) for _ in range(few))] == [False, True]
+
+
+def test_race_keeps_a_bounded_number_of_places():
+    race = Race("t", "app.py", [], began=0.0)
+    for number in range(3 * MOST):
+        race.apply({"event": "busy", "seconds": 0.1, "where": [{"file": "a", "line": number, "code": "", "function": ""}]})
+    assert len(race.busy) == MOST

@@ -13,7 +13,7 @@ from autograder.judge.evidence.stalls import Stall
 from autograder.judge.proofs.quiescence import POLL_INTERVAL_S
 from autograder.judge.spec.endpoint import RACE_SIZE
 from autograder.judge.verdict import AnswerFault, Inconclusive, Trial
-from autograder.lab import load_generator_client, run_race
+from autograder.lab import load_generator_client, reports, run_race
 from autograder.lab.server import first_frame_in
 from autograder.programs.messages import poll_descriptor
 
@@ -199,7 +199,7 @@ def _text(file):
 
 def _no_answer(app, race, request, call, limit):
     if not app.alive or (request.error and "no answer" not in request.error):
-        raise AnswerFault("server died", messages.died(call))
+        raise AnswerFault("server died", reports.FLOODED if app.flooded else messages.died(call))
     never_awaited(app)
     if excuses.cpu_wait_s(samples.decode_samples(race), 0.0, limit, watching=False) > limit / 2:
         raise Inconclusive("the machine was too busy to answer in time. Try again.")
