@@ -36,8 +36,11 @@ def until(condition, limit=60.0):
     return value
 
 
-def run_notebook(notebook, folder, limit=300):
-    """Run a notebook from top to bottom in a fresh kernel in ``folder``; returns (notebook, every picture as it came)."""
+def run_notebook(notebook, folder, limit=300, on_picture=lambda index, data: None):
+    """Run a notebook from top to bottom in a fresh kernel in ``folder``; returns (notebook, every picture as it came).
+
+    ``on_picture`` is called with each picture when it comes, and with the number of its cell.
+    """
     updates = []
 
     class Client(NotebookClient):
@@ -45,6 +48,7 @@ def run_notebook(notebook, folder, limit=300):
             if message["msg_type"] in ("display_data", "update_display_data"):
                 if is_picture(message["content"]["data"]):
                     updates.append((index, message["content"]["data"]))
+                    on_picture(*updates[-1])
             return super().process_message(message, cell, index)
 
     Client(notebook, timeout=limit, kernel_name="python3", resources={"metadata": {"path": str(folder)}}).execute()

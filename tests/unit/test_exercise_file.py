@@ -189,3 +189,12 @@ def test_sections_and_files_of_a_shop_must_agree(tmp_path):
     ]  # fmt: skip
     assert [(e.id, told.kind) for e, told in found["house/wrong/lock"].told] == [("pour", "one at a time")]
     assert "a = 3" in found["house/accepted/plain"].text and found["house/accepted/plain"].wrong is None
+
+
+def test_expected_words_can_have_alternatives(tmp_path):
+    """One mistake can end in several messages of a driver's; each of them is the right diagnosis."""
+    text = GOOD.replace('says = "time.sleep"', 'says = ["time.sleep", "brew.py:7"]')
+    wrong = load(write(tmp_path, text)).endpoint("brew").wrong["sleep"]
+    assert wrong.fits("blocked", "time.sleep in line 7") and wrong.fits("blocked", "brew.py:7 blocks")
+    assert not wrong.fits("blocked", "something") and not wrong.fits("one at a time", "time.sleep")
+    assert str(wrong) == "blocked … time.sleep or brew.py:7"

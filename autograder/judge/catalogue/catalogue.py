@@ -151,7 +151,6 @@ def _miss(answer, verdict):
     """What is wrong with a verdict that must be FAIL, for the reason that the catalogue gives."""
     if verdict.outcome != "fail":
         return f"must fail but: {verdict.outcome} {verdict.diagnosis}"
-    if verdict.kind != answer.wrong.kind or answer.wrong.says not in verdict.diagnosis:
-        wanted = answer.wrong.kind + (f" … {answer.wrong.says}" if answer.wrong.says else "")
-        return f"must be told «{wanted}» but: {verdict.kind}: {verdict.diagnosis}"
+    if not answer.wrong.fits(verdict.kind, verdict.diagnosis):
+        return f"must be told «{answer.wrong}» but: {verdict.kind}: {verdict.diagnosis}"
     return ""

@@ -102,9 +102,9 @@ async def judge(answer, jail=None):
                     complaints.append(
                         f"{endpoint.id} must pass but: {verdict.outcome} {verdict.kind}: {verdict.diagnosis}"
                     )
-                elif wrong and (verdict.kind != wrong.kind or wrong.says not in verdict.diagnosis):
+                elif wrong and not wrong.fits(verdict.kind, verdict.diagnosis):
                     complaints.append(
-                        f"{endpoint.id} must be told «{wrong.kind} … {wrong.says}» but: {verdict.outcome} {verdict.kind}: "
+                        f"{endpoint.id} must be told «{wrong}» but: {verdict.outcome} {verdict.kind}: "
                         + verdict.diagnosis
                     )
                 if (

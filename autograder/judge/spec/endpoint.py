@@ -30,14 +30,21 @@ class CheckRequest:
 
 @dataclass(frozen=True)
 class ExpectedDiagnosis:
-    """What a catalogued wrong answer must be told, in the verdict on a ``part`` of the points.
+    """What the verdict on a ``part`` of a wrong answer must say: the kind of diagnosis, and what its text contains.
 
-    It is the kind of diagnosis, and words that this contains.
+    Where one mistake can have several messages (a driver's own, say), the text contains any one of ``says``.
     """
 
     kind: str
-    says: str = ""
+    says: tuple[str, ...] = ()
     part: str = "concurrency"
+
+    def fits(self, kind: str, diagnosis: str) -> bool:
+        """True if a verdict of that kind with that text is the expected one."""
+        return kind == self.kind and (not self.says or any(words in diagnosis for words in self.says))
+
+    def __str__(self) -> str:
+        return " … ".join([self.kind, " or ".join(self.says)]) if self.says else self.kind
 
 
 @dataclass(frozen=True)

@@ -190,9 +190,9 @@ def _endpoint(entry, shop=None):
 def _told(what, told):
     """What a wrong answer must be told, from a kind of diagnosis or { kind = ..., says = ..., part = ... }."""
     told = {"kind": told} if isinstance(told, str) else told
-    kind, says, part = told["kind"], told.get("says", ""), told.get("part", "concurrency")
+    kind, says, part = told["kind"], told.get("says", []), told.get("part", "concurrency")
     if kind not in KINDS:
         raise ValueError(f"{what} has the unknown diagnosis {kind!r}; known are {', '.join(KINDS)}")
     if part not in PARTS:
         raise ValueError(f"{what} has the unknown part {part!r}; known are {', '.join(PARTS)}")
-    return ExpectedDiagnosis(kind, says, part)
+    return ExpectedDiagnosis(kind, (says,) if isinstance(says, str) else tuple(says), part)
