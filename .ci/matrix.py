@@ -13,7 +13,8 @@ machine. ``--list`` names the situations; names as arguments choose among them. 
 this machine in the others at the same place, for instance a configuration of pip or a certificate; environment variables
 that begin with PIP_, UV_ or SSL_ are passed on. The exit code is 0 if every situation is as it should be.
 
-``--record FILE`` also writes the table into that file, between the two comments that mark its place.
+The last outcome of each situation is kept in the folder, and the table shows them all. ``--record FILE`` also writes it
+into that file, between the two comments that mark its place.
 """
 
 from __future__ import annotations
@@ -62,7 +63,8 @@ class Situation:
 
 
 SITUATIONS = (
-    Situation("minimal", "root, minimal Debian 12, clone in a closed home", "namespaces", "/root/course", bubblewrap=False),
+    # its tests install bubblewrap, and are run at the level of namespaces
+    Situation("minimal", "root, minimal Debian 12, clone in a closed home", "limits", "/root/course", bubblewrap=False),
     Situation("tmp", "root, clone below /tmp", "namespaces", "/tmp/try/course"),
     Situation("names", "root, a path with spaces and non-ASCII letters", "namespaces", "/srv/Käse & Brot/der Kurs"),
     Situation("symlink", "root, through a symbolic link", "namespaces", start="/root/link", setup=f"ln -s {READY} /root/link"),
@@ -233,13 +235,30 @@ def try_one(situation: Situation, machine: Machine, arguments: argparse.Namespac
     done = step("./course grade --json /srv/submissions")
     outcome.grade, fair = judged(done.stdout, situation)
     # where a machine can offer everything, nothing may be skipped
-    strict = " --require-all" if situation.isolation == "namespaces" and not situation.user else ""
-    parts = "" if arguments.whole else " ".join(PARTS) + strict
+    strict = "" if situation.user or situation.chroot else " --require-all"
+    parts = ("" if arguments.whole else arguments.tests) + strict
     done = step(f"./course test {parts} -q -rs")
     outcome.tests = counted(done.stdout) if done.returncode in (0, 1) else f"failed: {last_line(done.stdout)}"
     outcome.good = lab and fair and done.returncode == 0
     outcome.seconds = time.monotonic() - began
     return outcome
+
+
+def keep(outcome: Outcome, folder: Path) -> None:
+    """Write an outcome into a file, so that a later run of other situations still has it."""
+    folder.mkdir(exist_ok=True)
+    kept = {key: value for key, value in vars(outcome).items() if key != "situation"}
+    (folder / f"{outcome.situation.name}.json").write_text(json.dumps(kept))
+
+
+def kept_outcomes(folder: Path) -> list[Outcome]:
+    """Return the last outcome of every situation that was ever tried here."""
+    found = []
+    for situation in SITUATIONS:
+        file = folder / f"{situation.name}.json"
+        if file.exists():
+            found.append(Outcome(situation, **json.loads(file.read_text())))
+    return found
 
 
 def counted(said: str) -> str:
@@ -323,6 +342,9 @@ def parsed() -> argparse.Namespace:
     parser.add_argument(
         "--folder", type=Path, default=Path("/var/tmp/course-matrix"), help="where the machines are made"
     )
+    parser.add_argument(
+        "--tests", default=" ".join(PARTS), metavar="ARGUMENTS", help="what ./course test gets (%(default)s)"
+    )
     parser.add_argument("--mirror", default=MIRROR, help="Debian's packages")
     parser.add_argument("--record", type=Path, metavar="FILE", help="write the table into this file")
     arguments = parser.parse_args()
@@ -367,10 +389,11 @@ def main() -> int:
             elif situation.user:
                 situation = owned(situation)
             outcomes.append(try_one(situation, machine, arguments))
+            keep(outcomes[-1], arguments.folder / "results")
             say(table(outcomes[-1:]).splitlines()[-1] + f" {outcomes[-1].seconds:.0f} s")
             if situation.clone != READY:
                 shutil.rmtree(machine.scratch, ignore_errors=True)
-    text = table(outcomes)
+    text = table(kept_outcomes(arguments.folder / "results"))
     print(text)
     if arguments.record:
         record(arguments.record, text)

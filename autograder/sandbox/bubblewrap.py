@@ -58,8 +58,6 @@ def kernel_profile(place: str) -> list[str]:
     """Return the words that go before a Jupyter kernel's command: a read-only root, and ``place`` to write to."""
     words = [str(program()), "--unshare-all", "--die-with-parent", "--cap-drop", "ALL", *system()]
     words += ["--dev", "/dev", "--proc", "/proc"]  # with terminals: IPython starts programs in one
-    if any(inside(path, "/tmp") for path in pythons()):
-        words += ["--tmpfs", "/tmp"]
     words += laid({path: path for path in pythons()})
     words += ["--unsetenv", "JPY_PARENT_PID"]  # a kernel that does not see its parent takes it for gone
     return [*words, "--bind", place, place, "--remount-ro", "/", "--chdir", os.path.join(place, "work"), "--"]

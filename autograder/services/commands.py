@@ -5,15 +5,17 @@ sees each process that was really started.
 """
 
 import os
+import shlex
 import shutil
 import sys
 import tempfile
 from pathlib import Path
 
+from autograder import paths
 from autograder.services.base import ServiceError
 from autograder.services.gate import SocketGate
 
-SCRIPT = """#!{python} -IS
+SCRIPT = """{start}
 import socket, sys
 
 with socket.create_connection(("127.0.0.1", {port})) as connection:
@@ -33,9 +35,9 @@ class Commands(SocketGate):
         if os.name == "nt":
             raise ServiceError("Slow commands need a system with scripts that can be run. Use Linux or macOS.")
         super().__init__()
-        self.folder = Path(tempfile.mkdtemp(prefix="course-commands-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="course-commands-", dir=executable_folder()))
         self.command = self.folder / "price"
-        self.command.write_text(SCRIPT.format(python=sys.executable, port=self.port, secret=self.secret))
+        self.command.write_text(SCRIPT.format(start=first_lines(sys.executable), port=self.port, secret=self.secret))
         self.command.chmod(0o755)  # the folder is closed to other users
 
     @property
@@ -45,3 +47,22 @@ class Commands(SocketGate):
     def stop(self) -> None:
         super().stop()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def first_lines(python: str) -> str:
+    """Return the first lines of a script that this Python runs, wherever it lies.
+
+    A ``#!`` line cannot name a program whose path has a space, or more than about 120 bytes. There the shell finds it: to
+    Python, its line is a string.
+    """
+    if " " not in python and len(os.fsencode(python)) < 120:
+        return f"#!{python} -IS"
+    return f"#!/bin/sh\n'''exec' {shlex.quote(python)} -IS \"$0\" \"$@\"\n' '''"
+
+
+def executable_folder() -> str:
+    """Return a folder for temporary files from which programs can be started: ``/tmp`` may be mounted ``noexec``."""
+    for folder in (tempfile.gettempdir(), "/var/tmp", "/dev/shm", str(paths.ROOT / ".course")):
+        if os.access(folder, os.W_OK | os.X_OK) and not os.statvfs(folder).f_flag & getattr(os, "ST_NOEXEC", 0):
+            return folder
+    return tempfile.gettempdir()

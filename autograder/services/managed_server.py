@@ -36,7 +36,7 @@ class ManagedServer:
     def __init__(self, name: str, ended_by: str = "INT") -> None:
         self.name = name
         self.ended_by = ended_by
-        self.folder = Path(tempfile.mkdtemp(prefix=f"course-{name}-"))
+        self.folder = Path(tempfile.mkdtemp(prefix=f"course-{name}-", dir=launcher.socket_folder(60)))
         self.process: subprocess.Popen | None = None
         self.port = 0
         self._user: launcher.SandboxUser | None = None

@@ -9,7 +9,7 @@ from jupyter_client.manager import AsyncKernelManager
 from nbgrader.preprocessors import Execute
 from traitlets import Bool, Unicode
 
-from autograder.sandbox import bubblewrap
+from autograder.sandbox import bubblewrap, launcher
 
 
 class JailedKernels(AsyncKernelManager):
@@ -35,7 +35,9 @@ class SandboxedExecute(Execute):
     def preprocess(self, notebook, resources):
         if not self.jailed:
             return super().preprocess(notebook, resources)
-        with tempfile.TemporaryDirectory(prefix="course-kernel-", ignore_cleanup_errors=True) as place:
+        # the kernel's sockets lie in it
+        folder = launcher.socket_folder(50)
+        with tempfile.TemporaryDirectory(prefix="course-kernel-", dir=folder, ignore_cleanup_errors=True) as place:
             work = Path(place) / "work"
             shutil.copytree(resources["metadata"]["path"], work, symlinks=True)
             shutil.rmtree(work / ".ipynb_checkpoints", ignore_errors=True)

@@ -115,7 +115,7 @@ def cannot_earn_points(runs):
 class MutationJudge:
     """Judges the test in ``file`` for a `TextTask` task; both parts are decided by the same runs.
 
-    The test runs behind a `wall` if ``jail`` has namespaces, and with limits of its own in any case.
+    The test runs in a sandbox, with the limits of an app, if ``jail`` has namespaces, and with limits of its own in any case.
     """
 
     def __init__(self, file, task, jail=None):
