@@ -89,7 +89,13 @@ def _bench_class(args: argparse.Namespace) -> int:
 def _class_new(args: argparse.Namespace) -> int:
     from autograder.classroom.new_course import main
 
-    return main(args.folder)
+    return main(args.folder, args.lessons, args.points)
+
+
+def _class_add_exercise(args) -> int:
+    from autograder.classroom.add_exercise import main
+
+    return main(args.origin, args.name)
 
 
 def _class_grade(args: argparse.Namespace) -> int:
@@ -193,7 +199,17 @@ def parser() -> argparse.ArgumentParser:
     klass = commands.add_parser("class", help="teach with the course", description="Teach with the course.")
     classes = klass.add_subparsers(dest="class_", metavar="WHAT", required=True)
     new = command(classes, "new", "make a teacher's nbgrader course folder", _class_new)
-    new.add_argument("folder", metavar="FOLDER", help="the folder to make")
+    new.add_argument("folder", metavar="FOLDER", help="the folder to make, or one made before to add lessons to")
+    new.add_argument(
+        "--lessons", nargs="+", default=[], metavar="LESSON", help="only these, by name or as in 01-05 (default: all)"
+    )
+    new.add_argument(
+        "--points", nargs="+", default=[], metavar="LESSON=N", help="scale an exercise to so many points, as in 01=10"
+    )
+
+    copy = command(classes, "add-exercise", "copy an exercise into one of your own", _class_add_exercise)
+    copy.add_argument("origin", metavar="FROM", help="the exercise to copy, 05_files say")
+    copy.add_argument("name", metavar="NAME", help="the new one's name, 16_letters say")
 
     site = command(commands, "site", "build the course as a static site", _site)
     site.add_argument("--to", metavar="FOLDER", help="the folder to build it in (default: .build/site)")

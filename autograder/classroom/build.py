@@ -14,7 +14,7 @@ from nbgrader.coursedir import CourseDirectory
 from traitlets.config import Config
 
 from autograder import paths
-from autograder.classroom import notebook_sources
+from autograder.classroom import lessons, notebook_sources
 from autograder.classroom.nbgrader import config
 from autograder.judge.spec.endpoint import ExerciseError
 from autograder.judge.spec.exercise import load, public_text
@@ -55,8 +55,9 @@ def main(check=False):
 def build(scratch):
     """All products as a dictionary from path below ``notebooks/`` to bytes; ``scratch`` is an empty folder."""
     products = {}
-    lessons = sorted(folder for folder in paths.SOLUTIONS.glob("[0-9][0-9]_*") if (folder / "lesson.py").is_file())
-    for folder in lessons:
+    lessons.check_unique(paths.exercises())
+    walkthroughs = sorted(folder for folder in paths.SOLUTIONS.glob("[0-9][0-9]_*") if (folder / "lesson.py").is_file())
+    for folder in walkthroughs:
         products[f"{folder.name}/lesson_{folder.name}.ipynb"] = as_bytes(notebook_sources.lesson_notebook(folder))
     for folder in paths.exercises():
         write_source(folder, scratch / "source")
@@ -76,14 +77,32 @@ def given(folder):
     return sorted(beside.union(file for file in (folder / "given").glob("*") if file.is_file()))
 
 
-def write_source(folder, source):
-    """Write nbgrader's source of one exercise below ``source``: the notebook, the public exercise file, what is given."""
+def write_source(folder: Path, source: Path, worth: float | None = None) -> None:
+    """Write nbgrader's source of one exercise below ``source``: its notebook, its public exercise file, and given files.
+
+    With ``worth``, the points of its graded cells are scaled so that they add up to that number.
+    """
     target = source / folder.name
     target.mkdir(parents=True)
-    nbformat.write(notebook_sources.exercise_notebook(folder), target / f"exercise_{folder.name}.ipynb")
+    notebook = notebook_sources.exercise_notebook(folder)
+    if worth is not None:
+        _scale_points(notebook, worth)
+    nbformat.write(notebook, target / f"exercise_{folder.name}.ipynb")
     (target / "exercise.toml").write_text(public_text(folder), encoding="utf-8")
     for file in given(folder):
         shutil.copy(file, target)
+
+
+def _scale_points(notebook: nbformat.NotebookNode, worth: float) -> None:
+    """Scale the points of graded cells in their metadata to add up to ``worth``, to three decimals."""
+    cells = [cell for cell in notebook.cells if cell.metadata.get("nbgrader", {}).get("grade")]
+    total = sum(cell.metadata.nbgrader["points"] for cell in cells)
+    left = worth
+    for number, cell in enumerate(cells):
+        is_last = number == len(cells) - 1
+        share = round(left if is_last else cell.metadata.nbgrader["points"] * worth / total, 3)
+        left -= share
+        cell.metadata.nbgrader["points"] = int(share) if share == int(share) else share
 
 
 def generate(root, lesson):

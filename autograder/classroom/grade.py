@@ -9,12 +9,19 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from autograder import paths
+from autograder.classroom import intake
 from autograder.classroom import submission as reading
 from autograder.classroom.progress import Progress
 from autograder.judge.served_app import ServedApp
 from autograder.judge.spec.exercise import load
 from autograder.judge.tasks.factory import judging
 from autograder.sandbox import levels
+
+
+class WrongNotebook(reading.UnreadableSubmission):
+    """A notebook was handed in for a lesson that it doesn't belong to. It costs no points: a person must look."""
+
+    outcome = "error"
 
 
 @dataclass
@@ -135,6 +142,8 @@ async def grade(file, jail=None, lesson=None):
         submission = reading.read(file)
         result.lesson = lesson or _which(submission, exercises)
         exercise = load(exercises[result.lesson])
+        if lesson and (mistake := intake.mistaken(submission, exercise)):
+            raise WrongNotebook(f"it {mistake}.")
     except reading.UnreadableSubmission as broken:
         meant = next((name for name in exercises if Path(file).name.startswith(f"exercise_{name}")), None)
         result.lesson = result.lesson or meant
@@ -142,7 +151,9 @@ async def grade(file, jail=None, lesson=None):
             exercise = load(exercises[result.lesson])
             for endpoint in exercise.tasks:
                 for part in endpoint.parts:
-                    result.add(Item(endpoint.item(part), 0, endpoint.points[part], "fail", f"Not graded: {broken}"))
+                    result.add(
+                        Item(endpoint.item(part), 0, endpoint.points[part], broken.outcome, f"Not graded: {broken}")
+                    )
         else:
             result.add(Item("submission", 0, 0, "error", f"Not graded: {broken}"))
     else:

@@ -2,17 +2,18 @@
 
 import asyncio
 import contextlib
+import difflib
 import sqlite3
 import sys
 from pathlib import Path
 
-from autograder.classroom import cache_keys, handed_in
+from autograder.classroom import cache_keys, handed_in, intake
+from autograder.classroom.lessons import LessonMismatch, lesson_of
 from autograder.classroom.nbgrader.gradebook import Course, CourseError
-from autograder.classroom.nbgrader.preprocessors import lesson_of
 from autograder.classroom.progress import Progress
 from autograder.classroom.verdict_cache import Store
 from autograder.classroom.worker_pool import Job, JobRefused, LocalPool, default_workers
-from autograder.classroom.writer import UNDECIDED, GradebookWriter, without_verdict
+from autograder.classroom.writer import UNDECIDED, GradebookWriter, is_final
 from autograder.sandbox import levels
 
 ALL_GRADED, NEED_A_PERSON, BAD_INPUT, STOPPED = 0, 1, 2, 3
@@ -27,9 +28,7 @@ def main(folder, lessons=(), workers=None, isolation="none", cluster=None, force
             raise CourseError("The gradebook has no lesson. Make one: nbgrader generate_assignment 03_databases, say")
         for lesson in lessons:
             if lesson not in known:
-                raise CourseError(
-                    f"{lesson} is not in the gradebook. Run: nbgrader generate_assignment {lesson} (known: {', '.join(known) or 'none'})"
-                )
+                raise CourseError(unknown(lesson, known, course))
         room = course.folder / ".grading"
         (room / "logs").mkdir(parents=True, exist_ok=True)
         store = Store(room / "verdicts.sqlite3")
@@ -45,7 +44,7 @@ def main(folder, lessons=(), workers=None, isolation="none", cluster=None, force
     run = Run(course, store, room, workers or default_workers(), cluster, force)
     try:
         return asyncio.run(run.grade(lessons or known))
-    except (JobRefused, levels.IsolationUnavailable) as refused:
+    except (JobRefused, levels.IsolationUnavailable, LessonMismatch) as refused:
         print(refused, file=sys.stderr)
         return BAD_INPUT
     except (OSError, sqlite3.Error) as problem:
@@ -54,6 +53,15 @@ def main(folder, lessons=(), workers=None, isolation="none", cluster=None, force
     finally:
         with contextlib.suppress(sqlite3.Error):
             store.close()
+
+
+def unknown(lesson: str, known: list[str], course: Course) -> str:
+    """Return a sentence on a lesson that isn't in the gradebook: generate it if it has a source, else what was meant."""
+    if course.source(lesson).is_dir():
+        return f"{lesson} isn't in the gradebook yet. Run: nbgrader generate_assignment {lesson}"
+    close = difflib.get_close_matches(lesson, known, 1, 0.4)
+    meant = f" Did you mean {close[0]}?" if close else ""
+    return f"There is no lesson {lesson!r} in this course.{meant} The gradebook has: {', '.join(known)}."
 
 
 class Run:
@@ -68,6 +76,7 @@ class Run:
         self.force = force
         self.people = {}  # (lesson, student): why a person is needed
         self.handed_in = 0
+        self.lessons = []
         self.progress = None
 
     async def grade(self, lessons):
@@ -78,12 +87,16 @@ class Run:
             print(found.sentence, flush=True)
             if found.jail:
                 found.jail.close()
+        self.lessons = list(lessons)
         for lesson in lessons:
             await self._lesson(lesson)
         return self._end()
 
     async def _lesson(self, lesson):
-        books = {name: lesson_of(ids) for name, ids in self.course.items(lesson).items()}
+        books = {
+            name: lesson_of(ids, lesson, name, self.course.source(lesson))
+            for name, ids in self.course.items(lesson).items()
+        }
         todo, jobs, done = [], [], self.store.written(lesson)
         students = self.course.handed_in(lesson)
         self.handed_in += len(students)
@@ -92,6 +105,7 @@ class Run:
                 self.people[lesson, ascii(student)[1:-1]] = why
                 print(f"needs a person: {ascii(student)[1:-1]}: {why}", flush=True)
                 continue
+            extra, missing = self._sort_out(lesson, student, folder, books)
             handed, key = {}, []
             for name, ours in books.items():
                 file = folder / f"{name}.ipynb"
@@ -102,9 +116,12 @@ class Run:
                     key.append(cache_keys.of_file(file))
             whole = " ".join(sorted(key))
             if not self.force and self._is_done(lesson, student, done.get(student), whole):
+                if extra:
+                    self.needs_a_person(lesson, student, extra)
                 continue
-            missing = misnamed(books, folder)
-            todo.append(Submission(lesson, student, whole, {file: key for file, (key, _) in handed.items()}, missing))
+            todo.append(
+                Submission(lesson, student, whole, {file: key for file, (key, _) in handed.items()}, missing, extra)
+            )
             for file, (key, ours) in handed.items():
                 if self.force or self.store.result(key) is None:
                     jobs.append(Job(f"{student}/{file.name}", str(file), ours))
@@ -114,6 +131,26 @@ class Run:
         )
         if todo:
             await self._work(lesson, todo, jobs)
+
+    def _sort_out(self, lesson: str, student: str, folder: Path, books: dict[str, str | None]) -> tuple[str, str]:
+        """Put the notebooks that are certainly meant in their places.
+
+        Returns two sentences for the teacher: on extra files with other answers, and on notebooks that are missing.
+        """
+        extra = missing = ""
+        for name, ours in books.items():
+            expected = folder / f"{name}.ipynb"
+            if not ours or {file.name for file in folder.glob("*.ipynb")} == {expected.name}:
+                continue
+            found = intake.examine(folder, name, ours)
+            if found.chosen:
+                intake.rescue(found, expected)
+                print(f"{student}: {found.remarks[-1]}", flush=True)
+            elif found.problem and expected.exists():
+                extra = extra or found.problem
+            else:
+                missing = missing or found.problem
+        return extra, missing or misnamed(books, folder)
 
     def _is_done(self, lesson, student, before, key):
         """True if the gradebook has what was handed in, and it was decided: by the judge, or since then by a person."""
@@ -134,7 +171,7 @@ class Run:
 
         def done(job, result):
             submission = by_file[job.file]
-            if not without_verdict(result):  # another time the machine may let us decide
+            if all(is_final(item) for item in result["items"]):  # another time the machine may let us decide
                 self.store.keep(submission.keys[Path(job.file)], result)
             submission.results[Path(job.file).name] = result
             waiting[submission.student].discard(job.file)
@@ -160,7 +197,11 @@ class Run:
     def needs_a_person(self, lesson, student, why):
         """Say at once that somebody must look, and again at the end."""
         self.people[lesson, student] = why
-        self.progress.say(f"needs a person: {student}: {why}")
+        line = f"needs a person: {student}: {why}"
+        if self.progress:
+            self.progress.say(line)
+        else:
+            print(line, file=sys.stderr, flush=True)
 
     def log(self, submission, said):
         """Write the log of one submission."""
@@ -174,26 +215,36 @@ class Run:
                 f"Nothing is graded: nothing was handed in. What students hand in is expected in {self.course.inbox()}"
             )
             return BAD_INPUT
-        if not self.people:
-            print("All are graded.")
-            return ALL_GRADED
-        print(f"{len(self.people)} need a person:")
-        for (lesson, student), why in sorted(self.people.items()):
-            print(f"  {student}, {lesson}: {why}")
-        print(f"The log of each is in {self.room / 'logs'}.")
-        return NEED_A_PERSON
+        waiting = {
+            (lesson, student): cells
+            for lesson in self.lessons
+            for student, cells in self.course.waiting(lesson).items()
+            if (lesson, student) not in self.people
+        }
+        if self.people:
+            print(f"{len(self.people)} need a person:")
+            for (lesson, student), why in sorted(self.people.items()):
+                print(f"  {student}, {lesson}: {why}")
+        if waiting:
+            print(f"{len(waiting)} wait for manual grading in formgrader:")
+            for (lesson, student), cells in sorted(waiting.items()):
+                print(f"  {student}, {lesson}: {', '.join(cells)}")
+        print("All are graded." if not self.people and not waiting else f"The log of each is in {self.room / 'logs'}.")
+        return NEED_A_PERSON if self.people or waiting else ALL_GRADED
 
 
 class Submission:
-    """What one student handed in for a lesson: ``keys`` of its files, ``results`` by file name, what is ``missing``."""
+    """What one student handed in for a lesson: ``keys`` of its files, ``results`` by file name, what is ``missing``,
+    and what is ``extra`` in a way that a person must look at."""
 
-    def __init__(self, lesson, student, key, keys_of_files, missing=""):
+    def __init__(self, lesson, student, key, keys_of_files, missing="", extra=""):
         self.lesson = lesson
         self.student = student
         self.key = key
         self.keys = keys_of_files
         self.results = {}
         self.missing = missing
+        self.extra = extra
 
 
 def misnamed(names, folder):

@@ -24,6 +24,8 @@ MAGIC = re.compile(r"^\s*%%(?:app|keep)\s+(\S+)[ \t]*(?:\n|$)")
 class UnreadableSubmission(Exception):
     """The file as a whole cannot be graded; the message says why, in the learner's terms."""
 
+    outcome = "fail"  # of each of its items
+
 
 @dataclass
 class Submission:
@@ -76,6 +78,8 @@ def read(path):
             raise UnreadableSubmission(
                 f"the file is larger than {SIZE_LIMIT >> 20} MB. Clear its outputs and hand it in again."
             )
+        if not text.strip():
+            raise UnreadableSubmission("the file is empty. Save the notebook in JupyterLab and hand it in again.")
         if text.count(b"{") + text.count(b"[") > PARTS_LIMIT:
             raise UnreadableSubmission(
                 "the file has too many parts for a notebook. Clear its outputs and hand it in again."

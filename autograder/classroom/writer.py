@@ -4,6 +4,7 @@ import logging
 import queue
 import threading
 from pathlib import Path
+from typing import Any
 
 from autograder.classroom.grade import Item, Result, as_text
 from autograder.classroom.nbgrader.gradebook import NbGraderException, Writer
@@ -42,6 +43,7 @@ class GradebookWriter(threading.Thread):
         log.propagate = False
         log.handlers = [self.handler]
         try:
+            self.points = self.run_of.course.points(self.lesson)
             writer = Writer.of(self.run_of.course, self.lesson, self._verdict)
             while (submission := self.todo.get()) is not None:
                 self._write(writer, submission)
@@ -59,6 +61,7 @@ class GradebookWriter(threading.Thread):
         self.handler.lines.clear()
         kept = [run.store.result(key) for key in submission.keys.values()]
         results = [r for r in [*submission.results.values(), *(kept if not submission.results else [])] if r]
+        results = [in_gradebooks_points(result, self.points) for result in results]
         said = [as_text(Result(**{**r, "items": [Item(**i) for i in r["items"]]})) for r in results]
         # what a kill leaves half written, under the key that it had before, is not to be taken for done
         run.store.wrote(self.lesson, submission.student, "")
@@ -73,6 +76,8 @@ class GradebookWriter(threading.Thread):
             run.store.wrote(self.lesson, submission.student, (UNDECIDED if open_ else "") + submission.key)
             if open_:
                 run.needs_a_person(self.lesson, submission.student, open_[0]["diagnosis"])
+            elif submission.extra:
+                run.needs_a_person(self.lesson, submission.student, submission.extra)
         run.log(submission, "\n".join([*said, "", *self.handler.lines]))
         run.progress.one()
 
@@ -80,6 +85,22 @@ class GradebookWriter(threading.Thread):
 def without_verdict(result):
     """The items of a result that have no verdict."""
     return [item for item in result["items"] if item["outcome"] == "error"]
+
+
+def is_final(item: dict[str, Any]) -> bool:
+    """True for an item that would get the same result again: a verdict, or a file that can't be graded."""
+    return item["outcome"] != "error" or item["diagnosis"].startswith("Not graded")
+
+
+def in_gradebooks_points(result: dict[str, Any], points: dict[str, float]) -> dict[str, Any]:
+    """Return a result with the points that the gradebook gives for its items: a teacher may have changed them."""
+    items = []
+    for item in result["items"]:
+        worth = points.get(item["id"], item["max_points"])
+        share = item["points"] / item["max_points"] if item["max_points"] else 0
+        items.append({**item, "points": share * worth, "max_points": worth})
+    totals = {name: sum(item[name] for item in items) for name in ("points", "max_points")}
+    return {**result, **totals, "items": items}
 
 
 class Log(logging.Handler):

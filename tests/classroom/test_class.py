@@ -9,12 +9,12 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import capabilities
 import nbformat
 import pytest
 import sqlalchemy
+from class_folder import LESSON, REFERENCE, STARTER, TASK, fill_in, hand_in, of_student, scores, verdict
 from helpers import until
 from nbgrader.api import Gradebook
 
@@ -26,57 +26,6 @@ from autograder.classroom.nbgrader.preprocessors import SaveVerdicts
 from autograder.classroom.verdict_cache import Store
 from autograder.judge.spec.exercise import load
 from autograder.programs.forkserver import descendants
-
-LESSON = "05_files"  # one app: a submission takes little
-EXERCISE = load(paths.SOLUTIONS / LESSON)
-(TASK,) = EXERCISE.endpoints
-REFERENCE = EXERCISE.answer_file(TASK, "reference").read_text()
-STARTER = EXERCISE.answer_file(TASK, "starter").read_text()
-
-
-@pytest.fixture(autouse=True)
-def environment_as_before(monkeypatch):
-    """nbgrader says in a variable of the process that it is grading, and leaves it there when a step fails."""
-    monkeypatch.setenv("NBGRADER_EXECUTION", "autograde")
-
-
-@pytest.fixture(scope="module")
-def empty(tmp_path_factory):
-    """A course folder in which nobody has handed in anything yet."""
-    return class_grading.made(tmp_path_factory.mktemp("class") / "tea101", LESSON, 0)
-
-
-@pytest.fixture
-def course(empty, tmp_path):
-    """A copy of it."""
-    folder = tmp_path / "tea101"
-    subprocess.run(["cp", "-r", str(empty), str(folder)], check=True)
-    return folder
-
-
-def hand_in(course, student, text, timestamp=None):
-    file = fill_in(course, student, LESSON, {TASK.cell: f"%%app {TASK.file}\n{text}"})
-    if timestamp:
-        (file.parent / "timestamp.txt").write_text(timestamp)
-    return file
-
-
-def fill_in(course, student, lesson, sources):
-    """Hand in what was released, with these sources of cells, by grade_id."""
-    released = course / "release" / lesson / f"exercise_{lesson}.ipynb"
-    notebook = nbformat.read(released, 4)
-    for cell in notebook.cells:
-        name = cell.metadata.get("nbgrader", {}).get("grade_id")
-        cell.source = sources.get(name, cell.source)
-    folder = course / "submitted" / student / lesson
-    folder.mkdir(parents=True, exist_ok=True)
-    nbformat.write(notebook, folder / released.name)
-    return folder / released.name
-
-
-def scores(course, lesson=LESSON):
-    with Gradebook(f"sqlite:///{course}/gradebook.db") as book:
-        return {s.student.id: s.score for s in book.find_assignment(lesson).submissions}
 
 
 def command(course, *more):
@@ -317,21 +266,6 @@ def writer_of(course, verdict):
     )
 
 
-def verdict(points):
-    shares = {task.item(part): (points, task.points[part]) for task in EXERCISE.tasks for part in task.parts}
-    items = [
-        {
-            "id": name,
-            "outcome": "pass" if got else "fail",
-            "points": most if got else 0,
-            "max_points": most,
-            "diagnosis": "",
-        }
-        for name, (got, most) in shares.items()
-    ]
-    return {"items": items, "isolation": "none"}
-
-
 def test_a_step_that_fails_leaves_nothing_in_the_gradebook_and_the_next_student_is_graded(course, monkeypatch):
     """The gradebook stays open from one student to the next; what a step has not committed does not."""
     for student in ("ada", "bob", "cid"):
@@ -430,30 +364,6 @@ def test_a_job_that_kills_its_workers_waits_for_a_person(tmp_path, monkeypatch):
         set(told) == {"a", "bad", "c"} and writer.without_verdict(told["bad"]) and not writer.without_verdict(told["a"])
     )
     assert len(started) == 3
-
-
-@pytest.fixture
-def canned(monkeypatch):
-    """Runs over a class in which ``say(job)`` gives the results; ``judged`` are the files that it was asked about."""
-    told = SimpleNamespace(judged=[], say=lambda job: worker_pool.undecided(job, "its workers ended."))
-
-    class Pool:
-        def __init__(self, *_):
-            pass
-
-        async def run(self, jobs, done):
-            for job in jobs:
-                told.judged.append(job.file)
-                done(job, told.say(job))
-
-    monkeypatch.setattr(grade_class, "LocalPool", Pool)
-    return told
-
-
-def of_student(course, student):
-    with Gradebook(f"sqlite:///{course}/gradebook.db") as book:
-        submission = book.find_submission(LESSON, student)
-        return submission.score, submission.needs_manual_grade
 
 
 def test_what_was_not_judged_has_no_score_and_is_judged_again(course, canned):

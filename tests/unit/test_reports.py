@@ -66,11 +66,16 @@ def test_flood_meter_counts_what_comes_without_a_break():
     assert not any(meter.floods(100, more=bool(number % 100)) for number in range(10 * reports.FLOOD_LINES))
     assert [meter.floods(100, more=True) for _ in range(reports.FLOOD_LINES + 1)][-1]
     few = reports.FLOOD_BYTES // 1_000_000 + 2
-    assert [reports.FloodMeter().floods(100, more=True), any(meter.floods(1_000_000, more=True) for _ in range(few))] == [False, True]
+    assert [
+        reports.FloodMeter().floods(100, more=True),
+        any(meter.floods(1_000_000, more=True) for _ in range(few)),
+    ] == [False, True]
 
 
 def test_race_keeps_a_bounded_number_of_places():
     race = Race("t", "app.py", [], began=0.0)
     for number in range(3 * MOST):
-        race.apply({"event": "busy", "seconds": 0.1, "where": [{"file": "a", "line": number, "code": "", "function": ""}]})
+        race.apply(
+            {"event": "busy", "seconds": 0.1, "where": [{"file": "a", "line": number, "code": "", "function": ""}]}
+        )
     assert len(race.busy) == MOST

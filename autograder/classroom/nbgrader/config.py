@@ -1,13 +1,14 @@
 """nbgrader's settings for this course; a teacher's ``nbgrader_config.py`` starts from them."""
 
 from nbgrader.converters import Autograde, GenerateAssignment, GenerateFeedback
-from nbgrader.preprocessors import ClearSolutions, Execute, SaveAutoGrades, SaveCells
+from nbgrader.preprocessors import ClearSolutions, Execute, OverwriteCells, SaveAutoGrades, SaveCells
 
 from autograder.classroom.nbgrader.insert_starter import InsertStarter
 from autograder.classroom.nbgrader.preprocessors import HideHiddenTests, JudgePreprocessor, SaveVerdicts
+from autograder.classroom.nbgrader.restore_cells import RestoreCells
 
 CELL_LIMIT = 180  # s: a check of an app that never answers takes up to about a minute on a busy machine
-IN_PLACE_OF = {Execute: JudgePreprocessor, SaveAutoGrades: SaveVerdicts}
+IN_PLACE_OF = {Execute: JudgePreprocessor, SaveAutoGrades: SaveVerdicts, OverwriteCells: RestoreCells}
 
 
 def apply(config, isolation="none", show_hidden_tests=False):
@@ -17,6 +18,7 @@ def apply(config, isolation="none", show_hidden_tests=False):
     """
     config.GenerateAssignment.preprocessors = preprocessors()
     config.Autograde.autograde_preprocessors = [IN_PLACE_OF.get(s, s) for s in Autograde().autograde_preprocessors]
+    config.Autograde.sanitize_preprocessors = [IN_PLACE_OF.get(s, s) for s in Autograde().sanitize_preprocessors]
     config.GenerateFeedback.preprocessors = [HideHiddenTests, *GenerateFeedback().preprocessors]
     config.JudgePreprocessor.isolation = isolation
     config.HideHiddenTests.show = show_hidden_tests

@@ -125,6 +125,25 @@ class Course:
             notebooks = book.find_assignment(lesson).notebooks
             return {n.name: {cell.name for cell in n.grade_cells if cell.cell_type == "code"} for n in notebooks}
 
+    def points(self, lesson: str) -> dict[str, float]:
+        """Return the points of each graded cell of an assignment, as the gradebook has them."""
+        with Gradebook(self.paths.db_url, self.paths.course_id) as book:
+            return {cell.name: cell.max_score for n in book.find_assignment(lesson).notebooks for cell in n.grade_cells}
+
+    def waiting(self, lesson: str) -> dict[str, list[str]]:
+        """Return the cells of each student that wait for manual grading."""
+        with Gradebook(self.paths.db_url, self.paths.course_id) as book:
+            found: dict[str, list[str]] = {}
+            for submission in book.find_assignment(lesson).submissions:
+                if submission.needs_manual_grade:
+                    grades = [grade for notebook in submission.notebooks for grade in notebook.grades]
+                    found[submission.student.id] = [grade.name for grade in grades if grade.needs_manual_grade]
+            return found
+
+    def source(self, assignment: str) -> Path:
+        """Return the folder of an assignment in ``source/``."""
+        return Path(self.paths.format_path(self.paths.source_directory, ".", assignment))
+
     def handed_in(self, lesson):
         """{student: folder} of all submissions of a lesson."""
         found = sorted(glob.glob(self._inbox(lesson)))

@@ -8,7 +8,6 @@ import asyncio
 import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
-from functools import cache
 from pathlib import Path
 
 from nbformat.v4 import new_output
@@ -17,10 +16,9 @@ from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import ClearHiddenTests, NbGraderPreprocessor, SaveAutoGrades
 from traitlets import Any, Bool, Unicode
 
-from autograder import paths
 from autograder.classroom import grade, handed_in
+from autograder.classroom.lessons import items_of, lesson_of
 from autograder.classroom.nbgrader.sandboxed_kernel import SandboxedExecute
-from autograder.judge.spec.exercise import load
 from autograder.sandbox import levels
 
 _found: dict = {}
@@ -47,7 +45,8 @@ class JudgePreprocessor(NbGraderPreprocessor):
             raise RefusedSubmission(why)  # nbgrader removes what it has copied
         cells = [cell for cell in notebook.cells if utils.is_grade(cell) and not utils.is_solution(cell)]
         graded = {cell.metadata.nbgrader["grade_id"]: cell for cell in cells if cell.cell_type == "code"}
-        lesson = lesson_of(graded)
+        about = resources["nbgrader"]
+        lesson = lesson_of(graded, about["assignment"], about["notebook"], self._source(about["assignment"]))
         ours = items_of(lesson) if lesson else set()
         isolation = self.isolation
         if graded.keys() - ours:
@@ -70,6 +69,11 @@ class JudgePreprocessor(NbGraderPreprocessor):
         notebook.metadata["graded"] = {"isolation": isolation}
         return notebook, resources
 
+    def _source(self, assignment: str) -> Path:
+        """Return the folder of an assignment in the teacher's source/."""
+        folder = CourseDirectory(parent=self)
+        return Path(folder.format_path(folder.source_directory, ".", assignment))
+
     def _submitted(self, resources):
         """The file as it was handed in: what is judged must be the same wherever it is judged."""
         about = resources["nbgrader"]
@@ -91,19 +95,6 @@ def isolation_of(required):
     if required not in _found:
         _found[required] = levels.at_least(required)
     return _found[required]
-
-
-def lesson_of(grade_ids):
-    """The lesson of this course to which graded cells belong, or None.  These ids are the teacher's, from the gradebook."""
-    wholes = [folder.name for folder in paths.exercises() if items_of(folder.name) <= set(grade_ids)]
-    return max(wholes, key=lambda name: len(items_of(name)), default=None)
-
-
-@cache
-def items_of(lesson):
-    """The ids of the graded items of a lesson."""
-    tasks = load(paths.SOLUTIONS / lesson).tasks
-    return {task.item(part) for task in tasks for part in task.parts}
 
 
 def item_of(result, name):
