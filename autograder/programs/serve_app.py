@@ -24,6 +24,9 @@ import traceback
 import warnings
 
 
+OWN_MODULES = ("serve_app", "app_warm_up", "loop_watchdog")
+
+
 class ReportWriter:
     """Writes reports to the owner; from any thread, each in one write."""
 
@@ -189,6 +192,8 @@ def main(app_file, sock=None):
     import loop_watchdog
 
     sys.path.remove(here)
+    for name in OWN_MODULES:
+        sys.modules.pop(name, None)  # a learner's file of that name is theirs
     report_warnings(tell)
     sys.meta_path.insert(0, NotInApps())
     trace = Trace(app_file)

@@ -265,3 +265,16 @@ async def test_stopping_ends_a_blocked_app_at_once(write):
     await asyncio.to_thread(app.stop)
     result = await race
     assert result.requests[0].status is None and gone(app.pid)
+
+
+@pytest.mark.parametrize("name", ["serve_app", "app_warm_up", "loop_watchdog", "supervisor"])
+def test_file_named_like_a_program_is_served(tmp_path, name):
+    """What serves an app is imported before it, and must not stand in for a learner's file of the same name."""
+    file = tmp_path / f"{name}.py"
+    file.write_text("from fastapi import FastAPI\n\napp = FastAPI()\n")
+    served = Server(file)
+    try:
+        served.wait_until_ready()
+        assert served.alive
+    finally:
+        served.stop()
