@@ -7,6 +7,7 @@ a light card of its own, so it looks the same in JupyterLab's light and dark the
 import base64
 import html
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from autograder.lab import live_plot
@@ -78,16 +79,21 @@ def loop(
     return _card("The event loop", parts, 320, text, note)
 
 
-def pools(tokens: int, threads: int, in_tokens: int = 0, in_threads: int = 0, note: str = "") -> Diagram:
+def pools(
+    in_tokens: int = 0, in_threads: int = 0, tokens: int = 40, threads: int | None = None, note: str = ""
+) -> Diagram:
     """Draw the two thread pools of a FastAPI app and how full each is.
 
     Args:
-        tokens: Size of AnyIO's thread limiter (40 unless changed).
-        threads: Largest number of threads of asyncio's default executor, ``min(32, CPUs + 4)``.
         in_tokens: Tokens in use.
-        in_threads: Threads in use.
+        in_threads: Threads in use; no more than there are.
+        tokens: Size of AnyIO's thread limiter.
+        threads: Largest number of threads of asyncio's default executor; None for this machine's and this Python's.
         note: One sentence below the picture.
     """
+    if threads is None:
+        threads = ThreadPoolExecutor()._max_workers  # there is no public name for it, and the rule changed in 3.13
+    in_threads = min(in_threads, threads)
     parts = [
         _box(20, 50, 350, 210, "AnyIO's thread limiter", BLUE, "def endpoints and dependencies,"),
         _text(36, 116, "run_in_threadpool, file responses, uploads", 12, SOFT),

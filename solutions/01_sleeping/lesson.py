@@ -296,12 +296,10 @@ def coffee(wait: float):
 
 
 # %%
-import os
-
 threads = await lab.race("/coffee?wait=0.2", n=10, show=False)
 print(f"time.sleep in async def: {bad.ratio:.1f} times the fastest. In def: {threads.ratio:.1f} times.")
 crowd = await lab.race("/coffee?wait=1", n=45)
-lab.diagrams.pools(tokens=40, threads=min(32, os.cpu_count() + 4), in_tokens=40, note="45 coffees in def endpoints: 40 have a token, five wait for one.").show()
+lab.diagrams.pools(in_tokens=40, note="45 coffees in def endpoints: 40 have a token, five wait for one.").show()
 
 # %% [markdown]
 # For code that can't be awaited, `def` is a proper fix, and often the smallest one. Its limit is the size of the pool:

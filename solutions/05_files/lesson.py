@@ -137,6 +137,7 @@ for name, seconds in slow.items():
     archive(name, seconds)
 
 mixed = await lab.race([f"/papers/{name}" for name in slow], title="four papers", prediction=all_four)
+lab.diagrams.loop("file.read()", 3 * ["GET /papers"], blocked=True, note="A file isn't a socket: the loop can't wait for it, it can only call read().").show()
 letter = mixed.requests[3]
 all_four.beside(mixed.seconds)
 letter_at_least.beside(letter.seconds, letter_at_most)
@@ -459,6 +460,7 @@ for number in range(6, readers + 1):
 
 server = lab.serve("archive_fixed.py")
 small_pool = await lab.race("/thread/paper-{i}", n=readers, title=f"{readers} papers", show=False)
+lab.diagrams.pools(in_threads=readers).show()
 large_pool = await lab.race("/plain/paper-{i}", n=readers, title=f"{readers} papers", show=False)
 lab.side_by_side(small_pool, large_pool, titles=("to_thread", "def"))
 print(f"{os.cpu_count()} cores, {threads} threads in the default executor.")

@@ -172,6 +172,7 @@ async def label(wait: str):
 # %%
 good = await lab.race("/labels?wait=0.3", n=6, title="six labels", show=False)
 lab.side_by_side(bad, good, titles=("check_output", "awaited"))
+lab.diagrams.loop("", [], 6 * ["a program's output"], note="awaited: the loop waits for six pipes at once.").show()
 print(f"Programs at the same moment: {at_once(bad)} before, {at_once(good)} now.")
 
 # %% [markdown]

@@ -270,6 +270,7 @@ async def median():
 
 # %%
 ranked = await lab.race("/median", n=4)
+lab.diagrams.gil().show()
 
 # %% [markdown]
 # There is an `await`, there is a thread, and a linter is content. Still, the loop is stopped for as long as each `sorted` takes, because its thread waits for the GIL. If the lane names a line, that is only where the loop's thread was when it lost the GIL: the line itself

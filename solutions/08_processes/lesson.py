@@ -183,6 +183,7 @@ guess.beside(len(helped))
 # %%
 good = await lab.race(["/process/rank", "/health"] + 4 * ["/process/rank"], title="five rankings and a probe", show=False)
 lab.side_by_side(bad, good, titles=("a thread", "a process"))
+lab.diagrams.processes(2, note="The app's process only sends the job and awaits the result.").show()
 print(f"The probe took {bad.requests[1].seconds:.2f} s before and {good.requests[1].seconds:.2f} s now.")
 
 # %% [markdown]

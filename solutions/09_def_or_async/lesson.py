@@ -75,6 +75,7 @@ bad = await lab.race("/async_blocking?wait=0.2", n=10)
 plain = await lab.race("/def_blocking?wait=0.2", n=10, show=False)
 awaited = await lab.race("/async_awaiting?wait=0.2", n=10, show=False)
 lab.side_by_side(plain, awaited, titles=("def", "async def, awaited"))
+lab.diagrams.pools(in_tokens=10, note="Ten def requests hold ten of the forty tokens; the awaited ones hold none.").show()
 
 # %% [markdown]
 # ## Which request waits for which

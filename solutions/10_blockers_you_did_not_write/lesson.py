@@ -68,6 +68,7 @@ def stock_in_a_thread():
 
 # %%
 bad = await lab.race("/stock", n=3, title="the whole stock")
+lab.diagrams.loop("json.dumps(stock)", 2 * ["GET /stock"], blocked=True, note="FastAPI serialises the response on the loop, after your function has returned.").show()
 print(f"Each response has {len(bad.requests[0].body):,} characters.")
 
 # %% [markdown]

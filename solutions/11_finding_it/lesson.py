@@ -208,6 +208,7 @@ BLOCKING = ["/http", "/query", "/command", "/system", "/sleep", "/short", "/resu
             "/hash", "/python", "/json"]
 NON_BLOCKING = ["/awaited", "/thread", "/def", "/tiny"]
 slow = await lab.race(["/awaited", *BLOCKING], title="a harmless request among others")
+lab.diagrams.loop("which line?", ["GET /awaited", "GET /health"], blocked=True, note="Each tool of this lesson tries to say what is in the middle box.").show()
 print(f"The harmless request took {slow.requests[0].seconds:.2f} s. It needs 0.12 s.")
 
 # %% [markdown]

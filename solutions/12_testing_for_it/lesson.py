@@ -391,6 +391,7 @@ def verdicts(file, ways, **environment):
     return said
 
 meeting = verdicts("test_rendezvous.py", CORRECT + INCORRECT)
+lab.diagrams.loop("", [], 4 * ["the supplier's reply"], note="What a rendezvous proves: four requests wait for the supplier at the same moment.").show()
 
 # %% [markdown]
 # The slow app passes. Two incorrect ones are caught. Two slip through: with `impatient` and with `mixed_up`, four calls do meet.

@@ -133,6 +133,7 @@ for path in ("/prices/rose", "/flowers/rose", "/report", "/thanks", "/cards/1"):
 traffic = ["/prices/{i}", "/cards/{i}", "/prices/{i}", "/flowers/{i}", "/prices/{i}", "/report",
            "/prices/{i}", "/cards/{i}", "/prices/{i}", "/flowers/{i}", "/thanks", "/cards/{i}"]
 incident = await lab.load(traffic, seconds=5, rate=20)
+lab.diagrams.loop("one slow line", ["GET /cards", "GET /thanks", "the canary"], blocked=True, note="Whichever request holds the thread, all the others pay for it.").show()
 
 # %% [markdown]
 # ### How to read this picture

@@ -250,6 +250,7 @@ def small_pool():
 if "postgres" in have:
     await compare("SQLAlchemy", "03", "/create_engine", "/create_async_engine")
     small = await lab.race("/small_pool", n=10, show=False)
+    lab.diagrams.pools(in_tokens=10, note="Ten threads, and a pool with fewer sessions than that: some wait for a session.").show()
     served = sum(request.ok for request in small.requests)
     print(f"/small_pool: {served} of 10 served; the loop was blocked for {small.blocked_seconds:.2f} s")
 

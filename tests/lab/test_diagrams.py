@@ -10,7 +10,7 @@ from autograder.lab import diagrams
 SVG = "{http://www.w3.org/2000/svg}"
 ALL = {
     "loop": diagrams.loop("time.sleep(1)", ["menu()"] * 9, ["httpx.get"], blocked=True, note="Note."),
-    "pools": diagrams.pools(40, 6, 40, 2),
+    "pools": diagrams.pools(40, 2, threads=6),
     "gil": diagrams.gil(),
     "processes": diagrams.processes(3),
 }
@@ -46,3 +46,7 @@ def test_full_pool_has_no_free_cell():
     cells = [e for e in ElementTree.fromstring(ALL["pools"].svg).iter(SVG + "rect") if e.get("height") == "15"]
     free = [e for e in cells if e.get("fill") == "#ffffff"]
     assert (len(cells), len(free)) == (46, 4)
+
+
+def test_more_work_than_threads_fills_the_pool():
+    assert "(6 in use)" in diagrams.pools(in_threads=9, threads=6).text
