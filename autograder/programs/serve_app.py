@@ -23,7 +23,6 @@ import threading
 import traceback
 import warnings
 
-
 OWN_MODULES = ("serve_app", "app_warm_up", "loop_watchdog")
 
 
