@@ -4,7 +4,8 @@ Started by path as ``python -I load_generator.py`` by `autograder.lab.load_gener
 go out on stdout, one JSON object a line.  Times are seconds of ``time.perf_counter()``, which all
 processes of one machine share.
 
-Orders: ``{"op": "race", ...}`` (see `Race`), ``{"op": "cancel"}``, ``{"op": "guard", "pid": n}`` (kill
+Orders: ``{"op": "race", ...}`` (see `Race`), ``{"op": "cancel"}``, ``{"op": "send", "key": k}`` (send a request of the
+running race that waits for this order), ``{"op": "guard", "pid": n}`` (kill
 that process group when stdin closes, because then its owner is gone) and ``{"op": "unguard", ...}``.
 """
 
@@ -155,7 +156,8 @@ class Race:
     """One race: ``requests`` sent together, a canary at a time beside them, samples of the loop thread.
 
     The order has ``id``, ``base`` (URL), ``socket`` (the path of a Unix socket, or null), ``requests`` (each ``key``,
-    ``method``, ``path``, and at will ``headers``, ``json``, ``at`` in seconds after the start), ``canary`` (a path or
+    ``method``, ``path``, and at will ``headers``, ``json``, ``at`` in seconds after the start, ``on_order`` if it is sent
+    when the order for it comes), ``canary`` (a path or
     null), ``canary_every`` and ``limit`` in seconds, and, if the server's threads are to be sampled, its ``pid``;
     ``epoll`` is the file number of the epoll object in which its loop waits for work, where that is known.
     ``after`` is for how many more canaries it is watched when all is answered.
@@ -167,6 +169,7 @@ class Race:
         self.id = order["id"]
         self.tell = lambda **event: tell(race=self.id, **event)
         self.samples = []
+        self.orders = {r["key"]: asyncio.Event() for r in order["requests"] if r.get("on_order")}
 
     async def run(self):
         # A connection for each request: a server closes those on which an error went out, and one that is shared could
@@ -253,6 +256,8 @@ class Race:
         if request.get("at"):
             await asyncio.sleep(request["at"])
         key = request["key"]
+        if key in self.orders:
+            await self.orders[key].wait()
         status = error = None
         body = b""
         self.tell(event="sent", key=key, t=time.perf_counter())
@@ -344,6 +349,7 @@ class LoadGenerator:
         self.out = queue.SimpleQueue()
         self.guarded = set()
         self.task = None
+        self.race = None
         self.own = OwnRunQueue()
 
     def tell(self, **event):
@@ -382,12 +388,15 @@ class LoadGenerator:
             order = await orders.get()
             if order["op"] == "cancel" and self.task:
                 self.task.cancel()
+            elif order["op"] == "send" and self.race and order["key"] in self.race.orders:
+                self.race.orders[order["key"]].set()
             elif order["op"] == "race":
                 self.task = asyncio.create_task(self._race(order))
 
     async def _race(self, order):
         try:
-            await Race(order, self.tell, self.own).run()
+            self.race = Race(order, self.tell, self.own)
+            await self.race.run()
         except Exception as problem:
             self.tell(event="broken", race=order["id"], problem=f"{type(problem).__name__}: {problem}")
 

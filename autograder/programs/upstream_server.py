@@ -11,7 +11,7 @@ that the first room serves, as other users of the machine can reach its port as 
 * ``{"op": "room", "name": ...}`` opens another. Its name is a secret, and whoever knows it also has its gate over
   HTTP: ``POST /{room}/gate/hold``, ``/release?count=1``, ``/open``, ``GET /{room}/gate/arrived`` and ``/gate/price/{token}``.
 
-News go out on stdout: ``held`` and ``left`` with a token, and ``done`` after each order, at first with the port. An app that only knows the
+News go out on stdout: ``called``, ``held`` and ``left`` with a token, and ``done`` after each order, at first with the port. An app that only knows the
 address can give no orders. When stdin closes, the process ends.
 """
 
@@ -124,6 +124,7 @@ class App:
         if len(path) != 2 or path[0] != "items" or len(path[1]) > TOKEN_LENGTH_LIMIT:
             return await answer(send, 404, NOT_FOUND)
         token = path[1]
+        room.tell(called=token)
         if room.holding:
             await room.hold(token, receive)
         else:

@@ -3,7 +3,10 @@
 import hashlib
 import hmac
 import secrets
+import threading
 from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 from autograder.errors import UserFacingError
@@ -26,6 +29,8 @@ class Service(ABC):
 
     def __init__(self):
         self._secret = secrets.token_bytes(16)
+        self._calls = Counter()
+        self._counting = threading.Lock()
 
     @property
     @abstractmethod
@@ -65,6 +70,19 @@ class Service(ABC):
     @abstractmethod
     def release(self, tokens=None):
         """Let those of these tokens go that are held, and hold whoever comes; without tokens let all go, and hold no more."""
+
+    def calls(self, tokens: Iterable[str]) -> dict[str, int]:
+        """How many calls for each of these tokens have reached the service since it was started.
+
+        A count is never too high.  A call that is still on its way is not in it yet.  Raises `ServiceError`.
+        """
+        with self._counting:
+            return {token: self._calls[token] for token in tokens}
+
+    def count_call(self, token: str) -> None:
+        """Count one call for a token.  Each service does so before it replies, so that an answered call is a counted one."""
+        with self._counting:
+            self._calls[token] += 1
 
     @abstractmethod
     def stop(self):

@@ -1,7 +1,10 @@
-"""Files that take their time: named pipes.  Whoever opens one waits until there is something to read.
+"""Slow files: named pipes.  A reader waits until the service writes.
 
-Opening the writing end of a pipe without waiting succeeds only when somebody reads it: so the service knows who has
-come.  The file ``{token}`` in the folder ``DOCUMENTS`` holds the reply as digits.
+Opening the writing end of a pipe without waiting succeeds only when there is a reader, so the service sees each reader.
+The file ``{token}`` in the folder ``DOCUMENTS`` holds the reply as digits.
+
+To open a pipe for reading waits as well, until the service opens the writing end.  While the service holds its replies it
+tries that only every `OPEN_INTERVAL_S`.  So an `open` on the event loop blocks it visibly, as on a network share.
 """
 
 import contextlib
@@ -16,7 +19,8 @@ from pathlib import Path
 from autograder.services.base import ServiceError
 from autograder.services.gate import Gate
 
-POLL_INTERVAL_S = 0.002  # s
+POLL_INTERVAL_S = 0.002  # s between two attempts to open a pipe for writing
+OPEN_INTERVAL_S = 0.06  # s between them while replies are held: three times what counts as a blocked loop
 
 
 class Files(Gate):
@@ -50,8 +54,9 @@ class Files(Gate):
             self._waiting.clear()
             for token in tokens:
                 path = self.folder / token
-                os.mkfifo(path)
-                self._waiting[token] = path
+                if token not in self._waiting:
+                    os.mkfifo(path)
+                    self._waiting[token] = path
 
     def stop(self):
         self._stopping.set()
@@ -72,12 +77,14 @@ class Files(Gate):
                     os.close(pipe)  # an app has put something else there
                     continue
                 with self._gate:
-                    self._waiting.pop(token, None)
-                self.arrive(token, lambda token=token, path=path, pipe=pipe: self._deliver(token, path, pipe))
-            time.sleep(POLL_INTERVAL_S)
+                    # the next reader of the same file gets a pipe of its own, and is a call of its own
+                    path.unlink(missing_ok=True)
+                    if token in self._waiting:
+                        os.mkfifo(path)
+                self.arrive(token, lambda token=token, pipe=pipe: self._deliver(token, pipe))
+            time.sleep(OPEN_INTERVAL_S if self._holding else POLL_INTERVAL_S)
 
-    def _deliver(self, token, path, pipe):
+    def _deliver(self, token, pipe):
         with contextlib.suppress(OSError):  # the reader may have gone
             os.write(pipe, str(self.reply(token)).encode())
         os.close(pipe)
-        path.unlink(missing_ok=True)

@@ -27,7 +27,8 @@ class Gate(Service):
         self._held: list[tuple[str, Callable[[], None]]] = []  # in the order of arrival
 
     def arrive(self, token: str, go: Callable[[], None]) -> None:
-        """A request asks for ``token``: hold it while the service holds, else call ``go`` at once."""
+        """Count a call for ``token``, and hold it while the service holds its replies; else call ``go`` at once."""
+        self.count_call(token)
         with self._gate:
             if self._holding:
                 if len(self._held) < HELD_LIMIT:

@@ -16,6 +16,8 @@ import shutil
 import subprocess
 import time
 from pathlib import Path
+from collections import defaultdict
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -68,7 +70,7 @@ THEIRS = (
     "AND TABLE_COMMENT <> 'of the course'"
 )
 WAITING = """
-    SELECT asked.token FROM asked JOIN information_schema.PROCESSLIST AS list ON list.ID = asked.connection
+    SELECT asked.token, asked.id FROM asked JOIN information_schema.PROCESSLIST AS list ON list.ID = asked.connection
     WHERE list.STATE = 'User lock' ORDER BY asked.id
 """
 # the list gives a connection inside price_of to the function's owner
@@ -91,6 +93,7 @@ class MySQL(Database):
         super().__init__("MySQL", pymysql.Error)
         self._fresh: list[str] = []
         self._held: set[str] = set()
+        self._notes: dict[str, set[int]] = defaultdict(set)  # of the calls that were seen waiting, by token
         self._locks: dict[str, str] = {}  # names of locks, by token
         self._guest: str | None = None  # the user of the app that is judged
         self.url = os.environ.get("COURSE_MYSQL_URL")
@@ -227,8 +230,8 @@ class MySQL(Database):
                 raise
 
     def prepare(self, tokens: list[str]) -> None:
-        self._fresh = list(tokens)
-        for token in tokens:
+        self._fresh = list(dict.fromkeys(tokens))
+        for token in self._fresh:
             name = self._locks.setdefault(token, secrets.token_hex(16))
             self._do("INSERT IGNORE INTO items VALUES (%s, %s, %s)", [token, self.reply(token), name])
 
@@ -240,7 +243,14 @@ class MySQL(Database):
 
     def held(self) -> list[str]:
         # what was just released may still be on its way out
-        return [token for (token,) in self._do(WAITING) if token in self._held]
+        found = [(token, note) for token, note in self._do(WAITING) if token in self._held]
+        for token, note in found:
+            self._notes[token].add(note)
+        return [token for token, _ in found]
+
+    def calls(self, tokens: Iterable[str]) -> dict[str, int]:
+        """As `Service.calls`, of the calls that were seen waiting."""
+        return {token: len(self._notes[token]) for token in tokens}
 
     def release(self, tokens: list[str] | None = None) -> None:
         if tokens is None:

@@ -13,6 +13,7 @@ import importlib.util
 import os
 import secrets
 import time
+from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,7 @@ BEGIN
     IF found IS NULL THEN
         RETURN NULL;
     END IF;
+    PERFORM pg_catalog.pg_notify('calls', wanted || ' ' || pg_catalog.clock_timestamp());
     PERFORM pg_catalog.pg_advisory_xact_lock_shared(found.key);
     RETURN found.price;
 END $$;
@@ -65,7 +67,7 @@ BEGIN
         EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', f);
     END LOOP;
 END $$;
-GRANT EXECUTE ON FUNCTION pg_advisory_xact_lock_shared(bigint) TO keeper;
+GRANT EXECUTE ON FUNCTION pg_advisory_xact_lock_shared(bigint), pg_notify(text, text) TO keeper;
 """
 # Two roles with the same rights: `shop` for what a notebook serves, `guest` for what is judged, so that what one
 # submission left open can be ended before the next.
@@ -118,6 +120,8 @@ class Postgres(Database):
         self._fresh: list[int] = []
         self._tokens: dict[int, str] = {}  # by the keys of their locks
         self._keys: dict[str, int] = {}
+        # (connection, since when) of the calls that were seen waiting, by token
+        self._waits: dict[str, set[tuple]] = defaultdict(set)
         given = os.environ.get("COURSE_POSTGRES_URL")
         try:
             if given:
@@ -127,10 +131,12 @@ class Postgres(Database):
                     raise ServiceError(NOT_EMPTY.format(name="COURSE_POSTGRES_URL"))
             else:
                 self._ours = self._start()
+            self._ours.add_notify_handler(lambda notify: self.count_call(notify.payload.partition(" ")[0]))
             self._watch(os.dup(self._ours.fileno()))
             self._do(f"SET statement_timeout = '{STATEMENT_LIMIT_S:.0f}s'")
             # in a database of the teacher's own, apps log in as whoever the URL names: a function lends them no rights
             self._do(SCHEMA.format(security="INVOKER" if given else "DEFINER"))
+            self._do("LISTEN calls")
             if not given:
                 self._do(RIGHTS)
                 self._do(ROLE.format(role="shop", password=self._password))
@@ -212,8 +218,13 @@ class Postgres(Database):
     def alive(self) -> bool:
         return self._ours is not None and not self._ours.closed and (self._embedded is None or self._embedded.alive)
 
+    def calls(self, tokens: Iterable[str]) -> dict[str, int]:
+        """As `Service.calls`: calls whose transaction was committed, or those that were seen waiting if these are more."""
+        self._do("SELECT 1")  # what has been notified comes with the reply
+        return {token: max(count, len(self._waits[token])) for token, count in super().calls(tokens).items()}
+
     def prepare(self, tokens: Iterable[str]) -> None:
-        tokens = list(tokens)
+        tokens = list(dict.fromkeys(tokens))
         for token in tokens:
             key = self._keys.setdefault(token, secrets.randbits(63))
             self._tokens[key] = token
@@ -228,10 +239,14 @@ class Postgres(Database):
 
     def held(self) -> list[str]:
         rows = self._do(
-            "SELECT (classid::bigint << 32) | objid::bigint FROM pg_locks "
+            "SELECT (classid::bigint << 32) | objid::bigint, pid, waitstart FROM pg_locks "
             "WHERE locktype = 'advisory' AND NOT granted ORDER BY waitstart"
         )
-        return [self._tokens[key] for (key,) in rows if key in self._tokens]
+        found = [(self._tokens[key], wait) for key, *wait in rows if key in self._tokens]
+        for token, (connection, since) in found:
+            if since is not None:  # it is set a moment after the wait began
+                self._waits[token].add((connection, since))
+        return [token for token, _ in found]
 
     def release(self, tokens: list[str] | None = None) -> None:
         if tokens is None:

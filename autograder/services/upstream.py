@@ -15,6 +15,7 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Iterable
 from typing import Any
 
 from autograder.paths import PROGRAMS
@@ -28,7 +29,7 @@ PROGRAM = PROGRAMS / "upstream_server.py"
 
 
 class HttpProcess:
-    """The process of `upstream_server`; ``on_news`` is called with ``held`` or ``left`` and a token, in a thread of its own.
+    """The process of `upstream_server`; ``on_news`` is called with ``called``, ``held`` or ``left`` and a token, in a thread of its own.
 
     Where bubblewrap works it runs in a sandbox: of the network it has nothing but the socket that it's given.
     """
@@ -134,6 +135,8 @@ class Upstream(Service):
         self.url = f"http://127.0.0.1:{self._server.port}"
 
     def _take_in(self, kind: str, token: str) -> None:
+        if kind == "called":
+            return self.count_call(token)
         with self._changed:
             if kind == "held":
                 self._held.append(token)
@@ -164,6 +167,11 @@ class Upstream(Service):
         with self._changed:
             self._held = [token for token in self._held if tokens is not None and token not in tokens]
         self._server.order(op="release", tokens=None if tokens is None else list(tokens))
+
+    def calls(self, tokens: Iterable[str]) -> dict[str, int]:
+        """As `Service.calls`, and exact for every call that has been answered or held.  Raises `ServiceError`."""
+        self._server.order(op="count")  # the news of every call before it have come when it is done
+        return super().calls(tokens)
 
     def stop(self) -> None:
         self._server.stop()

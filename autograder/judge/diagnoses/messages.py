@@ -69,16 +69,22 @@ def several_processes():
 def one_at_a_time():
     return (
         "The event loop stays free, but the requests are served one at a time: each begins when the one before "
-        "has ended. Look for something that they share and that only one can have: a lock, a semaphore, a pool of one thread or one "
-        "connection. (A handler of `logging` has a lock, too: it lets in one thread at a time.)"
+        "has ended. Look for something that they share and that only one of them can have: a lock (also one in the database, as an "
+        "advisory lock), a semaphore or limiter of one, a pool of one thread or one connection, one worker behind a queue. "
+        "(A handler of `logging` has a lock, too: it lets in one thread at a time.)"
     )
 
 
-def few_at_a_time(served, requests):
-    text = (
-        f"The event loop stays free, but of {requests} requests only {served} are served at a time; the others "
-        "stand in a queue. "
-    )
+def few_at_a_time(served, requests, calls=1):
+    """Only ``served`` of so many requests, or of their calls if each makes several, are under way at a time."""
+    if calls == 1:
+        what = f"of {requests} requests only {served} are served at a time"
+    else:
+        what = (
+            f"of the {requests * calls} calls that {requests} requests make together ({calls} each) only {served} "
+            "are under way at a time"
+        )
+    text = f"The event loop stays free, but {what}; the others wait in line. "
     if served == ANYIO_THREADS:
         return text + (
             f"{ANYIO_THREADS} is the size of the pool of threads that all `def` endpoints, `def` dependencies and "
@@ -90,7 +96,10 @@ def few_at_a_time(served, requests):
             f"{served} is the size of the pool that asyncio.to_thread and aiofiles use on this machine, four more than it has "
             "cores. A pool of your own can be larger, and what is awaited needs none." + pointer(9)
         )
-    return text + "Look for a semaphore or a pool that is too small."
+    return text + (
+        "Look for something that lets in only so many: a pool of threads or connections, a semaphore or limiter, or work that "
+        "is collected and done in batches."
+    )
 
 
 def one_after_the_other(asks):
@@ -107,6 +116,14 @@ def did_not_ask(call, service):
     )
 
 
+def never_called(call, service):
+    """What is done after the response was not done."""
+    return (
+        f"{call.method} {call.path} was answered, but the service ({service}) was never called for it: what the task wants done "
+        "after the response was not done. Is the task created, and is everything in it awaited?"
+    )
+
+
 def asked_again(call, service):
     return (
         f"{call.method} {call.path} was asked for twice, and the service ({service}) was asked twice. What it once said "
@@ -118,6 +135,70 @@ def kept(call, service):
     return (
         f"{call.method} {call.path} was asked for again, and answered without the new reply of the service ({service}): an answer was "
         "kept from before. The task asks anew for every request."
+    )
+
+
+def called_again(endpoint, count):
+    """Of something that must be cached; ``count`` is how many calls there were for the same thing."""
+    return (
+        f"{endpoint.route} was requested twice for the same thing, and the service ({endpoint.service}) was called {count} times: "
+        "the second request came before the first had its reply, and called the service as well. One call is enough for both: keep "
+        "the call that is under way (a task, or a lock for each key), and let later requests wait for it." + pointer(10)
+    )
+
+
+def called_twice(endpoint, count, expected):
+    """The service was called ``count`` times for what needs ``expected`` calls."""
+    thing = {"commands": "started the program", "work": "did the work", "redis": "put the job", "files": "read the file"}.get(
+        endpoint.service, f"called the service ({endpoint.service})"
+    )
+    return (
+        f"The app {thing} {count} times where {expected} {'was' if expected == 1 else 'were'} needed: called twice, or once more "
+        f"than the task asks. {endpoint.route} makes one call for each thing that it needs. A call whose result is dropped "
+        "counts as well: it costs the service as much as the others."
+    )
+
+
+def shared_call(endpoint):
+    """Two requests for the same thing were answered from one call."""
+    return (
+        f"{endpoint.route} was requested twice at the same time for the same thing, and both were answered from one call of the "
+        f"service ({endpoint.service}): the second request shared the call of the first. The task asks for a call of its own for "
+        "every request, so don't keep calls that are under way for other requests."
+    )
+
+
+def shared_wait(call, seconds):
+    """A request was answered too early, together with the same request before it."""
+    return (
+        f"{call.method} {call.path} was sent while the same request was under way, and answered after {seconds:.2f} s together "
+        f"with that one, although it was to wait {call.wait:.2f} s: the two shared one call. Every request must wait for its own."
+    )
+
+
+def did_not_wait(endpoint, seconds):
+    """A request was answered while the reply to its call was held."""
+    return (
+        f"{endpoint.route} was answered while the service ({endpoint.service}) still held its reply, {seconds:.1f} s after the call: "
+        "the answer was kept from before, or made up because the service was slow. The task asks for the new reply, however long "
+        "it takes."
+    )
+
+
+def answered_together(endpoint):
+    """A short request was answered only when a long one was."""
+    return (
+        f"A request to {endpoint.route} had all that it needed, and was answered only together with another one that had to wait "
+        "longer. The event loop was free. Look for something that collects requests and answers them together: a batch, a barrier, "
+        "a condition that waits until nobody else is at work."
+    )
+
+
+def waits_for_the_service(endpoint):
+    """An endpoint that must respond first was answered only after the service had replied."""
+    return (
+        f"{endpoint.route} was not answered while the service ({endpoint.service}) held its reply. It must respond at once, and call "
+        "the service after the response: in a background task, or in a task of the app's own."
     )
 
 

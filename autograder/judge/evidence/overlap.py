@@ -46,6 +46,19 @@ def late(race, looks, due):
     return (request, seconds) if seconds >= LATE_MIN_S and ticks >= LATE_MIN_CANARIES else None
 
 
+def waited_for(race, looks, request, wait, other, least, canaries):
+    """True if a request that was to take ``wait`` seconds was answered late, and only when ``other`` was.
+
+    ``least`` is by how many attributed seconds it must have been late, and ``canaries`` how many the loop must have answered
+    in that time.
+    """
+    due = request.start + wait
+    if request.end < other.end - least / 2:
+        return False
+    ticks = sum(c.answered and c.start >= due and c.end <= request.end for c in race.canaries)
+    return ticks >= canaries and request.end - due - reply_delay_excuse_s(race, looks, due, request.end) >= least
+
+
 def overtaken(race):
     """How many canaries were sent after the last request and answered before the first answer."""
     last_sent = max(r.start for r in race.requests)

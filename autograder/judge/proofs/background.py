@@ -14,9 +14,11 @@ from autograder.judge.proofs.certificates import blocked, served_in_turns
 from autograder.judge.proofs.quiescence import ALIVE_MIN_CANARIES, MAX_QUIET_S, POLL_INTERVAL_S, QuietPeriod
 from autograder.judge.proofs.rendezvous import RendezvousProof
 from autograder.judge.proofs.requests import ANSWER_LIMIT_S, forgotten, never_awaited, run_requests
+from autograder.judge.spec.endpoint import RACE_SIZE
 from autograder.judge.verdict import AnswerFault, Trial, Verdict
 
-NEXT_GUEST = 0.6  # s after the others, at first
+NEXT_REQUEST_S = 0.6  # s after the others that one more request is sent, at first
+WATCHED_S = 1.2  # s after the others that it's sent once, so that what blocks now and then is seen
 FORGOTTEN_BACKGROUND_AWAIT_S = (
     2.0  # s, instead of `MAX_QUIET_S`, that is waited for a question where an await is known to be missing
 )
@@ -27,7 +29,7 @@ class BackgroundProof(RendezvousProof):
 
     proofs = 1
     lone = False  # an answer that waits for nobody says nothing when it is alone
-    next_guest = NEXT_GUEST
+    next_guest = NEXT_REQUEST_S
 
     async def answers(self):
         """Ask one after the other; the service must have been asked in the end."""
@@ -36,7 +38,18 @@ class BackgroundProof(RendezvousProof):
             _, watch = await self._watched(calls, calls)
             if watch.missing:
                 never_awaited(self.app)
-                raise AnswerFault("did not ask", messages.did_not_ask(calls[0], self.endpoint.service))
+                raise AnswerFault("did not ask", messages.never_called(calls[0], self.endpoint.service))
+            await self._check_count()
+
+    async def _hold_one_long(self, seconds):
+        """The `Trial` of one race that is watched for a little longer than the others, where nothing is shown."""
+        if seconds < WATCHED_S:
+            return Trial(proved=True)
+        before, self.next_guest = self.next_guest, max(self.next_guest, WATCHED_S)
+        try:
+            return await self._meeting(RACE_SIZE, False)
+        finally:
+            self.next_guest = before
 
     async def _meeting(self, count, show):
         calls = await self._calls(count)
@@ -47,10 +60,18 @@ class BackgroundProof(RendezvousProof):
             never_awaited(self.app)
             first_unasked_call = next(call for call in calls if watch.missing.intersection(call.tokens))
             return Trial(
-                Verdict("fail", "did not ask", messages.did_not_ask(first_unasked_call, self.endpoint.service))
+                Verdict("fail", "did not ask", messages.never_called(first_unasked_call, self.endpoint.service))
             )
+        if fault := await self._called_too_often():
+            return Trial(fault)
         if watch.in_turns:
             return Trial(served_in_turns(watch.together, count))
+        if self.endpoint.responds_first and not watch.ahead:
+            if watch.alive:
+                text = messages.waits_for_the_service(self.endpoint)
+                return Trial(Verdict("fail", "waits for the service", text))
+            self.patience = min(self.patience * 2, MAX_QUIET_S)
+            return Trial()
         if (watch.ahead or watch.all_met) and watch.seen_through(race):
             return Trial(proved=True)
         self.patience = min(self.patience * 2, MAX_QUIET_S)
@@ -83,6 +104,7 @@ class BackgroundObserver:
     ``ahead``: all were answered while nothing had been let go.  ``all_met``: all their questions were held at one
     moment.  ``missing``: the tokens that never came.  ``in_turns``: unanswered, and each newcomer came only after
     another had been let go, although the loop was alive; ``together`` is how many there were at most.
+    ``alive``: the loop answered canaries while everything was held and nothing new came.
     ``hopeless()`` tells whether the app is known to have forgotten an await: then what is missing will hardly come.
     """
 
@@ -93,7 +115,7 @@ class BackgroundObserver:
         self.wanted = {token for call in calls for token in call.tokens}
         self.patience = patience
         self.await_forgotten = await_forgotten
-        self.ahead = self.all_met = self.in_turns = False
+        self.ahead = self.all_met = self.in_turns = self.alive = False
         self.together = 0
         self.seen = set()
         self.released = None
@@ -110,7 +132,7 @@ class BackgroundObserver:
         """Run beside a race, until everything has come and was let go."""
         while race.began is None:
             await asyncio.sleep(POLL_INTERVAL_S)
-        alive = await self._quiet(race, lambda: self.all_met and self._answered(race))
+        self.alive = alive = await self._quiet(race, lambda: self.all_met and self._answered(race))
         self.ahead = self._answered(race)
         self.in_turns = alive and not self.ahead and not self.all_met
         began = time.perf_counter()

@@ -63,8 +63,11 @@ def answered_late(call, seconds):
     return Verdict("fail", "answered too late", messages.too_late(call, seconds))
 
 
-def served_in_turns(served, requests):
-    """The failing `Verdict` for requests of which only ``served`` are served at a time."""
+def served_in_turns(served, requests, calls=1):
+    """The failing `Verdict` for requests of which only ``served`` are served at a time.
+
+    With several ``calls`` a request, ``served`` is how many calls are under way at a time.
+    """
     if served == 1:
         return Verdict("fail", "one at a time", messages.one_at_a_time())
-    return Verdict("fail", "few at a time", messages.few_at_a_time(served, requests))
+    return Verdict("fail", "few at a time", messages.few_at_a_time(served, requests, calls))

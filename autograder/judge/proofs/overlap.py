@@ -2,16 +2,35 @@
 
 import random
 
+from autograder.judge.diagnoses import messages
 from autograder.judge.evidence import overlap, samples
 from autograder.judge.proofs.certificates import answered_late, blocked, served_in_turns
-from autograder.judge.proofs.requests import ANSWER_LIMIT_S, REST, find_poll_syscall, run_at_each_size, run_requests
-from autograder.judge.verdict import Trial
+from autograder.judge.proofs.requests import (
+    ANSWER_LIMIT_S,
+    REST,
+    AnsweredTooEarly,
+    find_poll_syscall,
+    run_at_each_size,
+    run_requests,
+)
+from autograder.judge.verdict import AnswerFault, Trial, Verdict
 
 # s that the requests of the first trial wait, if nobody looks: enough to prove it on an idle machine
 QUICK = (0.05, 0.1)
 ALONE = (0.03, 0.12)  # s that a request waits which is sent alone: longer or shorter than those that are raced
 WAIT = 0.25  # s that those of the next wait; shorter ones do not tell requests that are served in turns from a busy machine
-MAX_QUIET_S = 4.0  # s: trials grow up to this wait when a machine is too busy to tell
+MAX_WAIT_S = 4.0  # s: trials grow up to this wait when a machine is too busy to tell
+# The race of unlike requests, in seconds.  One waits for longer than a second: a wait that is cut short, or made in another way
+# when it is long, shows there, and so does what blocks the loop twice a second.  A shorter one is sent twice, the second time
+# while the first is under way: each must take its own wait.  The last comes later than all and must be answered before the long one.
+LONG = (1.15, 1.3)
+MIDDLE = (0.45, 0.55)
+SHORT = (0.1, 0.15)
+MIDDLE_AGAIN_AT = 0.2
+SHORT_AT = 0.25
+SHOWN_SCALE = 0.5  # of all these in the visible check
+TOGETHER_MIN_S = 0.2  # s, attributed, that a shorter request was answered later than it was due, if it waited for a long one
+TOGETHER_MIN_CANARIES = 8  # canaries answered in between
 
 
 class OverlapProof:
@@ -24,6 +43,8 @@ class OverlapProof:
         self.endpoint = endpoint
         self.wait = random.uniform(*QUICK)
         self.rest = None
+        self._unlike_next = True
+        self._scale = 1.0  # of the times of unlike requests
         self._before = None  # the `Trial` of the request that was sent alone in the warm-up
 
     async def answers(self):
@@ -53,8 +74,42 @@ class OverlapProof:
         if show and (fault := await self._alone()):
             return Trial(fault)
         if not raced.proved:
-            self.wait = min(max(self.wait * 2, WAIT), MAX_QUIET_S)
-        return raced
+            self.wait = min(max(self.wait * 2, WAIT), MAX_WAIT_S)
+        if not raced.proved or not self._unlike_next:
+            return raced
+        unlike = await self._unlike(self._scale * (SHOWN_SCALE if show else 1))
+        self._unlike_next = not unlike.proved
+        return unlike
+
+    async def _unlike(self, scale):
+        """The `Trial` of a race of requests that wait for different times, one of which is sent twice."""
+        first, again = 1, 2
+        middle = self.endpoint.call(scale * random.uniform(*MIDDLE))
+        calls = [self.endpoint.call(scale * random.uniform(*LONG)), middle, middle]
+        calls.append(self.endpoint.call(scale * random.uniform(*SHORT)))
+        at = [0.0, 0.0, scale * MIDDLE_AGAIN_AT, scale * SHORT_AT]
+        try:
+            race = await run_requests(
+                self.app, calls, ANSWER_LIMIT_S + 4 * calls[0].wait, rest=self.rest, at=at, mixed=True
+            )
+        except AnsweredTooEarly as fault:
+            if fault.call is middle and fault.request is fault.race.requests[again]:
+                early = messages.shared_wait(middle, fault.request.seconds)
+                raise AnswerFault("shared call", early) from None
+            raise
+        looks = samples.decode_samples(race)
+        if fault := blocked(race, looks, self.rest):
+            return Trial(fault)
+        long = race.requests[0]
+        for request, call in zip(race.requests[first:], calls[first:], strict=True):
+            if overlap.waited_for(race, looks, request, call.wait, long, TOGETHER_MIN_S * scale, TOGETHER_MIN_CANARIES):
+                return Trial(Verdict("fail", "answered together", messages.answered_together(self.endpoint)))
+        in_time = all(request.end < long.end - TOGETHER_MIN_S * scale / 2 for request in race.requests[first:])
+        # had the two shared a wait, the second would have been answered with the first
+        own = race.requests[first].end < race.requests[again].start + middle.wait
+        if not (in_time and own):
+            self._scale = min(self._scale * 1.5, MAX_WAIT_S)
+        return Trial(proved=in_time and own)
 
     async def _race(self, count, show):
         calls = [self.endpoint.call(self.wait * random.uniform(1.0, 1.1)) for _ in range(count)]

@@ -8,11 +8,13 @@ the next only comes when the one before has gone.
 import asyncio
 import random
 import time
+from collections import Counter
 
 from autograder.judge.diagnoses import messages
 from autograder.judge.evidence import overlap, samples
 from autograder.judge.evidence.process_tree import leaves
 from autograder.judge.proofs.certificates import answered_late, blocked, served_in_turns
+from autograder.judge.proofs.long_hold import AGAIN, FIRST, HOLD_S, OTHER, SHOWN_HOLD_S, LongHold
 from autograder.judge.proofs.quiescence import INITIAL_QUIET_S, MAX_QUIET_S, POLL_INTERVAL_S, QuietPeriod
 from autograder.judge.proofs.requests import ANSWER_LIMIT_S, REST, find_poll_syscall, run_at_each_size, run_requests
 from autograder.judge.spec.endpoint import RACE_SIZE
@@ -34,7 +36,9 @@ class RendezvousProof:
         self.patience = INITIAL_QUIET_S
         self.rest = None
         self._meetings = random.randrange(2)
-        self._alone_next = True
+        self._alone_next = self._hold_next = True
+        self._expected = Counter()  # how many calls each token has been requested for
+        self._earlier = None  # a request that was answered before
 
     @property
     def proofs(self):
@@ -42,7 +46,7 @@ class RendezvousProof:
 
         Four that are served in turns are let go in the order of their turns once in 22, and two of them in one of two orders.
         """
-        few = self.endpoint.barrier == "calls" and self.endpoint.raced <= RACE_SIZE
+        few = self.endpoint.barrier == "calls" and not self.endpoint.large
         return 2 if few and not self.service.computes else 1
 
     async def _calls(self, count):
@@ -50,19 +54,47 @@ class RendezvousProof:
         making = [asyncio.to_thread(self.endpoint.call, 0.0, self.service) for _ in range(count)]
         calls = await asyncio.gather(*making)
         self.service.prepare([token for call in calls for token in call.tokens])
+        self._expect(calls)
         return calls
+
+    def _expect(self, calls):
+        """Note that these requests are sent: each needs one call for each of its tokens, or the first of them if it's cached."""
+        for call in calls:
+            for token in call.tokens:
+                self._expected[token] = 1 if self.endpoint.cached else self._expected[token] + 1
+
+    async def _called_too_often(self):
+        """The failing `Verdict` if the service was called more often than the requests needed, else None."""
+        counts = await asyncio.to_thread(self.service.calls, list(self._expected))
+        for token, expected in self._expected.items():
+            if counts[token] > expected:
+                if self.endpoint.cached:
+                    return Verdict("fail", "asked again", messages.called_again(self.endpoint, counts[token]))
+                text = messages.called_twice(self.endpoint, counts[token], expected)
+                return Verdict("fail", "called twice", text)
+        return None
+
+    async def _check_count(self):
+        """Raise `AnswerFault` if the service was called too often."""
+        if verdict := await self._called_too_often():
+            raise AnswerFault(verdict.kind, verdict.diagnosis)
 
     async def answers(self):
         """Ask one after the other for something new, and for the last of it once or twice more."""
         for _ in range(2):
             (call,) = calls = await self._calls(1)
             await run_requests(self.app, calls, ANSWER_LIMIT_S)
+            await self._check_count()
         for _ in range(random.randint(1, 2)):
             await self._again(call)
+            await self._check_count()
 
     async def _again(self, call):
         """Ask for the same once more: the service must see all of it, and be waited for, or nothing of it if it is kept."""
+        self._expect([call])
         race, seen, ended = await self._held(call)
+        if not self.endpoint.cached:
+            await self._check_count()
         if self.endpoint.cached and seen:
             raise AnswerFault("asked again", messages.asked_again(call, self.endpoint.service))
         if not self.endpoint.cached and (ended or not seen.issuperset(call.tokens)):
@@ -110,12 +142,13 @@ class RendezvousProof:
         """
         (call,) = await self._calls(1)
         races = [(await self._held(call))[0]]
+        self._earlier = call
         if self.endpoint.cached:
             races.append(await self._again(call))
         for race in races:
             if fault := blocked(race, samples.decode_samples(race), self.rest, self.service.computes):
                 return fault
-        return None
+        return await self._called_too_often()
 
     async def warm_up(self):
         """Open connections, start the threads of pools, and import what is imported on first use."""
@@ -126,6 +159,10 @@ class RendezvousProof:
         if self.endpoint.cached:
             await self._again(calls[0])
         self.rest = await find_poll_syscall(self.app, race)
+
+    def _quiet(self, race):
+        """A `QuietPeriod` that begins when no program is on its way to the service any more."""
+        return quiet_period(self.app, self.service, race, self.patience, self.rest)
 
     def _working(self, count):
         """Seconds that so many requests are given for work of their own."""
@@ -144,7 +181,56 @@ class RendezvousProof:
         # a race that is shown comes first: its picture explains the rest
         if show and self.lone and not met.fault and (fault := await self._alone()):
             return Trial(fault)
-        return met
+        if not met.proved or not self._hold_next:
+            return met
+        held = await self._hold_one_long(SHOWN_HOLD_S if show else HOLD_S)
+        self._hold_next = not held.proved
+        return held
+
+    async def _hold_one_long(self, seconds):
+        """The `Trial` of one race in which the first reply is held for so many seconds."""
+        # what is not cached was requested before: a copy that was kept would be found now
+        first = self._earlier if self._earlier and not self.endpoint.cached else (await self._calls(1))[0]
+        calls = [first, first]
+        if not self.service.computes:
+            calls += await self._calls(1)
+        if first is self._earlier:
+            self._expect([first])
+        self._expect([first])
+        before = (await asyncio.to_thread(self.service.calls, first.tokens)) if first is self._earlier else {}
+        self.service.prepare([token for call in calls for token in call.tokens])
+        holding = LongHold(self.service, calls, seconds, self._quiet)
+        self.service.hold()
+        try:
+            race = await run_requests(
+                self.app,
+                calls,
+                ANSWER_LIMIT_S + 6 * seconds + 2 * self.patience + self._working(2),
+                beside=holding.hold,
+                rest=self.rest,
+                on_order=range(1, len(calls)),
+                held=True,
+            )
+        finally:
+            self.service.release()
+        if fault := blocked(race, samples.decode_samples(race), self.rest, self.service.computes):
+            return Trial(fault)
+        if fault := await self._called_too_often():
+            return Trial(fault)
+        if not holding.called:
+            return Trial()
+        for number in (FIRST, AGAIN):
+            if race.requests[number].end < holding.released:
+                return Trial(Verdict("fail", "kept from before", messages.did_not_wait(self.endpoint, holding.held_s)))
+        if not self.endpoint.cached and not holding.called_again:
+            counts = await asyncio.to_thread(self.service.calls, first.tokens)
+            if any(counts[token] - before.get(token, 0) < 2 for token in first.tokens):
+                return Trial(Verdict("fail", "shared call", messages.shared_call(self.endpoint)))
+        if len(calls) > OTHER and not holding.overtaken:
+            if holding.together(race):
+                return Trial(Verdict("fail", "answered together", messages.answered_together(self.endpoint)))
+            return Trial()
+        return Trial(proved=holding.held_s >= seconds)
 
     async def _meeting(self, count, show):
         calls = await self._calls(count)
@@ -167,6 +253,8 @@ class RendezvousProof:
             self.service.release()
         if fault := blocked(race, samples.decode_samples(race), self.rest, self.service.computes):
             return Trial(fault)
+        if fault := await self._called_too_often():
+            return Trial(fault)
         if first_unasked_call := meeting.first_unasked_call(race):
             return Trial(
                 Verdict("fail", "did not ask", messages.did_not_ask(first_unasked_call, self.endpoint.service))
@@ -188,8 +276,9 @@ class RendezvousProof:
         each = [len(together & set(call.tokens)) for call in calls]
         if self.endpoint.upstream_calls > 1 and set(each) == {1}:
             return Verdict("fail", "one after the other", messages.one_after_the_other(self.endpoint.upstream_calls))
-        asked = 1 if self.endpoint.barrier == "requests" else self.endpoint.upstream_calls
-        return served_in_turns(min(sum(each), len(calls) * asked), len(calls) * asked)
+        if self.endpoint.barrier == "places":
+            return served_in_turns(1 if sum(map(bool, each)) == 1 else sum(each), max(len(calls), RACE_SIZE))
+        return served_in_turns(sum(each), len(calls), self.endpoint.upstream_calls)
 
 
 class HeldReplies:
@@ -263,8 +352,8 @@ class HeldReplies:
         return bool(self.all_met and self.overtaken and self.independent)
 
     def _all_here(self, held):
-        if self.barrier == "requests":
-            return all(any(token in held for token in call.tokens) for call in self.calls)
+        if self.barrier == "places":
+            return len(self.wanted.intersection(held)) >= len(self.calls)
         return self.wanted <= set(held)
 
     def _held(self):
@@ -275,11 +364,7 @@ class HeldReplies:
         return held
 
     def _quiet(self, race):
-        return QuietPeriod(race, self.patience, self.rest, self._on_its_way if self.service.spawns else None)
-
-    def _on_its_way(self):
-        """True if a process of the app's is alive that is not held: it has not asked yet, or has its reply and ends."""
-        return leaves(self.app.pid) > len(self.service.held())
+        return quiet_period(self.app, self.service, race, self.patience, self.rest)
 
     async def _wait_for_all(self, race):
         """Until all are there, or nobody has come for a while, or somebody is answered without having been let go.
@@ -409,6 +494,16 @@ class HeldReplies:
             if set(self._held()) - before:
                 return
             await asyncio.sleep(POLL_INTERVAL_S)
+
+
+def quiet_period(app, service, race, patience, rest):
+    """A `QuietPeriod`; where a service is called by programs, it begins when none is on its way."""
+
+    def on_its_way():
+        """True if a process of the app is alive that is not held: it has not called yet, or has its reply and ends."""
+        return leaves(app.pid) > len(service.held())
+
+    return QuietPeriod(race, patience, rest, on_its_way if service.spawns else None)
 
 
 def _over(race):

@@ -26,16 +26,29 @@ FORGOTTEN_AWAIT_MIN_CANARIES = 30  # ... and canaries that are answered in that 
 ANSWER_LIMIT_S = 10.0  # s beyond its wait that a request is given on its own
 
 
-async def run_requests(app, calls, limit, *, title="check", show=False, beside=None, at=None, rest=None, **fields):
+class AnsweredTooEarly(AnswerFault):
+    """The ``request`` for ``call`` was answered before its wait was over."""
+
+    def __init__(self, race, request, call):
+        super().__init__("answered too early", messages.too_early(call, request.seconds))
+        self.race, self.request, self.call = race, request, call
+
+
+async def run_requests(
+    app, calls, limit, *, title="check", show=False, beside=None, at=None, on_order=(), rest=None, **fields
+):
     """Race the calls and return the `Race`; raises `AnswerFault` for the first answer that is not right.
 
-    ``at`` says when each is sent, in seconds after the start; without it they are sent together.  ``rest`` is what
+    ``at`` says when each is sent, in seconds after the start; without it they are sent together.  Those whose numbers are
+    in ``on_order`` are sent when the load generator is ordered to.  ``rest`` is what
     `find_poll_syscall` has found, ``fields`` are some of the race.  With nothing ``beside``, no answer is waited for that an await
     which is missing will not give.
     """
     requests = [{"key": i, "method": call.method, "path": call.path} for i, call in enumerate(calls)]
     for request, moment in zip(requests, at or [], strict=bool(at)):
         request["at"] = moment
+    for number in on_order:
+        requests[number]["on_order"] = True
     beside = beside or _until_forgotten(app, calls)
     race = await run_race.run(
         app,
@@ -87,7 +100,7 @@ async def run_at_each_size(endpoint, show, race):
     Forty requests that arrive at the same moment keep any loop busy for a while; whether one of them blocks it is seen
     better among few.  ``race(count, shown)`` gives the `Trial` of one race; a race that is shown comes first.
     """
-    sizes = sorted({RACE_SIZE, endpoint.raced}, reverse=show) if endpoint.raced > RACE_SIZE else [endpoint.raced]
+    sizes = sorted({RACE_SIZE, endpoint.raced}, reverse=show) if endpoint.large else [endpoint.raced]
     proved = True
     for count in sizes:
         one = await race(count, show and count == endpoint.raced)
@@ -135,7 +148,7 @@ def _check_answer(app, race, request, call, limit):
         raise AnswerFault("wrong answer", messages.wrong_body(call, request, remedy_of_answer(request.body)))
     if request.seconds < call.wait * 0.98:
         never_awaited(app)
-        raise AnswerFault("answered too early", messages.too_early(call, request.seconds))
+        raise AnsweredTooEarly(race, request, call)
 
 
 def never_awaited(app, ended="", seen=None):

@@ -4,7 +4,7 @@ import random
 import secrets
 from dataclasses import dataclass, field
 
-BARRIERS = ("calls", "requests", "loop")
+BARRIERS = ("calls", "places", "loop")
 RACE_SIZE = 4  # requests of a race: asyncio.to_thread has cpus + 4 threads, so 5 on one core
 MAX_RACE_SIZE = 60
 PARTS = ("answers", "concurrency")
@@ -58,7 +58,8 @@ class Endpoint:
     starter: ExpectedDiagnosis = ExpectedDiagnosis("blocked")
     accepted: dict = field(default_factory=dict)
     wrong: dict = field(default_factory=dict)
-    afterwards: bool = False  # the service is asked behind the answer, which need not wait for it
+    afterwards: bool = False  # the service is called after the response, which need not wait for it
+    responds_first: bool = False  # ... and must not wait for it
     cached: bool = False  # what the service said for a token is kept: it is not asked again
     combined_with: tuple = ()  # the endpoints that are raced together; then there is no request of its own
     shared: str = ""  # names the cell and the answers' folder of a file that holds several endpoints
@@ -89,8 +90,13 @@ class Endpoint:
     @property
     def raced(self):
         """How many requests are sent together: as the exercise says, or so few that every honest pool has room."""
-        # each question may need a thread of its own
+        # each call may need a thread of its own
         return self.requests or max(RACE_SIZE // self.upstream_calls, 1)
+
+    @property
+    def large(self):
+        """True if so many requests are raced that a race of a few belongs to each race of all."""
+        return self.raced > 2 * RACE_SIZE
 
     def item(self, part):
         """The name of a graded item: the grade_id of its cell."""

@@ -28,6 +28,10 @@ KINDS = (
     "gil",
     "asked again",
     "kept from before",
+    "called twice",
+    "shared call",
+    "answered together",
+    "waits for the service",
     "everybody waits",
     "several processes",
     # of lists of findings, and of tests (see `written`)
@@ -45,7 +49,7 @@ KINDS = (
 )
 KEYS = {"id", "file", "title", "request", "answer", "points", "service", "upstream_calls", "requests", "starter"}
 KEYS |= {"afterwards", "cached", "combined_with", "not_checked", "accepted", "wrong"}
-KEYS |= {"job", "barrier"}
+KEYS |= {"job", "barrier", "responds_first"}
 
 
 @dataclass(frozen=True)
@@ -167,6 +171,8 @@ def _endpoint(entry, shop=None):
         raise ValueError(f'with service = "work", and only then, job must be one of {", ".join(services.JOBS)}')
     if entry.get("barrier", "calls") not in BARRIERS:
         raise ValueError(f"barrier must be one of {', '.join(BARRIERS)}, not {entry['barrier']!r}")
+    if entry.get("responds_first") and not entry.get("afterwards"):
+        raise ValueError("responds_first is for an endpoint with afterwards = true")
     if not 0 <= entry.get("requests", 0) <= MAX_RACE_SIZE:
         raise ValueError(f"requests must be a number up to {MAX_RACE_SIZE}, not {entry['requests']!r}")
     if set(entry["points"]) not in ({*PARTS}, {"concurrency"}):
