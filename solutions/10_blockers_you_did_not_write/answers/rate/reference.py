@@ -1,19 +1,20 @@
 import asyncio
 import os
-from functools import lru_cache
 
 import requests
 from fastapi import FastAPI
 
 UPSTREAM = os.environ["UPSTREAM_URL"]
 app = FastAPI()
+calls = {}  # one task for each currency: kept from the first request on, not only from the first reply on
 
 
-@lru_cache(maxsize=1000)
 def rate_of(token):
     return requests.get(f"{UPSTREAM}/items/{token}").json()["price"]
 
 
 @app.get("/rates/{token}")
 async def rate(token: str):
-    return {"currency": token, "rate": await asyncio.to_thread(rate_of, token)}
+    if token not in calls:
+        calls[token] = asyncio.create_task(asyncio.to_thread(rate_of, token))
+    return {"currency": token, "rate": await asyncio.shield(calls[token])}

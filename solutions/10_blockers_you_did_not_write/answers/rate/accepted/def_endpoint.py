@@ -1,4 +1,5 @@
 import os
+import threading
 from functools import lru_cache
 
 import requests
@@ -6,11 +7,17 @@ from fastapi import FastAPI
 
 UPSTREAM = os.environ["UPSTREAM_URL"]
 app = FastAPI()
+locks = {}
 
 
 @lru_cache(maxsize=1000)
-def rate_of(token):
+def call_service(token):
     return requests.get(f"{UPSTREAM}/items/{token}").json()["price"]
+
+
+def rate_of(token: str):
+    with locks.setdefault(token, threading.Lock()):
+        return call_service(token)
 
 
 @app.get("/rates/{token}")

@@ -1,4 +1,6 @@
+import asyncio
 import os
+from collections import defaultdict
 from functools import lru_cache
 
 import requests
@@ -7,6 +9,7 @@ from fastapi.concurrency import run_in_threadpool
 
 UPSTREAM = os.environ["UPSTREAM_URL"]
 app = FastAPI()
+locks = defaultdict(asyncio.Lock)
 
 
 @lru_cache(maxsize=1000)
@@ -16,4 +19,5 @@ def rate_of(token):
 
 @app.get("/rates/{token}")
 async def rate(token: str):
-    return {"currency": token, "rate": await run_in_threadpool(rate_of, token)}
+    async with locks[token]:
+        return {"currency": token, "rate": await run_in_threadpool(rate_of, token)}

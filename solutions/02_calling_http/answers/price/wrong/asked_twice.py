@@ -1,0 +1,27 @@
+import asyncio
+import os
+from contextlib import asynccontextmanager
+
+import httpx
+from fastapi import FastAPI
+
+UPSTREAM = os.environ["UPSTREAM_URL"]
+
+
+@asynccontextmanager
+async def lifespan(app):
+    async with httpx.AsyncClient(base_url=UPSTREAM, timeout=60) as app.state.client:
+        yield
+
+
+app = FastAPI(lifespan=lifespan)
+
+
+async def price_of(token):
+    return (await app.state.client.get(f"/items/{token}")).json()["price"]
+
+
+@app.get("/prices/{token}")
+async def price(token: str):
+    first, second = await asyncio.gather(price_of(token), price_of(token))
+    return {"item": token, "price": max(first, second)}

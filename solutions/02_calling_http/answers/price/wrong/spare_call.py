@@ -1,0 +1,31 @@
+import asyncio
+import os
+from contextlib import asynccontextmanager
+
+import httpx
+from fastapi import FastAPI
+
+UPSTREAM = os.environ["UPSTREAM_URL"]
+
+
+@asynccontextmanager
+async def lifespan(app):
+    async with httpx.AsyncClient(base_url=UPSTREAM, timeout=60) as app.state.client:
+        yield
+
+
+app = FastAPI(lifespan=lifespan)
+
+
+async def price_of(token):
+    return (await app.state.client.get(f"/items/{token}")).json()["price"]
+
+
+spare = set()
+
+
+@app.get("/prices/{token}")
+async def price(token: str):
+    spare.add(task := asyncio.create_task(price_of(token)))  # its result is never used
+    task.add_done_callback(spare.discard)
+    return {"item": token, "price": await price_of(token)}
