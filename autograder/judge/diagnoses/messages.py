@@ -86,11 +86,7 @@ def few_at_a_time(served, requests, calls=1):
         )
     text = f"The event loop stays free, but {what}; the others wait in line. "
     if served == ANYIO_THREADS:
-        return text + (
-            f"{ANYIO_THREADS} is the size of the pool of threads that all `def` endpoints, `def` dependencies and "
-            f"run_in_threadpool share: n requests then take as long as n/{ANYIO_THREADS}, rounded up, one after the other."
-            + pointer(9)
-        )
+        return text + _of_the_pool()
     if served in TO_THREAD:
         return text + (
             f"{served} is the size of the pool that asyncio.to_thread and aiofiles use on this machine, four more than it has "
@@ -100,6 +96,23 @@ def few_at_a_time(served, requests, calls=1):
         "Look for something that lets in only so many: a pool of threads or connections, a semaphore or limiter, or work that "
         "is collected and done in batches."
     )
+
+
+def _of_the_pool():
+    return (
+        f"{ANYIO_THREADS} is the size of the pool of threads that all `def` endpoints, `def` dependencies and "
+        f"run_in_threadpool share: n requests then take as long as n/{ANYIO_THREADS}, rounded up, one after the other."
+        + pointer(9)
+    )
+
+
+def few_listen(listening, requests):
+    """All requests have called the service, but not all of them wait for its reply: at most ``listening`` do."""
+    text = (
+        f"All {requests} requests have called the service, but at most {listening} of them wait for its reply at a time. The "
+        "others have their reply and aren't answered: between the call and the reply they wait in line for a thread or a connection. "
+    )
+    return text + (_of_the_pool() if ANYIO_THREADS <= listening < requests else "A pool is too small, or a semaphore.")
 
 
 def one_after_the_other(asks):

@@ -34,10 +34,15 @@ class QuietPeriod:
         return time.perf_counter() - self._since
 
     @property
+    def canaries(self) -> int:
+        """How many canaries were sent and answered since the last change."""
+        since = self._since - self._race.began
+        return sum(c.answered and c.start >= since for c in self._race.canaries)
+
+    @property
     def alive(self):
         """True if the loop has answered many canaries since the last change."""
-        since = self._since - self._race.began
-        return sum(c.answered and c.start >= since for c in self._race.canaries) >= ALIVE_MIN_CANARIES
+        return self.canaries >= ALIVE_MIN_CANARIES
 
     @property
     def stuck(self):

@@ -21,6 +21,8 @@ from autograder.judge.spec.endpoint import RACE_SIZE
 from autograder.judge.verdict import AnswerFault, Trial, Verdict
 
 HOLD = 0.1  # s that the reply to a request which is alone is held: whoever answers meanwhile does not wait for it
+STEP_S = 0.06  # s that a request is given after its reply, while other replies are still held ...
+STEP_CANARIES = 2  # ... and canaries
 WORK = 5.0  # s that a piece of work is given beyond: it takes a tenth of one, but the machine may be busy
 
 
@@ -38,6 +40,7 @@ class RendezvousProof:
         self._meetings = random.randrange(2)
         self._alone_next = self._hold_next = True
         self._expected = Counter()  # how many calls each token has been requested for
+        self._all_waited = 0  # meetings in which no request was answered before the last reply was released
         self._earlier = None  # a request that was answered before
 
     @property
@@ -268,7 +271,12 @@ class RendezvousProof:
         if meeting.in_turns:
             return Trial(self._in_turns(meeting.stood, calls))
         if meeting.all_met and meeting.independent is False:
-            return Trial(served_in_turns(1, len(calls)))
+            self._all_waited += meeting.all_wait
+            if meeting.all_wait and self._all_waited > 1:  # once may be chance, where a lock happens to serve the last one
+                return Trial(Verdict("fail", "answered together", messages.answered_together(self.endpoint)))
+            if count > 2 * RACE_SIZE and meeting.listening > 1:
+                return Trial(Verdict("fail", "few at a time", messages.few_listen(meeting.listening, count)))
+            return Trial(served_in_turns(1, count))
         self.patience = min(self.patience * 2, MAX_QUIET_S)
         return Trial()
 
@@ -302,6 +310,8 @@ class HeldReplies:
         self.patience = patience
         self.all_met = self.overtaken = self.in_turns = False
         self.independent = None
+        self.listening = None
+        self.all_wait = False
         self.newest_first = (
             False  # of requests with several questions: those that are served in turns stand in one of two orders
         )
@@ -435,7 +445,7 @@ class HeldReplies:
             while self._answered(race) == answered:
                 if quiet.over:
                     if quiet.alive:
-                        await self._let_all_go(race, number)
+                        await self._let_more_go(race, number)
                     return
                 await asyncio.sleep(POLL_INTERVAL_S)
         self.independent = True
@@ -445,22 +455,51 @@ class HeldReplies:
 
         Where a request asks several questions there are only two, and both orders are tried.
         """
-        place = {token: i for i, token in enumerate(self.service.held())}
-        came = sorted(range(len(self.calls)), key=lambda n: min(place.get(token, 0) for token in self.calls[n].tokens))
+        came = self._in_order_of_arrival()
+        if len(self.calls) > 2 * RACE_SIZE:
+            # those that a pool has no thread for yet came last, and whoever is answered first gives its thread to one of them
+            return came[::-1]
         if len(self.wanted) == len(self.calls):
             return _any_order(came)
         return came[::-1] if self.newest_first else came
 
-    async def _let_all_go(self, race, number):
-        """Nobody was answered when that call was let go: now all are.  If another one is answered first, it had to wait for it."""
-        waiting = [request for request in race.requests if request.end is None]
+    def _in_order_of_arrival(self):
+        place = {token: i for i, token in enumerate(self.service.held())}
+        return sorted(range(len(self.calls)), key=lambda n: min(place.get(token, 0) for token in self.calls[n].tokens))
+
+    async def _let_more_go(self, race, number):
+        """No request was answered when that call was released: release the others one by one until one is.
+
+        If another one is answered first, call ``number`` had to wait for it.  ``listening`` is then how many listened, at most,
+        and ``all_wait`` tells whether none was answered before the last reply was released.
+        """
+        waiting = [n for n in self._in_order_of_arrival() if race.requests[n].end is None and n != number]
+        # a lock has an order of its own, of arrival or against it: the last to be released is neither the first nor the last
+        if not (large := len(self.calls) > 2 * RACE_SIZE):
+            waiting = [*waiting[:1], *waiting[:0:-1]]
+        else:
+            waiting.reverse()
+        step_s, step_canaries = (STEP_S, STEP_CANARIES) if large else (4 * STEP_S, 2 * STEP_CANARIES)
+        none_before, last, unanswered = self._answered(race) == 0, False, 1
+        for other in waiting:
+            before = self._answered(race)
+            self.service.release(list(self.calls[other].tokens))
+            last = other is waiting[-1]
+            quiet = QuietPeriod(race, 0.0, self.rest)
+            while race.end is None and self._answered(race) == before:
+                if not last and quiet.seconds >= step_s and quiet.canaries >= step_canaries:
+                    break
+                await asyncio.sleep(POLL_INTERVAL_S)
+            if self._answered(race) > before:
+                break
+            unanswered += 1
         self.released = time.perf_counter() - race.began
         self.service.release([token for token in self.service.held() if token in self.wanted])
-        while race.end is None and all(request.end is None for request in waiting):
-            await asyncio.sleep(POLL_INTERVAL_S)
-        first = min((r for r in waiting if r.end is not None), key=lambda r: r.end, default=race.requests[number])
-        if first is not race.requests[number]:
+        ended = [n for n in (*waiting, number) if race.requests[n].end is not None]
+        if ended and min(ended, key=lambda n: race.requests[n].end) != number:
             self.independent = False
+            self.listening = len(self.calls) - unanswered
+            self.all_wait = last and none_before and not large
 
     async def _drain(self, race):
         """Let one go at a time; who comes must come after that, and never make more than there were.
