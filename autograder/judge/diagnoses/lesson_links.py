@@ -10,6 +10,7 @@ import re
 import warnings
 from collections import defaultdict
 
+HTTP, FILES = 2, 5  # lessons
 # the first that fits; the code of the line, then the name of the function that it has called
 SHOWN = [
     (10, r"\bLogger\.\w+"),
@@ -18,7 +19,7 @@ SHOWN = [
     (3, r"psycopg|pymysql|sqlite3|\bcursor\b|\.execute\(|\.fetch(one|all|many)\("),
     (6, r"\bsubprocess\b|\bos\.(system|popen)\b|\bPopen\b|\bcheck_output\b|\bcommunicate\b|\bprocess\.|\bpipe\."),
     (2, r"\brequests\b|\burllib\b|\burlopen\b|\bhttpx\b|\bsocket\b|\bClient\.|\bSession\.(get|post|request)\b"),
-    (5, r"(?<!\.)\bopen\(|\bread_(text|bytes)\b|\bPath\(|\bfile\.read|\breadlines\("),
+    (FILES, r"(?<!\.)\bopen\(|\bread_(text|bytes)\b|\bPath\(|\bfile\.read|\breadlines?\("),
     (8, r"\bsorted\(|\bjson\.(dumps|loads)\b|\bre\.\w+\(|\b(ranking|route)\b"),
     (7, r"\bhashlib\b|\bbcrypt\b|\bpbkdf2|\bscrypt\b|\bImage\b|\bresize\(|\b(thumbnail|stamp)\b"),
 ]
@@ -41,7 +42,10 @@ def recognised(code, callee="", file=None, line=0):
     """
     text = f"{code} {callee}"
     lesson = next((lesson for lesson, words in SHOWN if re.search(words, text)), None)
-    if file and lesson != HIDDEN and in_no_endpoint(_source(file), line):
+    # a socket can be read like a file
+    if lesson == FILES and file and re.search(rb"\.makefile\(|\bsocket\.", source(file)) and "open(" not in code:
+        lesson = HTTP
+    if file and lesson != HIDDEN and in_no_endpoint(source(file), line):
         instead = f", and lesson {lesson:02} what to write instead" if lesson else ""
         return f" Lesson {HIDDEN:02} shows this{instead}."
     return pointer(lesson) if lesson else ""
@@ -133,7 +137,8 @@ def _last(node):
     return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", None)
 
 
-def _source(file):
+def source(file):
+    """The bytes of an app's file; empty if it can't be read or is too large."""
     try:
         with open(file, "rb", opener=_never_waiting) as opened:
             text = opened.read(LARGEST + 1)

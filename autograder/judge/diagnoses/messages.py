@@ -1,8 +1,9 @@
 """The words of a verdict, in the learner's terms: what, which line, for how long, and where to read on."""
 
 import os
+import re
 
-from autograder.judge.diagnoses.lesson_links import pointer, recognised
+from autograder.judge.diagnoses.lesson_links import pointer, recognised, source
 
 # the threads that asyncio.to_thread has: cores + 4, and from Python 3.13 on only those cores count that the process may use
 CORES = {os.cpu_count() or 1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1}
@@ -19,13 +20,48 @@ def blocked(stalls, requests, block):
             "under way. "
             "Look for a call that waits without `await`."
         )
+    remark = _remark(block)
     total = sum(stall.block.seconds for stall in stalls if stall.block is not None) or seconds
     function = f" (in {block.function})" if block.in_app and block.function != "<module>" else ""
     return (
         f"The event loop was blocked for {total:.2f} s in all, most of it by {block.cause}{function}. "
-        "While that lasts, nobody else is answered."
+        "While that lasts, no other request is served."
+        + remark
         + recognised(block.code, block.callee, block.file if block.in_app else None, block.line)
     )
+
+
+def _remark(block):
+    """What a line does that doesn't look like waiting: a sentence, or nothing."""
+    statement = _statement(block)
+    if "preexec_fn" in statement:
+        return (
+            " It's the argument `preexec_fn`: that function runs in the child before the program starts, and the event loop waits until "
+            "it has returned. Leave it out: pass what it should set as an argument (`cwd`, `env`, `process_group`, `start_new_session`), or "
+            "let the program do it."
+        )
+    leaves = "__exit__" in block.callee or "shutdown" in block.callee
+    if re.match(r"(async )?with\b", block.code) or leaves or "Executor(" in block.code:
+        if re.search(r"Executor|\bPool\b|shutdown|pool", statement + block.callee):
+            return (
+                " To leave the `with` block of a pool waits until all its work is done, and for its threads or processes to end. Open the "
+                "pool once, in the lifespan."
+            )
+    return ""
+
+
+def _statement(block):
+    """The lines of the app's file from the one that blocked to the end of its call, joined."""
+    if not block.in_app:
+        return block.code
+    lines = source(block.file).decode(errors="replace").splitlines()[block.line - 1 : block.line + 8] or [block.code]
+    text, depth = "", 0
+    for line in lines:
+        text += line.strip() + " "
+        depth += sum(line.count(c) for c in "([{") - sum(line.count(c) for c in ")]}")
+        if depth <= 0:
+            break
+    return text
 
 
 def everybody_waits(seconds):
@@ -162,9 +198,12 @@ def called_again(endpoint, count):
 
 def called_twice(endpoint, count, expected):
     """The service was called ``count`` times for what needs ``expected`` calls."""
-    thing = {"commands": "started the program", "work": "did the work", "redis": "put the job", "files": "read the file"}.get(
-        endpoint.service, f"called the service ({endpoint.service})"
-    )
+    thing = {
+        "commands": "started the program",
+        "work": "did the work",
+        "redis": "put the job",
+        "files": "read the file",
+    }.get(endpoint.service, f"called the service ({endpoint.service})")
     return (
         f"The app {thing} {count} times where {expected} {'was' if expected == 1 else 'were'} needed: called twice, or once more "
         f"than the task asks. {endpoint.route} makes one call for each thing that it needs. A call whose result is dropped "
@@ -225,7 +264,9 @@ def too_early(call, seconds):
 def too_late(call, seconds):
     return (
         f"{call.method} {call.path} was answered {seconds:.1f} s later than it could have been, although the event loop was "
-        "free all the time. Look for something that waits for longer than the task asks, or once more than it should."
+        "free all the time. Look for something that waits for longer than the task asks, or once more than it should; or for a "
+        "lock or limiter that the requests share for a part of their wait: with a lock around each slice, everyone's wait grows "
+        "with the number of requests."
     )
 
 

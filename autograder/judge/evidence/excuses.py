@@ -48,18 +48,20 @@ def page_fault_wait_s(looks, start, end):
 
 
 def exec_pipe_wait_s(looks):
-    """Seconds in which the children of a loop thread that slept in ``read`` stood in the queue for a CPU, as the looks tell.
+    """Seconds in which the newest child of a loop thread that slept in ``read`` waited for a CPU, as the samples show.
 
     The child that was started with vfork lets its parent go before it has closed its end of the pipe over which it tells that
     it could not become its program: `subprocess` reads there, and waits until the child has had a CPU once more.
+    Only the child that was started last can hold that pipe.  What it sleeps before it becomes its program (a ``preexec_fn``)
+    is the app's doing, and other children that wait for a CPU are no excuse.
     """
     pairs = [
         (a, b) for a, b in zip(looks, looks[1:], strict=False) if a.children is not None and b.children is not None
     ]
-    return sum(
-        max((waited - a.children.get(child, 0.0) for child, waited in b.children.items()), default=0.0)
-        for a, b in pairs
-    )
+    newest = [
+        (a, b, next(reversed(b.children))) for a, b in pairs if b.children
+    ]  # Linux lists them as they were started
+    return sum(b.children[child] - a.children.get(child, 0.0) for a, b, child in newest)
 
 
 def unobserved_spawn_wait_s(looks, start, end):

@@ -23,6 +23,9 @@ CANARY_STALL = 0.040  # s: a canary's wait holds some work of the racer's own as
 PER_REQUEST_ALLOWANCE_S = (
     0.003  # s of honest work that each request beyond the usual few may add to one turn of the loop
 )
+CANARY_COST_RATIO = 6  # how many times the CPU time of a canary a request of a correct app needs: 3 ms to half of one
+ALLOWANCE_MIN_CANARIES = 10
+PER_REQUEST_ALLOWANCE_MAX_S = 0.010  # s: three times that of an idle machine
 # ... and of those that wait for a moment, or for somebody outside, whoever else of the process has a CPU meanwhile: nanosleep,
 # clock_nanosleep, poll, select, ppoll, pselect6, recvfrom, recvmsg, wait4, waitid.
 EXTERNAL_WAIT_SYSCALLS = {
@@ -85,10 +88,27 @@ def _at_rest(looks, poll_call, start, end):
     )
 
 
+def per_request_allowance_s(race, looks):
+    """Seconds of work that each request beyond the usual few may add to one iteration of the loop.
+
+    CPU time itself grows with the load of a machine.  What a canary costs in the same race shows by how much.
+    """
+    # of the cheaper ones: while the others were under way, the loop had requests to work on as well
+    costs = sorted(canary_cpu_s(looks, canary) for canary in race.canaries if canary.answered)
+    typical = costs[len(costs) // 5] if len(costs) >= ALLOWANCE_MIN_CANARIES else 0.0
+    return max(PER_REQUEST_ALLOWANCE_S, min(CANARY_COST_RATIO * typical, PER_REQUEST_ALLOWANCE_MAX_S))
+
+
+def canary_cpu_s(looks, canary):
+    """CPU seconds that the loop thread has spent at most while a canary was under way."""
+    first, last = samples_around(looks, canary.start, canary.end)
+    return last.cpu - first.cpu if first else 0.0
+
+
 def find_stalls(race, looks, poll_call):
     """Every standstill of the loop that is the app's own, the longest first."""
     found = []
-    crowd = PER_REQUEST_ALLOWANCE_S * max(len(race.requests) - RACE_SIZE, 0)
+    crowd = per_request_allowance_s(race, looks) * max(len(race.requests) - RACE_SIZE, 0)
     for block in race.long_iterations:
         first, last = samples_around(looks, block.start, block.end)
         seconds = block.seconds - (other_threads_cpu_wait_s(first, last) if first else 0.0)

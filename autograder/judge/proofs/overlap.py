@@ -29,7 +29,9 @@ SHORT = (0.1, 0.15)
 MIDDLE_AGAIN_AT = 0.2
 SHORT_AT = 0.25
 SHOWN_SCALE = 0.5  # of all these in the visible check
-TOGETHER_MIN_S = 0.2  # s, attributed, that a shorter request was answered later than it was due, if it waited for a long one
+TOGETHER_MIN_S = (
+    0.2  # s, attributed, that a shorter request was answered later than it was due, if it waited for a long one
+)
 TOGETHER_MIN_CANARIES = 8  # canaries answered in between
 
 
