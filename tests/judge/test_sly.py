@@ -149,3 +149,71 @@ async def test_slow_work_behind_the_reply_is_no_queue(tmp_path):
 async def test_a_loop_that_never_waits_for_work_is_not_judged(tmp_path):
     _, concurrency = await judged(tmp_path, SLEEPING, "report", RESTLESS)
     assert concurrency.outcome == "error" and "never seen waiting for work" in concurrency.diagnosis
+
+
+HOLDING = """
+@app.get("/prices/{token}")
+async def price(token: str):
+    if token in kept:
+        # once it is known, it is given away while the service is asked anew, if that takes long
+        asked = asyncio.create_task(ask(token))
+        done, _ = await asyncio.wait([asked], timeout=0.6)
+        number = asked.result() if done else kept[token]
+    else:
+        number = await ask(token)
+    kept[token] = number
+"""
+SLICES = """
+@app.get("/reports/{number}")
+async def report(number: int, wait: float):
+    for _ in range(10):
+        async with lock:
+            await asyncio.sleep(wait / 10)
+    return {"report": number, "status": "ready"}
+"""
+DUPLICATE = """
+@app.get("/baskets/{token}")
+async def basket(token: str):
+    return {"basket": token, "total": sum(await asyncio.gather(ask(f"{token}-1"), ask(f"{token}-2"), ask(f"{token}-1")))
+            - await ask(f"{token}-1")}
+"""
+NARROW = """
+places = asyncio.Semaphore(3)
+
+
+async def one(token):
+    async with places:
+        return await ask(token)
+
+
+@app.get("/baskets/{token}")
+async def basket(token: str):
+    return {"basket": token, "total": sum(await asyncio.gather(one(f"{token}-1"), one(f"{token}-2")))}
+"""
+POOL_LEFT = """
+from concurrent.futures import ThreadPoolExecutor
+
+
+@app.get("/reports/{number}")
+async def report(number: int, wait: float):
+    with ThreadPoolExecutor() as pool:
+        pool.submit(time.sleep, wait)
+    return {"report": number, "status": "ready"}
+"""
+
+
+@pytest.mark.parametrize(
+    ("exercise", "name", "text", "kind", "says"),
+    [
+        pytest.param(HTTP, "price", HOLDING + DONE[1:], "kept from before", "because the service was slow", id="stale"),
+        pytest.param(HTTP, "basket", DUPLICATE, "called twice", "3 times", id="one part three times"),
+        pytest.param(HTTP, "basket", NARROW, "few at a time", "of the 4 calls that 2 requests", id="calls are counted"),
+        pytest.param(SLEEPING, "report", SLICES, "answered too late", "around each slice", id="a lock around each slice"),
+        pytest.param(SLEEPING, "report", POOL_LEFT, "blocked", "To leave the `with` block", id="leaving a pool waits"),
+    ],
+)
+async def test_diagnosis_names_the_cause(tmp_path, exercise, name, text, kind, says):
+    """A wrong cause is a wrong verdict to the learner."""
+    _, verdict = await judged(tmp_path, exercise, name, text)
+    assert (verdict.outcome, verdict.kind) == ("fail", kind), verdict.diagnosis
+    assert says in verdict.diagnosis

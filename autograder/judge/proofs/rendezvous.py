@@ -490,6 +490,8 @@ class HeldReplies:
             before = self._answered(race)
             self.service.release(list(self.calls[other].tokens))
             last = other is waiting[-1]
+            if last:
+                self.released = time.perf_counter() - race.began
             quiet = QuietPeriod(race, 0.0, self.rest)
             while race.end is None and self._answered(race) == before:
                 if not last and quiet.seconds >= step_s and quiet.canaries >= step_canaries:
@@ -498,7 +500,8 @@ class HeldReplies:
             if self._answered(race) > before:
                 break
             unanswered += 1
-        self.released = time.perf_counter() - race.began
+        if not last:
+            self.released = time.perf_counter() - race.began
         self.service.release([token for token in self.service.held() if token in self.wanted])
         ended = [n for n in (*waiting, number) if race.requests[n].end is not None]
         if ended and min(ended, key=lambda n: race.requests[n].end) != number:
