@@ -208,7 +208,9 @@ async def report(number: int, wait: float):
         pytest.param(HTTP, "price", HOLDING + DONE[1:], "kept from before", "because the service was slow", id="stale"),
         pytest.param(HTTP, "basket", DUPLICATE, "called twice", "3 times", id="one part three times"),
         pytest.param(HTTP, "basket", NARROW, "few at a time", "of the 4 calls that 2 requests", id="calls are counted"),
-        pytest.param(SLEEPING, "report", SLICES, "answered too late", "around each slice", id="a lock around each slice"),
+        pytest.param(
+            SLEEPING, "report", SLICES, "answered too late", "around each slice", id="a lock around each slice"
+        ),
         pytest.param(SLEEPING, "report", POOL_LEFT, "blocked", "To leave the `with` block", id="leaving a pool waits"),
     ],
 )
