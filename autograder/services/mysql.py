@@ -15,9 +15,9 @@ import secrets
 import shutil
 import subprocess
 import time
-from pathlib import Path
 from collections import defaultdict
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
