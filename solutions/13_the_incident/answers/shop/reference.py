@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import queue
+from collections import defaultdict
 from contextlib import asynccontextmanager
 from functools import lru_cache
 from logging.handlers import QueueHandler, QueueListener
@@ -154,9 +155,14 @@ def rate_of(token):
     return requests.get(f"{SUPPLIER}/items/{token}").json()["price"]
 
 
+# two requests that come together must not both call the supplier
+rate_locks = defaultdict(asyncio.Lock)
+
+
 @app.get("/rates/{token}")
 async def rate(token: str):
-    return {"currency": token, "rate": await asyncio.to_thread(rate_of, token)}
+    async with rate_locks[token]:
+        return {"currency": token, "rate": await asyncio.to_thread(rate_of, token)}
 
 
 # --- order: taken at once; the supplier is told behind the answer

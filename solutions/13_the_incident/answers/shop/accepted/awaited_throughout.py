@@ -78,11 +78,15 @@ async def member(card: str, request: Request):
 rates = {}
 
 
+async def rate_of(token):
+    return (await app.state.http.get(f"/items/{token}")).json()["price"]
+
+
 @app.get("/rates/{token}")
-async def rate(token: str, request: Request):
+async def rate(token: str):
     if token not in rates:
-        rates[token] = (await request.app.state.http.get(f"/items/{token}")).json()["price"]
-    return {"currency": token, "rate": rates[token]}
+        rates[token] = asyncio.create_task(rate_of(token))
+    return {"currency": token, "rate": await asyncio.shield(rates[token])}
 
 
 # --- order: taken at once; the supplier is told behind the answer

@@ -138,9 +138,14 @@ def rate_of(token):
     return requests.get(f"{SUPPLIER}/items/{token}").json()["price"]
 
 
+# two requests that come together must not both call the supplier
+rate_locks = defaultdict(asyncio.Lock)
+
+
 @app.get("/rates/{token}")
 async def rate(token: str):
-    return {"currency": token, "rate": await asyncio.get_running_loop().run_in_executor(POOL, rate_of, token)}
+    async with rate_locks[token]:
+        return {"currency": token, "rate": await asyncio.get_running_loop().run_in_executor(POOL, rate_of, token)}
 
 
 # --- order: taken at once; the supplier is told behind the answer

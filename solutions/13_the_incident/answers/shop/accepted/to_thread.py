@@ -133,9 +133,14 @@ def rate_of(token):
     return requests.get(f"{SUPPLIER}/items/{token}").json()["price"]
 
 
+# two requests that come together must not both call the supplier
+rate_locks = defaultdict(asyncio.Lock)
+
+
 @app.get("/rates/{token}")
 async def rate(token: str):
-    return {"currency": token, "rate": await asyncio.to_thread(rate_of, token)}
+    async with rate_locks[token]:
+        return {"currency": token, "rate": await asyncio.to_thread(rate_of, token)}
 
 
 # --- order: taken at once; the supplier is told behind the answer

@@ -1,0 +1,11 @@
+# --- rate: asked once for each currency, then kept
+
+
+@lru_cache(maxsize=1000)
+def rate_of(token):
+    return requests.get(f"{SUPPLIER}/items/{token}").json()["price"]
+
+
+@app.get("/rates/{token}")
+async def rate(token: str):
+    return {"currency": token, "rate": await asyncio.to_thread(rate_of, token)}
