@@ -278,9 +278,9 @@ class UvProgress:
             total = sum(self.sizes_mb.values())
             done = sum(size for name, size in self.sizes_mb.items() if name in self.done)
             return f"{done:.0f} of {total:.0f} MB downloaded", done / total
-        if not self.packages:
-            return "", None
         there = sum(1 for _ in self.site.glob("*.dist-info"))
+        if not self.packages or there <= 1:  # uv itself
+            return "looking for packages", None
         return f"{there} of {self.packages} packages unpacked", there / self.packages
 
 

@@ -7,6 +7,7 @@ installer's cache. The browser is open before the start, as a learner's is. The 
 """
 
 import datetime
+import itertools
 import os
 import re
 import shutil
@@ -76,10 +77,7 @@ def test_first_start(page, tmp_path):
         output(page, race).locator("figure").first.wait_for()
         measured("the first live plot is there after", time.monotonic() - began)
         times = [0.0, *(at for at, _ in said), up - began]
-        measured(
-            "the longest time without a line on the terminal",
-            max(b - a for a, b in zip(times, times[1:], strict=False)),
-        )
+        measured("the longest time without a line on the terminal", max(b - a for a, b in itertools.pairwise(times)))
         sizes = subprocess.run(["du", "-sm", clone / ".course"], capture_output=True, text=True, check=True).stdout
         measured("size of .course", f"{sizes.split()[0]} MB")
         until(lambda: next((clone / ".course").glob("py*/course-finished"), None), 900)

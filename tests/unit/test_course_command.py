@@ -353,15 +353,16 @@ def test_long_step_says_how_far_it_is(made, monkeypatch):
 
 def test_progress_of_uv(tmp_path):
     progress = installer.UvProgress(tmp_path)
-    assert progress.how_far() == ("", None)
+    assert progress.how_far() == ("looking for packages", None)
     for line in ("Resolved 4 packages in 1s", "Downloading a (3.0MiB)", "Downloading b (1024.0KiB)", "Downloaded a"):
         assert progress.show(line) is None
     assert progress.how_far() == ("3 of 4 MB downloaded", 0.75)
     assert progress.show("Prepared 4 packages in 2s")
-    (tmp_path / "a-1.dist-info").mkdir()
-    assert progress.how_far() == ("1 of 4 packages unpacked", 0.25)
+    for name in ("uv", "a"):
+        (tmp_path / f"{name}-1.dist-info").mkdir()
+    assert progress.how_far() == ("2 of 4 packages unpacked", 0.5)
     assert installer.describe("installing", 8, *progress.how_far()) == (
-        "installing, 8 s so far: 1 of 4 packages unpacked, about 24 s more at this speed"
+        "installing, 8 s so far: 2 of 4 packages unpacked, about 8 s more at this speed"
     )
     assert installer.describe("installing", 9, "213 of 214 packages unpacked", 0.995).endswith("unpacked")
 
