@@ -58,3 +58,35 @@ def test_random_damage_never_raises():
         for _ in range(rng.randrange(1, 6)):
             data[rng.randrange(len(data))] = rng.randrange(256)
         reports.parse(bytes(data))
+
+
+DUMP = b"""Thread 0x01 (most recent call first):
+  File "/course/serve_app.py", line 86 in die_with_owner
+  File "/lib/threading.py", line 982 in run
+
+Current thread 0x02 (most recent call first):
+  File "/lib/re/__init__.py", line 166 in match
+  File "/home/shop.py", line 6 in x
+  File "/course/serve_app.py", line 219 in main
+"""
+
+
+def test_stack_of_the_loop_is_found():
+    """Of the threads that faulthandler tells, the loop's is the one that runs main()."""
+    dump = reports.StackDump()
+    for line in [b"garbage\xff\n", *DUMP.splitlines(keepends=True)[:-1]]:
+        dump.take(line)
+    assert dump.main_thread("serve_app.py") == [], "it is not there yet"
+    dump.take(DUMP.splitlines(keepends=True)[-1])
+    frames = dump.main_thread("serve_app.py")
+    assert [(frame["file"], frame["line"], frame["function"]) for frame in frames[:2]] == [
+        ("/lib/re/__init__.py", 166, "match"),
+        ("/home/shop.py", 6, "x"),
+    ]
+
+
+def test_flood_of_lines_is_bounded():
+    dump = reports.StackDump()
+    for _ in range(10 * reports.STACK_LINES_LIMIT):
+        dump.take(b'  File "/a.py", line 1 in x\n')
+    assert dump.main_thread("serve_app.py") == [] and len(dump._lines) == reports.STACK_LINES_LIMIT
