@@ -1,5 +1,6 @@
 """A race: N requests sent together, canaries during them, and what is known about it afterwards."""
 
+import linecache
 import os
 from collections import Counter
 from dataclasses import dataclass, field
@@ -372,6 +373,18 @@ class Race:
                     block.thread = hold.thread
         if covered < hold.seconds / 2 and hold.seconds >= BLOCKED_FROM and hold.end > 0:
             self.blocked.append(hold)
+
+    def take_stuck(self, frames: list[dict]) -> None:
+        """Take in the stack of a loop thread that reports nothing any more, innermost frame first: its line of the app blocks."""
+        place = next(
+            (frame for frame in frames if os.path.realpath(frame["file"]) == os.path.realpath(self.file)), None
+        )
+        if place is None or self.end is None or any(os.path.basename(f["file"]) == "selectors.py" for f in frames[:1]):
+            return
+        start = max((canary.end for canary in self.canaries if canary.answered), default=0.0)
+        code = linecache.getline(place["file"], place["line"]).strip()
+        self.pending_block = None
+        self._add(Blocked(start, self.end, 0.0, self.file, place["line"], code, place["function"]))
 
     def settle(self):
         """The race is over: a block that still goes on counts as far as it was seen."""

@@ -3,6 +3,7 @@ a report has one of the known shapes, with plain and finite values, or it is dro
 
 import json
 import math
+import re
 
 TEXT_LIMIT = 2000
 FLOOD_LINES = 2000  # lines that came without a break; an app whose loop is always late makes a few hundred a second
@@ -140,6 +141,7 @@ _SHAPES = {
         "event": "ready",
         "port": _port(report["port"]) if "port" in report else None,
         "threads": [int(thread) for thread in report["threads"][:10]],
+        "stacks": report.get("stacks") is True,
     },
     "here": lambda report: {"event": "here", "question": int(report["question"])},
     "turn": _turn,
@@ -150,3 +152,37 @@ _SHAPES = {
     "error": _trouble,
     "warning": _trouble,
 }
+
+
+STACK_LINES_LIMIT = 1000  # lines of a dump that are kept
+_FRAME = re.compile(rb'  File "(.{1,1000})", line (\d{1,9}) in (.{1,200})\n?')
+
+
+class StackDump:
+    """Collects what faulthandler writes between the reports: the stack of each thread, innermost frame first."""
+
+    def __init__(self):
+        self._lines = []
+
+    def take(self, line: bytes) -> None:
+        """Take in a line that is no report."""
+        if len(self._lines) < STACK_LINES_LIMIT:
+            self._lines.append(line)
+
+    def main_thread(self, program: str) -> list[dict]:
+        """Return the frames (``file``, ``line``, ``function``) of the thread that runs ``program``, [] if it is not there yet."""
+        threads = [[]]
+        for line in list(self._lines):
+            found = _FRAME.fullmatch(line)
+            if found:
+                file, number, function = found.groups()
+                threads[-1].append({"file": _text(file.decode(errors="replace")), "line": int(number)})
+                threads[-1][-1]["function"] = _text(function.decode(errors="replace"))
+            else:
+                threads.append([])
+        ours = (frames for frames in threads if any(_is_main(frame, program) for frame in frames))
+        return next(ours, [])
+
+
+def _is_main(frame, program):
+    return frame["file"].endswith(program) and frame["function"] == "main"

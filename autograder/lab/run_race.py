@@ -104,7 +104,9 @@ async def run(
         if companion:
             await companion
         # reports travel on another pipe than the racer's events: wait for those of the last turn
-        await asyncio.to_thread(app.drain_reports)
+        drained = await asyncio.to_thread(app.drain_reports)
+        if not drained and not sample and not any(request.ok for request in result.requests):
+            result.take_stuck(await asyncio.to_thread(app.stuck_frames))
         await asyncio.sleep(0)
         result.settle()
         if not sample:  # a judge has its own ways to tell a thread that kept the loop waiting

@@ -51,6 +51,8 @@ class Server:
         self._log = bytearray()
         self._settled = threading.Event()
         self._failure = None
+        self._dumps = False  # whether it writes its stacks when it gets SIGUSR2
+        self._stacks = reports.StackDump()
         self._progress = None  # the line of the file that a long start was seen in last
         self._modules = 0  # how many modules it had imported at its newest report
         self._imported = False
@@ -120,7 +122,7 @@ class Server:
             self.drawn_race = race
 
     def drain_reports(self, limit=1.0):
-        """Return when every report made so far has been taken in, at the latest after ``limit`` seconds."""
+        """Return True when every report made so far has been taken in, False if that took more than ``limit`` seconds."""
         self._question = self._question % 250 + 1
         answered = threading.Event()
 
@@ -139,6 +141,27 @@ class Server:
             pass  # it is gone, and with it what it had to say
         finally:
             self.listeners.remove(listen)
+        return answered.is_set()
+
+    def stuck_frames(self, limit: float = 1.0) -> list[dict]:
+        """Return the stack of the loop thread, innermost frame first, of an app that no longer reports anything.
+
+        A call that holds the GIL silences the watchdog as well.  The signal handler of `faulthandler` needs no GIL.  Returns []
+        where that cannot be, or when nothing came within ``limit`` seconds.
+        """
+        if not self._dumps or not self.alive:
+            return []
+        self._stacks = reports.StackDump()
+        try:
+            os.kill(self.pid, signal.SIGUSR2)
+        except OSError:
+            return []
+        deadline = time.monotonic() + limit
+        frames = []
+        while not frames and time.monotonic() < deadline:
+            time.sleep(0.05)
+            frames = self._stacks.main_thread(PROGRAM.name)
+        return frames
 
     def stop(self):
         """End the server and everything that it started."""
@@ -172,6 +195,7 @@ class Server:
                 self.process.kill()
                 break
             if report is None:
+                self._stacks.take(line)
                 continue
             event = report["event"]
             if event == "ready" and not self._settled.is_set():
@@ -181,6 +205,7 @@ class Server:
                     report["threads"] = self.process.threads(report["threads"])
                 self.url = "http://127.0.0.1" if self.socket else f"http://127.0.0.1:{report['port']}"
                 self.watchers = report["threads"]
+                self._dumps = report["stacks"]
                 self._settled.set()
             elif event == "failed":
                 self._failure = report

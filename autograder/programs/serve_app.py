@@ -92,6 +92,17 @@ def die_with_owner(tell):
     os._exit(0)
 
 
+def dump_stacks_on_signal(file_descriptor: int) -> bool:
+    """Let SIGUSR2 write all stacks to the owner, also while a call holds the GIL; returns False where that cannot be."""
+    try:
+        import faulthandler
+
+        faulthandler.register(signal.SIGUSR2, file=file_descriptor, all_threads=True, chain=False)
+    except (ImportError, AttributeError, OSError, RuntimeError):
+        return False
+    return True
+
+
 def report_warnings(tell):
     """Tell the owner of "coroutine ... was never awaited", each time, and let it be printed as ever."""
     warnings.simplefilter("always", RuntimeWarning)
@@ -172,7 +183,7 @@ async def serve(app, sock, tell, state, iterations):
         if server.started:
             state["ready"] = True
             iterations.phase = "serving"
-            tell(event="ready", threads=state["threads"], **where(sock))
+            tell(event="ready", threads=state["threads"], stacks=state["stacks"], **where(sock))
 
     server.startup = startup_then_tell
     await server.serve(sockets=[sock])
@@ -180,7 +191,8 @@ async def serve(app, sock, tell, state, iterations):
 
 def main(app_file, sock=None):
     """Serve the file, on ``sock`` if it is given (programs/forkserver.py has one)."""
-    tell = ReportWriter(os.dup(1))
+    out = os.dup(1)
+    tell = ReportWriter(out)
     os.dup2(2, 1)
     lifeline = threading.Thread(target=die_with_owner, args=(tell,), name="course-lifeline", daemon=True)
     lifeline.start()
@@ -197,7 +209,7 @@ def main(app_file, sock=None):
     sys.meta_path.insert(0, NotInApps())
     trace = Trace(app_file)
     iterations = loop_watchdog.LoopIterations(tell, os.path.dirname(os.path.realpath(app_file)))
-    state = {"threads": [lifeline.native_id, iterations.start().native_id]}
+    state = {"stacks": dump_stacks_on_signal(out), "threads": [lifeline.native_id, iterations.start().native_id]}
     try:
         app = load(app_file, trace)
         app_warm_up.import_lazily_loaded()

@@ -1,5 +1,6 @@
 """The code that a race names is the code that blocked the loop, and correct apps are not blamed."""
 
+import signal
 import textwrap
 
 import httpx
@@ -156,6 +157,21 @@ async def test_culprit_without_any_response(serve, name):
     assert "none of the 3 requests got a good answer" in race.sentence
     assert f"{named} in line {line_of('# here')}" in race.sentence
     assert f"blocked for {race.blocked_seconds:.2f} s" in race.sentence
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGUSR2"), reason="no SIGUSR2 on this system")
+async def test_call_that_keeps_the_gil_is_named(serve):
+    """It silences every thread of the process, the watchdog included; a signal handler in C still tells the stack."""
+    _, line_of = serve("""
+        app = FastAPI()
+
+        @app.get("/x")
+        async def x():
+            total = 1
+            re.match("(a+)+$", 60 * "a" + "b")
+    """)
+    race = await lab.race("/x", n=2, show=False, limit=1.0)
+    assert f"in line {line_of('re.match')}" in race.sentence and race.worst_block.function == "x"
 
 
 async def test_first_def_request_imports_nothing(serve):

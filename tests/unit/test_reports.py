@@ -61,6 +61,7 @@ def test_random_damage_never_raises():
         reports.parse(bytes(data))
 
 
+<<<<<<< HEAD
 def test_flood_meter_counts_what_comes_without_a_break():
     meter = reports.FloodMeter()
     assert not any(meter.floods(100, more=bool(number % 100)) for number in range(10 * reports.FLOOD_LINES))
@@ -79,3 +80,35 @@ def test_race_keeps_a_bounded_number_of_places():
             {"event": "busy", "seconds": 0.1, "where": [{"file": "a", "line": number, "code": "", "function": ""}]}
         )
     assert len(race.busy) == MOST
+=======
+DUMP = b"""Thread 0x01 (most recent call first):
+  File "/course/serve_app.py", line 86 in die_with_owner
+  File "/lib/threading.py", line 982 in run
+
+Current thread 0x02 (most recent call first):
+  File "/lib/re/__init__.py", line 166 in match
+  File "/home/shop.py", line 6 in x
+  File "/course/serve_app.py", line 219 in main
+"""
+
+
+def test_stack_of_the_loop_is_found():
+    """Of the threads that faulthandler tells, the loop's is the one that runs main()."""
+    dump = reports.StackDump()
+    for line in [b"garbage\xff\n", *DUMP.splitlines(keepends=True)[:-1]]:
+        dump.take(line)
+    assert dump.main_thread("serve_app.py") == [], "it is not there yet"
+    dump.take(DUMP.splitlines(keepends=True)[-1])
+    frames = dump.main_thread("serve_app.py")
+    assert [(frame["file"], frame["line"], frame["function"]) for frame in frames[:2]] == [
+        ("/lib/re/__init__.py", 166, "match"),
+        ("/home/shop.py", 6, "x"),
+    ]
+
+
+def test_flood_of_lines_is_bounded():
+    dump = reports.StackDump()
+    for _ in range(10 * reports.STACK_LINES_LIMIT):
+        dump.take(b'  File "/a.py", line 1 in x\n')
+    assert dump.main_thread("serve_app.py") == [] and len(dump._lines) == reports.STACK_LINES_LIMIT
+>>>>>>> e4e839ef67a9fda226af3eb1de7242c6d6edd2da
