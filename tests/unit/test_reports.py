@@ -61,7 +61,6 @@ def test_random_damage_never_raises():
         reports.parse(bytes(data))
 
 
-<<<<<<< HEAD
 def test_flood_meter_counts_what_comes_without_a_break():
     meter = reports.FloodMeter()
     assert not any(meter.floods(100, more=bool(number % 100)) for number in range(10 * reports.FLOOD_LINES))
@@ -80,7 +79,8 @@ def test_race_keeps_a_bounded_number_of_places():
             {"event": "busy", "seconds": 0.1, "where": [{"file": "a", "line": number, "code": "", "function": ""}]}
         )
     assert len(race.busy) == MOST
-=======
+
+
 DUMP = b"""Thread 0x01 (most recent call first):
   File "/course/serve_app.py", line 86 in die_with_owner
   File "/lib/threading.py", line 982 in run
@@ -111,4 +111,3 @@ def test_flood_of_lines_is_bounded():
     for _ in range(10 * reports.STACK_LINES_LIMIT):
         dump.take(b'  File "/a.py", line 1 in x\n')
     assert dump.main_thread("serve_app.py") == [] and len(dump._lines) == reports.STACK_LINES_LIMIT
->>>>>>> e4e839ef67a9fda226af3eb1de7242c6d6edd2da
