@@ -309,7 +309,7 @@ def say(line: str) -> None:
 
 def table(outcomes: Sequence[Outcome]) -> str:
     """Return the table as Markdown."""
-    lines = ["| situation | `./course lab` | `./course grade` | `./course test` | |", "|---|---|---|---|---|"]
+    lines = ["| situation | JupyterLab | grading | tests | |", "|---|---|---|---|---|"]
     for outcome in outcomes:
         cells = (
             outcome.situation.says,
