@@ -415,6 +415,11 @@ def position(frame) -> tuple:
         text = first.encode()[start:stop].decode(errors="replace")
     else:
         text = first.strip()
+        # a call whose dots stand on lines of their own: go on to the line that says what is called
+        for number in range(line + 1, (last or line) + 1):
+            if "(" in text:
+                break
+            text += linecache.getline(code.co_filename, number).strip()
     return code.co_filename, line, last or line, text.strip()[:200], code.co_qualname
 
 

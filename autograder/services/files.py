@@ -68,14 +68,11 @@ class Files(Gate):
         while not self._stopping.is_set():
             with self._gate:
                 waiting = list(self._waiting.items())
-            for token, path in waiting:
-                try:
-                    pipe = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
-                except OSError:
-                    continue  # no process reads it yet
-                if not stat.S_ISFIFO(os.fstat(pipe).st_mode):
-                    os.close(pipe)  # an app has put something else there
-                    continue
+            # the last first: a loop that comes to the next file when the one before was opened has to wait for the next round
+            opened = [
+                (token, path, pipe) for token, path in reversed(waiting) if (pipe := self._open(path)) is not None
+            ]
+            for token, path, pipe in reversed(opened):
                 with self._gate:
                     # the next reader of the same file gets a pipe of its own, and is a call of its own
                     path.unlink(missing_ok=True)
@@ -83,6 +80,18 @@ class Files(Gate):
                         os.mkfifo(path)
                 self.arrive(token, lambda token=token, pipe=pipe: self._deliver(token, pipe))
             time.sleep(OPEN_INTERVAL_S if self._holding else POLL_INTERVAL_S)
+
+    @staticmethod
+    def _open(path: Path) -> int | None:
+        """The descriptor of a pipe's writing end; None if there is no reader yet, or an app has put something else there."""
+        try:
+            pipe = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
+        except OSError:
+            return None
+        if stat.S_ISFIFO(os.fstat(pipe).st_mode):
+            return pipe
+        os.close(pipe)
+        return None
 
     def _deliver(self, token, pipe):
         with contextlib.suppress(OSError):  # the reader may have gone

@@ -190,6 +190,16 @@ async def one(token):
 async def basket(token: str):
     return {"basket": token, "total": sum(await asyncio.gather(one(f"{token}-1"), one(f"{token}-2")))}
 """
+SPREAD = """
+@app.get("/prices/{token}")
+async def price(token: str):
+    # fmt: skip
+    number = (
+        requests
+        .get(f"{UPSTREAM}/items/{token}", timeout=60)
+        .json()["price"]
+    )
+"""
 POOL_LEFT = """
 from concurrent.futures import ThreadPoolExecutor
 
@@ -206,6 +216,7 @@ async def report(number: int, wait: float):
     ("exercise", "name", "text", "kind", "says"),
     [
         pytest.param(HTTP, "price", HOLDING + DONE[1:], "kept from before", "because the service was slow", id="stale"),
+        pytest.param(HTTP, "price", SPREAD + DONE[1:], "blocked", "requests.get(", id="a call over several lines"),
         pytest.param(HTTP, "basket", DUPLICATE, "called twice", "3 times", id="one part three times"),
         pytest.param(HTTP, "basket", NARROW, "few at a time", "of the 4 calls that 2 requests", id="calls are counted"),
         pytest.param(

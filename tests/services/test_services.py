@@ -113,6 +113,41 @@ def test_replies_parks_and_releases_one_at_a_time(name):
     assert ask(service, "last") == service.reply("last")
 
 
+@pytest.mark.parametrize("name", ASK)
+def test_calls_are_counted_per_token(name):
+    """Two calls for the same token are held, counted and answered each for itself."""
+    service, ask = services.get(name), ASK[name]
+    service.prepare(["same", "same", "other"])
+    service.hold()
+    replies = []
+    threads = [threading.Thread(target=lambda: replies.append(ask(service, "same"))) for _ in range(2)]
+    for number, thread in enumerate(threads, 1):
+        thread.start()
+        until(lambda number=number: service.held() == ["same"] * number)
+    assert service.calls(["same", "other"]) == {"same": 2, "other": 0}
+    service.release()
+    for thread in threads:
+        thread.join()
+    assert replies == [service.reply("same")] * 2
+    assert service.calls(["same", "other"]) == {"same": 2, "other": 0}
+
+
+def test_open_waits_while_files_are_held():
+    """Opening a slow file blocks as long as a blocked loop must to be seen."""
+    service = services.get("files")
+    tokens = [f"opened-{number}" for number in range(3)]
+    service.prepare(tokens)
+    service.hold()
+    waited = []
+    for token in tokens:
+        began = time.monotonic()
+        with open(Path(service.environment["DOCUMENTS"]) / token):
+            waited.append(time.monotonic() - began)
+    service.release()
+    # the first may come just before an attempt; those after it come just after one
+    assert min(waited[1:]) > 0.03
+
+
 def test_who_asks_the_upstream_right_after_it_was_told_to_park_is_held():
     """The order goes another way than the request, and must not be overtaken by it."""
     service = services.get("upstream")

@@ -9,7 +9,12 @@ import pytest
 from autograder.benchmarks import cpu_load
 from autograder.judge.evidence import excuses, gil, overlap, samples
 from autograder.judge.evidence.samples import ThreadSample
-from autograder.judge.evidence.stalls import EXTERNAL_WAIT_SYSCALLS, find_stalls, sleeps_outside_poll
+from autograder.judge.evidence.stalls import (
+    EXTERNAL_WAIT_SYSCALLS,
+    find_stalls,
+    per_request_allowance_s,
+    sleeps_outside_poll,
+)
 from autograder.lab.race import Blocked, Canary, Race, Request
 from autograder.programs import load_generator
 
@@ -128,8 +133,35 @@ def test_a_child_that_has_no_cpu_excuses_a_loop_that_reads_whether_it_became_its
     assert sleeps_outside_poll(new, "232 0x5")[0] < 0.02, "all that a new child has waited was meanwhile"
     working = [replace(look, children={"31": 1.0}) for look in asleep]
     assert sleeps_outside_poll(working, "232 0x5") == [pytest.approx(0.1)]
+    older = [replace(look, children={"30": 1.0 + look.time, "31": 1.0}) for look in asleep]
+    assert sleeps_outside_poll(older, "232 0x5") == [pytest.approx(0.1)], "only the newest child holds the pipe"
     race = race_of((0, 1), blocked=[block(0.1)])
     assert not find_stalls(race, queueing, "232 0x5") and find_stalls(race, working, "232 0x5")
+
+
+def test_waited_for_needs_lateness_and_company():
+    """A short request that ends with a long one is late; one that's late by itself, or with a busy loop, is not that."""
+    canaries = [(0.02 * i, 0.02 * i + 0.003) for i in range(60)]
+    race = race_of((0.0, 1.2), (0.2, 1.19), canaries=canaries)
+    long, short = race.requests
+    assert overlap.waited_for(race, [], short, 0.1, long, 0.2, 8)
+    assert not overlap.waited_for(race, [], short, 0.9, long, 0.2, 8), "it wasn't late"
+    assert not overlap.waited_for(race_of((0.0, 1.2), (0.2, 1.19)), [], short, 0.1, long, 0.2, 8), "the loop was busy"
+    race.requests[1].end = 0.6
+    assert not overlap.waited_for(race, [], short, 0.1, long, 0.2, 8), "it didn't wait for the long one"
+
+
+@pytest.mark.parametrize(("canary_cpu", "allowance"), [(0.0003, 0.003), (0.001, 0.006), (0.1, 0.010)])
+def test_allowance_grows_with_canary_cost(canary_cpu, allowance):
+    """Where a canary costs more CPU time than on an idle machine, so does every request; but the allowance has an end."""
+    canaries = [(0.1 * i, 0.1 * i + 0.05) for i in range(20)]
+    race = race_of((0, 2), canaries=canaries)
+    sampled = [
+        ThreadSample(0.1 * i + offset, canary_cpu * (i + done), 0.0, 7, "232 0x5", {}, {}, 0.0)
+        for i in range(20)
+        for offset, done in ((0.0, 0), (0.05, 1))
+    ]
+    assert per_request_allowance_s(race, sampled) == pytest.approx(allowance)
 
 
 def test_a_canary_that_waits_beside_a_loop_at_rest_is_no_block():

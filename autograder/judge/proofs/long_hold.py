@@ -117,6 +117,9 @@ class LongHold:
     def _held(self, number: int) -> int:
         """How many calls are held for the same part of a request, at most."""
         held = self.service.held()
+        # a call that no request needs is not to be in the way of the others
+        if strays := set(held).difference(*(call.tokens for call in self.calls)):
+            self.service.release(list(strays))
         return max(held.count(token) for token in self.calls[number].tokens)
 
     def _send(self, number: int) -> None:

@@ -117,7 +117,8 @@ class RendezvousProof:
             while race.began is None:
                 await asyncio.sleep(POLL_INTERVAL_S)
             while race.end is None:
-                held = [token for token in self.service.held() if token in call.tokens]
+                everything = self.service.held()
+                held = [token for token in everything if token in call.tokens]
                 if held and not _over(race):
                     seen.update(held)
                     quiet = QuietPeriod(race, self.patience, self.rest)
@@ -127,7 +128,9 @@ class RendezvousProof:
                         await _overtaken(race, quiet)
                     if not _over(race):
                         let_go.update(held)
-                self.service.release(held)
+                # a call that this request doesn't need is released at once
+                if going := [token for token in everything if token in held or token not in call.tokens]:
+                    self.service.release(going)
                 await asyncio.sleep(POLL_INTERVAL_S)
 
         self.service.prepare(call.tokens)
@@ -373,6 +376,10 @@ class HeldReplies:
 
     def _held(self):
         held = self.service.held()
+        # a call that no request needs is neither wanted nor in the way of the others
+        if strays := [token for token in held if token not in self.wanted]:
+            self.service.release(strays)
+            held = [token for token in held if token in self.wanted]
         self.seen.update(held)
         if len(held) > len(self.together):
             self.together = set(held)
