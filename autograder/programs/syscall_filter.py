@@ -41,10 +41,21 @@ DENIED = {
 }  # fmt: skip
 # io_uring does what other calls do, past a filter; programs fall back.  So does the C library from clone3 to clone, whose
 # flags a filter can read.
-MISSING = {"io_uring_setup": (425, 425), "io_uring_enter": (426, 426), "io_uring_register": (427, 427), "clone3": (435, 435)}
+MISSING = {
+    "io_uring_setup": (425, 425),
+    "io_uring_enter": (426, 426),
+    "io_uring_register": (427, 427),
+    "clone3": (435, 435),
+}
 CLONE, SOCKET, IOCTL = (56, 220), (41, 198), (16, 29)
 NEW_NAMESPACES = 0x7E020080  # CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET, NEWTIME
-FAMILIES = (0, 1, 2, 10, 16)  # UNSPEC, UNIX, INET, INET6, NETLINK; a VSOCK or packet socket would pass by a network namespace
+FAMILIES = (
+    0,
+    1,
+    2,
+    10,
+    16,
+)  # UNSPEC, UNIX, INET, INET6, NETLINK; a VSOCK or packet socket would pass by a network namespace
 TERMINAL_IOCTLS = (0x5412, 0x541C)  # TIOCSTI, TIOCLINUX: they put words into a terminal's mouth
 
 LOAD, JUMP_EQUAL, JUMP_AT_LEAST, JUMP_ANY_BIT, RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
@@ -70,7 +81,11 @@ def program(machine=None):
     def refuse(error):
         return instruction(RETURN, ERRNO | error)
 
-    words = [instruction(LOAD, ARCHITECTURE), instruction(JUMP_EQUAL, AUDIT_ARCH[machine], 1, 0), instruction(RETURN, KILL)]
+    words = [
+        instruction(LOAD, ARCHITECTURE),
+        instruction(JUMP_EQUAL, AUDIT_ARCH[machine], 1, 0),
+        instruction(RETURN, KILL),
+    ]
     words.append(instruction(LOAD, NUMBER))
     if machine == "x86_64":
         words += [instruction(JUMP_AT_LEAST, X32_BIT, 0, 1), refuse(errno.ENOSYS)]

@@ -52,11 +52,14 @@ def seen(how):
 
 def test_filter_denies_the_dangerous_and_leaves_the_rest():
     found = seen("filtered")
-    assert {name: found[name] for name in ("mount", "setns", "bpf", "process_vm_readv", "keyctl", "clone")} == dict.fromkeys(
-        ("mount", "setns", "bpf", "process_vm_readv", "keyctl", "clone"), 1
-    )
+    assert {
+        name: found[name] for name in ("mount", "setns", "bpf", "process_vm_readv", "keyctl", "clone")
+    } == dict.fromkeys(("mount", "setns", "bpf", "process_vm_readv", "keyctl", "clone"), 1)
     assert {found[name] for name in syscall_filter.MISSING} == {38}
-    assert found["families"] == {"1": 0, "2": 0, str(10): found["families"]["10"], "40": 97} and found["families"]["10"] != 97
+    assert (
+        found["families"] == {"1": 0, "2": 0, str(10): found["families"]["10"], "40": 97}
+        and found["families"]["10"] != 97
+    )
     assert found["thread"] and found["program"] == "1\n"
 
 
