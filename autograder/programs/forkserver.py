@@ -174,6 +174,7 @@ class Forkserver:
             os.dup2(number, target)
         close_all_but(() if test else {sock.fileno()})
         self.control.detach()
+        sys.modules["syscall_filter"].apply()
         if test:
             run = sys.modules["run_pytest"]
             sys.argv = [run.__file__, order["name"]]
@@ -359,7 +360,10 @@ def main(number: str, level: str, uid: str, place: str, program: str) -> None:
     prctl(PR_SET_CHILD_SUBREAPER, 1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for our owner
     sys.path.insert(0, here)
-    for name in ("run_pytest",) if program == "test" else ("loop_watchdog", "serve_app", "app_warm_up"):
+    for name in (
+        "syscall_filter",
+        *(("run_pytest",) if program == "test" else ("loop_watchdog", "serve_app", "app_warm_up")),
+    ):
         importlib.import_module(name)
     sys.path.remove(here)
     for name in TEST_IMPORTS if program == "test" else APP_IMPORTS:

@@ -33,6 +33,8 @@ def main(folder, user, ended_by, socket, command):
         import pwd
 
         others = {"user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": []}
+    if socket != "-":
+        command, others["pass_fds"] = filtered(command)
     server = subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True, cwd=folder,
         preexec_fn=limit if os.name == "posix" else None, **others,
@@ -52,11 +54,23 @@ def main(folder, user, ended_by, socket, command):
     shutil.rmtree(folder, ignore_errors=True)
 
 
+def filtered(command):
+    """(bubblewrap's command with a filter for system calls, the descriptors that it needs)."""
+    import syscall_filter
+
+    code = syscall_filter.program()
+    if code is None:
+        return command, ()
+    file = os.memfd_create("filter")
+    os.write(file, code)
+    os.lseek(file, 0, os.SEEK_SET)
+    return [command[0], "--seccomp", str(file), *command[1:]], (file,)
+
+
 def forwarded_port(socket):
     """The port of loopback that leads to a Unix socket from now on, or "-"."""
     if socket == "-":
         return "-"
-    sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
     from port_forward import PortForward
 
     return PortForward(0, socket).port
@@ -140,6 +154,7 @@ def kill(server):
 
 
 if __name__ == "__main__":
+    sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
     if hasattr(signal, "SIGINT"):
         signal.signal(signal.SIGINT, signal.SIG_IGN)
     main(*sys.argv[1:5], sys.argv[5:])

@@ -1,0 +1,133 @@
+"""A seccomp filter that takes away what neither an app nor a service's server ever asks the system for.
+
+Namespaces decide what a process can see; the kernel behind them is shared. The calls below are those by which kernels
+have been broken out of, and those that look into other processes: all of them fail with EPERM, or with ENOSYS where a
+library then takes another way. Each process may do this to itself without any right, and its children inherit it.
+
+It is for Linux on x86-64 and 64-bit ARM; elsewhere `program` returns None.
+"""
+
+import ctypes
+import errno
+import os
+import struct
+import sys
+
+AUDIT_ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
+SECCOMP_SYSCALL = {"x86_64": 317, "aarch64": 277}
+X32_BIT = 0x40000000  # system calls of a second kind on x86-64, with the same numbers
+SET_MODE_FILTER, FLAG_TSYNC, FLAG_SPEC_ALLOW = 1, 1, 4
+PR_SET_NO_NEW_PRIVS = 38
+
+# names, with their numbers on x86-64 and on 64-bit ARM (None where it has none)
+DENIED = {
+    # namespaces and mounts
+    "mount": (165, 40), "umount2": (166, 39), "pivot_root": (155, 41), "chroot": (161, 51), "unshare": (272, 97),
+    "setns": (308, 268), "open_tree": (428, 428), "move_mount": (429, 429), "fsopen": (430, 430), "fsconfig": (431, 431),
+    "fsmount": (432, 432), "fspick": (433, 433), "mount_setattr": (442, 442),
+    # other processes
+    "ptrace": (101, 117), "process_vm_readv": (310, 270), "process_vm_writev": (311, 271), "kcmp": (312, 272),
+    "pidfd_getfd": (438, 438), "process_madvise": (440, 440),
+    # the kernel itself
+    "kexec_load": (246, 104), "kexec_file_load": (320, 294), "init_module": (175, 105), "finit_module": (313, 273),
+    "delete_module": (176, 106), "bpf": (321, 280), "perf_event_open": (298, 241), "userfaultfd": (323, 282),
+    "reboot": (169, 142), "swapon": (167, 224), "swapoff": (168, 225), "acct": (163, 89), "syslog": (103, 116),
+    "quotactl": (179, 60), "quotactl_fd": (443, 443), "iopl": (172, None), "ioperm": (173, None), "modify_ldt": (154, None),
+    "lookup_dcookie": (212, 18), "vhangup": (153, 58), "sethostname": (170, 161), "setdomainname": (171, 162),
+    # keys, handles of files, clocks
+    "add_key": (248, 217), "request_key": (249, 218), "keyctl": (250, 219), "open_by_handle_at": (304, 265),
+    "name_to_handle_at": (303, 264), "settimeofday": (164, 170), "clock_settime": (227, 112), "adjtimex": (159, 171),
+    "clock_adjtime": (305, 266), "fanotify_init": (300, 262),
+}  # fmt: skip
+# io_uring does what other calls do, past a filter; programs fall back.  So does the C library from clone3 to clone, whose
+# flags a filter can read.
+MISSING = {
+    "io_uring_setup": (425, 425),
+    "io_uring_enter": (426, 426),
+    "io_uring_register": (427, 427),
+    "clone3": (435, 435),
+}
+CLONE, SOCKET, IOCTL = (56, 220), (41, 198), (16, 29)
+NEW_NAMESPACES = 0x7E020080  # CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET, NEWTIME
+FAMILIES = (
+    0,
+    1,
+    2,
+    10,
+    16,
+)  # UNSPEC, UNIX, INET, INET6, NETLINK; a VSOCK or packet socket would pass by a network namespace
+TERMINAL_IOCTLS = (0x5412, 0x541C)  # TIOCSTI, TIOCLINUX: they put words into a terminal's mouth
+
+LOAD, JUMP_EQUAL, JUMP_AT_LEAST, JUMP_ANY_BIT, RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
+ALLOW, KILL, ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
+NUMBER, ARCHITECTURE, FIRST_ARGUMENT, SECOND_ARGUMENT = 0, 4, 16, 24  # offsets in what a filter sees
+
+
+def instruction(code, value, true=0, false=0):
+    """One instruction of classic BPF, with how many to skip if a comparison is true or false."""
+    return struct.pack("=HBBI", code, true, false, value)
+
+
+def program(machine=None):
+    """The filter as bytes, as bubblewrap's ``--seccomp`` and the kernel take it; None for a machine that it doesn't know."""
+    machine = machine or os.uname().machine
+    if not sys.platform.startswith("linux") or machine not in AUDIT_ARCH or sys.maxsize < 1 << 32:
+        return None
+    column = list(AUDIT_ARCH).index(machine)
+
+    def numbers(table):
+        return sorted(row[column] for row in table.values() if row[column] is not None)
+
+    def refuse(error):
+        return instruction(RETURN, ERRNO | error)
+
+    words = [
+        instruction(LOAD, ARCHITECTURE),
+        instruction(JUMP_EQUAL, AUDIT_ARCH[machine], 1, 0),
+        instruction(RETURN, KILL),
+    ]
+    words.append(instruction(LOAD, NUMBER))
+    if machine == "x86_64":
+        words += [instruction(JUMP_AT_LEAST, X32_BIT, 0, 1), refuse(errno.ENOSYS)]
+    for number in numbers(DENIED):
+        words += [instruction(JUMP_EQUAL, number, 0, 1), refuse(errno.EPERM)]
+    for number in numbers(MISSING):
+        words += [instruction(JUMP_EQUAL, number, 0, 1), refuse(errno.ENOSYS)]
+    words += [
+        instruction(JUMP_EQUAL, CLONE[column], 0, 4),
+        instruction(LOAD, FIRST_ARGUMENT),
+        instruction(JUMP_ANY_BIT, NEW_NAMESPACES, 0, 1),
+        refuse(errno.EPERM),
+        instruction(RETURN, ALLOW),
+    ]
+    words += [instruction(JUMP_EQUAL, SOCKET[column], 0, len(FAMILIES) + 3), instruction(LOAD, FIRST_ARGUMENT)]
+    for place, family in enumerate(FAMILIES):
+        words.append(instruction(JUMP_EQUAL, family, len(FAMILIES) - place, 0))
+    words += [refuse(errno.EAFNOSUPPORT), instruction(RETURN, ALLOW)]
+    words += [instruction(JUMP_EQUAL, IOCTL[column], 0, len(TERMINAL_IOCTLS) + 3), instruction(LOAD, SECOND_ARGUMENT)]
+    for place, request in enumerate(TERMINAL_IOCTLS):
+        words.append(instruction(JUMP_EQUAL, request, len(TERMINAL_IOCTLS) - place, 0))
+    words += [instruction(RETURN, ALLOW), refuse(errno.EPERM), instruction(RETURN, ALLOW)]
+    return b"".join(words)
+
+
+def apply():
+    """Filter the system calls of this process, all its threads and all its children from now on; True if that was done.
+
+    Where the kernel has no seccomp nothing changes.  Raises `OSError` if it refuses the filter.
+    """
+    code = program()
+    if code is None:
+        return False
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    buffer = ctypes.create_string_buffer(code, len(code))
+    # struct sock_fprog: the number of instructions, and where they are
+    told = ctypes.create_string_buffer(struct.pack("@HP", len(code) // 8, ctypes.addressof(buffer)))
+    call = SECCOMP_SYSCALL[os.uname().machine]
+    if libc.syscall(call, SET_MODE_FILTER, FLAG_TSYNC | FLAG_SPEC_ALLOW, told) == 0:
+        return True
+    number = ctypes.get_errno()
+    if number in (errno.ENOSYS, errno.EINVAL):
+        return False
+    raise OSError(number, f"seccomp: {os.strerror(number)}")
