@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from autograder.bootstrap.environment import ROOT, say
 from autograder.errors import SetupError, recognise
@@ -65,7 +66,7 @@ def playwrights_own() -> str | None:
 
     with sync_playwright() as playwright:
         path = playwright.chromium.executable_path
-    return path if os.path.exists(path) else None
+    return path if Path(path).exists() else None
 
 
 def any_chromium() -> str | None:

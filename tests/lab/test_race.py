@@ -271,7 +271,7 @@ def test_the_word_of_a_late_canary_stands_beside_a_short_mark():
         axes = figure.axes[0]
         (word,) = [text for text in axes.texts if text.get_text() == "waited 0.06 s"]
         box = word.get_window_extent().transformed(axes.transData.inverted())
-        assert 0 <= box.x0 and box.x1 <= axes.get_xlim()[1]
+        assert box.x0 >= 0 and box.x1 <= axes.get_xlim()[1]
         assert box.x0 >= start + 0.06 or box.x1 <= start
 
 
