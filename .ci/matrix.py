@@ -180,7 +180,7 @@ def submissions(folder: Path) -> None:
     """Write a right submission for each of the `LESSONS`, and an untouched one."""
     folder.mkdir(parents=True, exist_ok=True)
     for lesson in LESSONS:
-        with open(ROOT / "solutions" / lesson / "exercise.toml", "rb") as file:
+        with (ROOT / "solutions" / lesson / "exercise.toml").open("rb") as file:
             exercise = tomllib.load(file)
         notebook = json.loads((ROOT / "notebooks" / lesson / f"exercise_{lesson}.ipynb").read_text(encoding="utf-8"))
         (folder / "untouched.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
@@ -225,7 +225,7 @@ def try_one(situation: Situation, machine: Machine, arguments: argparse.Namespac
 
     def step(script: str) -> subprocess.CompletedProcess:
         done = machine.run(where + script, situation)
-        with open(log, "a", encoding="utf-8") as file:
+        with log.open("a", encoding="utf-8") as file:
             file.write(f"$ {script}\n{done.stdout}\nexit code {done.returncode}\n\n")
         return done
 

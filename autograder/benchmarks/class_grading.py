@@ -68,7 +68,7 @@ def main(sizes=(30,), stock=0, lesson="05_files", workers=None, cpus=None):
         if not stock:
             return 0
         course = made(Path(folder) / "stock", lesson, stock)
-        with open(course / "nbgrader_config.py", "a") as config:
+        with (course / "nbgrader_config.py").open("a") as config:
             config.write(STOCK)
         took = measured([sys.executable, "-m", "nbgrader", "autograde", lesson], course)
         row("stock nbgrader", stock, took)
@@ -82,7 +82,7 @@ def main(sizes=(30,), stock=0, lesson="05_files", workers=None, cpus=None):
 
 def made(folder, lesson, size):
     """A course folder in which ``size`` students have handed in what the catalogue knows, one after the other."""
-    with open(os.devnull, "w") as nowhere:
+    with Path(os.devnull).open("w") as nowhere:
         kept, sys.stdout = sys.stdout, nowhere
         try:
             new_course.main(str(folder))
@@ -112,7 +112,7 @@ def made(folder, lesson, size):
 
 def environment():
     """Ours, with the programs of this Python on PATH, where nbgrader looks for alembic."""
-    path = os.path.join(sys.prefix, "bin") + os.pathsep + os.environ.get("PATH", "")
+    path = str(Path(sys.prefix, "bin")) + os.pathsep + os.environ.get("PATH", "")
     return {**os.environ, "PATH": path, "PYTHONPATH": str(paths.ROOT), "COURSE_ENVIRONMENT": "ready"}
 
 
@@ -120,7 +120,7 @@ def measured(command, folder):
     """Run a command in a folder; returns what it took."""
     before = machine_cpu()
     began = time.perf_counter()
-    with open(folder / "bench.log", "wb") as log:
+    with (folder / "bench.log").open("wb") as log:
         process = subprocess.Popen(command, cwd=folder, env=environment(), stdout=log, stderr=log)
         peak = [0.0]
         watcher = threading.Thread(target=watch, args=(process, peak), daemon=True)
@@ -134,7 +134,7 @@ def measured(command, folder):
 def machine_cpu():
     """CPU seconds that all processes have spent since this machine started; 0.0 where it does not tell (it is no Linux)."""
     try:
-        with open("/proc/stat") as file:
+        with Path("/proc/stat").open() as file:
             spent = [int(number) for number in file.readline().split()[1:]]
     except OSError:
         return 0.0
@@ -160,5 +160,5 @@ def grades(folder):
         [sys.executable, "-m", "nbgrader", "export", "--to", "grades.csv"],
         cwd=folder, env=environment(), check=True, capture_output=True,
     )  # fmt: skip
-    with open(folder / "grades.csv") as table:
+    with (folder / "grades.csv").open() as table:
         return {line["student_id"]: float(line["raw_score"]) for line in csv.DictReader(table)}

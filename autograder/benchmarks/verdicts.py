@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from contextlib import ExitStack
+from pathlib import Path
 
 from autograder import paths
 from autograder.benchmarks import baselines, cpu_load
@@ -63,7 +64,7 @@ def main(
             return 2
         stack.enter_context(cpu_load.hogs(hogs))
         deadline = time.monotonic() + 60 * minutes if minutes else float("inf")
-        with open(record or os.devnull, "a", encoding="utf-8") as kept:
+        with Path(record or os.devnull).open("a", encoding="utf-8") as kept:
             trials = _trials(answers, rounds, deadline, compare, workers, found.level, kept)
     return _report(trials, compare)
 

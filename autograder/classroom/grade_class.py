@@ -156,7 +156,7 @@ class Run:
         """True if the gradebook has what was handed in, and it was decided: by the judge, or since then by a person."""
         if not self.course.is_written(lesson, student):
             return False
-        return before == key or before == UNDECIDED + key and not self.course.needs_a_person(lesson, student)
+        return before == key or (before == UNDECIDED + key and not self.course.needs_a_person(lesson, student))
 
     async def _work(self, lesson, todo, jobs):
         by_file = {str(file): submission for submission in todo for file in submission.keys}

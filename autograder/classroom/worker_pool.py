@@ -98,7 +98,7 @@ class Worker:
     @classmethod
     async def start(cls, isolation, log):
         """A worker that is ready, or None if it died before.  Raises `JobRefused`."""
-        with open(log, "ab") as errors:
+        with log.open("ab") as errors:
             process = await asyncio.create_subprocess_exec(
                 sys.executable, "-P", "-m", "autograder.classroom.worker", isolation,
                 stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=errors, limit=LINE_LIMIT,

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from autograder.bootstrap.environment import ROOT, say
 from autograder.errors import SetupError, recognise
@@ -19,7 +20,7 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"
 
 # What a contributor runs after each edit: no browser, no sandbox, no server, no notebook, nothing that takes long.
 QUICK = "not (browser or sandbox or mysql or hub or cluster or long or slow)"
-QUICK_FOLDERS = ("tests/unit", "tests/judge/test_judge.py", "tests/lab", "tests/services")
+QUICK_FOLDERS = ("tests/unit", "tests/judge/test_judge.py", "tests/lab")
 
 
 def find_mysql() -> bool:
@@ -65,7 +66,7 @@ def playwrights_own() -> str | None:
 
     with sync_playwright() as playwright:
         path = playwright.chromium.executable_path
-    return path if os.path.exists(path) else None
+    return path if Path(path).exists() else None
 
 
 def any_chromium() -> str | None:

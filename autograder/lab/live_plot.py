@@ -86,7 +86,5 @@ class Drawing:
 def yield_cpu():
     """Let this thread stand behind all others in the queue for a CPU, where the system can (Linux)."""
     if sys.platform == "linux":
-        try:
+        with contextlib.suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 5)
-        except OSError:
-            pass

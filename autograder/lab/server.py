@@ -268,10 +268,8 @@ def child_environment(inherit=True):
 
 def kill_group(pid):
     if hasattr(os, "killpg"):
-        try:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(pid, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):
-            pass
 
 
 def first_frame_in(where, file):
@@ -311,8 +309,8 @@ def serve(file):
 
 def name_problem(name):
     """Why a file of this name cannot be served, as a sentence, or None."""
-    stem, suffix = os.path.splitext(name)
-    if suffix != ".py" or not re.fullmatch(r"[A-Za-z_]\w*", stem) or keyword.iskeyword(stem):
+    stem = name.removesuffix(".py")
+    if stem == name or not re.fullmatch(r"[A-Za-z_]\w*", stem) or keyword.iskeyword(stem):
         return f"{name!r} is not a name for a Python file. Use letters, digits and underscores, as in %%app brew.py"
     if stem in sys.stdlib_module_names or _is_installed(stem):
         return f"{name} would hide the library {stem!r} from your own imports. Choose another name."
@@ -323,7 +321,7 @@ def _is_installed(stem):
     """True for a library of the environment, `autograder`, and what the course gives to apps; false for files at hand."""
     if stem in ("autograder", "workshop"):
         return True
-    installed = [path for path in sys.path if os.path.basename(path) in ("site-packages", "dist-packages")]
+    installed = [path for path in sys.path if Path(path).name in ("site-packages", "dist-packages")]
     return importlib.machinery.PathFinder.find_spec(stem, installed) is not None
 
 

@@ -36,10 +36,14 @@ COLLECTION_MIN_S = 0.001  # s: a shorter garbage collection is not recorded
 REPORT_INTERVAL_S = 0.05  # s between two reports on an iteration that still goes on, for the live picture
 GIVEN_MODULE = "workshop.py"  # the course's own module that lies next to an app: what matters is the line that calls it
 
-_LIBRARY = tuple(
-    os.path.normcase(path) + os.sep
-    for path in {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
-) + (os.path.normcase(os.path.dirname(os.path.abspath(__file__))) + os.sep, "<frozen ")
+_LIBRARY = (
+    *tuple(
+        os.path.normcase(path) + os.sep
+        for path in {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
+    ),
+    os.path.normcase(os.path.dirname(os.path.abspath(__file__))) + os.sep,
+    "<frozen ",
+)
 _LIFESPAN = os.path.join("uvicorn", "lifespan", "on.py")
 _COLLECT = re.compile(r"\bcollect\s*\(")
 

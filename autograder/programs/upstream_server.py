@@ -29,7 +29,7 @@ import uvicorn
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-import connection_owner  # noqa: E402
+import connection_owner
 
 PARTS = 5  # of a slow body
 HELD_LIMIT = 1000  # requests that one room holds; one beyond gets no reply until the gate opens, and isn't listed

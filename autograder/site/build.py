@@ -41,8 +41,20 @@ def build(target, run=lambda folder: True):
         shutil.copytree(SOURCES, source)
         assemble(source, run)
         done = subprocess.run(
-            [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-b", "html"]
-            + ["-d", Path(work, "trees"), source, made]
+            [
+                sys.executable,
+                "-m",
+                "sphinx",
+                "-q",
+                "-W",
+                "--keep-going",
+                "-b",
+                "html",
+                "-d",
+                Path(work, "trees"),
+                source,
+                made,
+            ]
         )
         if done.returncode == 0:
             if target.exists():

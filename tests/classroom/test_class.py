@@ -466,7 +466,7 @@ def test_a_teachers_own_notebook_is_graded_in_a_jailed_kernel_with_a_warning(cou
         return nbformat.v4.new_code_cell(source, metadata={"nbgrader": about})
 
     notebook = nbformat.v4.new_notebook(metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}})
-    look = "import os\nseen = [p for p in %r if os.path.exists(p)]" % [str(course), str(paths.SOLUTIONS)]  # noqa: UP031
+    look = "import os\nseen = [p for p in %r if os.path.exists(p)]" % [str(course), str(paths.SOLUTIONS)]
     notebook.cells = [
         cell(TEACHERS.strip(), "double"),
         cell("assert double(2) == 4", "right", 2),

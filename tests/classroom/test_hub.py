@@ -222,7 +222,7 @@ class User:
 
 @pytest.mark.timeout(1800)  # about twenty programs are started, one after the other
 async def test_a_class_from_release_to_feedback(hub):
-    address, folder = hub
+    address, _folder = hub
     teacher, ada, grace = everybody = [User(address, name) for name in (TEACHER, *STUDENTS)]
     for user in everybody:
         await user.log_in()

@@ -1,5 +1,6 @@
 """Every notebook runs from top to bottom without a browser, says nothing on stderr, and keeps its word."""
 
+import itertools
 import os
 import re
 import threading
@@ -94,7 +95,7 @@ def test_shape(file):
     assert low <= len(notebook.cells) <= high
     levels = [level for level, _ in headings(notebook)]
     assert levels[0] == 1 and levels.count(1) == 1
-    assert all(after - before <= 1 for before, after in zip(levels, levels[1:], strict=False))
+    assert all(after - before <= 1 for before, after in itertools.pairwise(levels))
     for cell in notebook.cells:
         assert cell.source.strip(), "an empty cell"
         assert "TODO" not in cell.source

@@ -135,7 +135,7 @@ def test_nothing_is_wider_than_the_page(visit, width):
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         for figure in page.locator("figure").all():
             box = figure.bounding_box()
-            assert 0 <= box["x"] and box["x"] + box["width"] <= width
+            assert box["x"] >= 0 and box["x"] + box["width"] <= width
     # where the timeline has no room for its words, it is scrolled
     picture = page.locator("figure.course-timeline img").first.bounding_box()
     assert picture["width"] >= 600

@@ -105,6 +105,7 @@ async def test_a_service_that_cannot_start_is_an_error(app, monkeypatch):
     assert verdict.outcome == "error" and "no leaves" in verdict.diagnosis
 
 
+@pytest.mark.long
 async def test_a_service_that_dies_in_the_middle_is_an_error_and_the_next_try_passes(app, monkeypatch):
     service = services.get("upstream")
     hold = type(service).hold
@@ -120,6 +121,7 @@ async def test_a_service_that_dies_in_the_middle_is_an_error_and_the_next_try_pa
     assert (await Judge(app, PRICE).concurrency()).passed
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("deaths", "outcome"), [(1, "pass"), (2, "fail")])
 async def test_a_server_that_somebody_kills_once_is_given_another_try(app, monkeypatch, deaths, outcome):
     judge, killed = Judge(app, PRICE), []
@@ -210,6 +212,7 @@ async def loop(number: int, wait: float):
 """
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "name, requests, kind", [("threads", 45, "few at a time"), ("threads", 0, ""), ("loop", 45, "")]
 )
@@ -250,6 +253,7 @@ async def asks(token: str):
 """
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "request_, service, number",
     [("GET /waits/{number}?wait={wait}", "", "{number}"), ("GET /asks/{token}", "upstream", "{reply}")],
@@ -319,6 +323,7 @@ def stamped(token: str):
 """
 
 
+@pytest.mark.long
 async def test_the_judge_brings_its_own_copy_of_what_lies_beside_an_app(tmp_path):
     file = tmp_path / "stamps.py"
     file.write_text(WORKING)

@@ -105,7 +105,7 @@ def test_points_are_a_part_for_each_app_that_is_seen_once_half_are():
     for seen in range(len(BLOCKING) + 1):
         runs = made_up(HONEST, PASSED, PASSED) | made_up(BLOCKING, PASSED, PASSED)
         runs |= made_up(BLOCKING[:seen], FAILED, FAILED)
-        worth = 5 <= seen
+        worth = seen >= 5
         assert verdict("blocking", APPS, runs).points(10) == (seen if worth else 0)
         assert verdict("honest", APPS, runs).points(5) == (5 if worth else 0)
 

@@ -231,7 +231,7 @@ STARTUP = """
 
 async def test_startup_task_that_blocks_is_named(serve):
     """It is over before the app is ready, so no race shows it: the sentence says so."""
-    server, line_of = serve(STARTUP.format(task="load_model()", start=""))
+    _server, line_of = serve(STARTUP.format(task="load_model()", start=""))
     race = await lab.race("/live", n=2, show=False)
     assert f"time.sleep(0.6) in line {line_of('time.sleep(0.6)')}" in race.sentence
     assert "Before the app was ready" in race.sentence

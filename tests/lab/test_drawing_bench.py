@@ -2,6 +2,8 @@
 
 import re
 
+import pytest
+
 from autograder.benchmarks import drawing
 
 
@@ -27,6 +29,7 @@ def test_the_slowest_canary_alone_accuses_nobody(capsys):
     assert drawing._report(seen(canary=0.5)) == 0
 
 
+@pytest.mark.long
 def test_the_races_are_run_and_their_pictures_counted(capsys):
     drawing.main(1)
     said = capsys.readouterr().out

@@ -8,6 +8,8 @@ import pytest
 from helpers import gone, is_picture, until
 from jupyter_client.manager import start_new_kernel
 
+pytestmark = pytest.mark.long  # each starts a kernel
+
 SLOW = """
 %%app slow.py
 import asyncio

@@ -79,6 +79,7 @@ def test_harm_is_shared_among_the_lines_that_were_seen():
     assert [(b.line, round(b.seconds, 3), b.times) for b in load.blockers] == [(5, 0.4, 2), (3, 0.3, 1)]
 
 
+@pytest.mark.long
 async def test_it_is_drawn_while_it_runs():
     load = made([(0.0, 0.1)], [Request(0, "/a", start=0.0)])
     load.began = time.perf_counter()
@@ -100,6 +101,7 @@ CELLS = (
 )
 
 
+@pytest.mark.long
 def test_a_load_in_a_notebook(tmp_path):
     notebook, updates = run_notebook(notebook_of(*CELLS), tmp_path)
     assert_quiet(notebook)

@@ -98,6 +98,7 @@ async def test_computing_is_blocking_too(shop):
     assert max(race.blocked, key=lambda b: b.seconds).function.startswith("busy")
 
 
+@pytest.mark.long
 async def test_blocking_in_a_library_is_named_by_the_library(shop):
     race = await lab.race("/library", n=2)
     assert race.blocked and not any(b.in_app and b.line for b in race.blocked)
@@ -175,6 +176,7 @@ async def test_a_cancelled_race_leaves_the_racer_ready_for_the_next(shop):
     assert (await lab.race("/free?wait=0", n=1)).requests[0].ok
 
 
+@pytest.mark.long
 async def test_the_pictures_say_in_words_what_they_show(shop):
     before = await lab.race("/blocked?wait=0.1", n=3)
     after = await lab.race("/free?wait=0.1", n=3)
@@ -269,7 +271,7 @@ def test_the_word_of_a_late_canary_stands_beside_a_short_mark():
         axes = figure.axes[0]
         (word,) = [text for text in axes.texts if text.get_text() == "waited 0.06 s"]
         box = word.get_window_extent().transformed(axes.transData.inverted())
-        assert 0 <= box.x0 and box.x1 <= axes.get_xlim()[1]
+        assert box.x0 >= 0 and box.x1 <= axes.get_xlim()[1]
         assert box.x0 >= start + 0.06 or box.x1 <= start
 
 
@@ -285,6 +287,7 @@ def test_a_long_line_leaves_the_pictures_their_size():
             assert all(len(text.get_text()) < 170 for text in axes.texts)
 
 
+@pytest.mark.long
 def test_picture_changes_during_a_race(tmp_path):
     """The requests of the first race last until a picture has come that shows them under way."""
     seen = tmp_path / "seen"

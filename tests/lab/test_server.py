@@ -50,6 +50,7 @@ def refused(file, limit=60):
     return caught.value
 
 
+@pytest.mark.long
 def test_serves_the_file_and_replaces_it(write):
     first = lab.serve(write(GOOD))
     assert httpx.get(first.url + "/tea").json() == {"tea": "green"}
@@ -148,6 +149,7 @@ def test_current_without_a_server_and_with_a_dead_one(write):
         lab.current()
 
 
+@pytest.mark.long
 def test_prints_do_not_stop_the_app_and_cannot_pass_for_reports(write):
     forged = '{"event": "ready", "port": 1}'
     app = lab.serve(write(f"import os\nprint('x' * 20_000_000)\nprint({forged!r})\nos.write(1, b'more')\n" + GOOD))
@@ -205,6 +207,7 @@ STUCK = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.posix
 @pytest.mark.parametrize("kind", STUCK)
 def test_nothing_survives_the_death_of_its_owner(write, tmp_path, kind):

@@ -89,7 +89,7 @@ class Course:
         if not (self.folder / "nbgrader_config.py").is_file():
             raise CourseError(f"{folder} is no nbgrader course: it has no nbgrader_config.py. Make one with: class new")
         # nbgrader runs alembic from PATH
-        os.environ["PATH"] = os.path.join(sys.prefix, "bin") + os.pathsep + os.environ.get("PATH", "")
+        os.environ["PATH"] = str(Path(sys.prefix, "bin")) + os.pathsep + os.environ.get("PATH", "")
         if glob.has_magic(str(self.folder)):
             raise CourseError(f"nbgrader finds nothing in {self.folder}: give the folder a name without [ ] * and ?.")
         self.config = self._configured()
@@ -146,8 +146,8 @@ class Course:
 
     def handed_in(self, lesson):
         """{student: folder} of all submissions of a lesson."""
-        found = sorted(glob.glob(self._inbox(lesson)))
-        return {Path(path).parent.name: Path(path) for path in found if os.path.isdir(path)}
+        found = sorted(glob.glob(self._inbox(lesson)))  # noqa: PTH207 -- nbgrader's own pattern, with its own escapes
+        return {Path(path).parent.name: Path(path) for path in found if Path(path).is_dir()}
 
     def inbox(self):
         """Where submissions are expected, in words."""
@@ -168,7 +168,7 @@ class Course:
         """True if nbgrader's folder of graded submissions has this one, and it is not older than what was handed in."""
         graded = self.paths.format_path(self.paths.autograded_directory, student, lesson)
         handed = self.paths.format_path(self.paths.submitted_directory, student, lesson)
-        if not glob.glob(os.path.join(glob.escape(graded), "*.ipynb")):
+        if not any(Path(graded).glob("*.ipynb")):
             return False
         return self.paths.get_existing_timestamp(graded) == self.paths.get_existing_timestamp(handed)
 

@@ -1,6 +1,5 @@
 """A teacher's own nbgrader notebook, run in a kernel as nbgrader does, but with the kernel in a jail."""
 
-import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -42,7 +41,7 @@ class SandboxedExecute(Execute):
             shutil.copytree(resources["metadata"]["path"], work, symlinks=True)
             shutil.rmtree(work / ".ipynb_checkpoints", ignore_errors=True)
             for file in work.glob("*.ipynb"):
-                os.chmod(file, 0o600)
+                file.chmod(0o600)
                 file.unlink()  # among them the one with the tests
             resources["metadata"]["path"], kept = str(work), resources["metadata"]["path"]
             self.kernel_manager_class = JailedKernels
@@ -58,6 +57,6 @@ class SandboxedExecute(Execute):
         if self.jailed:
             manager.place = self.config.JailedKernels.place
             manager.transport = "ipc"
-            manager.ip = os.path.join(manager.place, "kernel")
-            manager.connection_file = os.path.join(manager.place, "connection.json")
+            manager.ip = str(Path(manager.place, "kernel"))
+            manager.connection_file = str(Path(manager.place, "connection.json"))
         return manager

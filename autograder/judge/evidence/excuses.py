@@ -3,6 +3,7 @@
 Time in the queue for a CPU is counted by the kernel for each thread.  What remains of a delay when that is taken away
 was not caused by other processes.  An excuse is taken from the samples around an interval, so it is never too small."""
 
+import itertools
 import platform
 
 from autograder.judge.evidence.samples import samples_around, samples_near, thread_times_between
@@ -34,7 +35,7 @@ def vfork_wait_s(looks, start, end):
     From the look before it was found so to the look after: so it is never too small.
     """
     near = samples_near(looks, start, end)
-    return sum(b.time - a.time for a, b in zip(near, near[1:], strict=False) if is_spawning(a) or is_spawning(b))
+    return sum(b.time - a.time for a, b in itertools.pairwise(near) if is_spawning(a) or is_spawning(b))
 
 
 def page_fault_wait_s(looks, start, end):
@@ -44,7 +45,7 @@ def page_fault_wait_s(looks, start, end):
     code and data are taken from a process and read back when it needs them; the app can do nothing about it.
     """
     near = samples_near(looks, start, end)
-    return sum(b.time - a.time for a, b in zip(near, near[1:], strict=False) if a.paging or b.paging)
+    return sum(b.time - a.time for a, b in itertools.pairwise(near) if a.paging or b.paging)
 
 
 def exec_pipe_wait_s(looks):
@@ -55,9 +56,7 @@ def exec_pipe_wait_s(looks):
     Only the child that was started last can hold that pipe.  What it sleeps before it becomes its program (a ``preexec_fn``)
     is the app's doing, and other children that wait for a CPU are no excuse.
     """
-    pairs = [
-        (a, b) for a, b in zip(looks, looks[1:], strict=False) if a.children is not None and b.children is not None
-    ]
+    pairs = [(a, b) for a, b in itertools.pairwise(looks) if a.children is not None and b.children is not None]
     newest = [
         (a, b, next(reversed(b.children))) for a, b in pairs if b.children
     ]  # Linux lists them as they were started
@@ -72,9 +71,7 @@ def unobserved_spawn_wait_s(looks, start, end):
     near = samples_near(looks, start, end)
     if not any(map(is_spawning, looks)):
         return 0.0
-    return sum(
-        b.racer - a.racer for a, b in zip(near, near[1:], strict=False) if not (is_spawning(a) or is_spawning(b))
-    )
+    return sum(b.racer - a.racer for a, b in itertools.pairwise(near) if not (is_spawning(a) or is_spawning(b)))
 
 
 def is_spawning(look):

@@ -3,6 +3,7 @@
 A thread whose number of time slices is the same in two samples has not run in between.  If it slept in a system call
 that is not its poller, the loop stood still from the first sample to the second."""
 
+import itertools
 import platform
 from dataclasses import dataclass
 
@@ -83,7 +84,7 @@ def _at_rest(looks, poll_call, start, end):
     near = samples_near(looks, start, end)
     return sum(
         min(after.time, end) - max(look.time, start)
-        for look, after in zip(near, near[1:], strict=False)
+        for look, after in itertools.pairwise(near)
         if look.call == poll_call and after.time > start and look.time < end
     )
 

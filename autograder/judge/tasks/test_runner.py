@@ -108,7 +108,7 @@ def _attempt(test: Path, conftest: Path, app: Path, supplier: Rooms, jail: Sandb
         try:
             server = Server(file, {"UPSTREAM_URL": room}, inherit=False, start=jail.start if jail else None)
             server.wait_until_ready()
-            os.unlink(file)
+            Path(file).unlink()
             environment = {"APP_URL": server.url, "SUPPLIER_URL": room, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
             if jail is None:
                 return _run(test, conftest, partial(TestProcess, environment=environment))

@@ -1,0 +1,70 @@
+"""What the suite does where a machine lacks something: skip by name with the reason, and fail where all is required."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from autograder import paths
+
+STUB = """
+ALL = {"mysql": None, "linux": None}
+
+def missing(name):
+    return "there is no tea server" if name == "mysql" else None
+"""
+TESTS = """
+import pytest
+
+@pytest.mark.mysql
+def test_tea(): pass
+
+@pytest.mark.mysql
+def test_cake(): pass
+
+@pytest.mark.parametrize("service", ["mysql", "upstream"])
+def test_service(service): pass
+
+@pytest.mark.linux
+def test_linux(): pass
+"""
+
+
+@pytest.fixture
+def suite(tmp_path):
+    """A suite with our conftest.py on a machine without MySQL; call it to get (exit code, output)."""
+    shutil.copy(paths.ROOT / "tests" / "conftest.py", tmp_path)
+    (tmp_path / "capabilities.py").write_text(STUB)
+    (tmp_path / "test_tea.py").write_text(TESTS)
+    (tmp_path / "pytest.ini").write_text(
+        "[pytest]\npythonpath = .\nmarkers =\n    mysql: x\n    linux: x\n    browser: x\n    sandbox: x\n"
+    )
+
+    def run(*words, **variables):
+        environment = {key: value for key, value in os.environ.items() if key != "CI" and not key.startswith("PYTEST")}
+        command = [sys.executable, "-P", "-m", "pytest", "-p", "no:xdist", "-p", "no:cacheprovider", "-q", *words]
+        done = subprocess.run(command, cwd=tmp_path, env={**environment, **variables}, capture_output=True, text=True)
+        return done.returncode, done.stdout + done.stderr
+
+    return run
+
+
+def test_skips_are_counted_with_their_reason(suite):
+    code, output = suite()
+    assert code == 0 and "2 passed, 3 skipped" in output, output
+    assert "Not tested on this machine" in output
+    assert "3 skipped: needs mysql: there is no tea server" in output
+
+
+@pytest.mark.parametrize(("words", "variables"), [(["--require-all"], {}), ([], {"CI": "true"})])
+def test_skip_is_a_failure_where_all_is_required(suite, words, variables):
+    code, output = suite(*words, **variables)
+    assert code == 1 and "2 passed, 3 errors" in output, output
+    assert "needs mysql: there is no tea server" in output
+
+
+def test_nothing_skipped_says_nothing(suite):
+    code, output = suite("-k", "linux")
+    assert code == 0 and "Not tested" not in output, output
