@@ -285,3 +285,25 @@ def test_the_racer_knows_how_long_children_stood_in_the_queue():
     hogs = [seconds for pid, seconds in found.items() if not Path(f"/proc/{pid}").exists()]
     assert len(hogs) == os.cpu_count() + 1 and all(seconds >= 0 for seconds in hogs)
     assert load_generator.children(2**22 + 1) == {}
+
+
+def test_page_fault_is_no_stall():
+    """A thread that waits for a page of memory sleeps in no system call; the time is the machine's doing."""
+    from autograder.programs.messages import PAGE_FAULT, SYSCALL, LoopSample
+
+    race = race_of((0.0, 0.5), canaries=[(0.1, 0.4)])
+
+    def sample(time, slices, state, syscall=None):
+        argument = None if syscall is None else 5
+        return LoopSample(time, 0.0, 0.0, slices, state, syscall, argument, {}, 0.0)
+
+    def stalls(state, syscall=None):
+        race.samples = [
+            sample(0.0, 1, SYSCALL, 232),
+            *(sample(0.1 + n / 100, 2, state, syscall) for n in range(31)),
+            sample(0.45, 3, SYSCALL, 232),
+        ]
+        return find_stalls(race, samples.decode_samples(race), "232 0x5")
+
+    assert stalls(PAGE_FAULT) == []
+    assert {stall.seen for stall in stalls(SYSCALL, 7)} == {"asleep", "canary"}
