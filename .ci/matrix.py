@@ -47,7 +47,7 @@ MARKS = ("<!-- matrix: begin -->", "<!-- matrix: end -->")
 
 @dataclass(frozen=True)
 class Situation:
-    """One way in which a clone lies on a machine; `setup` is a shell script that root runs there first."""
+    """One way in which a clone lies on a machine; `setup` is a shell script that root runs there before each step."""
 
     name: str
     says: str
@@ -67,7 +67,7 @@ SITUATIONS = (
     Situation("minimal", "root, minimal Debian 12, clone in a closed home", "limits", "/root/course", bubblewrap=False),
     Situation("tmp", "root, clone below /tmp", "namespaces", "/tmp/try/course"),
     Situation("names", "root, a path with spaces and non-ASCII letters", "namespaces", "/srv/Käse & Brot/der Kurs"),
-    Situation("symlink", "root, through a symbolic link", "namespaces", start="/root/link", setup=f"ln -s {READY} /root/link"),
+    Situation("symlink", "root, through a symbolic link", "namespaces", start="/root/link", setup=f"ln -sfn {READY} /root/link"),
     Situation("owner", "root, a clone that another user owns", "namespaces", setup=f"chown -R {USER}:{USER} {READY}"),
     Situation(
         "home", "root, a read-only home", "namespaces",
@@ -296,7 +296,11 @@ def clone_into(upper: Path, situation: Situation) -> None:
         (upper / "tmp").chmod(0o1777)
     if situation.clone.startswith("/root"):
         (upper / "root").chmod(0o700)
-    subprocess.run(["git", "clone", "-q", "--no-hardlinks", str(ROOT), str(place)], check=True)
+    if place.exists():  # of the last run
+        subprocess.run(["git", "-C", str(place), "fetch", "-q", str(ROOT), "HEAD"], check=True)
+        subprocess.run(["git", "-C", str(place), "reset", "-q", "--hard", "FETCH_HEAD"], check=True)
+    else:
+        subprocess.run(["git", "clone", "-q", "--no-hardlinks", str(ROOT), str(place)], check=True)
     if situation.user:
         subprocess.run(["chown", "-R", f"{USER}:{USER}", str(place)], check=True)
     submissions(upper / "srv" / "submissions")
@@ -340,7 +344,7 @@ def parsed() -> argparse.Namespace:
         "--share", action="append", type=Path, default=[], metavar="PATH", help="show it in the machines"
     )
     parser.add_argument(
-        "--folder", type=Path, default=Path("/var/tmp/course-matrix"), help="where the machines are made"
+        "--folder", type=Path, default=Path("/var/tmp/course-matrix"), help="where the machines are made and kept"
     )
     parser.add_argument(
         "--tests", default=" ".join(PARTS), metavar="ARGUMENTS", help="what ./course test gets (%(default)s)"
@@ -375,7 +379,7 @@ def main() -> int:
             layers = [more, base] if situation.bubblewrap else [base]
             if situation.clone == READY and ready is None:
                 plain = Situation("ready", "", "")
-                machine = Machine(layers, Path(run) / "ready", arguments.share)
+                machine = Machine(layers, arguments.folder / "ready", arguments.share)
                 clone_into(machine.upper, plain)
                 done = machine.run(f"cd {READY} && ./course test --version", plain)
                 if done.returncode:

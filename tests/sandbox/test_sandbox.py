@@ -23,6 +23,7 @@ from autograder.judge.verdict import AnswerFault
 from autograder.lab import run_race
 from autograder.lab.app_errors import AppError
 from autograder.lab.server import Server
+from autograder.programs.forkserver import descendants
 from autograder.sandbox import bubblewrap, launcher, levels
 from autograder.sandbox.launcher import Sandbox, SandboxError, reachable
 
@@ -424,7 +425,8 @@ def test_forkserver_that_is_killed_costs_no_submission(tmp_path):
     try:
         serve_and_stop(found.jail.start, tmp_path)
         (forkserver,) = found.jail._forkservers.values()
-        os.killpg(forkserver.process.pid, signal.SIGKILL)
+        for pid in descendants(forkserver.process.pid):  # bubblewrap itself ends with what it started
+            os.kill(pid, signal.SIGKILL)
         forkserver.process.wait()
         serve_and_stop(found.jail.start, tmp_path)
     finally:
