@@ -92,7 +92,7 @@ def _class_new(args: argparse.Namespace) -> int:
     return main(args.folder, args.lessons, args.points)
 
 
-def _class_add_exercise(args) -> int:
+def _class_add_exercise(args: argparse.Namespace) -> int:
     from autograder.classroom.add_exercise import main
 
     return main(args.origin, args.name)
@@ -108,6 +108,12 @@ def _binder_link(args: argparse.Namespace) -> int:
     from autograder.dev.binder import main
 
     return main()
+
+
+def _class_report(args: argparse.Namespace) -> int:
+    from autograder.classroom.report import main
+
+    return main(args.folder, args.lessons, args.form)
 
 
 def _lock(args: argparse.Namespace) -> int:
@@ -223,6 +229,13 @@ def parser() -> argparse.ArgumentParser:
     isolation(collected)
 
     command(commands, "binder-link", "print the link that opens this clone's origin on Binder", _binder_link)
+
+    report = command(classes, "report", "say where each student stands", _class_report)
+    report.add_argument("folder", metavar="FOLDER", help="the nbgrader course folder")
+    report.add_argument("lessons", nargs="*", metavar="LESSON", help="only these (default: all in the gradebook)")
+    form = report.add_mutually_exclusive_group()
+    for name, words in (("csv", "a table"), ("json", "JSON"), ("canvas", "for Canvas"), ("moodle", "for Moodle")):
+        form.add_argument(f"--{name}", dest="form", action="store_const", const=name, default="text", help=words)
 
     lock = command(commands, "lock", "maintainers: pin the packages anew", _lock)
     lock.add_argument(

@@ -90,6 +90,8 @@ class Run:
         self.lessons = list(lessons)
         for lesson in lessons:
             await self._lesson(lesson)
+            reasons = {student: why for (its_lesson, student), why in self.people.items() if its_lesson == lesson}
+            self.store.note_people(lesson, reasons)
         return self._end()
 
     async def _lesson(self, lesson):

@@ -8,6 +8,7 @@ CREATE TABLE IF NOT EXISTS verdicts (key TEXT PRIMARY KEY, result TEXT NOT NULL,
 CREATE TABLE IF NOT EXISTS written (
     lesson TEXT, student TEXT, key TEXT NOT NULL, at TEXT DEFAULT CURRENT_TIMESTAMP, PRIMARY KEY (lesson, student)
 );
+CREATE TABLE IF NOT EXISTS people (lesson TEXT, student TEXT, why TEXT NOT NULL, PRIMARY KEY (lesson, student));
 """
 
 
@@ -40,6 +41,16 @@ class Store:
         self._base.execute(
             "INSERT OR REPLACE INTO written (lesson, student, key) VALUES (?, ?, ?)", [lesson, student, key]
         )
+
+    def note_people(self, lesson: str, reasons: dict[str, str]) -> None:
+        """Replace the reasons why a person must look at submissions of a lesson, by student."""
+        self._base.execute("BEGIN")
+        self._base.execute("DELETE FROM people WHERE lesson = ?", [lesson])
+        self._base.executemany(
+            "INSERT INTO people (lesson, student, why) VALUES (?, ?, ?)",
+            [(lesson, student, why) for student, why in reasons.items()],
+        )
+        self._base.execute("COMMIT")
 
     def close(self):
         self._base.close()

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from autograder.classroom.grade import Item, Result, as_text
+from autograder.classroom.nbgrader import feedback
 from autograder.classroom.nbgrader.gradebook import NbGraderException, Writer
 
 UNDECIDED = "undecided "  # before the key of what was written without some verdict
@@ -63,6 +64,7 @@ class GradebookWriter(threading.Thread):
         results = [r for r in [*submission.results.values(), *(kept if not submission.results else [])] if r]
         results = [in_gradebooks_points(result, self.points) for result in results]
         said = [as_text(Result(**{**r, "items": [Item(**i) for i in r["items"]]})) for r in results]
+        pages = run.course.feedback(self.lesson, submission.student)
         # what a kill leaves half written, under the key that it had before, is not to be taken for done
         run.store.wrote(self.lesson, submission.student, "")
         try:
@@ -71,7 +73,10 @@ class GradebookWriter(threading.Thread):
             broken = [i["diagnosis"] for r in results for i in r["items"] if i["diagnosis"].startswith("Not graded")]
             why = submission.missing or (broken[0] if broken else "nbgrader cannot read it; see the log")
             run.needs_a_person(self.lesson, submission.student, why)
+            for file in submission.keys or [Path(f"{next(iter(run.course.items(self.lesson)))}.ipynb")]:
+                feedback.write_not_graded(pages, Path(file).stem, f"{why.removeprefix('Not graded: ').rstrip('.')}.")
         else:
+            feedback.remove_not_graded(pages)
             open_ = [item for r in results for item in without_verdict(r)]
             run.store.wrote(self.lesson, submission.student, (UNDECIDED if open_ else "") + submission.key)
             if open_:

@@ -3,6 +3,8 @@
 from nbgrader.converters import Autograde, GenerateAssignment, GenerateFeedback
 from nbgrader.preprocessors import ClearSolutions, Execute, OverwriteCells, SaveAutoGrades, SaveCells
 
+from autograder.classroom.nbgrader.export import SettledCsvExport
+from autograder.classroom.nbgrader.feedback import FeedbackExporter, StudentsView
 from autograder.classroom.nbgrader.insert_starter import InsertStarter
 from autograder.classroom.nbgrader.preprocessors import HideHiddenTests, JudgePreprocessor, SaveVerdicts
 from autograder.classroom.nbgrader.restore_cells import RestoreCells
@@ -19,7 +21,9 @@ def apply(config, isolation="none", show_hidden_tests=False):
     config.GenerateAssignment.preprocessors = preprocessors()
     config.Autograde.autograde_preprocessors = [IN_PLACE_OF.get(s, s) for s in Autograde().autograde_preprocessors]
     config.Autograde.sanitize_preprocessors = [IN_PLACE_OF.get(s, s) for s in Autograde().sanitize_preprocessors]
-    config.GenerateFeedback.preprocessors = [HideHiddenTests, *GenerateFeedback().preprocessors]
+    config.GenerateFeedback.preprocessors = [HideHiddenTests, *GenerateFeedback().preprocessors, StudentsView]
+    config.GenerateFeedback.exporter_class = FeedbackExporter
+    config.ExportApp.plugin_class = SettledCsvExport
     config.JudgePreprocessor.isolation = isolation
     config.HideHiddenTests.show = show_hidden_tests
     # a graded cell that was deleted is put back: what is judged is the app, and that may be there

@@ -144,6 +144,10 @@ class Course:
         """Return the folder of an assignment in ``source/``."""
         return Path(self.paths.format_path(self.paths.source_directory, ".", assignment))
 
+    def feedback(self, lesson: str, student: str) -> Path:
+        """Return the folder of a student's feedback pages for a lesson."""
+        return Path(self.paths.format_path(self.paths.feedback_directory, student, lesson))
+
     def handed_in(self, lesson):
         """{student: folder} of all submissions of a lesson."""
         found = sorted(glob.glob(self._inbox(lesson)))  # noqa: PTH207 -- nbgrader's own pattern, with its own escapes

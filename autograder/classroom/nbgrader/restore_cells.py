@@ -25,6 +25,7 @@ class RestoreCells(OverwriteCells):
             points = {cell.name: cell.max_score for cell in notebook.grade_cells}
             answers = {cell.name for cell in notebook.solution_cells}
             tasks = {cell.name for cell in notebook.task_cells}
+        self._has_ids = (nb.nbformat, nb.nbformat_minor) >= (4, 5)
         self._restore_ids(nb, sources, answers)
         for cell in nb.cells:
             data = cell.metadata.get("nbgrader")
@@ -67,7 +68,16 @@ class RestoreCells(OverwriteCells):
             cell.metadata["nbgrader"] = {
                 "grade": False, "grade_id": name, "locked": False, "schema_version": 3, "solution": True, "task": False,
             }  # fmt: skip
+            if not self._has_ids:
+                del cell["id"]
             nb.cells.insert(max(before) + 1 if before else 0, cell)
+
+    def missing_cell_transform(self, *arguments: Any, **options: Any) -> NotebookNode:
+        """Return nbgrader's copy of a deleted test, with a cell id where the notebook's format has them."""
+        cell = super().missing_cell_transform(*arguments, **options)
+        if self._has_ids:
+            cell["id"] = new_code_cell().id
+        return cell
 
     def preprocess_cell(
         self, cell: NotebookNode, resources: dict[str, Any], cell_index: int

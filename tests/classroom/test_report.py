@@ -1,0 +1,97 @@
+"""Reports and exports: who is graded, who isn't and why, and files as Canvas and Moodle import them."""
+
+import csv
+import io
+import json
+
+import pytest
+from class_folder import LESSON, REFERENCE, TASK, hand_in, verdict
+from helpers import nbgrader
+from nbgrader.api import Gradebook
+
+from autograder.classroom import grade_class, report, worker_pool
+
+
+@pytest.fixture
+def graded(course, canned):
+    """A class: ada is graded and late, bob's file is broken, cid's has no verdict, dan handed in nothing."""
+    with Gradebook(f"sqlite:///{course}/gradebook.db") as book:
+        book.update_or_create_student("ada", first_name="Ada", last_name="Lovelace, Countess", email="ada@example.org")
+        book.update_or_create_student("dan", first_name="=cmd()", last_name="", email="dan@example.org")
+        book.update_or_create_assignment(LESSON, duedate="2026-11-21 00:00:00 UTC")
+    hand_in(course, "ada", REFERENCE, "2026-11-22 10:00:00 UTC")
+    (course / "submitted" / "ada" / LESSON / "notes.ipynb").write_text("{")
+    hand_in(course, "bob", REFERENCE).write_text("{")
+    hand_in(course, "cid", REFERENCE)
+    broken = {
+        "id": "submission",
+        "outcome": "error",
+        "points": 0,
+        "max_points": 0,
+        "diagnosis": "Not graded: not JSON.",
+    }
+    results = {"ada": verdict(1), "bob": {"items": [broken]}}
+    canned.say = lambda job: {
+        **worker_pool.undecided(job, "its workers ended."),
+        **results.get(job.id.split("/")[0], {}),
+    }
+    assert grade_class.main(str(course)) == grade_class.NEED_A_PERSON
+    return course
+
+
+def printed(capsys, *arguments) -> str:
+    """What a report prints."""
+    capsys.readouterr()
+    assert report.main(*arguments) == 0
+    return capsys.readouterr().out
+
+
+def test_report_has_everybodys_state(graded, capsys) -> None:
+    """Graded, broken, without a verdict, and nothing handed in: each with its reason, in all forms."""
+    rows = {row["student"]: row for row in json.loads(printed(capsys, str(graded), [], "json"))["students"]}
+    assert {name: row["state"] for name, row in rows.items()} == {
+        "ada": report.GRADED, "bob": report.NEEDS_A_PERSON, "cid": report.NEEDS_A_PERSON, "dan": report.NOTHING,
+    }  # fmt: skip
+    ada, bob, cid = rows["ada"], rows["bob"], rows["cid"]
+    assert (ada["points"], ada["max_points"], ada["late"]) == (3, 3, 34 * 3600)
+    assert ada["outcomes"] == {TASK.item("answers"): "pass", TASK.item("concurrency"): "pass"}
+    assert "notes.ipynb can't be read" in ada["extra_files"][0]
+    assert bob["points"] is None and "not JSON" in bob["why"] and bob["outcomes"] == {}
+    assert cid["points"] is None and set(cid["outcomes"].values()) == {"no verdict"}
+    text = printed(capsys, str(graded))
+    assert "ada  graded, 3 of 3 points, 1 d 10 h late" in text and "not JSON" in text
+    table = list(csv.DictReader(io.StringIO(printed(capsys, str(graded), [LESSON], "csv"))))
+    assert [(row["student"], row["points"]) for row in table] == [("ada", "3"), ("bob", ""), ("cid", ""), ("dan", "")]
+
+
+def test_canvas_gets_its_columns(graded, capsys) -> None:
+    """The five identity columns, the line with points, blanks for what isn't settled, and no formula."""
+    head, worth, *rows = csv.reader(io.StringIO(printed(capsys, str(graded), [], "canvas")))
+    assert head == ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", LESSON]
+    assert (worth[0].strip(), worth[-1]) == ("Points Possible", "3")
+    assert [(row[0], row[3], row[-1]) for row in rows] == [
+        ("Lovelace, Countess, Ada", "ada", "3"), ("bob", "bob", ""), ("cid", "cid", ""), ("dan", "dan", "0"),
+    ]  # fmt: skip
+
+
+def test_moodle_gets_its_columns(graded, capsys) -> None:
+    """User name and mail address to map, and a name that a spreadsheet would run is made harmless."""
+    head, *rows = csv.reader(io.StringIO(printed(capsys, str(graded), [], "moodle")))
+    assert head == ["username", "firstname", "lastname", "email", LESSON]
+    assert rows[0] == ["ada", "Ada", "Lovelace, Countess", "ada@example.org", "3"]
+    assert rows[3] == ["dan", "'=cmd()", "", "dan@example.org", "0"]
+
+
+def test_export_leaves_unsettled_points_blank(graded) -> None:
+    """``nbgrader export``: a broken file isn't a failed exam, and a comma in a name moves no column."""
+    nbgrader(graded, "export", "--to", "grades.csv")
+    with open(graded / "grades.csv") as file:
+        rows = {row["student_id"]: row for row in csv.DictReader(file)}
+    assert {name: row["score"] for name, row in rows.items()} == {"ada": "3.0", "bob": "", "cid": "", "dan": "0.0"}
+    assert rows["ada"]["last_name"] == "Lovelace, Countess" and rows["ada"]["max_score"] == "3.0"
+
+
+def test_unknown_lesson_is_refused(course, capsys) -> None:
+    """The message names the lessons that there are."""
+    assert report.main(str(course), ["77_else"]) == 2
+    assert LESSON in capsys.readouterr().err
