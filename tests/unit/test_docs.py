@@ -1,19 +1,28 @@
 """README and docs promise nothing that is not there."""
 
+import importlib
+import json
 import re
+import runpy
 import shlex
 
 import pytest
 
 from autograder import cli, paths
 
-PAGES = [paths.ROOT / "README.md", paths.ROOT / "CONTRIBUTING.md", *sorted((paths.ROOT / "docs").glob("*.md"))]
+DOCS = paths.ROOT / "docs"
+PAGES = [
+    paths.ROOT / "README.md",
+    paths.ROOT / "CONTRIBUTING.md",
+    *sorted(DOCS.glob("*.md")),
+    *sorted(DOCS.glob("decisions/*.md")),
+]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_command_that_is_named_exists(page):
     commands = re.findall(r"\./course ([^`\n#|\"]*)", page.read_text())
-    assert commands or page.name not in ("README.md", "CONTRIBUTING.md", "teaching.md", "verdicts.md")
+    assert commands or page.name not in ("CONTRIBUTING.md", "teaching.md", "verdicts.md")
     for line in commands:
         words = [word.rstrip(",.:;") for word in shlex.split(line.split(",")[0].split(" or ")[0])]
         if words in ([], ["--help"]):
@@ -36,8 +45,13 @@ def test_the_lessons_of_the_readme_are_those_that_are_there():
     assert numbers == sorted(folder.name[:2] for folder in paths.NOTEBOOKS.glob("[0-9]*"))
 
 
-def test_the_picture_has_a_text():
-    assert re.search(r"!\[[^\]]{80,}\]\(docs/race\.png\)", (paths.ROOT / "README.md").read_text())
+def test_readme_picture_moves_and_has_text():
+    """The README leads with a race that moves, unless the reader asked for less motion."""
+    assert re.search(r"!\[[^\]]{80,}\]\(docs/race\.svg\)", (paths.ROOT / "README.md").read_text())
+    picture = (paths.ROOT / "docs" / "race.svg").read_text()
+    assert "@keyframes" in picture and "prefers-reduced-motion: no-preference" in picture
+    assert len(re.findall(r'<rect class="request"', picture)) == 20 and 'class="blocked"' in picture
+    assert not re.findall(r'(?:href|src)="?http', picture)
 
 
 def test_the_troubles_that_are_explained_are_what_we_say():
@@ -53,3 +67,33 @@ def test_the_troubles_that_are_explained_are_what_we_say():
         # names and numbers vary: each longer run of words in between must be there
         pieces = [piece for piece in re.split(r"8888|\w+\.py|venv", message) if len(piece.split()) > 2]
         assert pieces and all(piece.strip() in code for piece in pieces), message
+
+
+def test_constants_in_verdicts_match_code():
+    """The reference lists constants by module, name and value."""
+    rows = re.findall(r"^\| `([\w.]+)\.([A-Z_]+)` \| ([\d.]+) \|", (DOCS / "verdicts.md").read_text(), re.M)
+    assert len(rows) > 20
+    for module, name, value in rows:
+        assert getattr(importlib.import_module(f"autograder.judge.{module}"), name) == float(value), name
+
+
+def test_code_named_in_verdicts_exists():
+    """The reference names files of the judge, and functions in them as ``file.py: name``."""
+    named = re.findall(r"`((?:proofs|evidence|spec|diagnoses)/\w+\.py)(?:: (\w+))?`", (DOCS / "verdicts.md").read_text())
+    assert len(named) > 25
+    for file, function in named:
+        code = (paths.ROOT / "autograder" / "judge" / file).read_text()
+        assert re.search(rf"^(?:async def|def|class) {function}\b", code, re.M) if function else code, (file, function)
+
+
+def test_measurements_become_a_table_row():
+    row = runpy.run_path(str(DOCS / "measurements.py"))["row"]
+    trial = {"verdicts": 2, "outcome": "pass", "seconds": 1.0, "proof_seconds": 0.5, "complaint": "", "undecided": False}
+    other = {**trial, "outcome": "fail", "complaint": "a: must be told «blocked» but: gil: the GIL was kept"}
+    wrong = {**trial, "complaint": "a: must fail but: pass "}
+    wrong_in_shop = {**trial, "complaint": "rate must be told «blocked … x» but: pass : "}
+    error = {**trial, "outcome": "error", "complaint": "it must pass but: error", "undecided": True}
+    trials = json.loads(json.dumps([trial, other, wrong, wrong_in_shop, error]))
+    assert row("idle", trials) == "| idle | 5, 10 | 2 | 1 | 1 | 0.5 | 1, 1 |"
+    with pytest.raises(ValueError, match="too few"):
+        row("nothing", [])

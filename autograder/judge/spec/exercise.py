@@ -143,7 +143,7 @@ def public_text(folder):
     for line in (Path(folder) / "exercise.toml").read_text(encoding="utf-8").splitlines():
         if line.startswith("["):
             keep = not line.startswith(CATALOGUE)
-        if keep:
+        if keep and not line.startswith("#:schema "):  # there is no schema beside a learner's copy
             lines.append(line)
     return "\n".join(lines).rstrip() + "\n"
 

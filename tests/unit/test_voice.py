@@ -1,0 +1,101 @@
+"""Learner-facing text is plain technical English: phrases that were replaced don't come back."""
+
+import ast
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import jupytext
+import pytest
+
+from autograder import paths
+
+# what isn't written, and what is written instead
+PHRASES = {
+    r"mend(s|ed|ing)?": "fix",
+    r"(is|are|was|were|be) told (that|of|so|to|what|how|by|here)": "the message is, reports, says",
+    r"tells of": "reports",
+    r"guests?": "client, request",
+    r"waits? for whom|who waits": "which request waits for which",
+    r"whoever|somebody|nobody": "name the process, the request or the reader",
+    r"beside (a|the|\d+|many|other) (hogs?|loads?|race|canar\w+)": "during, under load from",
+    r"hogs?": "CPU-bound process",
+    r"lets? go|letting go": "releases",
+    r"st(and|ands|ood|anding) in (the|a) queue": "waits for a CPU, waits in line",
+    r"turns? of (the|its|a) (event )?loop": "iteration",
+    r"kept from before": "cached",
+    r"asked anew|asks? a service": "fetched again, calls a service",
+    r"hands? over to a thread": "offloads to a thread",
+    r"behind (the|its|their|an|every|each) (answers?|repl(y|ies)|responses?)": "after the response",
+    r"the word `?async`?": "the `async` keyword",
+    r"rooms?|jail(s|ed)?": "layer, sandbox",
+    r"pager": "alert",
+    r"the machine did not let us": "the machine was too busy to tell",
+    r"repaired row": "fix",
+}
+DOCS = [
+    *(paths.ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
+    *sorted((paths.ROOT / "docs").rglob("*.md")),
+]
+SOURCES = sorted(paths.SOLUTIONS.glob("*/lesson.py")) + sorted(paths.SOLUTIONS.glob("*/exercise.py"))
+EXERCISES = sorted(paths.SOLUTIONS.glob("*/exercise.toml"))
+DIAGNOSES = sorted((paths.ROOT / "autograder" / "judge" / "diagnoses").glob("*.py"))
+
+
+def found_in(text: str) -> Iterator[str]:
+    """Yield each phrase of the list that occurs in ``text``, with what to write instead."""
+    text = re.sub(r"^>.*$", "", text, flags=re.M)  # quotations have their own words
+    text = re.sub(r"--hogs \d+|\"kept from before\"|kept from before, called twice", "", text)
+    text = re.sub(r"\s+", " ", text)
+    for phrase, instead in PHRASES.items():
+        for match in re.finditer(rf"\b({phrase})\b", text, re.I):
+            around = text[max(match.start() - 40, 0) : match.end() + 40]
+            yield f"{match[0]!r} in '…{around}…': write {instead!r}"
+
+
+def label(file: Path) -> str:
+    """Return a file's name for the list of tests."""
+    return str(file.relative_to(paths.ROOT))
+
+
+@pytest.mark.parametrize("page", DOCS, ids=label)
+def test_pages_use_plain_words(page):
+    assert not list(found_in(page.read_text(encoding="utf-8")))
+
+
+@pytest.mark.parametrize("file", SOURCES, ids=label)
+def test_notebooks_use_plain_words(file):
+    """Markdown cells of lessons and exercises; what is quoted from others is left out."""
+    cells = jupytext.read(file, fmt="py:percent").cells
+    texts = [cell.source for cell in cells if cell.cell_type == "markdown"]
+    assert texts and not list(found_in("\n\n".join(texts)))
+
+
+@pytest.mark.parametrize("file", EXERCISES, ids=label)
+def test_exercise_texts_use_plain_words(file):
+    """Titles, and what a check says that it doesn't look for."""
+    data = tomllib.loads(file.read_text(encoding="utf-8"))
+    tasks = [*data.get("endpoint", ()), *data.get("written", ())]
+    texts = [task.get(key, "") for task in tasks for key in ("title", "not_checked")]
+    texts += [says for task in tasks for key in ("honest", "blocking") for says in task.get(key, {}).values()]
+    assert not list(found_in("\n\n".join(texts)))
+
+
+@pytest.mark.parametrize("file", DIAGNOSES, ids=label)
+def test_diagnoses_use_plain_words(file):
+    """Every text in the code of diagnoses, docstrings left out."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    documented = (ast.Module, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    docstrings = {ast.get_docstring(node, clean=False) for node in ast.walk(tree) if isinstance(node, documented)}
+    texts = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    assert not list(found_in("\n\n".join(text for text in texts if text not in docstrings and " " in text)))
+
+
+@pytest.mark.parametrize("wrong", ["It is told that it blocks.", "Each guest\nwaits.", "Nobody is answered.", "mends it"])
+def test_replaced_phrases_are_found(wrong):
+    assert list(found_in(wrong))
+
+
+def test_quotations_and_options_keep_their_words():
+    assert not list(found_in("> Nobody noticed.\n\n`--hogs 8`, a roommate, kind = \"kept from before\""))
