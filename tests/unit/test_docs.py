@@ -79,7 +79,9 @@ def test_constants_in_verdicts_match_code():
 
 def test_code_named_in_verdicts_exists():
     """The reference names files of the judge, and functions in them as ``file.py: name``."""
-    named = re.findall(r"`((?:proofs|evidence|spec|diagnoses)/\w+\.py)(?:: (\w+))?`", (DOCS / "verdicts.md").read_text())
+    named = re.findall(
+        r"`((?:proofs|evidence|spec|diagnoses)/\w+\.py)(?:: (\w+))?`", (DOCS / "verdicts.md").read_text()
+    )
     assert len(named) > 25
     for file, function in named:
         code = (paths.ROOT / "autograder" / "judge" / file).read_text()
@@ -88,7 +90,14 @@ def test_code_named_in_verdicts_exists():
 
 def test_measurements_become_a_table_row():
     row = runpy.run_path(str(DOCS / "measurements.py"))["row"]
-    trial = {"verdicts": 2, "outcome": "pass", "seconds": 1.0, "proof_seconds": 0.5, "complaint": "", "undecided": False}
+    trial = {
+        "verdicts": 2,
+        "outcome": "pass",
+        "seconds": 1.0,
+        "proof_seconds": 0.5,
+        "complaint": "",
+        "undecided": False,
+    }
     other = {**trial, "outcome": "fail", "complaint": "a: must be told «blocked» but: gil: the GIL was kept"}
     wrong = {**trial, "complaint": "a: must fail but: pass "}
     wrong_in_shop = {**trial, "complaint": "rate must be told «blocked … x» but: pass : "}

@@ -92,10 +92,12 @@ def test_diagnoses_use_plain_words(file):
     assert not list(found_in("\n\n".join(text for text in texts if text not in docstrings and " " in text)))
 
 
-@pytest.mark.parametrize("wrong", ["It is told that it blocks.", "Each guest\nwaits.", "Nobody is answered.", "mends it"])
+@pytest.mark.parametrize(
+    "wrong", ["It is told that it blocks.", "Each guest\nwaits.", "Nobody is answered.", "mends it"]
+)
 def test_replaced_phrases_are_found(wrong):
     assert list(found_in(wrong))
 
 
 def test_quotations_and_options_keep_their_words():
-    assert not list(found_in("> Nobody noticed.\n\n`--hogs 8`, a roommate, kind = \"kept from before\""))
+    assert not list(found_in('> Nobody noticed.\n\n`--hogs 8`, a roommate, kind = "kept from before"'))

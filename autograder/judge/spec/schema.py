@@ -106,7 +106,9 @@ def _written() -> Schema:
         "honest": TEXTS,
         "blocking": TEXTS,
     }
-    return _table({key: known[key] for key in sorted(text_task.KEYS)}, ["id", "kind", "file", "title", "points", "starter"])
+    return _table(
+        {key: known[key] for key in sorted(text_task.KEYS)}, ["id", "kind", "file", "title", "points", "starter"]
+    )
 
 
 def _wrong() -> Schema:
