@@ -23,9 +23,9 @@ def problem(folder: Path) -> str:
         if place.is_symlink():
             return f"Not graded: the folder {place.name} is a symbolic link to another place."
     entries = size = 0
-    for place, folders, files in os.walk(folder):
+    for within, folders, files in os.walk(folder):
         for name in (*folders, *files):
-            path = Path(place) / name
+            path = Path(within) / name
             shown = ascii(str(path.relative_to(folder)))
             status = path.lstat()
             entries, size = entries + 1, size + status.st_size

@@ -64,7 +64,7 @@ def collect(course: Course, lessons: list[str]) -> list[Row]:
     for lesson in lessons:
         if lesson not in known:
             raise CourseError(f"There is no lesson {lesson!r} in the gradebook. It has: {', '.join(known) or 'none'}.")
-    rows = []
+    rows: list[Row] = []
     for lesson in lessons or known:
         rows += _rows_of(course, lesson)
     return rows

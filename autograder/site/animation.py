@@ -107,7 +107,7 @@ def _panel(race: Race, kind: str, line: str, span: float) -> str:
 
 def _drawing(race: Race, kind: str, span: float) -> str:
     """Return the elements of one race: a bar for each request, the lane of the event loop, an axis."""
-    rows = sorted(race.requests, key=lambda request: request.end)
+    rows = sorted(race.requests, key=lambda request: request.end or 0.0)
     lane = TOP + ROW * len(rows) + 10
     axis = lane + ROW + 8
 

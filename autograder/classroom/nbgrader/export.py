@@ -21,7 +21,7 @@ class SettledCsvExport(CsvExportPlugin):
 
     def export(self, gradebook: Gradebook) -> None:
         """Write all grades to the file that ``--to`` names (grades.csv)."""
-        with open(self.to or "grades.csv", "w", newline="", encoding="utf-8") as file:
+        with Path(self.to or "grades.csv").open("w", newline="", encoding="utf-8") as file:
             table = csv.DictWriter(file, COLUMNS)
             table.writeheader()
             for assignment in gradebook.assignments:

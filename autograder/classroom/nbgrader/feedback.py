@@ -131,7 +131,7 @@ class FeedbackExporter(HTMLExporter):
 
     def from_notebook_node(
         self, nb: NotebookNode, resources: dict[str, Any] | None = None, **kw: Any
-    ) -> tuple[str, Any]:
+    ) -> tuple[Any, dict[str, Any]]:
         """Export a notebook; returns the page and nbconvert's resources."""
         plain = Highlight2HTML(pygments_lexer="ipython3", parent=self)
 
