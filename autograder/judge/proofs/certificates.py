@@ -26,6 +26,10 @@ def blocked(race, looks, rest, computes=False):
     if all(stall.free for stall in stalls):
         return Verdict("fail", "everybody waits", messages.everybody_waits(stalls[0].seconds))
     named = next((stall.block for stall in stalls if stall.block is not None), race.worst_block)
+    if named and not named.in_app:
+        # a stall that's nearly as long, and whose line was seen, says more than one that left no trace
+        seen = (stall.block for stall in stalls if stall.block is not None and stall.block.in_app)
+        named = next((block for block in seen if block.seconds >= named.seconds / 2), named)
     if named and not named.in_app and (seconds := _taken_by_a_thread(race, looks, named)):
         return _held(race, seconds)
     line = named.line if named and named.in_app else None
