@@ -396,6 +396,22 @@ def test_a_notebook_under_another_name_is_told(course, canned, capsys):
     assert "there is no exercise_05_files.ipynb, but exercise_05_files (1).ipynb" in capsys.readouterr().out
 
 
+def test_links_in_a_submission_wait_for_a_person(course, canned, capsys):
+    """A link would be graded, or copied to where feedback comes from, as if the student had handed in what it leads to."""
+    canned.say = lambda job: {**worker_pool.undecided(job, ""), **verdict(3)}
+    theirs = hand_in(course, "alice", REFERENCE)
+    hand_in(course, "bob", STARTER).with_name("notes.txt").symlink_to(course / "gradebook.db")
+    mine = hand_in(course, "mallory", STARTER)
+    mine.unlink()
+    mine.symlink_to(theirs)
+    (course / "submitted" / "trudy").symlink_to(course / "submitted" / "alice")
+    assert grade_class.main(str(course)) == grade_class.NEED_A_PERSON
+    said = capsys.readouterr().out
+    assert "3 need a person" in said and said.count("symbolic link") >= 3
+    assert canned.judged == [str(theirs)] and set(scores(course)) == {"alice"}
+    assert not [file for file in (course / "autograded").rglob("*") if "alice" not in file.parts and file.is_file()]
+
+
 def test_a_gradebook_that_is_locked_is_nobodys_fault(course, canned, capsys, monkeypatch):
     hand_in(course, "ada", REFERENCE)
 

@@ -315,7 +315,7 @@ def test_redis_worker_outlives(attack):
     """The service says that it's alive if, and only if, the thread that answers jobs still does."""
     service, app = guest("redis")
     REDIS_ATTACKS[attack](app)
-    app.delete("jobs")
+    until(lambda: not app.exists("jobs"), 20)  # the worker has taken it, or thrown it away
     app.rpush("jobs", "same app")
     assert int(app.blpop("reply:same app", timeout=60)[1]) == service.reply("same app")
     assert service.alive
