@@ -39,6 +39,12 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
         parser.addoption("--numprocesses", help="of pytest-xdist, which isn't there")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marker of a plugin that isn't there: a test may give itself another limit."""
+    if not config.pluginmanager.hasplugin("timeout"):
+        config.addinivalue_line("markers", "timeout(seconds): of pytest-timeout, which isn't there")
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """Run as many workers as pyproject.toml says, and none for a single file: a worker takes seconds to start."""

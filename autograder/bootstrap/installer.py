@@ -281,6 +281,8 @@ class UvProgress:
         there = sum(1 for _ in self.site.glob("*.dist-info"))
         if not self.packages or there <= 1:  # uv itself
             return "looking for packages", None
+        if there > self.packages:
+            return "removing packages that are no longer needed", None
         return f"{there} of {self.packages} packages unpacked", there / self.packages
 
 

@@ -2,8 +2,7 @@
 
 import re
 
-from jupyterlab_page import cells, index_of, output, replace, run_from, wait_for_kernel
-from playwright.sync_api import expect
+from jupyterlab_page import cells, expect, index_of, output, replace, run_from, wait_for_kernel
 
 from autograder import paths
 from autograder.judge.spec.exercise import load

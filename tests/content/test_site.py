@@ -8,7 +8,6 @@ from urllib.parse import unquote, urljoin, urlsplit
 
 import nbformat
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from helpers import notebook_of
 
 from autograder import paths
@@ -121,6 +120,8 @@ def test_what_leaves_the_site_is_a_link_and_says_https(folder):
 def test_accessible_in_both_themes(visit, name, scheme):
     page = visit(name, color_scheme=scheme, reduced_motion="reduce")
     assert page.evaluate("document.documentElement.dataset.theme") == scheme
+    from axe_playwright_python.sync_playwright import Axe
+
     found = Axe().run(page).response
     assert len(found["passes"]) > 10
     serious = [f"{v['id']}: {v['nodes'][0]['html'][:200]}" for v in found["violations"]

@@ -364,6 +364,9 @@ def test_progress_of_uv(tmp_path):
     assert installer.describe("installing", 8, *progress.how_far()) == (
         "installing, 8 s so far: 2 of 4 packages unpacked, about 8 s more at this speed"
     )
+    for name in "bcde":
+        (tmp_path / f"{name}-1.dist-info").mkdir()
+    assert progress.how_far() == ("removing packages that are no longer needed", None)
     assert installer.describe("installing", 9, "213 of 214 packages unpacked", 0.995).endswith("unpacked")
 
 
