@@ -15,7 +15,9 @@ BLOCKED_FROM = 0.020  # s of attributed lag; below it are the iterations of heal
 ACCUSED_FROM = 0.1  # s of attributed lag: a line that held the loop so long is named, however busy the machine
 CROWD_TASKS = 3  # tasks in one iteration, from which on it may be long because many requests came at once ...
 CROWD_TASK_MAX_S = 0.015  # ... if no task was seen to run for so long (the grid of samples is 5 ms) ...
-CROWD_COLLECTION_MAX_S = BLOCKED_FROM  # ... and no garbage collection took so long (that is known exactly)
+CROWD_COLLECTION_MAX_S = (
+    0.040  # ... and no garbage collection: 30 ms were seen after gc.freeze(), 60 ms and more before
+)
 CPU_WAIT_MIN_S = 0.05  # s of waiting for a CPU, from which on the lane has a word of it ...
 CPU_WAIT_SHARE = 0.2  # ... where the loop was blocked as well: if it is at least such a share of both together
 UNKNOWN_CAUSE = "something that left no trace"  # a call that keeps the GIL keeps the watchdog from looking, too

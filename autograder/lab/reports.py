@@ -108,6 +108,7 @@ def _gil(report):
         "event": "gil",
         "start": _number(report["start"]),
         "end": _number(report["end"]),
+        "waited": max(_number(report.get("waited", 0.0)), 0.0),
         "where": _places(report),
     }
 

@@ -118,7 +118,7 @@ class LoopIterations:
         self.tasks = Counter()  # seconds by the id of the asyncio task that ran
         self.began = time.perf_counter()
         self.idle = True
-        self.other_collections = deque(maxlen=100)  # (thread, start, end) of long ones on other threads
+        self.other_collections = deque(maxlen=100)  # (thread, start, end, CPU seconds) of long ones on other threads
         self.loop = None
         self._times = None
         self._memory = None
@@ -213,16 +213,18 @@ class LoopIterations:
     def _collected(self, phase, info):
         """Record how long a garbage collection took; called by the interpreter, on any thread.
 
-        It may strike in the middle of anything, also where the interpreter makes a frame: so no stack is looked at here.
+        It may strike in the middle of anything, also where the interpreter makes a frame: so no stack is looked at here.  A
+        collection never sleeps, so its CPU time is what it takes without what the machine adds.
         """
-        thread, now = threading.get_ident(), time.perf_counter()
+        thread, now, cpu = threading.get_ident(), time.perf_counter(), time.thread_time()
         if phase == "start":
-            self._collecting[thread] = now
+            self._collecting[thread] = now, cpu
             return
-        seconds = now - self._collecting.pop(thread, now)
+        began, cpu_before = self._collecting.pop(thread, (now, cpu))
+        seconds = cpu - cpu_before
         if thread != self.loop_thread:
             if seconds >= GIL_HELD_MIN_S:
-                self.other_collections.append((thread, now - seconds, now))
+                self.other_collections.append((thread, began, now, seconds))
         elif not self.idle:
             self.collection_s += seconds
             self.longest_collection = max(self.longest_collection, seconds)
@@ -255,8 +257,9 @@ class LoopIterations:
                 continue  # the iteration is over, and has been reported
             self._take_off(place, seen.place, seconds, waited - seen.waited)
             # it certainly ran while it kept the GIL; beyond that no longer than the sampler meant to sleep
-            certain = SAMPLE_INTERVAL_S + max(stopped - SWITCH_INTERVAL_S - collecting, 0.0)
-            self.tasks[task] += max(min(seconds - (waited - seen.waited), certain), 0.0)
+            queued = waited - seen.waited
+            certain = SAMPLE_INTERVAL_S + max(stopped - SWITCH_INTERVAL_S - collecting - queued, 0.0)
+            self.tasks[task] += max(min(seconds - queued, certain), 0.0)
             seen = Seen(began, now, waited, seen.collected + collecting, place)
             if now - began >= REPORT_INTERVAL_S and now - reported >= REPORT_INTERVAL_S:
                 reported = now
@@ -293,16 +296,20 @@ class LoopIterations:
         """Report the thread that held the GIL from ``start`` to ``end`` while the loop waited for work, if it was one alone."""
         place, seconds = max(computed.items(), key=lambda item: item[1], default=(None, 0.0))
         if place and seconds >= GIL_HOLDER_SHARE * (end - start):
-            self.tell(event="gil", start=start, end=end, where=places({place: end - start}))
+            self._report_hold(start, end, place, seconds)
+
+    def _report_hold(self, start, end, place, cpu):
+        """Report that another thread held the GIL from ``start`` to ``end``, and computed for ``cpu`` seconds of it."""
+        waited = max(end - start - cpu, 0.0)
+        self.tell(event="gil", start=start, end=end, waited=waited, where=places({place: cpu}))
 
     def _report_collections(self):
         """Report garbage collections on other threads: they hold the GIL from beginning to end."""
         while self.other_collections:
-            thread, start, end = self.other_collections.popleft()
+            thread, start, end, seconds = self.other_collections.popleft()
             frame = sys._current_frames().get(thread)
             place = self.place(frame) if frame is not None else Place("", 0, 0, "", "")
-            place = place._replace(collection="automatic")
-            self.tell(event="gil", start=start, end=end, where=places({place: end - start}))
+            self._report_hold(start, end, place._replace(collection="automatic"), seconds)
 
     def place(self, frame) -> Place:
         """Return the `Place` of the innermost frame in the learner's folder.
