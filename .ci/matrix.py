@@ -387,7 +387,7 @@ def main() -> int:
                 plain = Situation("ready", "", "")
                 machine = Machine(layers, arguments.folder / "ready", arguments.share)
                 clone_into(machine.upper, plain)
-                done = machine.run(f"cd {READY} && ./course test --version", plain)
+                done = machine.run(f"cd {READY} && ./course build --check && ./course test --version", plain)
                 if done.returncode:
                     sys.exit(f"the environment cannot be made: {last_line(done.stdout)}")
                 ready = machine.upper
