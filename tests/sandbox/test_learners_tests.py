@@ -16,13 +16,11 @@ from autograder.judge.tasks import mutation, test_runner
 from autograder.judge.tasks.test_runner import FAILED, PASSED
 from autograder.judge.verdict import Inconclusive
 from autograder.sandbox import launcher, levels
+from autograder.services.upstream import Rooms
 
 TASK = load(paths.SOLUTIONS / "12_testing_for_it").written[0]
 APP = next(app for app in mutation.hidden(TASK) if app.honest)
 CONFTEST = paths.SOLUTIONS / "12_testing_for_it" / "given" / "conftest.py"
-SUPPLIER = next(
-    value for name, value in vars(mutation).items() if name in ("Supplier", "Rooms")
-)  # the supplier's process, under whatever name mutation.py starts it
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +37,7 @@ def run(folder, text, sandbox=None):
     file.write_text(text)
 
     async def attempt():
-        with SUPPLIER() as supplier:
+        with Rooms() as supplier:
             return await test_runner.attempt(file, CONFTEST, APP.file, supplier, sandbox)
 
     return asyncio.run(attempt())
@@ -98,13 +96,13 @@ def test_sandbox_that_cannot_start_is_no_failed_test(tmp_path, monkeypatch):
     """The machine may lose what it offered when it was probed."""
     found = levels.at_least("required")
     monkeypatch.setattr(launcher.bubblewrap, "app_profile", lambda *_: ["false"])
+    file = tmp_path / "test_quotes.py"
+    file.write_text("def test_x(): pass\n")
     try:
-        verdict = asyncio.run(
-            mutation.MutationJudge(tmp_path / "test_quotes.py", TASK, found.jail).verdict_with_retries("honest")
-        )
+        verdict = asyncio.run(mutation.MutationJudge(file, TASK, found.jail).verdict_with_retries("honest"))
     finally:
         found.jail.close()
-    assert verdict.outcome == "error"
+    assert verdict.outcome == "error" and "could not be sandboxed" in verdict.diagnosis
 
 
 def test_python_that_does_not_reach_pytest_is_no_failed_test(tmp_path, monkeypatch):
