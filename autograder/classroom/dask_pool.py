@@ -67,7 +67,7 @@ def grade_batch(
     orders: list[tuple[str, str, str, str]], isolation: str
 ) -> tuple[dict[str, dict[str, Any]], str | None]:
     """Runs on a worker of the cluster: ({job's id: result}, why nothing was graded or None)."""
-    results = {}
+    results: dict[str, dict[str, Any]] = {}
     with tempfile.TemporaryDirectory(prefix="course-batch-", ignore_cleanup_errors=True) as folder:
         jobs = []
         for number, (name, lesson, file_name, data) in enumerate(orders):

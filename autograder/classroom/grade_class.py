@@ -90,12 +90,13 @@ class Run:
         self.workers = workers
         self.cluster = cluster
         self.force = force
-        self.people = {}  # (lesson, student): why a person is needed
+        self.people: dict[tuple[str, str], str] = {}  # (lesson, student): why a person is needed
         self.handed_in = 0
-        self.lessons = []
-        self.progress = None
+        self.lessons: list[str] = []
+        self.progress: Progress | None = None
 
     async def grade(self, lessons: Sequence[str]) -> int:
+        """Grade lessons one after another. Returns the exit code."""
         # what the level will be, before anything is looked up: it is part of each key
         found = levels.at_least(self.course.isolation) if not self.cluster else None
         self.level = found.level if found else f"cluster, {self.course.isolation}"
@@ -111,6 +112,7 @@ class Run:
         return self._end()
 
     async def _lesson(self, lesson: str) -> None:
+        """Find out what has to be judged and written for a lesson, and do it."""
         books = {
             name: lesson_of(ids, lesson, name, self.course.source(lesson))
             for name, ids in self.course.items(lesson).items()
@@ -140,8 +142,8 @@ class Run:
             todo.append(
                 Submission(lesson, student, whole, {file: key for file, (key, _) in handed.items()}, missing, extra)
             )
-            for file, (key, ours) in handed.items():
-                if self.force or self.store.result(key) is None:
+            for file, (file_key, ours) in handed.items():
+                if self.force or self.store.result(file_key) is None:
                     jobs.append(Job(f"{student}/{file.name}", str(file), ours))
         count = len(students)
         print(
@@ -181,7 +183,7 @@ class Run:
         waiting = {
             submission.student: {job.file for job in jobs if by_file[job.file] is submission} for submission in todo
         }
-        self.progress = Progress(len(todo))
+        self.progress = progress = Progress(len(todo))
         writing = GradebookWriter(self, lesson)
         for submission in todo:
             if not waiting[submission.student]:
@@ -202,7 +204,7 @@ class Run:
                 await self._pool().run(jobs, done)
         finally:
             await asyncio.to_thread(writing.end)
-            self.progress.end()
+            progress.end()
         writing.check()
 
     def _pool(self) -> LocalPool | ClusterPool:
@@ -262,7 +264,7 @@ class Submission:
         self.student = student
         self.key = key
         self.keys = keys_of_files
-        self.results = {}
+        self.results: dict[str, dict[str, Any]] = {}
         self.missing = missing
         self.extra = extra
 

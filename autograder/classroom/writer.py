@@ -25,13 +25,15 @@ class GradebookWriter(threading.Thread):
         super().__init__(daemon=True)
         self.run_of = run
         self.lesson = lesson
-        self.todo = queue.Queue()
-        self.trouble = None
+        self.todo: queue.Queue[Submission | None] = queue.Queue()
+        self.trouble: BaseException | None = None
+        self.points: dict[str, float] = {}
         self.handler = Log()
-        self.now = None
+        self.now: Submission | None = None
         self.start()
 
     def put(self, submission: Submission) -> None:
+        """Write a submission when its turn comes."""
         self.todo.put(submission)
 
     def check(self) -> None:
@@ -40,10 +42,12 @@ class GradebookWriter(threading.Thread):
             raise self.trouble
 
     def end(self) -> None:
+        """Wait until everything that was put is written, and end the thread."""
         self.todo.put(None)
         self.join()
 
     def run(self) -> None:
+        """Write one submission after another."""
         log = logging.getLogger("autograder.nbgrader")
         log.setLevel(logging.INFO)
         log.propagate = False
@@ -57,6 +61,8 @@ class GradebookWriter(threading.Thread):
             self.trouble = trouble
 
     def _verdict(self, file: Path, lesson: str) -> dict[str, Any] | None:
+        """Return the result for a file of the submission that is being written."""
+        assert self.now is not None
         name = Path(file).name
         result = self.now.results.get(name) or self.run_of.store.result(self.now.keys[Path(file)])
         return result
@@ -89,7 +95,8 @@ class GradebookWriter(threading.Thread):
             elif submission.extra:
                 run.needs_a_person(self.lesson, submission.student, submission.extra)
         run.log(submission, "\n".join([*said, "", *self.handler.lines]))
-        run.progress.one()
+        if run.progress:
+            run.progress.one()
 
 
 def without_verdict(result: dict[str, Any]) -> list[dict[str, Any]]:
@@ -118,7 +125,7 @@ class Log(logging.Handler):
 
     def __init__(self) -> None:
         super().__init__()
-        self.lines = []
+        self.lines: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
         self.lines.append(f"{record.levelname}: {record.getMessage()}")

@@ -26,7 +26,7 @@ from autograder.classroom.lessons import items_of, lesson_of
 from autograder.classroom.nbgrader.sandboxed_kernel import SandboxedExecute
 from autograder.sandbox import levels
 
-_found: dict = {}
+_found: dict[str, Any] = {}
 
 
 class RefusedSubmission(Exception):
