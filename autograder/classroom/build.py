@@ -1,10 +1,13 @@
 """``./course build``: makes ``notebooks/`` from ``solutions/``, the same bytes every time."""
 
+from __future__ import annotations
+
 import hashlib
 import json
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 import nbformat
@@ -23,7 +26,7 @@ from autograder.services import KINDS
 RECORD = paths.ROOT / ".course" / "built.json"
 
 
-def main(check=False):
+def main(check: bool = False) -> int:
     """Build the notebooks, or with ``check`` say what differs.  Returns an exit code."""
     try:
         with tempfile.TemporaryDirectory(prefix="course-build-") as scratch:
@@ -52,7 +55,7 @@ def main(check=False):
     return 0
 
 
-def build(scratch):
+def build(scratch: Path) -> dict[str, bytes]:
     """All products as a dictionary from path below ``notebooks/`` to bytes; ``scratch`` is an empty folder."""
     products = {}
     lessons.check_unique(paths.exercises())
@@ -70,7 +73,7 @@ def build(scratch):
     return products
 
 
-def given(folder):
+def given(folder: Path) -> list[Path]:
     """The files that learners get beside an exercise as they are: an app that somebody else wrote, say, or a library."""
     asked = {endpoint.service for endpoint in load(folder).endpoints} - {""}
     beside = {file for name in asked for file in KINDS[name].beside}
@@ -105,7 +108,7 @@ def _scale_points(notebook: nbformat.NotebookNode, worth: float) -> None:
         cell.metadata.nbgrader["points"] = int(share) if share == int(share) else share
 
 
-def generate(root, lesson):
+def generate(root: Path, lesson: str) -> None:
     """Run nbgrader's generate_assignment, without a database, from ``root/source`` to ``root/release``."""
     settings = Config()
     config.apply(settings)
@@ -116,7 +119,7 @@ def generate(root, lesson):
     GenerateAssignment(coursedir=CourseDirectory(config=settings), config=settings).start()
 
 
-def as_bytes(notebook):
+def as_bytes(notebook: nbformat.NotebookNode) -> bytes:
     """A notebook as committed: no outputs, no counts, only metadata that we put there."""
     for cell in notebook.cells:
         if cell.cell_type == "code":
@@ -125,7 +128,7 @@ def as_bytes(notebook):
     return (nbformat.writes(notebook) + "\n").encode()
 
 
-def edited(products):
+def edited(products: dict[str, bytes]) -> list[str]:
     """Products whose file is neither what git has, nor what the last build wrote, nor what this one makes."""
     last = json.loads(RECORD.read_text()) if RECORD.is_file() else {}
     found = []
@@ -139,7 +142,7 @@ def edited(products):
     return found
 
 
-def install(products):
+def install(products: dict[str, bytes]) -> None:
     """Write the products, remove committed files that nothing makes any more, and remember what was written."""
     RECORD.parent.mkdir(exist_ok=True)
     RECORD.write_text(json.dumps({name: digest(data) for name, data in products.items()}, indent=1))
@@ -155,7 +158,7 @@ def install(products):
             shutil.rmtree(folder)
 
 
-def differences(products):
+def differences(products: dict[str, bytes]) -> list[str]:
     """One sentence for each product that is missing, stale or unknown."""
     found = []
     for name, data in sorted(products.items()):
@@ -167,13 +170,13 @@ def differences(products):
     return found + [f"notebooks/{name} comes from nothing in solutions/." for name in strays(products)]
 
 
-def strays(products):
+def strays(products: Iterable[str]) -> list[str]:
     """Committed files below ``notebooks/`` that the build does not make.  A learner's own files are not ours."""
     tracked = [name for name in (git("ls-files", "-z", "--", ".") or b"").decode().split("\0") if name]
     return [name for name in tracked if name not in products and (paths.NOTEBOOKS / name).exists()]
 
 
-def git(*words):
+def git(*words: str) -> bytes | None:
     """What git says about ``notebooks/``, in bytes; None if it says nothing (no git, no clone, no such file)."""
     try:
         return subprocess.run(["git", *words], cwd=paths.NOTEBOOKS, capture_output=True, check=True).stdout
@@ -181,5 +184,5 @@ def git(*words):
         return None
 
 
-def digest(data):
+def digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()

@@ -1,5 +1,7 @@
 """What a verdict rests on, as hashes: the same key means that judging again would say the same."""
 
+from __future__ import annotations
+
 import ast
 import hashlib
 import platform
@@ -7,13 +9,14 @@ from collections.abc import Iterator
 from functools import cache
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from autograder import paths
 from autograder.classroom import submission as reading
 from autograder.judge.spec.exercise import load
 
 
-def of_submission(file, lesson, isolation):
+def of_submission(file: Path | str, lesson: str, isolation: str) -> str:
     """The key of one submitted notebook: what is judged in it, what judges it, and how it is locked in.
 
     Text around the graded cells, outputs and metadata are not in it: they have no part in the verdict.
@@ -28,18 +31,18 @@ def of_submission(file, lesson, isolation):
 
 
 @cache
-def _tasks(lesson):
+def _tasks(lesson: str) -> tuple[Any, ...]:
     return load(paths.SOLUTIONS / lesson).tasks
 
 
 @cache
-def of_exercise(lesson):
+def of_exercise(lesson: str) -> str:
     """The exercise, with its catalogue and all that lies beside it."""
     return _of_files(paths.SOLUTIONS / lesson)
 
 
 @cache
-def of_grader():
+def of_grader() -> str:
     """The code that judges: all that a grading worker imports, and the programs that it starts by path."""
     code = imported_from("autograder.classroom.worker")
     return _digest(*(_of_files(path) for path in [*code, paths.PROGRAMS]))
@@ -73,19 +76,19 @@ def _imports_of(file: Path) -> Iterator[str]:
 
 
 @cache
-def of_environment():
+def of_environment() -> str:
     """Python and the packages that it has."""
     packages = sorted({f"{d.metadata['Name']} {d.version}" for d in metadata.distributions()})
     return _digest(platform.python_version(), platform.machine(), *packages)
 
 
-def _of_files(path):
+def _of_files(path: Path) -> str:
     files = [path] if path.is_file() else sorted(f for f in Path(path).rglob("*") if f.is_file())
     kept = [file for file in files if "__pycache__" not in file.parts]
     return _digest(*(part for file in kept for part in (file.name, file.read_bytes())))
 
 
-def _digest(*parts):
+def _digest(*parts: str | bytes) -> str:
     whole = hashlib.sha256()
     for part in parts:
         data = part if isinstance(part, bytes) else part.encode(errors="surrogatepass")
@@ -93,6 +96,6 @@ def _digest(*parts):
     return whole.hexdigest()
 
 
-def of_file(file):
+def of_file(file: Path | str) -> str:
     """The key of a file of which all counts."""
     return _of_files(Path(file))

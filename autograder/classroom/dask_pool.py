@@ -4,12 +4,16 @@ A task takes the files themselves along, starts worker processes of ours (and wi
 lands on, and brings results back.  Dask gives the batch of a worker that dies to another.
 """
 
+from __future__ import annotations
+
 import asyncio
 import base64
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from autograder.classroom.worker_pool import JobRefused, LocalPool, undecided
+from autograder.classroom.worker_pool import Job, JobRefused, LocalPool, undecided
 
 BATCH = 8  # submissions a task: enough to pay for starting the services once
 
@@ -17,13 +21,13 @@ BATCH = 8  # submissions a task: enough to pay for starting the services once
 class ClusterPool:
     """Runs jobs on the workers of a Dask scheduler; the same interface as `pool.LocalPool`."""
 
-    def __init__(self, address, isolation, log, batch=BATCH):
+    def __init__(self, address: str, isolation: str, log: Path | str, batch: int = BATCH) -> None:
         self.address = address
         self.isolation = isolation
         self.log = Path(log)
         self.batch = batch
 
-    async def run(self, jobs, done):
+    async def run(self, jobs: list[Job], done: Callable[[Job, dict[str, Any]], None]) -> None:
         """Grade all jobs; ``done(job, result)`` is called for each."""
         from distributed import Client, as_completed
 
@@ -54,16 +58,16 @@ class ClusterPool:
                     done(job, {**result, "path": job.file} if result else undecided(job, why))
 
 
-def packed(file):
+def packed(file: Path | str) -> str:
     """A file's bytes as text."""
     return base64.b64encode(Path(file).read_bytes()).decode()
 
 
-def grade_batch(orders, isolation):
+def grade_batch(
+    orders: list[tuple[str, str, str, str]], isolation: str
+) -> tuple[dict[str, dict[str, Any]], str | None]:
     """Runs on a worker of the cluster: ({job's id: result}, why nothing was graded or None)."""
-    from autograder.classroom.worker_pool import Job
-
-    results = {}
+    results: dict[str, dict[str, Any]] = {}
     with tempfile.TemporaryDirectory(prefix="course-batch-", ignore_cleanup_errors=True) as folder:
         jobs = []
         for number, (name, lesson, file_name, data) in enumerate(orders):

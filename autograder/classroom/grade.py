@@ -1,5 +1,7 @@
 """``./course grade``: the whole verdict on submissions, hidden tests included, without showing them."""
 
+from __future__ import annotations
+
 import asyncio
 import json
 import sys
@@ -7,6 +9,7 @@ import tempfile
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from autograder import paths
 from autograder.classroom import intake
@@ -15,6 +18,7 @@ from autograder.classroom.progress import Progress
 from autograder.judge.served_app import ServedApp
 from autograder.judge.spec.exercise import load
 from autograder.judge.tasks.factory import judging
+from autograder.judge.verdict import Verdict
 from autograder.sandbox import levels
 
 
@@ -47,13 +51,13 @@ class Result:
     seconds: float = 0.0
     items: list[Item] = field(default_factory=list)
 
-    def add(self, item):
+    def add(self, item: Item) -> None:
         self.items.append(item)
         self.points += item.points
         self.max_points += item.max_points
 
 
-def main(names, as_json=False, isolation="none"):
+def main(names: list[str], as_json: bool = False, isolation: str = "none") -> int:
     """Grade files and folders of submissions, with the best isolation that there is, and none below ``isolation``.
 
     Returns 0 if all have all points, 1 if not, 2 for bad input or too little isolation.
@@ -87,7 +91,7 @@ def main(names, as_json=False, isolation="none"):
     return 0 if all(result.points == result.max_points and result.max_points for result in results) else 1
 
 
-def find(names):
+def find(names: list[str]) -> tuple[list[Path], list[str]]:
     """(notebook files, problems in words) for the files and folders that were named."""
     files, problems = [], []
     for name in names:
@@ -104,7 +108,7 @@ def find(names):
     return files, problems
 
 
-def _lesson(file):
+def _lesson(file: Path) -> bool:
     """True for a walk-through: it has nothing to grade, and is passed over in folders."""
     if not file.name.startswith("lesson_"):
         return False  # as the build names none; so each submission is read only once
@@ -130,7 +134,7 @@ async def _grade_all(files: list[Path], found: levels.Isolation, quiet: bool) ->
     return results
 
 
-async def grade(file, jail=None, lesson=None):
+async def grade(file: Path | str, jail: Any = None, lesson: str | None = None) -> Result:
     """The `Result` for one notebook file, its apps in ``jail``; never raises for what a learner can have done to it.
 
     ``lesson`` is what it was handed in for, where that is known: then it need not, and cannot, say so itself.
@@ -164,7 +168,7 @@ async def grade(file, jail=None, lesson=None):
     return result
 
 
-def _which(submission, exercises):
+def _which(submission: reading.Submission, exercises: dict[str, Path]) -> str:
     """The lesson that a submission belongs to: as it says itself, or as its cells show."""
     if submission.lesson in exercises and submission.kind == "exercise":
         return submission.lesson
@@ -182,7 +186,7 @@ def _which(submission, exercises):
     )
 
 
-async def _file(submission, endpoints, jail):
+async def _file(submission: reading.Submission, endpoints: tuple[Any, ...], jail: Any) -> list[Item]:
     """The items of the endpoints that stand in one file: it is served once for all of them."""
     text, remark = submission.app(endpoints[0])
     if text is None:
@@ -201,7 +205,7 @@ async def _file(submission, endpoints, jail):
     return items
 
 
-async def _safely(judge, endpoint, remark):
+async def _safely(judge: Any, endpoint: Any, remark: str) -> list[Item]:
     """The items of one endpoint; a mistake of ours costs this endpoint an ERROR, and no other anything."""
     try:
         return [_item(endpoint, part, await judge.verdict_with_retries(part), remark) for part in endpoint.parts]
@@ -210,13 +214,13 @@ async def _safely(judge, endpoint, remark):
         return [Item(endpoint.item(part), 0, endpoint.points[part], "error", told) for part in endpoint.parts]
 
 
-def _item(endpoint, part, verdict, remark):
+def _item(endpoint: Any, part: str, verdict: Verdict, remark: str) -> Item:
     points = verdict.points(endpoint.points[part])
     diagnosis = (verdict.diagnosis + ("" if verdict.passed else remark)).strip()
     return Item(endpoint.item(part), points, endpoint.points[part], verdict.outcome, diagnosis)
 
 
-def as_text(result):
+def as_text(result: Result) -> str:
     """A result for people: a line an item, the diagnosis under it."""
     lines = [
         f"{result.path}: {result.points:g} of {result.max_points:g} points, hidden tests included ({result.seconds:.1f} s)"

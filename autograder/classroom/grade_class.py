@@ -1,11 +1,15 @@
 """Grades what nbgrader collected, several submissions at a time, into nbgrader's own gradebook."""
 
+from __future__ import annotations
+
 import asyncio
 import contextlib
 import difflib
 import sqlite3
 import sys
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from autograder.classroom import cache_keys, handed_in, intake
 from autograder.classroom.lessons import LessonMismatch, lesson_of
@@ -16,10 +20,20 @@ from autograder.classroom.worker_pool import Job, JobRefused, LocalPool, default
 from autograder.classroom.writer import UNDECIDED, GradebookWriter, is_final
 from autograder.sandbox import levels
 
+if TYPE_CHECKING:
+    from autograder.classroom.dask_pool import ClusterPool
+
 ALL_GRADED, NEED_A_PERSON, BAD_INPUT, STOPPED = 0, 1, 2, 3
 
 
-def main(folder, lessons=(), workers=None, isolation="none", cluster=None, force=False):
+def main(
+    folder: str,
+    lessons: Sequence[str] = (),
+    workers: int | None = None,
+    isolation: str = "none",
+    cluster: str | None = None,
+    force: bool = False,
+) -> int:
     """Grade a class.  Returns 0 if all are graded, 1 if some need a person, 2 for bad input, 3 if it had to stop."""
     try:
         course = Course(folder, isolation)
@@ -67,19 +81,22 @@ def unknown(lesson: str, known: list[str], course: Course) -> str:
 class Run:
     """One run over a class."""
 
-    def __init__(self, course, store, room, workers, cluster, force):
+    def __init__(
+        self, course: Course, store: Store, room: Path, workers: int, cluster: str | None, force: bool
+    ) -> None:
         self.course = course
         self.store = store
         self.room = room
         self.workers = workers
         self.cluster = cluster
         self.force = force
-        self.people = {}  # (lesson, student): why a person is needed
+        self.people: dict[tuple[str, str], str] = {}  # (lesson, student): why a person is needed
         self.handed_in = 0
-        self.lessons = []
-        self.progress = None
+        self.lessons: list[str] = []
+        self.progress: Progress | None = None
 
-    async def grade(self, lessons):
+    async def grade(self, lessons: Sequence[str]) -> int:
+        """Grade lessons one after another. Returns the exit code."""
         # what the level will be, before anything is looked up: it is part of each key
         found = levels.at_least(self.course.isolation) if not self.cluster else None
         self.level = found.level if found else f"cluster, {self.course.isolation}"
@@ -94,7 +111,8 @@ class Run:
             self.store.note_people(lesson, reasons)
         return self._end()
 
-    async def _lesson(self, lesson):
+    async def _lesson(self, lesson: str) -> None:
+        """Find out what has to be judged and written for a lesson, and do it."""
         books = {
             name: lesson_of(ids, lesson, name, self.course.source(lesson))
             for name, ids in self.course.items(lesson).items()
@@ -124,8 +142,8 @@ class Run:
             todo.append(
                 Submission(lesson, student, whole, {file: key for file, (key, _) in handed.items()}, missing, extra)
             )
-            for file, (key, ours) in handed.items():
-                if self.force or self.store.result(key) is None:
+            for file, (file_key, ours) in handed.items():
+                if self.force or self.store.result(file_key) is None:
                     jobs.append(Job(f"{student}/{file.name}", str(file), ours))
         count = len(students)
         print(
@@ -154,24 +172,24 @@ class Run:
                 missing = missing or found.problem
         return extra, missing or misnamed(books, folder)
 
-    def _is_done(self, lesson, student, before, key):
+    def _is_done(self, lesson: str, student: str, before: str | None, key: str) -> bool:
         """True if the gradebook has what was handed in, and it was decided: by the judge, or since then by a person."""
         if not self.course.is_written(lesson, student):
             return False
         return before == key or (before == UNDECIDED + key and not self.course.needs_a_person(lesson, student))
 
-    async def _work(self, lesson, todo, jobs):
+    async def _work(self, lesson: str, todo: list[Submission], jobs: list[Job]) -> None:
         by_file = {str(file): submission for submission in todo for file in submission.keys}
         waiting = {
             submission.student: {job.file for job in jobs if by_file[job.file] is submission} for submission in todo
         }
-        self.progress = Progress(len(todo))
+        self.progress = progress = Progress(len(todo))
         writing = GradebookWriter(self, lesson)
         for submission in todo:
             if not waiting[submission.student]:
                 writing.put(submission)
 
-        def done(job, result):
+        def done(job: Job, result: dict[str, Any]) -> None:
             submission = by_file[job.file]
             if all(is_final(item) for item in result["items"]):  # another time the machine may let us decide
                 self.store.keep(submission.keys[Path(job.file)], result)
@@ -186,17 +204,17 @@ class Run:
                 await self._pool().run(jobs, done)
         finally:
             await asyncio.to_thread(writing.end)
-            self.progress.end()
+            progress.end()
         writing.check()
 
-    def _pool(self):
+    def _pool(self) -> LocalPool | ClusterPool:
         if self.cluster:
             from autograder.classroom.dask_pool import ClusterPool
 
             return ClusterPool(self.cluster, self.course.isolation, self.room / "logs" / "workers.log")
         return LocalPool(self.workers, self.course.isolation, self.room / "logs" / "workers.log")
 
-    def needs_a_person(self, lesson, student, why):
+    def needs_a_person(self, lesson: str, student: str, why: str) -> None:
         """Say at once that somebody must look, and again at the end."""
         self.people[lesson, student] = why
         line = f"needs a person: {student}: {why}"
@@ -205,13 +223,13 @@ class Run:
         else:
             print(line, file=sys.stderr, flush=True)
 
-    def log(self, submission, said):
+    def log(self, submission: Submission, said: str) -> None:
         """Write the log of one submission."""
         file = self.room / "logs" / submission.lesson / f"{submission.student}.log"
         file.parent.mkdir(exist_ok=True)
         file.write_text(said + "\n", encoding="utf-8", errors="backslashreplace")
 
-    def _end(self):
+    def _end(self) -> int:
         if not self.handed_in:
             print(
                 f"Nothing is graded: nothing was handed in. What students hand in is expected in {self.course.inbox()}"
@@ -239,17 +257,19 @@ class Submission:
     """What one student handed in for a lesson: ``keys`` of its files, ``results`` by file name, what is ``missing``,
     and what is ``extra`` in a way that a person must look at."""
 
-    def __init__(self, lesson, student, key, keys_of_files, missing="", extra=""):
+    def __init__(
+        self, lesson: str, student: str, key: str, keys_of_files: dict[Path, str], missing: str = "", extra: str = ""
+    ) -> None:
         self.lesson = lesson
         self.student = student
         self.key = key
         self.keys = keys_of_files
-        self.results = {}
+        self.results: dict[str, dict[str, Any]] = {}
         self.missing = missing
         self.extra = extra
 
 
-def misnamed(names, folder):
+def misnamed(names: Iterable[str], folder: Path) -> str:
     """A sentence on a notebook that is not there under its name; "" if all are."""
     missing = sorted(name for name in names if not (folder / f"{name}.ipynb").is_file())
     if not missing:

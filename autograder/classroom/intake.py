@@ -5,9 +5,12 @@ nbgrader grades the notebook that has the name it was released with, and skips a
 run) and named for what it is. Where only one file can be meant, it's graded; otherwise the teacher is told.
 """
 
+from __future__ import annotations
+
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from autograder import paths
 from autograder.classroom import submission as reading
@@ -126,7 +129,7 @@ def _has_ids(submission: Submission, exercise: Exercise) -> bool:
     return all(task.cell in names and task.item(task.parts[0]) in names for task in exercise.tasks)
 
 
-def _starter(exercise: Exercise, task) -> str:
+def _starter(exercise: Exercise, task: Any) -> str:
     """Return the text of a task's file as it was released."""
     starter = exercise.answer_file(task, "starter").read_text(encoding="utf-8").rstrip("\n")
     cell = (task.cell, f"{task.magic} {task.file}\n{starter}")

@@ -5,14 +5,18 @@ In the text, a cell of an exercise only says which endpoint it belongs to: ``app
 and the starter are put in here, from ``exercise.toml`` and the catalogue, so that they cannot differ.
 """
 
+from __future__ import annotations
+
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import jupytext
 import nbformat
+from nbformat import NotebookNode
 
 from autograder.judge.spec.endpoint import PARTS, ExerciseError
-from autograder.judge.spec.exercise import load
+from autograder.judge.spec.exercise import Exercise, load
 from autograder.judge.spec.text_task import POINTS
 
 CELLS = ("app", *PARTS, *(part for parts in POINTS.values() for part in parts))
@@ -20,13 +24,13 @@ KERNEL = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language":
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 
 
-def lesson_notebook(folder):
+def lesson_notebook(folder: Path | str) -> NotebookNode:
     """The walk-through of a lesson, from ``lesson.py``."""
     notebook = _read(Path(folder) / "lesson.py")
     return _finished(notebook, Path(folder).name, "lesson")
 
 
-def exercise_notebook(folder):
+def exercise_notebook(folder: Path | str) -> NotebookNode:
     """nbgrader's source notebook of an exercise: with the reference solution, hidden tests, and starters as metadata.
 
     Raises `ExerciseError` if the cells and ``exercise.toml`` do not agree.
@@ -66,7 +70,7 @@ def exercise_notebook(folder):
     return _finished(notebook, exercise.lesson, "exercise")
 
 
-def _app_cell(cell, exercise, endpoint):
+def _app_cell(cell: NotebookNode, exercise: Exercise, endpoint: Any) -> None:
     magic = f"{endpoint.magic} {endpoint.file}"
     if cell.source.strip() != magic:
         raise ExerciseError(
@@ -79,7 +83,7 @@ def _app_cell(cell, exercise, endpoint):
     cell.metadata["course"] = {"starter": starter}
 
 
-def _nbgrader(grade_id, points=None):
+def _nbgrader(grade_id: str, points: float | None = None) -> dict[str, Any]:
     """nbgrader's metadata, schema version 3: a cell to be solved, or one worth ``points``."""
     graded = points is not None
     data = {
@@ -95,14 +99,14 @@ def _nbgrader(grade_id, points=None):
     return data
 
 
-def _read(file):
+def _read(file: Path) -> NotebookNode:
     try:
         return jupytext.read(file)
     except FileNotFoundError:
         raise ExerciseError(f"{file.parent.name} has no {file.name}.") from None
 
 
-def _finished(notebook, lesson, kind):
+def _finished(notebook: NotebookNode, lesson: str, kind: str) -> NotebookNode:
     """Metadata of ours and nothing else, and cell ids that depend only on what the cells say."""
     notebook.metadata = nbformat.from_dict({"kernelspec": KERNEL, "course": {"lesson": lesson, "kind": kind}})
     notebook.nbformat, notebook.nbformat_minor = 4, 5

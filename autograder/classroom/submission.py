@@ -4,12 +4,15 @@ Nothing in it is run, imported or trusted here.  Whatever is missing, double, re
 in a sentence for the learner, never in an exception for the teacher.
 """
 
+from __future__ import annotations
+
 import errno
 import json
 import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from autograder.classroom.handed_in import wrong_kind
 from autograder.lab.magics import as_file
@@ -34,9 +37,9 @@ class Submission:
     path: Path
     lesson: str | None
     kind: str | None
-    cells: list[tuple] = field(default_factory=list)
+    cells: list[tuple[str | None, str]] = field(default_factory=list)
 
-    def app(self, endpoint):
+    def app(self, endpoint: Any) -> tuple[str | None, str]:
         """(text of the endpoint's file, remark): the text is None if no cell holds it.
 
         The cell is known by its grade_id; if that was lost, by its first line ``%%app report.py``.  Of
@@ -64,7 +67,7 @@ class Submission:
         return as_file(endpoint.file, source[match.end() :] if match else source, endpoint.magic), remark
 
 
-def read(path):
+def read(path: Path | str) -> Submission:
     """Read a notebook file into a `Submission`.  Raises `UnreadableSubmission`."""
     path = Path(path)
     try:
@@ -107,7 +110,7 @@ def _without_following(path: str, flags: int) -> int:
     return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
 
 
-def _cell(cell):
+def _cell(cell: Any) -> tuple[str | None, str] | None:
     cell = _dictionary(cell)
     if cell.get("cell_type") != "code":
         return None
@@ -120,14 +123,14 @@ def _cell(cell):
     return _text(grade_id), source
 
 
-def _named(source):
+def _named(source: str) -> str | None:
     match = MAGIC.match(source)
     return match.group(1) if match else None
 
 
-def _dictionary(value):
+def _dictionary(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _text(value):
+def _text(value: Any) -> str | None:
     return value if isinstance(value, str) else None

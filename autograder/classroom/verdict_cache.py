@@ -1,7 +1,11 @@
 """What has been judged, and what has been written into the gradebook: a small SQLite file, safe to kill at any moment."""
 
+from __future__ import annotations
+
 import json
 import sqlite3
+from pathlib import Path
+from typing import Any
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS verdicts (key TEXT PRIMARY KEY, result TEXT NOT NULL, at TEXT DEFAULT CURRENT_TIMESTAMP);
@@ -15,7 +19,7 @@ CREATE TABLE IF NOT EXISTS people (lesson TEXT, student TEXT, why TEXT NOT NULL,
 class Store:
     """Verdicts by key, and the key with which each submission was written.  One process at a time owns it."""
 
-    def __init__(self, file):
+    def __init__(self, file: Path | str) -> None:
         self._base = sqlite3.connect(file, timeout=1, isolation_level=None, check_same_thread=False)
         self._base.executescript(SCHEMA)
         # held until we end, however we end: a second coordinator is refused at once
@@ -23,20 +27,20 @@ class Store:
         self._base.execute("BEGIN EXCLUSIVE")
         self._base.execute("COMMIT")
 
-    def result(self, key):
+    def result(self, key: str) -> dict[str, Any] | None:
         """The result that was kept for a key, or None."""
         row = self._base.execute("SELECT result FROM verdicts WHERE key = ?", [key]).fetchone()
         return json.loads(row[0]) if row else None
 
-    def keep(self, key, result):
+    def keep(self, key: str, result: dict[str, Any]) -> None:
         """Keep a result; it is on the disk when this returns."""
         self._base.execute("INSERT OR REPLACE INTO verdicts (key, result) VALUES (?, ?)", [key, json.dumps(result)])
 
-    def written(self, lesson):
+    def written(self, lesson: str) -> dict[str, str]:
         """{student: key} of what the gradebook has."""
         return dict(self._base.execute("SELECT student, key FROM written WHERE lesson = ?", [lesson]))
 
-    def wrote(self, lesson, student, key):
+    def wrote(self, lesson: str, student: str, key: str) -> None:
         """Remember that the gradebook has this student's grade."""
         self._base.execute(
             "INSERT OR REPLACE INTO written (lesson, student, key) VALUES (?, ?, ?)", [lesson, student, key]
@@ -52,5 +56,5 @@ class Store:
         )
         self._base.execute("COMMIT")
 
-    def close(self):
+    def close(self) -> None:
         self._base.close()

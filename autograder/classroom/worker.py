@@ -3,25 +3,28 @@
 Orders come on stdin and results go out on stdout, one JSON object a line.  It ends when its stdin does.
 """
 
+from __future__ import annotations
+
 import asyncio
 import json
 import os
 import sys
 from dataclasses import asdict
+from typing import Any
 
 from autograder.classroom import grade
 from autograder.sandbox import levels
 from autograder.sandbox.private import keep_private
 
 
-async def main(isolation):
+async def main(isolation: str) -> int:
     keep_private()
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # whatever else prints goes to the log
     orders = asyncio.StreamReader(limit=1 << 20)
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(orders), sys.stdin)
 
-    def tell(**news):
+    def tell(**news: Any) -> None:
         out.write(json.dumps(news) + "\n")
         out.flush()
 

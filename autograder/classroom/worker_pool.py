@@ -1,13 +1,17 @@
 """Worker processes on this machine, and the jobs that they are given.  A worker that dies costs one try of one job."""
 
+from __future__ import annotations
+
 import asyncio
 import contextlib
 import json
 import os
 import sys
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from autograder import paths
 
@@ -30,7 +34,7 @@ class JobRefused(Exception):
     """No worker can be had that isolates as well as was asked."""
 
 
-def default_workers():
+def default_workers() -> int:
     """Judging mostly waits, so that a CPU keeps several workers busy."""
     return 3 * (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 
@@ -38,13 +42,15 @@ def default_workers():
 class LocalPool:
     """Runs jobs on worker processes of this machine.  ``told`` is called with the sentence on their isolation."""
 
-    def __init__(self, workers, isolation, log, told=lambda sentence: None):
+    def __init__(
+        self, workers: int, isolation: str, log: Path | str, told: Callable[[str], None] = lambda sentence: None
+    ) -> None:
         self.workers = workers
         self.isolation = isolation
         self.log = Path(log)
         self.told = told
 
-    async def run(self, jobs, done):
+    async def run(self, jobs: list[Job], done: Callable[[Job, dict[str, Any]], None]) -> None:
         """Grade all jobs; ``done(job, result)`` is called for each, in the order in which they end."""
         waiting = deque(jobs)
         tasks = [asyncio.create_task(self._slot(waiting, done)) for _ in range(min(self.workers, len(waiting)))]
@@ -55,7 +61,7 @@ class LocalPool:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _slot(self, waiting, done):
+    async def _slot(self, waiting: deque[Job], done: Callable[[Job, dict[str, Any]], None]) -> None:
         """One worker after the other, as long as there are jobs."""
         worker = None
         try:
@@ -79,7 +85,7 @@ class LocalPool:
             if worker is not None:
                 await worker.end()
 
-    async def _started(self):
+    async def _started(self) -> Worker:
         """A worker that is ready; one that dies before it is, is no reason to give up."""
         for _ in range(TRIES):
             worker = await Worker.start(self.isolation, self.log)
@@ -91,12 +97,12 @@ class LocalPool:
 class Worker:
     """One worker process."""
 
-    def __init__(self, process):
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
         self.process = process
         self.sentence = ""
 
     @classmethod
-    async def start(cls, isolation, log):
+    async def start(cls, isolation: str, log: Path) -> Worker | None:
         """A worker that is ready, or None if it died before.  Raises `JobRefused`."""
         with log.open("ab") as errors:
             process = await asyncio.create_subprocess_exec(
@@ -114,7 +120,7 @@ class Worker:
         worker.sentence = hello["sentence"]
         return worker
 
-    async def grade(self, job):
+    async def grade(self, job: Job) -> dict[str, Any] | None:
         """The result as a dictionary, or None if the worker is gone."""
         order = {"id": job.id, "file": job.file, "lesson": job.lesson}
         with contextlib.suppress(OSError):
@@ -125,14 +131,14 @@ class Worker:
                 return news["result"]
         return None
 
-    async def _line(self):
+    async def _line(self) -> dict[str, Any] | None:
         with contextlib.suppress(TimeoutError, ValueError):
             async with asyncio.timeout(JOB_LIMIT):
                 line = await self.process.stdout.readline()
             return json.loads(line) if line else None
         return None
 
-    async def end(self):
+    async def end(self) -> None:
         """Let it go, or kill it; what it started ends with it."""
         if self.process.stdin:
             self.process.stdin.close()
@@ -145,7 +151,7 @@ class Worker:
         await self.process.wait()
 
 
-def undecided(job, why):
+def undecided(job: Job, why: str) -> dict[str, Any]:
     """A result without a verdict: it waits for a person."""
     item = {"id": "submission", "points": 0, "max_points": 0, "outcome": "error", "diagnosis": f"No verdict: {why}"}
     return {

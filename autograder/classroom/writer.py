@@ -1,14 +1,19 @@
 """The one writer of the gradebook, in a thread of its own."""
 
+from __future__ import annotations
+
 import logging
 import queue
 import threading
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from autograder.classroom.grade import Item, Result, as_text
 from autograder.classroom.nbgrader import feedback
 from autograder.classroom.nbgrader.gradebook import NbGraderException, Writer
+
+if TYPE_CHECKING:
+    from autograder.classroom.grade_class import Run, Submission
 
 UNDECIDED = "undecided "  # before the key of what was written without some verdict
 
@@ -16,29 +21,33 @@ UNDECIDED = "undecided "  # before the key of what was written without some verd
 class GradebookWriter(threading.Thread):
     """The one thread that writes into the gradebook; what goes wrong for all ends the run."""
 
-    def __init__(self, run, lesson):
+    def __init__(self, run: Run, lesson: str) -> None:
         super().__init__(daemon=True)
         self.run_of = run
         self.lesson = lesson
-        self.todo = queue.Queue()
-        self.trouble = None
+        self.todo: queue.Queue[Submission | None] = queue.Queue()
+        self.trouble: BaseException | None = None
+        self.points: dict[str, float] = {}
         self.handler = Log()
-        self.now = None
+        self.now: Submission | None = None
         self.start()
 
-    def put(self, submission):
+    def put(self, submission: Submission) -> None:
+        """Write a submission when its turn comes."""
         self.todo.put(submission)
 
-    def check(self):
+    def check(self) -> None:
         """Raise what ended the thread."""
         if self.trouble:
             raise self.trouble
 
-    def end(self):
+    def end(self) -> None:
+        """Wait until everything that was put is written, and end the thread."""
         self.todo.put(None)
         self.join()
 
-    def run(self):
+    def run(self) -> None:
+        """Write one submission after another."""
         log = logging.getLogger("autograder.nbgrader")
         log.setLevel(logging.INFO)
         log.propagate = False
@@ -51,12 +60,14 @@ class GradebookWriter(threading.Thread):
         except BaseException as trouble:
             self.trouble = trouble
 
-    def _verdict(self, file, lesson):
+    def _verdict(self, file: Path, lesson: str) -> dict[str, Any] | None:
+        """Return the result for a file of the submission that is being written."""
+        assert self.now is not None
         name = Path(file).name
         result = self.now.results.get(name) or self.run_of.store.result(self.now.keys[Path(file)])
         return result
 
-    def _write(self, writer, submission):
+    def _write(self, writer: Writer, submission: Submission) -> None:
         run = self.run_of
         self.now = submission
         self.handler.lines.clear()
@@ -84,10 +95,11 @@ class GradebookWriter(threading.Thread):
             elif submission.extra:
                 run.needs_a_person(self.lesson, submission.student, submission.extra)
         run.log(submission, "\n".join([*said, "", *self.handler.lines]))
-        run.progress.one()
+        if run.progress:
+            run.progress.one()
 
 
-def without_verdict(result):
+def without_verdict(result: dict[str, Any]) -> list[dict[str, Any]]:
     """The items of a result that have no verdict."""
     return [item for item in result["items"] if item["outcome"] == "error"]
 
@@ -111,9 +123,9 @@ def in_gradebooks_points(result: dict[str, Any], points: dict[str, float]) -> di
 class Log(logging.Handler):
     """Keeps what nbgrader says of one submission."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
-        self.lines = []
+        self.lines: list[str] = []
 
-    def emit(self, record):
+    def emit(self, record: logging.LogRecord) -> None:
         self.lines.append(f"{record.levelname}: {record.getMessage()}")

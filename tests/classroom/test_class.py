@@ -102,7 +102,8 @@ def test_a_manual_score_and_a_comment_survive_regrading_and_lateness_is_counted(
         book.find_comment(TASK.cell, f"exercise_{LESSON}", LESSON, "ada").manual_comment = "almost"
         book.db.commit()
     hand_in(course, "ada", REFERENCE, "2026-11-22 10:00:00 UTC")
-    assert graded(course)[0] == grade_class.ALL_GRADED
+    # the manually scored item waits for a second look
+    assert graded(course)[0] == grade_class.NEED_A_PERSON
     with Gradebook(f"sqlite:///{course}/gradebook.db") as book:
         grade = book.find_grade("document_concurrency", f"exercise_{LESSON}", LESSON, "ada")
         assert (grade.auto_score, grade.manual_score, grade.needs_manual_grade) == (2, 1.5, True)
@@ -391,6 +392,7 @@ def test_what_a_person_has_scored_is_left_alone(course, canned):
 
 def test_a_notebook_under_another_name_is_told(course, canned, capsys):
     file = hand_in(course, "ada", REFERENCE)
+    file.write_text("{")
     file.rename(file.with_name("exercise_05_files (1).ipynb"))
     assert grade_class.main(str(course)) == grade_class.NEED_A_PERSON
     assert "there is no exercise_05_files.ipynb, but exercise_05_files (1).ipynb" in capsys.readouterr().out
@@ -432,7 +434,7 @@ def test_a_class_that_has_handed_in_nothing_is_not_graded(course, capsys):
     ("config", "said"),
     [
         ("c = get_config(", "does not run: SyntaxError"),
-        ("c = get_config()\nc.Autograde.autograde_preprocessors = []", "without JudgeApps"),
+        ("c = get_config()\nc.Autograde.autograde_preprocessors = []", "without JudgePreprocessor"),
     ],
 )
 def test_a_configuration_that_cannot_grade_is_told(course, capsys, config, said):

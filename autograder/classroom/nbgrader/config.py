@@ -1,7 +1,10 @@
 """nbgrader's settings for this course; a teacher's ``nbgrader_config.py`` starts from them."""
 
+from __future__ import annotations
+
 from nbgrader.converters import Autograde, GenerateAssignment, GenerateFeedback
 from nbgrader.preprocessors import ClearSolutions, Execute, OverwriteCells, SaveAutoGrades, SaveCells
+from traitlets.config import Config
 
 from autograder.classroom.nbgrader.export import SettledCsvExport
 from autograder.classroom.nbgrader.feedback import FeedbackExporter, StudentsView
@@ -13,7 +16,7 @@ CELL_LIMIT = 180  # s: a check of an app that never answers takes up to about a 
 IN_PLACE_OF = {Execute: JudgePreprocessor, SaveAutoGrades: SaveVerdicts, OverwriteCells: RestoreCells}
 
 
-def apply(config, isolation="none", show_hidden_tests=False):
+def apply(config: Config, isolation: str = "none", show_hidden_tests: bool = False) -> None:
     """Set on a traitlets config what generating, autograding and feedback need.
 
     Nothing is graded with less than the level ``isolation``; ``show_hidden_tests`` leaves them in the feedback.
@@ -33,7 +36,7 @@ def apply(config, isolation="none", show_hidden_tests=False):
     config.KernelManager.transport_encryption = "auto"
 
 
-def preprocessors(database=True):
+def preprocessors(database: bool = True) -> list[type]:
     """nbgrader's own steps of generate_assignment, with `InsertStarter` for ClearSolutions."""
     steps = [InsertStarter if step is ClearSolutions else step for step in GenerateAssignment().preprocessors]
     return [step for step in steps if database or step is not SaveCells]

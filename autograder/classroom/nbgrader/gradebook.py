@@ -1,13 +1,17 @@
 """The one writer of nbgrader's gradebook and of its folder ``autograded``: nbgrader's own converter, fed with verdicts."""
 
+from __future__ import annotations
+
 import functools
 import glob
 import logging
 import os
 import sys
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import sqlalchemy
 from jsonschema import exceptions, validators
@@ -40,12 +44,12 @@ LEAVE_CELLS = (DeduplicateIds, CheckCellMetadata, SaveAutoGrades, AssignLatePena
 
 
 @functools.cache
-def one_engine(url):
+def one_engine(url: str) -> sqlalchemy.Engine:
     """nbgrader makes a database engine for each step, and with it compiles each query anew; one will do."""
     return sqlalchemy.create_engine(url)
 
 
-def validate(metadata, schema):
+def validate(metadata: dict[str, Any], schema: dict[str, Any]) -> None:
     """As `jsonschema.validate`, which checks the schema too, for each cell; nbgrader's own is right."""
     error = exceptions.best_match(validators.validator_for(schema)(schema).iter_errors(metadata))
     if error:
@@ -58,14 +62,14 @@ class KeptGradebook(Gradebook):
     Its session still ends with the step: what was not committed is rolled back, and no step sees what another read.
     """
 
-    def close(self):
+    def close(self) -> None:
         self.db.remove()
 
 
 class FewerChecks(NotebookExporter):
     """nbconvert validates the notebook after each step, also after one that is off or leaves the cells as they were."""
 
-    def _validate_preprocessor(self, notebook, step):
+    def _validate_preprocessor(self, notebook: Any, step: Any) -> None:
         if getattr(step, "enabled", True) and not isinstance(step, LEAVE_CELLS):
             super()._validate_preprocessor(notebook, step)
 
@@ -74,7 +78,7 @@ class CourseError(Exception):
     """A folder cannot be used as an nbgrader course; the message says why."""
 
 
-def named_judge(step):
+def named_judge(step: Any) -> bool:
     """True for the class `JudgePreprocessor`, one made from it, or its name, as a configuration may have it."""
     if isinstance(step, str):
         return step.rpartition(".")[2] == JudgePreprocessor.__name__
@@ -84,7 +88,7 @@ def named_judge(step):
 class Course:
     """A teacher's course folder."""
 
-    def __init__(self, folder, isolation="none"):
+    def __init__(self, folder: Path | str, isolation: str = "none") -> None:
         self.folder = Path(folder).resolve()
         if not (self.folder / "nbgrader_config.py").is_file():
             raise CourseError(f"{folder} is no nbgrader course: it has no nbgrader_config.py. Make one with: class new")
@@ -99,7 +103,7 @@ class Course:
         self.config.CourseDirectory.root = str(self.folder)
         self.paths = CourseDirectory(config=self.config)
 
-    def _configured(self):
+    def _configured(self) -> Config:
         """The teacher's configuration, completed.  Raises `CourseError` for one that cannot be used."""
         try:
             settings = PyFileConfigLoader("nbgrader_config.py", path=str(self.folder)).load_config()
@@ -114,12 +118,12 @@ class Course:
             )
         return settings
 
-    def lessons(self):
+    def lessons(self) -> list[str]:
         """The assignments that have been generated: the gradebook knows their cells."""
         with Gradebook(self.paths.db_url, self.paths.course_id) as book:
             return sorted(assignment.name for assignment in book.assignments)
 
-    def items(self, lesson):
+    def items(self, lesson: str) -> dict[str, set[str]]:
         """{notebook: ids of its graded code cells} of an assignment, as the gradebook has them."""
         with Gradebook(self.paths.db_url, self.paths.course_id) as book:
             notebooks = book.find_assignment(lesson).notebooks
@@ -148,19 +152,19 @@ class Course:
         """Return the folder of a student's feedback pages for a lesson."""
         return Path(self.paths.format_path(self.paths.feedback_directory, student, lesson))
 
-    def handed_in(self, lesson):
+    def handed_in(self, lesson: str) -> dict[str, Path]:
         """{student: folder} of all submissions of a lesson."""
         found = sorted(glob.glob(self._inbox(lesson)))  # noqa: PTH207 -- nbgrader's own pattern, with its own escapes
         return {Path(path).parent.name: Path(path) for path in found if Path(path).is_dir()}
 
-    def inbox(self):
+    def inbox(self) -> str:
         """Where submissions are expected, in words."""
         return self._inbox("LESSON").replace("*", "STUDENT")
 
-    def _inbox(self, lesson):
+    def _inbox(self, lesson: str) -> str:
         return self.paths.format_path(self.paths.submitted_directory, "*", lesson)
 
-    def needs_a_person(self, lesson, student):
+    def needs_a_person(self, lesson: str, student: str) -> bool:
         """True if the gradebook has something of this student that nobody has scored yet."""
         with Gradebook(self.paths.db_url, self.paths.course_id) as book:
             try:
@@ -168,7 +172,7 @@ class Course:
             except MissingEntry:
                 return True
 
-    def is_written(self, lesson, student):
+    def is_written(self, lesson: str, student: str) -> bool:
         """True if nbgrader's folder of graded submissions has this one, and it is not older than what was handed in."""
         graded = self.paths.format_path(self.paths.autograded_directory, student, lesson)
         handed = self.paths.format_path(self.paths.submitted_directory, student, lesson)
@@ -181,11 +185,11 @@ class Writer(Autograde):
     """nbgrader's autograde for one student at a time, with verdicts that are there already."""
 
     @default("exporter_class")
-    def _fewer_checks(self):
+    def _fewer_checks(self) -> type[NotebookExporter]:
         return FewerChecks
 
     @classmethod
-    def of(cls, course, lesson, verdicts):
+    def of(cls, course: Course, lesson: str, verdicts: Callable[[Path, str], dict[str, Any] | None]) -> Writer:
         """The writer of a lesson; ``verdicts(file, lesson)`` gives the result for a submitted file."""
         api.create_engine = lambda url, **_: one_engine(url)
         warnings.filterwarnings("ignore", category=sqlalchemy.exc.SAWarning)  # about nbgrader's own queries
@@ -204,7 +208,7 @@ class Writer(Autograde):
         writer.exporter = writer.exporter_class(parent=writer, config=writer.config)
         return writer
 
-    def write(self, student):
+    def write(self, student: str) -> None:
         """Grade one student.  Raises `NbGraderException` if nbgrader cannot read what was handed in, and
         `sqlite3.OperationalError` if the gradebook cannot be written.
         """

@@ -1,12 +1,19 @@
 """nbgrader's ClearSolutions with a difference: the starter stands where the solution stood."""
 
+from __future__ import annotations
+
+from typing import Any
+
+from nbformat import NotebookNode
 from nbgrader.preprocessors import ClearSolutions
 
 
 class InsertStarter(ClearSolutions):
     """Puts the text in a cell's metadata ``course.starter`` in the place of its solution region."""
 
-    def preprocess_cell(self, cell, resources, cell_index):
+    def preprocess_cell(
+        self, cell: NotebookNode, resources: dict[str, Any], cell_index: int
+    ) -> tuple[NotebookNode, dict[str, Any]]:
         starter = cell.metadata.pop("course", {}).get("starter")
         if starter is None:
             return super().preprocess_cell(cell, resources, cell_index)

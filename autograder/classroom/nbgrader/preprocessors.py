@@ -4,24 +4,29 @@
 writes each verdict as the output of the graded cell, so that all that comes after is nbgrader's own.
 """
 
+from __future__ import annotations
+
 import asyncio
 import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
+from nbformat import NotebookNode
 from nbformat.v4 import new_output
 from nbgrader import utils
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import ClearHiddenTests, NbGraderPreprocessor, SaveAutoGrades
-from traitlets import Any, Bool, Unicode
+from traitlets import Any as AnyTrait
+from traitlets import Bool, Unicode
 
 from autograder.classroom import grade, handed_in
 from autograder.classroom.lessons import items_of, lesson_of
 from autograder.classroom.nbgrader.sandboxed_kernel import SandboxedExecute
 from autograder.sandbox import levels
 
-_found: dict = {}
+_found: dict[str, Any] = {}
 
 
 class RefusedSubmission(Exception):
@@ -36,11 +41,11 @@ class JudgePreprocessor(NbGraderPreprocessor):
     """
 
     isolation = Unicode("none", help="Refuse to grade with less isolation than this level.").tag(config=True)
-    verdicts = Any(None, allow_none=True, help="A function from a submitted file to its result as a dictionary.").tag(
-        config=True
-    )
+    verdicts = AnyTrait(
+        None, allow_none=True, help="A function from a submitted file to its result as a dictionary."
+    ).tag(config=True)
 
-    def preprocess(self, notebook, resources):
+    def preprocess(self, notebook: NotebookNode, resources: dict[str, Any]) -> tuple[NotebookNode, dict[str, Any]]:
         if why := handed_in.problem(self._submitted(resources).parent):
             raise RefusedSubmission(why)  # nbgrader removes what it has copied
         cells = [cell for cell in notebook.cells if utils.is_grade(cell) and not utils.is_solution(cell)]
@@ -74,14 +79,14 @@ class JudgePreprocessor(NbGraderPreprocessor):
         folder = CourseDirectory(parent=self)
         return Path(folder.format_path(folder.source_directory, ".", assignment))
 
-    def _submitted(self, resources):
+    def _submitted(self, resources: dict[str, Any]) -> Path:
         """The file as it was handed in: what is judged must be the same wherever it is judged."""
         about = resources["nbgrader"]
         folder = CourseDirectory(parent=self)
         path = folder.format_path(folder.submitted_directory, about["student"], about["assignment"])
         return Path(path) / f"{about['notebook']}.ipynb"
 
-    def _result(self, file, lesson):
+    def _result(self, file: Path, lesson: str) -> dict[str, Any]:
         if self.verdicts:
             return self.verdicts(file, lesson)
         jail = isolation_of(self.isolation).jail
@@ -90,14 +95,14 @@ class JudgePreprocessor(NbGraderPreprocessor):
             return asdict(thread.submit(asyncio.run, grade.grade(file, jail, lesson)).result())
 
 
-def isolation_of(required):
+def isolation_of(required: str) -> Any:
     """The `levels.Found` of this process, tried once.  Raises `levels.TooLow`."""
     if required not in _found:
         _found[required] = levels.at_least(required)
     return _found[required]
 
 
-def item_of(result, name):
+def item_of(result: dict[str, Any], name: str) -> dict[str, Any]:
     """The result's item for a graded cell.  One that it does not have is undecided: nbgrader gives silence all points."""
     said = "No verdict: the judge did not come to this item."
     for item in result["items"]:
@@ -108,7 +113,7 @@ def item_of(result, name):
     return {"id": name, "points": 0, "max_points": 0, "outcome": "error", "diagnosis": said}
 
 
-def tell(cell, item):
+def tell(cell: NotebookNode, item: dict[str, Any]) -> None:
     """Make a verdict the output of its cell, in the form in which nbgrader reads a score from it."""
     said = item["diagnosis"]
     cell.outputs = []
@@ -133,7 +138,7 @@ def tell(cell, item):
 class SaveVerdicts(SaveAutoGrades):
     """nbgrader's step, but an item without a verdict gets no score: it waits for a person, and formgrader lists it."""
 
-    def _add_score(self, cell, resources):
+    def _add_score(self, cell: NotebookNode, resources: dict[str, Any]) -> None:
         undecided = cell.metadata.nbgrader.pop("undecided", False)
         super()._add_score(cell, resources)
         if undecided:
@@ -149,10 +154,12 @@ class HideHiddenTests(ClearHiddenTests):
 
     show = Bool(False, help="Show students the hidden tests in their feedback.").tag(config=True)
 
-    def preprocess(self, notebook, resources):
+    def preprocess(self, notebook: NotebookNode, resources: dict[str, Any]) -> tuple[NotebookNode, dict[str, Any]]:
         return (notebook, resources) if self.show else super().preprocess(notebook, resources)
 
-    def preprocess_cell(self, cell, resources, index):
+    def preprocess_cell(
+        self, cell: NotebookNode, resources: dict[str, Any], index: int
+    ) -> tuple[NotebookNode, dict[str, Any]]:
         before = cell.source
         cell, resources = super().preprocess_cell(cell, resources, index)
         if cell.source != before:

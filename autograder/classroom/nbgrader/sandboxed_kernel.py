@@ -1,10 +1,14 @@
 """A teacher's own nbgrader notebook, run in a kernel as nbgrader does, but with the kernel in a jail."""
 
+from __future__ import annotations
+
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from jupyter_client.manager import AsyncKernelManager
+from nbformat import NotebookNode
 from nbgrader.preprocessors import Execute
 from traitlets import Bool, Unicode
 
@@ -16,11 +20,11 @@ class JailedKernels(AsyncKernelManager):
 
     place = Unicode(help="The folder that the kernel may write to.")
 
-    def format_kernel_cmd(self, extra_arguments=None):
+    def format_kernel_cmd(self, extra_arguments: list[str] | None = None) -> list[str]:
         command = super().format_kernel_cmd(extra_arguments)
         return bubblewrap.kernel_profile(self.place) + command
 
-    async def _async_launch_kernel(self, kernel_cmd, **kw):
+    async def _async_launch_kernel(self, kernel_cmd: list[str], **kw: Any) -> None:
         kept = {key: value for key, value in kw["env"].items() if key in ("PATH", "LANG", "TZ", "NBGRADER_EXECUTION")}
         kw["env"] = {**kept, "HOME": self.place, "TMPDIR": self.place, "IPYTHONDIR": self.place}
         return await super()._async_launch_kernel(kernel_cmd, **kw)
@@ -31,7 +35,7 @@ class SandboxedExecute(Execute):
 
     jailed = Bool(False)
 
-    def preprocess(self, notebook, resources):
+    def preprocess(self, notebook: NotebookNode, resources: dict[str, Any]) -> tuple[NotebookNode, dict[str, Any]]:
         if not self.jailed:
             return super().preprocess(notebook, resources)
         # the kernel's sockets lie in it
@@ -52,7 +56,7 @@ class SandboxedExecute(Execute):
             finally:
                 resources["metadata"]["path"] = kept
 
-    def create_kernel_manager(self):
+    def create_kernel_manager(self) -> Any:
         manager = super().create_kernel_manager()
         if self.jailed:
             manager.place = self.config.JailedKernels.place
