@@ -15,7 +15,7 @@ from autograder.site import animation, execute
 SOURCES = paths.ROOT / "docs" / "site"
 BUILT = paths.ROOT / ".build" / "site"
 # The pages about the course, in the order of the menu; what is not there yet is left out.
-DOCS = ("teaching", "verdicts", "troubleshooting", "binder", "exercises")
+DOCS = ("teaching", "verdicts", "troubleshooting", "binder", "exercises", "glossary")
 
 
 def main(target=None):

@@ -5,12 +5,18 @@ author = "the course's contributors"
 html_title = project
 language = "en"
 
-extensions = ["myst_nb"]
+extensions = ["myst_nb", "sphinx.ext.autodoc"]
 nb_execution_mode = "off"  # the lessons come with the outputs that autograder/site/executed.py gave them
 nb_ipywidgets_js = {}  # these would be fetched from another host; the course has no widgets
 myst_heading_anchors = 3
 myst_enable_extensions = ["colon_fence"]
 suppress_warnings = ["mystnb.unknown_mime_type"]
+
+# the API reference; `name` in a docstring is code
+default_role = "code"
+autodoc_typehints = "signature"
+autodoc_member_order = "bysource"
+add_module_names = False
 
 html_theme = "sphinx_book_theme"
 html_static_path = ["_static"]

@@ -8,7 +8,8 @@ import shlex
 
 import pytest
 
-from autograder import cli, paths
+from autograder import cli, lab, paths
+from autograder.judge import checks
 
 DOCS = paths.ROOT / "docs"
 PAGES = [
@@ -106,3 +107,13 @@ def test_measurements_become_a_table_row():
     assert row("idle", trials) == "| idle | 5, 10 | 2 | 1 | 1 | 0.5 | 1, 1 |"
     with pytest.raises(ValueError, match="too few"):
         row("nothing", [])
+
+
+def test_api_page_covers_what_notebooks_import():
+    page = (DOCS / "site" / "api.md").read_text()
+    documented = set(re.findall(r"^\.\. auto(?:function|class|exception):: (\w+)", page, re.M))
+    assert set(lab.__all__) - documented == {"diagrams"} and "autograder.lab.diagrams" in page
+    methods = {name for name in vars(checks.Checks) if not name.startswith("_")}
+    hidden = {"concurrency", "score"}  # of hidden tests: learners don't call them
+    listed = re.search(r"autoclass:: Checks\(\)\n +:members: (.+)", page)[1].split(", ")
+    assert set(listed) == methods - hidden

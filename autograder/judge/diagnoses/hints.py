@@ -152,14 +152,14 @@ def _handed_over(message, code, text):
 
 def _lifespan(message, code, text):
     found = re.match(r"'State' object has no attribute '(\w+)'", message)
-    told = "Was the app told of the lifespan, as in `FastAPI(lifespan=lifespan)`?"
-    return f"Nobody has set `app.state.{found[1]}`. {told}" if found else ""
+    told = "Did you pass the lifespan to the app: `FastAPI(lifespan=lifespan)`?"
+    return f"`app.state.{found[1]}` was never set. {told}" if found else ""
 
 
 def _no_pipe(message, code, text):
     nothing = "'NoneType'" in message and re.search(r"create_subprocess_|\bPopen\(|subprocess\.run\(", text)
     if nothing and not re.search(r"\bPIPE\b|capture_output", text):
-        return "Nobody has caught what the program prints: start it with `stdout=asyncio.subprocess.PIPE`."
+        return "The program's output isn't captured. Start it with `stdout=asyncio.subprocess.PIPE`."
     return ""
 
 

@@ -54,7 +54,7 @@ def recognised(code, callee="", file=None, line=0):
 def in_no_endpoint(source, line):
     """True if what stands in that line is run by a middleware, a log's handler, an async stream, a background task or a cache.
 
-    A function that one of these calls counts as well, if nobody else calls it.
+    A function that one of these calls counts as well, if nothing else calls it.
     """
     try:
         with warnings.catch_warnings():

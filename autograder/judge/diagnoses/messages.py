@@ -76,7 +76,7 @@ def client_each(line, code):
     """Requests make a client each: a moment for one of them, and for many it adds up."""
     return (
         f"Each request makes a client of its own, in line {line}: {code}. A new client loads certificates, which is work on the "
-        "loop with nothing to await: while it lasts, nobody else is answered. Make one client for the whole app."
+        "loop with nothing to await: while it lasts, no other request is served. Make one client for the whole app."
         + pointer(2)
     )
 
@@ -91,14 +91,14 @@ def gil(seconds, place, line):
     return (
         f"The work is in a thread, and the event loop still waited for it: {seconds:.2f} s of computing were done"
         f"{who} while the loop wanted to go on. Only one thread of a process runs Python at a time: the one that has the GIL. "
-        "This work does not let go of it. Give it to another process, with a ProcessPoolExecutor." + pointer(8)
+        "This work doesn't release it. Give it to another process, with a ProcessPoolExecutor." + pointer(8)
     )
 
 
 def several_processes():
     return (
         "Requests are answered by another process, or by another event loop, than the one that runs your app. That may be "
-        "fast, and it is not what is asked here: mend the app where it is, without os.fork() and without a server of your own."
+        "fast, but the task asks for one process. Fix the app in place: no `os.fork()`, no server of your own."
     )
 
 
@@ -183,7 +183,7 @@ def asked_again(call, service):
 def kept(call, service):
     return (
         f"{call.method} {call.path} was asked for again, and answered without the new reply of the service ({service}): an answer was "
-        "kept from before. The task asks anew for every request."
+        "cached. The task asks for a new call for every request."
     )
 
 
@@ -232,7 +232,7 @@ def did_not_wait(endpoint, seconds):
     """A request was answered while the reply to its call was held."""
     return (
         f"{endpoint.route} was answered while the service ({endpoint.service}) still held its reply, {seconds:.1f} s after the call: "
-        "the answer was kept from before, or made up because the service was slow. The task asks for the new reply, however long "
+        "the answer was cached, or made up because the service was slow. The task asks for the new reply, however long "
         "it takes."
     )
 
@@ -242,7 +242,7 @@ def answered_together(endpoint):
     return (
         f"A request to {endpoint.route} had all that it needed, and was answered only together with another one that had to wait "
         "longer. The event loop was free. Look for something that collects requests and answers them together: a batch, a barrier, "
-        "a condition that waits until nobody else is at work."
+        "a condition that waits until no other request is under way."
     )
 
 
@@ -257,7 +257,7 @@ def waits_for_the_service(endpoint):
 def too_early(call, seconds):
     return (
         f"{call.method} {call.path} answered after {seconds:.2f} s, but it was asked to wait {call.wait:.2f} s first. "
-        "The wait must stay: make it one that lets others in. (Is an `await` missing? Was the wait taken out, or a result kept from before?)"
+        "The wait must stay: make it one that lets others in. (Is an `await` missing? Was the wait taken out, or a result cached?)"
     )
 
 
@@ -320,7 +320,7 @@ def missing_await(name=None, line=None, code="", ended="", hint=""):
 
 
 def no_answer(call, limit):
-    return f"{call.method} {call.path} had no answer after {limit:.0f} s. Look for an endless loop or a wait that nobody ends."
+    return f"{call.method} {call.path} had no answer after {limit:.0f} s. Look for an endless loop or a wait that never ends."
 
 
 def died(call):

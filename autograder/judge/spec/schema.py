@@ -32,7 +32,7 @@ def schema() -> Schema:
         "description": "What an exercise asks, and how it's judged. docs/exercises.md explains every key.",
         "type": "object",
         "properties": {
-            "lesson": _about("The name of the lesson's folder.", {"type": "string", "pattern": r"^\w+$"}),
+            "lesson": _about("The name of the lesson's folder.", {"type": "string", "pattern": r"^\d\d_\w+$"}),
             "title": _about("The title of the exercise.", TEXT),
             "app": _app(),
             "endpoint": {"type": "array", "minItems": 1, "items": _endpoint()},
