@@ -15,6 +15,7 @@ DOCS = paths.ROOT / "docs"
 PAGES = [
     paths.ROOT / "README.md",
     paths.ROOT / "CONTRIBUTING.md",
+    paths.ROOT / "SECURITY.md",
     *sorted(DOCS.glob("*.md")),
     *sorted(DOCS.glob("decisions/*.md")),
 ]
