@@ -15,6 +15,7 @@ DOCS = paths.ROOT / "docs"
 PAGES = [
     paths.ROOT / "README.md",
     paths.ROOT / "CONTRIBUTING.md",
+    paths.ROOT / "SECURITY.md",
     *sorted(DOCS.glob("*.md")),
     *sorted(DOCS.glob("decisions/*.md")),
 ]
@@ -117,3 +118,11 @@ def test_api_page_covers_what_notebooks_import():
     hidden = {"concurrency", "score"}  # of hidden tests: learners don't call them
     listed = re.search(r"autoclass:: Checks\(\)\n +:members: (.+)", page)[1].split(", ")
     assert set(listed) == methods - hidden
+
+
+def test_architecture_names_every_program():
+    """Each file that runs in a process of its own, and what these files share."""
+    page = (DOCS / "architecture.md").read_text()
+    programs = [file.name for file in (paths.ROOT / "autograder" / "programs").glob("*.py")]
+    assert len(programs) > 10
+    assert [name for name in programs if name != "__init__.py" and not re.search(rf"\b{name}\b", page)] == []

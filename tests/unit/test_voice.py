@@ -35,7 +35,7 @@ PHRASES = {
     r"repaired row": "fix",
 }
 DOCS = [
-    *(paths.ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
+    *(paths.ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")),
     *sorted((paths.ROOT / "docs").rglob("*.md")),
 ]
 SOURCES = sorted(paths.SOLUTIONS.glob("*/lesson.py")) + sorted(paths.SOLUTIONS.glob("*/exercise.py"))
