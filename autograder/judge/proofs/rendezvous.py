@@ -514,7 +514,8 @@ class HeldReplies:
         if ended and min(ended, key=lambda n: race.requests[n].end) != number:
             self.independent = False
             self.listening = len(self.calls) - unanswered
-            self.all_wait = last and none_before and not large
+            # of two requests the other one is always the last: that may as well be a lock
+            self.all_wait = last and none_before and not large and len(self.calls) > 2
 
     async def _drain(self, race):
         """Let one go at a time; who comes must come after that, and never make more than there were.
