@@ -234,6 +234,10 @@ class RendezvousProof:
             if any(counts[token] - before.get(token, 0) < 2 for token in first.tokens):
                 return Trial(Verdict("fail", "shared call", messages.shared_call(self.endpoint)))
         if len(calls) > OTHER and not holding.overtaken:
+            if holding.together(race) and self.endpoint.raced <= 2:
+                return Trial(
+                    served_in_turns(1, self.endpoint.raced)
+                )  # in so small a race a lock may have passed by chance
             if holding.together(race):
                 return Trial(Verdict("fail", "answered together", messages.answered_together(self.endpoint)))
             return Trial()
@@ -514,7 +518,8 @@ class HeldReplies:
         if ended and min(ended, key=lambda n: race.requests[n].end) != number:
             self.independent = False
             self.listening = len(self.calls) - unanswered
-            self.all_wait = last and none_before and not large
+            # of two requests the other one is always the last: that may as well be a lock
+            self.all_wait = last and none_before and not large and len(self.calls) > 2
 
     async def _drain(self, race):
         """Let one go at a time; who comes must come after that, and never make more than there were.
