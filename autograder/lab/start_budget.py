@@ -44,14 +44,17 @@ class StartBudget:
         now = time.monotonic()
         passed, self._last = min(now - self._last, POLL_MAX_S), now
         state, cpu = process_times(self.pid)
+        others = [process_times(child) for child in descendants(self.pid)] if state else []
+        # what it has started counts as well: of two hundred forks that share the CPUs, none alone gets far
+        cpu = (cpu or 0.0) + sum(spent or 0.0 for _, spent in others)
         if modules > self._modules:
             self._modules, self.asleep_s = modules, 0.0
-            self._cpu_at_progress = cpu or 0.0
+            self._cpu_at_progress = cpu
         if state is None:
             self.asleep_s += passed
         else:
             self.cpu_s = cpu - self._cpu_at_progress
-            if state == "S" and not any(process_times(child)[0] in ("R", "D") for child in descendants(self.pid)):
+            if state == "S" and not any(letter in ("R", "D") for letter, _ in others):
                 self.asleep_s += passed
         if self.cpu_s >= self.limit:
             return "computing"

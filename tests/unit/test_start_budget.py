@@ -1,6 +1,12 @@
 """Whether a start will ever end is decided by what the process does, never by the clock."""
 
+import os
+import signal
+import subprocess
+import sys
+
 import pytest
+from helpers import until
 
 from autograder.lab import start_budget
 from autograder.lab.start_budget import StartBudget, StartTimeout
@@ -83,3 +89,16 @@ def test_times_of_a_process_are_read():
     state, cpu = start_budget.process_times(os.getpid())
     assert state == "R" and cpu > 0
     assert start_budget.process_times(2**22 + 1) == (None, None)
+
+
+@pytest.mark.linux
+def test_cpu_of_forks_counts():
+    """A fork bomb's own process gets a small share of the CPUs: alone it would take an hour to spend its budget."""
+    script = "import os\nfor _ in range(3):\n    if os.fork() == 0:\n        while True: pass\nos.read(0, 1)\n"
+    process = subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, start_new_session=True)
+    try:
+        budget = StartBudget(process.pid, 1.0)
+        until(lambda: budget.observe(0) == "computing")
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
