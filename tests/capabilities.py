@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 
 
 def linux() -> str | None:
@@ -90,6 +91,20 @@ def cluster() -> str | None:
 def root() -> str | None:
     """The rights of root."""
     return None if hasattr(os, "geteuid") and os.geteuid() == 0 else "it needs to run as root"
+
+
+def isolation_levels() -> list[str]:
+    """Return the levels of isolation that can exist here.
+
+    An app at the level ``user`` is another user's process and must read the course's Python. Where that lies in a closed
+    folder (root's home, say), there's no such level, whatever else the machine has.
+    """
+    closed = any(
+        parent.stat().st_mode & 0o005 != 0o005
+        for prefix in {sys.prefix, sys.base_prefix}
+        for parent in [Path(os.path.realpath(prefix)), *Path(os.path.realpath(prefix)).parents]
+    )
+    return [level for level in ("namespaces", "user", "limits") if level != "user" or not closed]
 
 
 ALL: dict[str, Callable[[], str | None]] = {
