@@ -328,7 +328,7 @@ def test_metadata_that_nbgrader_refuses_is_refused_here_too(course):
 def test_what_is_not_a_course_is_told(tmp_path, course, capsys):
     assert grade_class.main(str(tmp_path)) == grade_class.BAD_INPUT
     assert grade_class.main(str(course), ["77_else"]) == grade_class.BAD_INPUT
-    assert "generate_assignment 77_else" in capsys.readouterr().err
+    assert "There is no lesson '77_else'" in capsys.readouterr().err
 
 
 def test_too_little_isolation_grades_nothing(course):

@@ -94,12 +94,16 @@ def test_copy_is_judged_by_its_rules(solutions: Path, tmp_path: Path, capsys: py
         assert (result["lesson"], result["points"]) == (NAME, points), result["items"]
 
 
-def test_assignment_may_have_another_name(tmp_path: Path) -> None:
-    """A teacher may release an exercise as "week3": the notebook's metadata says which lesson it is."""
-    build.write_source(paths.SOLUTIONS / ORIGIN, tmp_path)
-    (tmp_path / ORIGIN).rename(tmp_path / "week3")
-    ids = lessons.items_of(ORIGIN)
-    assert lessons.lesson_of(ids, "week3", f"exercise_{ORIGIN}", tmp_path / "week3") == ORIGIN
+def test_metadata_decides_among_equal_ids(solutions: Path, tmp_path: Path) -> None:
+    """A teacher may release an exercise as "week3", also one that has the same ids as another."""
+    shutil.copytree(solutions / ORIGIN, solutions / NAME)
+    toml = solutions / NAME / "exercise.toml"
+    toml.write_text(toml.read_text().replace(f'lesson = "{ORIGIN}"', f'lesson = "{NAME}"'))
+    for name in (ORIGIN, NAME):
+        build.write_source(solutions / name, tmp_path / name)
+        folder = (tmp_path / name / name).rename(tmp_path / name / "week3")
+        (folder / f"exercise_{name}.ipynb").rename(folder / "letters.ipynb")
+        assert lessons.lesson_of(lessons.items_of(ORIGIN), "week3", "letters", folder) == name
 
 
 def test_changed_rules_are_refused(tmp_path: Path) -> None:
