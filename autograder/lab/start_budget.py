@@ -53,7 +53,7 @@ class StartBudget:
         if state is None:
             self.asleep_s += passed
         else:
-            self.cpu_s = cpu - self._cpu_at_progress  # type: ignore[operator]
+            self.cpu_s = cpu - self._cpu_at_progress
             if state == "S" and not any(letter in ("R", "D") for letter, _ in others):
                 self.asleep_s += passed
         if self.cpu_s >= self.limit:
