@@ -62,6 +62,7 @@ class Drawing:
         self._shown = contextlib.ExitStack()
 
     def start(self) -> None:
+        """Begin to draw, in a task of the running loop."""
         self._shown.enter_context(progress.pictured())
         self._task = asyncio.get_running_loop().create_task(self._draw())
 

@@ -52,9 +52,11 @@ class LoadGenerator:
 
     @property
     def alive(self) -> bool:
+        """True while the process of the load generator runs."""
         return self.process.poll() is None
 
     def order(self, **order: Any) -> None:
+        """Send an order (see `programs/load_generator.py`).  Raises `LoadGeneratorGone` if the process has ended."""
         try:
             with self._lock:
                 self.process.stdin.write(json.dumps(order) + "\n")  # type: ignore[union-attr]
@@ -113,6 +115,7 @@ class LoadGenerator:
             raise LoadGeneratorGone("The process that sends the requests no longer answers. Run this again.") from None
 
     def close(self) -> None:
+        """End the process; it ends the servers that it guards first."""
         with contextlib.suppress(OSError):
             self.process.stdin.close()  # type: ignore[union-attr]
         try:

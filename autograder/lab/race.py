@@ -49,6 +49,7 @@ class Request:
 
     @property
     def seconds(self) -> float | None:
+        """Seconds from sending the request to the end of its response; None if it has no response."""
         return None if self.end is None or self.start is None else self.end - self.start
 
     @property
@@ -58,6 +59,7 @@ class Request:
 
     @property
     def ok(self) -> bool:
+        """True if the response has a status below 400."""
         return self.status is not None and self.status < 400 and not self.error
 
 
@@ -201,6 +203,7 @@ class Race:
 
     @property
     def quickest(self) -> float:
+        """Seconds of the quickest successful request, or of the quickest failed one if none succeeded; 0.0 without responses."""
         done = [r for r in self.requests if r.seconds is not None]
         return min((r.seconds for r in [r for r in done if r.ok] or done), default=0.0)  # type: ignore[return-value, type-var]
 
@@ -263,6 +266,7 @@ class Race:
 
     @property
     def worst_canary(self) -> float:
+        """Seconds of the slowest canary that has ended, 0.0 without one."""
         return max((c.end - c.start for c in self.canaries if c.end is not None), default=0.0)
 
     def picture(self, now: float | None = None) -> Figure:

@@ -89,14 +89,17 @@ class Server:
 
     @property
     def log(self) -> str:
+        """The newest 64 KiB of what the app printed."""
         return self._log.decode(errors="replace")
 
     @property
     def pid(self) -> int:
+        """The id of the app's process, which isn't always the process that was started: a sandbox has others."""
         return getattr(self.process, "app_pid", self.process.pid)
 
     @property
     def alive(self) -> bool:
+        """True while the process runs."""
         return self.process.poll() is None
 
     def wait_until_ready(self, limit: float | None = None) -> Server:
@@ -285,6 +288,7 @@ def child_environment(inherit: bool = True) -> dict[str, str]:
 
 
 def kill_group(pid: int) -> None:
+    """Kill a process group, where the system has such; nothing happens if it is gone."""
     if hasattr(os, "killpg"):
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(pid, signal.SIGKILL)

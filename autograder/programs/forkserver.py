@@ -63,10 +63,12 @@ def checked(what: str, result: int) -> None:
 
 
 def prctl(*numbers: int) -> None:
+    """Call prctl(2).  Raises `OSError`."""
     checked("prctl", libc.prctl(*map(ctypes.c_ulong, numbers)))
 
 
 def mount(source: str, target: str, kind: str, flags: int, data: str = "") -> None:
+    """Call mount(2).  Raises `OSError`."""
     arguments = (source.encode(), target.encode(), kind.encode(), ctypes.c_ulong(flags), data.encode())
     checked(f"mount {target}", libc.mount(*arguments))
 
@@ -83,6 +85,7 @@ class Forkserver:
         self.own_pids = os.open("/proc/self/ns/pid", os.O_RDONLY) if level == "namespaces" else None
 
     def run(self) -> None:
+        """Take orders until the owner closes its end of the socket."""
         while True:
             data, ancillary, _, _ = self.control.recvmsg(1 << 16, socket.CMSG_SPACE(6 * 4))
             if not data:
@@ -99,6 +102,7 @@ class Forkserver:
                 os.close(number)
 
     def start(self, order: dict, handed: list[int]) -> None:
+        """Fork a process for an app, and at the level ``namespaces`` the first process of its sandbox."""
         if self.level != "namespaces":
             if os.fork() == 0:
                 guarded(lambda: self.app(order, handed), handed[4])
@@ -221,6 +225,7 @@ def unpack(number: int, folder: str) -> list[str]:
 
 
 def finish(code: int) -> int:
+    """Flush what was printed, and return ``code``."""
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(Exception):
             stream.flush()
@@ -245,6 +250,7 @@ def introduce(number: int, who: str, listeners: Sequence[socket.socket] = (), **
 
 
 def descriptors(ancillary: list[tuple[int, int, bytes]]) -> list[int]:
+    """Return the file descriptors in the ancillary data of a message."""
     found = array.array("i")
     for level, kind, data in ancillary:
         if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
@@ -253,6 +259,7 @@ def descriptors(ancillary: list[tuple[int, int, bytes]]) -> list[int]:
 
 
 def set_limits(limits: dict[str, int | None]) -> None:
+    """Set the resource limits of this process, none above the present hard limit."""
     for name, value in (
         ("RLIMIT_DATA", limits["memory"]),
         ("RLIMIT_NPROC", limits["processes"]),
@@ -285,6 +292,7 @@ def drop_rights(uid: int | None) -> None:
 
 
 def close_all_but(kept: Iterable[int]) -> None:
+    """Close all file descriptors but these and the three standard streams."""
     numbers = sorted({0, 1, 2, *kept})
     for low, high in zip(numbers, [*numbers[1:], 1 << 20], strict=True):
         os.closerange(low + 1, high)

@@ -47,6 +47,7 @@ class Thread:
         self._call = os.open(folder + "/syscall", os.O_RDONLY)
 
     def sched(self) -> tuple[float, float, int]:
+        """Return (CPU seconds, run-queue seconds, number of time slices) so far.  Raises `OSError` if the thread has ended."""
         cpu, waited, slices = os.pread(self._sched, 100, 0).split()
         return int(cpu) / 1e9, int(waited) / 1e9, int(slices)
 
@@ -55,6 +56,7 @@ class Thread:
         return parse_syscall(os.pread(self._call, 200, 0))
 
     def close(self) -> None:
+        """Close the files of /proc that it reads."""
         os.close(self._sched)
         os.close(self._call)
 
@@ -86,6 +88,7 @@ class OtherThreads:
         return found
 
     def close(self) -> None:
+        """Close the files of /proc that it reads."""
         for file in self._files.values():
             os.close(file)
 
@@ -120,6 +123,7 @@ def listened(pid: int, number: int) -> set[int]:
 
 
 def read_link(path: str) -> str:
+    """Return the target of a symbolic link, "" if it can't be read."""
     try:
         return os.readlink(path)
     except OSError:
@@ -174,6 +178,7 @@ class Race:
         self.orders = {r["key"]: asyncio.Event() for r in order["requests"] if r.get("on_order")}
 
     async def run(self) -> None:
+        """Run the race and report its events, ``end`` the last."""
         # A connection for each request: a server closes those on which an error went out, and one that is shared could
         # be closed just when the next request is written to it.
         connections = [Connection(self.order["base"], self.order.get("socket")) for _ in self.order["requests"]]
@@ -356,6 +361,7 @@ class LoadGenerator:
         self.own = OwnRunQueue()
 
     def tell(self, **event: object) -> None:
+        """Queue an event for the owner."""
         self.out.put(event)
 
     def _write(self) -> None:
@@ -383,6 +389,7 @@ class LoadGenerator:
         os._exit(0)
 
     async def main(self) -> None:
+        """Carry out orders; never returns."""
         orders: asyncio.Queue[dict] = asyncio.Queue()
         loop = asyncio.get_running_loop()
         threading.Thread(target=self._write, daemon=True).start()
@@ -405,6 +412,7 @@ class LoadGenerator:
 
 
 def kill_group(pid: int) -> None:
+    """Kill a process group, or on Windows end one process; nothing happens if it is gone."""
     try:
         if hasattr(os, "killpg"):
             os.killpg(pid, signal.SIGKILL)

@@ -26,6 +26,7 @@ class PortForward:
         self._ready.wait()
 
     def stop(self) -> None:
+        """Stop forwarding and end the thread."""
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(2)

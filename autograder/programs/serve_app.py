@@ -71,6 +71,7 @@ class NotInApps:
     NAMES = {"nest_asyncio", "nest_asyncio2"}
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+        """Raise `ImportError` for one of `NAMES`, and leave every other module to the next finder."""
         if name in self.NAMES:
             raise ImportError(
                 f"{name} is for notebooks. In an app it hides that a loop is run inside the running one, where requests "

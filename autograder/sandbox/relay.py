@@ -104,6 +104,7 @@ class ProxiedConnection:
             selector.register(end, selectors.EVENT_READ, lambda events, end=end: self.turn(end, events))
 
     def turn(self, end: socket.socket, events: int) -> None:
+        """Read from and write to one end, as far as ``events`` say that it is ready."""
         other = self.ends[1 - self.ends.index(end)]
         try:
             if events & selectors.EVENT_WRITE and self.waiting[end]:
@@ -131,6 +132,7 @@ class ProxiedConnection:
         self.watch()
 
     def watch(self) -> None:
+        """Tell the selector which events of each end matter now."""
         for one, partner in (self.ends, self.ends[::-1]):
             events = selectors.EVENT_WRITE if self.waiting[one] else 0
             if one not in self.ended and len(self.waiting[partner]) < QUEUE:
@@ -146,6 +148,7 @@ class ProxiedConnection:
                 self.selector.unregister(one)
 
     def close(self) -> None:
+        """Close both ends."""
         for end in self.ends:
             with contextlib.suppress(KeyError, ValueError):
                 self.selector.unregister(end)
