@@ -9,8 +9,11 @@ A notebook imports this package as ``lab`` and uses what is listed here::
 Imports run downwards only: the lab knows nothing of exercises, points or verdicts.
 """
 
+from __future__ import annotations
+
 import os
 import types
+from typing import TYPE_CHECKING
 
 from autograder.lab import diagrams
 from autograder.lab.app_errors import AppError
@@ -22,6 +25,13 @@ from autograder.lab.race import Race
 from autograder.lab.run_race import race
 from autograder.lab.server import Server, current, serve, stop
 from autograder.lab.timeline import draw
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from IPython.core.interactiveshell import InteractiveShell
+    from IPython.lib.pretty import RepresentationPrinter
+
 
 __all__ = [
     "AppError",
@@ -42,7 +52,7 @@ __all__ = [
 ]
 
 
-def load_ipython_extension(shell):
+def load_ipython_extension(shell: InteractiveShell) -> None:
     """``%load_ext autograder.lab``: adds the cell magic ``%%app`` and the short form of our errors."""
     from autograder.lab.magics import register
     from autograder.lab.progress import Line
@@ -54,10 +64,12 @@ def load_ipython_extension(shell):
         Line(shell)
     prepare()
     # the commonest slip with our functions; a bare <coroutine object ...> explains nothing
-    shell.display_formatter.formatters["text/plain"].for_type(types.CoroutineType, _forgotten_await)
+    shell.display_formatter.formatters["text/plain"].for_type(types.CoroutineType, _forgotten_await)  # type: ignore[union-attr]
 
 
-def _forgotten_await(coroutine, printer, cycle):
+def _forgotten_await(
+    coroutine: types.CoroutineType[Any, Any, Any], printer: RepresentationPrinter, cycle: bool
+) -> None:
     printer.text(
         f"Nothing has run yet. Write `await` before the call: await {coroutine.__qualname__.split('.')[-1]}(...)"
     )

@@ -1,6 +1,14 @@
 """Says in the learner's terms why an app cannot be served."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from autograder.errors import UserFacingError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import Any
 
 
 class AppError(UserFacingError):
@@ -10,13 +18,13 @@ class AppError(UserFacingError):
     ``endless``, ``died``; ``line`` the learner's line, where one is known.
     """
 
-    def __init__(self, message, stage="file", line=None):
+    def __init__(self, message: str, stage: str = "file", line: int | None = None) -> None:
         super().__init__(message)
         self.stage = stage
         self.line = line
 
 
-def never_started(file, spent, seconds, place, imported):
+def never_started(file: Path, spent: str, seconds: float, place: dict[str, Any] | None, imported: bool) -> AppError:
     """Return the `AppError` for an app whose start never ends.
 
     ``spent`` is "computing" or "sleeping", for so many ``seconds`` without progress; ``place`` the line of the file that it was
@@ -32,7 +40,7 @@ def never_started(file, spent, seconds, place, imported):
     return AppError(f"{text}\n{hint}", "endless", place["line"] if place else None)
 
 
-def explain(file, failure, log):
+def explain(file: Path, failure: dict[str, Any] | None, log: str) -> AppError:
     """The `AppError` for a ``failed`` report of the host (or for its absence)."""
     name = file.name
     if failure is None:

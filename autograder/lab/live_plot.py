@@ -5,27 +5,38 @@ costs them nothing but CPU.  The picture is rendered in a thread of low priority
 notebook by the loop: that leaves the notebook's own loop free, too.
 """
 
+from __future__ import annotations
+
 import asyncio
 import contextlib
 import os
 import sys
 import threading
 import time
+from typing import TYPE_CHECKING
 
 from autograder.lab import progress, timeline
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from IPython.display import DisplayHandle
+
+    from autograder.lab.race import Race
+
 
 REDRAW_EVERY = 0.05  # s
 LIVE_DPI = 80
 
 
-def possible():
+def possible() -> bool:
     """True in a notebook, where a picture can be replaced by the next one."""
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython else None
     return shell is not None and getattr(shell, "kernel", None) is not None
 
 
-def show(data):
+def show(data: Mapping[str, str]) -> DisplayHandle | None:
     """Display a bundle of MIME types in the notebook; nothing happens elsewhere.  Returns the display's handle."""
     if not possible():
         return None
@@ -34,7 +45,7 @@ def show(data):
     return display(data, raw=True, display_id=True)
 
 
-def side_by_side(before, after, titles=("before", "after")):
+def side_by_side(before: Race, after: Race, titles: Sequence[str] = ("before", "after")) -> None:
     """Show two races on one time scale in the notebook, with what they say in words under them."""
     text = f"{titles[0]}: {before.sentence}\n{titles[1]}: {after.sentence}"
     show(timeline.bundle(timeline.compare(before, after, titles), text))
@@ -43,18 +54,19 @@ def side_by_side(before, after, titles=("before", "after")):
 class Drawing:
     """The picture of one race, from its first request to its final form."""
 
-    def __init__(self, race):
+    def __init__(self, race: Race) -> None:
         self.race = race
         self.frames = 0
-        self._handle = None
-        self._task = None
+        self._handle: DisplayHandle | None = None
+        self._task: asyncio.Task[None] | None = None
         self._shown = contextlib.ExitStack()
 
-    def start(self):
+    def start(self) -> None:
+        """Begin to draw, in a task of the running loop."""
         self._shown.enter_context(progress.pictured())
         self._task = asyncio.get_running_loop().create_task(self._draw())
 
-    async def finish(self):
+    async def finish(self) -> None:
         """Put the final picture in the place of the live one."""
         self._shown.close()
         if self._task is None:
@@ -63,7 +75,7 @@ class Drawing:
         await asyncio.gather(self._task, return_exceptions=True)
         self._show(await asyncio.to_thread(lambda: timeline.bundle(self.race.picture(), self.race.sentence)))
 
-    async def _draw(self):
+    async def _draw(self) -> None:
         while True:
             started = time.perf_counter()
             if self.race.began is not None:
@@ -72,18 +84,18 @@ class Drawing:
                 self.frames += 1
             await asyncio.sleep(max(REDRAW_EVERY - (time.perf_counter() - started), 0.005))
 
-    def _frame(self, now):
+    def _frame(self, now: float) -> dict[str, str]:
         yield_cpu()
         return timeline.bundle(self.race.picture(now), f"{self.race.name}: {now:.1f} s so far.", LIVE_DPI)
 
-    def _show(self, data):
+    def _show(self, data: Mapping[str, str]) -> None:
         if self._handle is None:
             self._handle = show(data)
         else:
             self._handle.update(data, raw=True)
 
 
-def yield_cpu():
+def yield_cpu() -> None:
     """Let this thread stand behind all others in the queue for a CPU, where the system can (Linux)."""
     if sys.platform == "linux":
         with contextlib.suppress(OSError):

@@ -4,15 +4,27 @@ A race asks how requests that come together are served.  A load asks what guests
 route and of the canary in percentiles, and who blocked the loop, sorted by the harm that was done.
 """
 
+from __future__ import annotations
+
 import math
 from collections import defaultdict
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from autograder.lab import app_errors, load_plot, run_race, server
 from autograder.lab.percentiles import PAGER, WINDOW, milliseconds, quantiles
 from autograder.lab.race import BLOCKED_FROM, Race
 from autograder.lab.run_race import CANARY_EVERY, LIMIT
 from autograder.lab.timeline import short
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Sequence
+    from typing import Any
+
+    from matplotlib.figure import Figure
+
+    from autograder.lab.race import Request
+    from autograder.lab.server import Server
 
 
 @dataclass(frozen=True)
@@ -25,7 +37,7 @@ class Blocker:
     code: str
     function: str
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.seconds:6.2f} s in {self.times:3} turns: line {self.line}, {short(self.code, 60)} (in {self.function})"
 
 
@@ -34,21 +46,23 @@ class Load(Race):
     """What a load showed; a `Race` whose requests are sent one by one over ``lasts`` seconds."""
 
     lasts: float = 0.0
-    harm: dict = field(default_factory=lambda: defaultdict(list))  # line to (seconds, code, function) of each turn
+    harm: defaultdict[int, list[tuple[float, str, str]]] = field(
+        default_factory=lambda: defaultdict(list)
+    )  # line to (seconds, code, function) of each turn
 
-    def picture(self, now=None):
+    def picture(self, now: float | None = None) -> Figure:
         """The figure of latencies over time; ``now`` (seconds since the start) while the load still runs."""
         return load_plot.draw(self, now)
 
     @property
-    def routes(self):
+    def routes(self) -> dict[str, list[Request]]:
         """The requests by route, in the order in which the routes were first asked for."""
-        found = {}
+        found: dict[str, list[Request]] = {}
         for request in self.requests:
             found.setdefault(named(request), []).append(request)
         return found
 
-    def latencies(self, route=None, now=None):
+    def latencies(self, route: str | None = None, now: float | None = None) -> list[tuple[float, float]]:
         """[(moment, seconds)] of a route, or of the canary; whoever still waits has waited until now.
 
         There is one canary at a time.  While it waits, others would have come: each of them counts, with what was
@@ -66,24 +80,24 @@ class Load(Race):
                 found.append((moment, end - moment))
         return found
 
-    def percentiles(self, route=None):
+    def percentiles(self, route: str | None = None) -> dict[int, float]:
         """{50: seconds, 95: …, 99: …} over the whole load, of a route or (without one) of the canary."""
         return quantiles([seconds for _, seconds in self.latencies(route)])
 
-    def windows(self, route=None, now=None):
+    def windows(self, route: str | None = None, now: float | None = None) -> list[tuple[float, dict[int, float]]]:
         """[(start of the window, its percentiles)] of a route, or of the canary."""
-        found = defaultdict(list)
+        found: defaultdict[int, list[float]] = defaultdict(list)
         for moment, seconds in self.latencies(route, now):
             found[int(moment / WINDOW)].append(seconds)
         return [(index * WINDOW, quantiles(found[index])) for index in sorted(found)]
 
     @property
-    def rings(self):
+    def rings(self) -> tuple[int, int]:
         """How many windows the pager rang in, and how many windows there were."""
         windows = self.windows()
         return sum(at[99] > PAGER for _, at in windows), len(windows)
 
-    def _take_turn(self, event, ended):
+    def _take_turn(self, event: dict[str, Any], ended: bool) -> None:
         before = len(self.blocked)
         super()._take_turn(event, ended)
         if len(self.blocked) == before:
@@ -97,7 +111,7 @@ class Load(Race):
             self.harm[line].append((self.blocked[-1].seconds * share, here[0]["code"], here[0]["function"]))
 
     @property
-    def blockers(self):
+    def blockers(self) -> list[Blocker]:
         """The lines of the app that blocked the loop, the greatest harm first; what is under 20 ms in all is left out."""
         found = []
         for line, shares in self.harm.items():
@@ -107,7 +121,7 @@ class Load(Race):
         return sorted(found, key=lambda blocker: -blocker.seconds)
 
     @property
-    def sentence(self):
+    def sentence(self) -> str:
         """What the picture shows, in words."""
         if self.end is None:
             return f"{self.name}: not finished."
@@ -127,13 +141,21 @@ class Load(Race):
         return text + (" The event loop stayed free." if self.lane == "free" else f" The event loop was {self.lane}.")
 
 
-def named(request):
+def named(request: Request) -> str:
     """A request's route as people say it: of a path that ends in a number or a token, what stands before."""
     parts = request.route.split("/")
     return "/".join(parts[:2]) or "/"
 
 
-async def load(paths, seconds=5.0, rate=20, *, app=None, show=True, limit=LIMIT):
+async def load(
+    paths: Sequence[str],
+    seconds: float = 5.0,
+    rate: float = 20,
+    *,
+    app: Server | None = None,
+    show: bool = True,
+    limit: float = LIMIT,
+) -> Load:
     """Send ``rate`` requests a second to ``paths`` in turn for so many seconds, and return the `Load`.
 
     A path may begin with a method, as in ``"POST /orders/{i}"``, and may contain ``{i}``, the number of the request.
@@ -153,7 +175,16 @@ async def load(paths, seconds=5.0, rate=20, *, app=None, show=True, limit=LIMIT)
     return await run(app, requests, lasts=seconds, show=show, limit=seconds + limit)
 
 
-async def run(app, requests, *, lasts, title="under load", show=True, limit=LIMIT, beside=None):
+async def run(
+    app: Server,
+    requests: list[dict[str, Any]],
+    *,
+    lasts: float,
+    title: str = "under load",
+    show: bool = True,
+    limit: float = LIMIT,
+    beside: Callable[[Race], Coroutine[Any, Any, None]] | None = None,
+) -> Load:
     """As `run_race.run`, for requests that say in ``at`` when they are sent."""
     return await run_race.run(
         app, requests, title=title, show=show, limit=limit, beside=beside, kind=Load, mixed=True, lasts=lasts

@@ -1,5 +1,7 @@
 """Starts the racer process, gives it orders and hands its events on."""
 
+from __future__ import annotations
+
 import asyncio
 import atexit
 import contextlib
@@ -8,9 +10,17 @@ import json
 import subprocess
 import sys
 import threading
+from typing import TYPE_CHECKING
 
 from autograder.errors import UserFacingError
 from autograder.paths import PROGRAMS
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from typing import Any
+
+    from autograder.lab.server import Server
+
 
 GRACE = 15.0  # s beyond the limit of a race
 END_LIMIT = 3.0  # s
@@ -24,9 +34,9 @@ class LoadGeneratorGone(UserFacingError):
 class LoadGenerator:
     """The racer process of this process; one is enough, it runs one race at a time."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._ids = itertools.count(1)
-        self._subscribers = {}
+        self._subscribers: dict[int, Callable[[dict[str, Any] | None], None]] = {}
         self._lock = threading.Lock()
         # a group of its own: Ctrl-C in a terminal must not reach it before it has cleaned up
         self.process = subprocess.Popen(
@@ -41,35 +51,37 @@ class LoadGenerator:
         threading.Thread(target=self._read, daemon=True).start()
 
     @property
-    def alive(self):
+    def alive(self) -> bool:
+        """True while the process of the load generator runs."""
         return self.process.poll() is None
 
-    def order(self, **order):
+    def order(self, **order: Any) -> None:
+        """Send an order (see `programs/load_generator.py`).  Raises `LoadGeneratorGone` if the process has ended."""
         try:
             with self._lock:
-                self.process.stdin.write(json.dumps(order) + "\n")
-                self.process.stdin.flush()
+                self.process.stdin.write(json.dumps(order) + "\n")  # type: ignore[union-attr]
+                self.process.stdin.flush()  # type: ignore[union-attr]
         except (OSError, ValueError) as error:
             raise LoadGeneratorGone("The process that sends the requests is gone. Run this again.") from error
 
-    def guard(self, server):
+    def guard(self, server: Server) -> None:
         """From now on the racer ends a `Server` with all that it started when we are gone, whatever ends us."""
         if server.guard is not self:
             self.order(op="guard", pid=server.process.pid)
             server.guard = self
 
-    def forget(self, server):
+    def forget(self, server: Server) -> None:
         """Forget a server that ends: its number may soon be another process's."""
         with contextlib.suppress(LoadGeneratorGone):
             self.order(op="unguard", pid=server.process.pid)
 
-    async def events(self, **order):
+    async def events(self, **order: Any) -> AsyncIterator[dict[str, Any]]:
         """Run the race that ``order`` describes and yield its events as they come, ``end`` the last."""
         loop = asyncio.get_running_loop()
-        arrived = asyncio.Queue()
+        arrived: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
         number = next(self._ids)
 
-        def subscriber(event):
+        def subscriber(event: dict[str, Any] | None) -> None:
             with contextlib.suppress(RuntimeError):  # the loop was closed under us
                 loop.call_soon_threadsafe(arrived.put_nowait, event)
 
@@ -93,7 +105,7 @@ class LoadGenerator:
                 with contextlib.suppress(LoadGeneratorGone):
                     self.order(op="cancel")
 
-    async def _next(self, arrived, limit):
+    async def _next(self, arrived: asyncio.Queue[dict[str, Any] | None], limit: float) -> dict[str, Any] | None:
         """The next event; a racer that is silent for far longer than a race may last was stopped from outside."""
         try:
             async with asyncio.timeout(limit + GRACE):  # wait_for may swallow a cancellation on Python 3.11
@@ -102,18 +114,19 @@ class LoadGenerator:
             self.close()
             raise LoadGeneratorGone("The process that sends the requests no longer answers. Run this again.") from None
 
-    def close(self):
+    def close(self) -> None:
+        """End the process; it ends the servers that it guards first."""
         with contextlib.suppress(OSError):
-            self.process.stdin.close()
+            self.process.stdin.close()  # type: ignore[union-attr]
         try:
             self.process.wait(END_LIMIT)  # it has to end what it guards
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
 
-    def _read(self):
+    def _read(self) -> None:
         with contextlib.suppress(ValueError):
-            for line in self.process.stdout:
+            for line in self.process.stdout:  # type: ignore[union-attr]
                 event = json.loads(line)
                 subscriber = self._subscribers.get(event.get("race"))
                 if subscriber:
@@ -122,10 +135,10 @@ class LoadGenerator:
             subscriber(None)
 
 
-_racer = None
+_racer: LoadGenerator | None = None
 
 
-def load_generator():
+def load_generator() -> LoadGenerator:
     """The racer of this process, started on first use and again if it is gone."""
     global _racer
     if _racer is None or not _racer.alive:
@@ -134,6 +147,6 @@ def load_generator():
 
 
 @atexit.register
-def _close():
+def _close() -> None:
     if _racer is not None:
         _racer.close()

@@ -5,18 +5,28 @@ full up to the 50th percentile, pale to the 95th, paler to the 99th.  The words 
 load.  Where the canary rings the pager its column is hatched and has an exclamation mark.
 """
 
+from __future__ import annotations
+
 import math
+from typing import TYPE_CHECKING
 
 from autograder.lab import timeline
 from autograder.lab.percentiles import PAGER, QUANTILES, WINDOW, milliseconds, quantiles
 from autograder.lab.timeline import BLOCKED, CPU_WAIT, FREE
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from autograder.lab.load import Load
+
 
 GOOD, BAD = "#4c78a8", "#c8452d"
 LOWEST, DECADES = 0.001, 4  # from 1 ms to 10 s
 LANE, GAP = 1.0, 0.35
 
 
-def draw(load, now=None):
+def draw(load: Load, now: float | None = None) -> Figure:
     """Return the `Figure` of a load; ``now`` (seconds since it began) while it is still running."""
     from matplotlib.figure import Figure
 
@@ -24,7 +34,7 @@ def draw(load, now=None):
         routes = list(load.routes)
         rows = len(routes) + 1
         figure = Figure(figsize=(timeline.WIDTH, 1.6 + 0.42 * rows), layout="constrained")
-        figure.get_layout_engine().set(w_pad=0.2)
+        figure.get_layout_engine().set(w_pad=0.2)  # type: ignore[call-arg, union-attr]
         axes = figure.subplots()
         span = max(load.lasts, (now or load.seconds) * 1.02, WINDOW)
         for row, route in enumerate([None, *routes]):
@@ -49,12 +59,12 @@ def draw(load, now=None):
         return figure
 
 
-def _height(seconds):
+def _height(seconds: float) -> float:
     """Where a latency stands in its lane: 0 for the lowest, 1 for the highest."""
     return min(max(math.log10(max(seconds, LOWEST) / LOWEST) / DECADES, 0.0), 1.0)
 
 
-def _lane(axes, top, load, route, now, span):
+def _lane(axes: Axes, top: float, load: Load, route: str | None, now: float | None, span: float) -> None:
     from matplotlib.collections import PolyCollection
 
     base = top + LANE
@@ -91,12 +101,12 @@ def _lane(axes, top, load, route, now, span):
         )
 
 
-def _column(start, base, height):
+def _column(start: float, base: float, height: float) -> list[tuple[float, float]]:
     left, right, top = start + 0.1 * WINDOW, start + 0.9 * WINDOW, base - max(height, 0.02) * LANE
     return [(left, base), (left, top), (right, top), (right, base)]
 
 
-def _loop(axes, top, load, now, span):
+def _loop(axes: Axes, top: float, load: Load, now: float | None, span: float) -> None:
     axes.broken_barh([(0, span if now is None else now)], (top, 0.6), facecolor=FREE, linewidth=0)
     blocks = load.blocks_at(now)
     waits = timeline.cpu_wait_pieces([*blocks, *load.not_blamed])

@@ -1,20 +1,27 @@
 """The cell magics ``%%app brew.py``: the cell is the file, save it, serve it; and ``%%keep``: save it, no more."""
 
+from __future__ import annotations
+
 import re
 import shlex
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from autograder.lab import app_errors, server
 from autograder.lab.race import startup_blocks, startup_sentence
 from autograder.lab.start_budget import StartTimeout
 
-
-def register(shell):
-    shell.register_magic_function(app, "cell", "app")
-    shell.register_magic_function(keep, "cell", "keep")
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
 
 
-def app(line, cell):
+def register(shell: InteractiveShell) -> None:
+    """Add the cell magics to an IPython shell."""
+    shell.register_magic_function(app, "cell", "app")  # type: ignore[arg-type]
+    shell.register_magic_function(keep, "cell", "keep")  # type: ignore[arg-type]
+
+
+def app(line: str, cell: str) -> None:
     """Save the cell as the named file beside the notebook, and serve it.
 
     The file's first line is a comment in the place of the magic, so that line numbers in the file,
@@ -43,7 +50,7 @@ def app(line, cell):
         print(said)
 
 
-def keep(line, cell):
+def keep(line: str, cell: str) -> None:
     """Save the cell as the named file beside the notebook, and run nothing: a list, a test, a module of an app."""
     words = _words(line)
     if len(words) != 1 or not re.fullmatch(r"\w[\w-]*\.(py|txt)", words[0]):
@@ -57,14 +64,14 @@ def keep(line, cell):
         print(f"{name} is saved")
 
 
-def _words(line):
+def _words(line: str) -> list[str]:
     try:
         return shlex.split(line)
     except ValueError:  # a quotation mark without its other
         return []
 
 
-def _saved(name, text):
+def _saved(name: str, text: str) -> bool:
     """True if the file was written; what is in the way is printed."""
     try:
         Path(name).write_text(text, encoding="utf-8")
@@ -74,6 +81,6 @@ def _saved(name, text):
     return True
 
 
-def as_file(name, cell, magic="%%app"):
+def as_file(name: str, cell: str, magic: str = "%%app") -> str:
     """The text of the file for the body of a ``%%app`` or ``%%keep`` cell."""
     return f"# {name}: saved by the cell {magic} {name}\n" + cell.rstrip("\n") + "\n"

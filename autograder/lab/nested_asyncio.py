@@ -1,9 +1,11 @@
 """The one line that lets ``asyncio.run`` work where a loop already runs, as it does in a notebook."""
 
+from __future__ import annotations
+
 import sys
 
 
-def allow_asyncio_run():
+def allow_asyncio_run() -> None:
     """Patch the running loop so that ``asyncio.run(...)`` works inside a notebook cell.
 
     nest-asyncio does the work up to Python 3.13.  It is archived and fails from 3.14 on, where its

@@ -9,9 +9,16 @@ The cell with the prediction is the learner's own, so what they wrote stays in t
 Nothing here is required: who predicts nothing gets the measurement alone.
 """
 
+from __future__ import annotations
+
 import math
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
+
 
 NEAR = 0.1  # of a guess: what lies no further from it is called about as much
 SECONDS = ("sec", "secs", "second", "seconds")  # what people write for s
@@ -26,15 +33,15 @@ class Prediction:
     unit: str = ""
 
     @property
-    def seconds(self):
+    def seconds(self) -> float | None:
         """Where the prediction lies on a timeline, or None if it is no time."""
         on_it = self.unit == "s" and isinstance(self.value, float) and self.value >= 0
-        return self.value if on_it else None
+        return self.value if on_it else None  # type: ignore[return-value]
 
-    def __str__(self):
+    def __str__(self) -> str:
         return _said(self.value, self.unit)
 
-    def beside(self, measured, at_most=None):
+    def beside(self, measured: object, at_most: Prediction | None = None) -> None:
         """Print the prediction and what was ``measured``, one below the other, with a bar for numbers.
 
         With ``at_most``, another prediction, this one is the least: then say on which side of the two, or between them,
@@ -42,19 +49,19 @@ class Prediction:
         """
         if at_most is not None:
             return print(self._between(at_most, measured))
-        rows = [("you said", self.value), ("measured", _number(measured))]
+        rows: list[tuple[str, Any]] = [("you said", self.value), ("measured", _number(measured))]
         both = all(isinstance(value, float) for _, value in rows)
         print(f"{self.what}:")
         for name, value in rows:
             bar = _bar(value, max(abs(other) for _, other in rows)) if both else ""
             print(f"  {name}  {_said(value, self.unit):12} {bar}".rstrip())
 
-    def _between(self, at_most, measured):
+    def _between(self, at_most: Prediction, measured: Any) -> str:
         what, shown = self.what.removesuffix(", at least"), _said(_number(measured), self.unit)
         low, high = self.value, at_most.value
         if low is None and high is None:
             return f"{what}: {shown}. You made no guess."
-        near = [guess for guess in (low, high) if guess is not None and abs(measured - guess) <= NEAR * abs(guess)]
+        near = [guess for guess in (low, high) if guess is not None and abs(measured - guess) <= NEAR * abs(guess)]  # type: ignore[arg-type]
         if near:
             return f"{what}: {shown} is about your {_said(near[0], '')}."
         if low is not None and measured < low:
@@ -67,7 +74,7 @@ class Prediction:
         return f"{what}: {shown} lies between your {_said(low, '')} and {_said(high, '')}."
 
 
-def predict(what, value=None, unit=""):
+def predict(what: str, value: object = None, unit: str = "") -> Prediction:
     """Keep a prediction of ``what``: ``value`` is a number (in ``unit``), without a unit also a word, None to predict nothing.
 
     Says in one line what was understood, and returns a `Prediction`.
@@ -85,7 +92,7 @@ def predict(what, value=None, unit=""):
     return prediction
 
 
-def _bare(value, unit):
+def _bare(value: object, unit: str) -> object:
     """``value`` without the unit that somebody wrote behind the number: "2 s", "2 seconds", "200 ms"."""
     found = re.fullmatch(r"\s*([-+]?[\d.]+|\d+,\d+)\s*([a-z]+)\.?\s*", value) if isinstance(value, str) else None
     if not found:
@@ -97,7 +104,7 @@ def _bare(value, unit):
     return number if said == unit or (unit == "s" and said in SECONDS) else value
 
 
-def _number(value):
+def _number(value: Any) -> float | str | None:
     """``value`` as a float where it is a number, also one in quotes or with a decimal comma; else as a word."""
     if value is None or isinstance(value, bool):
         return None if value is None else str(value)
@@ -110,7 +117,7 @@ def _number(value):
     return number if math.isfinite(number) else str(value)
 
 
-def _said(value, unit):
+def _said(value: float | str | None, unit: str) -> str:
     if value is None:
         return "no guess"
     if isinstance(value, str):
@@ -118,6 +125,6 @@ def _said(value, unit):
     return f"{value:.2f}".rstrip("0").rstrip(".") + (f" {unit}" if unit else "")
 
 
-def _bar(value, longest, width=40):
+def _bar(value: float, longest: float, width: int = 40) -> str:
     """A bar of text, at least one mark long, so that two numbers can be compared at a glance."""
     return "▇" * max(1, round(width * abs(value) / longest)) if longest else ""

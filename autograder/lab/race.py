@@ -1,15 +1,25 @@
 """A race: N requests sent together, canaries during them, and what is known about it afterwards."""
 
+from __future__ import annotations
+
 import linecache
 import os
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from autograder.lab import timeline
 from autograder.lab.predictions import Prediction
 from autograder.lab.timeline import short
 from autograder.programs.messages import LoopSample
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+    from typing import Any
+
+    from matplotlib.figure import Figure
+
 
 BLOCKED_FROM = 0.020  # s of attributed lag; below it are the iterations of healthy apps (see docs/verdicts.md)
 ACCUSED_FROM = 0.1  # s of attributed lag: a line that held the loop so long is named, however busy the machine
@@ -38,16 +48,18 @@ class Request:
     body: str = ""
 
     @property
-    def seconds(self):
+    def seconds(self) -> float | None:
+        """Seconds from sending the request to the end of its response; None if it has no response."""
         return None if self.end is None or self.start is None else self.end - self.start
 
     @property
-    def route(self):
+    def route(self) -> str:
         """The path without its query."""
         return self.path.split("?")[0]
 
     @property
-    def ok(self):
+    def ok(self) -> bool:
+        """True if the response has a status below 400."""
         return self.status is not None and self.status < 400 and not self.error
 
 
@@ -91,7 +103,9 @@ class Blocked:
     function: str
     callee: str = ""
     in_app: bool = True
-    thread: tuple = ()  # (line, code) of the app's own in a thread that computed meanwhile and kept the loop waiting
+    thread: (
+        tuple[int, str] | tuple[()]
+    ) = ()  # (line, code) of the app's own in a thread that computed meanwhile and kept the loop waiting
     threads_waited: float = 0.0
     paged: float = 0.0
     collection: str = ""  # "explicit" or "automatic" if most of it was a garbage collection
@@ -155,15 +169,19 @@ class Race:
     not_blamed: list[Blocked] = field(default_factory=list)  # long iterations, by the machine's or a crowd's doing
     startup: list[Blocked] = field(default_factory=list)  # before the app was ready, by tasks that it had started
     gil_holds: list[Blocked] = field(default_factory=list)  # another thread kept the GIL, as the watchdog reports
-    errors: list[dict] = field(default_factory=list)
+    errors: list[dict[str, Any]] = field(default_factory=list)
     samples: list[LoopSample] = field(default_factory=list)
     elsewhere: int = 0  # connections that are not the business of the app's loop
-    asleep: tuple | None = None  # (start, end, call): the newest long sleep of the loop thread in one system call
+    asleep: tuple[float, float, str] | None = (
+        None  # (start, end, call): the newest long sleep of the loop thread in one system call
+    )
     watchers: list[int] = field(default_factory=list)  # ids of the host's own threads
-    found: Counter = field(
+    found: Counter[tuple[int, str]] = field(
         default_factory=Counter
     )  # turns in which the loop was found in a line of the app: (line, code)
-    busy: Counter = field(default_factory=Counter)  # CPU seconds of other threads, by (line, code, function, file)
+    busy: Counter[tuple[int, str, str, str]] = field(
+        default_factory=Counter
+    )  # CPU seconds of other threads, by (line, code, function, file)
     began: float | None = None
     end: float | None = None
     pending_block: Blocked | None = None
@@ -174,22 +192,23 @@ class Race:
     judged: bool = False  # the judge weighs it: excuses and thread blame are decided there, on more evidence
 
     @property
-    def name(self):
+    def name(self) -> str:
         """What was raced, and against which file: ``cafe.py, /coffee``."""
         return f"{os.path.basename(self.file)}, {self.title}"
 
     @property
-    def seconds(self):
+    def seconds(self) -> float:
         """From the first request sent to the last answered."""
         return max((r.end for r in self.requests if r.end is not None), default=0.0)
 
     @property
-    def quickest(self):
+    def quickest(self) -> float:
+        """Seconds of the quickest successful request, or of the quickest failed one if none succeeded; 0.0 without responses."""
         done = [r for r in self.requests if r.seconds is not None]
-        return min((r.seconds for r in [r for r in done if r.ok] or done), default=0.0)
+        return min((r.seconds for r in [r for r in done if r.ok] or done), default=0.0)  # type: ignore[return-value, type-var]
 
     @property
-    def ratio(self):
+    def ratio(self) -> float:
         """How many times the quickest request all of them together took."""
         return self.seconds / self.quickest if self.quickest else 0.0
 
@@ -233,7 +252,7 @@ class Race:
         """Return the blocks so far: while the race runs (``now`` is not None), with the one that still goes on."""
         pending = self.pending_block
         going_on = now is not None and pending is not None and pending.seconds >= BLOCKED_FROM and not pending.queued
-        return [*self.blocked, *([pending] if going_on else [])]
+        return [*self.blocked, *([pending] if going_on else [])]  # type: ignore[list-item]
 
     @property
     def blocked_seconds(self) -> float:
@@ -246,22 +265,23 @@ class Race:
         return sum(b.machine_seconds for b in self.long_iterations)
 
     @property
-    def worst_canary(self):
+    def worst_canary(self) -> float:
+        """Seconds of the slowest canary that has ended, 0.0 without one."""
         return max((c.end - c.start for c in self.canaries if c.end is not None), default=0.0)
 
-    def picture(self, now=None):
+    def picture(self, now: float | None = None) -> Figure:
         """The figure of the race; ``now`` (seconds since it began) while it is still running."""
         return timeline.draw(self, now)
 
     @property
-    def sentence(self):
+    def sentence(self) -> str:
         """What the picture shows, in words."""
         return sentence(self)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"<Race: {self.sentence}>"
 
-    def apply(self, event):
+    def apply(self, event: dict[str, Any]) -> None:
         """Take in one event of the racer or one report of the served process."""
         kind = event["event"]
         if kind == "start":
@@ -300,7 +320,7 @@ class Race:
             self.end = event["t"] - self.began
             self.samples = [LoopSample.from_wire(fields) for fields in event["samples"]]
 
-    def _block(self, event, place):
+    def _block(self, event: dict[str, Any], place: dict[str, Any]) -> Blocked:
         """The `Blocked` of one report."""
         return Blocked(
             start=max(event["start"] - self.began, 0.0),
@@ -322,7 +342,7 @@ class Race:
             ),
         )
 
-    def _take_turn(self, event, ended):
+    def _take_turn(self, event: dict[str, Any], ended: bool) -> None:
         if self.end is not None and event["start"] - self.began > self.end:
             return
         places = event.get("where") or []
@@ -337,7 +357,7 @@ class Race:
             self.found.update((place["line"], place["code"]) for place in places if place["file"] == self.file)
         self._add(block)
 
-    def _add(self, block):
+    def _add(self, block: Blocked) -> None:
         if max(block.seconds, block.machine_seconds) < BLOCKED_FROM:
             return
         blamed = block.seconds >= BLOCKED_FROM and not block.queued and not block.crowd
@@ -345,7 +365,7 @@ class Race:
         if len(into) < MOST:
             into.append(block)
 
-    def blame_threads(self):
+    def blame_threads(self) -> None:
         """Name the thread that computed, where the loop stood in a line that itself only waits.
 
         Only one thread of a process runs Python at a time.  A line that awaits, or one of asyncio's own, cannot hold a loop
@@ -360,7 +380,7 @@ class Race:
             self._blame_for_gil(hold)
         self.blocked.sort(key=lambda block: block.start)
 
-    def _blame_for_gil(self, hold):
+    def _blame_for_gil(self, hold: Blocked) -> None:
         """One call on another thread kept the GIL: that blocked the loop, in an iteration or before one could begin."""
         what = "garbage collection" if hold.collection else hold.code
         if not hold.in_app and not hold.collection:
@@ -376,19 +396,19 @@ class Race:
         if covered < hold.seconds / 2 and hold.seconds >= BLOCKED_FROM and hold.end > 0:
             self.blocked.append(hold)
 
-    def take_stuck(self, frames: list[dict]) -> None:
+    def take_stuck(self, frames: list[dict[str, Any]]) -> None:
         """Take in the stack of a loop thread that reports nothing any more, innermost frame first: its line of the app blocks."""
         place = next(
             (frame for frame in frames if os.path.realpath(frame["file"]) == os.path.realpath(self.file)), None
         )
         if place is None or self.end is None or any(os.path.basename(f["file"]) == "selectors.py" for f in frames[:1]):
             return
-        start = max((canary.end for canary in self.canaries if canary.answered), default=0.0)
+        start = max((canary.end for canary in self.canaries if canary.answered), default=0.0)  # type: ignore[type-var]
         code = linecache.getline(place["file"], place["line"]).strip()
         self.pending_block = None
-        self._add(Blocked(start, self.end, 0.0, self.file, place["line"], code, place["function"]))
+        self._add(Blocked(start, self.end, 0.0, self.file, place["line"], code, place["function"]))  # type: ignore[arg-type]
 
-    def settle(self):
+    def settle(self) -> None:
         """The race is over: a block that still goes on counts as far as it was seen."""
         if self.pending_block is not None:
             self._add(self.pending_block)
@@ -425,7 +445,7 @@ def sentence(race: Race) -> str:
     return " ".join([*parts, *startup_sentence(race.startup)])
 
 
-def _none_answered(race):
+def _none_answered(race: Race) -> str:
     met = [r.error or (f"status {r.status}" if r.status else "no answer") for r in race.requests]
     what = ", ".join(dict.fromkeys(met))
     text = f"{race.name}: none of the {len(race.requests)} requests got a good answer ({what})."
@@ -434,16 +454,16 @@ def _none_answered(race):
     return text
 
 
-def _loop(race):
+def _loop(race: Race) -> str:
     if race.blocked:
-        return f"The event loop was {race.lane}, most of it by {race.culprit.cause}."
+        return f"The event loop was {race.lane}, most of it by {race.culprit.cause}."  # type: ignore[union-attr]
     if race.lane == "free":
         return "The event loop stayed free."
     machine = ": the machine was busy" if race.cpu_wait_seconds >= CPU_WAIT_MIN_S else ""
     return f"The event loop was {race.lane}{machine}."
 
 
-def startup_blocks(reports, file) -> list[Blocked]:
+def startup_blocks(reports: Iterable[dict[str, Any]], file: str | Path) -> list[Blocked]:
     """Return what blocked the loop before the app in ``file`` was ready, of the ``reports`` on its iterations until then.
 
     The lifespan itself may take its time, because nothing is served yet, and so may the libraries.  What is left are tasks that

@@ -1,9 +1,17 @@
 """Reads what the host reports.  The host shares its process with the learner's code, so nothing is trusted:
 a report has one of the known shapes, with plain and finite values, or it is dropped."""
 
+from __future__ import annotations
+
 import json
 import math
 import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+    from typing import Any
+
 
 TEXT_LIMIT = 2000
 FLOOD_LINES = 2000  # lines that came without a break; an app whose loop is always late makes a few hundred a second
@@ -42,7 +50,7 @@ class FloodMeter:
         return too_many
 
 
-def parse(line):
+def parse(line: bytes) -> dict[str, Any] | None:
     """The report in one line of bytes as a dictionary of checked values, or None if it is none of ours."""
     try:
         report = json.loads(line)
@@ -51,14 +59,14 @@ def parse(line):
         return None
 
 
-def _number(value):
+def _number(value: Any) -> float:
     value = float(value)
     if not math.isfinite(value):
         raise ValueError("not finite")
     return value
 
 
-def _text(value):
+def _text(value: object) -> str:
     if not isinstance(value, str):
         raise TypeError("not a text")
     # what is printed later must be printable: no lone surrogates, no control characters that move a terminal's cursor
@@ -66,7 +74,7 @@ def _text(value):
     return "".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in clean)
 
 
-def _place(place):
+def _place(place: dict[str, Any]) -> dict[str, Any]:
     texts = {key: _text(place.get(key, "")) for key in ("file", "code", "function", "callee")}
     return {
         **texts,
@@ -77,17 +85,17 @@ def _place(place):
     }
 
 
-def _one_of(known, value):
+def _one_of(known: Collection[str], value: str) -> str:
     if value not in known:
         raise ValueError("not one of the known words")
     return value
 
 
-def _places(report):
+def _places(report: dict[str, Any]) -> list[dict[str, Any]]:
     return [_place(place) for place in report["where"][:10]]
 
 
-def _turn(report):
+def _turn(report: dict[str, Any]) -> dict[str, Any]:
     return {
         "event": report["event"],
         "start": _number(report["start"]),
@@ -103,7 +111,7 @@ def _turn(report):
 _SECONDS = ("waited", "threads_waited", "paged", "longest_task", "longest_collection")
 
 
-def _gil(report):
+def _gil(report: dict[str, Any]) -> dict[str, Any]:
     return {
         "event": "gil",
         "start": _number(report["start"]),
@@ -113,17 +121,17 @@ def _gil(report):
     }
 
 
-def _busy(report):
+def _busy(report: dict[str, Any]) -> dict[str, Any]:
     return {"event": "busy", "seconds": _number(report["seconds"]), "where": _places(report)}
 
 
-def _port(value):
+def _port(value: Any) -> int:
     if not 0 < int(value) < 65536:
         raise ValueError("not a port")
     return int(value)
 
 
-def _trouble(report):
+def _trouble(report: dict[str, Any]) -> dict[str, Any]:
     if report["event"] == "failed" and report["stage"] not in STAGES:
         raise ValueError("not a stage")
     return {
@@ -137,7 +145,7 @@ def _trouble(report):
     }
 
 
-_SHAPES = {
+_SHAPES: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "ready": lambda report: {
         "event": "ready",
         "port": _port(report["port"]) if "port" in report else None,
@@ -162,17 +170,17 @@ _FRAME = re.compile(rb'  File "(.{1,1000})", line (\d{1,9}) in (.{1,200})\n?')
 class StackDump:
     """Collects what faulthandler writes between the reports: the stack of each thread, innermost frame first."""
 
-    def __init__(self):
-        self._lines = []
+    def __init__(self) -> None:
+        self._lines: list[bytes] = []
 
     def take(self, line: bytes) -> None:
         """Take in a line that is no report."""
         if len(self._lines) < STACK_LINES_LIMIT:
             self._lines.append(line)
 
-    def main_thread(self, program: str) -> list[dict]:
+    def main_thread(self, program: str) -> list[dict[str, Any]]:
         """Return the frames (``file``, ``line``, ``function``) of the thread that runs ``program``, [] if it is not there yet."""
-        threads = [[]]
+        threads: list[list[dict[str, Any]]] = [[]]
         for line in list(self._lines):
             found = _FRAME.fullmatch(line)
             if found:
@@ -185,5 +193,5 @@ class StackDump:
         return next(ours, [])
 
 
-def _is_main(frame, program):
+def _is_main(frame: dict[str, Any], program: str) -> bool:
     return frame["file"].endswith(program) and frame["function"] == "main"

@@ -1,12 +1,23 @@
 """Runs a race against a server, and draws it while it runs if this is a notebook."""
 
+from __future__ import annotations
+
 import asyncio
 import contextlib
 import secrets
+from typing import TYPE_CHECKING
 
 from autograder.lab import app_errors, live_plot, server
 from autograder.lab.load_generator_client import load_generator
 from autograder.lab.race import Race, Request, startup_blocks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Sequence
+    from typing import Any
+
+    from autograder.lab.predictions import Prediction
+    from autograder.lab.server import Server
+
 
 CANARY_EVERY = 0.02  # s between an answer and the next canary
 LIMIT = 60.0  # s
@@ -16,16 +27,27 @@ AFTER = 2  # canaries for which a race is watched when all is answered: some app
 class Interrupted(asyncio.CancelledError):
     """A race was stopped by the one who ran it."""
 
-    def _render_traceback_(self):
+    def _render_traceback_(self) -> list[str]:
         return ["Interrupted. Nothing is lost: run the cell again."]
 
 
-def canary_path():
+def canary_path() -> str:
     """A path that no app has; a new one each time, so that no app can know a canary before it comes."""
     return "/" + secrets.token_hex(4)
 
 
-async def race(path, n=10, *, method="GET", json=None, title=None, app=None, show=True, limit=LIMIT, prediction=None):
+async def race(
+    path: str | Sequence[str],
+    n: int = 10,
+    *,
+    method: str = "GET",
+    json: object = None,
+    title: str | None = None,
+    app: Server | None = None,
+    show: bool = True,
+    limit: float = LIMIT,
+    prediction: Prediction | None = None,
+) -> Race:
     """Send ``n`` requests to ``path`` together, with canaries beside them, and return the `Race`.
 
     ``path`` may contain ``{i}``, the number of the request, or be a list of paths (then ``n`` is its
@@ -58,8 +80,19 @@ async def race(path, n=10, *, method="GET", json=None, title=None, app=None, sho
 
 
 async def run(
-    app, requests, *, title, show=False, limit=LIMIT, sample=False, epoll=None, beside=None, after=0, kind=Race, **more
-):
+    app: Server,
+    requests: list[dict[str, Any]],
+    *,
+    title: str,
+    show: bool = False,
+    limit: float = LIMIT,
+    sample: bool = False,
+    epoll: int | None = None,
+    beside: Callable[[Any], Coroutine[Any, Any, None]] | None = None,
+    after: int = 0,
+    kind: Callable[..., Any] = Race,
+    **more: Any,
+) -> Any:
     """Run a race of ready-made ``requests`` (see `load_generator.Race`) against the `Server` ``app``.
 
     With ``sample`` the server is observed from outside; ``epoll`` is the descriptor of the epoll object in which its loop
@@ -76,7 +109,7 @@ async def run(
     client = load_generator()
     client.guard(app)
 
-    def listen(report):
+    def listen(report: dict[str, Any]) -> None:
         with contextlib.suppress(RuntimeError):
             loop.call_soon_threadsafe(result.apply, report)
 

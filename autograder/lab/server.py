@@ -1,5 +1,7 @@
 """Serves a learner's file in a child process."""
 
+from __future__ import annotations
+
 import atexit
 import contextlib
 import importlib.machinery
@@ -14,13 +16,21 @@ import threading
 import time
 from collections import deque
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from autograder.lab import reports
 from autograder.lab.app_errors import AppError, explain, never_started
 from autograder.lab.start_budget import START_LIMIT_S, StartBudget, StartTimeout
 from autograder.paths import PROGRAMS
 from autograder.sandbox.launcher import SandboxError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from typing import Any
+
+    from autograder.lab.load_generator_client import LoadGenerator
+    from autograder.lab.race import Race
+
 
 PROGRAM = PROGRAMS / "serve_app.py"
 STARTUP_REPORTS = 100  # reports on long iterations before the app was ready that are kept
@@ -37,29 +47,37 @@ class Server:
     newest of Python's RuntimeWarnings in it.
     """
 
-    def __init__(self, file, environment=None, inherit=True, start=None):
+    def __init__(
+        self,
+        file: str | Path,
+        environment: Mapping[str, str] | None = None,
+        inherit: bool = True,
+        start: Callable[[Path, Mapping[str, str]], Any] | None = None,
+    ) -> None:
         self.file = Path(file).resolve()
-        self.url = None
-        self.watchers = []  # ids of the host's own threads, as it says
-        self.warnings = deque(maxlen=100)
-        self.listeners = []
-        self.guard = None  # the load generator that ends it if we cannot
-        self.drawn_race = None  # the newest race of it that was to be drawn
+        self.url: str | None = None
+        self.watchers: list[int] = []  # ids of the host's own threads, as it says
+        self.warnings: deque[dict[str, Any]] = deque(maxlen=100)
+        self.listeners: list[Callable[[dict[str, Any]], object]] = []
+        self.guard: LoadGenerator | None = None  # the load generator that ends it if we cannot
+        self.drawn_race: Race | None = None  # the newest race of it that was to be drawn
         self.races_elsewhere = 0  # races in which another loop or process than its own accepted connections
-        self.startup_reports = deque(maxlen=STARTUP_REPORTS)  # long iterations of its loop before it was ready
+        self.startup_reports: deque[dict[str, Any]] = deque(
+            maxlen=STARTUP_REPORTS
+        )  # long iterations of its loop before it was ready
         self.flooded = False  # True if it was ended because it sent a flood of reports
         self._log = bytearray()
         self._settled = threading.Event()
-        self._failure = None
+        self._failure: dict[str, Any] | None = None
         self._dumps = False  # whether it writes its stacks when it gets SIGUSR2
         self._stacks = reports.StackDump()
-        self._progress = None  # the line of the file that a long start was seen in last
+        self._progress: dict[str, Any] | None = None  # the line of the file that a long start was seen in last
         self._modules = 0  # how many modules it had imported at its newest report
         self._imported = False
         self._stopped = False
         self._question = 0
         environment = environment or {}
-        self.process = start(self.file, environment) if start else plain(self.file, environment, inherit)
+        self.process: Any = start(self.file, environment) if start else plain(self.file, environment, inherit)
         self.socket = getattr(self.process, "socket", None)
         self._readers = [
             threading.Thread(target=self._read_reports, daemon=True),
@@ -70,18 +88,21 @@ class Server:
             reader.start()
 
     @property
-    def log(self):
+    def log(self) -> str:
+        """The newest 64 KiB of what the app printed."""
         return self._log.decode(errors="replace")
 
     @property
-    def pid(self):
+    def pid(self) -> int:
+        """The id of the app's process, which isn't always the process that was started: a sandbox has others."""
         return getattr(self.process, "app_pid", self.process.pid)
 
     @property
-    def alive(self):
+    def alive(self) -> bool:
+        """True while the process runs."""
         return self.process.poll() is None
 
-    def wait_until_ready(self, limit=None):
+    def wait_until_ready(self, limit: float | None = None) -> Server:
         """Return once the app serves requests; raise `AppError` as soon as it is clear that it never will.
 
         ``limit`` is in seconds that the app computes, or sleeps of its own accord, without importing anything new; without it
@@ -115,18 +136,18 @@ class Server:
         """Why a sandboxed app is gone through no doing of its own, or None; only for an app that no longer answers."""
         return None if self.flooded else getattr(self.process, "lost", None)
 
-    def finish_race(self, race, drawn: bool) -> None:
+    def finish_race(self, race: Race, drawn: bool) -> None:
         """Take note of a `Race` of this app that is over; ``drawn`` if it was to be drawn."""
         self.races_elsewhere += bool(race.elsewhere)
         if drawn:
             self.drawn_race = race
 
-    def drain_reports(self, limit=1.0):
+    def drain_reports(self, limit: float = 1.0) -> bool:
         """Return True when every report made so far has been taken in, False if that took more than ``limit`` seconds."""
         self._question = self._question % 250 + 1
         answered = threading.Event()
 
-        def listen(report):
+        def listen(report: dict[str, Any]) -> None:
             if report["event"] == "here" and report.get("question") == self._question:
                 answered.set()
 
@@ -143,7 +164,7 @@ class Server:
             self.listeners.remove(listen)
         return answered.is_set()
 
-    def stuck_frames(self, limit: float = 1.0) -> list[dict]:
+    def stuck_frames(self, limit: float = 1.0) -> list[dict[str, Any]]:
         """Return the stack of the loop thread, innermost frame first, of an app that no longer reports anything.
 
         A call that holds the GIL silences the watchdog as well.  The signal handler of `faulthandler` needs no GIL.  Returns []
@@ -157,13 +178,13 @@ class Server:
         except OSError:
             return []
         deadline = time.monotonic() + limit
-        frames = []
+        frames: list[dict[str, Any]] = []
         while not frames and time.monotonic() < deadline:
             time.sleep(0.05)
             frames = self._stacks.main_thread(PROGRAM.name)
         return frames
 
-    def stop(self):
+    def stop(self) -> None:
         """End the server and everything that it started."""
         if self._stopped:
             return
@@ -185,7 +206,7 @@ class Server:
             with contextlib.suppress(OSError):
                 pipe.close()
 
-    def _read_reports(self):
+    def _read_reports(self) -> None:
         meter = reports.FloodMeter()
         for line in iter(lambda: self.process.stdout.readline(1_000_000), b""):
             report = reports.parse(line)
@@ -218,7 +239,7 @@ class Server:
                 listener(report)
         self._settled.set()
 
-    def _take_startup(self, report):
+    def _take_startup(self, report: dict[str, Any]) -> None:
         """Take in a report on a long iteration, if it began before the app was ready."""
         if report["phase"] == "serving":
             return
@@ -232,7 +253,7 @@ class Server:
         else:
             self.startup_reports.append(report)
 
-    def _read_log(self):
+    def _read_log(self) -> None:
         for data in iter(lambda: self.process.stderr.read1(65536), b""):
             self._log += data
             del self._log[:-LOG_LIMIT]
@@ -243,7 +264,7 @@ def waiting(pipe: IO[bytes]) -> bool:
     return os.name == "posix" and bool(select.select([pipe], [], [], 0)[0])
 
 
-def plain(file, environment, inherit):
+def plain(file: Path, environment: Mapping[str, str], inherit: bool) -> subprocess.Popen[bytes]:
     """Start the process that serves a file, as one of our own."""
     return subprocess.Popen(
         [sys.executable, "-I", str(PROGRAM), str(file)],
@@ -259,30 +280,31 @@ def plain(file, environment, inherit):
 NEEDED = {"PATH", "HOME", "USER", "LANG", "TZ", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "USERPROFILE", "APPDATA"}
 
 
-def child_environment(inherit=True):
+def child_environment(inherit: bool = True) -> dict[str, str]:
     """The environment of a served process: ours without what belongs to the notebook's kernel, or only what is needed."""
     if not inherit:
         return {key: value for key, value in os.environ.items() if key.upper() in NEEDED or key.startswith("LC_")}
     return {key: value for key, value in os.environ.items() if not key.startswith(("JPY_", "NBGRADER_", "PYTHON"))}
 
 
-def kill_group(pid):
+def kill_group(pid: int) -> None:
+    """Kill a process group, where the system has such; nothing happens if it is gone."""
     if hasattr(os, "killpg"):
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(pid, signal.SIGKILL)
 
 
-def first_frame_in(where, file):
+def first_frame_in(where: Iterable[dict[str, Any]], file: Path) -> dict[str, Any] | None:
     """The first of the sampled places that lies in the learner's file, if any does."""
     return next((place for place in where if os.path.realpath(place["file"]) == os.path.realpath(file)), None)
 
 
-_current = None
-_refused = None  # the name of the file that could not be served last
-_interrupted = None  # the file whose server was ended because a race against it was interrupted
+_current: Server | None = None
+_refused: str | None = None  # the name of the file that could not be served last
+_interrupted: Path | None = None  # the file whose server was ended because a race against it was interrupted
 
 
-def serve(file):
+def serve(file: str | Path) -> Server:
     """Serve ``file`` (its variable ``app``) and return the `Server`.  Replaces the one served before.
 
     Raises `AppError` with a message for the learner: no such file, a syntax error, no ``app``, an
@@ -307,7 +329,7 @@ def serve(file):
     return server
 
 
-def name_problem(name):
+def name_problem(name: str) -> str | None:
     """Why a file of this name cannot be served, as a sentence, or None."""
     stem = name.removesuffix(".py")
     if stem == name or not re.fullmatch(r"[A-Za-z_]\w*", stem) or keyword.iskeyword(stem):
@@ -317,7 +339,7 @@ def name_problem(name):
     return None
 
 
-def _is_installed(stem):
+def _is_installed(stem: str) -> bool:
     """True for a library of the environment, `autograder`, and what the course gives to apps; false for files at hand."""
     if stem in ("autograder", "workshop"):
         return True
@@ -325,7 +347,7 @@ def _is_installed(stem):
     return importlib.machinery.PathFinder.find_spec(stem, installed) is not None
 
 
-def interrupt(server):
+def interrupt(server: Server) -> None:
     """End the server, if it is the current one, because nobody waits for it any more: it may be blocked for good.
 
     The next `current` serves the same file anew.
@@ -336,7 +358,7 @@ def interrupt(server):
         stop()
 
 
-def current():
+def current() -> Server:
     """The server that `race` uses when it is not told another.  Raises `AppError` if there is none."""
     if _current is None and _interrupted is not None:
         return serve(_interrupted)
@@ -351,7 +373,7 @@ def current():
     return _current
 
 
-def stop():
+def stop() -> None:
     """Stop what `serve` started last; nothing happens if there is nothing."""
     global _current
     if _current is not None:

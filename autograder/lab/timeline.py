@@ -3,11 +3,25 @@
 Everything that colour says is also said by hatching or by a word, and by `Race.sentence`.
 """
 
+from __future__ import annotations
+
 import base64
 import dataclasses
 import html
 import io
 import threading
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from typing import Any
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from autograder.lab.predictions import Prediction
+    from autograder.lab.race import Blocked, Race, Request
+
 
 WAITING = "#4c78a8"
 FAILED = "#8a8a8a"
@@ -26,13 +40,13 @@ LEGIBLE = 0.72  # of its width: where there is less room, a picture is scrolled 
 drawing = threading.Lock()  # matplotlib's font cache and text layout are not safe in two threads at once
 
 
-def prepare():
+def prepare() -> None:
     """Import what drawing needs.  It takes a second of CPU time: a notebook spends it before its first race, and the
     processes that grade a class draw nothing and never do."""
     from matplotlib.backends import backend_agg  # noqa: F401
 
 
-def draw(race, now=None):
+def draw(race: Race, now: float | None = None) -> Figure:
     """Return the `Figure` of a race; ``now`` (seconds since it began) while it is still running."""
     from matplotlib.figure import Figure
 
@@ -47,7 +61,7 @@ def draw(race, now=None):
         return figure
 
 
-def compare(before, after, titles=("before", "after")):
+def compare(before: Race, after: Race, titles: Sequence[str] = ("before", "after")) -> Figure:
     """Return the `Figure` of two races on one time scale, the first on the left."""
     from matplotlib.figure import Figure
 
@@ -62,7 +76,7 @@ def compare(before, after, titles=("before", "after")):
         return figure
 
 
-def bundle(figure, text, dpi=FINAL_DPI):
+def bundle(figure: Figure, text: str, dpi: float = FINAL_DPI) -> dict[str, str]:
     """A figure as a notebook shows it: a dictionary of MIME types, with ``text`` under it and as its alternative."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
@@ -85,11 +99,11 @@ def bundle(figure, text, dpi=FINAL_DPI):
     }
 
 
-def _height(race):
+def _height(race: Race) -> float:
     return 1.35 + 0.2 * min(len(race.requests), 24)
 
 
-def _span(race, now):
+def _span(race: Race, now: float | None) -> float:
     """The width of the time axis in seconds; while a race runs it grows in steps, so that bars do not creep."""
     if now is not None:
         span = 0.5
@@ -103,7 +117,9 @@ def _span(race, now):
     return max(span, guess * 1.04) if guess is not None and guess <= 4 * span else span
 
 
-def _panel(axes, race, now, span, title=None, names=True):
+def _panel(
+    axes: Axes, race: Race, now: float | None, span: float, title: str | None = None, names: bool = True
+) -> list[str]:
     """Draw one race, and return the names of its rows."""
     from matplotlib.transforms import ScaledTranslation
 
@@ -119,7 +135,7 @@ def _panel(axes, race, now, span, title=None, names=True):
     axes.set_yticks([])
     below = axes.transAxes + ScaledTranslation(0, -LABEL, axes.figure.dpi_scale_trans)
     axes.xaxis.set_label_coords(0.5, 0, transform=below)
-    labels = {}
+    labels: dict[Any, str] = {}
     if names or race.mixed:
         for row in range(0, rows, 1 if rows <= (20 if race.mixed else 12) else 5):  # different places: each has a name
             labels[row] = short(order[row].route, 22) if race.mixed else f"answer {row + 1}"
@@ -135,9 +151,9 @@ def _panel(axes, race, now, span, title=None, names=True):
     return list(labels.values()) or [""]
 
 
-def _prediction(axes, rows, prediction, span):
+def _prediction(axes: Axes, rows: int, prediction: Prediction, span: float) -> None:
     """A dashed line where the learner expected the end, with a word; the word alone if it lies beyond the picture."""
-    where = prediction.seconds
+    where: float = prediction.seconds  # type: ignore[assignment]
     axes.set_ylim(rows + 3.15, -1.7)
     if where > span:
         where, text = span, f"your prediction: {prediction} →"
@@ -147,20 +163,22 @@ def _prediction(axes, rows, prediction, span):
     axes.text(where, -1.1, text, ha="right" if where > span / 2 else "left", va="center", fontsize=8, color=GUESS)
 
 
-def _answered(request):
+def _answered(request: Request) -> tuple[bool, float, int]:
     """Sort key: rows stand in the order of the answers, so that a queue looks like a staircase."""
     return (request.end is None, request.end or 0.0, request.key)
 
 
-def short(text, room):
+def short(text: str, room: int | None) -> str:
     """``text``, cut to ``room`` letters unless that is None."""
     return text if room is None or len(text) <= room else text[: room - 1] + "…"
 
 
-def _requests(axes, order, now, span):
+def _requests(axes: Axes, order: list[Request], now: float | None, span: float) -> None:
     """The bars, those that look the same in one piece: with many requests each piece costs a part of every frame."""
     from matplotlib.collections import PolyCollection
 
+    bars: dict[tuple[bool, bool], list[list[tuple[float, float]]]]
+    tips: list[tuple[float, int]]
     bars, tips = {}, []
     for row, request in enumerate(order):
         under_way = request.end is None
@@ -176,7 +194,7 @@ def _requests(axes, order, now, span):
         elif not good:
             label = f" {request.status or 'no answer'}"
             axes.text(min(end, span * 0.93), row, label, va="center", ha="left", fontsize=8)
-    for (good, under_way), corners in bars.items():
+    for (good, under_way), corners in bars.items():  # type: ignore[assignment]
         axes.add_collection(
             PolyCollection(
                 corners,
@@ -192,7 +210,7 @@ def _requests(axes, order, now, span):
         axes.plot(*zip(*tips, strict=True), linestyle="", marker=">", markersize=6, color=WAITING, gid="under way")
 
 
-def _canaries(axes, row, race, now, span):
+def _canaries(axes: Axes, row: float, race: Race, now: float | None, span: float) -> None:
     good, late = [], []
     for canary in race.canaries:
         end = canary.end if canary.end is not None else now
@@ -223,7 +241,7 @@ def _canaries(axes, row, race, now, span):
         )
 
 
-def _beside(start, seconds, span, room):
+def _beside(start: float, seconds: float, span: float, room: float) -> tuple[float, str]:
     """(place, alignment) of a word that needs so much ``room``: in the middle of its mark if that is long, else beside it."""
     end = start + seconds
     if seconds >= room:
@@ -231,7 +249,7 @@ def _beside(start, seconds, span, room):
     return (end + 0.01 * span, "left") if end + room <= span else (start - 0.01 * span, "right")
 
 
-def _loop(axes, row, race, now, span):
+def _loop(axes: Axes, row: float, race: Race, now: float | None, span: float) -> None:
     """The lane of the loop: free, blocked by the app (dark, hatched), or waiting for a CPU (pale, with dots)."""
     end = now if now is not None else span
     axes.broken_barh([(0, end)], (row - 0.35, 0.7), facecolor=FREE, linewidth=0)
@@ -260,7 +278,7 @@ def _loop(axes, row, race, now, span):
     label.set_in_layout(False)
 
 
-def held_pieces(blocks):
+def held_pieces(blocks: Iterable[Blocked]) -> list[tuple[float, float]]:
     """Return [(start, seconds)] in which the app's own code held the loop, those that touch in one.
 
     When in a stretch the machine kept it waiting is not known, so that is drawn at the end of the stretch.
@@ -268,15 +286,15 @@ def held_pieces(blocks):
     return merged([(block.start, block.seconds) for block in blocks if block.seconds])
 
 
-def cpu_wait_pieces(blocks):
+def cpu_wait_pieces(blocks: Iterable[Blocked]) -> list[tuple[float, float]]:
     """Return [(start, seconds)] in which the machine kept the loop waiting."""
     pieces = [(block.end - block.machine_seconds, block.machine_seconds) for block in blocks if block.machine_seconds]
     return merged([piece for piece in pieces if piece[1] >= 0.001])
 
 
-def merged(pieces):
+def merged(pieces: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
     """Pieces of (start, seconds) with a gap of under 5 ms between them drawn as one."""
-    merged = []
+    merged: list[tuple[float, float]] = []
     for start, seconds in sorted(pieces):
         if merged and start - sum(merged[-1]) < 0.005:
             first = merged[-1][0]

@@ -4,6 +4,8 @@ anyio imports a dozen modules when the first ``def`` endpoint runs, and FastAPI 
 first requested: 25 ms to 90 ms in which a freshly served, correct app blocks its loop.
 """
 
+from __future__ import annotations
+
 import contextlib
 import importlib
 import sys
@@ -26,7 +28,7 @@ def import_lazily_loaded() -> None:
                 importlib.import_module(name)
 
 
-def prepare_routes(app) -> None:
+def prepare_routes(app: object) -> None:
     """Let FastAPI prepare the app's routes; no code of the app is run."""
     routing = sys.modules.get("fastapi.routing")
     if routing is None:
@@ -36,13 +38,13 @@ def prepare_routes(app) -> None:
     for route in _routes(app):
         with contextlib.suppress(Exception):
             if read_source and callable(getattr(route, "endpoint", None)):
-                read_source(route.endpoint)
+                read_source(route.endpoint)  # type: ignore[attr-defined]
         if type(route).__module__.startswith(("fastapi.", "starlette.")):
             with contextlib.suppress(Exception):
-                route.matches(dict(scope))  # the routes of an included router are made when they are first looked at
+                route.matches(dict(scope))  # type: ignore[attr-defined]  # the routes of an included router are made when they are first looked at
 
 
-def _routes(router, depth=DEPTH):
+def _routes(router: object, depth: int = DEPTH) -> list[object]:
     found = []
     for route in list(getattr(router, "routes", None) or []):
         found.append(route)

@@ -3,6 +3,8 @@
 Linux answers that through a netlink socket (sock_diag(7)), which belongs to the network in which it was made.
 """
 
+from __future__ import annotations
+
 import socket
 import struct
 
@@ -12,7 +14,7 @@ HEADER = "=IHHII"  # nlmsghdr
 UID_OFFSET = 16 + 4 + 48 + 3 * 4  # nlmsghdr, the start of inet_diag_msg with its id, three counters
 
 
-def opened():
+def opened() -> socket.socket | None:
     """A netlink socket for `owner`, or None where the system has none."""
     if not hasattr(socket, "AF_NETLINK"):
         return None
@@ -22,7 +24,7 @@ def opened():
         return None
 
 
-def owner(netlink, peer, ours):
+def owner(netlink: socket.socket, peer: tuple[str, int], ours: tuple[str, int]) -> int | None:
     """The user id of the process at the end ``peer`` of the connection between two (host, port), or None if it's not known."""
     request = struct.pack("=BBBBI", socket.AF_INET, socket.IPPROTO_TCP, 0, 0, ALL_STATES)
     request += struct.pack("!HH", peer[1], ours[1])
@@ -38,7 +40,7 @@ def owner(netlink, peer, ours):
     return struct.unpack_from("=I", reply, UID_OFFSET)[0]
 
 
-def works(netlink):
+def works(netlink: socket.socket) -> bool:
     """True if this kernel knows the owner of a connection."""
     with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()) as near:
         far, _ = server.accept()

@@ -15,6 +15,8 @@ listens on, one over which it is introduced, and the files of its folder. Of a f
 When the socket closes, its owner is gone, and everything is killed.
 """
 
+from __future__ import annotations
+
 import array
 import base64
 import contextlib
@@ -29,7 +31,7 @@ import socket
 import struct
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 APP_IMPORTS = (
     "asyncio", "concurrent.futures", "contextvars", "functools", "hashlib", "json", "random", "sqlite3", "ssl",
@@ -53,18 +55,20 @@ MEMORY_POLL_INTERVAL_S = 0.2  # s between two looks at how much memory a sandbox
 libc = ctypes.CDLL(None, use_errno=True)
 
 
-def checked(what, result):
+def checked(what: str, result: int) -> None:
     """Raise the `OSError` of a C call that failed."""
     if result != 0:
         number = ctypes.get_errno()
         raise OSError(number, f"{what}: {os.strerror(number)}")
 
 
-def prctl(*numbers):
+def prctl(*numbers: int) -> None:
+    """Call prctl(2).  Raises `OSError`."""
     checked("prctl", libc.prctl(*map(ctypes.c_ulong, numbers)))
 
 
-def mount(source, target, kind, flags, data=""):
+def mount(source: str, target: str, kind: str, flags: int, data: str = "") -> None:
+    """Call mount(2).  Raises `OSError`."""
     arguments = (source.encode(), target.encode(), kind.encode(), ctypes.c_ulong(flags), data.encode())
     checked(f"mount {target}", libc.mount(*arguments))
 
@@ -80,7 +84,8 @@ class Forkserver:
         self.program = program
         self.own_pids = os.open("/proc/self/ns/pid", os.O_RDONLY) if level == "namespaces" else None
 
-    def run(self):
+    def run(self) -> None:
+        """Take orders until the owner closes its end of the socket."""
         while True:
             data, ancillary, _, _ = self.control.recvmsg(1 << 16, socket.CMSG_SPACE(6 * 4))
             if not data:
@@ -96,7 +101,8 @@ class Forkserver:
             for number in handed:
                 os.close(number)
 
-    def start(self, order, handed):
+    def start(self, order: dict, handed: list[int]) -> None:
+        """Fork a process for an app, and at the level ``namespaces`` the first process of its sandbox."""
         if self.level != "namespaces":
             if os.fork() == 0:
                 guarded(lambda: self.app(order, handed), handed[4])
@@ -177,14 +183,14 @@ class Forkserver:
         sys.modules["syscall_filter"].apply()
         if test:
             run = sys.modules["run_pytest"]
-            sys.argv = [run.__file__, order["name"]]
+            sys.argv = [run.__file__, order["name"]]  # type: ignore[list-item]
             os._exit(finish(run.main(order["name"])))
         file = os.path.join(order["folder"], order["name"])
         serve = sys.modules["serve_app"]
-        sys.argv = [serve.__file__, file]
+        sys.argv = [serve.__file__, file]  # type: ignore[list-item]
         os._exit(finish(serve.main(file, sock)))
 
-    def sweep(self):
+    def sweep(self) -> None:
         """Kill whatever apps have left behind, where no sandbox's init does it."""
         if self.uid is not None:
             # only a process of that user can say "all of that user's", without a race
@@ -207,7 +213,7 @@ class Forkserver:
             time.sleep(0.001)
 
 
-def unpack(number, folder):
+def unpack(number: int, folder: str) -> list[str]:
     """Write the files that were handed over; returns their paths."""
     with os.fdopen(os.dup(number)) as packed:
         files = json.load(packed)
@@ -218,14 +224,15 @@ def unpack(number, folder):
     return paths
 
 
-def finish(code):
+def finish(code: int) -> int:
+    """Flush what was printed, and return ``code``."""
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(Exception):
             stream.flush()
     return code
 
 
-def guarded(work, introduction):
+def guarded(work: Callable[[], object], introduction: int) -> None:
     """Run what a fresh fork has to do; if it cannot be done, say why and end."""
     try:
         work()
@@ -242,7 +249,8 @@ def introduce(number: int, who: str, listeners: Sequence[socket.socket] = (), **
         sock.sendmsg([json.dumps({"who": who, **more}).encode()], rights if listeners else [])
 
 
-def descriptors(ancillary):
+def descriptors(ancillary: list[tuple[int, int, bytes]]) -> list[int]:
+    """Return the file descriptors in the ancillary data of a message."""
     found = array.array("i")
     for level, kind, data in ancillary:
         if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
@@ -250,7 +258,8 @@ def descriptors(ancillary):
     return list(found)
 
 
-def set_limits(limits):
+def set_limits(limits: dict[str, int | None]) -> None:
+    """Set the resource limits of this process, none above the present hard limit."""
     for name, value in (
         ("RLIMIT_DATA", limits["memory"]),
         ("RLIMIT_NPROC", limits["processes"]),
@@ -266,7 +275,7 @@ def set_limits(limits):
             resource.setrlimit(getattr(resource, name), (value, value))
 
 
-def drop_rights(uid):
+def drop_rights(uid: int | None) -> None:
     """Become ``uid`` (or stay who we are) with no capability, and with none to be had."""
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     with contextlib.suppress(OSError):
@@ -282,7 +291,8 @@ def drop_rights(uid):
     checked("capset", libc.capset(header, bytes(24)))
 
 
-def close_all_but(kept):
+def close_all_but(kept: Iterable[int]) -> None:
+    """Close all file descriptors but these and the three standard streams."""
     numbers = sorted({0, 1, 2, *kept})
     for low, high in zip(numbers, [*numbers[1:], 1 << 20], strict=True):
         os.closerange(low + 1, high)
@@ -307,7 +317,7 @@ def keep_house(app: int, memory: int) -> int:
             signal.sigtimedwait({signal.SIGCHLD}, MEMORY_POLL_INTERVAL_S)
 
 
-def resident(pid):
+def resident(pid: str) -> int:
     """Bytes of memory that a process has of its own or together with those that it was forked from."""
     try:
         with open(f"/proc/{pid}/statm") as file:
@@ -317,7 +327,7 @@ def resident(pid):
         return 0
 
 
-def share(pid):
+def share(pid: str) -> int:
     """Bytes of memory of a process, each page divided by the number of those who share it."""
     try:
         with open(f"/proc/{pid}/smaps_rollup") as file:
@@ -326,9 +336,9 @@ def share(pid):
         return 0
 
 
-def descendants(root):
+def descendants(root: int) -> list[int]:
     """Process ids of all that descend from a process; none where the system has no ``/proc``."""
-    parents = {}
+    parents: dict[int, int] = {}
     for name in os.listdir("/proc") if os.path.isdir("/proc") else ():
         if name.isdigit():
             with contextlib.suppress(OSError, IndexError, ValueError), open(f"/proc/{name}/stat") as file:
@@ -337,14 +347,14 @@ def descendants(root):
                     parents[int(name)] = int(parent)
     found, todo = [], [root]
     while todo:
-        parent = todo.pop()
+        parent = todo.pop()  # type: ignore[assignment]
         children = [pid for pid, its in parents.items() if its == parent]
         found += children
         todo += children
     return found
 
 
-def collect():
+def collect() -> None:
     """Reap what has ended."""
     with contextlib.suppress(ChildProcessError):
         while os.waitpid(-1, os.WNOHANG)[0]:

@@ -6,6 +6,8 @@ as much for each, and the app is measured beside it.  This one has no pool, no T
 This file runs in the racer's process, and imports nothing of ours.
 """
 
+from __future__ import annotations
+
 import asyncio
 import json as notation
 from urllib.parse import quote, urlsplit
@@ -24,14 +26,18 @@ class Disconnected(Exception):
 class Connection:
     """A connection to ``base`` (a URL without a path), through the Unix socket at ``socket`` if there is one."""
 
-    def __init__(self, base, socket=None):
+    _http: h11.Connection
+    _reader: asyncio.StreamReader
+    _writer: asyncio.StreamWriter
+
+    def __init__(self, base: str, socket: str | None = None) -> None:
         parts = urlsplit(base)
         self._place = parts.hostname, parts.port
         self._host = parts.netloc
         self._socket = socket
-        self._http = self._reader = self._writer = None
+        self._http = self._reader = self._writer = None  # type: ignore[assignment]
 
-    async def open(self):
+    async def open(self) -> None:
         """Connect, if that is not done.  Raises `OSError`."""
         if self._writer is not None:
             return
@@ -41,13 +47,15 @@ class Connection:
             self._reader, self._writer = await asyncio.open_connection(*self._place)
         self._http = h11.Connection(h11.CLIENT)
 
-    def close(self):
+    def close(self) -> None:
         """Close; the next request opens it anew."""
         if self._writer is not None:
             self._writer.close()
-            self._http = self._reader = self._writer = None
+            self._http = self._reader = self._writer = None  # type: ignore[assignment]
 
-    async def request(self, method, path, headers=None, json=None, limit=0):
+    async def request(
+        self, method: str, path: str, headers: dict[str, str] | None = None, json: object = None, limit: int = 0
+    ) -> tuple[int | None, bytes]:
         """Send a request and return (status, body): no more of the body is read than ``limit`` bytes, and a little.
 
         Raises `OSError`, `Disconnected`, or `ValueError` for what cannot be sent or is no HTTP.
@@ -68,7 +76,7 @@ class Connection:
             else:
                 self.close()  # nobody can know where in an answer it stands
 
-    def _send(self, method, path, headers, body):
+    def _send(self, method: str, path: str, headers: dict[str, str] | None, body: object) -> None:
         data = b"" if body is None else notation.dumps(body, separators=(",", ":")).encode()
         told = {"host": self._host, "accept": "*/*", "accept-encoding": "identity", "user-agent": AGENT}
         if body is not None:
@@ -80,7 +88,7 @@ class Connection:
         parts = [self._http.send(request), self._http.send(h11.Data(data)) if data else b""]
         self._writer.write(b"".join([*parts, self._http.send(h11.EndOfMessage())]))
 
-    async def _answer(self, limit):
+    async def _answer(self, limit: int) -> tuple[int | None, bytes]:
         status, body = None, bytearray()
         while True:
             event = self._http.next_event()

@@ -9,6 +9,8 @@ running race that waits for this order), ``{"op": "guard", "pid": n}`` (kill
 that process group when stdin closes, because then its owner is gone) and ``{"op": "unguard", ...}``.
 """
 
+from __future__ import annotations
+
 import asyncio
 import json
 import os
@@ -39,20 +41,22 @@ OPEN_LIMIT = 2.0  # s that the connections of a race are given to open; what is 
 class Thread:
     """What Linux tells of a thread: its CPU seconds, run-queue seconds, number of time slices, system call."""
 
-    def __init__(self, pid, tid=None):
+    def __init__(self, pid: int, tid: int | None = None) -> None:
         folder = f"/proc/{pid}/task/{tid or pid}"
         self._sched = os.open(folder + "/schedstat", os.O_RDONLY)
         self._call = os.open(folder + "/syscall", os.O_RDONLY)
 
-    def sched(self):
+    def sched(self) -> tuple[float, float, int]:
+        """Return (CPU seconds, run-queue seconds, number of time slices) so far.  Raises `OSError` if the thread has ended."""
         cpu, waited, slices = os.pread(self._sched, 100, 0).split()
         return int(cpu) / 1e9, int(waited) / 1e9, int(slices)
 
-    def call(self):
+    def call(self) -> tuple[str, int | None, int | None]:
         """(state, number, first argument) of what it sleeps in, see `messages.LoopSample`."""
         return parse_syscall(os.pread(self._call, 200, 0))
 
-    def close(self):
+    def close(self) -> None:
+        """Close the files of /proc that it reads."""
         os.close(self._sched)
         os.close(self._call)
 
@@ -60,12 +64,12 @@ class Thread:
 class OtherThreads:
     """All threads of a process but its first: CPU seconds and run-queue seconds of each, by thread id."""
 
-    def __init__(self, pid):
+    def __init__(self, pid: int) -> None:
         self.pid = pid
-        self._files = {}
-        self._last = {}
+        self._files: dict[int, int] = {}
+        self._last: dict[int, tuple[float, float]] = {}
 
-    def changed(self):
+    def changed(self) -> dict[int, list[float]]:
         """[CPU, run queue] of those threads for which they are not what they were at the last look."""
         here = {int(name) for name in os.listdir(f"/proc/{self.pid}/task")} - {self.pid}
         for tid in set(self._files) - here:
@@ -83,12 +87,13 @@ class OtherThreads:
                 found[tid] = [cpu, waited]
         return found
 
-    def close(self):
+    def close(self) -> None:
+        """Close the files of /proc that it reads."""
         for file in self._files.values():
             os.close(file)
 
 
-def accepted(base, path):
+def accepted(base: str, path: str | None) -> set[int]:
     """Inode numbers of the sockets that any process has accepted at an address (``base`` and ``socket`` of a `Race`)."""
     if path:
         with open("/proc/net/unix") as table:
@@ -100,7 +105,7 @@ def accepted(base, path):
     return {int(row[9]) for row in rows if row[1].endswith(port) and row[3] == "01"}
 
 
-def listened(pid, number):
+def listened(pid: int, number: int) -> set[int]:
     """Inode numbers of the sockets of a process for whose input its epoll object with that file number waits.
 
     Each line of it in ``fdinfo`` has a file number, the events in hexadecimal digits, and the inode in such digits.
@@ -117,14 +122,15 @@ def listened(pid, number):
     return found
 
 
-def read_link(path):
+def read_link(path: str) -> str:
+    """Return the target of a symbolic link, "" if it can't be read."""
     try:
         return os.readlink(path)
     except OSError:
         return ""  # it was closed just now
 
 
-def children(pid):
+def children(pid: int) -> dict[str, float]:
     """Run-queue seconds of each process that the first thread of a process has started, by process id."""
     found = {}
     try:
@@ -141,13 +147,13 @@ def children(pid):
 class OwnRunQueue:
     """What Linux tells of the thread in which this is made."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         try:
-            self._sched = os.open("/proc/thread-self/schedstat", os.O_RDONLY)
+            self._sched: int | None = os.open("/proc/thread-self/schedstat", os.O_RDONLY)
         except OSError:
             self._sched = None
 
-    def waited(self):
+    def waited(self) -> float:
         """Run-queue seconds of this thread, 0.0 where the system does not tell."""
         return int(os.pread(self._sched, 100, 0).split()[1]) / 1e9 if self._sched is not None else 0.0
 
@@ -163,19 +169,21 @@ class Race:
     ``after`` is for how many more canaries it is watched when all is answered.
     """
 
-    def __init__(self, order, tell, own):
+    def __init__(self, order: dict, tell, own: OwnRunQueue) -> None:
         self.order = order
         self.own = own
         self.id = order["id"]
         self.tell = lambda **event: tell(race=self.id, **event)
-        self.samples = []
+        self.samples: list[LoopSample] = []
         self.orders = {r["key"]: asyncio.Event() for r in order["requests"] if r.get("on_order")}
 
-    async def run(self):
+    async def run(self) -> None:
+        """Run the race and report its events, ``end`` the last."""
         # A connection for each request: a server closes those on which an error went out, and one that is shared could
         # be closed just when the next request is written to it.
         connections = [Connection(self.order["base"], self.order.get("socket")) for _ in self.order["requests"]]
         own = Connection(self.order["base"], self.order.get("socket"))
+        beside: list[asyncio.Task[None]]
         beside, elsewhere = [], 0
         if self.order.get("canary"):
             # connections are opened before the race: that is work of ours, not of the app
@@ -185,7 +193,7 @@ class Race:
             beside.append(asyncio.create_task(self._canaries(own)))
         thread, others = self._threads()
         if thread:
-            beside.append(asyncio.create_task(self._sample(thread, others)))
+            beside.append(asyncio.create_task(self._sample(thread, others)))  # type: ignore[arg-type]
         start = time.perf_counter()
         self.tell(event="start", t=start, elsewhere=elsewhere)
         tasks = [
@@ -208,14 +216,14 @@ class Race:
                 task.cancel()
             await asyncio.gather(*tasks, *beside, return_exceptions=True)
             if thread:
-                self._look(thread, others)
+                self._look(thread, others)  # type: ignore[arg-type]
                 thread.close()
-                others.close()
+                others.close()  # type: ignore[union-attr]
             for connection in [*connections, own]:
                 connection.close()
             self.tell(event="end", t=time.perf_counter(), samples=[sample.to_wire() for sample in self.samples])
 
-    async def _open(self, connections):
+    async def _open(self, connections: list[Connection]) -> bool:
         """Open them in their order, and return True if the last one got an answer: then the app has accepted all."""
         try:
             async with asyncio.timeout(OPEN_LIMIT):
@@ -225,7 +233,7 @@ class Race:
             return False
         return await self._ping(connections[-1])
 
-    def _accepted(self):
+    def _accepted(self) -> set[int] | None:
         if self.order.get("epoll") is None:
             return None
         try:
@@ -233,7 +241,7 @@ class Race:
         except (OSError, IndexError, ValueError):
             return None
 
-    def _elsewhere(self, before):
+    def _elsewhere(self, before: set[int] | None) -> int:
         """How many of the open connections the app's loop does not wait for: another loop, or process, has accepted them."""
         after = self._accepted()
         if before is None or after is None:
@@ -243,7 +251,7 @@ class Race:
         except (OSError, ValueError, StopIteration):
             return 0
 
-    async def _ping(self, connection):
+    async def _ping(self, connection: Connection) -> bool:
         """One canary; True if it was answered."""
         try:
             async with asyncio.timeout(OPEN_LIMIT):
@@ -252,7 +260,7 @@ class Race:
             return False
         return True
 
-    async def _send(self, connection, request):
+    async def _send(self, connection: Connection, request: dict) -> None:
         if request.get("at"):
             await asyncio.sleep(request["at"])
         key = request["key"]
@@ -278,7 +286,7 @@ class Race:
             body=body[:BODY_LIMIT].decode(errors="replace"),
         )
 
-    async def _canaries(self, connection):
+    async def _canaries(self, connection: Connection) -> None:
         while True:
             waited = self.own.waited()
             sent = time.perf_counter()
@@ -301,7 +309,7 @@ class Race:
             self.tell(event="canary", start=sent, end=end, waited=self.own.waited() - waited, answered=answered)
             await asyncio.sleep(self.order["canary_every"])
 
-    def _threads(self):
+    def _threads(self) -> tuple[Thread, OtherThreads] | tuple[None, None]:
         try:
             if pid := self.order.get("pid"):
                 return Thread(pid), OtherThreads(pid)
@@ -309,7 +317,7 @@ class Race:
             pass  # not Linux, or not ours to look at
         return None, None
 
-    async def _sample(self, thread, others):
+    async def _sample(self, thread: Thread, others: OtherThreads) -> None:
         """Look again and again: often while the loop thread moves, less often while it does not, which is the same to see."""
         every, state, since, told = SAMPLE_EVERY, None, 0.0, 0.0
         while True:
@@ -326,7 +334,7 @@ class Race:
                     self.tell(event="asleep", start=since, end=now, call=newest.call)
             await asyncio.sleep(every)
 
-    def _look(self, thread, others):
+    def _look(self, thread: Thread, others: OtherThreads) -> None:
         try:
             call = thread.call()
             cpu, waited, slices = thread.sched()
@@ -345,17 +353,18 @@ class Race:
 class LoadGenerator:
     """Takes orders one at a time and writes events without ever waiting for the reader."""
 
-    def __init__(self):
-        self.out = queue.SimpleQueue()
-        self.guarded = set()
-        self.task = None
-        self.race = None
+    def __init__(self) -> None:
+        self.out: queue.SimpleQueue[dict] = queue.SimpleQueue()
+        self.guarded: set[int] = set()
+        self.task: asyncio.Task[None] | None = None
+        self.race: Race | None = None
         self.own = OwnRunQueue()
 
-    def tell(self, **event):
+    def tell(self, **event: object) -> None:
+        """Queue an event for the owner."""
         self.out.put(event)
 
-    def _write(self):
+    def _write(self) -> None:
         while True:
             lines = [self.out.get()]
             while not self.out.empty():
@@ -366,7 +375,7 @@ class LoadGenerator:
             except OSError:
                 return
 
-    def _read(self, loop, orders):
+    def _read(self, loop: asyncio.AbstractEventLoop, orders: asyncio.Queue[dict]) -> None:
         for line in sys.stdin:
             order = json.loads(line)
             if order["op"] == "guard":
@@ -379,8 +388,9 @@ class LoadGenerator:
             kill_group(pid)
         os._exit(0)
 
-    async def main(self):
-        orders = asyncio.Queue()
+    async def main(self) -> None:
+        """Carry out orders; never returns."""
+        orders: asyncio.Queue[dict] = asyncio.Queue()
         loop = asyncio.get_running_loop()
         threading.Thread(target=self._write, daemon=True).start()
         threading.Thread(target=self._read, args=(loop, orders), daemon=True).start()
@@ -393,7 +403,7 @@ class LoadGenerator:
             elif order["op"] == "race":
                 self.task = asyncio.create_task(self._race(order))
 
-    async def _race(self, order):
+    async def _race(self, order: dict) -> None:
         try:
             self.race = Race(order, self.tell, self.own)
             await self.race.run()
@@ -401,7 +411,8 @@ class LoadGenerator:
             self.tell(event="broken", race=order["id"], problem=f"{type(problem).__name__}: {problem}")
 
 
-def kill_group(pid):
+def kill_group(pid: int) -> None:
+    """Kill a process group, or on Windows end one process; nothing happens if it is gone."""
     try:
         if hasattr(os, "killpg"):
             os.killpg(pid, signal.SIGKILL)
@@ -411,7 +422,7 @@ def kill_group(pid):
         pass
 
 
-def keep_private():
+def keep_private() -> None:
     """No process of our own user, an app say, may take our pipes from /proc; only Linux can be told so."""
     if sys.platform.startswith("linux"):
         import ctypes

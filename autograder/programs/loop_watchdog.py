@@ -12,6 +12,8 @@ This file and its neighbours run in the process that serves a learner's app.  Th
 only, and know nothing of the rest of the course.
 """
 
+from __future__ import annotations
+
 import asyncio
 import gc
 import itertools
@@ -60,11 +62,11 @@ class ThreadTimes:
 
     def __init__(self) -> None:
         try:
-            self._file = os.open("/proc/thread-self/schedstat", os.O_RDONLY)
+            self._file: int | None = os.open("/proc/thread-self/schedstat", os.O_RDONLY)
         except OSError:
             self._file = None
 
-    def read(self) -> tuple:
+    def read(self) -> tuple[float, float]:
         """Return (CPU seconds, seconds waiting for a CPU) so far."""
         if self._file is None:
             return 0.0, 0.0
@@ -90,7 +92,7 @@ class MemoryPressure:
         self._faults, self._stalled = faults, stalled
         return waited
 
-    def _read(self):
+    def _read(self) -> tuple[int, float]:
         try:
             import resource
 
@@ -112,19 +114,21 @@ class LoopIterations:
         self.app_folder = os.path.normcase(os.path.realpath(app_folder)) + os.sep
         self.loop_thread = threading.get_ident()
         self.phase = "import"
-        self.samples = Counter()  # seconds by `Place`, as the sampler saw them
+        self.samples: Counter[Place] = Counter()  # seconds by `Place`, as the sampler saw them
         self.collection_s = 0.0  # of garbage collections on the loop thread in this iteration
         self.longest_collection = 0.0
-        self.tasks = Counter()  # seconds by the id of the asyncio task that ran
+        self.tasks: Counter[int | None] = Counter()  # seconds by the id of the asyncio task that ran
         self.began = time.perf_counter()
         self.idle = True
-        self.other_collections = deque(maxlen=100)  # (thread, start, end, CPU seconds) of long ones on other threads
-        self.loop = None
-        self._times = None
-        self._memory = None
+        self.other_collections: deque[tuple[int, float, float, float]] = deque(
+            maxlen=100
+        )  # (thread, start, end, CPU seconds) of long ones on other threads
+        self.loop: asyncio.AbstractEventLoop | None = None
+        self._times: ThreadTimes = None  # type: ignore[assignment]
+        self._memory: MemoryPressure = None  # type: ignore[assignment]
         self._spent = 0.0, 0.0
-        self._threads = set()
-        self._collecting = {}
+        self._threads: set[str] = set()
+        self._collecting: dict[int, tuple[float, float]] = {}
 
     def start(self) -> threading.Thread:
         """Start and return the sampler; call it in the loop thread.
@@ -162,7 +166,7 @@ class LoopIterations:
         """Return the seconds for which the loop thread has waited for a CPU since this iteration began."""
         return max(self._times.read()[1] - self._spent[1], 0.0)
 
-    def _add_unseen_collections(self, samples):
+    def _add_unseen_collections(self, samples: Counter[Place]) -> None:
         """Add collections that were over before the sampler had a CPU: to the app's line that it saw most in this iteration."""
         missing = self.collection_s - sum(seconds for place, seconds in samples.items() if place.collection)
         if self.phase != "serving" or missing < COLLECTION_MIN_S:
@@ -170,9 +174,11 @@ class LoopIterations:
         ours = [place for place, _ in samples.most_common() if os.path.normcase(place.file).startswith(self.app_folder)]
         place = ours[0] if ours else Place("", 0, 0, "", "")
         how = "explicit" if _COLLECT.search(place.code) else "automatic"
-        samples[place._replace(collection=how)] += missing
+        samples[place._replace(collection=how)] += missing  # type: ignore[assignment]
 
-    def _report(self, event, ended, samples, tasks):
+    def _report(
+        self, event: str, ended: float, samples: Counter[Place], tasks: Counter[int | None] | dict[int | None, float]
+    ) -> None:
         cpu, waited = (now - then for now, then in zip(self._times.read(), self._spent, strict=True))
         threads_waited = paged = 0.0
         if event == "turn":  # on the loop thread: these are read in the thread that they are about
@@ -194,7 +200,7 @@ class LoopIterations:
             where=places(samples),
         )
 
-    def _new_threads_waited(self):
+    def _new_threads_waited(self) -> float:
         """Seconds that threads which were not there before have waited for a CPU: for their start, the loop waited as well."""
         waited = 0.0
         try:
@@ -210,7 +216,7 @@ class LoopIterations:
         self._threads = now
         return waited
 
-    def _collected(self, phase, info):
+    def _collected(self, phase: str, info: dict[str, int]) -> None:
         """Record how long a garbage collection took; called by the interpreter, on any thread.
 
         It may strike in the middle of anything, also where the interpreter makes a frame: so no stack is looked at here.  A
@@ -229,7 +235,7 @@ class LoopIterations:
             self.collection_s += seconds
             self.longest_collection = max(self.longest_collection, seconds)
 
-    def _sample(self):
+    def _sample(self) -> None:
         reported = 0.0
         seen = Seen(0.0, 0.0, 0.0, 0.0)
         busy = ThreadCpuSampler(self)
@@ -265,7 +271,7 @@ class LoopIterations:
                 reported = now
                 self._report("late", now, Counter(dict(self.samples)), {})
 
-    def _take(self, seen, now):
+    def _take(self, seen: Seen, now: float) -> tuple[Place, int | None, float, float] | None:
         """Add what the time since the sample before stands for; returns (place, task, seconds, seconds of collections)."""
         frame = sys._current_frames().get(self.loop_thread)
         if frame is None:
@@ -279,31 +285,31 @@ class LoopIterations:
         self.samples[place] += seconds
         return place, task, seconds, collecting
 
-    def _take_off(self, place, before, seconds, waited):
+    def _take_off(self, place: Place, before: Place | None, seconds: float, waited: float) -> None:
         """Take the time in which the loop thread waited for a CPU off again: first from the newest sample's place.
 
         What is more than that it has waited where it was seen before; the kernel counts it only when it is over.
         """
-        self.samples[place] = max(self.samples[place] - min(waited, seconds), 0.0)
+        self.samples[place] = max(self.samples[place] - min(waited, seconds), 0.0)  # type: ignore[assignment]
         if waited > seconds and before is not None:
-            self.samples[before] = max(self.samples[before] - (waited - seconds), 0.0)
+            self.samples[before] = max(self.samples[before] - (waited - seconds), 0.0)  # type: ignore[assignment]
 
-    def _task(self):
+    def _task(self) -> int | None:
         """The id of the asyncio task that runs on the loop, or None."""
-        return self.loop and id(asyncio.current_task(self.loop))
+        return self.loop and id(asyncio.current_task(self.loop))  # type: ignore[return-value]
 
-    def _report_gil_holder(self, start, end, computed):
+    def _report_gil_holder(self, start: float, end: float, computed: Counter[Place] | dict[Place, float]) -> None:
         """Report the thread that held the GIL from ``start`` to ``end`` while the loop waited for work, if it was one alone."""
         place, seconds = max(computed.items(), key=lambda item: item[1], default=(None, 0.0))
         if place and seconds >= GIL_HOLDER_SHARE * (end - start):
             self._report_hold(start, end, place, seconds)
 
-    def _report_hold(self, start, end, place, cpu):
+    def _report_hold(self, start: float, end: float, place: Place, cpu: float) -> None:
         """Report that another thread held the GIL from ``start`` to ``end``, and computed for ``cpu`` seconds of it."""
         waited = max(end - start - cpu, 0.0)
         self.tell(event="gil", start=start, end=end, waited=waited, where=places({place: cpu}))
 
-    def _report_collections(self):
+    def _report_collections(self) -> None:
         """Report garbage collections on other threads: they hold the GIL from beginning to end."""
         while self.other_collections:
             thread, start, end, seconds = self.other_collections.popleft()
@@ -351,39 +357,39 @@ class ThreadCpuSampler:
     def __init__(self, iterations: LoopIterations) -> None:
         self._iterations = iterations
         self._spent = time.process_time()
-        self._last = {}
-        self._seconds = Counter()
+        self._last: dict[int | None, float] = {}
+        self._seconds: Counter[Place] = Counter()
 
-    def look(self) -> dict:
+    def look(self) -> Counter[Place] | dict[Place, float]:
         """Return the CPU seconds that each other thread has spent since the last call, by the place where it is now."""
         spent = time.process_time()
         if spent - self._spent < BUSY_MIN_S:
             return {}
         self._spent = spent
         frames = sys._current_frames()
-        found = Counter()
+        found: Counter[Place] = Counter()
         for thread in threading.enumerate():
             if thread.name.startswith("course-") or thread.ident == self._iterations.loop_thread:
                 continue
             seconds = self._cpu(thread.native_id)
             seconds, self._last[thread.ident] = seconds - self._last.get(thread.ident, 0.0), seconds
-            frame = frames.get(thread.ident)
+            frame = frames.get(thread.ident)  # type: ignore[arg-type]
             if seconds >= BUSY_MIN_S and frame is not None:
                 place = self._iterations.place(frame)
-                found[place] += seconds
+                found[place] += seconds  # type: ignore[assignment]
                 self._add(place, seconds)
         del frames
         return found
 
-    def _add(self, place, seconds):
+    def _add(self, place: Place, seconds: float) -> None:
         if not os.path.normcase(place.file).startswith(self._iterations.app_folder):
             return
-        self._seconds[place] += seconds
+        self._seconds[place] += seconds  # type: ignore[assignment]
         if self._seconds[place] >= BUSY_REPORT_S:
             seconds = self._seconds.pop(place)
             self._iterations.tell(event="busy", seconds=seconds, where=places({place: seconds}))
 
-    def _cpu(self, tid):
+    def _cpu(self, tid: int | None) -> float:
         try:
             with open(f"/proc/self/task/{tid}/schedstat", "rb") as file:
                 return int(file.read().split()[0]) / 1e9
@@ -412,7 +418,7 @@ def callback_of(frame) -> str:
     return f"{module}.{name} as a callback of the loop" if module else f"{name} as a callback of the loop"
 
 
-def position(frame) -> tuple:
+def position(frame) -> tuple[str, int, int, str, str]:
     """Return (file, line, last line, code, function) of what a frame is executing right now."""
     code = frame.f_code
     line = last = frame.f_lineno or 0
@@ -434,19 +440,19 @@ def position(frame) -> tuple:
     return code.co_filename, line, last or line, text.strip()[:200], code.co_qualname
 
 
-def places(samples) -> list:
+def places(samples: Counter[Place] | dict[Place, float]) -> list[dict[str, object]]:
     """Return the five places with the most seconds, greatest first, as dictionaries that JSON can carry."""
     # a copy, made in one step: another thread may be adding to it at this moment
     most = Counter(dict(samples)).most_common(5)
     return [dict(place._asdict(), seconds=seconds) for place, seconds in most]
 
 
-def watched_loop(iterations: LoopIterations):
+def watched_loop(iterations: LoopIterations) -> asyncio.AbstractEventLoop:
     """Return a new event loop of the platform's kind whose iterations are recorded in ``iterations``."""
 
-    def watching(kind):
+    def watching(kind: type) -> type:
         class Watched(kind):
-            def select(self, timeout=None):
+            def select(self, timeout: float | None = None) -> list[object]:
                 iterations.end()
                 if iterations.phase == "import":
                     iterations.phase = "startup"

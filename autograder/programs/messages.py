@@ -4,6 +4,8 @@ Each is one JSON object.  `from_wire` checks every field and raises `ValueError`
 as what was made here.
 """
 
+from __future__ import annotations
+
 import math
 from dataclasses import dataclass
 
@@ -46,15 +48,15 @@ class LoopSample:
         """What it sleeps in, as text that can be compared: "232 0x5", or "running" or "page fault"."""
         return self.state if self.state != SYSCALL else f"{self.syscall} {self.argument:#x}"
 
-    def to_wire(self) -> dict:
+    def to_wire(self) -> dict[str, object]:
         """Return the fields by name, for JSON."""
         return dict(vars(self))
 
     @classmethod
-    def from_wire(cls, fields: dict) -> "LoopSample":
+    def from_wire(cls, fields: dict[str, object]) -> LoopSample:
         """Return the sample that was written as ``fields``.  Raises `ValueError` unless each field is as it must be."""
         try:
-            sample = cls(**fields)
+            sample = cls(**fields)  # type: ignore[arg-type]
         except TypeError as problem:
             raise ValueError(f"not a sample: {problem}") from None
         numbers = [sample.time, sample.cpu, sample.waited, sample.generator_waited, *(sample.children or {}).values()]

@@ -3,6 +3,8 @@
 A test that is locked in has no network but these.  Used on both sides of the wall, so it knows nothing of the package.
 """
 
+from __future__ import annotations
+
 import asyncio
 import contextlib
 import threading
@@ -14,8 +16,8 @@ class PortForward:
     ``listen`` is a path or 0 for any free port, which is then ``port``; ``to`` is a path or a port.
     """
 
-    def __init__(self, listen, to):
-        self.port = None
+    def __init__(self, listen: str | int, to: str | int) -> None:
+        self.port: int | None = None
         self._listen, self._to = listen, to
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
@@ -23,12 +25,13 @@ class PortForward:
         self._thread.start()
         self._ready.wait()
 
-    def stop(self):
+    def stop(self) -> None:
+        """Stop forwarding and end the thread."""
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(2)
 
-    def _run(self):
+    def _run(self) -> None:
         try:
             self._loop.run_until_complete(self._open())
             self._ready.set()
@@ -41,14 +44,14 @@ class PortForward:
                 self._loop.run_until_complete(asyncio.sleep(0))
             self._loop.close()
 
-    async def _open(self):
+    async def _open(self) -> None:
         if self._listen == 0:
             server = await asyncio.start_server(self._carry, "127.0.0.1", 0)
             self.port = server.sockets[0].getsockname()[1]
         else:
-            await asyncio.start_unix_server(self._carry, self._listen)
+            await asyncio.start_unix_server(self._carry, self._listen)  # type: ignore[arg-type]
 
-    async def _carry(self, reader, writer):
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             if isinstance(self._to, int):
                 there = await asyncio.open_connection("127.0.0.1", self._to)
@@ -60,7 +63,7 @@ class PortForward:
         await asyncio.gather(_pump(reader, there[1]), _pump(there[0], writer))
 
 
-async def _pump(reader, writer):
+async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     try:
         while data := await reader.read(65536):
             writer.write(data)

@@ -12,6 +12,8 @@ Started as ``python -I serve_app.py FILE`` with three pipes:
 The app's own prints to stdout go to stderr, so nothing that it says can be taken for a report.
 """
 
+from __future__ import annotations
+
 import importlib
 import json
 import linecache
@@ -29,11 +31,11 @@ OWN_MODULES = ("serve_app", "app_warm_up", "loop_watchdog")
 class ReportWriter:
     """Writes reports to the owner; from any thread, each in one write."""
 
-    def __init__(self, file_descriptor):
+    def __init__(self, file_descriptor: int) -> None:
         self._fd = file_descriptor
         self._lock = threading.Lock()
 
-    def __call__(self, **report):
+    def __call__(self, **report: object) -> None:
         data = json.dumps(report, default=str).encode() + b"\n"
         with self._lock:
             try:
@@ -46,10 +48,10 @@ class ReportWriter:
 class Trace:
     """Turns an exception into what a learner needs: kind, message, their own line, and the way there."""
 
-    def __init__(self, app_file):
+    def __init__(self, app_file: str) -> None:
         self.app_file = os.path.realpath(app_file)
 
-    def __call__(self, error):
+    def __call__(self, error: BaseException) -> dict:
         where = []
         seen = error
         while isinstance(seen, BaseExceptionGroup):
@@ -68,7 +70,8 @@ class NotInApps:
 
     NAMES = {"nest_asyncio", "nest_asyncio2"}
 
-    def find_spec(self, name, path=None, target=None):
+    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+        """Raise `ImportError` for one of `NAMES`, and leave every other module to the next finder."""
         if name in self.NAMES:
             raise ImportError(
                 f"{name} is for notebooks. In an app it hides that a loop is run inside the running one, where requests "
@@ -79,11 +82,11 @@ class NotInApps:
 class Failed(Exception):
     """The app cannot be served; carries the stage and the report."""
 
-    def __init__(self, stage, **report):
+    def __init__(self, stage: str, **report: object) -> None:
         self.report = {"event": "failed", "stage": stage, **report}
 
 
-def die_with_owner(tell):
+def die_with_owner(tell: ReportWriter) -> None:
     """Kill everything of ours as soon as the lifeline closes.  Blocks: run it in a thread."""
     while question := os.read(0, 1):
         tell(event="here", question=question[0])
@@ -103,23 +106,30 @@ def dump_stacks_on_signal(file_descriptor: int) -> bool:
     return True
 
 
-def report_warnings(tell):
+def report_warnings(tell: ReportWriter) -> None:
     """Tell the owner of "coroutine ... was never awaited", each time, and let it be printed as ever."""
     warnings.simplefilter("always", RuntimeWarning)
     show = warnings.showwarning
 
-    def showwarning(message, category, filename, lineno, file=None, line=None):
+    def showwarning(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: object = None,
+        line: str | None = None,
+    ) -> None:
         if issubclass(category, RuntimeWarning):
             code = line or linecache.getline(filename, lineno)
             tell(
                 event="warning", message=str(message), where=[{"file": filename, "line": lineno, "code": code.strip()}]
             )
-        show(message, category, filename, lineno, file, line)
+        show(message, category, filename, lineno, file, line)  # type: ignore[arg-type]
 
     warnings.showwarning = showwarning
 
 
-def load(app_file, trace):
+def load(app_file: str, trace: Trace) -> object:
     """Import the file and return its ``app``."""
     folder, name = os.path.split(os.path.realpath(app_file))
     sys.path.insert(0, folder)
@@ -138,10 +148,10 @@ def load(app_file, trace):
     return module.app
 
 
-def reporting(app, tell, trace, state):
+def reporting(app, tell: ReportWriter, trace: Trace, state: dict):
     """``app`` itself, with its errors told to the owner before uvicorn sees them."""
 
-    async def wrapped(scope, receive, send):
+    async def wrapped(scope: dict, receive, send) -> None:
         try:
             await app(scope, receive, send)
         except BaseException as error:
@@ -154,12 +164,12 @@ def reporting(app, tell, trace, state):
     return wrapped
 
 
-def where(sock):
+def where(sock: socket.socket) -> dict[str, int]:
     """The port that a socket listens on; a Unix socket was made by our owner, who knows where it is."""
     return {"port": sock.getsockname()[1]} if sock.family == socket.AF_INET else {}
 
 
-def local_socket():
+def local_socket() -> socket.socket:
     """A socket on a free port of this machine."""
     # asyncio turns Nagle's algorithm off only on sockets that name their protocol
     sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
@@ -168,7 +178,7 @@ def local_socket():
     return sock
 
 
-async def serve(app, sock, tell, state, iterations):
+async def serve(app, sock: socket.socket, tell: ReportWriter, state: dict, iterations) -> None:
     """Serve ``app`` on ``sock`` with uvicorn; report ``ready`` once requests are taken."""
     import uvicorn
 
@@ -178,18 +188,18 @@ async def serve(app, sock, tell, state, iterations):
     server = uvicorn.Server(config)
     startup = server.startup
 
-    async def startup_then_tell(sockets=None):
+    async def startup_then_tell(sockets: list[socket.socket] | None = None) -> None:
         await startup(sockets=sockets)
         if server.started:
             state["ready"] = True
             iterations.phase = "serving"
             tell(event="ready", threads=state["threads"], stacks=state["stacks"], **where(sock))
 
-    server.startup = startup_then_tell
+    server.startup = startup_then_tell  # type: ignore[method-assign]
     await server.serve(sockets=[sock])
 
 
-def main(app_file, sock=None):
+def main(app_file: str, sock: socket.socket | None = None) -> int:
     """Serve the file, on ``sock`` if it is given (programs/forkserver.py has one)."""
     out = os.dup(1)
     tell = ReportWriter(out)
@@ -226,7 +236,7 @@ def main(app_file, sock=None):
         return 1
     except (SystemExit, KeyboardInterrupt):
         if "ready" not in state:
-            tell(event="failed", stage="startup", **state.get("startup", {"type": "", "message": "", "where": []}))
+            tell(event="failed", stage="startup", **state.get("startup", {"type": "", "message": "", "where": []}))  # type: ignore[arg-type]
         return 1
     return 0
 

@@ -10,6 +10,8 @@ with its data is removed.  (A killed process cannot clean up after itself; this 
 A server whose processes together use too much memory or disk is ended as well.
 """
 
+from __future__ import annotations
+
 import contextlib
 import os
 import shutil
@@ -26,9 +28,9 @@ POLL_INTERVAL_S = 0.5  # s between two looks at the memory
 POLLS_PER_DISK_POLL = 10  # a folder takes longer to look through
 
 
-def main(folder, user, ended_by, socket, command):
+def main(folder: str, user: str, ended_by: str, socket: str, command: list[str]) -> None:
     """Run the server until it ends or stdin does."""
-    others = {}
+    others: dict = {}
     if user != "-":
         import pwd
 
@@ -41,7 +43,7 @@ def main(folder, user, ended_by, socket, command):
     )  # fmt: skip
     print(forwarded_port(socket), flush=True)
 
-    def owner_gone():
+    def owner_gone() -> None:
         while sys.stdin.buffer.read(4096):
             pass
         end(server, ended_by)
@@ -54,7 +56,7 @@ def main(folder, user, ended_by, socket, command):
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def filtered(command):
+def filtered(command: list[str]) -> tuple[list[str], tuple[int, ...]]:
     """(bubblewrap's command with a filter for system calls, the descriptors that it needs)."""
     import syscall_filter
 
@@ -67,7 +69,7 @@ def filtered(command):
     return [command[0], "--seccomp", str(file), *command[1:]], (file,)
 
 
-def forwarded_port(socket):
+def forwarded_port(socket: str) -> int | str:
     """The port of loopback that leads to a Unix socket from now on, or "-"."""
     if socket == "-":
         return "-"
@@ -76,7 +78,7 @@ def forwarded_port(socket):
     return PortForward(0, socket).port
 
 
-def limit():
+def limit() -> None:
     """Set the limits of a process of the server's; the server inherits them to its children."""
     import resource
 
@@ -91,7 +93,7 @@ def limit():
             resource.setrlimit(number, (most, most))
 
 
-def watch(server, folder):
+def watch(server: subprocess.Popen[bytes], folder: str) -> None:
     """Kill a server that uses more memory or disk than it may."""
     polls = 0
     while server.poll() is None:
@@ -105,7 +107,7 @@ def watch(server, folder):
             server.wait(POLL_INTERVAL_S)
 
 
-def tree(root):
+def tree(root: int) -> list[int]:
     """Ids of a process and of all that descend from it."""
     found = [root]
     for pid in found:
@@ -116,14 +118,14 @@ def tree(root):
     return found
 
 
-def own_memory(pid):
+def own_memory(pid: int) -> int:
     """Bytes of memory that a process shares with no file and no other program."""
     with contextlib.suppress(OSError, StopIteration, ValueError, IndexError), open(f"/proc/{pid}/status") as file:
         return 1024 * next(int(line.split()[1]) for line in file if line.startswith("RssAnon:"))
     return 0
 
 
-def disk_use(folder):
+def disk_use(folder: str) -> int:
     """Bytes on the disk that the files of a folder take."""
     total = 0
     for place, _, names in os.walk(folder):
@@ -133,7 +135,7 @@ def disk_use(folder):
     return total
 
 
-def end(server, ended_by):
+def end(server: subprocess.Popen[bytes], ended_by: str) -> None:
     """Ask first: a server that is asked also reaps its own children.  Then kill whatever is left."""
     with contextlib.suppress(OSError, subprocess.TimeoutExpired):
         if ended_by == "KILL":
@@ -144,7 +146,7 @@ def end(server, ended_by):
     kill(server)
 
 
-def kill(server):
+def kill(server: subprocess.Popen[bytes]) -> None:
     """Kill the server's process group; the sandbox, where it has one, ends with it."""
     with contextlib.suppress(OSError):
         if hasattr(os, "killpg"):
@@ -157,4 +159,4 @@ if __name__ == "__main__":
     sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
     if hasattr(signal, "SIGINT"):
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-    main(*sys.argv[1:5], sys.argv[5:])
+    main(*sys.argv[1:5], sys.argv[5:])  # type: ignore[arg-type, call-arg]

@@ -7,6 +7,8 @@ library then takes another way. Each process may do this to itself without any r
 It is for Linux on x86-64 and 64-bit ARM; elsewhere `program` returns None.
 """
 
+from __future__ import annotations
+
 import ctypes
 import errno
 import os
@@ -63,22 +65,22 @@ ALLOW, KILL, ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
 NUMBER, ARCHITECTURE, FIRST_ARGUMENT, SECOND_ARGUMENT = 0, 4, 16, 24  # offsets in what a filter sees
 
 
-def instruction(code, value, true=0, false=0):
+def instruction(code: int, value: int, true: int = 0, false: int = 0) -> bytes:
     """One instruction of classic BPF, with how many to skip if a comparison is true or false."""
     return struct.pack("=HBBI", code, true, false, value)
 
 
-def program(machine=None):
+def program(machine: str | None = None) -> bytes | None:
     """The filter as bytes, as bubblewrap's ``--seccomp`` and the kernel take it; None for a machine that it doesn't know."""
     machine = machine or os.uname().machine
     if not sys.platform.startswith("linux") or machine not in AUDIT_ARCH or sys.maxsize < 1 << 32:
         return None
     column = list(AUDIT_ARCH).index(machine)
 
-    def numbers(table):
-        return sorted(row[column] for row in table.values() if row[column] is not None)
+    def numbers(table: dict[str, tuple[int, int]] | dict[str, tuple[int, int | None]]) -> list[int]:
+        return sorted(row[column] for row in table.values() if row[column] is not None)  # type: ignore[misc]
 
-    def refuse(error):
+    def refuse(error: int) -> bytes:
         return instruction(RETURN, ERRNO | error)
 
     words = [
@@ -111,7 +113,7 @@ def program(machine=None):
     return b"".join(words)
 
 
-def apply():
+def apply() -> bool:
     """Filter the system calls of this process, all its threads and all its children from now on; True if that was done.
 
     Where the kernel has no seccomp nothing changes.  Raises `OSError` if it refuses the filter.

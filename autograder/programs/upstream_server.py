@@ -15,6 +15,8 @@ News go out on stdout: ``called``, ``held`` and ``left`` with a token, and ``don
 address can give no orders. When stdin closes, the process ends.
 """
 
+from __future__ import annotations
+
 import asyncio
 import hashlib
 import hmac
@@ -43,33 +45,33 @@ NOT_FOUND = {"detail": "there are only /items/{token}"}
 class Room:
     """A gate and prices: ``held`` are (token, event) in the order of arrival; ``tell`` is called with each change of them."""
 
-    def __init__(self, secret, tell=lambda **news: None):
+    def __init__(self, secret: bytes, tell=lambda **news: None) -> None:
         self.secret = secret
         self.tell = tell
         self.holding = False
-        self.held = []
-        self.unlisted = []
+        self.held: list[tuple[str, asyncio.Event]] = []
+        self.unlisted: list[asyncio.Event] = []
 
-    def price(self, token):
+    def price(self, token: str) -> int:
         """The price of a token: a number below one million."""
         digest = hmac.new(self.secret, token.encode(), hashlib.sha256).digest()
         return int.from_bytes(digest[:8], "big") % 1_000_000
 
-    def open(self):
+    def open(self) -> None:
         """Release everything, and hold no more."""
         self.holding = False
         for gate in self.unlisted:
             gate.set()
         self.release(self.held)
 
-    def release(self, entries):
+    def release(self, entries: list[tuple[str, asyncio.Event]]) -> None:
         """Release these of the held entries."""
         going = list(entries)
         self.held = [entry for entry in self.held if entry not in going]
         for _, gate in going:
             gate.set()
 
-    async def hold(self, token, receive):
+    async def hold(self, token: str, receive) -> None:
         """Return when the request for a token is released, or its client has hung up."""
         entry = (token, asyncio.Event())
         listed = len(self.held) < HELD_LIMIT
@@ -93,12 +95,12 @@ class App:
     """The ASGI app.  At will a reply has ``wait`` seconds of latency, another ``status``, a body of more than ``size`` bytes, or
     a ``slow`` body: its parts come over so many seconds, after the head."""
 
-    def __init__(self, secret):
+    def __init__(self, secret: bytes) -> None:
         self.secret = secret
         self.first = Room(secret, tell)
-        self.rooms = {}
+        self.rooms: dict[str, Room] = {}
 
-    def order(self, order):
+    def order(self, order: dict) -> None:
         """Carry out an order of the owner's."""
         if order["op"] == "hold":
             self.first.holding = True
@@ -110,7 +112,7 @@ class App:
             self.rooms[order["name"]] = Room(hashlib.sha256(self.secret + order["name"].encode()).digest())
         tell(done=order["op"])
 
-    async def __call__(self, scope, receive, send):
+    async def __call__(self, scope: dict, receive, send) -> None:
         if scope["type"] != "http":
             return
         path = scope["path"].split("/")[1:]
@@ -135,7 +137,7 @@ class App:
         await answer(send, int(query.get("status", 200)), body, seconds(query, "slow"))
 
 
-def told(room, words, query):
+def told(room: Room, words: list[str], query: dict[str, str]) -> int | list[str]:
     """Do what a test tells a room's gate; returns the price that it asks for, or the tokens that are held."""
     if words[0] == "price" and len(words) == 2:
         return room.price(words[1])
@@ -148,18 +150,18 @@ def told(room, words, query):
     return [token for token, _ in room.held]
 
 
-def seconds(query, name):
+def seconds(query: dict[str, str], name: str) -> float:
     """A number of seconds in a query, 0.0 without it."""
     return min(max(float(query.get(name, 0)), 0.0), SECONDS_LIMIT)
 
 
-async def disconnected(receive):
+async def disconnected(receive) -> None:
     """Return when the client has hung up."""
     while (await receive())["type"] != "http.disconnect":
         pass
 
 
-async def answer(send, status, body, slow=0.0):
+async def answer(send, status: int, body: object, slow: float = 0.0) -> None:
     """Send a JSON body, in parts over ``slow`` seconds if it is to be slow."""
     data = json.dumps(body).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(data)).encode())]
@@ -174,11 +176,11 @@ async def answer(send, status, body, slow=0.0):
 class Users:
     """Which users of this machine a connection may come from."""
 
-    def __init__(self, netlink, ranges):
+    def __init__(self, netlink: socket.socket | None, ranges: list[list[int]]) -> None:
         self.netlink = netlink  # None where nobody can say whose a connection is
         self.ranges = ranges
 
-    def admits(self, peer, ours):
+    def admits(self, peer: tuple[str, int], ours: tuple[str, int]) -> bool:
         """True if the process at the address ``peer`` of a connection belongs to one of the users."""
         if self.netlink is None:
             return True
@@ -186,11 +188,11 @@ class Users:
         return user is not None and any(low <= user <= high for low, high in self.ranges)
 
 
-def guarded(users):
+def guarded(users: Users) -> type[asyncio.Protocol]:
     """uvicorn's protocol, which drops connections of other users."""
 
-    class Guarded(AutoHTTPProtocol):
-        def connection_made(self, transport):
+    class Guarded(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
+        def connection_made(self, transport: asyncio.Transport) -> None:
             super().connection_made(transport)
             if not users.admits(transport.get_extra_info("peername"), transport.get_extra_info("sockname")):
                 transport.abort()
@@ -198,20 +200,20 @@ def guarded(users):
     return Guarded
 
 
-def tell(**news):
+def tell(**news: object) -> None:
     """Write a line of news."""
     sys.stdout.write(json.dumps(news) + "\n")
     sys.stdout.flush()
 
 
-def read_orders(loop, app):
+def read_orders(loop: asyncio.AbstractEventLoop, app: App) -> None:
     """Take orders until the owner is gone."""
     for line in sys.stdin:
         loop.call_soon_threadsafe(app.order, json.loads(line))
     os._exit(0)
 
 
-async def main(listener, owners):
+async def main(listener: str, owners: str) -> None:
     """Serve, until stdin closes."""
     settings = json.loads(sys.stdin.readline())
     app = App(bytes.fromhex(settings["secret"]))
@@ -227,14 +229,14 @@ async def main(listener, owners):
         await uvicorn.Server(config).serve(sockets=[sock])
 
 
-def opened(listener):
+def opened(listener: str) -> socket.socket:
     """The listening socket of this number, or a new one."""
     if listener == "-":
         return socket.create_server(("127.0.0.1", 0), backlog=1024)
     return socket.socket(fileno=int(listener))
 
 
-def keep_private():
+def keep_private() -> None:
     """No process of our own user, an app say, may take our pipes from /proc; only Linux can be told so."""
     if sys.platform.startswith("linux"):
         import ctypes

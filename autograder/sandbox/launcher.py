@@ -19,7 +19,7 @@ import threading
 from base64 import b64encode
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
 from autograder.paths import PROGRAMS
@@ -152,7 +152,7 @@ class Forkserver:
                 raise SandboxError(f"{folder} does not lie in {self.place}")
         elif self.user is not None:
             for path in (folder, *Path(folder).iterdir()):
-                os.chown(path, self.user.id, self.user.id)
+                os.chown(path, self.user.id, self.user.id)  # type: ignore[arg-type]
         order = {
             "op": "start",
             "folder": folder,
@@ -284,7 +284,7 @@ class SandboxedProcess:
                 for number, port in zip(handed, sorted(addresses), strict=True):
                     listener = socket.socket(fileno=number)
                     self._listeners.append(listener)
-                    self._relay.carry(listener, addresses[port])
+                    self._relay.carry(listener, addresses[port])  # type: ignore[union-attr]
             else:
                 self.app_pid = pid
                 self.pid = self.pid or pid
@@ -369,7 +369,7 @@ class SandboxedProcess:
 
     def _end(self) -> None:
         for listener in self._listeners:
-            self._relay.drop(listener)
+            self._relay.drop(listener)  # type: ignore[union-attr]
         self._listeners = []
         for watched in self._watched:
             os.close(watched)
@@ -396,7 +396,7 @@ def packed(folder: Path) -> BinaryIO:
     return unnamed
 
 
-def introduction(sock: socket.socket) -> tuple[dict | None, int, list[int]]:
+def introduction(sock: socket.socket) -> tuple[dict[str, Any] | None, int, list[int]]:
     """Return (what was said, the process that said it, descriptors that it sent along); (None, 0, []) at the end."""
     space = socket.CMSG_SPACE(12) + socket.CMSG_SPACE(32 * 4)
     data, ancillary, _, _ = sock.recvmsg(4096, space)

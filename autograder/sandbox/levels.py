@@ -20,6 +20,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from autograder.sandbox import bubblewrap
 from autograder.sandbox.launcher import Sandbox, SandboxedProcess, SandboxError
@@ -154,7 +155,7 @@ def _tried(level: str, **more: Mapping[str, int]) -> Sandbox:
 
 
 @contextlib.contextmanager
-def _probed(sandbox: Sandbox, address: tuple[str, int]) -> Iterator[tuple[SandboxedProcess, dict]]:
+def _probed(sandbox: Sandbox, address: tuple[str, int]) -> Iterator[tuple[SandboxedProcess, dict[str, Any]]]:
     """Start an app in the sandbox; yield it, while it runs, and what it finds out. Raises `SandboxError`."""
     with tempfile.TemporaryDirectory(prefix="course-probe-") as folder, tempfile.TemporaryDirectory() as outside:
         file = Path(folder) / "probe.py"
@@ -192,7 +193,7 @@ def _service() -> Iterator[tuple[str, int]]:
         thread.join()
 
 
-def _check(level: str, seen: dict) -> None:
+def _check(level: str, seen: dict[str, Any]) -> None:
     """Raise `SandboxError` unless the probe was really locked in, and could do what an app does."""
     if seen["cannot"]:
         raise SandboxError(f"an app cannot {seen['cannot'][0]}")

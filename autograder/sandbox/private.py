@@ -1,12 +1,14 @@
 """Keeps a process's memory and open files from other processes of the same user."""
 
+from __future__ import annotations
+
 import ctypes
 import sys
 
 PR_SET_DUMPABLE = 4
 
 
-def keep_private():
+def keep_private() -> None:
     """No process of our own user may look into this one or take its pipes from /proc; only Linux can be told so."""
     if sys.platform.startswith("linux"):
         ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0)

@@ -10,6 +10,11 @@ import contextlib
 import selectors
 import socket
 import threading
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 
 Address = tuple[str, int] | str  # a host and a port, or the path of a Unix socket
 
@@ -24,7 +29,7 @@ class Proxy:
         self._selector = selectors.DefaultSelector()
         self._wake, wakened = socket.socketpair()
         wakened.setblocking(False)
-        self._todo = []
+        self._todo: list[Callable[[], object]] = []
         self._lock = threading.Lock()
         self._selector.register(wakened, selectors.EVENT_READ, lambda _: self._work(wakened))
         self._thread = threading.Thread(target=self._run, name="sandbox-relay", daemon=True)
@@ -45,26 +50,26 @@ class Proxy:
     def drop(self, listener: socket.socket) -> None:
         """Close a listener; connections that it brought live until one of their ends closes."""
 
-        def close():
+        def close() -> None:
             with contextlib.suppress(KeyError, ValueError):
                 self._selector.unregister(listener)
             listener.close()
 
         self._do(close)
 
-    def _do(self, work):
+    def _do(self, work: Callable[[], object]) -> None:
         with self._lock:
             self._todo.append(work)
         self._wake.send(b"x")
 
-    def _work(self, wakened):
+    def _work(self, wakened: socket.socket) -> None:
         wakened.recv(CHUNK)
         with self._lock:
             todo, self._todo = self._todo, []
         for work in todo:
             work()
 
-    def _run(self):
+    def _run(self) -> None:
         while True:
             for key, events in self._selector.select():
                 with contextlib.suppress(OSError, KeyError, ValueError):
@@ -89,16 +94,17 @@ class Proxy:
 class ProxiedConnection:
     """Two ends of one connection."""
 
-    def __init__(self, selector, near, far):
+    def __init__(self, selector: selectors.BaseSelector, near: socket.socket, far: socket.socket) -> None:
         self.selector = selector
         self.ends = (near, far)
         self.waiting = {near: bytearray(), far: bytearray()}  # bytes to be written to that end
-        self.ended = set()  # ends that will send no more
-        self.shut = set()  # ends that have been told that no more will come
+        self.ended: set[socket.socket] = set()  # ends that will send no more
+        self.shut: set[socket.socket] = set()  # ends that have been told that no more will come
         for end in self.ends:
             selector.register(end, selectors.EVENT_READ, lambda events, end=end: self.turn(end, events))
 
-    def turn(self, end, events):
+    def turn(self, end: socket.socket, events: int) -> None:
+        """Read from and write to one end, as far as ``events`` say that it is ready."""
         other = self.ends[1 - self.ends.index(end)]
         try:
             if events & selectors.EVENT_WRITE and self.waiting[end]:
@@ -125,7 +131,8 @@ class ProxiedConnection:
             return self.close()
         self.watch()
 
-    def watch(self):
+    def watch(self) -> None:
+        """Tell the selector which events of each end matter now."""
         for one, partner in (self.ends, self.ends[::-1]):
             events = selectors.EVENT_WRITE if self.waiting[one] else 0
             if one not in self.ended and len(self.waiting[partner]) < QUEUE:
@@ -140,7 +147,8 @@ class ProxiedConnection:
             elif known:
                 self.selector.unregister(one)
 
-    def close(self):
+    def close(self) -> None:
+        """Close both ends."""
         for end in self.ends:
             with contextlib.suppress(KeyError, ValueError):
                 self.selector.unregister(end)

@@ -5,6 +5,8 @@ has no network (it is reached through a Unix socket in its folder), no program t
 no capability, and where root starts it, a user and a group that nothing else has.
 """
 
+from __future__ import annotations
+
 import os
 import re
 import shutil
@@ -36,7 +38,7 @@ def unavailable() -> str | None:
     return None if tried.returncode == 0 else (tried.stderr.strip()[-200:] or "bubblewrap failed")
 
 
-def command(folder: Path | None, shown: Iterable[Path], user: int | None, setup: bool = False) -> list[str]:
+def command(folder: Path | None, shown: Iterable[str | Path], user: int | None, setup: bool = False) -> list[str]:
     """The words that go before a server's command so that it runs in the sandbox, with only ``folder`` to write to.
 
     ``shown`` are the server's own files and folders, read-only. ``user`` is whom root runs it as. With ``setup`` the

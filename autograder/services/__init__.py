@@ -5,6 +5,8 @@ one; ``fresh("upstream")`` returns one that is as new, for an app that is about 
 what an app needs to find it.
 """
 
+from __future__ import annotations
+
 import atexit
 
 from autograder.services.base import Service, ServiceError
@@ -16,7 +18,7 @@ from autograder.services.postgres import Postgres
 from autograder.services.redis import Redis
 from autograder.services.upstream import Upstream
 
-KINDS = {
+KINDS: dict[str, type[Service]] = {
     "commands": Commands,
     "files": Files,
     "mysql": MySQL,

@@ -1,5 +1,7 @@
 """What every service can do."""
 
+from __future__ import annotations
+
 import hashlib
 import hmac
 import secrets
@@ -27,48 +29,48 @@ class Service(ABC):
     spawns = False  # True if each question is asked by a process that the app starts for it
     computes = False  # True if the app itself must work on what the service gives it
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._secret = secrets.token_bytes(16)
-        self._calls = Counter()
+        self._calls: Counter[str] = Counter()
         self._counting = threading.Lock()
 
     @property
     @abstractmethod
-    def environment(self):
+    def environment(self) -> dict[str, str]:
         """The environment variables through which an app finds the service, as a dictionary."""
 
-    def fresh_environment(self):
+    def fresh_environment(self) -> dict[str, str]:
         """The `environment` for an app that is about to be judged; what those judged before have left open is ended."""
         return self.environment
 
     @property
-    def ports(self):
+    def ports(self) -> list[int]:
         """Ports of this machine that an app must reach and that `environment` does not name."""
         return []
 
     @property
     @abstractmethod
-    def alive(self):
+    def alive(self) -> bool:
         """False once the service has ended."""
 
-    def healthy(self):
+    def healthy(self) -> bool:
         """True if it still does its work, as itself says when it is asked: a server may be gone before `alive` shows it."""
         return self.alive
 
     @abstractmethod
-    def prepare(self, tokens):
+    def prepare(self, tokens: list[str]) -> None:
         """Make the service ready to be asked for these tokens."""
 
     @abstractmethod
-    def hold(self):
+    def hold(self) -> None:
         """From now on hold everything that is asked for."""
 
     @abstractmethod
-    def held(self):
+    def held(self) -> list[str]:
         """The tokens that are held at this moment, in the order in which they came where that is known."""
 
     @abstractmethod
-    def release(self, tokens=None):
+    def release(self, tokens: list[str] | None = None) -> None:
         """Let those of these tokens go that are held, and hold whoever comes; without tokens let all go, and hold no more."""
 
     def calls(self, tokens: Iterable[str]) -> dict[str, int]:
@@ -85,10 +87,10 @@ class Service(ABC):
             self._calls[token] += 1
 
     @abstractmethod
-    def stop(self):
+    def stop(self) -> None:
         """End the service."""
 
-    def reply(self, token):
+    def reply(self, token: str) -> int:
         """What the service gives for a token: a number below one million."""
         digest = hmac.new(self._secret, token.encode(), hashlib.sha256).digest()
         return int.from_bytes(digest[:8], "big") % 1_000_000

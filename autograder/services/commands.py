@@ -4,6 +4,8 @@
 sees each process that was really started.
 """
 
+from __future__ import annotations
+
 import os
 import shlex
 import shutil

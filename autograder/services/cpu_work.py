@@ -5,6 +5,8 @@ nobody knows a result beforehand; the judge does the same work with its own copy
 says is proof of nothing but this: somebody there asked for that token, and waits.
 """
 
+from __future__ import annotations
+
 from pathlib import Path
 
 from autograder.services import workshop

@@ -1,12 +1,18 @@
 """What the services that are databases share: a server, embedded or given, and the judge's own connection to it."""
 
+from __future__ import annotations
+
 import socket
 import threading
 import time
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from autograder.services.base import Service, ServiceError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 
 NOT_EMPTY = (
     "The database that {name} names has tables of its own under the course's names. The course makes tables anew, so "
@@ -48,7 +54,7 @@ class Database(Service):
             return False
         return self.alive
 
-    def _do(self, query: str, values: Any = None) -> list[tuple]:
+    def _do(self, query: str, values: Any = None) -> list[tuple[Any, ...]]:
         """The rows of a statement.  Raises `ServiceError`, also when the server doesn't answer in time."""
         if self._ours is None:
             raise ServiceError(f"{self.name} was stopped.")
@@ -60,7 +66,7 @@ class Database(Service):
             raise ServiceError(f"{self.name} failed: {error}") from None
 
     @contextmanager
-    def _timed(self):
+    def _timed(self) -> Iterator[None]:
         self._asked_at = time.monotonic()
         try:
             yield

@@ -7,6 +7,8 @@ To open a pipe for reading waits as well, until the service opens the writing en
 tries that only every `OPEN_INTERVAL_S`.  So an `open` on the event loop blocks it visibly, as on a network share.
 """
 
+from __future__ import annotations
+
 import contextlib
 import os
 import shutil
@@ -26,27 +28,27 @@ OPEN_INTERVAL_S = 0.06  # s between them while replies are held: three times wha
 class Files(Gate):
     """The folder and the thread that writes into its pipes."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         if not hasattr(os, "mkfifo"):
             raise ServiceError(
                 "This system has no named pipes, so slow files cannot be shown here. Use Linux or macOS."
             )
         self.folder = Path(tempfile.mkdtemp(prefix="course-files-"))
-        self._waiting = {}
+        self._waiting: dict[str, Path] = {}
         self._stopping = threading.Event()
         self._writer = threading.Thread(target=self._write, daemon=True)
         self._writer.start()
 
     @property
-    def environment(self):
+    def environment(self) -> dict[str, str]:
         return {"DOCUMENTS": str(self.folder)}
 
     @property
-    def alive(self):
+    def alive(self) -> bool:
         return self._writer.is_alive() and not self._stopping.is_set()
 
-    def prepare(self, tokens):
+    def prepare(self, tokens: list[str]) -> None:
         with self._gate:
             # pipes that nobody ever opened, because an answer went wrong before
             for path in self._waiting.values():
@@ -58,13 +60,13 @@ class Files(Gate):
                     os.mkfifo(path)
                     self._waiting[token] = path
 
-    def stop(self):
+    def stop(self) -> None:
         self._stopping.set()
         if self._writer is not threading.current_thread():
             self._writer.join()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _write(self):
+    def _write(self) -> None:
         while not self._stopping.is_set():
             with self._gate:
                 waiting = list(self._waiting.items())
@@ -78,7 +80,7 @@ class Files(Gate):
                     path.unlink(missing_ok=True)
                     if token in self._waiting:
                         os.mkfifo(path)
-                self.arrive(token, lambda token=token, pipe=pipe: self._deliver(token, pipe))
+                self.arrive(token, lambda token=token, pipe=pipe: self._deliver(token, pipe))  # type: ignore[misc]
             time.sleep(OPEN_INTERVAL_S if self._holding else POLL_INTERVAL_S)
 
     @staticmethod
@@ -93,7 +95,7 @@ class Files(Gate):
         os.close(pipe)
         return None
 
-    def _deliver(self, token, pipe):
+    def _deliver(self, token: str, pipe: int) -> None:
         with contextlib.suppress(OSError):  # the reader may have gone
             os.write(pipe, str(self.reply(token)).encode())
         os.close(pipe)

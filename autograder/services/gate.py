@@ -1,5 +1,7 @@
 """The part of holding replies that services share: which requests have arrived, and which may go on."""
 
+from __future__ import annotations
+
 import contextlib
 import hmac
 import secrets
@@ -149,7 +151,7 @@ class SocketGate(Gate):
             self._callers.add(caller)
             self._selector.register(connection, selectors.EVENT_READ, caller)
 
-    def _read(self, caller: "Caller") -> None:
+    def _read(self, caller: Caller) -> None:
         try:
             data = caller.connection.recv(LINE_LIMIT)
         except BlockingIOError:
@@ -171,18 +173,18 @@ class SocketGate(Gate):
         self.arrive(token, caller.go)
         return None
 
-    def _release(self, caller: "Caller") -> None:
+    def _release(self, caller: Caller) -> None:
         self._going.append(caller)
         self._awake()
 
-    def _reply(self, caller: "Caller") -> None:
+    def _reply(self, caller: Caller) -> None:
         if caller in self._callers:
             with contextlib.suppress(OSError):
-                caller.connection.send(f"{self.answer(caller.token)}\n".encode())  # a few bytes: they fit
+                caller.connection.send(f"{self.answer(caller.token)}\n".encode())  # type: ignore[arg-type]  # a few bytes: they fit
             caller.answered = True
             self._close(caller)
 
-    def _close(self, caller: "Caller") -> None:
+    def _close(self, caller: Caller) -> None:
         if caller not in self._callers:
             return
         self._callers.discard(caller)

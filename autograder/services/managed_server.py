@@ -1,5 +1,7 @@
 """Starts a server program that comes in a wheel, in a folder of its own that goes when the server goes."""
 
+from __future__ import annotations
+
 import contextlib
 import os
 import shutil
@@ -37,7 +39,7 @@ class ManagedServer:
         self.name = name
         self.ended_by = ended_by
         self.folder = Path(tempfile.mkdtemp(prefix=f"course-{name}-", dir=launcher.socket_folder(60)))
-        self.process: subprocess.Popen | None = None
+        self.process: subprocess.Popen[bytes] | None = None
         self.port = 0
         self._user: launcher.SandboxUser | None = None
         long = len(os.fsencode(self.folder)) > server_profile.SOCKET_PATH_LIMIT - 20
@@ -129,7 +131,7 @@ class ManagedServer:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        port = self.process.stdout.readline().strip()
+        port = self.process.stdout.readline().strip()  # type: ignore[union-attr]
         if port.isdigit():
             self.port = int(port)
         deadline = time.monotonic() + START_LIMIT_S
@@ -146,9 +148,9 @@ class ManagedServer:
         """End the server, and remove its folder."""
         if self.process is not None:
             with contextlib.suppress(OSError):
-                self.process.stdin.close()
+                self.process.stdin.close()  # type: ignore[union-attr]
             self.process.wait()
-            self.process.stdout.close()
+            self.process.stdout.close()  # type: ignore[union-attr]
         shutil.rmtree(self.folder, ignore_errors=True)
         if self._user is not None:
             self._user.free()

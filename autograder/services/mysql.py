@@ -9,6 +9,8 @@ An app logs in with a random user name, which is the secret: drivers need no pas
 ``keeper``, a locked account that can do nothing else.  Each app that is judged has a new user.
 """
 
+from __future__ import annotations
+
 import os
 import re
 import secrets
@@ -198,7 +200,7 @@ class MySQL(Database):
 
     @property
     def environment(self) -> dict[str, str]:
-        return {"MYSQL_URL": self.url}
+        return {"MYSQL_URL": self.url}  # type: ignore[dict-item]
 
     @property
     def alive(self) -> bool:

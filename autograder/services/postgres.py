@@ -9,6 +9,8 @@ dropped and created anew with a new password, and the catalogs are compared with
 isn't as new is replaced.
 """
 
+from __future__ import annotations
+
 import importlib.util
 import os
 import secrets
@@ -121,7 +123,7 @@ class Postgres(Database):
         self._tokens: dict[int, str] = {}  # by the keys of their locks
         self._keys: dict[str, int] = {}
         # (connection, since when) of the calls that were seen waiting, by token
-        self._waits: dict[str, set[tuple]] = defaultdict(set)
+        self._waits: dict[str, set[tuple[Any, ...]]] = defaultdict(set)
         given = os.environ.get("COURSE_POSTGRES_URL")
         try:
             if given:

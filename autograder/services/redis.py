@@ -7,6 +7,8 @@ Apps log in as ``default``, a user that may do what is done with data.  The work
 What an app sends is untrusted: a value of a wrong type, or one that isn't text, is dropped.
 """
 
+from __future__ import annotations
+
 import contextlib
 import os
 import secrets
@@ -104,11 +106,11 @@ class Redis(Gate):
 
     def _url_of_apps(self, secret: str) -> str:
         """The address for an app, in a notebook and when it is judged: a client written by hand sees no difference."""
-        return f"redis://default:{secret}@127.0.0.1:{self._embedded.port}"
+        return f"redis://default:{secret}@127.0.0.1:{self._embedded.port}"  # type: ignore[union-attr]
 
     @property
     def environment(self) -> dict[str, str]:
-        return {"REDIS_URL": self.url}
+        return {"REDIS_URL": self.url}  # type: ignore[dict-item]
 
     def fresh_environment(self) -> dict[str, str]:
         """A new password, in an empty server without other clients.  (A server of the teacher's own is left as it is.)"""
@@ -162,7 +164,7 @@ class Redis(Gate):
             while not self._stopping.is_set():
                 token = self._next_job(client)
                 if token is not None:
-                    self.arrive(token, lambda token=token: self._answer(token))
+                    self.arrive(token, lambda token=token: self._answer(token))  # type: ignore[misc]
         finally:
             # whatever ended this thread: without it nobody answers jobs, so the service isn't alive
             self._stopping.set()

@@ -5,6 +5,8 @@ the service holds its replies, when it is released.  Orders go to its process on
 that only knows its address can't release itself.
 """
 
+from __future__ import annotations
+
 import contextlib
 import json
 import os
@@ -90,8 +92,8 @@ class HttpProcess:
     def _order(self, limit: float, order: dict[str, Any]) -> Any:
         with self._gate:
             try:
-                self._process.stdin.write(json.dumps(order) + "\n")
-                self._process.stdin.flush()
+                self._process.stdin.write(json.dumps(order) + "\n")  # type: ignore[union-attr]
+                self._process.stdin.flush()  # type: ignore[union-attr]
                 done = self._done.get(timeout=limit)
             except (OSError, ValueError, queue.Empty):
                 done = None
@@ -101,7 +103,7 @@ class HttpProcess:
 
     def _read(self) -> None:
         with contextlib.suppress(ValueError):
-            for line in self._process.stdout:
+            for line in self._process.stdout:  # type: ignore[union-attr]
                 for kind, value in json.loads(line).items():
                     if kind == "done":
                         self._done.put(value)
@@ -118,7 +120,7 @@ class HttpProcess:
         self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout):
             with contextlib.suppress(OSError):
-                pipe.close()
+                pipe.close()  # type: ignore[union-attr]
         if self._user is not None:
             self._user.free()
             self._user = None
@@ -189,7 +191,7 @@ class Rooms:
         self._server.order(op="room", name=name)
         return f"http://127.0.0.1:{self._server.port}/{name}"
 
-    def __enter__(self) -> "Rooms":
+    def __enter__(self) -> Rooms:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -19,7 +19,7 @@ import socket
 import zlib
 
 
-def thumbnail(token, start=None):
+def thumbnail(token: str, start: int | None = None) -> int:
     """A picture of 4 megapixels made small; the number is taken from the small picture's pixels."""
     from PIL import Image  # here, so that the other jobs can do without Pillow
 
@@ -28,19 +28,19 @@ def thumbnail(token, start=None):
     return number_of(photo.resize((120, 80), Image.Resampling.LANCZOS).tobytes())
 
 
-def stamp(token, start=None):
+def stamp(token: str, start: int | None = None) -> int:
     """The hash of a password, in a quarter of a million rounds."""
     return number_of(hashlib.pbkdf2_hmac("sha256", b"%d" % begin(token, start), b"workshop", 250_000))
 
 
-def ranking(token, start=None):
+def ranking(token: str, start: int | None = None) -> int:
     """A quarter of a million random numbers are put in order; the number comes from around the middle."""
     numbers = memoryview(random.Random(begin(token, start)).randbytes(8 * 250_000)).cast("Q").tolist()
     ordered = sorted(numbers)
     return number_of(b"%d" % sum(ordered[124_000:126_000]))
 
 
-def route(token, start=None):
+def route(token: str, start: int | None = None) -> int:
     """A million and a half small steps; the number is where they lead."""
     here = begin(token, start)
     for step in range(1_500_000):
@@ -49,7 +49,7 @@ def route(token, start=None):
     return here % 1_000_000
 
 
-def begin(token, start):
+def begin(token: str, start: int | None) -> int:
     """The number that the work for a token starts from: the one that is given, or the one that the books say."""
     if start is not None:
         return start
@@ -63,6 +63,6 @@ def begin(token, start):
         return int(books.makefile().readline())
 
 
-def number_of(data):
+def number_of(data: bytes) -> int:
     """A number below one million that depends on every byte."""
     return int.from_bytes(hashlib.sha256(data).digest()[:8], "big") % 1_000_000
