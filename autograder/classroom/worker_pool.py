@@ -124,8 +124,8 @@ class Worker:
         """The result as a dictionary, or None if the worker is gone."""
         order = {"id": job.id, "file": job.file, "lesson": job.lesson}
         with contextlib.suppress(OSError):
-            self.process.stdin.write(json.dumps(order).encode() + b"\n")
-            await self.process.stdin.drain()
+            self.process.stdin.write(json.dumps(order).encode() + b"\n")  # type: ignore[union-attr]  # it is a pipe
+            await self.process.stdin.drain()  # type: ignore[union-attr]
             news = await self._line()
             if news is not None and news.get("id") == job.id:
                 return news["result"]
@@ -134,7 +134,7 @@ class Worker:
     async def _line(self) -> dict[str, Any] | None:
         with contextlib.suppress(TimeoutError, ValueError):
             async with asyncio.timeout(JOB_LIMIT):
-                line = await self.process.stdout.readline()
+                line = await self.process.stdout.readline()  # type: ignore[union-attr]
             return json.loads(line) if line else None
         return None
 

@@ -219,7 +219,7 @@ class Writer(Autograde):
             self.convert_notebooks()
         except NbGraderException as error:
             if isinstance(error.__context__, sqlalchemy.exc.OperationalError):
-                raise error.__context__.orig from None  # it is nobody's submission that is wrong
+                raise error.__context__.orig from None  # type: ignore[misc]  # no submission is at fault
             raise
         finally:
             # no connection outlives a submission: the gradebook's file may be moved or put back from a copy

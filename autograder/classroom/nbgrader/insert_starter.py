@@ -17,7 +17,8 @@ class InsertStarter(ClearSolutions):
         starter = cell.metadata.pop("course", {}).get("starter")
         if starter is None:
             return super().preprocess_cell(cell, resources, cell_index)
-        stub, self.code_stub = self.code_stub, {**self.code_stub, "python": starter}
+        stub = dict(self.code_stub)  # type: ignore[has-type]  # a trait of nbgrader's
+        self.code_stub = {**stub, "python": starter}
         try:
             return super().preprocess_cell(cell, resources, cell_index)
         finally:
