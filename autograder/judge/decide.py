@@ -1,13 +1,22 @@
 """The decision from trials to PASS, FAIL or ERROR."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from autograder.judge.verdict import Inconclusive, Verdict
+
+if TYPE_CHECKING:
+    from autograder.judge.proofs.overlap import OverlapProof
+    from autograder.judge.proofs.rendezvous import RendezvousProof
+    from autograder.judge.proofs.whole_app import WholeAppProof
 
 TRIALS = 7
 CONFIRM = 2  # trials that must show a fault before it is a FAIL
 NAMELESS = 2  # further trials for a loop that stood still if none of them has named a line
 
 
-async def decide(method, confirm, show=False):
+async def decide(method: OverlapProof | RendezvousProof | WholeAppProof, confirm: int, show: bool = False) -> Verdict:
     await method.warm_up()
     faults, clean = [], 0
     for number in range(1, TRIALS + 1):

@@ -1,5 +1,7 @@
 """Verdicts: what the judge says about one item."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 from autograder.errors import UserFacingError
@@ -23,10 +25,10 @@ class Verdict:
     nameless: bool = False
 
     @property
-    def passed(self):
+    def passed(self) -> bool:
         return self.outcome == "pass"
 
-    def points(self, most):
+    def points(self, most: float) -> float:
         """How many of ``most`` points it is worth."""
         share = float(self.passed) if self.share is None else self.share
         return most if share == 1 else round(most * share, 2)
@@ -43,7 +45,7 @@ class Trial:
 class AnswerFault(Exception):
     """A mistake in the learner's app that needs no second look."""
 
-    def __init__(self, kind, text, line=None):
+    def __init__(self, kind: str, text: str, line: int | None = None) -> None:
         super().__init__(text)
         self.verdict = Verdict("fail", kind, text, line)
 

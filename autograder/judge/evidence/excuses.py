@@ -3,10 +3,17 @@
 Time in the queue for a CPU is counted by the kernel for each thread.  What remains of a delay when that is taken away
 was not caused by other processes.  An excuse is taken from the samples around an interval, so it is never too small."""
 
+from __future__ import annotations
+
 import itertools
 import platform
+from typing import TYPE_CHECKING
 
 from autograder.judge.evidence.samples import samples_around, samples_near, thread_times_between
+
+if TYPE_CHECKING:
+    from autograder.judge.evidence.samples import ThreadSample
+    from autograder.lab.race import Race
 
 MIN_CANARIES = 5  # canaries that a loop has answered before it counts as alive
 # Numbers of the system calls that start a process.  With vfork, which Python uses, the caller sleeps until the child has
@@ -14,7 +21,7 @@ MIN_CANARIES = 5  # canaries that a loop has answered before it counts as alive
 SPAWN_SYSCALLS = {"x86_64": {"56", "57", "58", "435"}, "aarch64": {"220", "435"}}.get(platform.machine(), set())
 
 
-def cpu_wait_s(looks, start, end, watching=True):
+def cpu_wait_s(looks: list[ThreadSample], start: float, end: float, watching: bool = True) -> float:
     """Seconds between two moments that somebody stood in the queue for a CPU: loop thread, others, racer.
 
     Taken from the looks around the interval, so it is never too small: an excuse is given in full.  The host's own
@@ -29,7 +36,7 @@ def cpu_wait_s(looks, start, end, watching=True):
     return queue + own + exec_pipe_wait_s(samples_near(looks, start, end))
 
 
-def vfork_wait_s(looks, start, end):
+def vfork_wait_s(looks: list[ThreadSample], start: float, end: float) -> float:
     """Seconds between two moments that the loop thread may have slept until a child that it had started got a CPU.
 
     From the look before it was found so to the look after: so it is never too small.
@@ -38,7 +45,7 @@ def vfork_wait_s(looks, start, end):
     return sum(b.time - a.time for a, b in itertools.pairwise(near) if is_spawning(a) or is_spawning(b))
 
 
-def page_fault_wait_s(looks, start, end):
+def page_fault_wait_s(looks: list[ThreadSample], start: float, end: float) -> float:
     """Return the seconds between two moments in which the loop thread may have waited for a page of memory.
 
     From the sample before it was found so to the sample after: so it is never too small.  In a machine that is short of memory
@@ -48,7 +55,7 @@ def page_fault_wait_s(looks, start, end):
     return sum(b.time - a.time for a, b in itertools.pairwise(near) if a.paging or b.paging)
 
 
-def exec_pipe_wait_s(looks):
+def exec_pipe_wait_s(looks: list[ThreadSample]) -> float:
     """Seconds in which the newest child of a loop thread that slept in ``read`` waited for a CPU, as the samples show.
 
     The child that was started with vfork lets its parent go before it has closed its end of the pipe over which it tells that
@@ -63,7 +70,7 @@ def exec_pipe_wait_s(looks):
     return sum(b.children[child] - a.children.get(child, 0.0) for a, b, child in newest)
 
 
-def unobserved_spawn_wait_s(looks, start, end):
+def unobserved_spawn_wait_s(looks: list[ThreadSample], start: float, end: float) -> float:
     """Seconds between two moments in which a loop that starts processes may have slept like that, and nobody could look.
 
     The racer then stood in the queue for a CPU itself.  Where the loop was never found so, there is nothing to excuse.
@@ -74,11 +81,11 @@ def unobserved_spawn_wait_s(looks, start, end):
     return sum(b.racer - a.racer for a, b in itertools.pairwise(near) if not (is_spawning(a) or is_spawning(b)))
 
 
-def is_spawning(look):
+def is_spawning(look: ThreadSample) -> bool:
     return look.call.split(" ")[0] in SPAWN_SYSCALLS
 
 
-def other_threads_cpu_wait_s(first, last, watching=True):
+def other_threads_cpu_wait_s(first: ThreadSample, last: ThreadSample, watching: bool = True) -> float:
     """The longest that one other thread stood in the queue: many that compute stand there all the time, and together
     would excuse everything."""
     worker = max((thread_times_between(first.workers, tid, last.workers)[1] for tid in last.workers), default=0.0)
@@ -86,7 +93,7 @@ def other_threads_cpu_wait_s(first, last, watching=True):
     return worker + (watcher if watching else 0.0)
 
 
-def reply_delay_excuse_s(race, looks, start, end):
+def reply_delay_excuse_s(race: Race, looks: list[ThreadSample], start: float, end: float) -> float:
     """Seconds by which a busy machine may have put off an answer that was due at ``start`` until ``end``.
 
     Canaries are the ticks of a clock that slows down with the app: a loop that has answered several of them since

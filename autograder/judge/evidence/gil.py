@@ -1,6 +1,13 @@
 """CPU time that other threads of the app took from its loop by holding the GIL."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from autograder.judge.evidence.samples import other_threads_cpu_s, samples_near
+
+if TYPE_CHECKING:
+    from autograder.judge.evidence.samples import ThreadSample
 
 STALL_MIN_S = 0.020  # s of attributed standstill: exercises block for more, honest apps were never seen at half of it
 GIL_STARVATION_MIN_S = 0.020  # CPU s that other threads may spend while the loop waits for them to let go of the GIL
@@ -9,7 +16,7 @@ GIL_STARVATION_MIN_SHARE = (
 )
 
 
-def gil_wait_s(looks, poll_call):
+def gil_wait_s(looks: list[ThreadSample], poll_call: str | None) -> tuple[float, float]:
     """(CPU seconds that other threads of the app spent while the loop wanted to run and could not, all that they spent).
 
     The loop thread then sleeps outside ``resting``, and wakes every few milliseconds to ask for the GIL: so its number
@@ -39,7 +46,7 @@ def gil_wait_s(looks, poll_call):
     return lost, spent
 
 
-def gil_starvation_s(looks, poll_call):
+def gil_starvation_s(looks: list[ThreadSample], poll_call: str | None) -> float:
     """CPU seconds that other threads took from the loop by holding the GIL; 0.0 where it is no more than usual."""
     if poll_call is None:
         return 0.0
@@ -47,7 +54,9 @@ def gil_starvation_s(looks, poll_call):
     return lost if lost >= GIL_STARVATION_MIN_S and lost >= GIL_STARVATION_MIN_SHARE * spent else 0.0
 
 
-def gil_held_between(looks, poll_call, start, end, seconds):
+def gil_held_between(
+    looks: list[ThreadSample], poll_call: str | None, start: float, end: float, seconds: float
+) -> bool:
     """True if most of a stall of so many attributed seconds is another thread's computing."""
     if poll_call is None or not looks:
         return False

@@ -4,23 +4,31 @@ A request that waits ``w`` seconds and was sent at ``s`` and answered at ``e`` w
 in [e - w, s + w] it was certainly waiting.  If one moment lies in that interval for all requests, all of them waited at
 once.  Load can only empty the interval."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from autograder.judge.evidence.excuses import reply_delay_excuse_s
+
+if TYPE_CHECKING:
+    from autograder.judge.evidence.samples import ThreadSample
+    from autograder.lab.race import Race, Request
 
 LATE_MIN_S = 2.0  # s, attributed, between the moment at which an answer was due and the answer
 LATE_MIN_CANARIES = 20  # canaries answered in between
 MIN_GAP_SHARE = 0.8  # share of a request's own wait that lies, attributed, between two answers that were served in turn
 
 
-def certainly_overlapped(race, waits):
+def certainly_overlapped(race: Race, waits: list[float]) -> bool:
     """True if there was a moment at which every request of the race was certainly waiting."""
     return _together(list(zip(race.requests, waits, strict=True)))
 
 
-def _together(pairs):
+def _together(pairs: list[tuple[Request, float]]) -> bool:
     return max(r.end - w for r, w in pairs) < min(r.start + w for r, w in pairs)
 
 
-def proved_batch_size(race, waits, looks):
+def proved_batch_size(race: Race, waits: list[float], looks: list[ThreadSample]) -> int | None:
     """How many requests were served together, if they were served in turns; None if that is not proved.
 
     Proved means: the first group certainly waited together, and after it was answered the next request
@@ -35,7 +43,7 @@ def proved_batch_size(race, waits, looks):
     return None
 
 
-def late(race, looks, due):
+def late(race: Race, looks: list[ThreadSample], due: list[float]) -> tuple[Request, float] | None:
     """(request, seconds) of the first answer, if it came long after the moment at which it was ``due``; else None.
 
     Whoever is answered first has waited for no other request.  The loop must have answered many canaries since.
@@ -46,7 +54,9 @@ def late(race, looks, due):
     return (request, seconds) if seconds >= LATE_MIN_S and ticks >= LATE_MIN_CANARIES else None
 
 
-def waited_for(race, looks, request, wait, other, least, canaries):
+def waited_for(
+    race: Race, looks: list[ThreadSample], request: Request, wait: float, other: Request, least: float, canaries: int
+) -> bool:
     """True if a request that was to take ``wait`` seconds was answered late, and only when ``other`` was.
 
     ``least`` is by how many attributed seconds it must have been late, and ``canaries`` how many the loop must have answered
@@ -59,7 +69,7 @@ def waited_for(race, looks, request, wait, other, least, canaries):
     return ticks >= canaries and request.end - due - reply_delay_excuse_s(race, looks, due, request.end) >= least
 
 
-def overtaken(race):
+def overtaken(race: Race) -> int:
     """How many canaries were sent after the last request and answered before the first answer."""
     last_sent = max(r.start for r in race.requests)
     first_end = min(r.end for r in race.requests)

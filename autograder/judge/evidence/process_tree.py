@@ -1,9 +1,11 @@
 """The processes that an app has started, as Linux tells of them in ``/proc/<pid>/task/<tid>/children``."""
 
+from __future__ import annotations
+
 import os
 
 
-def leaves(pid):
+def leaves(pid: int) -> int:
     """How many processes a process has started, itself or through others, that have started none themselves.
 
     0 where the system does not tell, and where it has started none.
@@ -12,7 +14,7 @@ def leaves(pid):
     return sum(leaves(child) or 1 for child in found)
 
 
-def _children(pid):
+def _children(pid: int | str) -> list[str]:
     found = []
     try:
         for thread in os.listdir(f"/proc/{pid}/task"):

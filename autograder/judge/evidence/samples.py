@@ -1,11 +1,17 @@
 """What the load generator saw of the served process: samples of the loop thread, decoded once, with named fields."""
 
+from __future__ import annotations
+
 import platform
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from autograder.programs.messages import PAGE_FAULT, RUNNING
+
+if TYPE_CHECKING:
+    from autograder.lab.race import Race
 
 # ... and of those in which asyncio's selector, or libuv, waits for work: epoll_wait and its kin.
 POLL_SYSCALLS = {"x86_64": {"232", "281", "441"}, "aarch64": {"22", "441"}}.get(platform.machine())
@@ -21,16 +27,16 @@ class ThreadSample:
     waited: float
     slices: int
     call: str
-    workers: dict
-    watchers: dict
+    workers: dict[int, tuple[float, ...]]
+    watchers: dict[int, tuple[float, ...]]
     racer: float
-    children: dict | None = (
+    children: dict[str, float] | None = (
         None  # run-queue seconds of each child process, if the loop thread sleeps in `read`, or just did
     )
     paging: bool = False  # it slept until the kernel had brought a page of memory
 
 
-def decode_samples(race):
+def decode_samples(race: Race) -> list[ThreadSample]:
     """The looks of a race; what the racer leaves out has not changed."""
     found, workers, watchers = [], {}, {}
     for sample in race.samples:
@@ -58,48 +64,52 @@ def decode_samples(race):
     return found
 
 
-def samples_around(looks, start, end):
+def samples_around(
+    looks: list[ThreadSample], start: float, end: float
+) -> tuple[ThreadSample, ThreadSample] | tuple[None, None]:
     """The last look before an interval and the first after it; (None, None) where there are no looks."""
     near = samples_near(looks, start, end)
     return (near[0], near[-1]) if near else (None, None)
 
 
-def samples_near(looks, start, end):
+def samples_near(looks: list[ThreadSample], start: float, end: float) -> list[ThreadSample]:
     """The looks inside an interval, with the last before it and the first after it."""
     first = max(bisect_right(looks, start, key=lambda look: look.time) - 1, 0)
     last = bisect_left(looks, end, key=lambda look: look.time)
     return looks[first : max(first, last) + 1]
 
 
-def loop_cpu_s(looks, start, end):
+def loop_cpu_s(looks: list[ThreadSample], start: float, end: float) -> float:
     """CPU seconds that the loop thread has certainly spent between two moments: from the looks inside the interval."""
     first = bisect_left(looks, start, key=lambda look: look.time)
     last = bisect_right(looks, end, key=lambda look: look.time) - 1
     return looks[last].cpu - looks[first].cpu if first < last else 0.0
 
 
-def thread_times_between(before, tid, after):
+def thread_times_between(
+    before: dict[int, tuple[float, ...]], tid: int, after: dict[int, tuple[float, ...]]
+) -> tuple[float, float]:
     """(CPU, run-queue) seconds that a thread has spent between two looks."""
     cpu, waited = before.get(tid, (0.0, 0.0))
     return after[tid][0] - cpu, after[tid][1] - waited
 
 
-def other_threads_cpu_s(first, last):
+def other_threads_cpu_s(first: ThreadSample, last: ThreadSample) -> float:
     """CPU seconds that the app's other threads have spent between two looks."""
     if first.workers is last.workers:
         return 0.0
     return sum(thread_times_between(first.workers, tid, last.workers)[0] for tid in last.workers)
 
 
-def cpu_of_other_threads_s(looks, start, end):
+def cpu_of_other_threads_s(looks: list[ThreadSample], start: float, end: float) -> float:
     """CPU seconds of the app's other threads between two moments, if the loop computed for less than half of the time."""
     first, last = samples_around(looks, start, end)
     return other_threads_cpu_s(first, last) if first and loop_cpu_s(looks, start, end) < (end - start) / 2 else 0.0
 
 
-def poller(looks):
+def poller(looks: list[ThreadSample]) -> str | None:
     """The system call in which the loop waits for work: the one in which it was found for most of the time; None if in none."""
-    calls = Counter()
+    calls: Counter[str] = Counter()
     for look, after in zip(looks, [*looks[1:], *looks[-1:]], strict=True):
         if look.call != "running" and (POLL_SYSCALLS is None or look.call.split(" ")[0] in POLL_SYSCALLS):
             calls[look.call] += after.time - look.time

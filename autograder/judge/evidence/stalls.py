@@ -3,9 +3,12 @@
 A thread whose number of time slices is the same in two samples has not run in between.  If it slept in a system call
 that is not its poller, the loop stood still from the first sample to the second."""
 
+from __future__ import annotations
+
 import itertools
 import platform
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from autograder.judge.evidence.excuses import (
     cpu_wait_s,
@@ -18,6 +21,10 @@ from autograder.judge.evidence.excuses import (
 from autograder.judge.evidence.gil import STALL_MIN_S, gil_held_between, gil_starvation_s
 from autograder.judge.evidence.samples import loop_cpu_s, samples_around, samples_near
 from autograder.judge.spec.endpoint import RACE_SIZE
+
+if TYPE_CHECKING:
+    from autograder.judge.evidence.samples import ThreadSample
+    from autograder.lab.race import Blocked, Canary, Race
 
 SHORT_SLEEPS_SHARE = 0.3  # share of a race that the loop may spend asleep elsewhere in short slices
 CANARY_STALL = 0.040  # s: a canary's wait holds some work of the racer's own as well
@@ -44,12 +51,12 @@ class Stall:
 
     seconds: float
     seen: str  # "asleep", "canary" or "turn"
-    block: object = None  # the `Blocked` that names the line, where there is one
+    block: Blocked | None = None  # the `Blocked` that names the line, where there is one
     held_gil: bool = False
     free: bool = False  # during most of it the loop waited for work: only the canary was kept waiting
 
 
-def sleeps_outside_poll(looks, poll_call):
+def sleeps_outside_poll(looks: list[ThreadSample], poll_call: str | None) -> list[float]:
     """Attributed seconds of each stretch in which the loop thread slept, without running, outside ``resting``."""
     found = []
     index = 0
@@ -77,7 +84,7 @@ def sleeps_outside_poll(looks, poll_call):
     return found
 
 
-def _at_rest(looks, poll_call, start, end):
+def _at_rest(looks: list[ThreadSample], poll_call: str | None, start: float, end: float) -> float:
     """Seconds between two moments in which the loop was found waiting for work."""
     if poll_call is None:
         return 0.0
@@ -89,7 +96,7 @@ def _at_rest(looks, poll_call, start, end):
     )
 
 
-def per_request_allowance_s(race, looks):
+def per_request_allowance_s(race: Race, looks: list[ThreadSample]) -> float:
     """Seconds of work that each request beyond the usual few may add to one iteration of the loop.
 
     CPU time itself grows with the load of a machine.  What a canary costs in the same race shows by how much.
@@ -100,13 +107,13 @@ def per_request_allowance_s(race, looks):
     return max(PER_REQUEST_ALLOWANCE_S, min(CANARY_COST_RATIO * typical, PER_REQUEST_ALLOWANCE_MAX_S))
 
 
-def canary_cpu_s(looks, canary):
+def canary_cpu_s(looks: list[ThreadSample], canary: Canary) -> float:
     """CPU seconds that the loop thread has spent at most while a canary was under way."""
     first, last = samples_around(looks, canary.start, canary.end)
     return last.cpu - first.cpu if first else 0.0
 
 
-def find_stalls(race, looks, poll_call):
+def find_stalls(race: Race, looks: list[ThreadSample], poll_call: str | None) -> list[Stall]:
     """Every standstill of the loop that is the app's own, the longest first."""
     found = []
     crowd = per_request_allowance_s(race, looks) * max(len(race.requests) - RACE_SIZE, 0)

@@ -1,8 +1,16 @@
 """One graded endpoint: its request, the response that is right for it, its points, and its catalogue of answers."""
 
+from __future__ import annotations
+
 import random
 import secrets
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from autograder.services import Service
 
 BARRIERS = ("calls", "places", "loop")
 RACE_SIZE = 4  # requests of a race: asyncio.to_thread has cpus + 4 threads, so 5 on one core
@@ -25,7 +33,7 @@ class CheckRequest:
     path: str
     expected: object
     wait: float = 0.0
-    tokens: tuple = ()
+    tokens: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -56,64 +64,70 @@ class Endpoint:
     title: str
     request: str
     answer: object
-    points: dict
+    points: dict[str, float]
     service: str = ""
     upstream_calls: int = 1
     requests: int = 0
     job: str = ""
     barrier: str = "calls"
     starter: ExpectedDiagnosis = ExpectedDiagnosis("blocked")
-    accepted: dict = field(default_factory=dict)
-    wrong: dict = field(default_factory=dict)
+    accepted: dict[str, str] = field(default_factory=dict)
+    wrong: dict[str, ExpectedDiagnosis] = field(default_factory=dict)
     afterwards: bool = False  # the service is called after the response, which need not wait for it
     responds_first: bool = False  # ... and must not wait for it
     cached: bool = False  # what the service said for a token is kept: it is not asked again
-    combined_with: tuple = ()  # the endpoints that are raced together; then there is no request of its own
+    combined_with: tuple[
+        Endpoint, ...
+    ] = ()  # the endpoints that are raced together; then there is no request of its own
     shared: str = ""  # names the cell and the answers' folder of a file that holds several endpoints
     not_checked: str = ""  # what passes all the same, as a sentence for learners
     magic = "%%app"  # the first word of its cell
-    beside: tuple = ()  # the services that the file's other endpoints ask
+    beside: tuple[str, ...] = ()  # the services that the file's other endpoints ask
 
     @property
-    def cell(self):
+    def cell(self) -> str:
         """The grade_id of the cell that holds the endpoint's file."""
         return self.shared or self.id
 
     @property
-    def parts(self):
+    def parts(self) -> tuple[str, ...]:
         """What is graded: "answers" and "concurrency", or "concurrency" alone."""
         return tuple(part for part in PARTS if part in self.points)
 
     @property
-    def services(self):
+    def services(self) -> tuple[str, ...]:
         """The services that must be there when the file is served."""
         return tuple(sorted({self.service, *self.beside} - {""}))
 
     @property
-    def route(self):
+    def route(self) -> str:
         """The request without its query, as people say it: ``GET /reports/{number}``."""
         return self.request.split("?")[0]
 
     @property
-    def raced(self):
+    def raced(self) -> int:
         """How many requests are sent together: as the exercise says, or so few that every honest pool has room."""
         # each call may need a thread of its own
         return self.requests or max(RACE_SIZE // self.upstream_calls, 1)
 
     @property
-    def large(self):
+    def large(self) -> bool:
         """True if so many requests are raced that a race of a few belongs to each race of all."""
         return self.raced > 2 * RACE_SIZE
 
-    def item(self, part):
+    def item(self, part: str) -> str:
         """The name of a graded item: the grade_id of its cell."""
         return f"{self.id}_{part}"
 
-    def call(self, wait=0.0, service=None):
+    def call(self, wait: float = 0.0, service: Service | None = None) -> CheckRequest:
         """A `CheckRequest` with fresh random values that takes ``wait`` seconds, or asks ``service`` for fresh tokens."""
         token = secrets.token_hex(6)
-        values = {"number": random.SystemRandom().randrange(100_000, 1_000_000), "token": token, "wait": round(wait, 4)}
-        tokens = ()
+        values: dict[str, Any] = {
+            "number": random.SystemRandom().randrange(100_000, 1_000_000),
+            "token": token,
+            "wait": round(wait, 4),
+        }
+        tokens: tuple[str, ...] = ()
         if service is not None:
             tokens = (
                 (token,) if self.upstream_calls == 1 else tuple(f"{token}-{i + 1}" for i in range(self.upstream_calls))
@@ -124,7 +138,7 @@ class Endpoint:
         return CheckRequest(method, path.format_map(values), fill_template(self.answer, values), values["wait"], tokens)
 
 
-def fill_template(template, values):
+def fill_template(template: Any, values: dict[str, Any]) -> Any:
     """Fill ``{name}`` into every string of a JSON-like value; a string that is only ``{name}`` keeps its type."""
     if isinstance(template, dict):
         return {key: fill_template(value, values) for key, value in template.items()}

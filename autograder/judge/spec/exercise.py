@@ -3,13 +3,21 @@
 The file is ``exercise.toml`` in the lesson's folder; docs/exercises.md explains it.  A learner's notebook reads a copy
 without the catalogue."""
 
+from __future__ import annotations
+
 import tomllib
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from autograder import services
 from autograder.judge.spec.endpoint import BARRIERS, MAX_RACE_SIZE, PARTS, Endpoint, ExerciseError, ExpectedDiagnosis
 from autograder.judge.spec.text_task import written
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from autograder.judge.spec.text_task import TextTask
 
 KINDS = (
     "does not start",
@@ -62,9 +70,9 @@ class SharedFile:
 
     id: str
     file: str
-    accepted: dict
-    partly: dict
-    wrong: dict
+    accepted: dict[str, str]
+    partly: dict[str, list[str]]
+    wrong: dict[str, tuple[str, ExpectedDiagnosis]]
 
 
 @dataclass(frozen=True)
@@ -73,39 +81,39 @@ class Exercise:
 
     lesson: str
     title: str
-    endpoints: tuple
+    endpoints: tuple[Endpoint, ...]
     folder: Path
     shop: SharedFile | None = None
-    written: tuple = ()  # of `TextTask`: what is handed in that is not an app
+    written: tuple[TextTask, ...] = ()  # of `TextTask`: what is handed in that is not an app
 
     @property
-    def tasks(self):
+    def tasks(self) -> tuple[Endpoint | TextTask, ...]:
         """All that is graded: endpoints, and texts."""
         return self.endpoints + self.written
 
     @property
-    def files(self):
+    def files(self) -> list[tuple[Any, ...]]:
         """The tasks in groups: those that stand in one file together."""
-        groups = {}
+        groups: dict[str, list[Endpoint | TextTask]] = {}
         for endpoint in self.tasks:
             groups.setdefault(endpoint.file, []).append(endpoint)
         return [tuple(group) for group in groups.values()]
 
-    def endpoint(self, name):
+    def endpoint(self, name: str) -> Any:
         for endpoint in self.tasks:
             if endpoint.id == name:
                 return endpoint
         known = ", ".join(e.id for e in self.tasks)
         raise ExerciseError(f"Exercise {self.lesson} has no endpoint {name!r}. It has: {known}.")
 
-    def answer_file(self, endpoint, kind, name=None):
+    def answer_file(self, endpoint: Endpoint | TextTask, kind: str, name: str | None = None) -> Path:
         """The catalogue's file: kind is starter, reference, accepted or wrong (the last two with a name)."""
         folder = self.folder / "answers" / endpoint.cell
         suffix = Path(endpoint.file).suffix
         return folder / kind / f"{name}{suffix}" if name else folder / f"{kind}{suffix}"
 
 
-def load(folder):
+def load(folder: str | Path) -> Exercise:
     """Read ``exercise.toml`` in ``folder``.  Raises `ExerciseError` with a sentence that says what to mend."""
     file = Path(folder) / "exercise.toml"
     try:
@@ -137,7 +145,7 @@ def load(folder):
 CATALOGUE = ("[endpoint.accepted", "[endpoint.wrong", "[app.accepted", "[app.partly", "[app.wrong", "[written.")
 
 
-def public_text(folder):
+def public_text(folder: str | Path) -> str:
     """The exercise file as learners get it: without the catalogue of accepted and wrong answers."""
     lines, keep = [], True
     for line in (Path(folder) / "exercise.toml").read_text(encoding="utf-8").splitlines():
@@ -148,14 +156,14 @@ def public_text(folder):
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _shop(entry):
+def _shop(entry: dict[str, Any]) -> SharedFile:
     wrong = {
         name: (told["endpoint"], _told(f"wrong answer {name!r}", told)) for name, told in entry.get("wrong", {}).items()
     }
     return SharedFile(entry["id"], entry["file"], entry.get("accepted", {}), entry.get("partly", {}), wrong)
 
 
-def _endpoint(entry, shop=None):
+def _endpoint(entry: dict[str, Any], shop: SharedFile | None = None) -> Endpoint:
     if shop:
         entry = {"file": shop.file, "shared": shop.id, **entry}
         if entry.get("combined_with"):
@@ -187,7 +195,7 @@ def _endpoint(entry, shop=None):
     )
 
 
-def _told(what, told):
+def _told(what: str, told: str | dict[str, Any]) -> ExpectedDiagnosis:
     """What a wrong answer must be told, from a kind of diagnosis or { kind = ..., says = ..., part = ... }."""
     told = {"kind": told} if isinstance(told, str) else told
     kind, says, part = told["kind"], told.get("says", []), told.get("part", "concurrency")

@@ -3,12 +3,18 @@
 So the catalogue of a large file need not hold it fifty times: an answer holds the sections in which it differs.
 """
 
+from __future__ import annotations
+
 import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 START = re.compile(r"^# --- (\w+)", re.MULTILINE)
 
 
-def split(text):
+def split(text: str) -> tuple[str, dict[str, str]]:
     """(head, {name: section}): what stands above the first section, and the sections in their order."""
     starts = [*START.finditer(text)]
     ends = [*(match.start() for match in starts[1:]), len(text)]
@@ -16,7 +22,7 @@ def split(text):
     return head, {match[1]: text[match.start() : end] for match, end in zip(starts, ends, strict=True)}
 
 
-def compose(base, other, names=None):
+def compose(base: str, other: str, names: Iterable[str] | None = None) -> str:
     """``base`` with the sections of ``other`` in the place of its own, and other's imports above: all, or those of ``names``.
 
     Raises `KeyError` for a section that is not in both.

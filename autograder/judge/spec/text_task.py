@@ -3,7 +3,16 @@
 In exercise.toml such a task is a table ``[[written]]``; docs/exercises.md explains its keys.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from autograder.judge.spec.endpoint import ExpectedDiagnosis
 
 POINTS = {"findings": {"found"}, "tests": {"honest", "blocking"}}
 KEYS = {"id", "kind", "file", "title", "points", "service", "starter", "truth"}
@@ -22,41 +31,41 @@ class TextTask:
     kind: str
     file: str
     title: str
-    points: dict
+    points: dict[str, float]
     lesson: str
     service: str = ""
-    starter: object = None
-    blockers: tuple = ()
-    on_the_way: tuple = ()
-    accepted: dict = field(default_factory=dict)
-    wrong: dict = field(default_factory=dict)
-    honest: dict = field(default_factory=dict)
-    blocking: dict = field(default_factory=dict)
+    starter: ExpectedDiagnosis | None = None
+    blockers: tuple[tuple[str, int], ...] = ()
+    on_the_way: tuple[tuple[str, int], ...] = ()
+    accepted: dict[str, str] = field(default_factory=dict)
+    wrong: dict[str, ExpectedDiagnosis] = field(default_factory=dict)
+    honest: dict[str, str] = field(default_factory=dict)
+    blocking: dict[str, str] = field(default_factory=dict)
 
     request = ""  # it is not asked over HTTP
     magic = "%%keep"  # the first word of its cell
 
     @property
-    def cell(self):
+    def cell(self) -> str:
         """The grade_id of the cell that holds the text."""
         return self.id
 
     @property
-    def parts(self):
+    def parts(self) -> tuple[str, ...]:
         """What is graded, in the order of the notebook."""
         return tuple(self.points)
 
     @property
-    def services(self):
+    def services(self) -> tuple[str, ...]:
         """Nothing that a judged text needs runs beforehand."""
         return ()
 
-    def item(self, part):
+    def item(self, part: str) -> str:
         """The name of a graded item: the grade_id of its cell."""
         return f"{self.id}_{part}"
 
 
-def written(entry, lesson, told):
+def written(entry: dict[str, Any], lesson: str, told: Callable[[str, Any], ExpectedDiagnosis]) -> TextTask:
     """The `TextTask` of one table of ``lesson``; ``told`` reads what a wrong answer must be told.  Raises `ValueError`, `KeyError`."""
     unknown = set(entry) - KEYS
     if unknown:
@@ -67,7 +76,7 @@ def written(entry, lesson, told):
         raise ValueError(f"points of {entry['kind']} must name {' and '.join(sorted(POINTS[entry['kind']]))}")
     truth = entry.get("truth", {})
 
-    def places(key):
+    def places(key: str) -> tuple[tuple[str, int], ...]:
         found = [text.rpartition(":") for text in truth.get(key, ())]
         return tuple((file, int(line)) for file, _, line in found)
 
