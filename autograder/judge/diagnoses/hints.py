@@ -4,6 +4,8 @@ The exception alone says what Python could not do.  What was meant is recognised
 where that line came later than the mistake, the text of the file.
 """
 
+from __future__ import annotations
+
 import re
 
 THREADS = r"to_thread|run_in_threadpool|run_sync"
@@ -15,7 +17,7 @@ OVER = re.compile(rf"\b({THREADS}|run_in_executor|submit)\(")
 GAVE_UP = {"TimeoutError", "ReadTimeout", "PoolTimeout", "ConnectTimeout", "WriteTimeout", "QueryCanceledError"}
 
 
-def remedy(message, code, text=""):
+def remedy(message: str, code: str, text: str = "") -> str:
     """The sentence for an exception with this ``message`` in the line ``code`` of a file with this ``text``, or nothing."""
     for known in (
         _gather,
@@ -40,7 +42,7 @@ def remedy(message, code, text=""):
     return ""
 
 
-def _gather(message, code, text):
+def _gather(message: str, code: str, text: str) -> str:
     if "gather" in code and "unhashable type: 'list'" in message and re.search(r"gather\(\s*(\[|\w+\s*\))", code):
         return "`gather` takes coroutines one by one: put a star before the list, as in `gather(*coroutines)`."
     # Python 3.11 takes the generator for a coroutine, and later ones do not
@@ -67,7 +69,7 @@ def _gather(message, code, text):
     return ""
 
 
-def _awaited(message, code, text):
+def _awaited(message: str, code: str, text: str) -> str:
     if "can't be used in 'await' expression" not in message or "'coroutine'" in message:
         return ""
     found = re.search(r"\bawait\s+(.+)", code)
@@ -81,7 +83,7 @@ def _awaited(message, code, text):
     )
 
 
-def _plain_file(message, code, text):
+def _plain_file(message: str, code: str, text: str) -> str:
     if "asynchronous context manager" not in message:
         return ""
     if "'_io." in message:
@@ -89,13 +91,13 @@ def _plain_file(message, code, text):
     return "It is not made for `async with`: write `with`, or take the library's class for asyncio."
 
 
-def _second_loop(message, code, text):
+def _second_loop(message: str, code: str, text: str) -> str:
     if re.search(r"cannot be called from a running event loop|event loop is already running", message):
         return "The app's own loop is running: write `await` before the coroutine, without a loop of your own. Lesson 00 shows it."
     return ""
 
 
-def _task(message, code, text):
+def _task(message: str, code: str, text: str) -> str:
     if re.search(r"'(_asyncio\.)?(Task|Future)'", message) and "await" not in message:
         return "A task is not its result: `await` it, or ask it for its `.result()` when the group has ended."
     if message == "Result is not set.":
@@ -103,20 +105,20 @@ def _task(message, code, text):
     return ""
 
 
-def _brackets(message, code, text):
+def _brackets(message: str, code: str, text: str) -> str:
     found = re.search(r"'coroutine' object (?:has no attribute '(\w+)'|is not subscriptable)", message)
     if found and re.search(r"\bawait\s[^\n]*\)\s*[.\[]", code):
         return "`await` comes last in such a line: put brackets around it and its call, as in `(await call()).result`."
     return ""
 
 
-def _pickled(message, code, text):
+def _pickled(message: str, code: str, text: str) -> str:
     if re.search(r"^(Can't|cannot) (pickle|get) (local object|local attribute|.*<lambda>)", message, re.I):
         return "A process is told a function by its name: hand over one that stands at the top of the file, no lambda."
     return ""
 
 
-def _pool(message, code, text):
+def _pool(message: str, code: str, text: str) -> str:
     if "pool is not initialized" in message:
         return "A pool is made where a loop runs: in the lifespan, with `await` or `async with`."
     if "Too many connections" in message and re.search(r"(?<!Blocking)ConnectionPool\b", text):
@@ -124,25 +126,25 @@ def _pool(message, code, text):
     return ""
 
 
-def _one_by_one(message, code, text):
+def _one_by_one(message: str, code: str, text: str) -> str:
     if re.search(r"not (list|tuple)$", message) and "create_subprocess_exec" in code:
         return "`create_subprocess_exec` takes the program and its arguments one by one, without a list around them."
     return ""
 
 
-def _placeholder(message, code, text):
+def _placeholder(message: str, code: str, text: str) -> str:
     if 'at or near "%"' in message and "asyncpg" in text:
         return "asyncpg writes `$1`, `$2` where psycopg writes `%s`, and takes the values one by one."
     return ""
 
 
-def _patience(message, code, text):
+def _patience(message: str, code: str, text: str) -> str:
     if "unexpected keyword argument 'timeout'" in message and re.search(r"(?<!Blocking)ConnectionPool\b", text):
         return "Only a `BlockingConnectionPool` waits for a free connection, and has a `timeout` for it."
     return ""
 
 
-def _handed_over(message, code, text):
+def _handed_over(message: str, code: str, text: str) -> str:
     if not re.search(r"^'(?!coroutine)[\w.]+' object is not callable", message) or not OVER.search(code):
         return ""
     found = CALLED.search(code)
@@ -150,26 +152,26 @@ def _handed_over(message, code, text):
     return f"Hand over the function and do not call it{how}: a thread can only do what has not been done yet."
 
 
-def _lifespan(message, code, text):
+def _lifespan(message: str, code: str, text: str) -> str:
     found = re.match(r"'State' object has no attribute '(\w+)'", message)
     told = "Did you pass the lifespan to the app: `FastAPI(lifespan=lifespan)`?"
     return f"`app.state.{found[1]}` was never set. {told}" if found else ""
 
 
-def _no_pipe(message, code, text):
+def _no_pipe(message: str, code: str, text: str) -> str:
     nothing = "'NoneType'" in message and re.search(r"create_subprocess_|\bPopen\(|subprocess\.run\(", text)
     if nothing and not re.search(r"\bPIPE\b|capture_output", text):
         return "The program's output isn't captured. Start it with `stdout=asyncio.subprocess.PIPE`."
     return ""
 
 
-def _shared(message, code, text):
+def _shared(message: str, code: str, text: str) -> str:
     if "another operation is in progress" in message:
         return "One connection carries one query at a time: use a pool, which lends each request one of its own."
     return ""
 
 
-def _kept(message, code, text):
+def _kept(message: str, code: str, text: str) -> str:
     if re.search(r"already awaited coroutine|being awaited already", message) and re.search(
         r"@(functools\.)?(lru_)?cache\b", text
     ):
@@ -177,7 +179,7 @@ def _kept(message, code, text):
     return ""
 
 
-def remedy_of_coroutine(name, text):
+def remedy_of_coroutine(name: str, text: str) -> str:
     """The sentence for the coroutine function ``name`` that was never awaited, if ``text`` gives it to a thread, or nothing."""
     short = re.escape(name.rpartition(".")[2])
     if re.search(rf"\b({THREADS})\(\s*{short}\s*[,)]", text) and re.search(rf"\basync def {short}\b", text):
@@ -185,24 +187,24 @@ def remedy_of_coroutine(name, text):
     return ""
 
 
-def gave_up(kind):
+def gave_up(kind: str) -> str:
     """The sentence for an exception of this ``kind`` (a class name), if it says that the app's patience was over, or nothing."""
     if kind in GAVE_UP:
         return " A limit of the app's own ran out before it had its reply. The service may take long: be more patient."
     return ""
 
 
-def _inside(code):
+def _inside(code: str) -> str:
     """What stands in the brackets of the first `gather` in ``code``."""
     return code[code.index("gather(") + 7 :]
 
 
-def _pair(text):
+def _pair(text: str) -> bool:
     """True if behind the first call another one follows, after a comma."""
     return bool(re.match(r"\s*,\s*[A-Za-z_][\w.]*\(", text[len(_first_call(text)) :]))
 
 
-def _first_call(text):
+def _first_call(text: str) -> str:
     """``text`` up to the bracket that closes its first call."""
     depth = 0
     for index, letter in enumerate(text):
@@ -212,7 +214,7 @@ def _first_call(text):
     return text.strip()
 
 
-def remedy_of_answer(body):
+def remedy_of_answer(body: str) -> str:
     """The sentence for a wrong answer with this ``body``, or nothing."""
     if re.search(r'"(SELECT|INSERT|UPDATE|DELETE) \d+( \d+)?"', body):
         return " `execute` of asyncpg gives what became of the command: `fetchval` gives the value."

@@ -4,11 +4,18 @@ A call is recognised by its words.  Where it stands is read in the app's file: a
 stream, a background task and a cache are what lesson 10 is about, whatever it is that they call.
 """
 
+from __future__ import annotations
+
 import ast
 import os
 import re
 import warnings
 from collections import defaultdict
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
 
 HTTP, FILES = 2, 5  # lessons
 # the first that fits; the code of the line, then the name of the function that it has called
@@ -30,12 +37,12 @@ HANDED = {"add_task", "BackgroundTask", "add_middleware", "Middleware"}  # they 
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
-def pointer(lesson):
+def pointer(lesson: int) -> str:
     """The sentence that sends a learner to a lesson."""
     return f" Lesson {lesson:02} shows this."
 
 
-def recognised(code, callee="", file=None, line=0):
+def recognised(code: str, callee: str = "", file: str | None = None, line: int = 0) -> str:
     """The sentence for a blocking call, or nothing where it is not one of those that the lessons show.
 
     ``file`` and ``line`` say where in the learner's file it stands, if that is known.
@@ -51,7 +58,7 @@ def recognised(code, callee="", file=None, line=0):
     return pointer(lesson) if lesson else ""
 
 
-def in_no_endpoint(source, line):
+def in_no_endpoint(source: bytes, line: int) -> bool:
     """True if what stands in that line is run by a middleware, a log's handler, an async stream, a background task or a cache.
 
     A function that one of these calls counts as well, if nothing else calls it.
@@ -69,18 +76,20 @@ def in_no_endpoint(source, line):
 class _Names:
     """Who names whom in a file: its functions, and those that lesson 10 is about."""
 
-    def __init__(self, tree):
+    def __init__(self, tree: ast.Module) -> None:
         nodes = list(ast.walk(tree))
         self.functions = [node for node in nodes if isinstance(node, FUNCTIONS)]
         self._handed = _given_to(nodes, HANDED)
         self._depended = _given_to(nodes, {"Depends"})
-        self._class = {method: kind for kind in nodes if isinstance(kind, ast.ClassDef) for method in kind.body}
-        self._callers = defaultdict(list)
+        self._class: dict[ast.AST, ast.ClassDef] = {
+            method: kind for kind in nodes if isinstance(kind, ast.ClassDef) for method in kind.body
+        }
+        self._callers: defaultdict[str | None, list[ast.FunctionDef | ast.AsyncFunctionDef]] = defaultdict(list)
         for function in self.functions:
             for name in {_last(node) for part in function.body for node in ast.walk(part)} - {function.name}:
                 self._callers[name].append(function)
 
-    def hidden(self, function):
+    def hidden(self, function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
         """True if the function is one that lesson 10 is about, or if every way to it begins at one of those."""
         todo, known, found = [function], set(), False
         while todo:
@@ -94,7 +103,7 @@ class _Names:
                 todo += self._callers[function.name]
         return found
 
-    def _is(self, function):
+    def _is(self, function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
         marks = {_last(mark) for mark in function.decorator_list}
         if function.name in self._handed or "middleware" in marks or CACHES & marks:
             return True
@@ -111,14 +120,14 @@ class _Names:
         )
 
 
-def _given_to(calls, names):
+def _given_to(calls: Iterable[ast.AST], names: set[str]) -> set[str | None]:
     """The names of all that is handed to a call of one of these names."""
     calls = (call for call in calls if isinstance(call, ast.Call) and _last(call.func) in names)
     given = (value for call in calls for value in (*call.args, *(keyword.value for keyword in call.keywords)))
     return {_last(value) for value in given}
 
 
-def _yields(function):
+def _yields(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
     """True if it is a generator itself; a function inside it does not count."""
     todo = list(function.body)
     while todo:
@@ -130,14 +139,14 @@ def _yields(function):
     return False
 
 
-def _last(node):
+def _last(node: ast.AST) -> str | None:
     """The last name of ``a.b.c``, of a call of it, or None."""
     if isinstance(node, ast.Call):
         node = node.func
     return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", None)
 
 
-def source(file):
+def source(file: str | Path) -> bytes:
     """The bytes of an app's file; empty if it can't be read or is too large."""
     try:
         with open(file, "rb", opener=_never_waiting) as opened:
@@ -147,6 +156,6 @@ def source(file):
     return text if len(text) <= LARGEST else b""
 
 
-def _never_waiting(path, flags):
+def _never_waiting(path: str, flags: int) -> int:
     """Opens a file even if an app has put a pipe in its place."""
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))

@@ -1,9 +1,19 @@
 """The words of a verdict, in the learner's terms: what, which line, for how long, and where to read on."""
 
+from __future__ import annotations
+
 import os
 import re
+from typing import TYPE_CHECKING
 
 from autograder.judge.diagnoses.lesson_links import pointer, recognised, source
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from autograder.judge.spec.endpoint import CheckRequest, Endpoint
+    from autograder.lab.race import Blocked, Request
 
 # the threads that asyncio.to_thread has: cores + 4, and from Python 3.13 on only those cores count that the process may use
 CORES = {os.cpu_count() or 1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1}
@@ -11,7 +21,7 @@ TO_THREAD = {min(32, cores + 4) for cores in CORES}
 ANYIO_THREADS = 40  # the default limit of anyio's worker threads, which Starlette and FastAPI use
 
 
-def blocked(stalls, requests, block):
+def blocked(stalls: Sequence[Any], requests: int, block: Blocked | None) -> str:
     """The loop stood still; ``stalls`` are the longest first, ``block`` names the line, if one was seen."""
     seconds = stalls[0].seconds
     if block is None:
@@ -31,7 +41,7 @@ def blocked(stalls, requests, block):
     )
 
 
-def _remark(block):
+def _remark(block: Blocked) -> str:
     """What a line does that doesn't look like waiting: a sentence, or nothing."""
     statement = _statement(block)
     if "preexec_fn" in statement:
@@ -50,7 +60,7 @@ def _remark(block):
     return ""
 
 
-def _statement(block):
+def _statement(block: Blocked) -> str:
     """The lines of the app's file from the one that blocked to the end of its call, joined."""
     if not block.in_app:
         return block.code
@@ -64,7 +74,7 @@ def _statement(block):
     return text
 
 
-def everybody_waits(seconds):
+def everybody_waits(seconds: float) -> str:
     return (
         f"The event loop was free, and a canary waited for {seconds:.2f} s all the same. A canary asks for a path that the app does "
         "not have: so something waits in front of every path, in a middleware or a dependency of the whole app, also for those "
@@ -72,7 +82,7 @@ def everybody_waits(seconds):
     )
 
 
-def client_each(line, code):
+def client_each(line: int, code: str) -> str:
     """Requests make a client each: a moment for one of them, and for many it adds up."""
     return (
         f"Each request makes a client of its own, in line {line}: {code}. A new client loads certificates, which is work on the "
@@ -81,7 +91,7 @@ def client_each(line, code):
     )
 
 
-def gil(seconds, place, line):
+def gil(seconds: float, place: tuple[int, str, str, str] | None, line: int | None) -> str:
     """A thread kept the GIL; ``place`` is where it computed, (line, code, function, file), if that was seen."""
     who = ""
     if line:
@@ -95,14 +105,14 @@ def gil(seconds, place, line):
     )
 
 
-def several_processes():
+def several_processes() -> str:
     return (
         "Requests are answered by another process, or by another event loop, than the one that runs your app. That may be "
         "fast, but the task asks for one process. Fix the app in place: no `os.fork()`, no server of your own."
     )
 
 
-def one_at_a_time():
+def one_at_a_time() -> str:
     return (
         "The event loop stays free, but the requests are served one at a time: each begins when the one before "
         "has ended. Look for something that they share and that only one of them can have: a lock (also one in the database, as an "
@@ -111,7 +121,7 @@ def one_at_a_time():
     )
 
 
-def few_at_a_time(served, requests, calls=1):
+def few_at_a_time(served: int, requests: int, calls: int = 1) -> str:
     """Only ``served`` of so many requests, or of their calls if each makes several, are under way at a time."""
     if calls == 1:
         what = f"of {requests} requests only {served} are served at a time"
@@ -134,7 +144,7 @@ def few_at_a_time(served, requests, calls=1):
     )
 
 
-def _of_the_pool():
+def _of_the_pool() -> str:
     return (
         f"{ANYIO_THREADS} is the size of the pool of threads that all `def` endpoints, `def` dependencies and "
         f"run_in_threadpool share: n requests then take as long as n/{ANYIO_THREADS}, rounded up, one after the other."
@@ -142,7 +152,7 @@ def _of_the_pool():
     )
 
 
-def few_listen(listening, requests):
+def few_listen(listening: int, requests: int) -> str:
     """All requests have called the service, but not all of them wait for its reply: at most ``listening`` do."""
     text = (
         f"All {requests} requests have called the service, but at most {listening} of them wait for its reply at a time. The "
@@ -151,21 +161,21 @@ def few_listen(listening, requests):
     return text + (_of_the_pool() if ANYIO_THREADS <= listening < requests else "A pool is too small, or a semaphore.")
 
 
-def one_after_the_other(asks):
+def one_after_the_other(asks: int) -> str:
     return (
         f"Different requests run side by side, but each asks its {asks} questions one after the other: the second is "
         "asked when the first has its reply. Ask them together, with asyncio.gather or a TaskGroup."
     )
 
 
-def did_not_ask(call, service):
+def did_not_ask(call: CheckRequest, service: str) -> str:
     return (
         f"{call.method} {call.path} was answered without the reply of the service ({service}): it had not asked in the way "
         "that the task names, or it did not wait."
     )
 
 
-def never_called(call, service):
+def never_called(call: CheckRequest, service: str) -> str:
     """What is done after the response was not done."""
     return (
         f"{call.method} {call.path} was answered, but the service ({service}) was never called for it: what the task wants done "
@@ -173,21 +183,21 @@ def never_called(call, service):
     )
 
 
-def asked_again(call, service):
+def asked_again(call: CheckRequest, service: str) -> str:
     return (
         f"{call.method} {call.path} was asked for twice, and the service ({service}) was asked twice. What it once said "
         "must be kept."
     )
 
 
-def kept(call, service):
+def kept(call: CheckRequest, service: str) -> str:
     return (
         f"{call.method} {call.path} was asked for again, and answered without the new reply of the service ({service}): an answer was "
         "cached. The task asks for a new call for every request."
     )
 
 
-def called_again(endpoint, count):
+def called_again(endpoint: Endpoint, count: int) -> str:
     """Of something that must be cached; ``count`` is how many calls there were for the same thing."""
     return (
         f"{endpoint.route} was requested twice for the same thing, and the service ({endpoint.service}) was called {count} times: "
@@ -196,7 +206,7 @@ def called_again(endpoint, count):
     )
 
 
-def called_twice(endpoint, count, expected):
+def called_twice(endpoint: Endpoint, count: int, expected: int) -> str:
     """The service was called ``count`` times for what needs ``expected`` calls."""
     thing = {
         "commands": "started the program",
@@ -211,7 +221,7 @@ def called_twice(endpoint, count, expected):
     )
 
 
-def shared_call(endpoint):
+def shared_call(endpoint: Endpoint) -> str:
     """Two requests for the same thing were answered from one call."""
     return (
         f"{endpoint.route} was requested twice at the same time for the same thing, and both were answered from one call of the "
@@ -220,7 +230,7 @@ def shared_call(endpoint):
     )
 
 
-def shared_wait(call, seconds):
+def shared_wait(call: CheckRequest, seconds: float) -> str:
     """A request was answered too early, together with the same request before it."""
     return (
         f"{call.method} {call.path} was sent while the same request was under way, and answered after {seconds:.2f} s together "
@@ -228,7 +238,7 @@ def shared_wait(call, seconds):
     )
 
 
-def did_not_wait(endpoint, seconds):
+def did_not_wait(endpoint: Endpoint, seconds: float) -> str:
     """A request was answered while the reply to its call was held."""
     return (
         f"{endpoint.route} was answered while the service ({endpoint.service}) still held its reply, {seconds:.1f} s after the call: "
@@ -237,7 +247,7 @@ def did_not_wait(endpoint, seconds):
     )
 
 
-def answered_together(endpoint):
+def answered_together(endpoint: Endpoint) -> str:
     """A short request was answered only when a long one was."""
     return (
         f"A request to {endpoint.route} had all that it needed, and was answered only together with another one that had to wait "
@@ -246,7 +256,7 @@ def answered_together(endpoint):
     )
 
 
-def waits_for_the_service(endpoint):
+def waits_for_the_service(endpoint: Endpoint) -> str:
     """An endpoint that must respond first was answered only after the service had replied."""
     return (
         f"{endpoint.route} was not answered while the service ({endpoint.service}) held its reply. It must respond at once, and call "
@@ -254,14 +264,14 @@ def waits_for_the_service(endpoint):
     )
 
 
-def too_early(call, seconds):
+def too_early(call: CheckRequest, seconds: float) -> str:
     return (
         f"{call.method} {call.path} answered after {seconds:.2f} s, but it was asked to wait {call.wait:.2f} s first. "
         "The wait must stay: make it one that lets others in. (Is an `await` missing? Was the wait taken out, or a result cached?)"
     )
 
 
-def too_late(call, seconds):
+def too_late(call: CheckRequest, seconds: float) -> str:
     return (
         f"{call.method} {call.path} was answered {seconds:.1f} s later than it could have been, although the event loop was "
         "free all the time. Look for something that waits for longer than the task asks, or once more than it should; or for a "
@@ -270,18 +280,18 @@ def too_late(call, seconds):
     )
 
 
-def wrong_status(call, request):
+def wrong_status(call: CheckRequest, request: Request) -> str:
     text = f"{call.method} {call.path} answered with status {request.status}. {_excerpt(request.body)}".rstrip()
     if request.status in (404, 405):
         text += " The method and the path must be those that the task names."
     return text
 
 
-def wrong_body(call, request, hint=""):
+def wrong_body(call: CheckRequest, request: Request, hint: str = "") -> str:
     return f"{call.method} {call.path} must answer {call.expected!r}. It answered {_excerpt(request.body)}{hint}"
 
 
-def server_error(call, error, hint=""):
+def server_error(call: CheckRequest, error: dict[str, Any], hint: str = "") -> str:
     """The exception with the learner's line, and behind it the ``hint`` at what most likely helps."""
     where = error["where"][-1] if error["where"] else None
     said = ": " + error["message"].splitlines()[0] if error["message"].strip() else ""
@@ -291,7 +301,9 @@ def server_error(call, error, hint=""):
     return text + ("." if hint else "") + hint
 
 
-def missing_await(name=None, line=None, code="", ended="", hint=""):
+def missing_await(
+    name: str | None = None, line: int | None = None, code: str = "", ended: str = "", hint: str = ""
+) -> str:
     """A coroutine was not awaited: its ``name``, where that is known, or the line where it was seen in ``ended``.
 
     ``ended`` is the diagnosis of the exception that it led to, if it led to one; that is told first.
@@ -319,14 +331,14 @@ def missing_await(name=None, line=None, code="", ended="", hint=""):
     return done + "Write `await` before the call (and make the function that contains it `async def`)."
 
 
-def no_answer(call, limit):
+def no_answer(call: CheckRequest, limit: float) -> str:
     return f"{call.method} {call.path} had no answer after {limit:.0f} s. Look for an endless loop or a wait that never ends."
 
 
-def died(call):
+def died(call: CheckRequest) -> str:
     return f"The server ended while it worked on {call.method} {call.path}. Look for sys.exit(), os._exit() or a crash."
 
 
-def _excerpt(body):
+def _excerpt(body: str) -> str:
     text = " ".join(body.split())
     return (text[:160] + "…") if len(text) > 160 else (text or "an empty body")

@@ -5,8 +5,11 @@ them have asked, they wait for it together.  Then everything is let go, and one 
 an answer may block the loop only then.
 """
 
+from __future__ import annotations
+
 import asyncio
 import time
+from typing import TYPE_CHECKING
 
 from autograder.judge.diagnoses import messages
 from autograder.judge.evidence import samples
@@ -16,6 +19,13 @@ from autograder.judge.proofs.rendezvous import RendezvousProof
 from autograder.judge.proofs.requests import ANSWER_LIMIT_S, forgotten, never_awaited, run_requests
 from autograder.judge.spec.endpoint import RACE_SIZE
 from autograder.judge.verdict import AnswerFault, Trial, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from autograder.judge.spec.endpoint import CheckRequest
+    from autograder.lab.race import Race
+    from autograder.services import Service
 
 NEXT_REQUEST_S = 0.6  # s after the others that one more request is sent, at first
 WATCHED_S = 1.2  # s after the others that it's sent once, so that what blocks now and then is seen
@@ -31,7 +41,7 @@ class BackgroundProof(RendezvousProof):
     lone = False  # an answer that waits for nobody says nothing when it is alone
     next_guest = NEXT_REQUEST_S
 
-    async def answers(self):
+    async def answers(self) -> None:
         """Ask one after the other; the service must have been asked in the end."""
         for _ in range(3):
             calls = await self._calls(1)
@@ -41,7 +51,7 @@ class BackgroundProof(RendezvousProof):
                 raise AnswerFault("did not ask", messages.never_called(calls[0], self.endpoint.service))
             await self._check_count()
 
-    async def _hold_one_long(self, seconds):
+    async def _hold_one_long(self, seconds: float) -> Trial:
         """The `Trial` of one race that is watched for a little longer than the others, where nothing is shown."""
         if seconds < WATCHED_S:
             return Trial(proved=True)
@@ -51,7 +61,7 @@ class BackgroundProof(RendezvousProof):
         finally:
             self.next_guest = before
 
-    async def _meeting(self, count, show):
+    async def _meeting(self, count: int, show: bool) -> Trial:
         calls = await self._calls(count)
         race, watch = await self._watched(calls, [*calls, self.endpoint.call(0.0, self.service)], show)
         if fault := blocked(race, samples.decode_samples(race), self.rest):
@@ -78,7 +88,9 @@ class BackgroundProof(RendezvousProof):
         self.next_guest *= 2
         return Trial()
 
-    async def _watched(self, calls, guests, show=False):
+    async def _watched(
+        self, calls: list[CheckRequest], guests: list[CheckRequest], show: bool = False
+    ) -> tuple[Race, BackgroundObserver]:
         watch = BackgroundObserver(self.service, calls, self.patience, self.rest, lambda: any(forgotten(self.app)))
         self.service.hold()
         try:
@@ -108,7 +120,14 @@ class BackgroundObserver:
     ``hopeless()`` tells whether the app is known to have forgotten an await: then what is missing will hardly come.
     """
 
-    def __init__(self, service, calls, patience, rest, await_forgotten):
+    def __init__(
+        self,
+        service: Service,
+        calls: list[CheckRequest],
+        patience: float,
+        rest: str | None,
+        await_forgotten: Callable[[], bool],
+    ) -> None:
         self.service = service
         self.rest = rest
         self.requests = len(calls)
@@ -117,18 +136,18 @@ class BackgroundObserver:
         self.await_forgotten = await_forgotten
         self.ahead = self.all_met = self.in_turns = self.alive = False
         self.together = 0
-        self.seen = set()
-        self.released = None
+        self.seen: set[str] = set()
+        self.released: float | None = None
 
     @property
-    def missing(self):
+    def missing(self) -> set[str]:
         return self.wanted - self.seen
 
-    def seen_through(self, race):
+    def seen_through(self, race: Race) -> bool:
         """True if the loop was watched for a while after everything was let go, and all the time until then."""
         return sum(c.answered and c.start >= self.released for c in race.canaries) >= ALIVE_MIN_CANARIES
 
-    async def hold(self, race):
+    async def hold(self, race: Race) -> None:
         """Run beside a race, until everything has come and was let go."""
         while race.began is None:
             await asyncio.sleep(POLL_INTERVAL_S)
@@ -147,10 +166,10 @@ class BackgroundObserver:
         self.released = time.perf_counter() - race.began
         self.service.release()
 
-    def _answered(self, race):
+    def _answered(self, race: Race) -> bool:
         return all(request.end is not None for request in race.requests[: self.requests])
 
-    def _look(self):
+    def _look(self) -> set[str]:
         held = self.service.held()
         if held and held[0] not in self.wanted:
             self.service.release(held[:1])  # left over from before, and perhaps in the way of those who are wanted
@@ -162,7 +181,7 @@ class BackgroundObserver:
         self.all_met = self.all_met or held == self.wanted
         return held
 
-    async def _quiet(self, race, enough):
+    async def _quiet(self, race: Race, enough: Callable[[], object]) -> bool:
         """Wait until ``enough()``, or until nothing has changed for a while; True if the loop was alive in that while."""
         quiet, before = QuietPeriod(race, self.patience, self.rest), None
         while True:

@@ -1,16 +1,24 @@
 """What convicts an app: the failing verdicts that the evidence of one race supports."""
 
+from __future__ import annotations
+
 import re
+from typing import TYPE_CHECKING
 
 from autograder.judge.diagnoses import messages
 from autograder.judge.evidence import gil, samples
 from autograder.judge.evidence.stalls import find_stalls
 from autograder.judge.verdict import Verdict
 
+if TYPE_CHECKING:
+    from autograder.judge.evidence.samples import ThreadSample
+    from autograder.judge.spec.endpoint import CheckRequest
+    from autograder.lab.race import Blocked, Race
+
 CLIENT = re.compile(r"\bAsyncClient\(|\bcreate_default_context\(")  # each loads certificates: some 20 ms of work
 
 
-def blocked(race, looks, rest, computes=False):
+def blocked(race: Race, looks: list[ThreadSample], rest: str | None, computes: bool = False) -> Verdict | None:
     """The failing `Verdict` if the loop was blocked in this race by the app's own doing, else None.
 
     With ``computes`` the app's threads have work to do, and a thread that keeps the GIL for it is told even if the loop
@@ -36,7 +44,7 @@ def blocked(race, looks, rest, computes=False):
     return Verdict("fail", "blocked", messages.blocked(stalls, len(race.requests), named), line, nameless=line is None)
 
 
-def _taken_by_a_thread(race, looks, block):
+def _taken_by_a_thread(race: Race, looks: list[ThreadSample], block: Blocked) -> float:
     """CPU seconds of the app's threads in a stretch in which the loop did nothing of theirs and little of its own, else 0.0.
 
     It was on its way back from a call of the framework's own that lets go of the GIL, and a thread has taken that.
@@ -46,7 +54,7 @@ def _taken_by_a_thread(race, looks, block):
     return seconds if min(seconds, ours) >= max(gil.GIL_STARVATION_MIN_S, block.seconds / 2) else 0.0
 
 
-def _client_each(race):
+def _client_each(race: Race) -> Verdict | None:
     """The failing `Verdict` if the loop was found making a client in this race, else None.
 
     What is made once was made before the first race, in the warm-up at the latest: so this is a fact, and no matter of time.
@@ -55,19 +63,19 @@ def _client_each(race):
     return Verdict("fail", "blocked", messages.client_each(line, code), line) if line else None
 
 
-def _held(race, seconds):
+def _held(race: Race, seconds: float) -> Verdict:
     """The failing `Verdict` for threads that compute, and keep the GIL while they do."""
     place = max(race.busy, key=race.busy.get, default=None)
     line = place[0] if place and place[3] == race.file else None
     return Verdict("fail", "gil", messages.gil(seconds, place, line), line, nameless=place is None)
 
 
-def answered_late(call, seconds):
+def answered_late(call: CheckRequest, seconds: float) -> Verdict:
     """The failing `Verdict` for an answer that came long after it was due."""
     return Verdict("fail", "answered too late", messages.too_late(call, seconds))
 
 
-def served_in_turns(served, requests, calls=1):
+def served_in_turns(served: int, requests: int, calls: int = 1) -> Verdict:
     """The failing `Verdict` for requests of which only ``served`` are served at a time.
 
     With several ``calls`` a request, ``served`` is how many calls are under way at a time.

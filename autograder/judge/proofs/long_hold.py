@@ -5,6 +5,8 @@ value that is returned because the service is slow, requests that share one call
 code that blocks the loop now and then.
 """
 
+from __future__ import annotations
+
 import asyncio
 import time
 from collections.abc import Callable
@@ -39,7 +41,7 @@ class LongHold:
         calls: list[CheckRequest],
         hold_s: float,
         quiet: Callable[[Race], QuietPeriod],
-    ):
+    ) -> None:
         self.service = service
         self.calls = calls
         self.hold_s = hold_s

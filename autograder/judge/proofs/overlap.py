@@ -1,6 +1,9 @@
 """The proof for endpoints that are told how long to wait: all requests certainly waited at the same moment."""
 
+from __future__ import annotations
+
 import random
+from typing import TYPE_CHECKING
 
 from autograder.judge.diagnoses import messages
 from autograder.judge.evidence import overlap, samples
@@ -14,6 +17,10 @@ from autograder.judge.proofs.requests import (
     run_requests,
 )
 from autograder.judge.verdict import AnswerFault, Trial, Verdict
+
+if TYPE_CHECKING:
+    from autograder.judge.spec.endpoint import Endpoint
+    from autograder.lab.server import Server
 
 # s that the requests of the first trial wait, if nobody looks: enough to prove it on an idle machine
 QUICK = (0.05, 0.1)
@@ -40,21 +47,21 @@ class OverlapProof:
 
     proofs = 1
 
-    def __init__(self, app, endpoint):
+    def __init__(self, app: Server, endpoint: Endpoint) -> None:
         self.app = app
         self.endpoint = endpoint
         self.wait = random.uniform(*QUICK)
-        self.rest = None
+        self.rest: str | None = None
         self._unlike_next = True
         self._scale = 1.0  # of the times of unlike requests
-        self._before = None  # the `Trial` of the request that was sent alone in the warm-up
+        self._before: Trial | None = None  # the `Trial` of the request that was sent alone in the warm-up
 
-    async def answers(self):
+    async def answers(self) -> None:
         """Ask one after the other, and for the last once more: a result kept from before is too early."""
         for call in (self.endpoint.call(0.04), *2 * [self.endpoint.call(0.1)]):
             await run_requests(self.app, [call], ANSWER_LIMIT_S + call.wait)
 
-    async def warm_up(self):
+    async def warm_up(self) -> None:
         """Start the threads of pools, and import what is imported on first use."""
         wait = random.triangular(*ALONE, ALONE[0])  # any of them, but mostly a short one
         calls = [self.endpoint.call(wait) for _ in range(self.endpoint.raced)]
@@ -63,7 +70,7 @@ class OverlapProof:
         # a wait that was kept from before is over too early here
         self._before = Trial(await self._one(wait))
 
-    async def trial(self, show=False):
+    async def trial(self, show: bool = False) -> Trial:
         """One race, or two of different size; a trial that shows nothing makes the next one wait twice as long."""
         if show:
             self.wait = max(self.wait, WAIT)
@@ -83,7 +90,7 @@ class OverlapProof:
         self._unlike_next = not unlike.proved
         return unlike
 
-    async def _unlike(self, scale):
+    async def _unlike(self, scale: float) -> Trial:
         """The `Trial` of a race of requests that wait for different times, one of which is sent twice."""
         first, again = 1, 2
         middle = self.endpoint.call(scale * random.uniform(*MIDDLE))
@@ -113,7 +120,7 @@ class OverlapProof:
             self._scale = min(self._scale * 1.5, MAX_WAIT_S)
         return Trial(proved=in_time and own)
 
-    async def _race(self, count, show):
+    async def _race(self, count: int, show: bool) -> Trial:
         calls = [self.endpoint.call(self.wait * random.uniform(1.0, 1.1)) for _ in range(count)]
         waits = [call.wait for call in calls]
         race = await run_requests(
@@ -130,7 +137,7 @@ class OverlapProof:
             return Trial(answered_late(calls[late[0].key], late[1]))
         return Trial(proved=bool(overlap.certainly_overlapped(race, waits) and overlap.overtaken(race)))
 
-    async def _alone(self):
+    async def _alone(self) -> Verdict | None:
         """One or two requests alone, with waits of any length; the failing `Verdict` if they block the loop.
 
         A handler may not know by the number or by the wait of a request that it is raced.
@@ -143,6 +150,6 @@ class OverlapProof:
                 return fault
         return None
 
-    async def _one(self, wait):
+    async def _one(self, wait: float) -> Verdict | None:
         race = await run_requests(self.app, [self.endpoint.call(wait)], ANSWER_LIMIT_S, rest=self.rest)
         return blocked(race, samples.decode_samples(race), self.rest)

@@ -1,6 +1,14 @@
 """How long to wait for what may never come: in the app's own time, which a busy machine slows down with the app."""
 
+from __future__ import annotations
+
 import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from autograder.lab.race import Race
 
 POLL_INTERVAL_S = 0.005  # s between two looks at what a service holds
 INITIAL_QUIET_S = 0.5  # s without a newcomer before the rest is taken to be held back, at first
@@ -16,7 +24,9 @@ class QuietPeriod:
     to be under way that only needs a CPU: the time begins when it has had it, at the latest after `MAX_QUIET_S`.
     """
 
-    def __init__(self, race, patience, rest=None, unsettled=None):
+    def __init__(
+        self, race: Race, patience: float, rest: str | None = None, unsettled: Callable[[], bool] | None = None
+    ) -> None:
         self._race = race
         self.patience = patience
         self._rest = rest
@@ -24,12 +34,12 @@ class QuietPeriod:
         self._made = time.perf_counter()
         self.restart()
 
-    def restart(self):
+    def restart(self) -> None:
         """Something has changed."""
         self._since = time.perf_counter()
 
     @property
-    def seconds(self):
+    def seconds(self) -> float:
         """Seconds since the last change."""
         return time.perf_counter() - self._since
 
@@ -40,12 +50,12 @@ class QuietPeriod:
         return sum(c.answered and c.start >= since for c in self._race.canaries)
 
     @property
-    def alive(self):
+    def alive(self) -> bool:
         """True if the loop has answered many canaries since the last change."""
         return self.canaries >= ALIVE_MIN_CANARIES
 
     @property
-    def stuck(self):
+    def stuck(self) -> bool:
         """True if the loop has slept for long since the last change, in one piece, and not where it waits for work.
 
         That ends a wait, and proves nothing by itself.
@@ -58,7 +68,7 @@ class QuietPeriod:
         return call != self._rest and end - max(start, self._since - self._race.began) >= enough
 
     @property
-    def over(self):
+    def over(self) -> bool:
         """True if it was quiet for long enough: a loop that answers is given its own ticks, one that does not, seconds."""
         if self.stuck:
             return True

@@ -5,10 +5,13 @@ that is a fact, and no load can undo it.  If some never come, the service lets g
 the next only comes when the one before has gone.
 """
 
+from __future__ import annotations
+
 import asyncio
 import random
 import time
 from collections import Counter
+from typing import TYPE_CHECKING
 
 from autograder.judge.diagnoses import messages
 from autograder.judge.evidence import overlap, samples
@@ -19,6 +22,14 @@ from autograder.judge.proofs.quiescence import INITIAL_QUIET_S, MAX_QUIET_S, POL
 from autograder.judge.proofs.requests import ANSWER_LIMIT_S, REST, find_poll_syscall, run_at_each_size, run_requests
 from autograder.judge.spec.endpoint import RACE_SIZE
 from autograder.judge.verdict import AnswerFault, Trial, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from autograder.judge.spec.endpoint import CheckRequest, Endpoint
+    from autograder.lab.race import Race
+    from autograder.lab.server import Server
+    from autograder.services import Service
 
 HOLD = 0.1  # s that the reply to a request which is alone is held: whoever answers meanwhile does not wait for it
 COLD_START = 6  # times that, for the first requests: the processes that do the work may have to start
@@ -32,20 +43,20 @@ class RendezvousProof:
 
     lone = True  # requests that are alone are judged as well
 
-    def __init__(self, app, endpoint, service):
+    def __init__(self, app: Server, endpoint: Endpoint, service: Service) -> None:
         self.app = app
         self.endpoint = endpoint
         self.service = service
         self.patience = INITIAL_QUIET_S
-        self.rest = None
+        self.rest: str | None = None
         self._meetings = random.randrange(2)
         self._alone_next = self._hold_next = True
-        self._expected = Counter()  # how many calls each token has been requested for
+        self._expected: Counter[str] = Counter()  # how many calls each token has been requested for
         self._all_waited = 0  # meetings in which no request was answered before the last reply was released
-        self._earlier = None  # a request that was answered before
+        self._earlier: CheckRequest | None = None  # a request that was answered before
 
     @property
-    def proofs(self):
+    def proofs(self) -> int:
         """How many trials must prove it.
 
         Four that are served in turns are let go in the order of their turns once in 22, and two of them in one of two orders.
@@ -53,7 +64,7 @@ class RendezvousProof:
         few = self.endpoint.barrier == "calls" and not self.endpoint.large
         return 2 if few and not self.service.computes else 1
 
-    async def _calls(self, count):
+    async def _calls(self, count: int) -> list[CheckRequest]:
         # in threads: to know what is right may mean to do the same work
         making = [asyncio.to_thread(self.endpoint.call, 0.0, self.service) for _ in range(count)]
         calls = await asyncio.gather(*making)
@@ -61,13 +72,13 @@ class RendezvousProof:
         self._expect(calls)
         return calls
 
-    def _expect(self, calls):
+    def _expect(self, calls: list[CheckRequest]) -> None:
         """Note that these requests are sent: each needs one call for each of its tokens, or the first of them if it's cached."""
         for call in calls:
             for token in call.tokens:
                 self._expected[token] = 1 if self.endpoint.cached else self._expected[token] + 1
 
-    async def _called_too_often(self):
+    async def _called_too_often(self) -> Verdict | None:
         """The failing `Verdict` if the service was called more often than the requests needed, else None."""
         counts = await asyncio.to_thread(self.service.calls, list(self._expected))
         for token, expected in self._expected.items():
@@ -78,12 +89,12 @@ class RendezvousProof:
                 return Verdict("fail", "called twice", text)
         return None
 
-    async def _check_count(self):
+    async def _check_count(self) -> None:
         """Raise `AnswerFault` if the service was called too often."""
         if verdict := await self._called_too_often():
             raise AnswerFault(verdict.kind, verdict.diagnosis)
 
-    async def answers(self):
+    async def answers(self) -> None:
         """Ask one after the other for something new, and for the last of it once or twice more."""
         for _ in range(2):
             (call,) = calls = await self._calls(1)
@@ -94,7 +105,7 @@ class RendezvousProof:
             await self._again(call)
             await self._check_count()
 
-    async def _again(self, call):
+    async def _again(self, call: CheckRequest) -> Race:
         """Ask for the same once more: the service must see all of it, and be waited for, or nothing of it if it is kept."""
         self._expect([call])
         race, seen, ended = await self._held(call)
@@ -106,14 +117,14 @@ class RendezvousProof:
             raise AnswerFault("kept from before", messages.kept(call, self.endpoint.service))
         return race
 
-    async def _held(self, call):
+    async def _held(self, call: CheckRequest) -> tuple[Race, set[str], bool]:
         """Ask alone, and hold each reply for a moment: (race, tokens seen, whether it was answered while one was held).
 
         The moment lasts until a canary was answered; as long as nobody can tell a loop that will answer none, for `HOLD`.
         """
         seen, let_go = set(), set()
 
-        async def watch(race):
+        async def watch(race: Race) -> None:
             while race.began is None:
                 await asyncio.sleep(POLL_INTERVAL_S)
             while race.end is None:
@@ -143,7 +154,7 @@ class RendezvousProof:
             self.service.release()
         return race, seen, bool(seen - let_go)
 
-    async def _alone(self):
+    async def _alone(self) -> Verdict | None:
         """The failing `Verdict` if a request that is alone blocks the loop, or one for what is kept, else None.
 
         A handler may not know by the number of requests that it is raced.
@@ -158,7 +169,7 @@ class RendezvousProof:
                 return fault
         return await self._called_too_often()
 
-    async def warm_up(self):
+    async def warm_up(self) -> None:
         """Open connections, start the threads of pools, and import what is imported on first use."""
         calls = await self._calls(self.endpoint.raced)
         limit = ANSWER_LIMIT_S + max(self._working(len(calls)), COLD_START * self._working(1))
@@ -167,15 +178,15 @@ class RendezvousProof:
             await self._again(calls[0])
         self.rest = await find_poll_syscall(self.app, race)
 
-    def _quiet(self, race):
+    def _quiet(self, race: Race) -> QuietPeriod:
         """A `QuietPeriod` that begins when no program is on its way to the service any more."""
         return quiet_period(self.app, self.service, race, self.patience, self.rest)
 
-    def _working(self, count):
+    def _working(self, count: int) -> float:
         """Seconds that so many requests are given for work of their own."""
         return WORK * count * self.endpoint.upstream_calls if self.service.computes else 0.0
 
-    async def trial(self, show=False):
+    async def trial(self, show: bool = False) -> Trial:
         """One meeting, or two of different size; a trial that shows nothing makes the next one more patient.
 
         Before the first meeting one request is alone, and again as long as that one shows a fault.
@@ -194,7 +205,7 @@ class RendezvousProof:
         self._hold_next = not held.proved
         return held
 
-    async def _hold_one_long(self, seconds):
+    async def _hold_one_long(self, seconds: float) -> Trial:
         """The `Trial` of one race in which the first reply is held for so many seconds."""
         # what is not cached was requested before: a copy that was kept would be found now
         first = self._earlier if self._earlier and not self.endpoint.cached else (await self._calls(1))[0]
@@ -243,7 +254,7 @@ class RendezvousProof:
             return Trial()
         return Trial(proved=holding.held_s >= seconds)
 
-    async def _meeting(self, count, show):
+    async def _meeting(self, count: int, show: bool) -> Trial:
         calls = await self._calls(count)
         meeting = HeldReplies(self.app, self.service, calls, self.patience, self.endpoint.barrier, self.rest)
         self._meetings += 1
@@ -292,7 +303,7 @@ class RendezvousProof:
         self.patience = min(self.patience * 2, MAX_QUIET_S)
         return Trial()
 
-    def _in_turns(self, together, calls):
+    def _in_turns(self, together: set[str], calls: list[CheckRequest]) -> Verdict:
         each = [len(together & set(call.tokens)) for call in calls]
         if self.endpoint.upstream_calls > 1 and set(each) == {1}:
             return Verdict("fail", "one after the other", messages.one_after_the_other(self.endpoint.upstream_calls))
@@ -312,7 +323,9 @@ class HeldReplies:
     ``in_turns``: after a long quiet time with a loop that was alive, each newcomer came only after another had been let go.
     """
 
-    def __init__(self, app, service, calls, patience, barrier, rest):
+    def __init__(
+        self, app: Server, service: Service, calls: list[CheckRequest], patience: float, barrier: str, rest: str | None
+    ) -> None:
         self.app = app
         self.service = service
         self.barrier = barrier
@@ -321,20 +334,20 @@ class HeldReplies:
         self.wanted = {token for call in calls for token in call.tokens}
         self.patience = patience
         self.all_met = self.overtaken = self.in_turns = False
-        self.independent = None
-        self.listening = None
+        self.independent: bool | None = None
+        self.listening: int | None = None
         self.all_wait = False
         self.newest_first = (
             False  # of requests with several questions: those that are served in turns stand in one of two orders
         )
-        self.passed = set()
-        self.together = set()
-        self.stood = set()
-        self.seen = set()
-        self.held_at_last = set()
-        self.released = None  # when all were let go, in seconds since the race began
+        self.passed: set[str] = set()
+        self.together: set[str] = set()
+        self.stood: set[str] = set()
+        self.seen: set[str] = set()
+        self.held_at_last: set[str] = set()
+        self.released: float | None = None  # when all were let go, in seconds since the race began
 
-    async def hold(self, race):
+    async def hold(self, race: Race) -> None:
         """Run beside a race, until all its requests are answered."""
         while race.began is None:
             await asyncio.sleep(POLL_INTERVAL_S)
@@ -358,7 +371,7 @@ class HeldReplies:
         self.held_at_last = set(self.service.held())
         self.service.release()
 
-    def first_unasked_call(self, race):
+    def first_unasked_call(self, race: Race) -> CheckRequest | None:
         """The first call that was answered while the service parked, and had not asked or not waited for the reply."""
         for request, call in zip(race.requests, self.calls, strict=True):
             early = self.released is None or request.end < self.released
@@ -367,18 +380,18 @@ class HeldReplies:
         return None
 
     @property
-    def proved(self):
+    def proved(self) -> bool:
         """True if what this kind of meeting must show was seen."""
         if self.barrier == "loop":
             return self.passed >= self.wanted
         return bool(self.all_met and self.overtaken and self.independent)
 
-    def _all_here(self, held):
+    def _all_here(self, held: list[str]) -> bool:
         if self.barrier == "places":
             return len(self.wanted.intersection(held)) >= len(self.calls)
         return self.wanted <= set(held)
 
-    def _held(self):
+    def _held(self) -> list[str]:
         held = self.service.held()
         # a call that no request needs is neither wanted nor in the way of the others
         if strays := [token for token in held if token not in self.wanted]:
@@ -389,10 +402,10 @@ class HeldReplies:
             self.together = set(held)
         return held
 
-    def _quiet(self, race):
+    def _quiet(self, race: Race) -> QuietPeriod:
         return quiet_period(self.app, self.service, race, self.patience, self.rest)
 
-    async def _wait_for_all(self, race):
+    async def _wait_for_all(self, race: Race) -> bool:
         """Until all are there, or nobody has come for a while, or somebody is answered without having been let go.
 
         True if the loop was alive in that while.
@@ -411,11 +424,11 @@ class HeldReplies:
             await asyncio.sleep(POLL_INTERVAL_S)
         return quiet.alive
 
-    async def _canary_answered(self, race):
+    async def _canary_answered(self, race: Race) -> bool:
         """True as soon as a canary that was sent from now on is answered, while nobody is let go."""
         return await _overtaken(race, QuietPeriod(race, self.patience, self.rest))
 
-    async def _let_each_go(self, race):
+    async def _let_each_go(self, race: Race) -> None:
         """Whoever comes is let go as soon as a canary was answered beside it; all need not come together."""
         while not _over(race):
             held = self._held()
@@ -427,7 +440,7 @@ class HeldReplies:
             self.passed.update(held)
             self.service.release(held)
 
-    async def _let_go_singly(self, race):
+    async def _let_go_singly(self, race: Race) -> None:
         """One request at a time, the newest first, and the next when that one is answered or asks for more: nobody else
         computes meanwhile."""
         while not _over(race):
@@ -446,10 +459,10 @@ class HeldReplies:
             if left and self._answered(race) > answered:
                 self.independent = True
 
-    def _answered(self, race):
+    def _answered(self, race: Race) -> int:
         return sum(request.end is not None for request in race.requests)
 
-    async def _let_go_in_any_order(self, race):
+    async def _let_go_in_any_order(self, race: Race) -> None:
         """One request at a time: each must be answered while those that are left are still held.
 
         A lock around the wait alone lets everyone ask, but then it serves in an order of its own: in that of arrival, or
@@ -466,7 +479,7 @@ class HeldReplies:
                 await asyncio.sleep(POLL_INTERVAL_S)
         self.independent = True
 
-    def _order(self):
+    def _order(self) -> list[int]:
         """The numbers of the calls in the order in which they are let go: any, but neither as they came nor the other way round.
 
         Where a request asks several questions there are only two, and both orders are tried.
@@ -479,11 +492,11 @@ class HeldReplies:
             return _any_order(came)
         return came[::-1] if self.newest_first else came
 
-    def _in_order_of_arrival(self):
+    def _in_order_of_arrival(self) -> list[int]:
         place = {token: i for i, token in enumerate(self.service.held())}
         return sorted(range(len(self.calls)), key=lambda n: min(place.get(token, 0) for token in self.calls[n].tokens))
 
-    async def _let_more_go(self, race, number):
+    async def _let_more_go(self, race: Race, number: int) -> None:
         """No request was answered when that call was released: release the others one by one until one is.
 
         If another one is answered first, call ``number`` had to wait for it.  ``listening`` is then how many listened, at most,
@@ -521,7 +534,7 @@ class HeldReplies:
             # of two requests the other one is always the last: that may as well be a lock
             self.all_wait = last and none_before and not large and len(self.calls) > 2
 
-    async def _drain(self, race):
+    async def _drain(self, race: Race) -> None:
         """Let one go at a time; who comes must come after that, and never make more than there were.
 
         Those are compared who are at the same of their questions: whoever was let go may be at the next already, when
@@ -540,14 +553,14 @@ class HeldReplies:
                 return  # all have come: nobody new can show that it was otherwise
             await self._newcomer_or_quiet(race, set(held))
 
-    def _abreast(self, tokens):
+    def _abreast(self, tokens: Iterable[str]) -> int:
         """How many requests are at the same of their questions, at most."""
         stages = [
             sum(token in tokens for token in stage) for stage in zip(*(c.tokens for c in self.calls), strict=True)
         ]
         return max(stages, default=0)
 
-    async def _newcomer_or_quiet(self, race, before):
+    async def _newcomer_or_quiet(self, race: Race, before: set[str]) -> None:
         deadline = time.perf_counter() + self.patience
         while time.perf_counter() < deadline and not _over(race):
             if set(self._held()) - before:
@@ -555,21 +568,21 @@ class HeldReplies:
             await asyncio.sleep(POLL_INTERVAL_S)
 
 
-def quiet_period(app, service, race, patience, rest):
+def quiet_period(app: Server, service: Service, race: Race, patience: float, rest: str | None) -> QuietPeriod:
     """A `QuietPeriod`; where a service is called by programs, it begins when none is on its way."""
 
-    def on_its_way():
+    def on_its_way() -> bool:
         """True if a process of the app is alive that is not held: it has not called yet, or has its reply and ends."""
         return leaves(app.pid) > len(service.held())
 
     return QuietPeriod(race, patience, rest, on_its_way if service.spawns else None)
 
 
-def _over(race):
+def _over(race: Race) -> bool:
     return race.end is not None or all(request.end is not None for request in race.requests)
 
 
-async def _overtaken(race, quiet):
+async def _overtaken(race: Race, quiet: QuietPeriod) -> bool:
     """True as soon as a canary that was sent from now on is answered; False if the loop does not answer for a while."""
     now = time.perf_counter() - race.began
     while quiet.seconds < 2 * quiet.patience and not quiet.stuck and not _over(race):
@@ -579,7 +592,7 @@ async def _overtaken(race, quiet):
     return False
 
 
-def _any_order(tokens):
+def _any_order(tokens: list[int]) -> list[int]:
     """The numbers in an order by chance, but neither as they came nor the other way round if there are three or more."""
     order = list(tokens)
     while len(tokens) > 2 and order in (tokens, tokens[::-1]):

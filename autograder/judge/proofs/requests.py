@@ -1,10 +1,13 @@
 """Sends requests to an app as a race, and checks that every response is right."""
 
+from __future__ import annotations
+
 import asyncio
 import json
 import re
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from autograder.judge.diagnoses import messages
 from autograder.judge.diagnoses.hints import gave_up, remedy, remedy_of_answer, remedy_of_coroutine
@@ -16,6 +19,14 @@ from autograder.judge.verdict import AnswerFault, Inconclusive, Trial
 from autograder.lab import load_generator_client, reports, run_race
 from autograder.lab.server import first_frame_in
 from autograder.programs.messages import poll_descriptor
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
+    from typing import Any, NoReturn
+
+    from autograder.judge.spec.endpoint import CheckRequest, Endpoint
+    from autograder.lab.race import Race, Request
+    from autograder.lab.server import Server
 
 # s in which nothing is asked, so that the loop is seen at rest: more where a busy machine hid it.  The first of them go
 # before the requests of the warm-up.
@@ -29,14 +40,24 @@ ANSWER_LIMIT_S = 10.0  # s beyond its wait that a request is given on its own
 class AnsweredTooEarly(AnswerFault):
     """The ``request`` for ``call`` was answered before its wait was over."""
 
-    def __init__(self, race, request, call):
+    def __init__(self, race: Race, request: Request, call: CheckRequest) -> None:
         super().__init__("answered too early", messages.too_early(call, request.seconds))
         self.race, self.request, self.call = race, request, call
 
 
 async def run_requests(
-    app, calls, limit, *, title="check", show=False, beside=None, at=None, on_order=(), rest=None, **fields
-):
+    app: Server,
+    calls: list[CheckRequest],
+    limit: float,
+    *,
+    title: str = "check",
+    show: bool = False,
+    beside: Callable[[Race], Coroutine[Any, Any, None]] | None = None,
+    at: list[float] | None = None,
+    on_order: Iterable[int] = (),
+    rest: str | None = None,
+    **fields: Any,
+) -> Race:
     """Race the calls and return the `Race`; raises `AnswerFault` for the first answer that is not right.
 
     ``at`` says when each is sent, in seconds after the start; without it they are sent together.  Those whose numbers are
@@ -44,7 +65,9 @@ async def run_requests(
     `find_poll_syscall` has found, ``fields`` are some of the race.  With nothing ``beside``, no answer is waited for that an await
     which is missing will not give.
     """
-    requests = [{"key": i, "method": call.method, "path": call.path} for i, call in enumerate(calls)]
+    requests: list[dict[str, Any]] = [
+        {"key": i, "method": call.method, "path": call.path} for i, call in enumerate(calls)
+    ]
     for request, moment in zip(requests, at or [], strict=bool(at)):
         request["at"] = moment
     for number in on_order:
@@ -68,10 +91,10 @@ async def run_requests(
     return race
 
 
-def _until_forgotten(app, calls):
+def _until_forgotten(app: Server, calls: list[CheckRequest]) -> Callable[[Race], Coroutine[Any, Any, None]]:
     """Runs beside a race, and ends it if answers are still missing when Python has long told of a forgotten await."""
 
-    async def watch(race):
+    async def watch(race: Race) -> None:
         while race.end is None:
             if race.began is not None and next(forgotten(app), None):
                 due = max(request.start or 0.0 for request in race.requests) + max(call.wait for call in calls)
@@ -87,14 +110,14 @@ def _until_forgotten(app, calls):
     return watch
 
 
-def forgotten(app):
+def forgotten(app: Server) -> Iterator[tuple[str, dict[str, Any]]]:
     """(name of the coroutine, the warning) for each of Python's warnings that one was never awaited."""
     for warning in list(app.warnings):
         if found := re.search(r"coroutine '([\w.<>]+)' was never awaited", warning["message"]):
             yield found.group(1), warning
 
 
-async def run_at_each_size(endpoint, show, race):
+async def run_at_each_size(endpoint: Endpoint, show: bool, race: Callable[[int, bool], Awaitable[Trial]]) -> Trial:
     """The `Trial` of as many requests as the endpoint is raced with, and beside a large race one of a few requests.
 
     Forty requests that arrive at the same moment keep any loop busy for a while; whether one of them blocks it is seen
@@ -110,7 +133,7 @@ async def run_at_each_size(endpoint, show, race):
     return Trial(proved=proved)
 
 
-async def find_poll_syscall(app, race):
+async def find_poll_syscall(app: Server, race: Race) -> str | None:
     """The system call in which the loop thread waits while there is nothing to do but canaries; None where none can be seen.
 
     It is looked for before the first request of ``race``, of which all were sent late, and then in races of its own.
@@ -133,7 +156,7 @@ async def find_poll_syscall(app, race):
     return None
 
 
-def _check_answer(app, race, request, call, limit):
+def _check_answer(app: Server, race: Race, request: Request, call: CheckRequest, limit: float) -> None:
     if request.status is None or request.error:
         if app.alive and _error_of(race, call):
             _server_error(app, race, request, call)  # a stream broke off in the middle
@@ -151,7 +174,7 @@ def _check_answer(app, race, request, call, limit):
         raise AnsweredTooEarly(race, request, call)
 
 
-def never_awaited(app, ended="", seen=None):
+def never_awaited(app: Server, ended: str = "", seen: int | None = None) -> None:
     """Raise the `AnswerFault` for a forgotten await if Python has warned of one in the app.
 
     ``ended`` is the diagnosis of the exception that a request ended in, and ``seen`` its line.
@@ -163,12 +186,12 @@ def never_awaited(app, ended="", seen=None):
         raise AnswerFault("missing await", messages.missing_await(name, line, code, ended, hint), line or seen)
 
 
-def _error_of(race, call):
+def _error_of(race: Race, call: CheckRequest) -> dict[str, Any] | None:
     """The exception that ended the app's work on a call, as its host told it, or None."""
     return next((e for e in race.errors if call.path.partition("?")[0] == e["path"]), None)
 
 
-def _server_error(app, race, request, call):
+def _server_error(app: Server, race: Race, request: Request, call: CheckRequest) -> None:
     error = _error_of(race, call)
     line = error["where"][-1]["line"] if error and error["where"] else None
     hint = remedy(error["message"], error["where"][-1]["code"], _text(app.file)) if line else ""
@@ -189,7 +212,7 @@ def _server_error(app, race, request, call):
         raise AnswerFault("server error", text, line)
 
 
-def _text(file):
+def _text(file: str | Path) -> str:
     """The learner's file as text, to recognise what was meant; it is never run here."""
     try:
         return Path(file).read_text(encoding="utf-8", errors="replace")
@@ -197,7 +220,7 @@ def _text(file):
         return ""
 
 
-def _no_answer(app, race, request, call, limit):
+def _no_answer(app: Server, race: Race, request: Request, call: CheckRequest, limit: float) -> NoReturn:
     if not app.alive or (request.error and "no answer" not in request.error):
         raise AnswerFault("server died", reports.FLOODED if app.flooded else messages.died(call))
     never_awaited(app)
@@ -210,7 +233,7 @@ def _no_answer(app, race, request, call, limit):
     )
 
 
-def _equal(body, expected):
+def _equal(body: str, expected: object) -> bool:
     try:
         return json.loads(body) == expected
     except (ValueError, RecursionError):

@@ -1,6 +1,9 @@
 """The proof for a whole app: requests to all its endpoints together, and a loop that stays free beside them."""
 
+from __future__ import annotations
+
 import asyncio
+from typing import TYPE_CHECKING
 
 from autograder.judge.evidence import samples
 from autograder.judge.proofs.certificates import blocked
@@ -10,6 +13,15 @@ from autograder.judge.proofs.quiescence import INITIAL_QUIET_S, MAX_QUIET_S, POL
 from autograder.judge.proofs.requests import ANSWER_LIMIT_S, REST, find_poll_syscall, run_requests
 from autograder.judge.verdict import Trial
 from autograder.lab.load import run as run_load
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from autograder.judge.spec.endpoint import CheckRequest, Endpoint
+    from autograder.lab.load import Load
+    from autograder.lab.race import Race
+    from autograder.lab.server import Server
+    from autograder.services import Service
 
 EACH = 2  # requests to each endpoint
 SLOW = 0.1  # s that each service takes on a slow day
@@ -24,14 +36,14 @@ class WholeAppProof:
 
     proofs = 1
 
-    def __init__(self, app, endpoint, services):
+    def __init__(self, app: Server, endpoint: Endpoint, services: dict[str, Service]) -> None:
         self.app = app
         self.endpoint = endpoint
         self.services = services
         self.patience = INITIAL_QUIET_S
-        self.rest = None
+        self.rest: str | None = None
 
-    def calls(self, each):
+    def calls(self, each: int) -> list[CheckRequest]:
         """So many fresh calls of each endpoint, in turn; their services are ready for them."""
         calls, tokens = [], {}
         for _ in range(each):
@@ -44,17 +56,17 @@ class WholeAppProof:
             service.prepare(tokens[name])
         return calls
 
-    async def answers(self):
+    async def answers(self) -> None:
         """All endpoints once, together."""
         await run_requests(self.app, self.calls(1), ANSWER_LIMIT_S)
 
-    async def warm_up(self):
+    async def warm_up(self) -> None:
         """Open connections, start the threads of pools, and import what is imported on first use."""
         calls = self.calls(EACH)
         race = await run_requests(self.app, calls, ANSWER_LIMIT_S, at=[REST[0]] * len(calls))
         self.rest = await find_poll_syscall(self.app, race)
 
-    async def trial(self, show=False):
+    async def trial(self, show: bool = False) -> Trial:
         """One race; a trial that shows nothing makes the next one more patient."""
         calls = self.calls(EACH)
         crowd = ReplyGate(self.services.values(), self.patience, self.rest)
@@ -87,13 +99,13 @@ class ReplyGate:
     ``overtaken``: many canaries were sent and answered after the last newcomer, while replies were held.
     """
 
-    def __init__(self, services, patience, rest):
+    def __init__(self, services: Iterable[Service], patience: float, rest: str | None) -> None:
         self.services = list(services)
         self.rest = rest
         self.patience = patience
         self.overtaken = False
 
-    async def hold(self, race):
+    async def hold(self, race: Race) -> None:
         """Run beside a race until the crowd is let go."""
         while race.began is None:
             await asyncio.sleep(POLL_INTERVAL_S)
@@ -109,12 +121,12 @@ class ReplyGate:
                 return self.release()
             await asyncio.sleep(POLL_INTERVAL_S)
 
-    def release(self):
+    def release(self) -> None:
         for service in self.services:
             service.release()
 
 
-async def slow_day(app, endpoint, services, seconds, rate):
+async def slow_day(app: Server, endpoint: Endpoint, services: dict[str, Service], seconds: float, rate: float) -> Load:
     """The `Load` of an app whose services all take `SLOW` seconds: ``rate`` requests a second, to all endpoints in turn."""
     calls = WholeAppProof(app, endpoint, services).calls(max(round(seconds * rate / len(endpoint.combined_with)), 1))
     requests = [{"key": i, "method": call.method, "path": call.path, "at": i / rate} for i, call in enumerate(calls)]
