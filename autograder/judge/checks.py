@@ -3,10 +3,13 @@
 Hidden tests call the same judge with fresh inputs; nothing here knows more than a learner may see.
 """
 
+from __future__ import annotations
+
 import asyncio
 import os
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from autograder import services
 from autograder.judge.proofs.overlap import WAIT
@@ -23,22 +26,29 @@ from autograder.lab.app_errors import AppError
 from autograder.lab.progress import doing
 from autograder.lab.race import Canary, Race, Request
 
+if TYPE_CHECKING:
+    from typing import Any
+
+    from autograder.judge.spec.endpoint import Endpoint
+    from autograder.judge.spec.text_task import TextTask
+    from autograder.lab.load import Load
+
 
 class CheckFailed(AssertionError):
     """A check did not pass; its message is the diagnosis, and all that a notebook shows."""
 
-    def _render_traceback_(self):
+    def _render_traceback_(self) -> list[str]:
         return [f"Not yet: {self}"]
 
 
 class Checks:
     """The checks of one exercise, for the notebook that lies beside its ``exercise.toml``."""
 
-    def __init__(self, exercise: Exercise):
+    def __init__(self, exercise: Exercise) -> None:
         self._exercise = exercise
-        self._judges: dict = {}
+        self._judges: dict[tuple[str, bytes | None], Any] = {}
 
-    async def answers(self, name):
+    async def answers(self, name: str) -> None:
         """Raise `CheckFailed` unless the endpoint's app, as saved by its %%app cell, answers rightly."""
         with doing(f"asking {name}"):
             verdict = await self._judge(name).answers()
@@ -46,7 +56,7 @@ class Checks:
             name, verdict, f"{name}: the answers are right. (This says nothing about other requests meanwhile.)"
         )
 
-    async def race(self, name):
+    async def race(self, name: str) -> None:
         """Race the endpoint, draw it, and raise `CheckFailed` unless the requests ran side by side."""
         endpoint = self._exercise.endpoint(name)
         judge = self._judge(name)
@@ -63,12 +73,12 @@ class Checks:
             praise += f"\nWhat this check does not look for: {endpoint.not_checked}"
         self._settle(name, verdict, praise + "\nThe hidden tests look again, with other values.")
 
-    async def concurrency(self, name):
+    async def concurrency(self, name: str) -> None:
         """The hidden test: the whole verdict on concurrency, repeated until it is certain."""
         verdict = await self._judge(name).concurrency()
         self._settle(name, verdict, f"{name}: concurrency proved.")
 
-    async def look(self, name):
+    async def look(self, name: str) -> None:
         """Print whether a list of findings can be read and names calls that are there.  Nothing is raised.
 
         Which lines are right it doesn't say, and can't: the learner's copy of the exercise doesn't have them.
@@ -81,7 +91,7 @@ class Checks:
         for remark in remarks(Path(task.file).read_text(encoding="utf-8"), Path.cwd()):
             print(remark)
 
-    async def rehearse(self, name):
+    async def rehearse(self, name: str) -> None:
         """Run a test once against each app that lies beside the notebook, and print what it does to them."""
         task = self._exercise.endpoint(name)
         if not Path(task.file).is_file():
@@ -98,7 +108,7 @@ class Checks:
             raise CheckFailed("the test must pass for the honest apps and fail for the others.")
         print("The test knows these apps apart. The hidden ones are more, and each is tried twice.")
 
-    async def score(self, name, part):
+    async def score(self, name: str, part: str) -> float:
         """The hidden test of what is graded in parts: print the verdict, return the points, which nbgrader takes."""
         # the parts of a text are decided together: its judge is kept for the next part
         text = self._exercise.endpoint(name).file
@@ -108,7 +118,7 @@ class Checks:
         print(verdict.diagnosis)
         return verdict.points(self._exercise.endpoint(name).points[part])
 
-    async def verdict(self):
+    async def verdict(self) -> None:
         """Print the whole verdict, hidden tests included: PASS, FAIL or ERROR, points and diagnosis of every item.
 
         It judges the files as the %%app cells saved them.  Nothing is raised for what a learner's file does.
@@ -130,13 +140,13 @@ class Checks:
                             verdict = Verdict("fail", "does not start", _missing(endpoint))
                         worth = endpoint.points[part]
                         got = verdict.points(worth)
-                        points, most = points + got, most + worth
+                        points, most = points + got, most + worth  # type: ignore[assignment]
                         print(f"{verdict.outcome.upper():5} {endpoint.item(part)}: {got:g} of {worth:g}", flush=True)
                         if not verdict.passed:
                             print("".join(f"      {line}\n" for line in verdict.diagnosis.splitlines()), end="")
         print(f"{points:g} of {most:g} points, hidden tests included.")
 
-    async def load(self, seconds=5.0, rate=15):
+    async def load(self, seconds: float = 5.0, rate: float = 15) -> Load:
         """Send a load to the file in which all endpoints stand while its services are slow; print who blocked the loop."""
         endpoint = next(task for task in self._exercise.endpoints if task.combined_with)
         file = Path(endpoint.file)
@@ -157,7 +167,7 @@ class Checks:
             )
         return load
 
-    def target(self, name):
+    def target(self, name: str) -> None:
         """Draw the picture that a right answer makes: all requests side by side, and a loop that stays free."""
         endpoint = self._exercise.endpoint(name)
         requests = [Request(i, "", start=0.0, end=WAIT, status=200) for i in range(endpoint.raced)]
@@ -165,13 +175,13 @@ class Checks:
         ideal = Race(f"the aim for {endpoint.route}", endpoint.file, requests, canaries, began=0.0, end=WAIT)
         live_plot.show(timeline.bundle(timeline.draw(ideal), ideal.sentence))
 
-    def _judge(self, name):
+    def _judge(self, name: str) -> Any:
         endpoint = self._exercise.endpoint(name)
         if not Path(endpoint.file).is_file():
             raise CheckFailed(_missing(endpoint))
         return judging(Path(endpoint.file), endpoint)
 
-    def _settle(self, name, verdict, praise):
+    def _settle(self, name: str, verdict: Verdict, praise: str) -> None:
         # an edited cell that was not run is the commonest surprise: say which state was judged
         file = Path(self._exercise.endpoint(name).file)
         saved = f"({file} as it was saved at {datetime.fromtimestamp(file.stat().st_mtime):%H:%M:%S})"
@@ -180,11 +190,11 @@ class Checks:
         print(f"{praise} {saved}")
 
 
-def _missing(task):
+def _missing(task: Endpoint | TextTask) -> str:
     return f"there is no {task.file} yet. Run the cell that starts with {task.magic} {task.file} first."
 
 
-def here():
+def here() -> Checks:
     """The `Checks` for the notebook's own folder; starts the services that its apps ask, and tells the apps of them."""
     try:
         exercise = load(Path.cwd())

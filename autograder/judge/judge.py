@@ -1,7 +1,10 @@
 """The judge: PASS needs a proof, FAIL needs a certificate that was confirmed, all else is ERROR."""
 
+from __future__ import annotations
+
 import asyncio
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from autograder import services
 from autograder.judge.decide import CONFIRM, decide
@@ -15,6 +18,15 @@ from autograder.lab.app_errors import AppError
 from autograder.lab.load_generator_client import LoadGeneratorGone
 from autograder.sandbox.launcher import SandboxError
 
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from pathlib import Path
+
+    from autograder.judge.spec.endpoint import Endpoint
+    from autograder.lab.race import Race
+    from autograder.lab.server import Server
+    from autograder.services import Service
+
 RETRIES = 3  # an ERROR is the machine's doing: it is tried again, this often at most
 
 
@@ -24,13 +36,13 @@ class Judge:
     An app that is gone is served anew for the next item, so that one item's crash does not cost another.
     """
 
-    def __init__(self, file, endpoint, served=None):
+    def __init__(self, file: str | Path, endpoint: Endpoint, served: ServedApp | None = None) -> None:
         self.endpoint = endpoint
-        self.pictured = None
+        self.pictured: Race | None = None
         self._served = served or ServedApp(file, endpoint.services)
         self._kept = served is not None
 
-    async def verdict_with_retries(self, part):
+    async def verdict_with_retries(self, part: str) -> Verdict:
         """The verdict on a part of the points, "answers" or "concurrency"; an ERROR is tried again.
 
         So is the first death of a server: somebody else on this machine may have killed it.
@@ -47,33 +59,35 @@ class Judge:
             return replace(verdict, diagnosis=ended_again(verdict.diagnosis, ended, RETRIES))
         return verdict
 
-    async def answers(self):
+    async def answers(self) -> Verdict:
         """Verdict on right answers: fresh requests, one after the other."""
 
-        async def work(method):
+        async def work(method: OverlapProof | RendezvousProof | WholeAppProof) -> Verdict:
             await method.answers()
             return Verdict("pass", trials=1)
 
         return await self._judged(work)
 
-    async def concurrency(self):
+    async def concurrency(self) -> Verdict:
         """Verdict on concurrency: requests run side by side while the loop stays free."""
         return await self._judged(lambda method: decide(method, CONFIRM))
 
-    async def side_by_side(self):
+    async def side_by_side(self) -> Verdict:
         """The visible check: as `concurrency`, drawn in a notebook, and told at the first fault that shows.
 
         Afterwards ``pictured`` is the race that was drawn, if the requests of it were answered rightly.
         """
 
-        async def work(method):
+        async def work(method: OverlapProof | RendezvousProof | WholeAppProof) -> Verdict:
             verdict = await decide(method, 1, show=True)
             self.pictured = method.app.drawn_race
             return verdict
 
         return await self._judged(work)
 
-    async def _judged(self, work):
+    async def _judged(
+        self, work: Callable[[OverlapProof | RendezvousProof | WholeAppProof], Awaitable[Verdict]]
+    ) -> Verdict:
         asked, failed = {}, False
         try:
             names = self.endpoint.services if self.endpoint.combined_with else filter(None, [self.endpoint.service])
@@ -98,7 +112,7 @@ class Judge:
             if failed or not self._kept:
                 await self._served.stop()
 
-    def _method(self, app, asked):
+    def _method(self, app: Server, asked: dict[str, Service]) -> OverlapProof | RendezvousProof | WholeAppProof:
         if self.endpoint.combined_with:
             return WholeAppProof(app, self.endpoint, asked)
         if not self.endpoint.service:

@@ -1,14 +1,23 @@
 """One learner's file, served while it is judged."""
 
+from __future__ import annotations
+
 import asyncio
 import shutil
 import tempfile
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from autograder import services
 from autograder.lab.app_errors import AppError
 from autograder.lab.server import Server
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Self
+
+    from autograder.sandbox.launcher import Sandbox
 
 
 class ServedApp:
@@ -17,26 +26,26 @@ class ServedApp:
     An asynchronous context manager: leaving it ends the server.  It is started in ``jail``, if there is one.
     """
 
-    def __init__(self, file, services=(), jail=None):
+    def __init__(self, file: str | Path, services: Iterable[str] = (), jail: Sandbox | None = None) -> None:
         self.file = file
         self.services = services
         self.jail = jail
-        self._app = None
-        self._refused = None
-        self._folder = None
+        self._app: Server | None = None
+        self._refused: AppError | None = None
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
 
-    async def __aenter__(self):
+    async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(self, *_):
+    async def __aexit__(self, *_: object) -> None:
         await self.stop()
 
-    async def app(self):
+    async def app(self) -> Server:
         """The running `Server`.  Raises `AppError`, at once for a file that was refused before, and `ServiceError`."""
         if self._refused:
             raise self._refused
         if self._app is None or not self._app.alive:
-            environment, ports, beside, asked = {}, [], [], {}
+            environment, ports, beside, asked = {}, [], [], {}  # type: ignore[var-annotated]
             for name in self.services:
                 service, found = await asyncio.to_thread(services.fresh, name)
                 asked[name] = service
@@ -55,7 +64,7 @@ class ServedApp:
                 raise
         return self._app
 
-    def _with(self, beside):
+    def _with(self, beside: list[Path]) -> str | Path:
         """The file to serve: where something of ours must lie beside it, a copy, because the learner may have changed theirs."""
         if not beside:
             return self.file
@@ -65,7 +74,7 @@ class ServedApp:
                 shutil.copy(file, self._folder.name)
         return Path(self._folder.name) / Path(self.file).name
 
-    async def stop(self):
+    async def stop(self) -> None:
         if self._app is not None:
             await asyncio.to_thread(self._app.stop)
         if self._folder is not None:
@@ -73,7 +82,7 @@ class ServedApp:
             self._folder = None
 
 
-async def ended_service(asked):
+async def ended_service(asked: dict[str, services.Service]) -> str | None:
     """The name of a service that has ended, of those in ``asked`` (names to services), or None."""
     for name, service in asked.items():
         if not await asyncio.to_thread(service.healthy):

@@ -1,10 +1,13 @@
 """An exercise's catalogue: every answer whose verdict is known beforehand, and whether the judge agrees."""
 
+from __future__ import annotations
+
 import shutil
 import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from autograder.judge.catalogue import multi_endpoint
 from autograder.judge.judge import Judge
@@ -12,6 +15,15 @@ from autograder.judge.served_app import ServedApp
 from autograder.judge.spec.endpoint import Endpoint, ExerciseError, ExpectedDiagnosis
 from autograder.judge.spec.text_task import TextTask
 from autograder.judge.tasks.factory import judging
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+    from typing import Any
+
+    from autograder.judge.spec.exercise import Exercise
+    from autograder.judge.verdict import Verdict
+    from autograder.lab.server import Server
+    from autograder.sandbox.launcher import Sandbox
 
 
 @dataclass(frozen=True)
@@ -25,7 +37,7 @@ class Answer:
     wrong: ExpectedDiagnosis | None
 
     @property
-    def label(self):
+    def label(self) -> str:
         return "/".join(part for part in (self.endpoint.id, self.kind, self.name) if part)
 
 
@@ -37,33 +49,33 @@ class Judged:
     are more verdicts than two, or one, ``verdicts`` is how many, and ``answers`` and ``concurrency`` are the one that counts.
     """
 
-    answer: Answer
-    answers: object
-    concurrency: object
+    answer: Answer | multi_endpoint.MultiEndpointAnswer
+    answers: Verdict
+    concurrency: Verdict
     complaint: str
     seconds: float = 0.0
     proof_seconds: float = 0.0
-    baseline_verdicts: dict | None = None
+    baseline_verdicts: dict[str, Any] | None = None
     verdicts: int = 2
 
     @property
-    def undecided(self):
+    def undecided(self) -> bool:
         return "error" in (self.answers.outcome, self.concurrency.outcome)
 
 
-def catalogue(exercise):
+def catalogue(exercise: Exercise) -> Sequence[Answer | multi_endpoint.MultiEndpointAnswer]:
     """Every `Answer` to an exercise's endpoints.  Raises `ExerciseError` where files and exercise.toml disagree."""
     if exercise.shop:
         return multi_endpoint.catalogue(exercise)
     return [answer for endpoint in exercise.endpoints for answer in _answers(exercise, endpoint)]
 
 
-def written(exercise):
+def written(exercise: Exercise) -> list[Answer]:
     """Every `Answer` to an exercise's written tasks.  Raises `ExerciseError` as `catalogue` does."""
     return [answer for task in exercise.written for answer in _answers(exercise, task)]
 
 
-def _answers(exercise, task):
+def _answers(exercise: Exercise, task: Endpoint | TextTask) -> list[Answer]:
     found = [_answer(exercise, task, "starter", "", task.starter), _answer(exercise, task, "reference", "", None)]
     for kind, names in (("accepted", task.accepted), ("wrong", task.wrong)):
         folder = exercise.folder / "answers" / task.cell / kind
@@ -77,11 +89,17 @@ def _answers(exercise, task):
     return found
 
 
-def _answer(exercise, endpoint, kind, name, wrong):
+def _answer(
+    exercise: Exercise, endpoint: Endpoint | TextTask, kind: str, name: str, wrong: ExpectedDiagnosis | None
+) -> Answer:
     return Answer(endpoint, kind, name, exercise.answer_file(endpoint, kind, name), wrong)
 
 
-async def judge(answer, beside=None, jail=None):
+async def judge(
+    answer: Answer | multi_endpoint.MultiEndpointAnswer,
+    beside: Callable[[Server, Any], Awaitable[dict[str, Any]]] | None = None,
+    jail: Sandbox | None = None,
+) -> Judged:
     """Judge one catalogued answer on all its items and compare with what is known of it.
 
     ``beside`` is a coroutine function that is called with the running server and the endpoint when both verdicts are
@@ -109,7 +127,7 @@ async def judge(answer, beside=None, jail=None):
     return Judged(answer, answers, concurrency, complaint, ended - began, ended - up, baseline_verdicts)
 
 
-async def _judge_whole(answer, jail):
+async def _judge_whole(answer: multi_endpoint.MultiEndpointAnswer, jail: Sandbox | None) -> Judged:
     began = time.perf_counter()
     verdicts, complaint = await multi_endpoint.judge(answer, jail)
     worst = max(verdicts, key=lambda verdict: ("pass", "fail", "error").index(verdict.outcome))
@@ -119,7 +137,7 @@ async def _judge_whole(answer, jail):
     return Judged(answer, worst, worst, complaint, time.perf_counter() - began, verdicts=count)
 
 
-async def _judge_written(answer, jail):
+async def _judge_written(answer: Answer, jail: Sandbox | None) -> Judged:
     """One verdict, even where it is on two parts of the points: the same runs decide both."""
     began = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="course-answer-", ignore_cleanup_errors=True) as folder:
@@ -132,7 +150,7 @@ async def _judge_written(answer, jail):
     return Judged(answer, verdict, verdict, complaint, time.perf_counter() - began, verdicts=1)
 
 
-def _complaint(answer, answers, concurrency):
+def _complaint(answer: Answer, answers: Verdict, concurrency: Verdict) -> str:
     if answer.wrong is None:
         return _failed("answers", answers) or _failed("concurrency", concurrency)
     if miss := _miss(answer, answers if answer.wrong.part == "answers" else concurrency):
@@ -142,12 +160,12 @@ def _complaint(answer, answers, concurrency):
     return ""
 
 
-def _failed(part, verdict):
+def _failed(part: str, verdict: Verdict) -> str:
     """What is wrong with a verdict that must be PASS."""
     return "" if verdict.passed else f"{part} must pass but: {verdict.outcome} {verdict.kind}: {verdict.diagnosis}"
 
 
-def _miss(answer, verdict):
+def _miss(answer: Answer, verdict: Verdict) -> str:
     """What is wrong with a verdict that must be FAIL, for the reason that the catalogue gives."""
     if verdict.outcome != "fail":
         return f"must fail but: {verdict.outcome} {verdict.diagnosis}"

@@ -5,14 +5,25 @@ answer and a wrong one lend their sections to the reference, and a partly repair
 the starter.
 """
 
+from __future__ import annotations
+
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from autograder.judge.judge import Judge
 from autograder.judge.served_app import ServedApp
 from autograder.judge.spec.endpoint import ExerciseError
 from autograder.judge.spec.file_sections import compose
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from autograder.judge.spec.endpoint import Endpoint, ExpectedDiagnosis
+    from autograder.judge.spec.exercise import Exercise
+    from autograder.judge.verdict import Verdict
+    from autograder.sandbox.launcher import Sandbox
 
 
 @dataclass(frozen=True)
@@ -23,24 +34,24 @@ class MultiEndpointAnswer:
     kind: str  # starter, reference, accepted, partly, wrong
     name: str
     text: str
-    told: tuple
+    told: tuple[tuple[Endpoint, ExpectedDiagnosis | None], ...]
 
     @property
-    def wrong(self):
+    def wrong(self) -> ExpectedDiagnosis | None:
         """The first `ExpectedDiagnosis` that it must be told, None if all must pass."""
         return next((wrong for _, wrong in self.told if wrong), None)
 
     @property
-    def label(self):
+    def label(self) -> str:
         return "/".join(part for part in (Path(self.file).stem, self.kind, self.name) if part)
 
 
-def catalogue(exercise):
+def catalogue(exercise: Exercise) -> list[MultiEndpointAnswer]:
     """Every `MultiEndpointAnswer` of an exercise.  Raises `ExerciseError` where files and exercise.toml disagree."""
     shop, folder = exercise.shop, exercise.folder / "answers" / exercise.shop.id
     starter, reference = ((folder / f"{kind}.py").read_text(encoding="utf-8") for kind in ("starter", "reference"))
 
-    def whole(kind, name, text, repaired):
+    def whole(kind: str, name: str, text: str, repaired: set[str]) -> MultiEndpointAnswer:
         return MultiEndpointAnswer(
             shop.file, kind, name, text, tuple((e, _told(exercise, e, repaired)) for e in exercise.endpoints)
         )
@@ -59,7 +70,7 @@ def catalogue(exercise):
     return found
 
 
-def _told(exercise, endpoint, repaired):
+def _told(exercise: Exercise, endpoint: Endpoint, repaired: set[str]) -> ExpectedDiagnosis | None:
     if not endpoint.combined_with:
         return None if endpoint.id in repaired else endpoint.starter
     blocking = (
@@ -68,7 +79,7 @@ def _told(exercise, endpoint, repaired):
     return endpoint.starter if any(blocking) else None
 
 
-def _lenders(exercise, folder, names):
+def _lenders(exercise: Exercise, folder: Path, names: Iterable[str]) -> list[tuple[str, str]]:
     here = {file.stem for file in folder.glob("*.py")}
     for name in sorted(here ^ set(names)):
         raise ExerciseError(
@@ -78,7 +89,7 @@ def _lenders(exercise, folder, names):
     return [(name, (folder / f"{name}.py").read_text(encoding="utf-8")) for name in names]
 
 
-def _composed(exercise, name, base, other, sections=None):
+def _composed(exercise: Exercise, name: str, base: str, other: str, sections: Iterable[str] | None = None) -> str:
     try:
         return compose(base, other, sections)
     except KeyError as error:
@@ -87,7 +98,7 @@ def _composed(exercise, name, base, other, sections=None):
         ) from None
 
 
-async def judge(answer, jail=None):
+async def judge(answer: MultiEndpointAnswer, jail: Sandbox | None = None) -> tuple[list[Verdict], str]:
     """([verdict], complaint) for one catalogued file; the complaint is "" if all verdicts are those that it must get."""
     verdicts, complaints = [], []
     with tempfile.TemporaryDirectory(prefix="course-answer-", ignore_cleanup_errors=True) as folder:

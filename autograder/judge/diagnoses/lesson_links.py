@@ -11,7 +11,7 @@ import os
 import re
 import warnings
 from collections import defaultdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -120,7 +120,7 @@ class _Names:
         )
 
 
-def _given_to(calls: Iterable[ast.AST], names: set[str]) -> set[str | None]:
+def _given_to(calls: Iterable[Any], names: set[str]) -> set[str | None]:
     """The names of all that is handed to a call of one of these names."""
     calls = (call for call in calls if isinstance(call, ast.Call) and _last(call.func) in names)
     given = (value for call in calls for value in (*call.args, *(keyword.value for keyword in call.keywords)))
@@ -129,7 +129,7 @@ def _given_to(calls: Iterable[ast.AST], names: set[str]) -> set[str | None]:
 
 def _yields(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
     """True if it is a generator itself; a function inside it does not count."""
-    todo = list(function.body)
+    todo: list[ast.AST] = list(function.body)
     while todo:
         node = todo.pop()
         if isinstance(node, ast.Yield):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 
-def leaves(pid: int) -> int:
+def leaves(pid: int | str) -> int:
     """How many processes a process has started, itself or through others, that have started none themselves.
 
     0 where the system does not tell, and where it has started none.

@@ -38,7 +38,7 @@ class ThreadSample:
 
 def decode_samples(race: Race) -> list[ThreadSample]:
     """The looks of a race; what the racer leaves out has not changed."""
-    found, workers, watchers = [], {}, {}
+    found, workers, watchers = [], {}, {}  # type: ignore[var-annotated]
     for sample in race.samples:
         fresh = {int(tid): tuple(spent) for tid, spent in sample.others.items()}
         if fresh:
@@ -112,5 +112,5 @@ def poller(looks: list[ThreadSample]) -> str | None:
     calls: Counter[str] = Counter()
     for look, after in zip(looks, [*looks[1:], *looks[-1:]], strict=True):
         if look.call != "running" and (POLL_SYSCALLS is None or look.call.split(" ")[0] in POLL_SYSCALLS):
-            calls[look.call] += after.time - look.time
+            calls[look.call] += after.time - look.time  # type: ignore[assignment]  # seconds
     return calls.most_common(1)[0][0] if calls else None

@@ -160,7 +160,7 @@ class BackgroundObserver:
         ):
             if held := self._look():
                 self.service.release(self.service.held()[:1])
-                await self._quiet(race, lambda held=held: self._look() - held)
+                await self._quiet(race, lambda held=held: self._look() - held)  # type: ignore[misc]
             else:
                 await asyncio.sleep(POLL_INTERVAL_S)
         self.released = time.perf_counter() - race.began

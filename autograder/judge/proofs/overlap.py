@@ -107,7 +107,7 @@ class OverlapProof:
                 raise AnswerFault("shared call", early) from None
             raise
         looks = samples.decode_samples(race)
-        if fault := blocked(race, looks, self.rest):
+        if fault := blocked(race, looks, self.rest):  # type: ignore[misc]
             return Trial(fault)
         long = race.requests[0]
         for request, call in zip(race.requests[first:], calls[first:], strict=True):

@@ -45,7 +45,7 @@ class WholeAppProof:
 
     def calls(self, each: int) -> list[CheckRequest]:
         """So many fresh calls of each endpoint, in turn; their services are ready for them."""
-        calls, tokens = [], {}
+        calls, tokens = [], {}  # type: ignore[var-annotated]
         for _ in range(each):
             for endpoint in self.endpoint.combined_with:
                 service = self.services.get(endpoint.service)

@@ -1,12 +1,24 @@
 """Which judge a task has: each kind has its own, and all are asked for the verdict on a part of the points."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from autograder.judge.judge import Judge
 from autograder.judge.spec.text_task import TextTask
 from autograder.judge.tasks.findings import FindingsJudge
 from autograder.judge.tasks.mutation import MutationJudge
 
+if TYPE_CHECKING:
+    from pathlib import Path
 
-def judging(file, task, served=None):
+    from autograder.judge.served_app import ServedApp
+    from autograder.judge.spec.endpoint import Endpoint
+
+
+def judging(
+    file: str | Path, task: Endpoint | TextTask, served: ServedApp | None = None
+) -> Judge | FindingsJudge | MutationJudge:
     """The judge of ``task`` for the learner's ``file``; its ``certain(part)`` gives the `Verdict` on a part."""
     if not isinstance(task, TextTask):
         return Judge(file, task, served)

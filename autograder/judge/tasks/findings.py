@@ -4,6 +4,8 @@ The list is text.  It is read here, never run.  Which lines are right is only in
 ``solutions/``: nothing that a learner receives determines them, and a visible check says only what can be read.
 """
 
+from __future__ import annotations
+
 import asyncio
 import re
 from dataclasses import dataclass, field
@@ -21,11 +23,11 @@ MOST = 40  # lines that a list may name: a service has fewer blockers
 class Findings:
     """What a list says: ``named`` maps (file, line) to the call that it names; ``unread`` are lines that say nothing."""
 
-    named: dict = field(default_factory=dict)
-    unread: list = field(default_factory=list)
+    named: dict[tuple[str, int], str] = field(default_factory=dict)
+    unread: list[str] = field(default_factory=list)
 
 
-def read(text):
+def read(text: str) -> Findings:
     """The `Findings` in a text: one a line, ``#`` begins a remark."""
     found = Findings()
     for line in text.splitlines():
@@ -77,18 +79,18 @@ def unread(found: Findings) -> list[str]:
 class FindingsJudge:
     """Judges the list in ``file`` for a `TextTask` task."""
 
-    def __init__(self, file, task):
+    def __init__(self, file: str | Path, task: TextTask) -> None:
         self.file = Path(file)
         self.task = task
 
-    async def verdict_with_retries(self, part):
+    async def verdict_with_retries(self, part: str) -> Verdict:
         """The verdict on the whole list; its share is what was found less what was wrongly accused."""
         try:
             return await asyncio.to_thread(self._verdict, truth(self.task))
         except Inconclusive as problem:
             return Verdict("error", "", f"No verdict: {problem}")
 
-    def _verdict(self, task):
+    def _verdict(self, task: TextTask) -> Verdict:
         text = self.file.read_text(encoding="utf-8", errors="replace")
         found = read(text)
         total = len(task.blockers)
@@ -119,15 +121,15 @@ class FindingsJudge:
         return _fail("wrong accusations" if wrong else "not all found", said, share)
 
 
-def _fail(kind, said, share=0.0):
+def _fail(kind: str, said: list[str], share: float = 0.0) -> Verdict:
     return Verdict("fail", kind, "\n".join(said), trials=1, share=share)
 
 
-def _lines(count):
+def _lines(count: int) -> str:
     return "1 line is" if count == 1 else f"{count} lines are"
 
 
-def remarks(text, folder):
+def remarks(text: str, folder: str | Path) -> list[str]:
     """Sentences on accusations whose line does not hold the call that they name, as the files in ``folder`` say."""
     said = []
     for (name, number), call in read(text).named.items():

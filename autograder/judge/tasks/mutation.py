@@ -5,17 +5,26 @@ points is tried twice.  Only what is the same both times counts, so a test that 
 earns nothing either, because such a test is not believed for long.
 """
 
+from __future__ import annotations
+
 import asyncio
 import random
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from autograder import paths
-from autograder.judge.tasks.test_runner import FAILED, HANGS, PASSED, attempt, first_error
+from autograder.judge.tasks.test_runner import FAILED, HANGS, PASSED, Run, attempt, first_error
 from autograder.judge.verdict import Inconclusive, Verdict
 from autograder.services.base import ServiceError
 from autograder.services.upstream import Rooms
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from autograder.judge.spec.text_task import TextTask
+    from autograder.sandbox.launcher import Sandbox
 
 ENOUGH = 8  # runs that all failed, after which a test is one that always fails
 HANGING = 2  # runs that do not end, after which no more is tried
@@ -36,7 +45,7 @@ class App:
     says: str
 
 
-def hidden(task):
+def hidden(task: TextTask) -> list[App]:
     """The apps that ``task`` is graded with.  Raises `Inconclusive` where the sources of the course are not at hand."""
     from autograder.judge.spec.exercise import load
 
@@ -51,20 +60,22 @@ def hidden(task):
     ]
 
 
-async def run_against(test, conftest, apps, twice=True, jail=None):
+async def run_against(
+    test: Path, conftest: Path, apps: list[App], twice: bool = True, jail: Sandbox | None = None
+) -> Mapping[App, list[Run]]:
     """{app: [Run, ...]} for the learner's ``test``: each app once, and once more if that can change the verdict.
 
     An honest app for which the test failed once gets two more chances: a busy machine may be late.  Without ``twice``
     each app is tried only once.  A ``jail`` locks the test and the apps in (see `attempt`).  Raises `Inconclusive` if the
     machine does not let us find out.
     """
-    runs = defaultdict(list)
+    runs: defaultdict[App, list[Run]] = defaultdict(list)
     supplier = await asyncio.to_thread(Rooms)
 
-    async def all_of(waiting):
+    async def all_of(waiting: list[App]) -> None:
         random.SystemRandom().shuffle(waiting)
 
-        async def work():
+        async def work() -> None:
             while waiting and not cannot_earn_points(runs):
                 app = waiting.pop()
                 runs[app].append(await attempt(test, conftest, app.file, supplier, jail))
@@ -83,9 +94,9 @@ async def run_against(test, conftest, apps, twice=True, jail=None):
     return runs
 
 
-async def rehearsed(task, folder):
+async def rehearsed(task: TextTask, folder: Path) -> tuple[bool, list[str]]:
     """(whether all is right, lines that say so) for the test in ``folder``, tried once on the apps that lie beside it."""
-    files = sorted([*folder.glob("honest_*.py"), *folder.glob("blocking_*.py")])
+    files = sorted([*folder.glob("honest_*.py"), *folder.glob("blocking_*.py")])  # noqa: ASYNC240
     apps = [App(file, file.name.startswith("honest"), file.name) for file in files]
     runs = await run_against(folder / task.file, folder / "conftest.py", apps, twice=False)
     lines, right = [], True
@@ -99,11 +110,11 @@ async def rehearsed(task, folder):
     return right, lines
 
 
-def results(runs, app):
+def results(runs: Mapping[App, list[Run]], app: App) -> list[str]:
     return [run.result for run in runs.get(app, ())]
 
 
-def cannot_earn_points(runs):
+def cannot_earn_points(runs: Mapping[App, list[Run]]) -> bool:
     """True if no further run can earn points: the test cannot be run, does not end, or fails for everybody."""
     every = [run.result for found in runs.values() for run in found]
     if any(result not in (PASSED, FAILED, HANGS) for result in every) or every.count(HANGS) >= HANGING:
@@ -118,14 +129,14 @@ class MutationJudge:
     The test runs in a sandbox, with the limits of an app, if ``jail`` has namespaces, and with limits of its own in any case.
     """
 
-    def __init__(self, file, task, jail=None):
+    def __init__(self, file: str | Path, task: TextTask, jail: Sandbox | None = None) -> None:
         self.file = Path(file)
         self.task = task
         self.level = jail.level if jail else "none"
         self.jail = jail if self.level == "namespaces" else None
-        self._runs = None
+        self._runs: Mapping[App, list[Run]] | None = None
 
-    async def verdict_with_retries(self, part):
+    async def verdict_with_retries(self, part: str) -> Verdict:
         """The verdict on a part: "honest" (all honest apps pass) or "blocking" (its share is those that fail)."""
         if self.level == "user":
             return Verdict("error", "", f"No verdict: {NO_WALL}")
@@ -139,7 +150,7 @@ class MutationJudge:
         return verdict(part, apps, self._runs)
 
 
-def verdict(part, apps, runs):
+def verdict(part: str, apps: list[App], runs: Mapping[App, list[Run]]) -> Verdict:
     """The `Verdict` on a part of the points for what the runs showed."""
     every = [run.result for found in runs.values() for run in found]
     broken = next((run for found in runs.values() for run in found if run.result not in (PASSED, FAILED, HANGS)), None)
@@ -174,11 +185,11 @@ def verdict(part, apps, runs):
     return Verdict("fail", "misses blocking apps", f"{told} {_missed(missed, runs)}", trials=len(every), share=share)
 
 
-def _missed(missed, runs):
+def _missed(missed: list[App], runs: Mapping[App, list[Run]]) -> str:
     app = missed[0]
     wavering = " (only at times)" if FAILED in results(runs, app) else ""
     return f"One that it does not notice{wavering}: {app.says}."
 
 
-def _fail(kind, told):
+def _fail(kind: str, told: str) -> Verdict:
     return Verdict("fail", kind, told)

@@ -4,6 +4,8 @@ The test runs in a process of its own.  It knows an address of the app and one o
 nothing that tells which app it is: the app's file is gone before the test begins.  What counts is how its process ends.
 """
 
+from __future__ import annotations
+
 import asyncio
 import contextlib
 import os
@@ -19,6 +21,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import httpx
 
@@ -28,6 +31,9 @@ from autograder.lab.server import Server, child_environment
 from autograder.paths import PROGRAMS
 from autograder.sandbox.launcher import Sandbox, SandboxedProcess, SandboxError
 from autograder.services.upstream import Rooms
+
+if TYPE_CHECKING:
+    from typing import Any
 
 RUN_LIMIT = 90.0  # s: what a test needs on a busy machine, and more
 APP_PORT = 8000  # where a sandboxed test finds the app, in its own network
@@ -46,14 +52,14 @@ class Run:
     seconds: float
 
     @property
-    def reason(self):
+    def reason(self) -> str:
         """What pytest says of the first failure, in a line or two."""
         lines = [line[2:].strip() for line in self.output.splitlines() if line.startswith("E ")]
         text = " ".join(" ".join(lines[:3]).split()) or " ".join(self.output.split())[-200:]
         return "".join(c if c.isprintable() else "\ufffd" for c in text)[:200]
 
 
-class TestProcess(subprocess.Popen):
+class TestProcess(subprocess.Popen):  # type: ignore[type-arg]
     """pytest on the file ``test`` in ``folder``, as an ordinary process. `begun` says whether it got as far as pytest."""
 
     def __init__(self, folder: str, test: str, environment: Mapping[str, str]) -> None:
@@ -91,7 +97,9 @@ class TestProcess(subprocess.Popen):
         os.close(self._started)
 
 
-async def attempt(test, conftest, app, supplier, jail=None):
+async def attempt(
+    test: str | Path, conftest: str | Path, app: str | Path, supplier: Rooms, jail: Sandbox | None = None
+) -> Run:
     """Run the learner's file ``test`` with ``conftest`` against the app in the file ``app``; returns a `Run`.
 
     With ``jail``, a `Sandbox` of the level that has namespaces, the app and the test each run in a sandbox. Raises
@@ -166,13 +174,13 @@ def _run(test: Path, conftest: Path, start: Callable[[str, str], TestProcess | S
     return Run(_result(code, test.name), output.decode(errors="replace"), time.monotonic() - began)
 
 
-def _read(pipe, output):
+def _read(pipe: Any, output: bytearray) -> None:
     for data in iter(lambda: pipe.read1(65536), b""):
         output += data
         del output[:-OUTPUT_LIMIT]
 
 
-def _result(code, name):
+def _result(code: int | None, name: str) -> str:
     """What the exit code of pytest says."""
     if code is None:
         return HANGS
@@ -185,7 +193,7 @@ def _result(code, name):
     return f"pytest ended in the middle of {name} (exit code {code})."
 
 
-def first_error(output):
+def first_error(output: str) -> str:
     """The lines of pytest's output that say why a file could not be read."""
     found = re.findall(r"^E\s+(.*)$", output, re.M)
     return " ".join(" ".join(found[-2:]).split())[:300]
