@@ -56,13 +56,13 @@ class ServedApp:
             # no more of our environment than it needs: there may be secrets in it
             self._app = await asyncio.to_thread(Server, self._with(beside), environment, inherit=False, start=start)
             try:
-                await asyncio.to_thread(self._app.wait_until_ready)
+                await asyncio.to_thread(self._app.wait_until_ready)  # type: ignore[union-attr]
             except AppError as error:
                 if ended := await ended_service(asked):
                     raise services.ServiceError(service_ended_message(ended)) from None
                 self._refused = error
                 raise
-        return self._app
+        return self._app  # type: ignore[return-value]
 
     def _with(self, beside: list[Path]) -> str | Path:
         """The file to serve: where something of ours must lie beside it, a copy, because the learner may have changed theirs."""

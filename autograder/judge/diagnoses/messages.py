@@ -95,7 +95,7 @@ def gil(seconds: float, place: tuple[int, str, str, str] | None, line: int | Non
     """A thread kept the GIL; ``place`` is where it computed, (line, code, function, file), if that was seen."""
     who = ""
     if line:
-        who = f" by line {line}: {place[1]} (in {place[2]})"
+        who = f" by line {line}: {place[1]} (in {place[2]})"  # type: ignore[index]
     elif place:
         who = f" by {place[2]}, in {place[3].replace(chr(92), '/').rpartition('/')[2]}"
     return (

@@ -169,7 +169,7 @@ def _run(test: Path, conftest: Path, start: Callable[[str, str], TestProcess | S
             process.end()
             reader.join(2)
             if not reader.is_alive():  # else something that fled holds the other end
-                process.stdout.close()
+                process.stdout.close()  # type: ignore[union-attr]
             process.close()
     return Run(_result(code, test.name), output.decode(errors="replace"), time.monotonic() - began)
 
