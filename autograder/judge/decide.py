@@ -17,6 +17,10 @@ NAMELESS = 2  # further trials for a loop that stood still if none of them has n
 
 
 async def decide(method: OverlapProof | RendezvousProof | WholeAppProof, confirm: int, show: bool = False) -> Verdict:
+    """Return PASS or FAIL once enough trials of ``method`` agree; ``confirm`` trials must show a fault before it is a FAIL.
+
+    With ``show``, the first trial is drawn.  Raises `Inconclusive` if `TRIALS` trials decide nothing.
+    """
     await method.warm_up()
     faults, clean = [], 0
     for number in range(1, TRIALS + 1):

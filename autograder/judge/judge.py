@@ -33,7 +33,7 @@ RETRIES = 3  # an ERROR is the machine's doing: it is tried again, this often at
 class Judge:
     """Judges one endpoint of a file.  With ``served`` all its items share that server; without, each has its own.
 
-    An app that is gone is served anew for the next item, so that one item's crash does not cost another.
+    If the app has ended, it is started again for the next item, so one item's crash doesn't cost another.
     """
 
     def __init__(self, file: str | Path, endpoint: Endpoint, served: ServedApp | None = None) -> None:
@@ -45,7 +45,7 @@ class Judge:
     async def verdict_with_retries(self, part: str) -> Verdict:
         """The verdict on a part of the points, "answers" or "concurrency"; an ERROR is tried again.
 
-        So is the first death of a server: somebody else on this machine may have killed it.
+        So is the first death of a server: another process of this machine may have killed it.
         """
         verdict, died, ended = Verdict("error"), False, 0
         for _ in range(RETRIES):

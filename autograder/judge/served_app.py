@@ -75,6 +75,7 @@ class ServedApp:
         return Path(self._folder.name) / Path(self.file).name
 
     async def stop(self) -> None:
+        """End the server, if it runs, and remove the copy of the file."""
         if self._app is not None:
             await asyncio.to_thread(self._app.stop)
         if self._folder is not None:

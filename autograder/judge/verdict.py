@@ -26,6 +26,7 @@ class Verdict:
 
     @property
     def passed(self) -> bool:
+        """True if the verdict is PASS."""
         return self.outcome == "pass"
 
     def points(self, most: float) -> float:

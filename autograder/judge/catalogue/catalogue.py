@@ -38,6 +38,7 @@ class Answer:
 
     @property
     def label(self) -> str:
+        """The answer's name in reports: ``quote/wrong/pool_of_four``."""
         return "/".join(part for part in (self.endpoint.id, self.kind, self.name) if part)
 
 
@@ -60,6 +61,7 @@ class Judged:
 
     @property
     def undecided(self) -> bool:
+        """True if one of the verdicts is ERROR."""
         return "error" in (self.answers.outcome, self.concurrency.outcome)
 
 

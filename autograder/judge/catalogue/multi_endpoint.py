@@ -43,6 +43,7 @@ class MultiEndpointAnswer:
 
     @property
     def label(self) -> str:
+        """The answer's name in reports: ``shop/accepted/threads``."""
         return "/".join(part for part in (Path(self.file).stem, self.kind, self.name) if part)
 
 
@@ -52,6 +53,7 @@ def catalogue(exercise: Exercise) -> list[MultiEndpointAnswer]:
     starter, reference = ((folder / f"{kind}.py").read_text(encoding="utf-8") for kind in ("starter", "reference"))
 
     def whole(kind: str, name: str, text: str, repaired: set[str]) -> MultiEndpointAnswer:
+        """The answer whose endpoints in ``repaired`` (ids) must pass, and all others get the starter's diagnosis."""
         return MultiEndpointAnswer(
             shop.file, kind, name, text, tuple((e, _told(exercise, e, repaired)) for e in exercise.endpoints)
         )

@@ -188,7 +188,7 @@ def remedy_of_coroutine(name: str, text: str) -> str:
 
 
 def gave_up(kind: str) -> str:
-    """The sentence for an exception of this ``kind`` (a class name), if it says that the app's patience was over, or nothing."""
+    """The sentence for an exception of this ``kind`` (a class name), if it says that a limit of the app's own ran out, or nothing."""
     if kind in GAVE_UP:
         return " A limit of the app's own ran out before it had its reply. The service may take long: be more patient."
     return ""

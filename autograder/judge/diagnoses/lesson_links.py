@@ -74,7 +74,7 @@ def in_no_endpoint(source: bytes, line: int) -> bool:
 
 
 class _Names:
-    """Who names whom in a file: its functions, and those that lesson 10 is about."""
+    """Which function names which in a file, and which of them lesson 10 is about."""
 
     def __init__(self, tree: ast.Module) -> None:
         nodes = list(ast.walk(tree))
@@ -157,5 +157,5 @@ def source(file: str | Path) -> bytes:
 
 
 def _never_waiting(path: str, flags: int) -> int:
-    """Opens a file even if an app has put a pipe in its place."""
+    """Open a file without blocking, even if an app has put a pipe in its place."""
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))

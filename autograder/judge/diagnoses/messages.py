@@ -75,6 +75,7 @@ def _statement(block: Blocked) -> str:
 
 
 def everybody_waits(seconds: float) -> str:
+    """A canary waited for ``seconds`` although the loop was free."""
     return (
         f"The event loop was free, and a canary waited for {seconds:.2f} s all the same. A canary asks for a path that the app does "
         "not have: so something waits in front of every path, in a middleware or a dependency of the whole app, also for those "
@@ -106,6 +107,7 @@ def gil(seconds: float, place: tuple[int, str, str, str] | None, line: int | Non
 
 
 def several_processes() -> str:
+    """Requests are served by another process or loop than the app's own."""
     return (
         "Requests are answered by another process, or by another event loop, than the one that runs your app. That may be "
         "fast, but the task asks for one process. Fix the app in place: no `os.fork()`, no server of your own."
@@ -113,6 +115,7 @@ def several_processes() -> str:
 
 
 def one_at_a_time() -> str:
+    """The loop stays free, but the requests are served one at a time."""
     return (
         "The event loop stays free, but the requests are served one at a time: each begins when the one before "
         "has ended. Look for something that they share and that only one of them can have: a lock (also one in the database, as an "
@@ -162,6 +165,7 @@ def few_listen(listening: int, requests: int) -> str:
 
 
 def one_after_the_other(asks: int) -> str:
+    """Each request makes its ``asks`` calls one after the other."""
     return (
         f"Different requests run side by side, but each asks its {asks} questions one after the other: the second is "
         "asked when the first has its reply. Ask them together, with asyncio.gather or a TaskGroup."
@@ -169,6 +173,7 @@ def one_after_the_other(asks: int) -> str:
 
 
 def did_not_ask(call: CheckRequest, service: str) -> str:
+    """A request was answered without the reply of ``service``."""
     return (
         f"{call.method} {call.path} was answered without the reply of the service ({service}): it had not asked in the way "
         "that the task names, or it did not wait."
@@ -184,6 +189,7 @@ def never_called(call: CheckRequest, service: str) -> str:
 
 
 def asked_again(call: CheckRequest, service: str) -> str:
+    """``service`` was called twice for a result that the app must cache."""
     return (
         f"{call.method} {call.path} was asked for twice, and the service ({service}) was asked twice. What it once said "
         "must be kept."
@@ -191,6 +197,7 @@ def asked_again(call: CheckRequest, service: str) -> str:
 
 
 def kept(call: CheckRequest, service: str) -> str:
+    """A request was answered from a copy, without waiting for the new reply of ``service``."""
     return (
         f"{call.method} {call.path} was asked for again, and answered without the new reply of the service ({service}): an answer was "
         "cached. The task asks for a new call for every request."
@@ -265,6 +272,7 @@ def waits_for_the_service(endpoint: Endpoint) -> str:
 
 
 def too_early(call: CheckRequest, seconds: float) -> str:
+    """A request was answered after ``seconds``, before its wait was over."""
     return (
         f"{call.method} {call.path} answered after {seconds:.2f} s, but it was asked to wait {call.wait:.2f} s first. "
         "The wait must stay: make it one that lets others in. (Is an `await` missing? Was the wait taken out, or a result cached?)"
@@ -272,6 +280,7 @@ def too_early(call: CheckRequest, seconds: float) -> str:
 
 
 def too_late(call: CheckRequest, seconds: float) -> str:
+    """A request was answered ``seconds`` later than it was due."""
     return (
         f"{call.method} {call.path} was answered {seconds:.1f} s later than it could have been, although the event loop was "
         "free all the time. Look for something that waits for longer than the task asks, or once more than it should; or for a "
@@ -281,6 +290,7 @@ def too_late(call: CheckRequest, seconds: float) -> str:
 
 
 def wrong_status(call: CheckRequest, request: Request) -> str:
+    """The response's status isn't 200."""
     text = f"{call.method} {call.path} answered with status {request.status}. {_excerpt(request.body)}".rstrip()
     if request.status in (404, 405):
         text += " The method and the path must be those that the task names."
@@ -288,6 +298,7 @@ def wrong_status(call: CheckRequest, request: Request) -> str:
 
 
 def wrong_body(call: CheckRequest, request: Request, hint: str = "") -> str:
+    """The response's body isn't the expected one."""
     return f"{call.method} {call.path} must answer {call.expected!r}. It answered {_excerpt(request.body)}{hint}"
 
 
@@ -332,10 +343,12 @@ def missing_await(
 
 
 def no_answer(call: CheckRequest, limit: float) -> str:
+    """A request had no response within ``limit`` seconds."""
     return f"{call.method} {call.path} had no answer after {limit:.0f} s. Look for an endless loop or a wait that never ends."
 
 
 def died(call: CheckRequest) -> str:
+    """The server process ended during a request."""
     return f"The server ended while it worked on {call.method} {call.path}. Look for sys.exit(), os._exit() or a crash."
 
 

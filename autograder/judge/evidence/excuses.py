@@ -22,11 +22,11 @@ SPAWN_SYSCALLS = {"x86_64": {"56", "57", "58", "435"}, "aarch64": {"220", "435"}
 
 
 def cpu_wait_s(looks: list[ThreadSample], start: float, end: float, watching: bool = True) -> float:
-    """Seconds between two moments that somebody stood in the queue for a CPU: loop thread, others, racer.
+    """Seconds between two moments in which the loop thread, another thread or the load generator waited for a CPU.
 
-    Taken from the looks around the interval, so it is never too small: an excuse is given in full.  The host's own
-    sampler wakes two hundred times a second and stands in that queue all the time on a busy machine; it can hold up
-    the loop for a moment (it may own the GIL), but not a whole request, and is left out without ``watching``.
+    It is taken from the samples around the interval, so it is never too small.  The app process has a sampling thread of
+    ours that wakes two hundred times a second, and on a busy machine waits for a CPU all the time.  That thread may own the
+    GIL and delay the loop for a moment, but not for a whole request: without ``watching`` its time is left out.
     """
     first, last = samples_around(looks, start, end)
     if first is None:
@@ -37,9 +37,9 @@ def cpu_wait_s(looks: list[ThreadSample], start: float, end: float, watching: bo
 
 
 def vfork_wait_s(looks: list[ThreadSample], start: float, end: float) -> float:
-    """Seconds between two moments that the loop thread may have slept until a child that it had started got a CPU.
+    """Seconds between two moments in which the loop thread may have slept until a child that it had started got a CPU.
 
-    From the look before it was found so to the look after: so it is never too small.
+    It is measured from the sample before the loop was seen so to the sample after, so it is never too small.
     """
     near = samples_near(looks, start, end)
     return sum(b.time - a.time for a, b in itertools.pairwise(near) if is_spawning(a) or is_spawning(b))
@@ -71,9 +71,10 @@ def exec_pipe_wait_s(looks: list[ThreadSample]) -> float:
 
 
 def unobserved_spawn_wait_s(looks: list[ThreadSample], start: float, end: float) -> float:
-    """Seconds between two moments in which a loop that starts processes may have slept like that, and nobody could look.
+    """Seconds between two moments in which a loop may have waited for a new process while no sample was taken.
 
-    The racer then stood in the queue for a CPU itself.  Where the loop was never found so, there is nothing to excuse.
+    The load generator, which takes the samples, was then waiting for a CPU itself.  0.0 if no sample shows the loop
+    starting a process.
     """
     near = samples_near(looks, start, end)
     if not any(map(is_spawning, looks)):
@@ -82,22 +83,26 @@ def unobserved_spawn_wait_s(looks: list[ThreadSample], start: float, end: float)
 
 
 def is_spawning(look: ThreadSample) -> bool:
+    """True if the loop thread was seen in a system call that starts a process."""
     return look.call.split(" ")[0] in SPAWN_SYSCALLS
 
 
 def other_threads_cpu_wait_s(first: ThreadSample, last: ThreadSample, watching: bool = True) -> float:
-    """The longest that one other thread stood in the queue: many that compute stand there all the time, and together
-    would excuse everything."""
+    """The longest time, in seconds, that one other thread waited for a CPU.
+
+    Not the sum: many threads that compute wait for a CPU all the time, and together they would excuse everything.
+    With ``watching``, the waits of our own threads in the app process are added.
+    """
     worker = max((thread_times_between(first.workers, tid, last.workers)[1] for tid in last.workers), default=0.0)
     watcher = sum(thread_times_between(first.watchers, tid, last.watchers)[1] for tid in last.watchers)
     return worker + (watcher if watching else 0.0)
 
 
 def reply_delay_excuse_s(race: Race, looks: list[ThreadSample], start: float, end: float) -> float:
-    """Seconds by which a busy machine may have put off an answer that was due at ``start`` until ``end``.
+    """Seconds by which a busy machine may have delayed a response that was due at ``start`` and came at ``end``.
 
-    Canaries are the ticks of a clock that slows down with the app: a loop that has answered several of them since
-    has also looked at everything else that was due.  Then only a worker thread can have been kept waiting.
+    Canaries are the ticks of a clock that slows down with the app: a loop that has answered several of them since ``start``
+    has also had an iteration for everything else that was due.  Then only a worker thread can have waited for a CPU.
     """
     ticks = sum(c.answered and c.start >= start and c.end <= end for c in race.canaries)
     if ticks < MIN_CANARIES:

@@ -46,7 +46,7 @@ def proved_batch_size(race: Race, waits: list[float], looks: list[ThreadSample])
 def late(race: Race, looks: list[ThreadSample], due: list[float]) -> tuple[Request, float] | None:
     """(request, seconds) of the first answer, if it came long after the moment at which it was ``due``; else None.
 
-    Whoever is answered first has waited for no other request.  The loop must have answered many canaries since.
+    The request that is answered first has waited for no other one.  The loop must have answered many canaries since.
     """
     request, moment = min(zip(race.requests, due, strict=True), key=lambda pair: pair[0].end)
     ticks = sum(c.answered and c.start >= moment and c.end <= request.end for c in race.canaries)

@@ -1,4 +1,4 @@
-"""The processes that an app has started, as Linux tells of them in ``/proc/<pid>/task/<tid>/children``."""
+"""The processes that an app has started, as Linux lists them in ``/proc/<pid>/task/<tid>/children``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import os
 def leaves(pid: int | str) -> int:
     """How many processes a process has started, itself or through others, that have started none themselves.
 
-    0 where the system does not tell, and where it has started none.
+    0 if the system doesn't list children, or if it has started none.
     """
     found = _children(pid)
     return sum(leaves(child) or 1 for child in found)

@@ -19,8 +19,10 @@ POLL_SYSCALLS = {"x86_64": {"232", "281", "441"}, "aarch64": {"22", "441"}}.get(
 
 @dataclass(frozen=True)
 class ThreadSample:
-    """One look at the loop thread, times in seconds since the race began; ``workers`` and ``watchers`` map ids of other
-    threads, the app's and the host's, to their (CPU seconds, run-queue seconds)."""
+    """One sample of the loop thread, times in seconds since the race began.
+
+    ``workers`` and ``watchers`` map the ids of other threads, the app's and ours, to their (CPU seconds, run-queue seconds).
+    """
 
     time: float
     cpu: float
@@ -37,7 +39,7 @@ class ThreadSample:
 
 
 def decode_samples(race: Race) -> list[ThreadSample]:
-    """The looks of a race; what the racer leaves out has not changed."""
+    """The samples of a race; what the load generator leaves out of one has not changed."""
     found, workers, watchers = [], {}, {}  # type: ignore[var-annotated]
     for sample in race.samples:
         fresh = {int(tid): tuple(spent) for tid, spent in sample.others.items()}
@@ -67,20 +69,20 @@ def decode_samples(race: Race) -> list[ThreadSample]:
 def samples_around(
     looks: list[ThreadSample], start: float, end: float
 ) -> tuple[ThreadSample, ThreadSample] | tuple[None, None]:
-    """The last look before an interval and the first after it; (None, None) where there are no looks."""
+    """The last sample before an interval and the first after it; (None, None) if there are no samples."""
     near = samples_near(looks, start, end)
     return (near[0], near[-1]) if near else (None, None)
 
 
 def samples_near(looks: list[ThreadSample], start: float, end: float) -> list[ThreadSample]:
-    """The looks inside an interval, with the last before it and the first after it."""
+    """The samples inside an interval, with the last before it and the first after it."""
     first = max(bisect_right(looks, start, key=lambda look: look.time) - 1, 0)
     last = bisect_left(looks, end, key=lambda look: look.time)
     return looks[first : max(first, last) + 1]
 
 
 def loop_cpu_s(looks: list[ThreadSample], start: float, end: float) -> float:
-    """CPU seconds that the loop thread has certainly spent between two moments: from the looks inside the interval."""
+    """CPU seconds that the loop thread has certainly spent between two moments, from the samples inside the interval."""
     first = bisect_left(looks, start, key=lambda look: look.time)
     last = bisect_right(looks, end, key=lambda look: look.time) - 1
     return looks[last].cpu - looks[first].cpu if first < last else 0.0
@@ -89,13 +91,13 @@ def loop_cpu_s(looks: list[ThreadSample], start: float, end: float) -> float:
 def thread_times_between(
     before: dict[int, tuple[float, ...]], tid: int, after: dict[int, tuple[float, ...]]
 ) -> tuple[float, float]:
-    """(CPU, run-queue) seconds that a thread has spent between two looks."""
+    """(CPU, run-queue) seconds that a thread has spent between two samples."""
     cpu, waited = before.get(tid, (0.0, 0.0))
     return after[tid][0] - cpu, after[tid][1] - waited
 
 
 def other_threads_cpu_s(first: ThreadSample, last: ThreadSample) -> float:
-    """CPU seconds that the app's other threads have spent between two looks."""
+    """CPU seconds that the app's other threads have spent between two samples."""
     if first.workers is last.workers:
         return 0.0
     return sum(thread_times_between(first.workers, tid, last.workers)[0] for tid in last.workers)
@@ -108,7 +110,7 @@ def cpu_of_other_threads_s(looks: list[ThreadSample], start: float, end: float) 
 
 
 def poller(looks: list[ThreadSample]) -> str | None:
-    """The system call in which the loop waits for work: the one in which it was found for most of the time; None if in none."""
+    """The system call in which the loop waits for work: the one that it spent most time in; None if no sample shows one."""
     calls: Counter[str] = Counter()
     for look, after in zip(looks, [*looks[1:], *looks[-1:]], strict=True):
         if look.call != "running" and (POLL_SYSCALLS is None or look.call.split(" ")[0] in POLL_SYSCALLS):

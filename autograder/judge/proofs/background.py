@@ -141,6 +141,7 @@ class BackgroundObserver:
 
     @property
     def missing(self) -> set[str]:
+        """The tokens that the service hasn't been called for yet."""
         return self.wanted - self.seen
 
     def seen_through(self, race: Race) -> bool:

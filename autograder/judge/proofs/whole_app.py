@@ -122,6 +122,7 @@ class ReplyGate:
             await asyncio.sleep(POLL_INTERVAL_S)
 
     def release(self) -> None:
+        """Release every reply that the services hold."""
         for service in self.services:
             service.release()
 

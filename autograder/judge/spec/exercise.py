@@ -100,6 +100,7 @@ class Exercise:
         return [tuple(group) for group in groups.values()]
 
     def endpoint(self, name: str) -> Any:
+        """The endpoint or text task with the id ``name``.  Raises `ExerciseError` if there is none."""
         for endpoint in self.tasks:
             if endpoint.id == name:
                 return endpoint

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def judging(
     file: str | Path, task: Endpoint | TextTask, served: ServedApp | None = None
 ) -> Judge | FindingsJudge | MutationJudge:
-    """The judge of ``task`` for the learner's ``file``; its ``certain(part)`` gives the `Verdict` on a part."""
+    """The judge of ``task`` for the learner's ``file``; its ``verdict_with_retries(part)`` gives the `Verdict` on a part."""
     if not isinstance(task, TextTask):
         return Judge(file, task, served)
     if task.kind == "findings":

@@ -111,6 +111,7 @@ async def rehearsed(task: TextTask, folder: Path) -> tuple[bool, list[str]]:
 
 
 def results(runs: Mapping[App, list[Run]], app: App) -> list[str]:
+    """How each run against ``app`` ended: `PASSED`, `FAILED`, `HANGS`, or why it could not be run."""
     return [run.result for run in runs.get(app, ())]
 
 
