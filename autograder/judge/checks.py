@@ -160,7 +160,7 @@ class Checks:
             raise CheckFailed(str(error)) from None
         rang, windows = load.rings
         print(f"The pager rang in {rang} of {windows} half seconds. Who blocked the loop, the greatest harm first:")
-        print(*load.blockers or ["nobody."], sep="\n")
+        print(*load.blockers or ["nobody."], sep="\n")  # type: ignore[list-item]
         if rang and not load.blockers:
             print(
                 "(Canaries that were late all the same: that was the machine's doing, or many small things together.)"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from autograder.judge.diagnoses import messages
 from autograder.judge.evidence import samples
@@ -171,7 +171,7 @@ class BackgroundObserver:
         return all(request.end is not None for request in race.requests[: self.requests])
 
     def _look(self) -> set[str]:
-        held = self.service.held()
+        held: Any = self.service.held()
         if held and held[0] not in self.wanted:
             self.service.release(held[:1])  # left over from before, and perhaps in the way of those who are wanted
         held = self.wanted.intersection(held)

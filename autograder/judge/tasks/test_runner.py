@@ -117,11 +117,15 @@ def _attempt(test: Path, conftest: Path, app: Path, supplier: Rooms, jail: Sandb
             server = Server(file, {"UPSTREAM_URL": room}, inherit=False, start=jail.start if jail else None)
             server.wait_until_ready()
             Path(file).unlink()
-            environment = {"APP_URL": server.url, "SUPPLIER_URL": room, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+            environment: dict[str, Any] = {
+                "APP_URL": server.url,
+                "SUPPLIER_URL": room,
+                "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+            }
             if jail is None:
                 return _run(test, conftest, partial(TestProcess, environment=environment))
             environment["APP_URL"] = f"http://127.0.0.1:{APP_PORT}"
-            places = {APP_PORT: server.socket}
+            places: dict[int, Any] = {APP_PORT: server.socket}
             return _run(test, conftest, partial(_sandboxed, jail=jail, environment=environment, places=places))
         except AppError as error:
             raise Inconclusive(f"an app of ours did not start ({error}).") from None
