@@ -102,17 +102,21 @@ class Outcome:
 
 
 class Machine:
-    """A root folder made of layers, in which commands are run as on a machine of its own."""
+    """A root folder made of layers, in which commands are run as on a machine of its own.
+
+    A layer is a folder with the root folder, by that name, in it: so the root is no mount point unless one is made of it.
+    """
 
     def __init__(self, layers: Sequence[Path], scratch: Path, share: Sequence[Path]) -> None:
         self.scratch = scratch
         self.share = share
-        self.upper, self.root = scratch / "upper", scratch / "root"
-        for folder in (self.upper, scratch / "work", self.root):
+        self.upper, mounted = scratch / "upper", scratch / "mounted"
+        self.root = mounted / "root"
+        for folder in (self.upper / "root", scratch / "work", mounted):
             folder.mkdir(parents=True, exist_ok=True)
         lower = ":".join(map(str, layers))
         self.mount = (
-            f"mount -t overlay overlay -o lowerdir={lower},upperdir={self.upper},workdir={scratch / 'work'} {self.root}"
+            f"mount -t overlay overlay -o lowerdir={lower},upperdir={self.upper},workdir={scratch / 'work'} {mounted}"
         )
 
     def run(self, script: str, situation: Situation, limit: float = STEP_LIMIT_S) -> subprocess.CompletedProcess:
@@ -140,7 +144,8 @@ class Machine:
     def _enter(self, situation: Situation) -> str:
         """Return the script that mounts everything and runs the script in $1 in there."""
         root = shlex.quote(str(self.root))
-        lines = [self.mount, f"cd {root}", "mount -t proc proc proc", "mount --rbind /dev dev"]
+        lines = [self.mount, *([] if situation.chroot else [f"mount --bind {root} {root}"])]
+        lines += [f"cd {root}", "mount -t proc proc proc", "mount --rbind /dev dev"]
         lines += ["cat /etc/resolv.conf > etc/resolv.conf"]
         for path in self.share:
             inside = shlex.quote(str(path).lstrip("/"))
@@ -155,7 +160,7 @@ class Machine:
         run = f'sh -ec {shlex.quote(inner)} sh "$1"'
         if not situation.namespaces:
             # the limit is that of a user namespace, so the machine gets one, with the same users in it
-            run = f"unshare --user --map-users 0,0,65536 --map-groups 0,0,65536 --mount {run}"
+            run = f"python3 -c {shlex.quote(IN_USER_NAMESPACE)} {run}"
         if situation.chroot:
             lines += [f"exec chroot . {run}"]
         else:
@@ -163,6 +168,23 @@ class Machine:
         return "\n".join(lines)
 
 
+# Runs a command in a user namespace with the same users (`unshare` needs newuidmap for that), in which none can be made.
+IN_USER_NAMESPACE = """
+import ctypes, os, sys
+ready, go = os.pipe(), os.pipe()
+child = os.fork()
+if child == 0:
+    assert ctypes.CDLL(None).unshare(0x10000000 | 0x20000) == 0
+    os.write(ready[1], b"x")
+    os.read(go[0], 1)
+    os.execvp(sys.argv[1], sys.argv[1:])
+os.read(ready[0], 1)
+for name in ("uid_map", "gid_map"):
+    with open(f"/proc/{child}/{name}", "w") as file:
+        file.write("0 0 65536")
+os.write(go[1], b"x")
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) & 255)
+"""
 LAB = """
 import os, re, signal, subprocess, sys, urllib.request
 process = subprocess.Popen(["./course", "lab", "--no-browser"], stdout=subprocess.PIPE, text=True, start_new_session=True)
@@ -275,14 +297,15 @@ def counted(said: str) -> str:
 def prepared(arguments: argparse.Namespace) -> tuple[Path, Path]:
     """Return two root folders, made once: the minimal Debian, and what bubblewrap adds to it."""
     base, more = arguments.folder / "debian", arguments.folder / "bubblewrap"
-    if not (base / "usr/bin/git").exists():
+    if not (base / "root/usr/bin/git").exists():
         say("Making a minimal Debian 12 ...")
         shutil.rmtree(base, ignore_errors=True)
+        base.mkdir()
         subprocess.run(
-            ["debootstrap", "--variant=minbase", f"--include={PACKAGES}", "bookworm", str(base), arguments.mirror],
+            ["debootstrap", "--variant=minbase", f"--include={PACKAGES}", "bookworm", str(base / "root"), arguments.mirror],
             check=True, stdout=subprocess.DEVNULL,
         )  # fmt: skip
-    if not (more / "upper/usr/bin/bwrap").exists():
+    if not (more / "upper/root/usr/bin/bwrap").exists():
         say("Adding bubblewrap ...")
         install = (
             "apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get -qy install --no-install-recommends bubblewrap"
@@ -295,6 +318,7 @@ def prepared(arguments: argparse.Namespace) -> tuple[Path, Path]:
 
 def clone_into(upper: Path, situation: Situation) -> None:
     """Clone this clone's HEAD into a machine's top layer, and put the submissions there."""
+    upper = upper / "root"
     place = upper / situation.clone.lstrip("/")
     place.parent.mkdir(parents=True, exist_ok=True)
     if situation.clone.startswith("/tmp"):
