@@ -114,7 +114,7 @@ def test_the_dev_container_uses_the_class_image():
     assert told["remoteUser"] in DOCKERFILE
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/binder.md"])
+@pytest.mark.parametrize("page", ["docs/binder.md"])
 def test_the_links_open_the_first_notebook(page):
     text = (ROOT / page).read_text().replace("\n  &", "&").replace("%2F", "/")
     links = re.findall(r"urlpath=lab/tree/(?:never-block-the-event-loop/)?([\w/.]+\.ipynb)", text)

@@ -242,7 +242,7 @@ def test_a_grade_that_was_half_written_again_is_not_taken_for_done(course, monke
         raise OSError("killed")
 
     with monkeypatch.context() as patch:
-        patch.setattr(grade_class.Writer, "write", half)
+        patch.setattr(writer.Writer, "write", half)
         assert grade_class.main(str(course), workers=1, force=True) == grade_class.STOPPED
     assert grade_class.main(str(course), workers=1) == grade_class.ALL_GRADED
     assert outputs(graded) == whole
@@ -531,7 +531,10 @@ def test_on_a_cluster_a_worker_that_is_killed_costs_nothing(course):
     session = [sys.executable, str(Path(__file__).with_name("cluster_session.py")), LESSON, *files]
     done = subprocess.run(
         ["unshare", *user, "--net", *session],
-        env=class_grading.environment(),
+        env={
+            **(env := class_grading.environment()),
+            "PYTHONPATH": f"{env.get('PYTHONPATH', '')}{os.pathsep}{paths.ROOT / 'tests'}",
+        },
         capture_output=True,
         text=True,
         timeout=400,

@@ -166,7 +166,7 @@ KILLERS = {
 @pytest.mark.parametrize("name", KILLERS)
 def test_killers_cost_only_their_own_item(tmp_path, capsys, name, monkeypatch):
 
-    monkeypatch.setattr(server, "START_LIMIT", 8.0)
+    monkeypatch.setattr(server, "START_LIMIT_S", 8.0)
     text, says = KILLERS[name]
     file = handed_in(tmp_path / "x.ipynb", report=text, order=reference("order"))
     _, (result,), _ = result_of(capsys, file)

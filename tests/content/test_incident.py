@@ -8,8 +8,7 @@ import pytest
 
 from autograder import paths
 from autograder.classroom import grade
-from autograder.judge import checks
-from autograder.judge import judge as judging
+from autograder.judge import checks, served_app
 from autograder.judge.catalogue.catalogue import catalogue
 from autograder.judge.diagnoses.lesson_links import recognised
 from autograder.judge.spec.exercise import load
@@ -39,12 +38,12 @@ async def test_who_repaired_seven_of_twelve_has_the_points_of_those_seven(tmp_pa
 async def test_a_shop_that_passes_is_served_once(tmp_path, monkeypatch):
     started = []
 
-    class Server(judging.Server):
+    class Server(served_app.Server):
         def __init__(self, *words, **more):
             started.append(self)
             super().__init__(*words, **more)
 
-    monkeypatch.setattr(judging, "Server", Server)
+    monkeypatch.setattr(served_app, "Server", Server)
     reference = EXERCISE.answer_file(EXERCISE.endpoints[0], "reference").read_text()
     result = await grade.grade(handed_in(tmp_path / "shop.ipynb", reference))
     assert (result.points, result.max_points, len(started)) == (15, 15, 1)
@@ -85,7 +84,7 @@ def hinted(endpoint):
 
 
 BLOCKED = [
-    pytest.param(answer, endpoint, told.says, id=f"{answer.label}-{endpoint.id}")
+    pytest.param(answer, endpoint, told.says[0], id=f"{answer.label}-{endpoint.id}")
     for answer in catalogue(EXERCISE)
     for endpoint, told in answer.told
     if answer.kind in ("starter", "wrong") and told and told.kind == "blocked" and told.says

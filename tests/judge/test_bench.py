@@ -149,7 +149,9 @@ async def test_a_list_that_is_not_told_what_it_must_be_told_is_a_wrong_verdict()
     assert not (await judge(right)).complaint and not (await judge(wrong)).complaint
     assert "must pass but: fail not all found" in (await judge(replace(wrong, wrong=None))).complaint
     assert "must fail but: pass" in (await judge(replace(right, wrong=wrong.wrong))).complaint
-    assert "must be told" in (await judge(replace(wrong, wrong=ExpectedDiagnosis("not all found", "7 of 9")))).complaint
+    assert (
+        "must be told" in (await judge(replace(wrong, wrong=ExpectedDiagnosis("not all found", ("7 of 9",))))).complaint
+    )
 
 
 async def test_a_test_is_judged_in_the_bench_as_it_is_graded():

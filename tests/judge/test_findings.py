@@ -118,7 +118,7 @@ async def test_verdict(answer):
     verdict = await judging(answer.file, TASK).verdict_with_retries("found")
     assert verdict.outcome == ("fail" if answer.wrong else "pass"), verdict
     if answer.wrong:
-        assert verdict.kind == answer.wrong.kind and answer.wrong.says in verdict.diagnosis
+        assert answer.wrong.fits(verdict.kind, verdict.diagnosis), verdict.diagnosis
 
 
 def points(tmp_path, text):

@@ -11,6 +11,7 @@ from autograder.judge.served_app import ServedApp
 from autograder.judge.spec.endpoint import Endpoint
 from autograder.judge.verdict import Inconclusive, Trial, Verdict
 from autograder.lab.race import Race, Request
+from autograder.programs.messages import SYSCALL, LoopSample
 
 BLOCKED = Trial(Verdict("fail", "blocked", "it was", 3))
 NAMELESS = Trial(Verdict("fail", "blocked", "by somebody", nameless=True))
@@ -303,8 +304,8 @@ async def test_an_answer_is_not_waited_for_that_a_missing_await_will_not_give(tm
 
 async def test_the_loop_is_seen_at_rest_before_the_first_request_of_a_warm_up(monkeypatch):
     """Where that was enough, no race of its own is needed for it."""
-    looks = [[0.01, 0, 0, 1, "232 0x5", {}, 0], [0.02, 0, 0, 1, "232 0x5", {}, 0], [0.04, 0, 0, 2, "232 0x9", {}, 0]]
-    looks.append([9.0, 0, 0, 2, "232 0x9", {}, 0])
+    seen = [(0.01, 1, 5), (0.02, 1, 5), (0.04, 2, 9), (9.0, 2, 9)]
+    looks = [LoopSample(time, 0, 0, slices, SYSCALL, 232, number, {}, 0) for time, slices, number in seen]
     race = Race("t", "app.py", [Request(0, "/", start=0.03, end=9.0)], samples=looks, began=0.0)
     assert await requests.find_poll_syscall(None, race) == "232 0x5"
 

@@ -44,7 +44,7 @@ async def test_verdict(answer):
         assert honest.passed and blocking.passed, blocking
         return
     assert (blocking.kind, blocking.passed) == (answer.wrong.kind, False), blocking
-    assert answer.wrong.says in blocking.diagnosis
+    assert answer.wrong.fits(blocking.kind, blocking.diagnosis), blocking.diagnosis
     # a test that sees much, and not all, has the points for the honest apps and a part of the others
     assert honest.passed == ("8 of 10" in blocking.diagnosis or "5 of 10" in blocking.diagnosis)
     assert honest.passed == bool(blocking.points(10))

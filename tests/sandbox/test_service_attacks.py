@@ -169,7 +169,8 @@ def test_server_that_answers_nothing_is_given_up(monkeypatch):
     with pytest.raises(ServiceError):
         service._do("SELECT 1")
     for pid in descendants(service._embedded.process.pid):
-        os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # the supervisor ends it at the same moment
+            os.kill(pid, signal.SIGKILL)
     assert serves("postgres") is not service
 
 

@@ -68,7 +68,7 @@ def test_a_missing_or_monstrous_cell_is_told(tmp_path):
 @pytest.mark.parametrize(
     "data, says",
     [
-        (b"", "not JSON"),
+        (b"", "the file is empty"),
         (b"\x00\xff" * 50, "not JSON"),
         (b"[" * 200_000, "not JSON"),
         (b'{"cells": [' + b"{}," * 6_000_000 + b"{}]}", "too many parts"),
