@@ -20,6 +20,9 @@ import subprocess
 import sys
 import threading
 
+if os.name == "posix":
+    import resource  # now: whoever the server runs as may not be able to read the standard library
+
 MEMORY_LIMIT = 1 << 29  # bytes of all processes of a server together, without what they share
 PROCESS_MEMORY_LIMIT = 768 << 20  # bytes of one process
 FILE_LIMIT = 128 << 20  # bytes of one file
@@ -80,8 +83,6 @@ def forwarded_port(socket: str) -> int | str:
 
 def limit() -> None:
     """Set the limits of a process of the server's; the server inherits them to its children."""
-    import resource
-
     for number, most in (
         (resource.RLIMIT_DATA, PROCESS_MEMORY_LIMIT),
         (resource.RLIMIT_FSIZE, FILE_LIMIT),

@@ -286,7 +286,7 @@ await exercise.concurrency("order")
 #
 # <details><summary>Hint</summary>
 #
-# A handler that waits makes every request that logs wait. Which two classes of `logging.handlers` does lesson 10 combine?
+# Lesson 10. A handler that waits makes every request that logs wait. Which two classes of `logging.handlers` does that lesson combine?
 #
 # </details>
 
