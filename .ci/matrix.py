@@ -349,10 +349,17 @@ def table(outcomes: Sequence[Outcome]) -> str:
             outcome.lab,
             outcome.grade,
             outcome.tests,
-            "ok" if outcome.good else "**not ok**",
+            mark(outcome),
         )
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def mark(outcome: Outcome) -> str:
+    """Return whether a situation is as it should be, in a word or three."""
+    if not outcome.good:
+        return "**not ok**"
+    return "ok, in part" if "not run" in (outcome.lab, outcome.grade, outcome.tests) else "ok"
 
 
 def record(file: Path, text: str) -> None:

@@ -457,11 +457,13 @@ class SandboxUser:
 
     def __init__(self, number: int, lock: int) -> None:
         self.id = number
-        self._lock = lock
+        self._lock: int | None = lock
 
     def free(self) -> None:
-        """Let others have the id."""
-        os.close(self._lock)
+        """Let others have the id; a second time it does nothing."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
 
 
 def free_user() -> SandboxUser:

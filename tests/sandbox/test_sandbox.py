@@ -465,6 +465,16 @@ def serve_and_stop(start, folder):
     server.stop()
 
 
+@pytest.mark.root
+def test_user_is_freed_only_once():
+    """A second time the number of its lock may be that of another file."""
+    user = launcher.free_user()
+    user.free()
+    number = os.open(os.devnull, os.O_RDONLY)
+    user.free()
+    os.close(number)
+
+
 def test_a_closed_jail_says_so(tmp_path):
     closed = Sandbox("limits")
     closed.close()
