@@ -11,10 +11,7 @@ from __future__ import annotations
 import collections
 import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import capabilities
@@ -118,43 +115,15 @@ def chromium() -> str:
     return path
 
 
-SERVE = """
-import sys
-from pathlib import Path
-from autograder.dev import jupyterlab
-jupyterlab.serve(Path(sys.argv[1]), "/lab", False, None)
-"""
 QUIET = ["--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update",
          "--disable-sync", "--no-sandbox"]  # fmt: skip
-
-
-@contextmanager
-def serving(home, notebooks, **environment):
-    """A `Lab` on a folder of notebooks, with settings and data of its own below ``home``."""
-    from jupyterlab_page import Lab
-
-    environment = {
-        **os.environ,
-        "JUPYTER_CONFIG_DIR": str(home / "config"),
-        "JUPYTER_DATA_DIR": str(home / "data"),
-        "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
-        **environment,
-    }
-    command = [sys.executable, "-c", SERVE, str(notebooks)]
-    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment, cwd=notebooks)
-    try:
-        address = server.stdout.readline().strip()
-        assert address.startswith("http://127.0.0.1:"), address
-        yield Lab(address, notebooks)
-    finally:
-        server.terminate()
-        server.wait()
-        server.stdout.close()
 
 
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory):
     """JupyterLab on a copy of the notebooks, as `./course lab` starts it."""
+    from jupyterlab_page import serving
+
     home = tmp_path_factory.mktemp("lab")
     shutil.copytree(ROOT / "notebooks", home / "notebooks", ignore=shutil.ignore_patterns(".ipynb_checkpoints", "*.py"))
     with serving(home, home / "notebooks") as lab:

@@ -1,7 +1,11 @@
 """JupyterLab as a learner has it: opening notebooks, pressing keys, looking at outputs."""
 
 import json
+import os
 import re
+import subprocess
+import sys
+from contextlib import contextmanager
 from urllib.request import Request, urlopen
 
 import nbformat
@@ -129,3 +133,33 @@ def index_of(name, text):
 def frames(page):
     """The timelines that were seen since the notebook was opened: [caption, picture]."""
     return page.evaluate("window.frames_seen")
+
+
+SERVE = """
+import sys
+from pathlib import Path
+from autograder.dev import jupyterlab
+jupyterlab.serve(Path(sys.argv[1]), "/lab", False, None)
+"""
+
+
+@contextmanager
+def serving(home, notebooks, **environment):
+    """A `Lab` on a folder of notebooks, with settings and data of its own below ``home``."""
+    environment = {
+        **os.environ,
+        "JUPYTER_CONFIG_DIR": str(home / "config"),
+        "JUPYTER_DATA_DIR": str(home / "data"),
+        "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
+        **environment,
+    }
+    command = [sys.executable, "-c", SERVE, str(notebooks)]
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment, cwd=notebooks)
+    try:
+        address = server.stdout.readline().strip()
+        assert address.startswith("http://127.0.0.1:"), address
+        yield Lab(address, notebooks)
+    finally:
+        server.terminate()
+        server.wait()
+        server.stdout.close()

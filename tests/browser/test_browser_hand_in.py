@@ -4,9 +4,8 @@ import os
 
 import nbformat
 import pytest
-from conftest import serving
 from helpers import nbgrader
-from jupyterlab_page import index_of, output, replace, run_from, wait_for_end
+from jupyterlab_page import index_of, output, replace, run_from, serving, wait_for_end
 
 from autograder import paths
 from autograder.classroom import new_course
