@@ -50,7 +50,7 @@ PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_CAPBSET_DROP = 1, 4, 24
 PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS, PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL = 36, 38, 47, 4
 SIOCSIFFLAGS, IFF_UP_RUNNING = 0x8914, 0x41
 PAGE = resource.getpagesize()
-MEMORY_POLL_INTERVAL_S = 0.2  # s between two looks at how much memory a sandbox uses
+HOUSE_POLL_INTERVAL_S = 0.2  # s between two looks at how much a sandbox uses
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -153,15 +153,16 @@ class Forkserver:
         prctl(PR_SET_DUMPABLE, 0)
         prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         close_all_but({handed[4]})
-        code = keep_house(app, limits["memory"])
+        code = keep_house(app, limits["memory"], limits["together"])
         introduce(handed[4], "ended", code=code)
         os._exit(code)
 
     def app(self, order: dict, handed: list[int]) -> None:
         """Run the process of the app, with limits and without rights; never returns."""
         stdin, stdout, stderr, listening, introduction = handed[:5]
-        if self.level != "namespaces":
-            os.setsid()
+        # a session of its own, also apart from the sandbox's first process: Linux shares the CPUs among sessions first
+        # (sched_autogroup), so a crowd in this one can't keep that process from its work
+        os.setsid()
         set_limits(order["limits"])
         drop_rights(self.uid)
         prctl(PR_SET_DUMPABLE, 1)  # as for any other process of its user: it may look at itself
@@ -298,11 +299,12 @@ def close_all_but(kept: Iterable[int]) -> None:
         os.closerange(low + 1, high)
 
 
-def keep_house(app: int, memory: int) -> int:
+def keep_house(app: int, memory: int, together: int) -> int:
     """Reap until the app has ended, and return its exit code.
 
-    That is 137 as soon as all in the sandbox together use more than so many bytes of memory, and 128 and the number of the
-    signal if one ended the app.
+    That is 137 as soon as all in the sandbox use more than ``memory`` bytes, or are more than ``together`` processes: a
+    fork bomb ends here, and not when it has spent the time that a start may take.  It is 128 and the number of the signal
+    if one ended the app.
     """
     while True:
         pid, status = os.waitpid(-1, os.WNOHANG)
@@ -310,11 +312,28 @@ def keep_house(app: int, memory: int) -> int:
             code = os.waitstatus_to_exitcode(status)
             return code if code >= 0 else 128 - code
         if pid == 0:
-            others = [name for name in os.listdir("/proc") if name.isdigit() and name != "1"]
-            # the quick sum counts what forks share once for each of them
-            if sum(map(resident, others)) > memory and sum(map(share, others)) > memory:
+            if uses_too_much(memory, together):
                 return 137
-            signal.sigtimedwait({signal.SIGCHLD}, MEMORY_POLL_INTERVAL_S)
+            signal.sigtimedwait({signal.SIGCHLD}, HOUSE_POLL_INTERVAL_S)
+
+
+def uses_too_much(memory: int, together: int) -> bool:
+    """Whether the sandbox's processes use more memory than that together, or are too many."""
+    others = processes()
+    total = 0
+    # the quick sum counts what forks share once for each of them
+    exact = len(others) <= together and sum(map(resident, others)) > memory
+    for pid in others if exact else ():
+        total += share(pid)
+        # the exact one waits for each process that is just being forked: meanwhile they may become too many
+        if total > memory or len(processes()) > together:
+            return True
+    return len(others) > together
+
+
+def processes() -> list[str]:
+    """The ids of the sandbox's processes without its first one, which asks."""
+    return [name for name in os.listdir("/proc") if name.isdigit() and name != "1"]
 
 
 def resident(pid: str) -> int:

@@ -281,6 +281,8 @@ class LoopIterations:
         if collecting >= COLLECTION_MIN_S and os.path.normcase(place.file).startswith(self.app_folder):
             how = "explicit" if _COLLECT.search(place.code) else "automatic"
             self.samples[place._replace(collection=how)] += collecting
+            if how == "explicit":
+                place = place._replace(collection=how)  # all of its time is the collection's, on a busy machine as well
         seconds = max(now - seen.at - collecting, 0.0)
         self.samples[place] += seconds
         return place, task, seconds, collecting

@@ -34,6 +34,7 @@ LIMITS = {
     "memory": 1 << 30,  # bytes of a process, and, where there are namespaces, of all processes of an app together
     "disk": 64 << 20,  # bytes of its place, and of one file
     "processes": 256,  # threads count as well
+    "together": 192,  # processes of a sandbox: twice what the largest race needs that starts a program in a shell for each request
     "open_files": 1024,
     "cpu": 300,  # s of a process
 }

@@ -54,6 +54,15 @@ async def acquitted(path, n=1):
     return False
 
 
+async def seen_race(path, n):
+    """A race whose worst block was sampled: the sampler is a thread, and on a crowded machine it may get no CPU in time."""
+    for _ in range(TRIES):
+        race = await lab.race(path, n=n, show=False)
+        if race.worst_block and race.worst_block.line:
+            break
+    return race
+
+
 async def test_one_long_c_call_outweighs_python(serve):
     """The call holds the GIL, so the sampler sees it once, at its end; that sample stands for all of it."""
     _, line_of = serve("""
@@ -65,7 +74,7 @@ async def test_one_long_c_call_outweighs_python(serve):
             re.fullmatch("(a+)+b", 22 * "a")
             return total
     """)
-    race = await lab.race("/mixed", n=2, show=False)
+    race = await seen_race("/mixed", n=2)
     assert race.worst_block.line == line_of("re.fullmatch")
     assert "re.fullmatch(" in race.sentence and "total" not in race.sentence
 
@@ -80,7 +89,7 @@ async def test_explicit_collection_is_named(serve):
         async def close():
             gc.collect()
     """)
-    race = await lab.race("/close", n=3, show=False)
+    race = await seen_race("/close", n=3)
     assert race.worst_block.cause == f"gc.collect() in line {line_of('gc.collect()')} (garbage collection)"
 
 
