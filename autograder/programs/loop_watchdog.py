@@ -15,6 +15,7 @@ only, and know nothing of the rest of the course.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import itertools
 import linecache
@@ -26,6 +27,7 @@ import sysconfig
 import threading
 import time
 from collections import Counter, deque, namedtuple
+from collections.abc import Iterator
 
 SAMPLE_INTERVAL_S = 0.005  # s: CPython passes the GIL on after 5 ms, so a finer grid shows nothing more
 ITERATION_MIN_S = 0.010  # s: shorter iterations are what every healthy app has
@@ -48,10 +50,30 @@ _LIBRARY = (
 )
 _LIFESPAN = os.path.join("uvicorn", "lifespan", "on.py")
 _COLLECT = re.compile(r"\bcollect\s*\(")
+# Before 3.12 a collection may begin wherever an object is made, also where `f_back` makes that of a frame.
+_COLLECTS_WHILE_ALLOCATING = sys.version_info < (3, 12)
 
 # ``collection`` is "" for ordinary code, "explicit" for a call of gc.collect(), and "automatic" for any other collection;
 # ``lifespan`` is true in the app's start-up, before anything is served: that may take its time
 Place = namedtuple("Place", "file line last code function callee collection lifespan", defaults=("", "", False))
+
+
+@contextlib.contextmanager
+def stable_frames() -> Iterator[None]:
+    """While this is entered no automatic garbage collection begins: needed around all that walks another thread's frames.
+
+    A collection runs finalizers and callbacks in Python, which give the GIL away.  In the middle of ``f_back`` the thread
+    that is looked at then returns from the very frame for which an object is being made, and the process ends with a
+    segmentation fault.  (CPython's own `sys._current_frames` does the same since 3.11.5: python/cpython#106883.)
+    """
+    if not (_COLLECTS_WHILE_ALLOCATING and gc.isenabled()):
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 class ThreadTimes:
@@ -248,11 +270,13 @@ class LoopIterations:
             now, began, idle = time.perf_counter(), self.began, self.idle
             if seen.began != began:
                 seen = Seen(began, began, 0.0, 0.0)
-            sample = self._take(seen, now) if not idle and now - began >= SAMPLE_INTERVAL_S else None
-            stopped = max(now - asleep - SAMPLE_INTERVAL_S - (own.read()[1] - own_waited), 0.0)
-            computed = busy.look()
+            with stable_frames():
+                sample = self._take(seen, now) if not idle and now - began >= SAMPLE_INTERVAL_S else None
+                stopped = max(now - asleep - SAMPLE_INTERVAL_S - (own.read()[1] - own_waited), 0.0)
+                computed = busy.look()
             if self.other_collections:
-                self._report_collections()
+                with stable_frames():
+                    self._report_collections()
             elif idle and stopped >= GIL_HELD_MIN_S and began < asleep:
                 self._report_gil_holder(now - stopped, now, computed)
             if sample is None:

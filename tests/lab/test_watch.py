@@ -1,8 +1,11 @@
 """The watch inside the served process: it may never cost the app anything but time."""
 
+import subprocess
+import sys
 import threading
 from collections import Counter
 
+from autograder import paths
 from autograder.programs import loop_watchdog
 
 
@@ -27,3 +30,36 @@ def test_what_was_sampled_can_be_told_while_the_sampler_goes_on():
         sampler.join()
     samples[loop_watchdog.Place("shop.py", 1, 1, "code", "function")] += 10
     assert loop_watchdog.places(samples)[0]["seconds"] >= 10
+
+
+STORM = """
+import gc, sys
+
+sys.path.insert(0, sys.argv[1])
+import loop_watchdog
+
+loop_watchdog.SAMPLE_INTERVAL_S = 0.0005
+iterations = loop_watchdog.LoopIterations(lambda **report: None, "/app")
+iterations.phase = "serving"
+sys.setswitchinterval(1e-6)
+iterations.start()
+gc.set_threshold(5)
+
+
+def deep(n):
+    return deep(n - 1) if n else [object() for _ in range(3)]
+
+
+for _ in range(20_000):
+    iterations.begin()
+    for _ in range(30):
+        deep(20)
+    iterations.end()
+"""
+
+
+def test_sampling_survives_garbage_collections():
+    """On 3.11 a collection that began while a frame was looked at ended the process, once in thousands of starts."""
+    command = [sys.executable, "-X", "faulthandler", "-c", STORM, str(paths.PROGRAMS)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
