@@ -43,13 +43,16 @@ class Redis(Gate):
         self._secret_of_apps = secrets.token_hex(16)
         self.url = os.environ.get("COURSE_REDIS_URL")
         self._ours = self.url or self._start()
-        self._client = self._connect()
+        self._client, jobs = self._connect(), self._connect()
         try:
             self._client.delete("jobs")
+            # logged in before anything else: to the server a connection that isn't yet belongs to `default`, whose
+            # connections are killed for a new app
+            jobs.ping()
         except (redis.RedisError, OSError) as error:
             self.stop()
             raise ServiceError(f"Redis at {self.url} does not answer: {error}") from None
-        threading.Thread(target=self._work, name="redis-worker", daemon=True).start()
+        threading.Thread(target=self._work, args=(jobs,), name="redis-worker", daemon=True).start()
 
     def _connect(self) -> Any:
         import redis
@@ -157,10 +160,9 @@ class Redis(Gate):
         if self._embedded:
             self._embedded.stop()
 
-    def _work(self) -> None:
+    def _work(self, client: Any) -> None:
         """Take the jobs, until the service is stopped or doesn't answer any more."""
         try:
-            client = self._connect()
             while not self._stopping.is_set():
                 token = self._next_job(client)
                 if token is not None:
