@@ -92,7 +92,8 @@ class Judge:
         try:
             names = self.endpoint.services if self.endpoint.combined_with else filter(None, [self.endpoint.service])
             app = await self._served.app()  # first: it may replace a service that an earlier app has damaged
-            asked = {name: await asyncio.to_thread(services.get, name) for name in names}
+            # those that the app was told of, also if one has ended since: a new one would not be asked by this app
+            asked = {name: self._served.asked[name] for name in names}
             failed = True
             verdict = await work(self._method(app, asked))
             failed = not verdict.passed

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from autograder.sandbox.launcher import Sandbox
+    from autograder.services import Service
 
 
 class ServedApp:
@@ -29,6 +30,7 @@ class ServedApp:
     def __init__(self, file: str | Path, services: Iterable[str] = (), jail: Sandbox | None = None) -> None:
         self.file = file
         self.services = services
+        self.asked: dict[str, Service] = {}  # the services, by their names, that the running app has been told of
         self.jail = jail
         self._app: Server | None = None
         self._refused: AppError | None = None
@@ -45,10 +47,11 @@ class ServedApp:
         if self._refused:
             raise self._refused
         if self._app is None or not self._app.alive:
-            environment, ports, beside, asked = {}, [], [], {}  # type: ignore[var-annotated]
+            environment, ports, beside = {}, [], []  # type: ignore[var-annotated]
+            self.asked = {}
             for name in self.services:
                 service, found = await asyncio.to_thread(services.fresh, name)
-                asked[name] = service
+                self.asked[name] = service
                 environment |= found
                 ports += service.ports
                 beside += service.beside
@@ -58,7 +61,7 @@ class ServedApp:
             try:
                 await asyncio.to_thread(self._app.wait_until_ready)  # type: ignore[union-attr]
             except AppError as error:
-                if ended := await ended_service(asked):
+                if ended := await ended_service(self.asked):
                     raise services.ServiceError(service_ended_message(ended)) from None
                 self._refused = error
                 raise
@@ -83,7 +86,7 @@ class ServedApp:
             self._folder = None
 
 
-async def ended_service(asked: dict[str, services.Service]) -> str | None:
+async def ended_service(asked: dict[str, Service]) -> str | None:
     """The name of a service that has ended, of those in ``asked`` (names to services), or None."""
     for name, service in asked.items():
         if not await asyncio.to_thread(service.healthy):

@@ -423,6 +423,20 @@ async def test_flood_of_reports_fails_and_is_named(tmp_path, kind):
     assert verdict.outcome == "fail" and "a flood of messages" in verdict.diagnosis, verdict
 
 
+async def test_service_that_ends_before_the_verdict_costs_no_point():
+    """The app still asks the one that it was told of, so a new one beside it must not be watched instead."""
+    exercise = load(paths.SOLUTIONS / "04_redis")
+    endpoint = exercise.endpoint("job")
+    file = exercise.answer_file(endpoint, "reference")
+    async with ServedApp(file, endpoint.services) as served:
+        await served.app()
+        services.get("redis").stop()
+        judge = Judge(file, endpoint, served)
+        verdict = await judge.answers()
+        assert verdict.outcome == "error" and "(redis) ended" in verdict.diagnosis, verdict
+        assert (await judge.answers()).outcome == "pass"
+
+
 async def test_service_damaged_each_time_goes_to_a_person(tmp_path):
     """A FAIL that is turned into an ERROR earns nothing, and says why."""
     exercise = load(paths.SOLUTIONS / "04_redis")
