@@ -25,7 +25,7 @@ from autograder.programs import connection_owner
 from autograder.sandbox import bubblewrap, launcher, server_profile
 from autograder.services.base import Service, ServiceError
 
-START_LIMIT_S = 30.0  # s
+START_LIMIT_S = 120.0  # s: only for a process that hangs; one that ends is noticed at once
 ORDER_LIMIT_S = 10.0  # s
 PROGRAM = PROGRAMS / "upstream_server.py"
 
