@@ -24,7 +24,11 @@ assert len(left["give_up"]) == 4 and left["stop"] == []
 assert by_program == by_function and with_program > 10 * with_function
 assert ready == b"ready\n" and orphans and shell.returncode == -9
 assert at_once(limited) <= cores < at_once(burst)
-# all at once they share the cores, and half of the requests are done later; other tests take their share of both
-halves = [statistics.median(request.end for request in race.requests) for race in (burst, limited)]
+# all at once they share the cores, and half of the requests are done late; as a share of the race, since other programs of
+# this machine may slow one of the two races down
+halves = [
+    statistics.median(request.end for request in race.requests) / max(request.end for request in race.requests)
+    for race in (burst, limited)
+]
 assert halves[1] < halves[0] and {request.status for request in burst.requests + limited.requests} == {200}
 assert not folder.exists()
