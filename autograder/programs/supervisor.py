@@ -72,13 +72,17 @@ def filtered(command: list[str]) -> tuple[list[str], tuple[int, ...]]:
     return [command[0], "--seccomp", str(file), *command[1:]], (file,)
 
 
-def forwarded_port(socket: str) -> int | str:
+def forwarded_port(path: str) -> int | str:
     """The port of loopback that leads to a Unix socket from now on, or "-"."""
-    if socket == "-":
+    if path == "-":
         return "-"
-    from port_forward import PortForward
+    import socket
 
-    return PortForward(0, socket).port
+    from proxy import Proxy
+
+    listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
+    Proxy().carry(listener, path)
+    return listener.getsockname()[1]
 
 
 def limit() -> None:

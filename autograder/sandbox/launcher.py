@@ -23,8 +23,8 @@ from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
 from autograder.paths import PROGRAMS
+from autograder.programs.proxy import Address, Proxy
 from autograder.sandbox import bubblewrap
-from autograder.sandbox.relay import Address, Proxy
 
 START_LIMIT = 60.0  # s: what is imported once takes a while on a busy machine
 INTRODUCTION_LIMIT = 30.0  # s
@@ -54,7 +54,7 @@ class Sandbox:
         self.level = level
         self.limits = dict(limits)
         self._forkservers: dict[tuple[str, ...], Forkserver] = {}
-        self._relay: Proxy | None = None
+        self._proxy: Proxy | None = None
         self._lock = threading.Lock()
         self._closed = False
         atexit.register(self.close)
@@ -75,8 +75,8 @@ class Sandbox:
         with self._lock:
             if self._closed:
                 raise SandboxError("the sandbox is closed")
-            if self.level == "namespaces" and (self._relay is None or not self._relay.alive):
-                self._relay = Proxy()
+            if self.level == "namespaces" and (self._proxy is None or not self._proxy.alive):
+                self._proxy = Proxy()
             folders = tuple(sorted(seen_folders(environment)))
             forkserver = self._forkservers.get((program, *folders))
             if forkserver is None or not forkserver.alive:
@@ -84,7 +84,7 @@ class Sandbox:
                     forkserver.close()
                 forkserver = Forkserver(self.level, self.limits, folders, program)
                 self._forkservers[(program, *folders)] = forkserver
-            return forkserver.start(Path(file), environment, ports, self._relay)
+            return forkserver.start(Path(file), environment, ports, self._proxy)
 
     def close(self) -> None:
         """End all apps and what starts them."""
@@ -143,7 +143,7 @@ class Forkserver:
         file: Path,
         environment: Mapping[str, str],
         ports: Iterable[int] | Mapping[int, Address],
-        relay: Proxy | None,
+        proxy: Proxy | None,
     ) -> SandboxedProcess:
         """Start one app; see `Sandbox.start`."""
         addresses, environment = reachable(environment, ports)
@@ -163,7 +163,7 @@ class Forkserver:
             "aliases": self._aliases,
             "limits": {**self.limits, "processes": self._processes()},
         }
-        return SandboxedProcess(self, order, addresses, file, relay)
+        return SandboxedProcess(self, order, addresses, file, proxy)
 
     def _processes(self) -> int | None:
         """How many processes an app's user may have; our own user has others already."""
@@ -233,12 +233,12 @@ class SandboxedProcess:
         order: Mapping[str, object],
         addresses: Mapping[int, Address],
         file: Path,
-        relay: Proxy | None,
+        proxy: Proxy | None,
     ) -> None:
         self.returncode: int | None = None
         self.exit_code: int | None = None
         self.forkserver = forkserver
-        self._relay = relay
+        self._proxy = proxy
         self._reported = False
         self._listeners: list[socket.socket] = []
         self._watched: list[int] = []
@@ -285,7 +285,7 @@ class SandboxedProcess:
                 for number, port in zip(handed, sorted(addresses), strict=True):
                     listener = socket.socket(fileno=number)
                     self._listeners.append(listener)
-                    self._relay.carry(listener, addresses[port])  # type: ignore[union-attr]
+                    self._proxy.carry(listener, addresses[port])  # type: ignore[union-attr]
             else:
                 self.app_pid = pid
                 self.pid = self.pid or pid
@@ -298,7 +298,7 @@ class SandboxedProcess:
 
         For callers who see that the app no longer answers, before they end it: waits a second for the app's end.
         """
-        if self._relay is not None and not self._relay.alive:
+        if self._proxy is not None and not self._proxy.alive:
             return "what carries its connections to the services ended"
         if not self._watched or not select.select([self._watched[-1]], [], [], END_LIMIT_S)[0]:
             return None
@@ -370,7 +370,7 @@ class SandboxedProcess:
 
     def _end(self) -> None:
         for listener in self._listeners:
-            self._relay.drop(listener)  # type: ignore[union-attr]
+            self._proxy.drop(listener)  # type: ignore[union-attr]
         self._listeners = []
         for watched in self._watched:
             os.close(watched)

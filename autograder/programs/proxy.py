@@ -1,0 +1,178 @@
+"""Carries bytes between connections that arrive at a listener and the address that the listener stands for.
+
+A sandbox has a network of its own, with nothing in it.  Its first process opens a listener there for each service that the
+exercise names and sends it to the launcher, so a connection that the app makes arrives in the launcher's process, and is
+carried to the real service.  A database server in a sandbox is the other way round: it listens on a Unix socket in its
+folder, and its supervisor carries a port of loopback to it.  Programs import it as well, so it knows nothing of the package.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import selectors
+import socket
+import threading
+from collections.abc import Callable
+
+Address = tuple[str, int] | str  # a host and a port, or the path of a Unix socket
+
+READ_SIZE = 1 << 16  # bytes
+QUEUE_LIMIT = 1 << 20  # bytes that wait for a slow reader before its partner is read no further
+RETRY_INTERVAL_S = 0.01  # s between two attempts to connect to a Unix socket whose backlog is full
+
+
+class Proxy:
+    """One thread that carries all connections of all listeners it's given.  Thread-safe."""
+
+    def __init__(self) -> None:
+        self._selector = selectors.DefaultSelector()
+        self._wake, woken = socket.socketpair()
+        woken.setblocking(False)
+        self._work: list[Callable[[], object]] = []
+        self._lock = threading.Lock()
+        self._retries: list[Callable[[], object]] = []  # attempts to connect that found a full backlog
+        self._selector.register(woken, selectors.EVENT_READ, lambda _: self._do_work(woken))
+        self._thread = threading.Thread(target=self._run, name="course-proxy", daemon=True)
+        self._thread.start()
+
+    @property
+    def alive(self) -> bool:
+        """True while connections are carried."""
+        return self._thread.is_alive()
+
+    def carry(self, listener: socket.socket, address: Address) -> None:
+        """Carry connections from ``listener`` to ``address`` until `drop`."""
+        listener.setblocking(False)
+
+        def register() -> None:
+            self._selector.register(listener, selectors.EVENT_READ, lambda _: self._accept(listener, address))
+
+        self._do(register)
+
+    def drop(self, listener: socket.socket) -> None:
+        """Close a listener; connections that it brought live until one of their ends closes."""
+
+        def close() -> None:
+            with contextlib.suppress(KeyError, ValueError):
+                self._selector.unregister(listener)
+            listener.close()
+
+        self._do(close)
+
+    def _do(self, work: Callable[[], object]) -> None:
+        """Have the thread call ``work``."""
+        with self._lock:
+            self._work.append(work)
+        self._wake.send(b"x")
+
+    def _do_work(self, woken: socket.socket) -> None:
+        woken.recv(READ_SIZE)
+        with self._lock:
+            work, self._work = self._work, []
+        for call in work:
+            call()
+
+    def _run(self) -> None:
+        while True:
+            for key, events in self._selector.select(RETRY_INTERVAL_S if self._retries else None):
+                with contextlib.suppress(OSError, KeyError, ValueError):
+                    key.data(events)
+            retries, self._retries = self._retries, []
+            for retry in retries:
+                with contextlib.suppress(OSError, KeyError, ValueError):
+                    retry()
+
+    def _accept(self, listener: socket.socket, address: Address) -> None:
+        """Take one connection, and connect it to ``address``."""
+        near, _ = listener.accept()
+        far = socket.socket(socket.AF_UNIX if isinstance(address, str) else socket.AF_INET, socket.SOCK_STREAM)
+        for end in (near, far):
+            end.setblocking(False)
+            if end.family == socket.AF_INET:
+                end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._connect(near, far, address)
+
+    def _connect(self, near: socket.socket, far: socket.socket, address: Address) -> None:
+        """Connect ``far``.  What ``near`` sends until then waits in the kernel; if there's no connecting, both are closed.
+
+        A Unix socket is connected at once, or not at all while its backlog is full.  No event says when that's over.
+        """
+        number = far.connect_ex(address)
+        if number == 0:
+            ProxiedConnection(self._selector, near, far)
+        elif number == errno.EAGAIN and far.family != socket.AF_INET:
+            self._retries.append(lambda: self._connect(near, far, address))
+        elif number in (errno.EINPROGRESS, errno.EWOULDBLOCK):
+            self._selector.register(far, selectors.EVENT_WRITE, lambda _: self._connected(near, far))
+        else:
+            near.close()
+            far.close()
+
+    def _connected(self, near: socket.socket, far: socket.socket) -> None:
+        self._selector.unregister(far)
+        if far.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0:
+            ProxiedConnection(self._selector, near, far)
+        else:
+            near.close()
+            far.close()
+
+
+class ProxiedConnection:
+    """Two connected ends, non-blocking, between which bytes are carried until both have sent all, or one fails."""
+
+    def __init__(self, selector: selectors.BaseSelector, near: socket.socket, far: socket.socket) -> None:
+        self._selector = selector
+        self._ends = (near, far)
+        self._unsent = {near: bytearray(), far: bytearray()}  # bytes to be written to that end
+        self._ended: set[socket.socket] = set()  # ends that will send no more
+        self._shut: set[socket.socket] = set()  # ends that know that no more will come
+        self._watch()
+
+    def _ready(self, end: socket.socket, events: int) -> None:
+        """Read from and write to one end, as far as ``events`` say that it is ready."""
+        other = self._ends[1 - self._ends.index(end)]
+        try:
+            if events & selectors.EVENT_WRITE and self._unsent[end]:
+                del self._unsent[end][: end.send(self._unsent[end])]
+            if events & selectors.EVENT_READ and end not in self._ended:
+                data = end.recv(READ_SIZE)
+                if data:
+                    self._unsent[other] += data
+                    with contextlib.suppress(BlockingIOError):
+                        del self._unsent[other][: other.send(self._unsent[other])]
+                else:
+                    self._ended.add(end)
+        except BlockingIOError:
+            pass
+        except OSError:
+            return self._close()
+        for one, partner in (self._ends, self._ends[::-1]):
+            if partner in self._ended and not self._unsent[one] and one not in self._shut:
+                self._shut.add(one)
+                with contextlib.suppress(OSError):
+                    one.shutdown(socket.SHUT_WR)
+        if len(self._shut) == 2:
+            return self._close()
+        self._watch()
+
+    def _watch(self) -> None:
+        """Have the selector watch those events of each end that matter now."""
+        for one, partner in (self._ends, self._ends[::-1]):
+            events = selectors.EVENT_WRITE if self._unsent[one] else 0
+            if one not in self._ended and len(self._unsent[partner]) < QUEUE_LIMIT:
+                events |= selectors.EVENT_READ
+            known = self._selector.get_map().get(one)
+            if events and known:
+                if known.events != events:
+                    self._selector.modify(one, events, known.data)
+            elif events:
+                self._selector.register(one, events, lambda seen, one=one: self._ready(one, seen))
+            elif known:
+                self._selector.unregister(one)
+
+    def _close(self) -> None:
+        for end in self._ends:
+            with contextlib.suppress(KeyError, ValueError):
+                self._selector.unregister(end)
+            end.close()

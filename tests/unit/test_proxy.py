@@ -1,0 +1,144 @@
+"""The byte proxy, over real sockets: no connection is lost, and each end sees what it would see without the proxy."""
+
+import os
+import socket
+import threading
+
+import pytest
+
+from autograder.programs.proxy import QUEUE_LIMIT, Proxy
+
+pytestmark = pytest.mark.posix
+LIMIT_S = 60  # s after which a socket of a test raises `TimeoutError`; nothing waits for as long
+
+
+@pytest.fixture
+def unix(tmp_path):
+    """A function that makes a listener on a Unix socket of its own."""
+    listeners = []
+
+    def listen(backlog):
+        listener = socket.socket(socket.AF_UNIX)
+        listener.settimeout(LIMIT_S)
+        listener.bind(str(tmp_path / f"{len(listeners)}"))
+        listener.listen(backlog)
+        listeners.append(listener)
+        return listener
+
+    yield listen
+    for listener in listeners:
+        listener.close()
+
+
+@pytest.fixture
+def front():
+    """A function that returns the TCP address from which a proxy carries to ``address``."""
+    proxy = Proxy()
+    listeners = []
+
+    def carry(address):
+        listeners.append(socket.create_server(("127.0.0.1", 0), backlog=100))
+        proxy.carry(listeners[-1], address)
+        return listeners[-1].getsockname()
+
+    yield carry
+    assert proxy.alive
+    for listener in listeners:
+        proxy.drop(listener)
+
+
+def connect(address):
+    client = socket.create_connection(address, timeout=LIMIT_S)
+    client.settimeout(LIMIT_S)
+    return client
+
+
+def accept(listener):
+    server, _ = listener.accept()
+    server.settimeout(LIMIT_S)
+    return server
+
+
+def fill(listener):
+    """Connect until the backlog is full, and return the connections."""
+    found = []
+    while True:
+        client = socket.socket(socket.AF_UNIX)
+        client.setblocking(False)
+        found.append(client)
+        try:
+            client.connect(listener.getsockname())
+        except BlockingIOError:
+            return found
+
+
+def test_full_backlog_loses_no_connection(unix, front):
+    """A Unix socket whose backlog is full turns a non-blocking connection away with EAGAIN: it has to be tried again.
+
+    The server of a correct app does that on a busy machine, when the process that accepts gets no CPU.
+    """
+    late, prompt = unix(1), unix(100)
+    fillers = fill(late)
+    late_front, prompt_front = front(late.getsockname()), front(prompt.getsockname())
+    clients = [connect(late_front) for _ in range(20)]
+    for number, client in enumerate(clients):
+        client.sendall(b"%d\n" % number)
+    # each of these takes the proxy at least once through all listeners that have a connection for it
+    for _ in range(3 * len(clients)):
+        with connect(prompt_front), accept(prompt):
+            pass
+    for filler in fillers:
+        filler.close()
+    asked = []
+    while len(asked) < len(clients):
+        with accept(late) as server, server.makefile("rb") as lines:
+            if line := lines.readline():  # it's no filler
+                asked.append(line)
+                server.sendall(b"you sent " + line)
+    assert [client.makefile("rb").readline() for client in clients] == [b"you sent %d\n" % n for n in range(20)]
+    for client in clients:
+        client.close()
+
+
+def test_refused_connection_is_closed(tmp_path, front):
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        nothing = closed.getsockname()
+    for address in (str(tmp_path / "nothing"), nothing):
+        with connect(front(address)) as client:
+            assert client.recv(1) == b""
+
+
+def test_half_close_is_carried(unix, front):
+    """An end that will send no more still gets what the other one sends: also large amounts, to a slow reader."""
+    listener = unix(1)
+    data = os.urandom(3 * QUEUE_LIMIT)
+    with connect(front(listener.getsockname())) as client, accept(listener) as server:
+        client.sendall(b"the request")
+        client.shutdown(socket.SHUT_WR)
+        assert server.makefile("rb").read() == b"the request"
+        sender = threading.Thread(target=lambda: (server.sendall(data), server.shutdown(socket.SHUT_WR)))
+        sender.start()
+        assert client.makefile("rb").read() == data
+        sender.join()
+
+
+def test_tcp_is_not_delayed(front):
+    """Both ends of the proxy send small messages at once (TCP_NODELAY)."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        with connect(front(listener.getsockname())) as client, accept(listener) as server:
+            client.sendall(b"x")
+            assert server.recv(1) == b"x"
+            ends = {client.getsockname(), server.getsockname()}  # the peers of the proxy's ends, and of no other
+            delayed = {peer: delay for peer, delay in delays() if peer in ends}
+    assert delayed == dict.fromkeys(ends, False)
+
+
+def delays():
+    """(address of its peer, True if it delays small messages) of each connected TCP socket of this process."""
+    for name in os.listdir("/dev/fd"):
+        try:
+            with socket.socket(fileno=os.dup(int(name))) as sock:
+                if sock.family == socket.AF_INET:
+                    yield sock.getpeername(), not sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        except OSError:
+            continue  # no socket, not connected, or closed just now
