@@ -17,7 +17,7 @@ from autograder import paths
 from autograder.classroom import new_course
 from autograder.judge.catalogue.catalogue import catalogue
 from autograder.judge.spec.exercise import load
-from autograder.programs.forkserver import descendants, share
+from autograder.programs.procfs import descendants, machine_cpu_s, proportional_memory
 
 STOCK = (
     '\nc.Autograde.autograde_preprocessors = __import__("nbgrader").converters.Autograde().autograde_preprocessors\n'
@@ -118,7 +118,7 @@ def environment():
 
 def measured(command, folder):
     """Run a command in a folder; returns what it took."""
-    before = machine_cpu()
+    before = machine_cpu_s()
     began = time.perf_counter()
     with (folder / "bench.log").open("wb") as log:
         process = subprocess.Popen(command, cwd=folder, env=environment(), stdout=log, stderr=log)
@@ -128,24 +128,13 @@ def measured(command, folder):
         code = process.wait()
         watcher.join()
     seconds = time.perf_counter() - began
-    return Measured(seconds, machine_cpu() - before, peak[0], code)
-
-
-def machine_cpu():
-    """CPU seconds that all processes have spent since this machine started; 0.0 where it does not tell (it is no Linux)."""
-    try:
-        with Path("/proc/stat").open() as file:
-            spent = [int(number) for number in file.readline().split()[1:]]
-    except OSError:
-        return 0.0
-    user, nice, system = spent[:3]
-    return (user + nice + system) / os.sysconf("SC_CLK_TCK")
+    return Measured(seconds, machine_cpu_s() - before, peak[0], code)
 
 
 def watch(process, peak):
     """Keep the largest sum of memory of a process and all that descend from it, shared pages counted once."""
     while process.poll() is None:
-        peak[0] = max(peak[0], sum(map(share, [process.pid, *descendants(process.pid)])) / 1e6)
+        peak[0] = max(peak[0], sum(map(proportional_memory, [process.pid, *descendants(process.pid)])) / 1e6)
         time.sleep(MEMORY_POLL_INTERVAL_S)
 
 

@@ -5,13 +5,13 @@ process has spent does: CPU time, and time in which it slept of its own accord. 
 progress, that is, whenever it has imported another module.
 """
 
-import os
 import time
+
+from autograder.programs.procfs import descendants, process_times
 
 START_LIMIT_S = 30.0  # s of CPU, or of its own sleep, without progress: an app of the course needs two
 GIVE_UP_S = 1200.0  # s by the clock after which the machine is called too busy
 POLL_MAX_S = 0.5  # s: longer gaps between two observations are the machine's, and count as much as this
-TICKS_PER_S = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 
 
 class StartTimeout(TimeoutError):
@@ -44,7 +44,7 @@ class StartBudget:
         now = time.monotonic()
         passed, self._last = min(now - self._last, POLL_MAX_S), now
         state, cpu = process_times(self.pid)
-        others = [process_times(child) for child in descendants(self.pid)] if state else []
+        others = [process_times(child) for child in descendants(self.pid, zombies=True)] if state else []
         # what it has started counts as well: of two hundred forks that share the CPUs, none alone gets far
         cpu = (cpu or 0.0) + sum(spent or 0.0 for _, spent in others)
         if modules > self._modules:
@@ -63,25 +63,3 @@ class StartBudget:
         if now - self._began >= GIVE_UP_S:
             raise StartTimeout("The machine is too busy to start the app. Close other programs, then try again.")
         return ""
-
-
-def process_times(pid: int) -> tuple[str | None, float | None]:
-    """Return (state of its first thread as Linux's letter, CPU seconds of all its threads); (None, None) if not known."""
-    try:
-        with open(f"/proc/{pid}/stat") as file:
-            fields = file.read().rpartition(")")[2].split()
-        return fields[0], (int(fields[11]) + int(fields[12])) / TICKS_PER_S
-    except (OSError, IndexError, ValueError):
-        return None, None
-
-
-def descendants(pid: int) -> list[int]:
-    """Return the ids of the processes that a process has started, itself or through others."""
-    found = []
-    try:
-        for thread in os.listdir(f"/proc/{pid}/task"):
-            with open(f"/proc/{pid}/task/{thread}/children") as table:
-                found += [int(word) for word in table.read().split()]
-    except OSError:
-        pass  # it, or a thread of it, has just ended
-    return found + [inner for child in found for inner in descendants(child)]

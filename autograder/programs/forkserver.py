@@ -33,6 +33,12 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, HERE)
+import procfs  # noqa: E402, started by path, we are in no package
+
+sys.path.remove(HERE)
+
 APP_IMPORTS = (
     "asyncio", "concurrent.futures", "contextvars", "functools", "hashlib", "json", "random", "sqlite3", "ssl",
     "subprocess", "threading", "typing", "uuid",
@@ -49,7 +55,6 @@ MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_BIND, MS_REC, MS_PRIVATE = 2, 4, 8, 4096, 163
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_CAPBSET_DROP = 1, 4, 24
 PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS, PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL = 36, 38, 47, 4
 SIOCSIFFLAGS, IFF_UP_RUNNING = 0x8914, 0x41
-PAGE = resource.getpagesize()
 HOUSE_POLL_INTERVAL_S = 0.2  # s between two looks at how much a sandbox uses
 
 libc = ctypes.CDLL(None, use_errno=True)
@@ -206,7 +211,7 @@ class Forkserver:
                 os.waitpid(child, 0)
             return
         # what flees from its group falls to us when its parent ends: we asked for it
-        while left := descendants(os.getpid()):
+        while left := procfs.descendants(os.getpid()):
             for pid in left:
                 with contextlib.suppress(OSError):
                     os.kill(pid, signal.SIGKILL)
@@ -322,55 +327,18 @@ def uses_too_much(memory: int, together: int) -> bool:
     others = processes()
     total = 0
     # the quick sum counts what forks share once for each of them
-    exact = len(others) <= together and sum(map(resident, others)) > memory
+    exact = len(others) <= together and sum(map(procfs.own_memory, others)) > memory
     for pid in others if exact else ():
-        total += share(pid)
+        total += procfs.proportional_memory(pid)
         # the exact one waits for each process that is just being forked: meanwhile they may become too many
         if total > memory or len(processes()) > together:
             return True
     return len(others) > together
 
 
-def processes() -> list[str]:
+def processes() -> list[int]:
     """The ids of the sandbox's processes without its first one, which asks."""
-    return [name for name in os.listdir("/proc") if name.isdigit() and name != "1"]
-
-
-def resident(pid: str) -> int:
-    """Bytes of memory that a process has of its own or together with those that it was forked from."""
-    try:
-        with open(f"/proc/{pid}/statm") as file:
-            numbers = file.read().split()
-        return (int(numbers[1]) - int(numbers[2])) * PAGE
-    except (OSError, IndexError):
-        return 0
-
-
-def share(pid: str) -> int:
-    """Bytes of memory of a process, each page divided by the number of those who share it."""
-    try:
-        with open(f"/proc/{pid}/smaps_rollup") as file:
-            return next(int(line.split()[1]) for line in file if line.startswith("Pss:")) * 1024
-    except (OSError, StopIteration):
-        return 0
-
-
-def descendants(root: int) -> list[int]:
-    """Process ids of all that descend from a process; none where the system has no ``/proc``."""
-    parents: dict[int, int] = {}
-    for name in os.listdir("/proc") if os.path.isdir("/proc") else ():
-        if name.isdigit():
-            with contextlib.suppress(OSError, IndexError, ValueError), open(f"/proc/{name}/stat") as file:
-                state, parent = file.read().rpartition(")")[2].split()[:2]
-                if state != "Z":
-                    parents[int(name)] = int(parent)
-    found, todo = [], [root]
-    while todo:
-        parent = todo.pop()  # type: ignore[assignment]
-        children = [pid for pid, its in parents.items() if its == parent]
-        found += children
-        todo += children
-    return found
+    return [pid for pid in procfs.process_ids() if pid != 1]
 
 
 def collect() -> None:
@@ -382,19 +350,18 @@ def collect() -> None:
 
 def main(number: str, level: str, uid: str, place: str, program: str) -> None:
     """Import what is needed, say so, and take orders until the owner is gone."""
-    here = os.path.dirname(os.path.abspath(__file__))
     control = socket.socket(fileno=int(number))
     os.umask(0o022)  # apps of another user must reach what is mounted for them
     forkserver = Forkserver(control, level, None if uid == "-" else int(uid), place, program)
     prctl(PR_SET_CHILD_SUBREAPER, 1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for our owner
-    sys.path.insert(0, here)
+    sys.path.insert(0, HERE)
     for name in (
         "syscall_filter",
         *(("run_pytest",) if program == "test" else ("loop_watchdog", "serve_app", "app_warm_up")),
     ):
         importlib.import_module(name)
-    sys.path.remove(here)
+    sys.path.remove(HERE)
     for name in TEST_IMPORTS if program == "test" else APP_IMPORTS:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)

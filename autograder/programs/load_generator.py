@@ -20,9 +20,11 @@ import signal
 import sys
 import threading
 import time
+from urllib.parse import urlsplit
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
+import procfs  # noqa: E402, started by path, we are in no package
 from http_connection import Connection, Disconnected  # noqa: E402, started by path, we are in no package
 from messages import RUNNING, LoopSample, parse_syscall  # noqa: E402
 
@@ -33,32 +35,29 @@ CANARY_LIMIT = 64_000  # bytes read of the answer to a canary
 SAMPLE_EVERY = 0.002  # s between two looks, while the loop thread moves
 SAMPLE_AT_MOST = 0.008  # s between two looks at a loop thread that does not
 ASLEEP_FROM = 0.1  # s after which it is told that the loop thread sleeps, and again each time that so much has passed
-EPOLLIN, EPOLLET = 0x1, 1 << 31  # of Linux: there is input; tell each change only once
 READ = {"x86_64": 0, "aarch64": 63}.get(platform.machine())  # number of the system call `read`
 OPEN_LIMIT = 2.0  # s that the connections of a race are given to open; what is slower opens in the race
 
 
 class Thread:
-    """What Linux tells of a thread: its CPU seconds, run-queue seconds, number of time slices, system call."""
+    """What Linux tells of the first thread of a process: its CPU seconds, run-queue seconds, time slices, system call."""
 
-    def __init__(self, pid: int, tid: int | None = None) -> None:
-        folder = f"/proc/{pid}/task/{tid or pid}"
-        self._sched = os.open(folder + "/schedstat", os.O_RDONLY)
-        self._call = os.open(folder + "/syscall", os.O_RDONLY)
+    def __init__(self, pid: int) -> None:
+        self._counts = procfs.SchedStat(pid)
+        self._call = procfs.SyscallFile(pid)
 
     def sched(self) -> tuple[float, float, int]:
         """Return (CPU seconds, run-queue seconds, number of time slices) so far.  Raises `OSError` if the thread has ended."""
-        cpu, waited, slices = os.pread(self._sched, 100, 0).split()
-        return int(cpu) / 1e9, int(waited) / 1e9, int(slices)
+        return self._counts.read()
 
     def call(self) -> tuple[str, int | None, int | None]:
         """(state, number, first argument) of what it sleeps in, see `messages.LoopSample`."""
-        return parse_syscall(os.pread(self._call, 200, 0))
+        return parse_syscall(self._call.read())
 
     def close(self) -> None:
         """Close the files of /proc that it reads."""
-        os.close(self._sched)
-        os.close(self._call)
+        self._counts.close()
+        self._call.close()
 
 
 class OtherThreads:
@@ -66,20 +65,20 @@ class OtherThreads:
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
-        self._files: dict[int, int] = {}
+        self._counts: dict[int, procfs.SchedStat] = {}
         self._last: dict[int, tuple[float, float]] = {}
 
     def changed(self) -> dict[int, list[float]]:
         """[CPU, run queue] of those threads for which they are not what they were at the last look."""
-        here = {int(name) for name in os.listdir(f"/proc/{self.pid}/task")} - {self.pid}
-        for tid in set(self._files) - here:
-            os.close(self._files.pop(tid))
+        here = set(procfs.thread_ids(self.pid)) - {self.pid}
+        for tid in set(self._counts) - here:
+            self._counts.pop(tid).close()
         found = {}
         for tid in here:
             try:
-                if tid not in self._files:
-                    self._files[tid] = os.open(f"/proc/{self.pid}/task/{tid}/schedstat", os.O_RDONLY)
-                cpu, waited = (int(field) / 1e9 for field in os.pread(self._files[tid], 100, 0).split()[:2])
+                if tid not in self._counts:
+                    self._counts[tid] = procfs.SchedStat(self.pid, tid)
+                cpu, waited, _ = self._counts[tid].read()
             except (OSError, ValueError):
                 continue  # the thread has just ended
             if self._last.get(tid) != (cpu, waited):
@@ -89,73 +88,19 @@ class OtherThreads:
 
     def close(self) -> None:
         """Close the files of /proc that it reads."""
-        for file in self._files.values():
-            os.close(file)
+        for counts in self._counts.values():
+            counts.close()
 
 
-def accepted(base: str, path: str | None) -> set[int]:
-    """Inode numbers of the sockets that any process has accepted at an address (``base`` and ``socket`` of a `Race`)."""
-    if path:
-        with open("/proc/net/unix") as table:
-            rows = [line.split() for line in table]
-        return {int(row[6]) for row in rows if row[-1] == path and row[5] == "03"}
-    port = f":{int(base.rpartition(':')[2]):04X}"
-    with open("/proc/net/tcp") as table:
-        rows = [line.split() for line in table]
-    return {int(row[9]) for row in rows if row[1].endswith(port) and row[3] == "01"}
-
-
-def listened(pid: int, number: int) -> set[int]:
-    """Inode numbers of the sockets of a process for whose input its epoll object with that file number waits.
-
-    Each line of it in ``fdinfo`` has a file number, the events in hexadecimal digits, and the inode in such digits.
-    """
-    found = set()
-    with open(f"/proc/{pid}/fdinfo/{number}") as table:
-        for words in (line.split() for line in table if line.startswith("tfd:")):
-            inode = next(int(word[4:], 16) for word in words if word.startswith("ino:"))
-            events = int(words[3], 16)
-            # another process may have put it there: then the number is not that of a file of this one
-            ours = read_link(f"/proc/{pid}/fd/{words[1]}") == f"socket:[{inode}]"
-            if ours and events & EPOLLIN and not events & EPOLLET:
-                found.add(inode)
-    return found
-
-
-def read_link(path: str) -> str:
-    """Return the target of a symbolic link, "" if it can't be read."""
-    try:
-        return os.readlink(path)
-    except OSError:
-        return ""  # it was closed just now
-
-
-def children(pid: int) -> dict[str, float]:
+def children_waited(pid: int) -> dict[str, float]:
     """Run-queue seconds of each process that the first thread of a process has started, by process id."""
     found = {}
     try:
-        with open(f"/proc/{pid}/task/{pid}/children") as table:
-            started = table.read().split()
-        for child in started:
-            with open(f"/proc/{child}/schedstat") as counts:
-                found[child] = int(counts.read().split()[1]) / 1e9
-    except (OSError, IndexError, ValueError):
+        for child in procfs.children(pid, pid):
+            found[str(child)] = procfs.thread_times(child)[1]
+    except (OSError, ValueError):
         pass  # not told here, or a child has just ended
     return found
-
-
-class OwnRunQueue:
-    """What Linux tells of the thread in which this is made."""
-
-    def __init__(self) -> None:
-        try:
-            self._sched: int | None = os.open("/proc/thread-self/schedstat", os.O_RDONLY)
-        except OSError:
-            self._sched = None
-
-    def waited(self) -> float:
-        """Run-queue seconds of this thread, 0.0 where the system does not tell."""
-        return int(os.pread(self._sched, 100, 0).split()[1]) / 1e9 if self._sched is not None else 0.0
 
 
 class Race:
@@ -169,7 +114,7 @@ class Race:
     ``after`` is for how many more canaries it is watched when all is answered.
     """
 
-    def __init__(self, order: dict, tell, own: OwnRunQueue) -> None:
+    def __init__(self, order: dict, tell, own: procfs.OwnSchedStat) -> None:
         self.order = order
         self.own = own
         self.id = order["id"]
@@ -237,7 +182,7 @@ class Race:
         if self.order.get("epoll") is None:
             return None
         try:
-            return accepted(self.order["base"], self.order.get("socket"))
+            return procfs.accepted_sockets(urlsplit(self.order["base"]).port, self.order.get("socket"))
         except (OSError, IndexError, ValueError):
             return None
 
@@ -247,7 +192,7 @@ class Race:
         if before is None or after is None:
             return 0
         try:
-            return len(after - before - listened(self.order["pid"], self.order["epoll"]))
+            return len(after - before - procfs.polled_sockets(self.order["pid"], self.order["epoll"]))
         except (OSError, ValueError, StopIteration):
             return 0
 
@@ -288,7 +233,7 @@ class Race:
 
     async def _canaries(self, connection: Connection) -> None:
         while True:
-            waited = self.own.waited()
+            waited = self.own.read()[1]
             sent = time.perf_counter()
             self.tell(event="canary sent", t=sent)
             answered = True
@@ -301,12 +246,12 @@ class Race:
                     event="canary",
                     start=sent,
                     end=time.perf_counter(),
-                    waited=self.own.waited() - waited,
+                    waited=self.own.read()[1] - waited,
                     answered=False,
                 )
                 raise
             end = time.perf_counter()
-            self.tell(event="canary", start=sent, end=end, waited=self.own.waited() - waited, answered=answered)
+            self.tell(event="canary", start=sent, end=end, waited=self.own.read()[1] - waited, answered=answered)
             await asyncio.sleep(self.order["canary_every"])
 
     def _threads(self) -> tuple[Thread, OtherThreads] | tuple[None, None]:
@@ -343,10 +288,10 @@ class Race:
             changed = others.changed()
         except (OSError, IndexError):
             return  # the process has ended
-        now, own = time.perf_counter(), self.own.waited()
+        now, own = time.perf_counter(), self.own.read()[1]
         # it may wait for a child to become its program, and that for a CPU: how long, is known when it has had one
         reads = READ is not None and (call[1] == READ or (self.samples and self.samples[-1].syscall == READ))
-        started = children(others.pid) if reads else None
+        started = children_waited(others.pid) if reads else None
         self.samples.append(LoopSample(now, cpu, waited, slices, *call, changed, own, started))
 
 
@@ -358,7 +303,7 @@ class LoadGenerator:
         self.guarded: set[int] = set()
         self.task: asyncio.Task[None] | None = None
         self.race: Race | None = None
-        self.own = OwnRunQueue()
+        self.own = procfs.OwnSchedStat()
 
     def tell(self, **event: object) -> None:
         """Queue an event for the owner."""

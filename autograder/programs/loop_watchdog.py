@@ -29,6 +29,13 @@ import time
 from collections import Counter, deque, namedtuple
 from collections.abc import Iterator
 
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, HERE)
+import procfs  # noqa: E402, started by path, we are in no package
+from procfs import OwnSchedStat  # noqa: E402
+
+sys.path.remove(HERE)
+
 SAMPLE_INTERVAL_S = 0.005  # s: CPython passes the GIL on after 5 ms, so a finer grid shows nothing more
 ITERATION_MIN_S = 0.010  # s: shorter iterations are what every healthy app has
 SWITCH_INTERVAL_S = 0.005  # s for which a thread that runs Python code keeps the GIL when another waits for it
@@ -76,26 +83,6 @@ def stable_frames() -> Iterator[None]:
         gc.enable()
 
 
-class ThreadTimes:
-    """Seconds on a CPU, and waiting for one, of the thread that creates this; any thread may read them.
-
-    Linux counts both in ``/proc/<pid>/task/<tid>/schedstat``, in nanoseconds.  Elsewhere they are 0.0.
-    """
-
-    def __init__(self) -> None:
-        try:
-            self._file: int | None = os.open("/proc/thread-self/schedstat", os.O_RDONLY)
-        except OSError:
-            self._file = None
-
-    def read(self) -> tuple[float, float]:
-        """Return (CPU seconds, seconds waiting for a CPU) so far."""
-        if self._file is None:
-            return 0.0, 0.0
-        cpu, waited = os.pread(self._file, 80, 0).split()[:2]
-        return int(cpu) / 1e9, int(waited) / 1e9
-
-
 class MemoryPressure:
     """How long the machine made the calling thread wait for memory: for pages that had been taken away from it.
 
@@ -119,8 +106,7 @@ class MemoryPressure:
             import resource
 
             faults = resource.getrusage(resource.RUSAGE_THREAD).ru_majflt
-            with open("/proc/pressure/memory") as file:
-                return faults, int(file.readline().rpartition("total=")[2]) / 1e6
+            return faults, procfs.memory_stalled_s()
         except (ImportError, AttributeError, OSError, ValueError):
             return 0, 0.0
 
@@ -146,10 +132,10 @@ class LoopIterations:
             maxlen=100
         )  # (thread, start, end, CPU seconds) of long ones on other threads
         self.loop: asyncio.AbstractEventLoop | None = None
-        self._times: ThreadTimes = None  # type: ignore[assignment]
+        self._times: OwnSchedStat = None  # type: ignore[assignment]
         self._memory: MemoryPressure = None  # type: ignore[assignment]
         self._spent = 0.0, 0.0
-        self._threads: set[str] = set()
+        self._threads: set[int] = set()
         self._collecting: dict[int, tuple[float, float]] = {}
 
     def start(self) -> threading.Thread:
@@ -157,7 +143,7 @@ class LoopIterations:
 
         The first iteration is whatever runs before the first visit to the selector, the import of the app included.
         """
-        self._times = ThreadTimes()
+        self._times = OwnSchedStat()
         self._memory = MemoryPressure()
         self.begin()
         gc.callbacks.append(self._collected)
@@ -226,14 +212,13 @@ class LoopIterations:
         """Seconds that threads which were not there before have waited for a CPU: for their start, the loop waited as well."""
         waited = 0.0
         try:
-            now = set(os.listdir("/proc/self/task"))
+            now = set(procfs.thread_ids("self"))
         except OSError:
             return 0.0
         for thread in now - self._threads:
             try:
-                with open(f"/proc/self/task/{thread}/schedstat", "rb") as file:
-                    waited += int(file.read().split()[1]) / 1e9
-            except (OSError, IndexError):
+                waited += procfs.thread_times("self", thread)[1]
+            except (OSError, ValueError):
                 continue
         self._threads = now
         return waited
@@ -261,7 +246,7 @@ class LoopIterations:
         reported = 0.0
         seen = Seen(0.0, 0.0, 0.0, 0.0)
         busy = ThreadCpuSampler(self)
-        own = ThreadTimes()
+        own = OwnSchedStat()
         while True:
             asleep, own_waited = time.perf_counter(), own.read()[1]
             time.sleep(SAMPLE_INTERVAL_S)
@@ -417,9 +402,8 @@ class ThreadCpuSampler:
 
     def _cpu(self, tid: int | None) -> float:
         try:
-            with open(f"/proc/self/task/{tid}/schedstat", "rb") as file:
-                return int(file.read().split()[0]) / 1e9
-        except (OSError, IndexError):
+            return procfs.thread_times("self", tid)[0]
+        except (OSError, ValueError):
             return 0.0
 
 

@@ -25,7 +25,7 @@ import threading
 import traceback
 import warnings
 
-OWN_MODULES = ("serve_app", "app_warm_up", "loop_watchdog")
+OWN_MODULES = ("serve_app", "app_warm_up", "loop_watchdog", "procfs")
 
 
 class ReportWriter:

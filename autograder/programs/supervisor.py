@@ -100,34 +100,19 @@ def limit() -> None:
 
 def watch(server: subprocess.Popen[bytes], folder: str) -> None:
     """Kill a server that uses more memory or disk than it may."""
+    import procfs
+
     polls = 0
     while server.poll() is None:
         polls += 1
-        too_much = sum(map(own_memory, tree(server.pid))) > MEMORY_LIMIT
+        processes = [server.pid, *procfs.descendants(server.pid, zombies=True)]
+        too_much = sum(map(procfs.own_memory, processes)) > MEMORY_LIMIT
         if not too_much and polls % POLLS_PER_DISK_POLL == 0:
             too_much = disk_use(folder) > DISK_LIMIT
         if too_much:
             kill(server)
         with contextlib.suppress(subprocess.TimeoutExpired):
             server.wait(POLL_INTERVAL_S)
-
-
-def tree(root: int) -> list[int]:
-    """Ids of a process and of all that descend from it."""
-    found = [root]
-    for pid in found:
-        with contextlib.suppress(OSError):
-            for task in os.listdir(f"/proc/{pid}/task"):
-                with contextlib.suppress(OSError), open(f"/proc/{pid}/task/{task}/children") as file:
-                    found += map(int, file.read().split())
-    return found
-
-
-def own_memory(pid: int) -> int:
-    """Bytes of memory that a process shares with no file and no other program."""
-    with contextlib.suppress(OSError, StopIteration, ValueError, IndexError), open(f"/proc/{pid}/status") as file:
-        return 1024 * next(int(line.split()[1]) for line in file if line.startswith("RssAnon:"))
-    return 0
 
 
 def disk_use(folder: str) -> int:

@@ -23,6 +23,7 @@ from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
 from autograder.paths import PROGRAMS
+from autograder.programs import procfs
 from autograder.programs.proxy import Address, Proxy
 from autograder.sandbox import bubblewrap
 
@@ -360,13 +361,8 @@ class SandboxedProcess:
 
     def threads(self, numbers: Iterable[int]) -> list[int]:
         """Return thread ids as we see them, for the ids that the app's own process sees."""
-        wanted, found = set(numbers), []
-        for name in os.listdir(f"/proc/{self.app_pid}/task"):
-            with contextlib.suppress(OSError), open(f"/proc/{self.app_pid}/task/{name}/status") as status:
-                inner = next((line.split()[-1] for line in status if line.startswith("NSpid:")), name)
-                if int(inner) in wanted:
-                    found.append(int(name))
-        return found
+        wanted = set(numbers)
+        return [tid for inner, tid in procfs.inner_thread_ids(self.app_pid).items() if inner in wanted]
 
     def _end(self) -> None:
         for listener in self._listeners:

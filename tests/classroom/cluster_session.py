@@ -18,7 +18,7 @@ from helpers import until
 from autograder.benchmarks import class_grading
 from autograder.classroom import worker_pool
 from autograder.classroom.dask_pool import ClusterPool
-from autograder.programs.forkserver import descendants
+from autograder.programs.procfs import descendants
 
 SCHEDULER = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", "10.77.0.1", "--port", "8786"]
 WORKER = [sys.executable, "-m", "distributed.cli.dask_worker", "tcp://10.77.0.1:8786", "--nthreads", "1", "--no-nanny"]

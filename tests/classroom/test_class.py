@@ -25,7 +25,7 @@ from autograder.classroom.nbgrader import gradebook
 from autograder.classroom.nbgrader.preprocessors import SaveVerdicts
 from autograder.classroom.verdict_cache import Store
 from autograder.judge.spec.exercise import load
-from autograder.programs.forkserver import descendants
+from autograder.programs.procfs import descendants
 
 
 def command(course, *more):

@@ -21,7 +21,7 @@ from tornado.websocket import websocket_connect
 
 from autograder import paths
 from autograder.judge.spec.exercise import load
-from autograder.programs.forkserver import descendants
+from autograder.programs.procfs import descendants
 from autograder.sandbox import bubblewrap
 
 pytestmark = pytest.mark.hub

@@ -11,7 +11,7 @@ import pytest
 from helpers import assert_quiet, run_notebook
 
 from autograder import paths
-from autograder.programs.forkserver import descendants, share
+from autograder.programs.procfs import descendants, proportional_memory
 
 NOTEBOOKS = sorted(paths.NOTEBOOKS.glob("*/*.ipynb"))
 CLAIMS = {file.stem: file.read_text() for file in (paths.ROOT / "tests" / "content" / "claims_of").glob("*.py")}
@@ -43,7 +43,9 @@ def most_memory():
 
     def watch():
         while not over.wait(0.5):
-            peak[0] = max(peak[0], sum(share(pid) for pid in descendants(os.getpid()) if pid not in before))
+            peak[0] = max(
+                peak[0], sum(proportional_memory(pid) for pid in descendants(os.getpid()) if pid not in before)
+            )
 
     thread = threading.Thread(target=watch)
     thread.start()

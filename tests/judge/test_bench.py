@@ -16,7 +16,7 @@ from autograder.judge.spec.endpoint import ExpectedDiagnosis
 from autograder.judge.spec.exercise import load as load_exercise
 from autograder.judge.tasks import mutation
 from autograder.judge.verdict import Verdict
-from autograder.programs.forkserver import descendants
+from autograder.programs.procfs import descendants
 from autograder.sandbox import levels
 
 

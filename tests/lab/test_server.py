@@ -270,7 +270,7 @@ async def test_stopping_ends_a_blocked_app_at_once(write):
     assert result.requests[0].status is None and gone(app.pid)
 
 
-@pytest.mark.parametrize("name", ["serve_app", "app_warm_up", "loop_watchdog", "supervisor"])
+@pytest.mark.parametrize("name", ["serve_app", "app_warm_up", "loop_watchdog", "procfs", "supervisor"])
 def test_file_named_like_a_program_is_served(tmp_path, name):
     """What serves an app is imported before it, and must not stand in for a learner's file of the same name."""
     file = tmp_path / f"{name}.py"

@@ -23,7 +23,7 @@ from autograder.judge.verdict import AnswerFault
 from autograder.lab import run_race
 from autograder.lab.app_errors import AppError
 from autograder.lab.server import Server
-from autograder.programs.forkserver import descendants
+from autograder.programs.procfs import descendants
 from autograder.sandbox import bubblewrap, launcher, levels
 from autograder.sandbox.launcher import Sandbox, SandboxError, reachable
 

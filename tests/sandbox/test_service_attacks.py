@@ -26,7 +26,7 @@ from autograder.judge.judge import Judge
 from autograder.judge.served_app import ServedApp
 from autograder.judge.spec.exercise import load
 from autograder.programs import syscall_filter
-from autograder.programs.forkserver import descendants
+from autograder.programs.procfs import descendants
 from autograder.sandbox import levels
 from autograder.services import ServiceError, database, mysql
 from autograder.services.gate import HELD_LIMIT

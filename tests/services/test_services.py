@@ -21,7 +21,7 @@ import redis
 from helpers import gone, until
 
 from autograder import services
-from autograder.programs.forkserver import descendants
+from autograder.programs.procfs import descendants
 from autograder.services import ServiceError, gate, mysql
 from autograder.services.gate import HELD_LIMIT
 from autograder.services.managed_server import ManagedServer

@@ -281,10 +281,10 @@ def test_a_start_of_a_child_that_was_hardly_seen_is_excused_as_well(monkeypatch)
 @pytest.mark.linux
 def test_the_racer_knows_how_long_children_stood_in_the_queue():
     with cpu_load.hogs(os.cpu_count() + 1):
-        found = load_generator.children(os.getpid())
+        found = load_generator.children_waited(os.getpid())
     hogs = [seconds for pid, seconds in found.items() if not Path(f"/proc/{pid}").exists()]
     assert len(hogs) == os.cpu_count() + 1 and all(seconds >= 0 for seconds in hogs)
-    assert load_generator.children(2**22 + 1) == {}
+    assert load_generator.children_waited(2**22 + 1) == {}
 
 
 def test_page_fault_is_no_stall():

@@ -21,7 +21,7 @@ class Machine:
         monkeypatch.setattr(
             start_budget, "process_times", lambda pid: (self.state, self.cpu) if pid == 1 else ("R", 0.0)
         )
-        monkeypatch.setattr(start_budget, "descendants", lambda pid: [2] if self.child else [])
+        monkeypatch.setattr(start_budget, "descendants", lambda pid, zombies: [2] if self.child else [])
 
     def pass_time(self, budget, seconds, cpu=0.0, modules=0):
         """Let time pass, and return what the budget says at its end."""

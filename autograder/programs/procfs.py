@@ -1,0 +1,230 @@
+"""Reads what Linux says about processes, threads and sockets in ``/proc``.
+
+Everything else that needs it asks here.  A process can end between two reads, and other systems have no ``/proc``: each
+function says what it returns then.  Programs import this file as well, so it knows nothing of the package.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+
+TICKS_PER_S = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
+ZOMBIE = "Z"  # the state of a process that has ended and that its parent hasn't waited for
+EPOLLIN, EPOLLET = 0x1, 1 << 31  # there is input; report each change only once
+_LISTS_CHILDREN = os.path.exists("/proc/thread-self/children")  # a kernel can be built without
+
+
+class SchedStat:
+    """The CPU time and run-queue delay of one thread, by default the one that creates this; any thread may read them.
+
+    The first thread of a process has the id of the process.  Raises `OSError` if there is no such thread, or no ``/proc``.
+    """
+
+    def __init__(self, pid: int | None = None, tid: int | None = None) -> None:
+        folder = "/proc/thread-self" if pid is None else f"/proc/{pid}/task/{tid or pid}"
+        self._file = os.open(f"{folder}/schedstat", os.O_RDONLY)
+
+    def read(self) -> tuple[float, float, int]:
+        """Return (CPU seconds, seconds waiting for a CPU, number of time slices) so far.
+
+        Raises `OSError` or `ValueError` if the thread has ended.
+        """
+        cpu, waited, slices = os.pread(self._file, 100, 0).split()
+        return int(cpu) / 1e9, int(waited) / 1e9, int(slices)
+
+    def close(self) -> None:
+        """Close the file that it reads."""
+        os.close(self._file)
+
+
+class OwnSchedStat:
+    """`SchedStat` of the thread that creates this, with times of 0.0 where the system has none."""
+
+    def __init__(self) -> None:
+        try:
+            self._counts: SchedStat | None = SchedStat()
+        except OSError:
+            self._counts = None
+
+    def read(self) -> tuple[float, float]:
+        """Return (CPU seconds, seconds waiting for a CPU) so far."""
+        return self._counts.read()[:2] if self._counts is not None else (0.0, 0.0)
+
+
+class SyscallFile:
+    """What the first thread of a process is doing, as Linux's own text (see `messages.parse_syscall`).
+
+    Raises `OSError` if there is no such process, if it isn't ours to look at, or where there is no ``/proc``.
+    """
+
+    def __init__(self, pid: int) -> None:
+        self._file = os.open(f"/proc/{pid}/task/{pid}/syscall", os.O_RDONLY)
+
+    def read(self) -> bytes:
+        """Return the text.  Raises `OSError` if the thread has ended."""
+        return os.pread(self._file, 200, 0)
+
+    def close(self) -> None:
+        """Close the file that it reads."""
+        os.close(self._file)
+
+
+def thread_times(pid: int | str, tid: int | str | None = None) -> tuple[float, float]:
+    """Return (CPU seconds, seconds waiting for a CPU) of a thread so far, without ``tid`` of the first one of a process.
+
+    Raises `OSError` or `ValueError` if it has ended, or where the system has no ``/proc``.
+    """
+    with open(f"/proc/{pid}/task/{tid or pid}/schedstat", "rb") as file:
+        cpu, waited, _ = file.read().split()
+    return int(cpu) / 1e9, int(waited) / 1e9
+
+
+def process_times(pid: int) -> tuple[str | None, float | None]:
+    """Return (state of its first thread as Linux's letter, CPU seconds of all its threads); (None, None) if not known."""
+    try:
+        fields = _stat(pid)
+        return fields[0], (int(fields[11]) + int(fields[12])) / TICKS_PER_S
+    except (OSError, IndexError, ValueError):
+        return None, None
+
+
+def parent(pid: int) -> int | None:
+    """Return the id of the process that has started a process, or that has taken it over; None if not known."""
+    try:
+        return int(_stat(pid)[1])
+    except (OSError, IndexError, ValueError):
+        return None
+
+
+def _stat(pid: int) -> list[str]:
+    with open(f"/proc/{pid}/stat") as file:
+        return file.read().rpartition(")")[2].split()  # the program's name may have blanks and brackets in it
+
+
+def machine_cpu_s() -> float:
+    """Return the CPU seconds that all processes have spent since this machine started; 0.0 if not known."""
+    try:
+        with open("/proc/stat") as file:
+            user, nice, system = (int(number) for number in file.readline().split()[1:4])
+    except OSError:
+        return 0.0
+    return (user + nice + system) / TICKS_PER_S
+
+
+def memory_stalled_s() -> float:
+    """Return the seconds for which any process of this machine has been stalled for want of memory.
+
+    Raises `OSError` or `ValueError` where the system doesn't count them.
+    """
+    with open("/proc/pressure/memory") as file:  # the first line is "some", in microseconds
+        return int(file.readline().rpartition("total=")[2]) / 1e6
+
+
+def process_ids() -> list[int]:
+    """Return the ids of all processes; none where the system has no ``/proc``."""
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()] if os.path.isdir("/proc") else []
+
+
+def thread_ids(pid: int | str) -> list[int]:
+    """Return the ids of the threads of a process.  Raises `OSError` if it has ended, or where the system has no ``/proc``."""
+    return [int(name) for name in os.listdir(f"/proc/{pid}/task")]
+
+
+def inner_thread_ids(pid: int) -> dict[int, int]:
+    """Return {the id that a thread has in its own namespace of process ids: the id that it has here} of a process.
+
+    Raises `OSError` if it has ended.
+    """
+    found = {}
+    for tid in thread_ids(pid):
+        with contextlib.suppress(OSError), open(f"/proc/{pid}/task/{tid}/status") as status:
+            inner = next((int(line.split()[-1]) for line in status if line.startswith("NSpid:")), tid)
+            found[inner] = tid
+    return found
+
+
+def children(pid: int, tid: int | None = None) -> list[int]:
+    """Return the ids of the processes that a process, or with ``tid`` only that thread, has started.
+
+    It leaves out what it can't read: a process, or a thread of it, may just have ended.  A kernel that doesn't list children
+    doesn't say which thread started a process either: with ``tid`` there are none then.
+    """
+    if not _LISTS_CHILDREN:
+        return [each for each in process_ids() if parent(each) == pid] if tid is None else []
+    found: list[int] = []
+    with contextlib.suppress(OSError):
+        for each in thread_ids(pid) if tid is None else [tid]:
+            with contextlib.suppress(OSError), open(f"/proc/{pid}/task/{each}/children") as file:
+                found += map(int, file.read().split())
+    return found
+
+
+def descendants(pid: int, zombies: bool = False) -> list[int]:
+    """Return the ids of the processes that a process has started, itself or through others.
+
+    With ``zombies``, also of those that have ended and that their parent hasn't waited for.
+    """
+    found = children(pid)
+    for each in found:
+        found += children(each)
+    return found if zombies else [each for each in found if process_times(each)[0] not in (ZOMBIE, None)]
+
+
+def own_memory(pid: int) -> int:
+    """Return the bytes of memory that a process shares with no file; what it shares with forks counts. 0 if not known."""
+    try:
+        with open(f"/proc/{pid}/statm") as file:
+            resident, shared = (int(pages) for pages in file.read().split()[1:3])
+        return (resident - shared) * PAGE_BYTES
+    except (OSError, ValueError):
+        return 0
+
+
+def proportional_memory(pid: int) -> int:
+    """Return the bytes of memory of a process, each page divided by the number of processes that share it; 0 if not known."""
+    try:
+        with open(f"/proc/{pid}/smaps_rollup") as file:
+            return next(int(line.split()[1]) for line in file if line.startswith("Pss:")) * 1024
+    except (OSError, StopIteration):
+        return 0
+
+
+def accepted_sockets(port: int | None, path: str | None = None) -> set[int]:
+    """Return the inode numbers of the sockets that any process has accepted on a TCP port, or at a Unix socket's ``path``.
+
+    Raises `OSError`, `IndexError` or `ValueError` where the system doesn't list them.
+    """
+    if path:
+        with open("/proc/net/unix") as table:
+            rows = [line.split() for line in table]
+        return {int(row[6]) for row in rows if row[-1] == path and row[5] == "03"}
+    with open("/proc/net/tcp") as table:
+        rows = [line.split() for line in table]
+    return {int(row[9]) for row in rows if row[1].endswith(f":{port:04X}") and row[3] == "01"}
+
+
+def polled_sockets(pid: int, number: int) -> set[int]:
+    """Return the inode numbers of the sockets of a process for whose input its epoll object with that file number waits.
+
+    Each line of it in ``fdinfo`` has a file number, the events in hexadecimal digits, and the inode in such digits.  Raises
+    `OSError`, `ValueError` or `StopIteration` where the system doesn't list them.
+    """
+    found = set()
+    with open(f"/proc/{pid}/fdinfo/{number}") as table:
+        for words in (line.split() for line in table if line.startswith("tfd:")):
+            inode = next(int(word[4:], 16) for word in words if word.startswith("ino:"))
+            events = int(words[3], 16)
+            # another process may have put it there: then the number is not that of a file of this one
+            ours = _link_target(f"/proc/{pid}/fd/{words[1]}") == f"socket:[{inode}]"
+            if ours and events & EPOLLIN and not events & EPOLLET:
+                found.add(inode)
+    return found
+
+
+def _link_target(path: str) -> str:
+    try:
+        return os.readlink(path)
+    except OSError:
+        return ""  # it was closed just now
