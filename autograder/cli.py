@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from autograder.errors import SetupError, of_os_error
+from autograder.errors import UserFacingError, of_os_error
 
 PROG = "python course" if os.name == "nt" else "./course"
 
@@ -267,8 +267,8 @@ def main(argv: list[str] | None = None, from_clone: bool = False) -> int:
 
             return environment.enter("test" if args.command in ("test", "site") else "course", argv)
         return int(args.run(args) or 0)
-    except SetupError as trouble:
-        print(trouble, file=sys.stderr)
+    except UserFacingError as error:
+        print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("Stopped.", file=sys.stderr)

@@ -1,20 +1,49 @@
-"""What can go wrong around the course, said in one sentence that ends in the way out."""
+"""What can go wrong around the course: the tree of exceptions, and what helps against the failures of a set-up.
+
+Every exception whose message a user sees derives from `UserFacingError`, wherever it's defined:
+
+    UserFacingError                  a notebook and ./course show its message, and no traceback
+    ├── SetupError                   the environment, or what a command needs, can't be had
+    ├── ExerciseError                an exercise's files aren't as they must be
+    ├── CourseError                  an nbgrader course isn't as it must be
+    ├── LessonMismatch               a course's lesson isn't the one that this clone has
+    ├── UnreadableSubmission         a submission is no notebook that can be graded
+    │   └── WrongNotebook            it's the notebook of another lesson
+    ├── RefusedSubmission            nbgrader must not grade a submission
+    ├── CheckFailed                  a check in a notebook didn't pass; also an AssertionError
+    ├── AppError                     an app can't be served or raced: the learner can fix it
+    ├── Inconclusive                 the machine didn't let the judge find out
+    ├── StartTimeout                 the machine is too busy to start an app; also a TimeoutError
+    ├── LoadGeneratorGone            the process that sends the requests ended
+    ├── ServiceError                 a service that apps call can't be had
+    ├── SandboxError                 an app can't be sandboxed on this machine
+    ├── IsolationUnavailable         this machine can't isolate as well as was asked
+    ├── JobRefused                   no grading worker can be had
+    └── NoQuota                      this machine can't set a CPU quota
+
+`Interrupted`, which stops a cell, is an `asyncio.CancelledError`. No user sees these, the caller turns each into something else:
+
+    AnswerFault                      a proof failed: becomes a FAIL with its diagnosis
+    └── AnsweredTooEarly             as long as the barrier wasn't reached
+    Disconnected                     a connection ended in the middle of a response: becomes the response's error
+    Failed                           a step of the set-up, or an app's start, failed: becomes a SetupError or an AppError
+"""
 
 from __future__ import annotations
 
 import errno
 
 
-class SetupError(Exception):
-    """An expected failure: its text is all that the user is shown."""
-
-
 class UserFacingError(Exception):
-    """An error of which a notebook shows the message, and no traceback."""
+    """An expected failure: its message is all that the user is shown."""
 
     def _render_traceback_(self) -> list[str]:
         # IPython prints this line instead of a traceback through our own code
         return [str(self)]
+
+
+class SetupError(UserFacingError):
+    """The environment, or what a command needs, can't be had."""
 
 
 DISK = "The disk is full: free about 1 GB where this clone lies (and in the temporary folder), then run it again."

@@ -6,12 +6,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+from autograder.errors import UserFacingError
+
 HOG = "import sys, threading\nthreading.Thread(target=lambda: sys.stdin.read() or __import__('os')._exit(0)).start()\nwhile True: pass"
 PERIOD = 100_000  # µs, the kernel's own default
 VERSION_2, VERSION_1 = Path("/sys/fs/cgroup"), Path("/sys/fs/cgroup/cpu")
 
 
-class NoQuota(Exception):
+class NoQuota(UserFacingError):
     """This machine cannot set a CPU quota; the message says why."""
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from autograder import paths
+from autograder.errors import UserFacingError
 from autograder.judge.spec.endpoint import ExerciseError
 from autograder.judge.spec.exercise import load, public_text
 
@@ -19,7 +20,7 @@ from autograder.judge.spec.exercise import load, public_text
 HARMLESS = {"title", "points", "not_checked", "starter"}
 
 
-class LessonMismatch(Exception):
+class LessonMismatch(UserFacingError):
     """An assignment can't be judged by the rules of any exercise of this course; the message says what to do."""
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from autograder import paths
+from autograder.errors import UserFacingError
 
 TRIES = 3  # a job that was with this many workers when they died waits for a person
 JOB_LIMIT = 1800.0  # s
@@ -30,7 +31,7 @@ class Job:
     tries: int = field(default=0, compare=False)
 
 
-class JobRefused(Exception):
+class JobRefused(UserFacingError):
     """No worker can be had that isolates as well as was asked."""
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autograder import services
+from autograder.errors import UserFacingError
 from autograder.judge.proofs.overlap import WAIT
 from autograder.judge.proofs.whole_app import slow_day
 from autograder.judge.served_app import ServedApp
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from autograder.lab.load import Load
 
 
-class CheckFailed(AssertionError):
+class CheckFailed(UserFacingError, AssertionError):
     """A check did not pass; its message is the diagnosis, and all that a notebook shows."""
 
     def _render_traceback_(self) -> list[str]:

@@ -7,6 +7,7 @@ progress, that is, whenever it has imported another module.
 
 import time
 
+from autograder.errors import UserFacingError
 from autograder.programs.procfs import descendants, process_times
 
 START_LIMIT_S = 30.0  # s of CPU, or of its own sleep, without progress: an app of the course needs two
@@ -14,11 +15,8 @@ GIVE_UP_S = 1200.0  # s by the clock after which the machine is called too busy
 POLL_MAX_S = 0.5  # s: longer gaps between two observations are the machine's, and count as much as this
 
 
-class StartTimeout(TimeoutError):
+class StartTimeout(UserFacingError, TimeoutError):
     """The machine is too busy to start an app; never the app's fault.  An `OSError`, so that the judge tries again."""
-
-    def _render_traceback_(self) -> list[str]:
-        return [str(self)]
 
 
 class StartBudget:

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
+from autograder.errors import UserFacingError
 from autograder.paths import PROGRAMS
 from autograder.programs import procfs
 from autograder.programs.proxy import Address, Proxy
@@ -44,7 +45,7 @@ PORTS = {"postgresql": 5432, "postgres": 5432, "redis": 6379, "mysql": 3306, "ht
 SOCKET_PATH_LIMIT = 100  # bytes of a Unix socket's path; the system's own limit is 107
 
 
-class SandboxError(Exception):
+class SandboxError(UserFacingError):
     """An app cannot be sandboxed here: a matter of this machine, never of a learner's app."""
 
 

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from autograder.errors import UserFacingError
 from autograder.sandbox import bubblewrap
 from autograder.sandbox.launcher import Sandbox, SandboxedProcess, SandboxError
 
@@ -95,7 +96,7 @@ class Isolation:
         )
 
 
-class IsolationUnavailable(Exception):
+class IsolationUnavailable(UserFacingError):
     """This machine does not offer the isolation that was asked for."""
 
 

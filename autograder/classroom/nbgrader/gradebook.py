@@ -38,6 +38,7 @@ from traitlets.config import Config, PyFileConfigLoader
 
 from autograder.classroom.nbgrader import config
 from autograder.classroom.nbgrader.preprocessors import JudgePreprocessor
+from autograder.errors import UserFacingError
 
 # steps of nbgrader that change no cell, or only what is in its metadata of nbgrader
 LEAVE_CELLS = (DeduplicateIds, CheckCellMetadata, SaveAutoGrades, AssignLatePenalties)
@@ -74,7 +75,7 @@ class FewerChecks(NotebookExporter):
             super()._validate_preprocessor(notebook, step)
 
 
-class CourseError(Exception):
+class CourseError(UserFacingError):
     """A folder cannot be used as an nbgrader course; the message says why."""
 
 

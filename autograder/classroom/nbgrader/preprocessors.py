@@ -24,12 +24,13 @@ from traitlets import Bool, Unicode
 from autograder.classroom import grade, handed_in
 from autograder.classroom.lessons import items_of, lesson_of
 from autograder.classroom.nbgrader.sandboxed_kernel import SandboxedExecute
+from autograder.errors import UserFacingError
 from autograder.sandbox import levels
 
 _found: dict[str, Any] = {}
 
 
-class RefusedSubmission(Exception):
+class RefusedSubmission(UserFacingError):
     """A submission has files that lead elsewhere; nothing of it is graded."""
 
 

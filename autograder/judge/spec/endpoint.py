@@ -12,13 +12,15 @@ if TYPE_CHECKING:
 
     from autograder.services import Service
 
+from autograder.errors import UserFacingError
+
 BARRIERS = ("calls", "places", "loop")
 RACE_SIZE = 4  # requests of a race: asyncio.to_thread has cpus + 4 threads, so 5 on one core
 MAX_RACE_SIZE = 60
 PARTS = ("answers", "concurrency")
 
 
-class ExerciseError(Exception):
+class ExerciseError(UserFacingError):
     """An exercise file cannot be used; the message names the file, the place and what to write there."""
 
 

@@ -1,0 +1,77 @@
+"""One tree of exceptions, as it's drawn in `autograder.errors`."""
+
+import ast
+import builtins
+import re
+from collections import defaultdict
+
+from autograder import cli, errors, paths
+from autograder.judge.checks import CheckFailed
+from autograder.lab.start_budget import StartTimeout
+
+BUILTINS = {name for name, kind in vars(builtins).items() if isinstance(kind, type) and issubclass(kind, BaseException)}
+
+
+def drawn():
+    """{name: the name above it, "" for a root} of the exceptions in the drawing."""
+    found, above = {}, []
+    for line in errors.__doc__.splitlines():
+        if match := re.match(r"    ([│├└─ ]*)(\w+)  ", line):
+            depth = len(match[1]) // 4
+            above[depth:] = [match[2]]
+            found[match[2]] = above[depth - 1] if depth else ""
+    return found
+
+
+def defined():
+    """{name: its bases} of all exceptions that the package defines, of several classes of one name together."""
+    classes = []
+    for file in (paths.ROOT / "autograder").rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef):
+                classes.append((node.name, {ast.unparse(base).rpartition(".")[2] for base in node.bases}))
+    exceptions, size = {*BUILTINS, "CancelledError"}, 0
+    while len(exceptions) > size:
+        size = len(exceptions)
+        exceptions |= {name for name, bases in classes if bases & exceptions}
+    found = defaultdict(set)
+    for name, bases in classes:
+        if bases & exceptions:
+            found[name] |= bases & exceptions
+    return found
+
+
+def test_drawing_has_every_exception():
+    assert {name: base for name, base in drawn().items() if base} == {
+        name: next(iter(bases - BUILTINS)) for name, bases in defined().items() if bases - BUILTINS - {"CancelledError"}
+    }
+    assert {name for name, base in drawn().items() if not base} == {
+        name for name, bases in defined().items() if bases <= BUILTINS
+    }
+
+
+def test_drawing_names_other_bases():
+    """What callers catch by the name of Python's own exception."""
+    others = {name: bases & BUILTINS for name, bases in defined().items() if bases - BUILTINS and bases & BUILTINS}
+    assert others == {"CheckFailed": {"AssertionError"}, "StartTimeout": {"TimeoutError"}}
+    for name, bases in others.items():
+        line = next(line for line in errors.__doc__.splitlines() if f" {name} " in line)
+        assert line.endswith(f"; also {'an' if bases == {'AssertionError'} else 'a'} {min(bases)}")
+
+
+def test_notebook_shows_the_message_only():
+    assert StartTimeout("too busy")._render_traceback_() == ["too busy"]
+    assert CheckFailed("the loop was blocked")._render_traceback_() == ["Not yet: the loop was blocked"]
+
+
+def test_command_line_shows_the_message_only(monkeypatch, capsys):
+    """Of any of them, whichever command raised it."""
+
+    def refuse(args):
+        raise StartTimeout("The machine is too busy.")
+
+    parsed = cli.parse(["build"])
+    parsed.run = refuse
+    monkeypatch.setattr(cli, "parse", lambda argv: parsed)
+    assert cli.main(["build"]) == 1
+    assert capsys.readouterr().err == "The machine is too busy.\n"
