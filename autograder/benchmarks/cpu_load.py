@@ -2,11 +2,11 @@
 
 import contextlib
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 from autograder.errors import UserFacingError
+from autograder.managed_process import ManagedProcess
 
 HOG = "import sys, threading\nthreading.Thread(target=lambda: sys.stdin.read() or __import__('os')._exit(0)).start()\nwhile True: pass"
 PERIOD = 100_000  # µs, the kernel's own default
@@ -20,14 +20,13 @@ class NoQuota(UserFacingError):
 @contextlib.contextmanager
 def hogs(count):
     """That many processes that never stop computing, gone at the end whatever happens."""
-    processes = [subprocess.Popen([sys.executable, "-c", HOG], stdin=subprocess.PIPE) for _ in range(count)]
+    processes = [ManagedProcess([sys.executable, "-c", HOG]) for _ in range(count)]
     try:
         yield
     finally:
         for process in processes:
-            process.kill()
-            process.wait()
-            process.stdin.close()
+            process.end()
+            process.close()
 
 
 @contextlib.contextmanager

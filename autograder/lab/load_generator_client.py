@@ -7,12 +7,12 @@ import atexit
 import contextlib
 import itertools
 import json
-import subprocess
 import sys
 import threading
 from typing import TYPE_CHECKING
 
 from autograder.errors import UserFacingError
+from autograder.managed_process import ManagedProcess
 from autograder.paths import PROGRAMS
 
 if TYPE_CHECKING:
@@ -38,22 +38,13 @@ class LoadGenerator:
         self._ids = itertools.count(1)
         self._subscribers: dict[int, Callable[[dict[str, Any] | None], None]] = {}
         self._lock = threading.Lock()
-        # a group of its own: Ctrl-C in a terminal must not reach it before it has cleaned up
-        self.process = subprocess.Popen(
-            [sys.executable, "-I", str(PROGRAM)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            encoding="utf-8",
-            start_new_session=True,
-        )
+        self.process = ManagedProcess([sys.executable, "-I", PROGRAM])
         threading.Thread(target=self._read, daemon=True).start()
 
     @property
     def alive(self) -> bool:
         """True while the process of the load generator runs."""
-        return self.process.poll() is None
+        return self.process.alive
 
     def order(self, **order: Any) -> None:
         """Send an order (see `programs/load_generator.py`).  Raises `LoadGeneratorGone` if the process has ended."""
@@ -116,13 +107,7 @@ class LoadGenerator:
 
     def close(self) -> None:
         """End the process; it ends the servers that it guards first."""
-        with contextlib.suppress(OSError):
-            self.process.stdin.close()  # type: ignore[union-attr]
-        try:
-            self.process.wait(END_LIMIT)  # it has to end what it guards
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        self.process.end(END_LIMIT)  # it has to end what it guards
 
     def _read(self) -> None:
         with contextlib.suppress(ValueError):

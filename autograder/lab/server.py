@@ -21,6 +21,7 @@ from typing import IO, TYPE_CHECKING
 from autograder.lab import reports
 from autograder.lab.app_errors import AppError, explain, never_started
 from autograder.lab.start_budget import START_LIMIT_S, StartBudget, StartTimeout
+from autograder.managed_process import ManagedProcess, kill_group
 from autograder.paths import PROGRAMS
 from autograder.sandbox.launcher import SandboxError
 
@@ -264,16 +265,14 @@ def waiting(pipe: IO[bytes]) -> bool:
     return os.name == "posix" and bool(select.select([pipe], [], [], 0)[0])
 
 
-def plain(file: Path, environment: Mapping[str, str], inherit: bool) -> subprocess.Popen[bytes]:
+def plain(file: Path, environment: Mapping[str, str], inherit: bool) -> ManagedProcess:
     """Start the process that serves a file, as one of our own."""
-    return subprocess.Popen(
-        [sys.executable, "-I", str(PROGRAM), str(file)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
+    return ManagedProcess(
+        [sys.executable, "-I", PROGRAM, file],
+        text=False,
         stderr=subprocess.PIPE,
         cwd=file.parent,
         env={**child_environment(inherit), **environment},
-        start_new_session=True,
     )
 
 
@@ -285,13 +284,6 @@ def child_environment(inherit: bool = True) -> dict[str, str]:
     if not inherit:
         return {key: value for key, value in os.environ.items() if key.upper() in NEEDED or key.startswith("LC_")}
     return {key: value for key, value in os.environ.items() if not key.startswith(("JPY_", "NBGRADER_", "PYTHON"))}
-
-
-def kill_group(pid: int) -> None:
-    """Kill a process group, where the system has such; nothing happens if it is gone."""
-    if hasattr(os, "killpg"):
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(pid, signal.SIGKILL)
 
 
 def first_frame_in(where: Iterable[dict[str, Any]], file: Path) -> dict[str, Any] | None:

@@ -23,11 +23,13 @@ from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
 from autograder.errors import UserFacingError
+from autograder.managed_process import ManagedProcess
 from autograder.paths import PROGRAMS
 from autograder.programs import procfs
 from autograder.programs.proxy import Address, Proxy
 from autograder.sandbox import bubblewrap
 
+END_GRACE_S = 5.0  # s: it ends all apps first
 START_LIMIT = 60.0  # s: what is imported once takes a while on a busy machine
 INTRODUCTION_LIMIT = 30.0  # s
 END_LIMIT_S = 1.0  # s between the end of an app's output and the end of its process
@@ -116,16 +118,14 @@ class Forkserver:
         command = bubblewrap.app_profile(self.place, folders) if level == "namespaces" else []
         uid = "-" if self.user is None else str(self.user.id)
         script = [sys.executable, "-I", str(PROGRAMS / "forkserver.py"), str(theirs.fileno()), level, uid, self.place]
-        self._said = tempfile.TemporaryFile()
         try:
-            self.process = subprocess.Popen(
+            self.process = ManagedProcess(
                 [*command, *script, program],
-                stdin=subprocess.DEVNULL,
+                keep_errors=True,
+                stdin=subprocess.DEVNULL,  # its lifeline is the socket
                 stdout=subprocess.DEVNULL,
-                stderr=self._said,
                 env=environment_of(self.place),
                 pass_fds=[theirs.fileno()],
-                start_new_session=True,
             )
         except OSError as problem:
             ours.close()
@@ -138,7 +138,7 @@ class Forkserver:
     @property
     def alive(self) -> bool:
         """True while it can start apps."""
-        return self.process.poll() is None
+        return self.process.alive
 
     def start(
         self,
@@ -205,19 +205,12 @@ class Forkserver:
 
     def last_words(self) -> str:
         """Return the last line that it printed, or nothing."""
-        self._said.seek(0)
-        said = self._said.read(4000).decode(errors="replace").strip().splitlines()
-        return said[-1][:300] if said else ""
+        return self.process.last_words()
 
     def close(self) -> None:
         """End it, and all apps that it started."""
         self._control.close()
-        try:
-            self.process.wait(5)
-        except subprocess.TimeoutExpired:
-            with contextlib.suppress(OSError):
-                os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait()
+        self.process.end(END_GRACE_S)
         if self.user is not None:
             self.user.free()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 import socket
@@ -14,6 +13,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TypeVar
 
+from autograder.managed_process import ManagedProcess
 from autograder.paths import PROGRAMS
 from autograder.sandbox import launcher, server_profile
 from autograder.services.base import ServiceError
@@ -39,7 +39,7 @@ class ManagedServer:
         self.name = name
         self.ended_by = ended_by
         self.folder = Path(tempfile.mkdtemp(prefix=f"course-{name}-", dir=launcher.socket_folder(60)))
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: ManagedProcess | None = None
         self.port = 0
         self._user: launcher.SandboxUser | None = None
         long = len(os.fsencode(self.folder)) > server_profile.SOCKET_PATH_LIMIT - 20
@@ -54,7 +54,7 @@ class ManagedServer:
 
     @property
     def alive(self) -> bool:
-        return self.process is not None and self.process.poll() is None
+        return self.process is not None and self.process.alive
 
     def _give(self, path: Path) -> None:
         """Make the server's user the owner of a file or folder."""
@@ -124,14 +124,10 @@ class ManagedServer:
         words = [*self._words(shown, setup=False), *map(str, command)]
         ended_by = "KILL" if self.sandboxed else self.ended_by
         place = str(listens) if self.sandboxed and listens else "-"
-        self.process = subprocess.Popen(
-            [sys.executable, "-I", SUPERVISOR, self.folder, self._nobody or "-", ended_by, place, *words],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
+        self.process = ManagedProcess(
+            [sys.executable, "-I", SUPERVISOR, self.folder, self._nobody or "-", ended_by, place, *words]
         )
-        port = self.process.stdout.readline().strip()  # type: ignore[union-attr]
+        port = next(self.process.lines(), "").strip()
         if port.isdigit():
             self.port = int(port)
         deadline = time.monotonic() + START_LIMIT_S
@@ -147,10 +143,8 @@ class ManagedServer:
     def stop(self) -> None:
         """End the server, and remove its folder."""
         if self.process is not None:
-            with contextlib.suppress(OSError):
-                self.process.stdin.close()  # type: ignore[union-attr]
-            self.process.wait()
-            self.process.stdout.close()  # type: ignore[union-attr]
+            self.process.end(None)  # it ends the server and removes the folder first
+            self.process.close()
         shutil.rmtree(self.folder, ignore_errors=True)
         if self._user is not None:
             self._user.free()

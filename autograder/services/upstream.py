@@ -12,14 +12,13 @@ import json
 import os
 import queue
 import secrets
-import signal
 import socket
-import subprocess
 import sys
 import threading
 from collections.abc import Iterable
 from typing import Any
 
+from autograder.managed_process import ManagedProcess
 from autograder.paths import PROGRAMS
 from autograder.programs import connection_owner
 from autograder.sandbox import bubblewrap, launcher, server_profile
@@ -59,15 +58,7 @@ class HttpProcess:
                     files.append(netlink)
             numbers = [file.fileno() for file in files]
             command = [*words, sys.executable, "-I", PROGRAM, *([*numbers, "-", "-"][:2])]
-            self._process = subprocess.Popen(
-                list(map(str, command)),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                text=True,
-                pass_fds=numbers,
-                start_new_session=True,
-            )
+            self._process = ManagedProcess(command, pass_fds=numbers)
         threading.Thread(target=self._read, daemon=True).start()
         try:
             self.port = int(self._order(START_LIMIT_S, {"secret": secret.hex(), "users": users}))
@@ -79,7 +70,7 @@ class HttpProcess:
 
     @property
     def alive(self) -> bool:
-        return self._process.poll() is None
+        return self._process.alive
 
     @property
     def pid(self) -> int:
@@ -92,8 +83,7 @@ class HttpProcess:
     def _order(self, limit: float, order: dict[str, Any]) -> Any:
         with self._gate:
             try:
-                self._process.stdin.write(json.dumps(order) + "\n")  # type: ignore[union-attr]
-                self._process.stdin.flush()  # type: ignore[union-attr]
+                self._process.send_line(json.dumps(order))
                 done = self._done.get(timeout=limit)
             except (OSError, ValueError, queue.Empty):
                 done = None
@@ -103,7 +93,7 @@ class HttpProcess:
 
     def _read(self) -> None:
         with contextlib.suppress(ValueError):
-            for line in self._process.stdout:  # type: ignore[union-attr]
+            for line in self._process.lines():
                 for kind, value in json.loads(line).items():
                     if kind == "done":
                         self._done.put(value)
@@ -113,14 +103,8 @@ class HttpProcess:
 
     def stop(self) -> None:
         """End the process."""
-        with contextlib.suppress(OSError):
-            if hasattr(os, "killpg") and self.alive:
-                os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.kill()
-        self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout):
-            with contextlib.suppress(OSError):
-                pipe.close()  # type: ignore[union-attr]
+        self._process.end()
+        self._process.close()
         if self._user is not None:
             self._user.free()
             self._user = None

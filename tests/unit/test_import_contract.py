@@ -16,7 +16,7 @@ FILES = sorted(
 )
 
 # From the ground up: a package imports from those below it, and from the modules that stand below all.
-GROUND = {"errors", "paths"}
+GROUND = {"errors", "managed_process", "paths"}
 LAYERS = ["programs", "bootstrap", "sandbox", "services", "lab", "judge", "classroom", "benchmarks", "site", "dev"]
 TOP = {"cli", "__main__", "__init__"}
 INSIDE_THE_JUDGE = [

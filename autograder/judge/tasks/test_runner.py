@@ -11,7 +11,6 @@ import contextlib
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -28,6 +27,7 @@ import httpx
 from autograder.judge.verdict import Inconclusive
 from autograder.lab.app_errors import AppError
 from autograder.lab.server import Server, child_environment
+from autograder.managed_process import ManagedProcess
 from autograder.paths import PROGRAMS
 from autograder.sandbox.launcher import Sandbox, SandboxedProcess, SandboxError
 from autograder.services.upstream import Rooms
@@ -59,7 +59,7 @@ class Run:
         return "".join(c if c.isprintable() else "\ufffd" for c in text)[:200]
 
 
-class TestProcess(subprocess.Popen):  # type: ignore[type-arg]
+class TestProcess(ManagedProcess):
     """pytest on the file ``test`` in ``folder``, as an ordinary process. `begun` says whether it got as far as pytest."""
 
     def __init__(self, folder: str, test: str, environment: Mapping[str, str]) -> None:
@@ -67,14 +67,13 @@ class TestProcess(subprocess.Popen):  # type: ignore[type-arg]
         posix = os.name == "posix"
         try:
             super().__init__(
-                [sys.executable, "-I", "-B", str(PROGRAMS / "run_pytest.py"), str(started) if posix else "-", test],
+                [sys.executable, "-I", "-B", PROGRAMS / "run_pytest.py", started if posix else "-", test],
+                text=False,
                 cwd=folder,
                 env={**child_environment(inherit=False), **environment},
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
+                stdin=subprocess.DEVNULL,  # a test may read it
                 stderr=subprocess.STDOUT,
                 pass_fds=[started] if posix else [],
-                start_new_session=True,
             )
         finally:
             os.close(started)
@@ -84,16 +83,13 @@ class TestProcess(subprocess.Popen):  # type: ignore[type-arg]
         """Whether pytest was reached; only asked for once it has ended. Always True on Windows."""
         return os.name != "posix" or os.read(self._started, 1) == b"s"
 
-    def end(self) -> None:
-        """Kill it with all that it started."""
-        with contextlib.suppress(OSError):
-            if hasattr(os, "killpg"):
-                os.killpg(self.pid, signal.SIGKILL)
-        self.kill()
+    def end(self, grace_s: float | None = 0.0) -> None:
+        """Kill it with all that it started, which may go on when pytest itself has ended."""
+        self.kill_group()
         self.wait()
 
     def close(self) -> None:
-        """Close what is left of it here."""
+        """Close what is left of it here, but for its output, which a thread may still read."""
         os.close(self._started)
 
 
