@@ -42,10 +42,10 @@ def of_exercise(lesson: str) -> str:
 
 
 @cache
-def of_grader() -> str:
-    """The code that judges: all that a grading worker imports, and the programs that it starts by path."""
-    code = imported_from("autograder.classroom.worker")
-    return _digest(*(_of_files(path) for path in [*code, paths.PROGRAMS]))
+def of_grader(root: Path = paths.ROOT) -> str:
+    """The code that judges in a clone: all that a grading worker imports, and the programs that it starts by path."""
+    code = imported_from("autograder.classroom.worker", root)
+    return _digest(*(_of_files(path) for path in [*code, root / paths.PROGRAMS.relative_to(paths.ROOT)]))
 
 
 def imported_from(module: str, root: Path = paths.ROOT) -> list[Path]:

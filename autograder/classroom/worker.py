@@ -13,8 +13,8 @@ from dataclasses import asdict
 from typing import Any
 
 from autograder.classroom import grade
+from autograder.programs.private import keep_private
 from autograder.sandbox import levels
-from autograder.sandbox.private import keep_private
 
 
 async def main(isolation: str) -> int:

@@ -47,9 +47,10 @@ class Judge:
 
         So is the first death of a server: another process of this machine may have killed it.
         """
+        judged = {"answers": self.answers, "concurrency": self.concurrency}[part]
         verdict, died, ended = Verdict("error"), False, 0
         for _ in range(RETRIES):
-            verdict = await getattr(self, part)()
+            verdict = await judged()
             if verdict.kind == "server died" and not died:
                 died = True
             elif verdict.outcome != "error":

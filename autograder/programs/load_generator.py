@@ -27,6 +27,7 @@ sys.path.insert(0, HERE)
 import procfs  # noqa: E402, started by path, we are in no package
 from http_connection import Connection, Disconnected  # noqa: E402, started by path, we are in no package
 from messages import RUNNING, LoopSample, parse_syscall  # noqa: E402
+from private import keep_private  # noqa: E402
 
 sys.path.remove(HERE)
 
@@ -365,14 +366,6 @@ def kill_group(pid: int) -> None:
             os.kill(pid, signal.SIGTERM)
     except OSError:
         pass
-
-
-def keep_private() -> None:
-    """No process of our own user, an app say, may take our pipes from /proc; only Linux can be told so."""
-    if sys.platform.startswith("linux"):
-        import ctypes
-
-        ctypes.CDLL(None).prctl(4, 0)  # PR_SET_DUMPABLE
 
 
 if __name__ == "__main__":

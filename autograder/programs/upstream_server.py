@@ -32,6 +32,7 @@ from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import connection_owner
+from private import keep_private
 
 PARTS = 5  # of a slow body
 HELD_LIMIT = 1000  # requests that one room holds; one beyond gets no reply until the gate opens, and isn't listed
@@ -234,14 +235,6 @@ def opened(listener: str) -> socket.socket:
     if listener == "-":
         return socket.create_server(("127.0.0.1", 0), backlog=1024)
     return socket.socket(fileno=int(listener))
-
-
-def keep_private() -> None:
-    """No process of our own user, an app say, may take our pipes from /proc; only Linux can be told so."""
-    if sys.platform.startswith("linux"):
-        import ctypes
-
-        ctypes.CDLL(None).prctl(4, 0)  # PR_SET_DUMPABLE
 
 
 if __name__ == "__main__":

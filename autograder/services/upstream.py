@@ -20,7 +20,7 @@ from typing import Any
 
 from autograder.managed_process import ManagedProcess
 from autograder.paths import PROGRAMS
-from autograder.programs import connection_owner
+from autograder.programs import connection_owner, private
 from autograder.sandbox import bubblewrap, launcher, server_profile
 from autograder.services.base import Service, ServiceError
 
@@ -44,7 +44,7 @@ class HttpProcess:
         root = hasattr(os, "geteuid") and os.geteuid() == 0
         if server_profile.unavailable() is None:
             self._user = launcher.free_user() if root else None
-            shown = [*bubblewrap.pythons(), str(PROGRAM), connection_owner.__file__]
+            shown = [*bubblewrap.pythons(), str(PROGRAM), connection_owner.__file__, private.__file__]
             words = server_profile.command(None, shown, self._user.id if self._user else None, setup=True)
         users = [[os.geteuid()] * 2] if hasattr(os, "geteuid") else []
         if root:

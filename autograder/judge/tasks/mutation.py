@@ -55,8 +55,8 @@ def hidden(task: TextTask) -> list[App]:
     whole = load(folder).endpoint(task.id)
     return [
         App(folder / "hidden" / kind / f"{name}.py", kind == "honest", says)
-        for kind in ("honest", "blocking")
-        for name, says in getattr(whole, kind).items()
+        for kind, apps in (("honest", whole.honest), ("blocking", whole.blocking))
+        for name, says in apps.items()
     ]
 
 

@@ -1,4 +1,7 @@
-"""Keeps a process's memory and open files from other processes of the same user."""
+"""Keeps a process's memory and open files from other processes of the same user.
+
+The process of the load generator, that of the HTTP upstream and grading workers do so at their start.
+"""
 
 from __future__ import annotations
 
