@@ -11,13 +11,14 @@ Each looks at one race of ten requests that wait `LATENCY` seconds, and says whe
 
 from autograder import services
 from autograder.judge.proofs.latency_injection import Latency
+from autograder.judge.verdict import DiagnosisKind
 from autograder.lab.run_race import run
 
 N = 10
 LATENCY = 0.2  # s
 RULES = ("wall clock", "ratio", "ping", "heartbeat")
 MUST_PASS = ("reference", "accepted")
-MUST_FAIL = ("blocked", "one at a time")  # kinds of diagnosis that such a test is meant to find
+MUST_FAIL = (DiagnosisKind.BLOCKED, DiagnosisKind.ONE_AT_A_TIME)  # kinds of diagnosis that such a test is meant to find
 LIMIT = 60.0  # s
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from autograder import paths
+from autograder.judge.verdict import Outcome
 
 TRIES = 3  # a job that was with this many workers when they died waits for a person
 JOB_LIMIT = 1800.0  # s
@@ -153,7 +154,13 @@ class Worker:
 
 def undecided(job: Job, why: str) -> dict[str, Any]:
     """A result without a verdict: it waits for a person."""
-    item = {"id": "submission", "points": 0, "max_points": 0, "outcome": "error", "diagnosis": f"No verdict: {why}"}
+    item = {
+        "id": "submission",
+        "points": 0,
+        "max_points": 0,
+        "outcome": Outcome.ERROR,
+        "diagnosis": f"No verdict: {why}",
+    }
     return {
         "path": job.file, "lesson": job.lesson, "isolation": "", "points": 0, "max_points": 0, "seconds": 0.0,
         "items": [item],

@@ -16,7 +16,7 @@ from autograder.judge.proofs.requests import (
     run_at_each_size,
     run_requests,
 )
-from autograder.judge.verdict import AnswerFault, Trial, Verdict
+from autograder.judge.verdict import AnswerFault, DiagnosisKind, Outcome, Trial, Verdict
 
 if TYPE_CHECKING:
     from autograder.judge.spec.endpoint import Endpoint
@@ -104,7 +104,7 @@ class OverlapProof:
         except AnsweredTooEarly as fault:
             if fault.call is middle and fault.request is fault.race.requests[again]:
                 early = messages.shared_wait(middle, fault.request.seconds)
-                raise AnswerFault("shared call", early) from None
+                raise AnswerFault(DiagnosisKind.SHARED_CALL, early) from None
             raise
         looks = samples.decode_samples(race)
         if fault := blocked(race, looks, self.rest):  # type: ignore[misc]
@@ -112,7 +112,9 @@ class OverlapProof:
         long = race.requests[0]
         for request, call in zip(race.requests[first:], calls[first:], strict=True):
             if overlap.waited_for(race, looks, request, call.wait, long, TOGETHER_MIN_S * scale, TOGETHER_MIN_CANARIES):
-                return Trial(Verdict("fail", "answered together", messages.answered_together(self.endpoint)))
+                return Trial(
+                    Verdict(Outcome.FAIL, DiagnosisKind.ANSWERED_TOGETHER, messages.answered_together(self.endpoint))
+                )
         in_time = all(request.end < long.end - TOGETHER_MIN_S * scale / 2 for request in race.requests[first:])
         # had the two shared a wait, the second would have been answered with the first
         own = race.requests[first].end < race.requests[again].start + middle.wait

@@ -21,7 +21,7 @@ from autograder.judge.proofs.long_hold import AGAIN, FIRST, HOLD_S, OTHER, SHOWN
 from autograder.judge.proofs.quiescence import INITIAL_QUIET_S, MAX_QUIET_S, POLL_INTERVAL_S, QuietPeriod
 from autograder.judge.proofs.requests import ANSWER_LIMIT_S, REST, find_poll_syscall, run_at_each_size, run_requests
 from autograder.judge.spec.endpoint import RACE_SIZE
-from autograder.judge.verdict import AnswerFault, Trial, Verdict
+from autograder.judge.verdict import AnswerFault, DiagnosisKind, Outcome, Trial, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -84,14 +84,16 @@ class RendezvousProof:
         for token, expected in self._expected.items():
             if counts[token] > expected:
                 if self.endpoint.cached:
-                    return Verdict("fail", "asked again", messages.called_again(self.endpoint, counts[token]))
+                    return Verdict(
+                        Outcome.FAIL, DiagnosisKind.ASKED_AGAIN, messages.called_again(self.endpoint, counts[token])
+                    )
                 text = messages.called_twice(self.endpoint, counts[token], expected)
-                return Verdict("fail", "called twice", text)
+                return Verdict(Outcome.FAIL, DiagnosisKind.CALLED_TWICE, text)
         return None
 
     async def _check_count(self) -> None:
         """Raise `AnswerFault` if the service was called too often."""
-        if verdict := await self._called_too_often():
+        if (verdict := await self._called_too_often()) and verdict.kind:
             raise AnswerFault(verdict.kind, verdict.diagnosis)
 
     async def answers(self) -> None:
@@ -112,9 +114,9 @@ class RendezvousProof:
         if not self.endpoint.cached:
             await self._check_count()
         if self.endpoint.cached and seen:
-            raise AnswerFault("asked again", messages.asked_again(call, self.endpoint.service))
+            raise AnswerFault(DiagnosisKind.ASKED_AGAIN, messages.asked_again(call, self.endpoint.service))
         if not self.endpoint.cached and (ended or not seen.issuperset(call.tokens)):
-            raise AnswerFault("kept from before", messages.kept(call, self.endpoint.service))
+            raise AnswerFault(DiagnosisKind.KEPT_FROM_BEFORE, messages.kept(call, self.endpoint.service))
         return race
 
     async def _held(self, call: CheckRequest) -> tuple[Race, set[str], bool]:
@@ -239,18 +241,26 @@ class RendezvousProof:
             return Trial()
         for number in (FIRST, AGAIN):
             if race.requests[number].end < holding.released:
-                return Trial(Verdict("fail", "kept from before", messages.did_not_wait(self.endpoint, holding.held_s)))
+                return Trial(
+                    Verdict(
+                        Outcome.FAIL,
+                        DiagnosisKind.KEPT_FROM_BEFORE,
+                        messages.did_not_wait(self.endpoint, holding.held_s),
+                    )
+                )
         if not self.endpoint.cached and not holding.called_again:
             counts = await asyncio.to_thread(self.service.calls, first.tokens)
             if any(counts[token] - before.get(token, 0) < 2 for token in first.tokens):
-                return Trial(Verdict("fail", "shared call", messages.shared_call(self.endpoint)))
+                return Trial(Verdict(Outcome.FAIL, DiagnosisKind.SHARED_CALL, messages.shared_call(self.endpoint)))
         if len(calls) > OTHER and not holding.overtaken:
             if holding.together(race) and self.endpoint.raced <= 2:
                 return Trial(
                     served_in_turns(1, self.endpoint.raced)
                 )  # in so small a race a lock may have passed by chance
             if holding.together(race):
-                return Trial(Verdict("fail", "answered together", messages.answered_together(self.endpoint)))
+                return Trial(
+                    Verdict(Outcome.FAIL, DiagnosisKind.ANSWERED_TOGETHER, messages.answered_together(self.endpoint))
+                )
             return Trial()
         return Trial(proved=holding.held_s >= seconds)
 
@@ -275,13 +285,17 @@ class RendezvousProof:
             self.service.release()
         fault = blocked(race, samples.decode_samples(race), self.rest, self.service.computes)
         # where only a few are let in, several of them compute together, and the loop gets less of the GIL than in a fair race
-        if fault and not (fault.kind == "gil" and meeting.in_turns):
+        if fault and not (fault.kind == DiagnosisKind.GIL and meeting.in_turns):
             return Trial(fault)
         if fault := await self._called_too_often():
             return Trial(fault)
         if first_unasked_call := meeting.first_unasked_call(race):
             return Trial(
-                Verdict("fail", "did not ask", messages.did_not_ask(first_unasked_call, self.endpoint.service))
+                Verdict(
+                    Outcome.FAIL,
+                    DiagnosisKind.DID_NOT_ASK,
+                    messages.did_not_ask(first_unasked_call, self.endpoint.service),
+                )
             )
         if meeting.proved:
             return Trial(proved=True)
@@ -296,9 +310,13 @@ class RendezvousProof:
             if (
                 meeting.all_wait and self._all_waited > 1
             ):  # once may be chance, where a lock happens to serve the last one
-                return Trial(Verdict("fail", "answered together", messages.answered_together(self.endpoint)))
+                return Trial(
+                    Verdict(Outcome.FAIL, DiagnosisKind.ANSWERED_TOGETHER, messages.answered_together(self.endpoint))
+                )
             if count > 2 * RACE_SIZE and meeting.listening > 1:
-                return Trial(Verdict("fail", "few at a time", messages.few_listen(meeting.listening, count)))
+                return Trial(
+                    Verdict(Outcome.FAIL, DiagnosisKind.FEW_AT_A_TIME, messages.few_listen(meeting.listening, count))
+                )
             return Trial(served_in_turns(1, count))
         self.patience = min(self.patience * 2, MAX_QUIET_S)
         return Trial()
@@ -306,7 +324,11 @@ class RendezvousProof:
     def _in_turns(self, together: set[str], calls: list[CheckRequest]) -> Verdict:
         each = [len(together & set(call.tokens)) for call in calls]
         if self.endpoint.upstream_calls > 1 and set(each) == {1}:
-            return Verdict("fail", "one after the other", messages.one_after_the_other(self.endpoint.upstream_calls))
+            return Verdict(
+                Outcome.FAIL,
+                DiagnosisKind.ONE_AFTER_THE_OTHER,
+                messages.one_after_the_other(self.endpoint.upstream_calls),
+            )
         if self.endpoint.barrier == "places":
             return served_in_turns(1 if sum(map(bool, each)) == 1 else sum(each), max(len(calls), RACE_SIZE))
         return served_in_turns(sum(each), len(calls), self.endpoint.upstream_calls)

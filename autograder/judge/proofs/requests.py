@@ -15,7 +15,7 @@ from autograder.judge.evidence import excuses, samples
 from autograder.judge.evidence.stalls import Stall
 from autograder.judge.proofs.quiescence import POLL_INTERVAL_S
 from autograder.judge.spec.endpoint import RACE_SIZE
-from autograder.judge.verdict import AnswerFault, Inconclusive, Trial
+from autograder.judge.verdict import AnswerFault, DiagnosisKind, Inconclusive, Trial
 from autograder.lab import load_generator_client, reports, run_race
 from autograder.lab.server import first_frame_in
 from autograder.programs.messages import poll_descriptor
@@ -41,7 +41,7 @@ class AnsweredTooEarly(AnswerFault):
     """The ``request`` for ``call`` was answered before its wait was over."""
 
     def __init__(self, race: Race, request: Request, call: CheckRequest) -> None:
-        super().__init__("answered too early", messages.too_early(call, request.seconds))
+        super().__init__(DiagnosisKind.ANSWERED_TOO_EARLY, messages.too_early(call, request.seconds))
         self.race, self.request, self.call = race, request, call
 
 
@@ -85,7 +85,7 @@ async def run_requests(
         **fields,
     )
     if app.races_elsewhere >= SIGHTS:
-        raise AnswerFault("several processes", messages.several_processes())
+        raise AnswerFault(DiagnosisKind.SEVERAL_PROCESSES, messages.several_processes())
     for request, call in zip(race.requests, calls, strict=True):
         _check_answer(app, race, request, call, limit)
     return race
@@ -164,11 +164,13 @@ def _check_answer(app: Server, race: Race, request: Request, call: CheckRequest,
     if request.status >= 500:
         _server_error(app, race, request, call)
     if request.status != 200:
-        raise AnswerFault("wrong answer", messages.wrong_status(call, request))
+        raise AnswerFault(DiagnosisKind.WRONG_ANSWER, messages.wrong_status(call, request))
     if not _equal(request.body, call.expected):
         if _error_of(race, call):
             _server_error(app, race, request, call)
-        raise AnswerFault("wrong answer", messages.wrong_body(call, request, remedy_of_answer(request.body)))
+        raise AnswerFault(
+            DiagnosisKind.WRONG_ANSWER, messages.wrong_body(call, request, remedy_of_answer(request.body))
+        )
     if request.seconds < call.wait * 0.98:
         never_awaited(app)
         raise AnsweredTooEarly(race, request, call)
@@ -183,7 +185,9 @@ def never_awaited(app: Server, ended: str = "", seen: int | None = None) -> None
         place = first_frame_in(warning["where"], app.file)
         line, code = (place["line"], place["code"][:100]) if place else (None, "")
         hint = remedy_of_coroutine(name, _text(app.file))
-        raise AnswerFault("missing await", messages.missing_await(name, line, code, ended, hint), line or seen)
+        raise AnswerFault(
+            DiagnosisKind.MISSING_AWAIT, messages.missing_await(name, line, code, ended, hint), line or seen
+        )
 
 
 def _error_of(race: Race, call: CheckRequest) -> dict[str, Any] | None:
@@ -199,7 +203,9 @@ def _server_error(app: Server, race: Race, request: Request, call: CheckRequest)
     text = messages.server_error(call, error, hint) if error else ""
     told = text if line else ""  # without a line of theirs the exception says nothing to a learner
     if hint:
-        raise AnswerFault("missing await" if "'coroutine'" in error["message"] else "server error", text, line)
+        raise AnswerFault(
+            DiagnosisKind.MISSING_AWAIT if "'coroutine'" in error["message"] else DiagnosisKind.SERVER_ERROR, text, line
+        )
     # a second loop in the running one leaves a coroutine unawaited as well, and says what is wrong by itself
     if error is None or error["type"] != "RuntimeError":
         never_awaited(app, told, line)
@@ -207,9 +213,9 @@ def _server_error(app: Server, race: Race, request: Request, call: CheckRequest)
     other = error and any(words in error["message"] for words in ("already awaited", "another coroutine"))
     missing = error and ("coroutine" in error["message"] or "await wasn't used" in error["message"])
     if missing and not other:
-        raise AnswerFault("missing await", messages.missing_await(ended=told), line)
+        raise AnswerFault(DiagnosisKind.MISSING_AWAIT, messages.missing_await(ended=told), line)
     if error:
-        raise AnswerFault("server error", text, line)
+        raise AnswerFault(DiagnosisKind.SERVER_ERROR, text, line)
 
 
 def _text(file: str | Path) -> str:
@@ -222,14 +228,15 @@ def _text(file: str | Path) -> str:
 
 def _no_answer(app: Server, race: Race, request: Request, call: CheckRequest, limit: float) -> NoReturn:
     if not app.alive or (request.error and "no answer" not in request.error):
-        raise AnswerFault("server died", reports.FLOODED if app.flooded else messages.died(call))
+        raise AnswerFault(DiagnosisKind.SERVER_DIED, reports.FLOODED if app.flooded else messages.died(call))
     never_awaited(app)
     if excuses.cpu_wait_s(samples.decode_samples(race), 0.0, limit, watching=False) > limit / 2:
         raise Inconclusive("the machine was too busy to answer in time. Try again.")
     stalls = [Stall(b.seconds, "turn", b) for b in race.blocked]
     text = messages.no_answer(call, limit)
     raise AnswerFault(
-        "no answer", text + (" " + messages.blocked(stalls, len(race.requests), stalls[0].block) if stalls else "")
+        DiagnosisKind.NO_ANSWER,
+        text + (" " + messages.blocked(stalls, len(race.requests), stalls[0].block) if stalls else ""),
     )
 
 

@@ -13,48 +13,14 @@ from typing import TYPE_CHECKING
 from autograder import services
 from autograder.judge.spec.endpoint import BARRIERS, MAX_RACE_SIZE, PARTS, Endpoint, ExerciseError, ExpectedDiagnosis
 from autograder.judge.spec.text_task import written
+from autograder.judge.verdict import DiagnosisKind
 
 if TYPE_CHECKING:
     from typing import Any
 
     from autograder.judge.spec.text_task import TextTask
 
-KINDS = (
-    "does not start",
-    "wrong answer",
-    "answered too early",
-    "answered too late",
-    "server error",
-    "missing await",
-    "no answer",
-    "server died",
-    "blocked",
-    "one at a time",
-    "few at a time",
-    "one after the other",
-    "did not ask",
-    "gil",
-    "asked again",
-    "kept from before",
-    "called twice",
-    "shared call",
-    "answered together",
-    "waits for the service",
-    "everybody waits",
-    "several processes",
-    # of lists of findings, and of tests (see `written`)
-    "nothing named",
-    "cannot be read",
-    "not all found",
-    "wrong accusations",
-    "does not run",
-    "always fails",
-    "always passes",
-    "accuses honest apps",
-    "misses blocking apps",
-    "not the same twice",
-    "never ends",
-)
+KINDS = tuple(DiagnosisKind)
 KEYS = {"id", "file", "title", "request", "answer", "points", "service", "upstream_calls", "requests", "starter"}
 KEYS |= {"afterwards", "cached", "combined_with", "not_checked", "accepted", "wrong"}
 KEYS |= {"job", "barrier", "responds_first"}
@@ -189,7 +155,7 @@ def _endpoint(entry: dict[str, Any], shop: SharedFile | None = None) -> Endpoint
     return Endpoint(
         **{
             **entry,
-            "starter": _told("the starter", entry.get("starter", "blocked")),
+            "starter": _told("the starter", entry.get("starter", DiagnosisKind.BLOCKED)),
             "accepted": entry.get("accepted", {}),
             "wrong": {name: _told(f"wrong answer {name!r}", told) for name, told in entry.get("wrong", {}).items()},
         }
@@ -204,4 +170,4 @@ def _told(what: str, told: str | dict[str, Any]) -> ExpectedDiagnosis:
         raise ValueError(f"{what} has the unknown diagnosis {kind!r}; known are {', '.join(KINDS)}")
     if part not in PARTS:
         raise ValueError(f"{what} has the unknown part {part!r}; known are {', '.join(PARTS)}")
-    return ExpectedDiagnosis(kind, (says,) if isinstance(says, str) else tuple(says), part)
+    return ExpectedDiagnosis(DiagnosisKind(kind), (says,) if isinstance(says, str) else tuple(says), part)
