@@ -13,6 +13,8 @@ from autograder import services
 from autograder.judge.proofs.latency_injection import Latency
 from autograder.judge.verdict import DiagnosisKind
 from autograder.lab.run_race import run
+from autograder.programs.messages.races import RaceRequest
+from autograder.programs.messages.reports import Iteration
 
 N = 10
 LATENCY = 0.2  # s
@@ -58,10 +60,10 @@ async def _race(app, endpoint, service, count):
 
     def listen(report):
         nonlocal longest
-        if report["event"] == "turn":
-            longest = max(longest, report["end"] - report["start"])
+        if isinstance(report, Iteration) and report.over:
+            longest = max(longest, report.end - report.start)
 
-    requests = [{"key": i, "method": call.method, "path": call.path} for i, call in enumerate(calls)]
+    requests = [RaceRequest(i, call.method, call.path) for i, call in enumerate(calls)]
     app.listeners.append(listen)
     try:
         race = await run(app, requests, title=endpoint.route, limit=LIMIT, beside=beside)

@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from autograder.programs.messages import PAGE_FAULT, RUNNING
+from autograder.programs.messages.races import PAGE_FAULT, RUNNING
 
 if TYPE_CHECKING:
     from autograder.lab.race import Race

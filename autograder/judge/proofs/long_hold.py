@@ -15,6 +15,7 @@ from autograder.judge.proofs.quiescence import ALIVE_MIN_CANARIES, POLL_INTERVAL
 from autograder.judge.spec.endpoint import CheckRequest
 from autograder.lab.load_generator_client import load_generator
 from autograder.lab.race import Race
+from autograder.programs.messages.races import Send
 from autograder.services import Service
 
 HOLD_S = 1.2  # s that the first reply is held: longer than the limits of a second that many write
@@ -127,7 +128,7 @@ class LongHold:
     def _send(self, number: int) -> None:
         if number not in self._sent and number < len(self.calls):
             self._sent.add(number)
-            load_generator().order(op="send", key=number)
+            load_generator().order(Send(number))
 
     @staticmethod
     def _ended(race: Race, number: int) -> bool:
