@@ -10,11 +10,20 @@ from . import Message
 
 @dataclass(frozen=True)
 class Limits(Message):
-    """Limits of a process, and where there are namespaces of all processes of an app together; None for no limit."""
+    """Limits of a process, and where there are namespaces of all processes of an app together; None for no limit.
+
+    Args:
+        memory: In bytes.
+        disk: In bytes: of the writable place, and of one file.
+        processes: Of the app's user, threads included.
+        together: Processes of one sandbox.
+        cpu: Seconds.
+    """
 
     memory: int
     disk: int
     processes: int | None
+    together: int
     open_files: int
     cpu: int
 
@@ -39,21 +48,28 @@ class StartProgram(Message):
 
 
 @dataclass(frozen=True)
-class Answer(Message):
-    """Answer: so the owner sees that the forkserver is well."""
+class AreYouReady(Message):
+    """Answer with `ForkserverReady`: so the owner sees that the forkserver is well."""
 
-    kind: ClassVar[str] = "answer"
+    kind: ClassVar[str] = "are you ready"
 
 
 @dataclass(frozen=True)
 class Sweep(Message):
-    """Kill what programs have left behind, and answer."""
+    """Kill what programs have left behind, and answer with `ForkserverReady`."""
 
     kind: ClassVar[str] = "sweep"
 
 
-ForkserverOrder = StartProgram | Answer | Sweep
+ForkserverOrder = StartProgram | AreYouReady | Sweep
 FORKSERVER_ORDERS: tuple[type[ForkserverOrder], ...] = get_args(ForkserverOrder)
+
+
+@dataclass(frozen=True)
+class ForkserverReady(Message):
+    """The forkserver has imported what it needs, or has carried out an order."""
+
+    kind: ClassVar[str] = "ready"
 
 
 @dataclass(frozen=True)
