@@ -44,6 +44,13 @@ UNKNOWN_CAUSE = "something that left no trace"  # a call that keeps the GIL keep
 MOST = 5000  # reports of one kind that are kept of a race
 
 
+def happened(moment: float | None) -> float:
+    """A moment of a race that is known.  Raises `ValueError` for one that hasn't come yet."""
+    if moment is None:
+        raise ValueError("this has not happened yet in the race")
+    return moment
+
+
 @dataclass
 class Request:
     """One request of a race.  Times in seconds since the race began; ``end`` is None while it is under way."""
@@ -61,6 +68,16 @@ class Request:
     def seconds(self) -> float | None:
         """Seconds from sending the request to the end of its response; None if it has no response."""
         return None if self.end is None or self.start is None else self.end - self.start
+
+    @property
+    def sent_at(self) -> float:
+        """``start`` of a request that was sent.  Raises `ValueError`."""
+        return happened(self.start)
+
+    @property
+    def ended_at(self) -> float:
+        """``end`` of a request that is over.  Raises `ValueError`."""
+        return happened(self.end)
 
     @property
     def route(self) -> str:
@@ -86,6 +103,11 @@ class Canary:
     end: float | None = None
     waited: float = 0.0
     answered: bool = False
+
+    @property
+    def ended_at(self) -> float:
+        """``end`` of a canary that is over.  Raises `ValueError`."""
+        return happened(self.end)
 
     def late(self, now: float | None = None) -> bool:
         """Return True if it waited, or at ``now`` has waited, so long that the loop was not free.  The picture and the
@@ -205,6 +227,11 @@ class Race:
     def name(self) -> str:
         """What was raced, and against which file: ``cafe.py, /coffee``."""
         return f"{os.path.basename(self.file)}, {self.title}"
+
+    @property
+    def began_at(self) -> float:
+        """``began`` of a race that runs, or has run.  Raises `ValueError`."""
+        return happened(self.began)
 
     @property
     def seconds(self) -> float:

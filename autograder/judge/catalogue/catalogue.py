@@ -172,6 +172,6 @@ def _miss(answer: Answer, verdict: Verdict) -> str:
     """What is wrong with a verdict that must be FAIL, for the reason that the catalogue gives."""
     if verdict.outcome != Outcome.FAIL:
         return f"must fail but: {verdict.outcome} {verdict.diagnosis}"
-    if not answer.wrong.fits(verdict.kind, verdict.diagnosis):
+    if answer.wrong and not answer.wrong.fits(verdict.kind, verdict.diagnosis):
         return f"must be told «{answer.wrong}» but: {verdict.kind}: {verdict.diagnosis}"
     return ""

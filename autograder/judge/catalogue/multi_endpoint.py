@@ -50,7 +50,10 @@ class MultiEndpointAnswer:
 
 def catalogue(exercise: Exercise) -> list[MultiEndpointAnswer]:
     """Every `MultiEndpointAnswer` of an exercise.  Raises `ExerciseError` where files and exercise.toml disagree."""
-    shop, folder = exercise.shop, exercise.folder / "answers" / exercise.shop.id
+    shop = exercise.shop
+    if shop is None:
+        raise ExerciseError(f"{exercise.lesson} has no file that holds all its endpoints.")
+    folder = exercise.folder / "answers" / shop.id
     starter, reference = ((folder / f"{kind}.py").read_text(encoding="utf-8") for kind in ("starter", "reference"))
 
     def whole(kind: str, name: str, text: str, repaired: set[str]) -> MultiEndpointAnswer:

@@ -19,6 +19,7 @@ from autograder.judge.proofs.rendezvous import RendezvousProof
 from autograder.judge.proofs.requests import ANSWER_LIMIT_S, forgotten, never_awaited, run_requests
 from autograder.judge.spec.endpoint import RACE_SIZE
 from autograder.judge.verdict import AnswerFault, DiagnosisKind, Outcome, Trial, Verdict
+from autograder.lab.race import happened
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -150,7 +151,7 @@ class BackgroundObserver:
 
     def seen_through(self, race: Race) -> bool:
         """True if the loop was watched for a while after everything was let go, and all the time until then."""
-        return sum(c.answered and c.start >= self.released for c in race.canaries) >= ALIVE_MIN_CANARIES
+        return sum(c.answered and c.start >= happened(self.released) for c in race.canaries) >= ALIVE_MIN_CANARIES
 
     async def hold(self, race: Race) -> None:
         """Run beside a race, until everything has come and was let go."""

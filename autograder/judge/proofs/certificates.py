@@ -71,7 +71,7 @@ def _client_each(race: Race) -> Verdict | None:
 
 def _held(race: Race, seconds: float) -> Verdict:
     """The failing `Verdict` for threads that compute, and keep the GIL while they do."""
-    place = max(race.busy, key=race.busy.get, default=None)
+    place = max(race.busy, key=lambda place: race.busy[place], default=None)
     line = place[0] if place and place[3] == race.file else None
     return Verdict(Outcome.FAIL, DiagnosisKind.GIL, messages.gil(seconds, place, line), line, nameless=place is None)
 

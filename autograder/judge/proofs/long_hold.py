@@ -60,7 +60,7 @@ class LongHold:
         try:
             await self._steps(race)
         finally:
-            self.released = time.perf_counter() - race.began
+            self.released = time.perf_counter() - race.began_at
             self.service.release()
             for number in range(len(self.calls)):
                 self._send(number)
@@ -105,7 +105,7 @@ class LongHold:
         held = [token for token in self.service.held() if token in self.calls[OTHER].tokens]
         if held:
             self.service.release(held)
-            self.other_released = time.perf_counter() - race.began
+            self.other_released = time.perf_counter() - race.began_at
         return bool(held)
 
     async def _until(self, race: Race, seen: Callable[[], bool]) -> bool:
@@ -136,13 +136,13 @@ class LongHold:
 
     @staticmethod
     def _canaries(race: Race, since: float) -> int:
-        start = since - race.began
+        start = since - race.began_at
         return sum(canary.answered and canary.start >= start for canary in race.canaries)
 
     def together(self, race: Race) -> bool:
         """True if the third request was answered only together with those whose reply was held."""
-        if self.overtaken or not self.alive or self.other_released is None:
+        if self.overtaken or not self.alive or self.released is None or self.other_released is None:
             return False
         # what works on after its reply ends as long after it as the first one does: that is no queue
-        first, other = race.requests[FIRST].end, race.requests[OTHER].end
+        first, other = race.requests[FIRST].ended_at, race.requests[OTHER].ended_at
         return other >= first - (self.released - self.other_released) / 2

@@ -103,7 +103,7 @@ class OverlapProof:
             )
         except AnsweredTooEarly as fault:
             if fault.call is middle and fault.request is fault.race.requests[again]:
-                early = messages.shared_wait(middle, fault.request.seconds)
+                early = messages.shared_wait(middle, fault.request.ended_at - fault.request.sent_at)
                 raise AnswerFault(DiagnosisKind.SHARED_CALL, early) from None
             raise
         looks = samples.decode_samples(race)
@@ -115,9 +115,11 @@ class OverlapProof:
                 return Trial(
                     Verdict(Outcome.FAIL, DiagnosisKind.ANSWERED_TOGETHER, messages.answered_together(self.endpoint))
                 )
-        in_time = all(request.end < long.end - TOGETHER_MIN_S * scale / 2 for request in race.requests[first:])
+        in_time = all(
+            request.ended_at < long.ended_at - TOGETHER_MIN_S * scale / 2 for request in race.requests[first:]
+        )
         # had the two shared a wait, the second would have been answered with the first
-        own = race.requests[first].end < race.requests[again].start + middle.wait
+        own = race.requests[first].ended_at < race.requests[again].sent_at + middle.wait
         if not (in_time and own):
             self._scale = min(self._scale * 1.5, MAX_WAIT_S)
         return Trial(proved=in_time and own)
@@ -134,7 +136,7 @@ class OverlapProof:
         if self.wait >= WAIT and (served := overlap.proved_batch_size(race, waits, looks)):
             return Trial(served_in_turns(served, count))
         if late := overlap.late(
-            race, looks, [request.start + wait for request, wait in zip(race.requests, waits, strict=True)]
+            race, looks, [request.sent_at + wait for request, wait in zip(race.requests, waits, strict=True)]
         ):
             return Trial(answered_late(calls[late[0].key], late[1]))
         return Trial(proved=bool(overlap.certainly_overlapped(race, waits) and overlap.overtaken(race)))

@@ -22,6 +22,7 @@ from autograder.judge.proofs.quiescence import INITIAL_QUIET_S, MAX_QUIET_S, POL
 from autograder.judge.proofs.requests import ANSWER_LIMIT_S, REST, find_poll_syscall, run_at_each_size, run_requests
 from autograder.judge.spec.endpoint import RACE_SIZE
 from autograder.judge.verdict import AnswerFault, DiagnosisKind, Outcome, Trial, Verdict
+from autograder.lab.race import happened
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -240,7 +241,7 @@ class RendezvousProof:
         if not holding.called:
             return Trial()
         for number in (FIRST, AGAIN):
-            if race.requests[number].end < holding.released:
+            if race.requests[number].ended_at < happened(holding.released):
                 return Trial(
                     Verdict(
                         Outcome.FAIL,
@@ -301,7 +302,7 @@ class RendezvousProof:
             return Trial(proved=True)
         if meeting.all_met and not self.service.computes:
             # all were let go then at the latest; whoever had its reply before had more time still
-            if late := overlap.late(race, samples.decode_samples(race), [meeting.released] * len(calls)):
+            if late := overlap.late(race, samples.decode_samples(race), [happened(meeting.released)] * len(calls)):
                 return Trial(answered_late(calls[late[0].key], late[1]))
         if meeting.in_turns:
             return Trial(self._in_turns(meeting.stood, calls))
@@ -313,9 +314,11 @@ class RendezvousProof:
                 return Trial(
                     Verdict(Outcome.FAIL, DiagnosisKind.ANSWERED_TOGETHER, messages.answered_together(self.endpoint))
                 )
-            if count > 2 * RACE_SIZE and meeting.listening > 1:
+            if count > 2 * RACE_SIZE and (meeting.listening or 0) > 1:
                 return Trial(
-                    Verdict(Outcome.FAIL, DiagnosisKind.FEW_AT_A_TIME, messages.few_listen(meeting.listening, count))
+                    Verdict(
+                        Outcome.FAIL, DiagnosisKind.FEW_AT_A_TIME, messages.few_listen(meeting.listening or 0, count)
+                    )
                 )
             return Trial(served_in_turns(1, count))
         self.patience = min(self.patience * 2, MAX_QUIET_S)
@@ -389,14 +392,14 @@ class HeldReplies:
             await self._drain(race)
         # looked at first, so that whoever was answered by then was answered while it was held
         if self.released is None:
-            self.released = time.perf_counter() - race.began
+            self.released = time.perf_counter() - race.began_at
         self.held_at_last = set(self.service.held())
         self.service.release()
 
     def first_unasked_call(self, race: Race) -> CheckRequest | None:
         """The first call that was answered while the service parked, and had not asked or not waited for the reply."""
         for request, call in zip(race.requests, self.calls, strict=True):
-            early = self.released is None or request.end < self.released
+            early = self.released is None or request.ended_at < self.released
             if early and (not self.seen.issuperset(call.tokens) or self.held_at_last.intersection(call.tokens)):
                 return call
         return None
@@ -537,7 +540,7 @@ class HeldReplies:
             self.service.release(list(self.calls[other].tokens))
             last = other is waiting[-1]
             if last:
-                self.released = time.perf_counter() - race.began
+                self.released = time.perf_counter() - race.began_at
             quiet = QuietPeriod(race, 0.0, self.rest)
             while race.end is None and self._answered(race) == before:
                 if not last and quiet.seconds >= step_s and quiet.canaries >= step_canaries:
@@ -547,10 +550,10 @@ class HeldReplies:
                 break
             unanswered += 1
         if not last:
-            self.released = time.perf_counter() - race.began
+            self.released = time.perf_counter() - race.began_at
         self.service.release([token for token in self.service.held() if token in self.wanted])
         ended = [n for n in (*waiting, number) if race.requests[n].end is not None]
-        if ended and min(ended, key=lambda n: race.requests[n].end) != number:
+        if ended and min(ended, key=lambda n: race.requests[n].ended_at) != number:
             self.independent = False
             self.listening = len(self.calls) - unanswered
             # of two requests the other one is always the last: that may as well be a lock
@@ -606,7 +609,7 @@ def _over(race: Race) -> bool:
 
 async def _overtaken(race: Race, quiet: QuietPeriod) -> bool:
     """True as soon as a canary that was sent from now on is answered; False if the loop does not answer for a while."""
-    now = time.perf_counter() - race.began
+    now = time.perf_counter() - race.began_at
     while quiet.seconds < 2 * quiet.patience and not quiet.stuck and not _over(race):
         if any(c.answered and c.start >= now for c in race.canaries):
             return True

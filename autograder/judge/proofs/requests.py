@@ -42,7 +42,7 @@ class AnsweredTooEarly(AnswerFault):
     """The ``request`` for ``call`` was answered before its wait was over."""
 
     def __init__(self, race: Race, request: Request, call: CheckRequest) -> None:
-        super().__init__(DiagnosisKind.ANSWERED_TOO_EARLY, messages.too_early(call, request.seconds))
+        super().__init__(DiagnosisKind.ANSWERED_TOO_EARLY, messages.too_early(call, request.ended_at - request.sent_at))
         self.race, self.request, self.call = race, request, call
 
 
@@ -138,7 +138,7 @@ async def find_poll_syscall(app: Server, race: Race) -> str | None:
     It is looked for before the first request of ``race``, of which all were sent late, and then in races of its own.
     Raises `Inconclusive` for a loop that was looked at, and never found waiting: what it does cannot be judged.
     """
-    first = min(request.start for request in race.requests)
+    first = min(request.sent_at for request in race.requests)
     if found := samples.poller([look for look in samples.decode_samples(race) if look.time < first]):
         return found
     for seconds in REST[1:] if race.samples else ():
@@ -170,7 +170,7 @@ def _check_answer(app: Server, race: Race, request: Request, call: CheckRequest,
         raise AnswerFault(
             DiagnosisKind.WRONG_ANSWER, messages.wrong_body(call, request, remedy_of_answer(request.body))
         )
-    if request.seconds < call.wait * 0.98:
+    if request.ended_at - request.sent_at < call.wait * 0.98:
         never_awaited(app)
         raise AnsweredTooEarly(race, request, call)
 
