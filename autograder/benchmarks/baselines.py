@@ -11,13 +11,16 @@ Each looks at one race of ten requests that wait `LATENCY` seconds, and says whe
 
 from autograder import services
 from autograder.judge.proofs.latency_injection import Latency
+from autograder.judge.verdict import DiagnosisKind
 from autograder.lab.run_race import run
+from autograder.programs.messages.races import RaceRequest
+from autograder.programs.messages.reports import Iteration
 
 N = 10
 LATENCY = 0.2  # s
 RULES = ("wall clock", "ratio", "ping", "heartbeat")
 MUST_PASS = ("reference", "accepted")
-MUST_FAIL = ("blocked", "one at a time")  # kinds of diagnosis that such a test is meant to find
+MUST_FAIL = (DiagnosisKind.BLOCKED, DiagnosisKind.ONE_AT_A_TIME)  # kinds of diagnosis that such a test is meant to find
 LIMIT = 60.0  # s
 
 
@@ -57,10 +60,10 @@ async def _race(app, endpoint, service, count):
 
     def listen(report):
         nonlocal longest
-        if report["event"] == "turn":
-            longest = max(longest, report["end"] - report["start"])
+        if isinstance(report, Iteration) and report.over:
+            longest = max(longest, report.end - report.start)
 
-    requests = [{"key": i, "method": call.method, "path": call.path} for i, call in enumerate(calls)]
+    requests = [RaceRequest(i, call.method, call.path) for i, call in enumerate(calls)]
     app.listeners.append(listen)
     try:
         race = await run(app, requests, title=endpoint.route, limit=LIMIT, beside=beside)

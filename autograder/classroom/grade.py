@@ -18,14 +18,14 @@ from autograder.classroom.progress import Progress
 from autograder.judge.served_app import ServedApp
 from autograder.judge.spec.exercise import load
 from autograder.judge.tasks.factory import judging
-from autograder.judge.verdict import Verdict
+from autograder.judge.verdict import Outcome, Verdict
 from autograder.sandbox import levels
 
 
 class WrongNotebook(reading.UnreadableSubmission):
     """A notebook was handed in for a lesson that it doesn't belong to. It costs no points: a person must look."""
 
-    outcome = "error"
+    outcome = Outcome.ERROR
 
 
 @dataclass
@@ -35,7 +35,7 @@ class Item:
     id: str
     points: float
     max_points: float
-    outcome: str
+    outcome: Outcome
     diagnosis: str
 
 
@@ -159,7 +159,7 @@ async def grade(file: Path | str, jail: Any = None, lesson: str | None = None) -
                         Item(endpoint.item(part), 0, endpoint.points[part], broken.outcome, f"Not graded: {broken}")
                     )
         else:
-            result.add(Item("submission", 0, 0, "error", f"Not graded: {broken}"))
+            result.add(Item("submission", 0, 0, Outcome.ERROR, f"Not graded: {broken}"))
     else:
         for endpoints in exercise.files:
             for item in await _file(submission, endpoints, jail):
@@ -191,7 +191,7 @@ async def _file(submission: reading.Submission, endpoints: tuple[Any, ...], jail
     text, remark = submission.app(endpoints[0])
     if text is None:
         return [
-            Item(endpoint.item(part), 0, endpoint.points[part], "fail", f"Not graded: {remark}")
+            Item(endpoint.item(part), 0, endpoint.points[part], Outcome.FAIL, f"Not graded: {remark}")
             for endpoint in endpoints
             for part in endpoint.parts
         ]
@@ -211,7 +211,7 @@ async def _safely(judge: Any, endpoint: Any, remark: str) -> list[Item]:
         return [_item(endpoint, part, await judge.verdict_with_retries(part), remark) for part in endpoint.parts]
     except Exception as problem:
         told = f"No verdict: the grader failed ({type(problem).__name__}). Please report this."
-        return [Item(endpoint.item(part), 0, endpoint.points[part], "error", told) for part in endpoint.parts]
+        return [Item(endpoint.item(part), 0, endpoint.points[part], Outcome.ERROR, told) for part in endpoint.parts]
 
 
 def _item(endpoint: Any, part: str, verdict: Verdict, remark: str) -> Item:

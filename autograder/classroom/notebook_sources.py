@@ -17,9 +17,9 @@ from nbformat import NotebookNode
 
 from autograder.judge.spec.endpoint import PARTS, ExerciseError
 from autograder.judge.spec.exercise import Exercise, load
-from autograder.judge.spec.text_task import POINTS
+from autograder.judge.spec.tables import WRITTEN_POINTS
 
-CELLS = ("app", *PARTS, *(part for parts in POINTS.values() for part in parts))
+CELLS = ("app", *PARTS, *(part for parts in WRITTEN_POINTS.values() for part in parts))
 KERNEL = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from autograder.classroom.handed_in import wrong_kind
 from autograder.errors import UserFacingError
+from autograder.judge.verdict import Outcome
 from autograder.lab.magics import as_file
 
 SIZE_LIMIT = 100 * 1024 * 1024  # bytes of a notebook file: outputs of 20 MB happen, more than this is an attack
@@ -28,7 +29,7 @@ MAGIC = re.compile(r"^\s*%%(?:app|keep)\s+(\S+)[ \t]*(?:\n|$)")
 class UnreadableSubmission(UserFacingError):
     """The file as a whole cannot be graded; the message says why, in the learner's terms."""
 
-    outcome = "fail"  # of each of its items
+    outcome = Outcome.FAIL  # of each of its items
 
 
 @dataclass

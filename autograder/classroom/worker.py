@@ -1,18 +1,25 @@
 """Grades submissions one after the other, in a process of its own: ``python -m autograder.classroom.worker LEVEL``.
 
-Orders come on stdin and results go out on stdout, one JSON object a line.  It ends when its stdin does.
+Orders come on stdin and results go out on stdout, one a line (`messages.grading`).  It ends when its stdin does.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import sys
 from dataclasses import asdict
-from typing import Any
 
 from autograder.classroom import grade
+from autograder.programs.messages import decode, encode
+from autograder.programs.messages.grading import (
+    GradedSubmission,
+    GradeSubmission,
+    SubmissionGraded,
+    WorkerNews,
+    WorkerReady,
+    WorkerRefused,
+)
 from autograder.programs.private import keep_private
 from autograder.sandbox import levels
 
@@ -24,20 +31,20 @@ async def main(isolation: str) -> int:
     orders = asyncio.StreamReader(limit=1 << 20)
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(orders), sys.stdin)
 
-    def tell(**news: Any) -> None:
-        out.write(json.dumps(news) + "\n")
+    def tell(news: WorkerNews) -> None:
+        out.write(encode(news) + "\n")
         out.flush()
 
     try:
         found = levels.at_least(isolation)
     except levels.IsolationUnavailable as low:
-        tell(refused=str(low))
+        tell(WorkerRefused(str(low)))
         return 2
-    tell(ready=found.level, sentence=found.sentence)
+    tell(WorkerReady(found.level, found.sentence))
     while line := await orders.readline():
-        order = json.loads(line)
-        result = await grade.grade(order["file"], found.jail, order["lesson"])
-        tell(id=order["id"], result=asdict(result))
+        order = decode(line, GradeSubmission)
+        result = await grade.grade(order.file, found.jail, order.lesson)
+        tell(SubmissionGraded(order.id, GradedSubmission.from_wire(asdict(result))))
     return 0
 
 

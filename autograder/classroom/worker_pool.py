@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import os
 import sys
 from collections import deque
@@ -15,6 +14,16 @@ from typing import Any
 
 from autograder import paths
 from autograder.errors import UserFacingError
+from autograder.judge.verdict import Outcome
+from autograder.programs.messages import decode, encode
+from autograder.programs.messages.grading import (
+    WORKER_NEWS,
+    GradeSubmission,
+    SubmissionGraded,
+    WorkerNews,
+    WorkerReady,
+    WorkerRefused,
+)
 
 TRIES = 3  # a job that was with this many workers when they died waits for a person
 JOB_LIMIT = 1800.0  # s
@@ -113,30 +122,30 @@ class Worker:
             )  # fmt: skip
         worker = cls(process)
         hello = await worker._line()
-        if hello is None or "refused" in hello:
-            await worker.end()
-            if hello is None:
-                return None
-            raise JobRefused(hello["refused"])
-        worker.sentence = hello["sentence"]
-        return worker
+        if isinstance(hello, WorkerReady):
+            worker.sentence = hello.sentence
+            return worker
+        await worker.end()
+        if isinstance(hello, WorkerRefused):
+            raise JobRefused(hello.why)
+        return None
 
     async def grade(self, job: Job) -> dict[str, Any] | None:
         """The result as a dictionary, or None if the worker is gone."""
-        order = {"id": job.id, "file": job.file, "lesson": job.lesson}
+        order = encode(GradeSubmission(job.id, job.file, job.lesson)).encode() + b"\n"
         with contextlib.suppress(OSError):
-            self.process.stdin.write(json.dumps(order).encode() + b"\n")  # type: ignore[union-attr]  # it is a pipe
+            self.process.stdin.write(order)  # type: ignore[union-attr]  # it is a pipe
             await self.process.stdin.drain()  # type: ignore[union-attr]
             news = await self._line()
-            if news is not None and news.get("id") == job.id:
-                return news["result"]
+            if isinstance(news, SubmissionGraded) and news.id == job.id:
+                return news.result.to_wire()
         return None
 
-    async def _line(self) -> dict[str, Any] | None:
-        with contextlib.suppress(TimeoutError, ValueError):
+    async def _line(self) -> WorkerNews | None:
+        with contextlib.suppress(TimeoutError, ValueError):  # too late, too long, or nothing that a worker says
             async with asyncio.timeout(JOB_LIMIT):
                 line = await self.process.stdout.readline()  # type: ignore[union-attr]
-            return json.loads(line) if line else None
+            return decode(line, *WORKER_NEWS) if line else None
         return None
 
     async def end(self) -> None:
@@ -154,7 +163,13 @@ class Worker:
 
 def undecided(job: Job, why: str) -> dict[str, Any]:
     """A result without a verdict: it waits for a person."""
-    item = {"id": "submission", "points": 0, "max_points": 0, "outcome": "error", "diagnosis": f"No verdict: {why}"}
+    item = {
+        "id": "submission",
+        "points": 0,
+        "max_points": 0,
+        "outcome": Outcome.ERROR,
+        "diagnosis": f"No verdict: {why}",
+    }
     return {
         "path": job.file, "lesson": job.lesson, "isolation": "", "points": 0, "max_points": 0, "seconds": 0.0,
         "items": [item],

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from autograder.classroom.grade import Item, Result, as_text
 from autograder.classroom.nbgrader import feedback
 from autograder.classroom.nbgrader.gradebook import NbGraderException, Writer
+from autograder.judge.verdict import Outcome
 
 if TYPE_CHECKING:
     from autograder.classroom.grade_class import Run, Submission
@@ -101,12 +102,12 @@ class GradebookWriter(threading.Thread):
 
 def without_verdict(result: dict[str, Any]) -> list[dict[str, Any]]:
     """The items of a result that have no verdict."""
-    return [item for item in result["items"] if item["outcome"] == "error"]
+    return [item for item in result["items"] if item["outcome"] == Outcome.ERROR]
 
 
 def is_final(item: dict[str, Any]) -> bool:
     """True for an item that would get the same result again: a verdict, or a file that can't be graded."""
-    return item["outcome"] != "error" or item["diagnosis"].startswith("Not graded")
+    return item["outcome"] != Outcome.ERROR or item["diagnosis"].startswith("Not graded")
 
 
 def in_gradebooks_points(result: dict[str, Any], points: dict[str, float]) -> dict[str, Any]:

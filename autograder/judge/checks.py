@@ -21,7 +21,7 @@ from autograder.judge.spec.exercise import Exercise, load
 from autograder.judge.tasks.factory import judging
 from autograder.judge.tasks.findings import check_readable, remarks
 from autograder.judge.tasks.mutation import rehearsed
-from autograder.judge.verdict import Verdict
+from autograder.judge.verdict import DiagnosisKind, Outcome, Verdict
 from autograder.lab import live_plot, timeline
 from autograder.lab.app_errors import AppError
 from autograder.lab.progress import doing
@@ -138,7 +138,7 @@ class Checks:
                             with doing(f"judging {endpoint.item(part)}"):
                                 verdict = await judge.verdict_with_retries(part)
                         else:
-                            verdict = Verdict("fail", "does not start", _missing(endpoint))
+                            verdict = Verdict(Outcome.FAIL, DiagnosisKind.DOES_NOT_START, _missing(endpoint))
                         worth = endpoint.points[part]
                         got = verdict.points(worth)
                         points, most = points + got, most + worth  # type: ignore[assignment]

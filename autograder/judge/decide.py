@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from autograder.judge.verdict import Inconclusive, Verdict
+from autograder.judge.verdict import Inconclusive, Outcome, Verdict
 
 if TYPE_CHECKING:
     from autograder.judge.proofs.overlap import OverlapProof
@@ -31,10 +31,10 @@ async def decide(method: OverlapProof | RendezvousProof | WholeAppProof, confirm
             told = next((fault for fault in reversed(faults) if not fault.nameless), None)
             if len(faults) >= confirm and (told or len(faults) >= confirm + NAMELESS):
                 told = told or trial.fault
-                return Verdict("fail", told.kind, told.diagnosis, told.line, number)
+                return Verdict(Outcome.FAIL, told.kind, told.diagnosis, told.line, number)
         elif trial.proved:
             clean += 1
             # a fault that is not seen again must have been chance, and asks for one proof more
             if clean >= method.proofs + len(faults):
-                return Verdict("pass", trials=number)
+                return Verdict(Outcome.PASS, trials=number)
     raise Inconclusive("the machine was too busy to see the requests side by side. Try again.")

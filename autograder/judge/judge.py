@@ -13,7 +13,7 @@ from autograder.judge.proofs.overlap import OverlapProof
 from autograder.judge.proofs.rendezvous import RendezvousProof
 from autograder.judge.proofs.whole_app import WholeAppProof
 from autograder.judge.served_app import ENDED, ServedApp, ended_again, ended_service, service_ended_message
-from autograder.judge.verdict import AnswerFault, Inconclusive, Verdict
+from autograder.judge.verdict import AnswerFault, DiagnosisKind, Inconclusive, Outcome, Verdict
 from autograder.lab.app_errors import AppError
 from autograder.lab.load_generator_client import LoadGeneratorGone
 from autograder.sandbox.launcher import SandboxError
@@ -48,12 +48,12 @@ class Judge:
         So is the first death of a server: another process of this machine may have killed it.
         """
         judged = {"answers": self.answers, "concurrency": self.concurrency}[part]
-        verdict, died, ended = Verdict("error"), False, 0
+        verdict, died, ended = Verdict(Outcome.ERROR), False, 0
         for _ in range(RETRIES):
             verdict = await judged()
-            if verdict.kind == "server died" and not died:
+            if verdict.kind == DiagnosisKind.SERVER_DIED and not died:
                 died = True
-            elif verdict.outcome != "error":
+            elif verdict.outcome != Outcome.ERROR:
                 break
             ended += verdict.diagnosis.endswith(ENDED)
         if ended > 1:  # an app that damages a service gains nothing by it: a person sees what it did
@@ -65,7 +65,7 @@ class Judge:
 
         async def work(method: OverlapProof | RendezvousProof | WholeAppProof) -> Verdict:
             await method.answers()
-            return Verdict("pass", trials=1)
+            return Verdict(Outcome.PASS, trials=1)
 
         return await self._judged(work)
 
@@ -100,15 +100,15 @@ class Judge:
             failed = not verdict.passed
             return verdict
         except AppError as error:
-            return Verdict("fail", "does not start", str(error), error.line)
+            return Verdict(Outcome.FAIL, DiagnosisKind.DOES_NOT_START, str(error), error.line)
         except AnswerFault as fault:
             if ended := await ended_service(asked):
-                return Verdict("error", "", f"No verdict: {service_ended_message(ended)}")
-            if fault.verdict.kind == "server died" and (lost := await asyncio.to_thread(app.lost)):
-                return Verdict("error", "", f"No verdict: {lost}. Try again.")
+                return Verdict(Outcome.ERROR, "", f"No verdict: {service_ended_message(ended)}")
+            if fault.verdict.kind == DiagnosisKind.SERVER_DIED and (lost := await asyncio.to_thread(app.lost)):
+                return Verdict(Outcome.ERROR, "", f"No verdict: {lost}. Try again.")
             return fault.verdict
         except (Inconclusive, LoadGeneratorGone, services.ServiceError, SandboxError, OSError) as problem:
-            return Verdict("error", "", f"No verdict: {problem}")
+            return Verdict(Outcome.ERROR, "", f"No verdict: {problem}")
         finally:
             # an endpoint that failed may have left the app blocked, and the next item is not to suffer from it
             if failed or not self._kept:

@@ -8,7 +8,8 @@ from autograder.errors import UserFacingError
 
 if TYPE_CHECKING:
     from pathlib import Path
-    from typing import Any
+
+    from autograder.programs.messages.reports import Place, StartFailed
 
 
 class AppError(UserFacingError):
@@ -24,23 +25,23 @@ class AppError(UserFacingError):
         self.line = line
 
 
-def never_started(file: Path, spent: str, seconds: float, place: dict[str, Any] | None, imported: bool) -> AppError:
+def never_started(file: Path, spent: str, seconds: float, place: Place | None, imported: bool) -> AppError:
     """Return the `AppError` for an app whose start never ends.
 
     ``spent`` is "computing" or "sleeping", for so many ``seconds`` without progress; ``place`` the line of the file that it was
     seen in last, or None; ``imported`` is true if the file was imported and only the lifespan is not over.
     """
     did = "computed" if spent == "computing" else "waited"
-    where = f" It is at line {place['line']}: {place['code']}" if place else ""
+    where = f" It is at line {place.line}: {place.code}" if place else ""
     text = f"{file.name} did not finish starting: it has {did} for {seconds:.0f} s without any progress.{where}"
     if imported and not place:
         hint = "Its start-up, the part of the lifespan before `yield`, waits for something that never comes."
     else:
         hint = "Look for an endless loop or a call to uvicorn.run(): the course serves `app` for you."
-    return AppError(f"{text}\n{hint}", "endless", place["line"] if place else None)
+    return AppError(f"{text}\n{hint}", "endless", place.line if place else None)
 
 
-def explain(file: Path, failure: dict[str, Any] | None, log: str) -> AppError:
+def explain(file: Path, failure: StartFailed | None, log: str) -> AppError:
     """The `AppError` for a ``failed`` report of the host (or for its absence)."""
     name = file.name
     if failure is None:
@@ -50,9 +51,9 @@ def explain(file: Path, failure: dict[str, Any] | None, log: str) -> AppError:
             + (" Its last words:\n  " + "\n  ".join(tail) if tail else " Does the cell call sys.exit() or os._exit()?"),
             "died",
         )
-    stage = failure["stage"]
+    stage = failure.stage
     if stage == "no app":
-        others = failure.get("others") or []
+        others = failure.others
         hint = (
             f" You have `{others[0]}`: rename it to `app`."
             if others
@@ -61,13 +62,12 @@ def explain(file: Path, failure: dict[str, Any] | None, log: str) -> AppError:
         return AppError(f"{name} has no variable called `app`, so there is nothing to serve." + hint, stage)
     if stage == "not an app":
         return AppError(
-            f"`app` in {name} is a {failure['type']}, not an application. Write `app = FastAPI()`, "
+            f"`app` in {name} is a {failure.type}, not an application. Write `app = FastAPI()`, "
             "and do not use the name `app` for anything else.",
             stage,
         )
-    where = failure.get("where") or []
-    last = where[-1] if where else None
-    what = failure["type"] + (f": {failure['message']}" if failure["message"] else "")
+    last = failure.where[-1] if failure.where else None
+    what = failure.type + (f": {failure.message}" if failure.message else "")
     verb = {
         "syntax": "cannot be read as Python",
         "import": "stops while it is imported",
@@ -75,9 +75,9 @@ def explain(file: Path, failure: dict[str, Any] | None, log: str) -> AppError:
     }[stage]
     text = f"{name} {verb}.\n{what}"
     if last:
-        text += f"\nline {last['line']}:  {last['code']}"
-    if failure["type"] == "ModuleNotFoundError":
+        text += f"\nline {last.line}:  {last.code}"
+    if failure.type == "ModuleNotFoundError":
         text += "\nThe course's environment has no such module. Is the name spelled right?"
-    if failure["type"] == "SystemExit":
+    if failure.type == "SystemExit":
         text += "\nA served file must not call sys.exit() or exit()."
-    return AppError(text, stage, last["line"] if last else None)
+    return AppError(text, stage, last.line if last else None)

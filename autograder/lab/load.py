@@ -16,6 +16,7 @@ from autograder.lab.percentiles import PAGER, WINDOW, milliseconds, quantiles
 from autograder.lab.race import BLOCKED_FROM, Race
 from autograder.lab.run_race import CANARY_EVERY, LIMIT
 from autograder.lab.timeline import short
+from autograder.programs.messages.races import RaceRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from autograder.lab.race import Request
     from autograder.lab.server import Server
+    from autograder.programs.messages.reports import Iteration
 
 
 @dataclass(frozen=True)
@@ -97,18 +99,18 @@ class Load(Race):
         windows = self.windows()
         return sum(at[99] > PAGER for _, at in windows), len(windows)
 
-    def _take_turn(self, event: dict[str, Any], ended: bool) -> None:
+    def _take_iteration(self, report: Iteration) -> None:
         before = len(self.blocked)
-        super()._take_turn(event, ended)
+        super()._take_iteration(report)
         if len(self.blocked) == before:
             return
         # several requests may have blocked in one iteration: each line has its share, by the time that it was seen there
-        places = [place for place in event.get("where") or [] if place["file"] == self.file]
-        seen = sum(place["seconds"] for place in event.get("where") or []) or 1.0
-        for line in {place["line"] for place in places}:
-            here = [place for place in places if place["line"] == line]
-            share = sum(place["seconds"] for place in here) / seen
-            self.harm[line].append((self.blocked[-1].seconds * share, here[0]["code"], here[0]["function"]))
+        places = [place for place in report.where if place.file == self.file]
+        seen = sum(place.seconds for place in report.where) or 1.0
+        for line in {place.line for place in places}:
+            here = [place for place in places if place.line == line]
+            share = sum(place.seconds for place in here) / seen
+            self.harm[line].append((self.blocked[-1].seconds * share, here[0].code, here[0].function))
 
     @property
     def blockers(self) -> list[Blocker]:
@@ -171,13 +173,13 @@ async def load(
     requests = []
     for i in range(max(round(seconds * rate), 1)):
         method, _, path = wanted[i % len(wanted)].partition(" ")
-        requests.append({"key": i, "method": method, "path": path.replace("{i}", str(i + 1)), "at": i / rate})
+        requests.append(RaceRequest(i, method, path.replace("{i}", str(i + 1)), at=i / rate))
     return await run(app, requests, lasts=seconds, show=show, limit=seconds + limit)
 
 
 async def run(
     app: Server,
-    requests: list[dict[str, Any]],
+    requests: list[RaceRequest],
     *,
     lasts: float,
     title: str = "under load",

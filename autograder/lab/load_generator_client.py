@@ -6,7 +6,6 @@ import asyncio
 import atexit
 import contextlib
 import itertools
-import json
 import sys
 import threading
 from typing import TYPE_CHECKING
@@ -14,10 +13,21 @@ from typing import TYPE_CHECKING
 from autograder.errors import UserFacingError
 from autograder.managed_process import ManagedProcess
 from autograder.paths import PROGRAMS
+from autograder.programs.messages import MessageError, decode, encode
+from autograder.programs.messages.races import (
+    RACE_EVENTS,
+    Cancel,
+    Guard,
+    RaceBroken,
+    RaceEnded,
+    RaceEvent,
+    RaceOrder,
+    StartRace,
+    Unguard,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
-    from typing import Any
 
     from autograder.lab.server import Server
 
@@ -36,7 +46,7 @@ class LoadGenerator:
 
     def __init__(self) -> None:
         self._ids = itertools.count(1)
-        self._subscribers: dict[int, Callable[[dict[str, Any] | None], None]] = {}
+        self._subscribers: dict[int, Callable[[RaceEvent | None], None]] = {}
         self._lock = threading.Lock()
         self.process = ManagedProcess([sys.executable, "-I", PROGRAM])
         threading.Thread(target=self._read, daemon=True).start()
@@ -46,11 +56,12 @@ class LoadGenerator:
         """True while the process of the load generator runs."""
         return self.process.alive
 
-    def order(self, **order: Any) -> None:
-        """Send an order (see `programs/load_generator.py`).  Raises `LoadGeneratorGone` if the process has ended."""
+    def order(self, order: RaceOrder) -> None:
+        """Send an order.  Raises `LoadGeneratorGone` if the process has ended."""
+        line = encode(order) + "\n"
         try:
             with self._lock:
-                self.process.stdin.write(json.dumps(order) + "\n")  # type: ignore[union-attr]
+                self.process.stdin.write(line)  # type: ignore[union-attr]
                 self.process.stdin.flush()  # type: ignore[union-attr]
         except (OSError, ValueError) as error:
             raise LoadGeneratorGone("The process that sends the requests is gone. Run this again.") from error
@@ -58,45 +69,48 @@ class LoadGenerator:
     def guard(self, server: Server) -> None:
         """From now on the racer ends a `Server` with all that it started when we are gone, whatever ends us."""
         if server.guard is not self:
-            self.order(op="guard", pid=server.process.pid)
+            self.order(Guard(server.process.pid))
             server.guard = self
 
     def forget(self, server: Server) -> None:
         """Forget a server that ends: its number may soon be another process's."""
         with contextlib.suppress(LoadGeneratorGone):
-            self.order(op="unguard", pid=server.process.pid)
+            self.order(Unguard(server.process.pid))
 
-    async def events(self, **order: Any) -> AsyncIterator[dict[str, Any]]:
-        """Run the race that ``order`` describes and yield its events as they come, ``end`` the last."""
+    def next_race(self) -> int:
+        """A number for a race that no other race has."""
+        return next(self._ids)
+
+    async def events(self, order: StartRace) -> AsyncIterator[RaceEvent]:
+        """Run the race that ``order`` describes and yield its events as they come, `RaceEnded` the last."""
         loop = asyncio.get_running_loop()
-        arrived: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
-        number = next(self._ids)
+        arrived: asyncio.Queue[RaceEvent | None] = asyncio.Queue()
 
-        def subscriber(event: dict[str, Any] | None) -> None:
+        def subscriber(event: RaceEvent | None) -> None:
             with contextlib.suppress(RuntimeError):  # the loop was closed under us
                 loop.call_soon_threadsafe(arrived.put_nowait, event)
 
-        self._subscribers[number] = subscriber
+        self._subscribers[order.race] = subscriber
         ended = False
         try:
-            self.order(op="race", id=number, **order)
+            self.order(order)
             while not ended:
-                event = await self._next(arrived, order["limit"])
+                event = await self._next(arrived, order.limit)
                 if event is None:
                     raise LoadGeneratorGone(
                         "The process that sends the requests ended in the middle of a race. Run this again."
                     )
-                if event["event"] == "broken":
-                    raise LoadGeneratorGone(f"The race could not be run: {event['problem']}")
-                ended = event["event"] == "end"
+                if isinstance(event, RaceBroken):
+                    raise LoadGeneratorGone(f"The race could not be run: {event.problem}")
+                ended = isinstance(event, RaceEnded)
                 yield event
         finally:
-            del self._subscribers[number]
+            del self._subscribers[order.race]
             if not ended and self.alive:
                 with contextlib.suppress(LoadGeneratorGone):
-                    self.order(op="cancel")
+                    self.order(Cancel())
 
-    async def _next(self, arrived: asyncio.Queue[dict[str, Any] | None], limit: float) -> dict[str, Any] | None:
+    async def _next(self, arrived: asyncio.Queue[RaceEvent | None], limit: float) -> RaceEvent | None:
         """The next event; a racer that is silent for far longer than a race may last was stopped from outside."""
         try:
             async with asyncio.timeout(limit + GRACE):  # wait_for may swallow a cancellation on Python 3.11
@@ -110,11 +124,10 @@ class LoadGenerator:
         self.process.end(END_LIMIT)  # it has to end what it guards
 
     def _read(self) -> None:
-        with contextlib.suppress(ValueError):
+        with contextlib.suppress(MessageError, ValueError):  # the pipe was closed, or what comes is of no use
             for line in self.process.stdout:  # type: ignore[union-attr]
-                event = json.loads(line)
-                subscriber = self._subscribers.get(event.get("race"))
-                if subscriber:
+                event: RaceEvent = decode(line, *RACE_EVENTS)
+                if subscriber := self._subscribers.get(event.race):
                     subscriber(event)
         for subscriber in list(self._subscribers.values()):
             subscriber(None)

@@ -11,12 +11,22 @@ from typing import TYPE_CHECKING, ClassVar
 from autograder.lab import timeline
 from autograder.lab.predictions import Prediction
 from autograder.lab.timeline import short
-from autograder.programs.messages import LoopSample
+from autograder.programs.messages.races import (
+    CanaryDone,
+    CanarySent,
+    LoopAsleep,
+    LoopSample,
+    RaceEnded,
+    RaceEvent,
+    RaceStarted,
+    RequestDone,
+    RequestSent,
+)
+from autograder.programs.messages.reports import GilHeld, Iteration, Place, Report, RequestFailed, ThreadCpu
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
-    from typing import Any
 
     from matplotlib.figure import Figure
 
@@ -32,6 +42,13 @@ CPU_WAIT_MIN_S = 0.05  # s of waiting for a CPU, from which on the lane has a wo
 CPU_WAIT_SHARE = 0.2  # ... where the loop was blocked as well: if it is at least such a share of both together
 UNKNOWN_CAUSE = "something that left no trace"  # a call that keeps the GIL keeps the watchdog from looking, too
 MOST = 5000  # reports of one kind that are kept of a race
+
+
+def happened(moment: float | None) -> float:
+    """A moment of a race that is known.  Raises `ValueError` for one that hasn't come yet."""
+    if moment is None:
+        raise ValueError("this has not happened yet in the race")
+    return moment
 
 
 @dataclass
@@ -51,6 +68,16 @@ class Request:
     def seconds(self) -> float | None:
         """Seconds from sending the request to the end of its response; None if it has no response."""
         return None if self.end is None or self.start is None else self.end - self.start
+
+    @property
+    def sent_at(self) -> float:
+        """``start`` of a request that was sent.  Raises `ValueError`."""
+        return happened(self.start)
+
+    @property
+    def ended_at(self) -> float:
+        """``end`` of a request that is over.  Raises `ValueError`."""
+        return happened(self.end)
 
     @property
     def route(self) -> str:
@@ -76,6 +103,11 @@ class Canary:
     end: float | None = None
     waited: float = 0.0
     answered: bool = False
+
+    @property
+    def ended_at(self) -> float:
+        """``end`` of a canary that is over.  Raises `ValueError`."""
+        return happened(self.end)
 
     def late(self, now: float | None = None) -> bool:
         """Return True if it waited, or at ``now`` has waited, so long that the loop was not free.  The picture and the
@@ -169,7 +201,7 @@ class Race:
     not_blamed: list[Blocked] = field(default_factory=list)  # long iterations, by the machine's or a crowd's doing
     startup: list[Blocked] = field(default_factory=list)  # before the app was ready, by tasks that it had started
     gil_holds: list[Blocked] = field(default_factory=list)  # another thread kept the GIL, as the watchdog reports
-    errors: list[dict[str, Any]] = field(default_factory=list)
+    errors: list[RequestFailed] = field(default_factory=list)
     samples: list[LoopSample] = field(default_factory=list)
     elsewhere: int = 0  # connections that are not the business of the app's loop
     asleep: tuple[float, float, str] | None = (
@@ -195,6 +227,11 @@ class Race:
     def name(self) -> str:
         """What was raced, and against which file: ``cafe.py, /coffee``."""
         return f"{os.path.basename(self.file)}, {self.title}"
+
+    @property
+    def began_at(self) -> float:
+        """``began`` of a race that runs, or has run.  Raises `ValueError`."""
+        return happened(self.began)
 
     @property
     def seconds(self) -> float:
@@ -281,80 +318,92 @@ class Race:
     def __repr__(self) -> str:
         return f"<Race: {self.sentence}>"
 
-    def apply(self, event: dict[str, Any]) -> None:
-        """Take in one event of the racer or one report of the served process."""
-        kind = event["event"]
-        if kind == "start":
-            self.began = event["t"]
-            self.elsewhere = event.get("elsewhere", 0)
+    def apply(self, event: RaceEvent | Report) -> None:
+        """Take in one event of the load generator or one report of the served process."""
+        if isinstance(event, RaceStarted):
+            self.began = event.t
+            self.elsewhere = event.elsewhere
             for request in self.requests:
                 request.start = None
-        elif kind == "sent":
-            self.requests[event["key"]].start = event["t"] - self.began
-        elif kind == "done":
-            request = self.requests[event["key"]]
-            request.end = event["t"] - self.began
-            request.status, request.error, request.body = event["status"], event["error"], event["body"]
-        elif kind == "canary sent" and self.began is not None:
-            self.canaries.append(Canary(event["t"] - self.began))
-        elif kind == "canary" and self.began is not None:
-            start = event["start"] - self.began
+        elif isinstance(event, ThreadCpu):
+            self._take_thread_cpu(event)
+        elif isinstance(event, RequestFailed):
+            if len(self.errors) < MOST:
+                self.errors.append(event)
+        elif self.began is not None:
+            self._take(event, self.began)
+
+    def _take(self, event: RaceEvent | Report, began: float) -> None:
+        """Take in what happened since the race ``began``."""
+        if isinstance(event, RequestSent):
+            self.requests[event.key].start = event.t - began
+        elif isinstance(event, RequestDone):
+            request = self.requests[event.key]
+            request.end = event.t - began
+            request.status, request.error, request.body = event.status, event.error, event.body
+        elif isinstance(event, CanarySent):
+            self.canaries.append(Canary(event.t - began))
+        elif isinstance(event, CanaryDone):
             if not self.canaries or self.canaries[-1].end is not None:
-                self.canaries.append(Canary(start))
+                self.canaries.append(Canary(event.start - began))
             canary = self.canaries[-1]
-            canary.end, canary.waited, canary.answered = event["end"] - self.began, event["waited"], event["answered"]
-        elif kind in ("turn", "late") and self.began is not None and event["end"] > self.began:
-            self._take_turn(event, ended=kind == "turn")
-        elif kind == "gil" and self.began is not None and event["where"] and len(self.gil_holds) < MOST:
-            self.gil_holds.append(self._block(event, event["where"][0]))
-        elif kind == "busy" and event["where"]:
-            place = event["where"][0]
-            where = place["line"], place["code"], place["function"], place["file"]
-            if where in self.busy or len(self.busy) < MOST:
-                self.busy[where] += event["seconds"]
-        elif kind == "error" and len(self.errors) < MOST:
-            self.errors.append(event)
-        elif kind == "asleep" and self.began is not None:
-            self.asleep = (event["start"] - self.began, event["end"] - self.began, event["call"])
-        elif kind == "end":
-            self.end = event["t"] - self.began
-            self.samples = [LoopSample.from_wire(fields) for fields in event["samples"]]
+            canary.end, canary.waited, canary.answered = event.end - began, event.waited, event.answered
+        elif isinstance(event, Iteration) and event.end > began:
+            self._take_iteration(event)
+        elif isinstance(event, GilHeld) and event.where and len(self.gil_holds) < MOST:
+            self.gil_holds.append(self._block(event))
+        elif isinstance(event, LoopAsleep):
+            self.asleep = (event.start - began, event.end - began, event.call)
+        elif isinstance(event, RaceEnded):
+            self.end = event.t - began
+            self.samples = event.samples
 
-    def _block(self, event: dict[str, Any], place: dict[str, Any]) -> Blocked:
-        """The `Blocked` of one report."""
-        return Blocked(
-            start=max(event["start"] - self.began, 0.0),
-            end=event["end"] - self.began,
-            waited=event.get("waited", 0.0),
-            file=place.get("file", ""),
-            line=place.get("line", 0),
-            code=place.get("code", ""),
-            function=place.get("function", ""),
-            callee=place.get("callee", ""),
-            in_app=place.get("file") == self.file,
-            threads_waited=0.0 if self.judged else event.get("threads_waited", 0.0),
-            paged=event.get("paged", 0.0),
-            collection=place.get("collection", ""),
-            crowd=(
-                event.get("tasks", 0) >= CROWD_TASKS
-                and event.get("longest_task", 0.0) < CROWD_TASK_MAX_S
-                and event.get("longest_collection", 0.0) < CROWD_COLLECTION_MAX_S
-            ),
-        )
-
-    def _take_turn(self, event: dict[str, Any], ended: bool) -> None:
-        if self.end is not None and event["start"] - self.began > self.end:
+    def _take_thread_cpu(self, report: ThreadCpu) -> None:
+        if not report.where:
             return
-        places = event.get("where") or []
-        block = self._block(event, places[0] if places else {})
-        if not ended:
+        place = report.where[0]
+        where = place.line, place.code, place.function, place.file
+        if where in self.busy or len(self.busy) < MOST:
+            self.busy[where] += report.seconds  # type: ignore[assignment]  # seconds
+
+    def _block(self, report: Iteration | GilHeld) -> Blocked:
+        """The `Blocked` of one report."""
+        place = report.where[0] if report.where else Place()
+        began = self.began or 0.0
+        block = Blocked(
+            start=max(report.start - began, 0.0),
+            end=report.end - began,
+            waited=report.waited,
+            file=place.file,
+            line=place.line,
+            code=place.code,
+            function=place.function,
+            callee=place.callee,
+            in_app=place.file == self.file,
+            collection=place.collection,
+        )
+        if isinstance(report, Iteration):
+            block.threads_waited = 0.0 if self.judged else report.threads_waited
+            block.paged = report.paged
+            block.crowd = (
+                report.tasks >= CROWD_TASKS
+                and report.longest_task < CROWD_TASK_MAX_S
+                and report.longest_collection < CROWD_COLLECTION_MAX_S
+            )
+        return block
+
+    def _take_iteration(self, report: Iteration) -> None:
+        if self.end is not None and self.began is not None and report.start - self.began > self.end:
+            return
+        block = self._block(report)
+        if not report.over:
             # the watchdog and the loop report from different threads: this iteration may be over already, and be counted
-            if self.turn_ended is None or event["start"] > self.turn_ended:
+            if self.turn_ended is None or report.start > self.turn_ended:
                 self.pending_block = block
             return
-        self.pending_block, self.turn_ended = None, event["start"]
+        self.pending_block, self.turn_ended = None, report.start
         if len(self.found) < MOST:
-            self.found.update((place["line"], place["code"]) for place in places if place["file"] == self.file)
+            self.found.update((place.line, place.code) for place in report.where if place.file == self.file)
         self._add(block)
 
     def _add(self, block: Blocked) -> None:
@@ -396,17 +445,15 @@ class Race:
         if covered < hold.seconds / 2 and hold.seconds >= BLOCKED_FROM and hold.end > 0:
             self.blocked.append(hold)
 
-    def take_stuck(self, frames: list[dict[str, Any]]) -> None:
+    def take_stuck(self, frames: list[Place]) -> None:
         """Take in the stack of a loop thread that reports nothing any more, innermost frame first: its line of the app blocks."""
-        place = next(
-            (frame for frame in frames if os.path.realpath(frame["file"]) == os.path.realpath(self.file)), None
-        )
-        if place is None or self.end is None or any(os.path.basename(f["file"]) == "selectors.py" for f in frames[:1]):
+        place = next((frame for frame in frames if os.path.realpath(frame.file) == os.path.realpath(self.file)), None)
+        if place is None or self.end is None or any(os.path.basename(f.file) == "selectors.py" for f in frames[:1]):
             return
         start = max((canary.end for canary in self.canaries if canary.answered), default=0.0)  # type: ignore[type-var]
-        code = linecache.getline(place["file"], place["line"]).strip()
+        code = linecache.getline(place.file, place.line).strip()
         self.pending_block = None
-        self._add(Blocked(start, self.end, 0.0, self.file, place["line"], code, place["function"]))  # type: ignore[arg-type]
+        self._add(Blocked(start, self.end, 0.0, self.file, place.line, code, place.function))  # type: ignore[arg-type]
 
     def settle(self) -> None:
         """The race is over: a block that still goes on counts as far as it was seen."""
@@ -463,7 +510,7 @@ def _loop(race: Race) -> str:
     return f"The event loop was {race.lane}{machine}."
 
 
-def startup_blocks(reports: Iterable[dict[str, Any]], file: str | Path) -> list[Blocked]:
+def startup_blocks(reports: Iterable[Iteration], file: str | Path) -> list[Blocked]:
     """Return what blocked the loop before the app in ``file`` was ready, of the ``reports`` on its iterations until then.
 
     The lifespan itself may take its time, because nothing is served yet, and so may the libraries.  What is left are tasks that
@@ -473,14 +520,14 @@ def startup_blocks(reports: Iterable[dict[str, Any]], file: str | Path) -> list[
     found = []
     for report in reports:
         # frozen modules and code made of strings have names that are no paths
-        tasks = [place for place in report["where"] if os.path.isabs(place["file"]) and not place["lifespan"]]
-        places = [place for place in tasks if os.path.realpath(place["file"]).startswith(folder)]
-        seconds = sum(place["seconds"] for place in places)
+        tasks = [place for place in report.where if os.path.isabs(place.file) and not place.lifespan]
+        places = [place for place in tasks if os.path.realpath(place.file).startswith(folder)]
+        seconds = sum(place.seconds for place in places)
         if seconds >= ACCUSED_FROM:
             place = places[0]
             names = ("file", "line", "code", "function", "callee", "collection")
-            in_app = os.path.realpath(place["file"]) == os.path.realpath(file)
-            found.append(Blocked(0.0, seconds, 0.0, **{name: place[name] for name in names}, in_app=in_app))
+            in_app = os.path.realpath(place.file) == os.path.realpath(file)
+            found.append(Blocked(0.0, seconds, 0.0, **{name: getattr(place, name) for name in names}, in_app=in_app))
     return found
 
 

@@ -1,19 +1,18 @@
-"""Reads what the host reports.  The host shares its process with the learner's code, so nothing is trusted:
-a report has one of the known shapes, with plain and finite values, or it is dropped."""
+"""Reads what the process of an app reports.  It's shared with the learner's code, so nothing is trusted: what isn't exactly
+one of the known messages is dropped, and what is has bounded values."""
 
 from __future__ import annotations
 
-import json
-import math
 import re
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import Any
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
-    from typing import Any
-
+from autograder.programs.messages import Message, MessageError, decode
+from autograder.programs.messages.reports import REPORTS, Place, Ready, Report
 
 TEXT_LIMIT = 2000
+LIST_LIMIT = 10
+DURATIONS = {"seconds", "waited", "threads_waited", "paged", "longest_task", "longest_collection"}  # fields in seconds
 FLOOD_LINES = 2000  # lines that came without a break; an app whose loop is always late makes a few hundred a second
 FLOOD_BYTES = 2 << 20  # bytes that came without a break
 FLOOD_FORGERIES = 200  # lines that are no reports, in all: the watchdog writes none
@@ -21,9 +20,6 @@ FLOODED = (
     "The app's process sent a flood of messages through the channel on which the course watches "
     "it, and was ended. An app never needs that channel: does your code write to file descriptors that it didn't open?"
 )
-COLLECTIONS = ("", "explicit", "automatic")
-PHASES = ("import", "startup", "serving")
-STAGES = ("syntax", "import", "no app", "not an app", "startup")
 
 
 class FloodMeter:
@@ -50,117 +46,38 @@ class FloodMeter:
         return too_many
 
 
-def parse(line: bytes) -> dict[str, Any] | None:
-    """The report in one line of bytes as a dictionary of checked values, or None if it is none of ours."""
+def parse(line: bytes) -> Report | None:
+    """The report in one line of bytes with bounded values, or None if it is none of ours."""
     try:
-        report = json.loads(line)
-        return _SHAPES[report["event"]](report)
-    except (ValueError, TypeError, KeyError, AttributeError, ArithmeticError, RecursionError):
+        report: Report = decode(line, *REPORTS)
+    except MessageError:
         return None
+    if isinstance(report, Ready) and report.port is not None and not 0 < report.port < 65536:
+        return None
+    return _bounded(report)
 
 
-def _number(value: Any) -> float:
-    value = float(value)
-    if not math.isfinite(value):
-        raise ValueError("not finite")
+def _bounded(message: Any) -> Any:
+    """A message with texts that are short and can be printed, short lists, and durations that are not negative."""
+    return replace(message, **{name: _bound(name, value) for name, value in vars(message).items()})
+
+
+def _bound(name: str, value: Any) -> Any:
+    if isinstance(value, str):
+        return _text(value)
+    if isinstance(value, list):
+        return [_bound("", each) for each in value[:LIST_LIMIT]]
+    if isinstance(value, Message):
+        return _bounded(value)
+    if name in DURATIONS:
+        return max(value, 0.0)
     return value
 
 
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError("not a text")
+def _text(value: str) -> str:
     # what is printed later must be printable: no lone surrogates, no control characters that move a terminal's cursor
     clean = value[:TEXT_LIMIT].encode("utf-8", "replace").decode()
-    return "".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in clean)
-
-
-def _place(place: dict[str, Any]) -> dict[str, Any]:
-    texts = {key: _text(place.get(key, "")) for key in ("file", "code", "function", "callee")}
-    return {
-        **texts,
-        "line": int(place["line"]),
-        "seconds": max(_number(place.get("seconds", 0.0)), 0.0),
-        "collection": _one_of(COLLECTIONS, place.get("collection", "")),
-        "lifespan": place.get("lifespan") is True,
-    }
-
-
-def _one_of(known: Collection[str], value: str) -> str:
-    if value not in known:
-        raise ValueError("not one of the known words")
-    return value
-
-
-def _places(report: dict[str, Any]) -> list[dict[str, Any]]:
-    return [_place(place) for place in report["where"][:10]]
-
-
-def _turn(report: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "event": report["event"],
-        "start": _number(report["start"]),
-        "end": _number(report["end"]),
-        **{key: max(_number(report.get(key, 0.0)), 0.0) for key in _SECONDS},
-        "phase": _one_of(PHASES, report.get("phase", "serving")),
-        "modules": int(report.get("modules", 0)),
-        "tasks": int(report.get("tasks", 0)),
-        "where": _places(report),
-    }
-
-
-_SECONDS = ("waited", "threads_waited", "paged", "longest_task", "longest_collection")
-
-
-def _gil(report: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "event": "gil",
-        "start": _number(report["start"]),
-        "end": _number(report["end"]),
-        "waited": max(_number(report.get("waited", 0.0)), 0.0),
-        "where": _places(report),
-    }
-
-
-def _busy(report: dict[str, Any]) -> dict[str, Any]:
-    return {"event": "busy", "seconds": _number(report["seconds"]), "where": _places(report)}
-
-
-def _port(value: Any) -> int:
-    if not 0 < int(value) < 65536:
-        raise ValueError("not a port")
-    return int(value)
-
-
-def _trouble(report: dict[str, Any]) -> dict[str, Any]:
-    if report["event"] == "failed" and report["stage"] not in STAGES:
-        raise ValueError("not a stage")
-    return {
-        "event": report["event"],
-        "stage": _text(report.get("stage", "")),
-        "path": _text(report.get("path", "")),
-        "type": _text(report.get("type", "")),
-        "message": _text(report.get("message", "")),
-        "where": _places(report) if "where" in report else [],
-        "others": [_text(name) for name in report.get("others", [])[:10]],
-    }
-
-
-_SHAPES: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
-    "ready": lambda report: {
-        "event": "ready",
-        "port": _port(report["port"]) if "port" in report else None,
-        "threads": [int(thread) for thread in report["threads"][:10]],
-        "stacks": report.get("stacks") is True,
-    },
-    "here": lambda report: {"event": "here", "question": int(report["question"])},
-    "turn": _turn,
-    "late": _turn,
-    "busy": _busy,
-    "gil": _gil,
-    "failed": _trouble,
-    "error": _trouble,
-    "warning": _trouble,
-}
+    return clean if clean.isprintable() else "".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in clean)
 
 
 STACK_LINES_LIMIT = 1000  # lines of a dump that are kept
@@ -178,20 +95,20 @@ class StackDump:
         if len(self._lines) < STACK_LINES_LIMIT:
             self._lines.append(line)
 
-    def main_thread(self, program: str) -> list[dict[str, Any]]:
+    def main_thread(self, program: str) -> list[Place]:
         """Return the frames (``file``, ``line``, ``function``) of the thread that runs ``program``, [] if it is not there yet."""
-        threads: list[list[dict[str, Any]]] = [[]]
+        threads: list[list[Place]] = [[]]
         for line in list(self._lines):
             found = _FRAME.fullmatch(line)
             if found:
                 file, number, function = found.groups()
-                threads[-1].append({"file": _text(file.decode(errors="replace")), "line": int(number)})
-                threads[-1][-1]["function"] = _text(function.decode(errors="replace"))
+                name = _text(function.decode(errors="replace"))
+                threads[-1].append(Place(_text(file.decode(errors="replace")), int(number), function=name))
             else:
                 threads.append([])
         ours = (frames for frames in threads if any(_is_main(frame, program) for frame in frames))
         return next(ours, [])
 
 
-def _is_main(frame: dict[str, Any], program: str) -> bool:
-    return frame["file"].endswith(program) and frame["function"] == "main"
+def _is_main(frame: Place, program: str) -> bool:
+    return frame.file.endswith(program) and frame.function == "main"

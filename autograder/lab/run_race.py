@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from autograder.lab import app_errors, live_plot, server
 from autograder.lab.load_generator_client import load_generator
 from autograder.lab.race import Race, Request, startup_blocks
+from autograder.programs.messages.races import RaceRequest, StartRace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from autograder.lab.predictions import Prediction
     from autograder.lab.server import Server
+    from autograder.programs.messages.reports import Report
 
 
 CANARY_EVERY = 0.02  # s between an answer and the next canary
@@ -64,7 +66,7 @@ async def race(
         raise app_errors.AppError(
             'A race needs at least one path that begins with a slash, as in lab.race("/brew", n=10).'
         )
-    requests = [{"key": i, "method": method, "path": p, "json": json} for i, p in enumerate(paths)]
+    requests = [RaceRequest(i, method, p, json=json) for i, p in enumerate(paths)]
     title = title or (path if isinstance(path, str) else " and ".join(dict.fromkeys(p.split("?")[0] for p in paths)))
     mixed = not isinstance(path, str) and len({p.split("?")[0] for p in paths}) > 1
     return await run(
@@ -81,7 +83,7 @@ async def race(
 
 async def run(
     app: Server,
-    requests: list[dict[str, Any]],
+    requests: list[RaceRequest],
     *,
     title: str,
     show: bool = False,
@@ -93,7 +95,7 @@ async def run(
     kind: Callable[..., Any] = Race,
     **more: Any,
 ) -> Any:
-    """Run a race of ready-made ``requests`` (see `load_generator.Race`) against the `Server` ``app``.
+    """Run a race of ready-made ``requests`` against the `Server` ``app``.
 
     With ``sample`` the server is observed from outside; ``epoll`` is the descriptor of the epoll object in which its loop
     waits for work, if that is known.  ``after`` is for how many more canaries the app is watched when all
@@ -101,7 +103,7 @@ async def run(
     ``beside`` is a coroutine function that is called with the `Race` and runs while the race does; what it
     raises ends the race.  ``more`` are fields of the `Race`, or of the ``kind`` of it that is wanted.
     """
-    result = kind(title, str(app.file), [Request(r["key"], r["path"], r["method"]) for r in requests], **more)
+    result = kind(title, str(app.file), [Request(r.key, r.path, r.method) for r in requests], **more)
     result.watchers = list(app.watchers)
     result.judged = sample
     result.startup = startup_blocks(app.startup_reports, app.file)
@@ -109,30 +111,31 @@ async def run(
     client = load_generator()
     client.guard(app)
 
-    def listen(report: dict[str, Any]) -> None:
+    def listen(report: Report) -> None:
         with contextlib.suppress(RuntimeError):
             loop.call_soon_threadsafe(result.apply, report)
 
     app.listeners.append(listen)
     companion = None
     drawing = live_plot.Drawing(result) if show and live_plot.possible() else None
-    order = {
-        "base": app.url,
-        "socket": app.socket,
-        "requests": requests,
-        "canary": canary_path(),
-        "canary_every": CANARY_EVERY,
-        "limit": limit,
-        "pid": app.pid if sample else None,
-        "epoll": epoll,
-        "after": after,
-    }
+    order = StartRace(
+        client.next_race(),
+        app.url or "",
+        app.socket,
+        requests,
+        canary=canary_path(),
+        canary_every=CANARY_EVERY,
+        limit=limit,
+        pid=app.pid if sample else None,
+        epoll=epoll,
+        after=after,
+    )
     try:
         if drawing:
             drawing.start()
         if beside:
             companion = loop.create_task(beside(result))
-        async for event in client.events(**order):
+        async for event in client.events(order):
             result.apply(event)
         if companion:
             await companion

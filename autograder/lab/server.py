@@ -23,6 +23,7 @@ from autograder.lab.app_errors import AppError, explain, never_started
 from autograder.lab.start_budget import START_LIMIT_S, StartBudget, StartTimeout
 from autograder.managed_process import ManagedProcess, kill_group
 from autograder.paths import PROGRAMS
+from autograder.programs.messages.reports import Here, Iteration, PythonWarning, Ready, StartFailed
 from autograder.sandbox.launcher import SandboxError
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from autograder.lab.load_generator_client import LoadGenerator
     from autograder.lab.race import Race
+    from autograder.programs.messages.reports import Place, Report
 
 
 PROGRAM = PROGRAMS / "serve_app.py"
@@ -58,21 +60,21 @@ class Server:
         self.file = Path(file).resolve()
         self.url: str | None = None
         self.watchers: list[int] = []  # ids of the host's own threads, as it says
-        self.warnings: deque[dict[str, Any]] = deque(maxlen=100)
-        self.listeners: list[Callable[[dict[str, Any]], object]] = []
+        self.warnings: deque[PythonWarning] = deque(maxlen=100)
+        self.listeners: list[Callable[[Report], object]] = []
         self.guard: LoadGenerator | None = None  # the load generator that ends it if we cannot
         self.drawn_race: Race | None = None  # the newest race of it that was to be drawn
         self.races_elsewhere = 0  # races in which another loop or process than its own accepted connections
-        self.startup_reports: deque[dict[str, Any]] = deque(
+        self.startup_reports: deque[Iteration] = deque(
             maxlen=STARTUP_REPORTS
         )  # long iterations of its loop before it was ready
         self.flooded = False  # True if it was ended because it sent a flood of reports
         self._log = bytearray()
         self._settled = threading.Event()
-        self._failure: dict[str, Any] | None = None
+        self._failure: StartFailed | None = None
         self._dumps = False  # whether it writes its stacks when it gets SIGUSR2
         self._stacks = reports.StackDump()
-        self._progress: dict[str, Any] | None = None  # the line of the file that a long start was seen in last
+        self._progress: Place | None = None  # the line of the file that a long start was seen in last
         self._modules = 0  # how many modules it had imported at its newest report
         self._imported = False
         self._stopped = False
@@ -148,8 +150,8 @@ class Server:
         self._question = self._question % 250 + 1
         answered = threading.Event()
 
-        def listen(report: dict[str, Any]) -> None:
-            if report["event"] == "here" and report.get("question") == self._question:
+        def listen(report: Report) -> None:
+            if isinstance(report, Here) and report.question == self._question:
                 answered.set()
 
         self.listeners.append(listen)
@@ -165,7 +167,7 @@ class Server:
             self.listeners.remove(listen)
         return answered.is_set()
 
-    def stuck_frames(self, limit: float = 1.0) -> list[dict[str, Any]]:
+    def stuck_frames(self, limit: float = 1.0) -> list[Place]:
         """Return the stack of the loop thread, innermost frame first, of an app that no longer reports anything.
 
         A call that holds the GIL silences the watchdog as well.  The signal handler of `faulthandler` needs no GIL.  Returns []
@@ -179,7 +181,7 @@ class Server:
         except OSError:
             return []
         deadline = time.monotonic() + limit
-        frames: list[dict[str, Any]] = []
+        frames: list[Place] = []
         while not frames and time.monotonic() < deadline:
             time.sleep(0.05)
             frames = self._stacks.main_thread(PROGRAM.name)
@@ -219,36 +221,33 @@ class Server:
             if report is None:
                 self._stacks.take(line)
                 continue
-            event = report["event"]
-            if event == "ready" and not self._settled.is_set():
-                if report["port"] is None and not self.socket:
+            if isinstance(report, Ready) and not self._settled.is_set():
+                if report.port is None and not self.socket:
                     continue
-                if self.socket:
-                    report["threads"] = self.process.threads(report["threads"])
-                self.url = "http://127.0.0.1" if self.socket else f"http://127.0.0.1:{report['port']}"
-                self.watchers = report["threads"]
-                self._dumps = report["stacks"]
+                self.url = "http://127.0.0.1" if self.socket else f"http://127.0.0.1:{report.port}"
+                self.watchers = self.process.threads(report.threads) if self.socket else report.threads
+                self._dumps = report.stacks
                 self._settled.set()
-            elif event == "failed":
+            elif isinstance(report, StartFailed):
                 self._failure = report
                 self._settled.set()
-            elif event == "warning":
+            elif isinstance(report, PythonWarning):
                 self.warnings.append(report)
-            elif event in ("late", "turn"):
+            elif isinstance(report, Iteration):
                 self._take_startup(report)
             for listener in list(self.listeners):
                 listener(report)
         self._settled.set()
 
-    def _take_startup(self, report: dict[str, Any]) -> None:
+    def _take_startup(self, report: Iteration) -> None:
         """Take in a report on a long iteration, if it began before the app was ready."""
-        if report["phase"] == "serving":
+        if report.phase == "serving":
             return
-        self._modules = max(self._modules, report["modules"])
-        if report["event"] == "late":
-            self._progress = first_frame_in(report["where"], self.file)
-            self._imported = report["phase"] == "startup"
-        elif report["phase"] == "import":
+        self._modules = max(self._modules, report.modules)
+        if not report.over:
+            self._progress = first_frame_in(report.where, self.file)
+            self._imported = report.phase == "startup"
+        elif report.phase == "import":
             self._imported = True
             self._progress = None
         else:
@@ -286,9 +285,9 @@ def child_environment(inherit: bool = True) -> dict[str, str]:
     return {key: value for key, value in os.environ.items() if not key.startswith(("JPY_", "NBGRADER_", "PYTHON"))}
 
 
-def first_frame_in(where: Iterable[dict[str, Any]], file: Path) -> dict[str, Any] | None:
+def first_frame_in(where: Iterable[Place], file: Path) -> Place | None:
     """The first of the sampled places that lies in the learner's file, if any does."""
-    return next((place for place in where if os.path.realpath(place["file"]) == os.path.realpath(file)), None)
+    return next((place for place in where if os.path.realpath(place.file) == os.path.realpath(file)), None)
 
 
 _current: Server | None = None

@@ -4,7 +4,7 @@
 any learner's code, and, at the level ``namespaces``, inside the read-only root that bubblewrap has built. Nothing in here
 is secret. PROGRAM is what it forks: "app" serves a learner's app, "test" runs pytest on a learner's test.
 
-An order comes on the socket FD, with six file descriptors: the app's stdin, stdout and stderr, the socket that it
+Orders come on the socket FD, and forks introduce themselves (`messages.sandbox`). With the order to start a program come six file descriptors: the app's stdin, stdout and stderr, the socket that it
 listens on, one over which it is introduced, and the files of its folder. Of a fork of this process
 
 * at the level ``namespaces`` the first process gets its own process ids, network, IPC and mounts, opens the listeners
@@ -32,6 +32,16 @@ import struct
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from autograder.programs.messages import decode, encode, sandbox
+else:  # started by path: the folder is no package
+    _HERE = os.path.dirname(os.path.abspath(__file__))
+    sys.path.insert(0, _HERE)
+    from messages import decode, encode, sandbox
+
+    sys.path.remove(_HERE)
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
@@ -95,18 +105,22 @@ class Forkserver:
             data, ancillary, _, _ = self.control.recvmsg(1 << 16, socket.CMSG_SPACE(6 * 4))
             if not data:
                 return  # our owner is gone
-            order = json.loads(data)
+            order: sandbox.ForkserverOrder = decode(data, *sandbox.FORKSERVER_ORDERS)
             handed = descriptors(ancillary)
-            if order["op"] == "start":
+            if isinstance(order, sandbox.StartProgram):
                 self.start(order, handed)
             else:
-                if order["op"] == "sweep":
+                if isinstance(order, sandbox.Sweep):
                     self.sweep()
-                self.control.send(b"{}")
+                self.ready()
             for number in handed:
                 os.close(number)
 
-    def start(self, order: dict, handed: list[int]) -> None:
+    def ready(self) -> None:
+        """Say to the owner that what was ordered is done."""
+        self.control.send(encode(sandbox.ForkserverReady()).encode())
+
+    def start(self, order: sandbox.StartProgram, handed: list[int]) -> None:
         """Fork a process for an app, and at the level ``namespaces`` the first process of its sandbox."""
         if self.level != "namespaces":
             if os.fork() == 0:
@@ -120,16 +134,15 @@ class Forkserver:
         finally:
             checked("setns", libc.setns(self.own_pids, NEWPID))
 
-    def init(self, order: dict, handed: list[int]) -> None:
+    def init(self, order: sandbox.StartProgram, handed: list[int]) -> None:
         """Be the first process of a sandbox: build the rest of it, start the app, report its end, and end."""
         os.setsid()
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         checked("unshare", libc.unshare(NEWNS | NEWNET | NEWIPC | NEWUTS))
         mount("none", "/", "", MS_REC | MS_PRIVATE)
-        limits = order["limits"]
         for folder in (self.place, "/dev/shm"):
-            mount("tmpfs", folder, "tmpfs", MS_NOSUID | MS_NODEV, f"size={limits['disk']},nr_inodes=4096,mode=1777")
-        for path, name in order["aliases"].items():
+            mount("tmpfs", folder, "tmpfs", MS_NOSUID | MS_NODEV, f"size={order.limits.disk},nr_inodes=4096,mode=1777")
+        for path, name in order.aliases.items():
             if path != name:  # it lies in the place, which is empty now
                 os.makedirs(path, exist_ok=True)
                 mount(name, path, "", MS_BIND | MS_REC)
@@ -137,16 +150,16 @@ class Forkserver:
         socket.sethostname("course")
         with socket.socket() as lo:
             fcntl.ioctl(lo, SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", IFF_UP_RUNNING))
-        listeners = [socket.create_server(("127.0.0.1", port), backlog=256) for port in order["ports"]]
-        os.makedirs(order["folder"], exist_ok=True)
-        paths = [order["folder"], *unpack(handed[5], order["folder"])]
+        listeners = [socket.create_server(("127.0.0.1", port), backlog=256) for port in order.ports]
+        os.makedirs(order.folder, exist_ok=True)
+        paths = [order.folder, *unpack(handed[5], order.folder)]
         if self.uid is not None:
             for path in paths:
                 os.chown(path, self.uid, self.uid)
         else:
             with contextlib.suppress(OSError), open("/proc/sys/user/max_user_namespaces", "w") as file:
                 file.write("0")  # nothing in here makes namespaces of its own
-        introduce(handed[4], "sandbox", listeners)
+        introduce(handed[4], sandbox.SandboxBuilt(), listeners)
         for listener in listeners:
             listener.close()
         app = os.fork()
@@ -158,27 +171,27 @@ class Forkserver:
         prctl(PR_SET_DUMPABLE, 0)
         prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         close_all_but({handed[4]})
-        code = keep_house(app, limits["memory"], limits["together"])
-        introduce(handed[4], "ended", code=code)
+        code = keep_house(app, order.limits.memory, order.limits.together)
+        introduce(handed[4], sandbox.ProgramEnded(code))
         os._exit(code)
 
-    def app(self, order: dict, handed: list[int]) -> None:
+    def app(self, order: sandbox.StartProgram, handed: list[int]) -> None:
         """Run the process of the app, with limits and without rights; never returns."""
         stdin, stdout, stderr, listening, introduction = handed[:5]
         # a session of its own, also apart from the sandbox's first process: Linux shares the CPUs among sessions first
         # (sched_autogroup), so a crowd in this one can't keep that process from its work
         os.setsid()
-        set_limits(order["limits"])
+        set_limits(order.limits)
         drop_rights(self.uid)
         prctl(PR_SET_DUMPABLE, 1)  # as for any other process of its user: it may look at itself
         # as Python itself starts, which ignores SIGPIPE and makes Ctrl-C an exception
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        os.chdir(order["folder"])
+        os.chdir(order.folder)
         os.environ.clear()
-        os.environ.update(order["environment"])
+        os.environ.update(order.environment)
         time.tzset()
-        introduce(introduction, "app")
+        introduce(introduction, sandbox.ProgramStarts())
         os.read(introduction, 1)  # we are known by our own process id now
         test = self.program == "test"
         sock = socket.socket(fileno=os.dup(listening))
@@ -189,9 +202,9 @@ class Forkserver:
         sys.modules["syscall_filter"].apply()
         if test:
             run = sys.modules["run_pytest"]
-            sys.argv = [run.__file__, order["name"]]  # type: ignore[list-item]
-            os._exit(finish(run.main(order["name"])))
-        file = os.path.join(order["folder"], order["name"])
+            sys.argv = [run.__file__, order.name]  # type: ignore[list-item]
+            os._exit(finish(run.main(order.name)))
+        file = os.path.join(order.folder, order.name)
         serve = sys.modules["serve_app"]
         sys.argv = [serve.__file__, file]  # type: ignore[list-item]
         os._exit(finish(serve.main(file, sock)))
@@ -244,15 +257,15 @@ def guarded(work: Callable[[], object], introduction: int) -> None:
         work()
     except BaseException as problem:
         with contextlib.suppress(OSError):
-            introduce(introduction, "failed", why=f"{type(problem).__name__}: {problem}"[:500])
+            introduce(introduction, sandbox.ProgramFailed(f"{type(problem).__name__}: {problem}"[:500]))
     os._exit(70)
 
 
-def introduce(number: int, who: str, listeners: Sequence[socket.socket] = (), **more: object) -> None:
-    """Send the owner a message about this process; the kernel adds our process id as the owner sees it."""
+def introduce(number: int, message: sandbox.Introduction, listeners: Sequence[socket.socket] = ()) -> None:
+    """Send the owner a ``message`` about this process; the kernel adds our process id as the owner sees it."""
     rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [listener.fileno() for listener in listeners]))]
     with socket.socket(fileno=os.dup(number)) as sock:
-        sock.sendmsg([json.dumps({"who": who, **more}).encode()], rights if listeners else [])
+        sock.sendmsg([encode(message).encode()], rights if listeners else [])
 
 
 def descriptors(ancillary: list[tuple[int, int, bytes]]) -> list[int]:
@@ -264,14 +277,14 @@ def descriptors(ancillary: list[tuple[int, int, bytes]]) -> list[int]:
     return list(found)
 
 
-def set_limits(limits: dict[str, int | None]) -> None:
+def set_limits(limits: sandbox.Limits) -> None:
     """Set the resource limits of this process, none above the present hard limit."""
     for name, value in (
-        ("RLIMIT_DATA", limits["memory"]),
-        ("RLIMIT_NPROC", limits["processes"]),
-        ("RLIMIT_NOFILE", limits["open_files"]),
-        ("RLIMIT_FSIZE", limits["disk"]),
-        ("RLIMIT_CPU", limits["cpu"]),
+        ("RLIMIT_DATA", limits.memory),
+        ("RLIMIT_NPROC", limits.processes),
+        ("RLIMIT_NOFILE", limits.open_files),
+        ("RLIMIT_FSIZE", limits.disk),
+        ("RLIMIT_CPU", limits.cpu),
         ("RLIMIT_CORE", 0),
         ("RLIMIT_MEMLOCK", 1 << 20),
     ):
@@ -367,12 +380,14 @@ def main(number: str, level: str, uid: str, place: str, program: str) -> None:
             importlib.import_module(name)
     if program != "test":
         sys.modules["app_warm_up"].import_lazily_loaded()
+    for name in [name for name in sys.modules if name.partition(".")[0] == "messages"]:
+        del sys.modules[name]  # a learner's file of that name is theirs
     import gc
 
     gc.collect()
     gc.freeze()
     signal.signal(signal.SIGCHLD, lambda *_: collect())
-    control.send(b"{}")
+    forkserver.ready()
     try:
         forkserver.run()
     finally:

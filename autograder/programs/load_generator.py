@@ -1,18 +1,13 @@
 """Sends the requests of a race and takes the times, in a process that does nothing else.
 
 Started by path as ``python -I load_generator.py`` by `autograder.lab.load_generator_client`; orders come in on stdin and events
-go out on stdout, one JSON object a line.  Times are seconds of ``time.perf_counter()``, which all
-processes of one machine share.
-
-Orders: ``{"op": "race", ...}`` (see `Race`), ``{"op": "cancel"}``, ``{"op": "send", "key": k}`` (send a request of the
-running race that waits for this order), ``{"op": "guard", "pid": n}`` (kill
-that process group when stdin closes, because then its owner is gone) and ``{"op": "unguard", ...}``.
+go out on stdout, one a line (`messages.races`).  When stdin closes, the owner is gone, and the process groups that are guarded
+are killed.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import platform
 import queue
@@ -20,16 +15,25 @@ import signal
 import sys
 import threading
 import time
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, HERE)
-import procfs  # noqa: E402, started by path, we are in no package
-from http_connection import Connection, Disconnected  # noqa: E402, started by path, we are in no package
-from messages import RUNNING, LoopSample, parse_syscall  # noqa: E402
-from private import keep_private  # noqa: E402
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
-sys.path.remove(HERE)
+    from autograder.programs import procfs
+    from autograder.programs.http_connection import Connection, Disconnected
+    from autograder.programs.messages import decode, encode, races
+    from autograder.programs.private import keep_private
+else:  # started by path: the folder is no package
+    HERE = os.path.dirname(os.path.abspath(__file__))
+    sys.path.insert(0, HERE)
+    import procfs
+    from http_connection import Connection, Disconnected
+    from messages import decode, encode, races
+    from private import keep_private
+
+    sys.path.remove(HERE)
 
 BODY_LIMIT = 1_000_000  # bytes read of one response
 CANARY_LIMIT = 64_000  # bytes read of the answer to a canary
@@ -51,9 +55,9 @@ class Thread:
         """Return (CPU seconds, run-queue seconds, number of time slices) so far.  Raises `OSError` if the thread has ended."""
         return self._counts.read()
 
-    def call(self) -> tuple[str, int | None, int | None]:
-        """(state, number, first argument) of what it sleeps in, see `messages.LoopSample`."""
-        return parse_syscall(self._call.read())
+    def call(self) -> tuple[races.LoopState, int | None, int | None]:
+        """(state, number, first argument) of what it sleeps in, see `races.LoopSample`."""
+        return races.parse_syscall(self._call.read())
 
     def close(self) -> None:
         """Close the files of /proc that it reads."""
@@ -69,7 +73,7 @@ class OtherThreads:
         self._counts: dict[int, procfs.SchedStat] = {}
         self._last: dict[int, tuple[float, float]] = {}
 
-    def changed(self) -> dict[int, list[float]]:
+    def changed(self) -> dict[str, list[float]]:
         """[CPU, run queue] of those threads for which they are not what they were at the last look."""
         here = set(procfs.thread_ids(self.pid)) - {self.pid}
         for tid in set(self._counts) - here:
@@ -84,7 +88,7 @@ class OtherThreads:
                 continue  # the thread has just ended
             if self._last.get(tid) != (cpu, waited):
                 self._last[tid] = cpu, waited
-                found[tid] = [cpu, waited]
+                found[str(tid)] = [cpu, waited]
         return found
 
     def close(self) -> None:
@@ -105,55 +109,49 @@ def children_waited(pid: int) -> dict[str, float]:
 
 
 class Race:
-    """One race: ``requests`` sent together, a canary at a time beside them, samples of the loop thread.
+    """One race, as it was ordered: requests sent together, a canary at a time during them, samples of the loop thread."""
 
-    The order has ``id``, ``base`` (URL), ``socket`` (the path of a Unix socket, or null), ``requests`` (each ``key``,
-    ``method``, ``path``, and at will ``headers``, ``json``, ``at`` in seconds after the start, ``on_order`` if it is sent
-    when the order for it comes), ``canary`` (a path or
-    null), ``canary_every`` and ``limit`` in seconds, and, if the server's threads are to be sampled, its ``pid``;
-    ``epoll`` is the file number of the epoll object in which its loop waits for work, where that is known.
-    ``after`` is for how many more canaries it is watched when all is answered.
-    """
-
-    def __init__(self, order: dict, tell, own: procfs.OwnSchedStat) -> None:
+    def __init__(
+        self, order: races.StartRace, tell: Callable[[races.RaceEvent], None], own: procfs.OwnSchedStat
+    ) -> None:
         self.order = order
         self.own = own
-        self.id = order["id"]
-        self.tell = lambda **event: tell(race=self.id, **event)
-        self.samples: list[LoopSample] = []
-        self.orders = {r["key"]: asyncio.Event() for r in order["requests"] if r.get("on_order")}
+        self.id = order.race
+        self.tell = tell
+        self.samples: list[races.LoopSample] = []
+        self.orders = {request.key: asyncio.Event() for request in order.requests if request.on_order}
 
     async def run(self) -> None:
         """Run the race and report its events, ``end`` the last."""
         # A connection for each request: a server closes those on which an error went out, and one that is shared could
         # be closed just when the next request is written to it.
-        connections = [Connection(self.order["base"], self.order.get("socket")) for _ in self.order["requests"]]
-        own = Connection(self.order["base"], self.order.get("socket"))
+        connections = [Connection(self.order.base, self.order.socket) for _ in self.order.requests]
+        own = Connection(self.order.base, self.order.socket)
         beside: list[asyncio.Task[None]]
         beside, elsewhere = [], 0
-        if self.order.get("canary"):
+        if self.order.canary:
             # connections are opened before the race: that is work of ours, not of the app
             before = self._accepted()
             opened = await self._open([*connections, own])
             elsewhere = self._elsewhere(before) if opened else 0
-            beside.append(asyncio.create_task(self._canaries(own)))
-        thread, others = self._threads()
-        if thread:
-            beside.append(asyncio.create_task(self._sample(thread, others)))  # type: ignore[arg-type]
+            beside.append(asyncio.create_task(self._canaries(own, self.order.canary)))
+        threads = self._threads()
+        if threads:
+            beside.append(asyncio.create_task(self._sample(*threads)))
         start = time.perf_counter()
-        self.tell(event="start", t=start, elsewhere=elsewhere)
+        self.tell(races.RaceStarted(self.id, start, elsewhere))
         tasks = [
             asyncio.create_task(self._send(connection, request))
-            for connection, request in zip(connections, self.order["requests"], strict=True)
+            for connection, request in zip(connections, self.order.requests, strict=True)
         ]
         try:
-            async with asyncio.timeout(self.order["limit"]):
+            async with asyncio.timeout(self.order.limit):
                 await asyncio.gather(*tasks)
             if beside:
                 # once one more is answered, the turn that sent the last answer is over and reported
                 await self._ping(connections[0])
-                for _ in range(self.order.get("after", 0)):
-                    await asyncio.sleep(self.order["canary_every"])
+                for _ in range(self.order.after):
+                    await asyncio.sleep(self.order.canary_every)
                     await self._ping(connections[0])
         except TimeoutError:
             pass
@@ -161,13 +159,13 @@ class Race:
             for task in tasks + beside:
                 task.cancel()
             await asyncio.gather(*tasks, *beside, return_exceptions=True)
-            if thread:
-                self._look(thread, others)  # type: ignore[arg-type]
-                thread.close()
-                others.close()  # type: ignore[union-attr]
+            if threads:
+                self._look(*threads)
+                for thread in threads:
+                    thread.close()
             for connection in [*connections, own]:
                 connection.close()
-            self.tell(event="end", t=time.perf_counter(), samples=[sample.to_wire() for sample in self.samples])
+            self.tell(races.RaceEnded(self.id, time.perf_counter(), self.samples))
 
     async def _open(self, connections: list[Connection]) -> bool:
         """Open them in their order, and return True if the last one got an answer: then the app has accepted all."""
@@ -180,20 +178,20 @@ class Race:
         return await self._ping(connections[-1])
 
     def _accepted(self) -> set[int] | None:
-        if self.order.get("epoll") is None:
+        if self.order.epoll is None:
             return None
         try:
-            return procfs.accepted_sockets(urlsplit(self.order["base"]).port, self.order.get("socket"))
+            return procfs.accepted_sockets(urlsplit(self.order.base).port, self.order.socket)
         except (OSError, IndexError, ValueError):
             return None
 
     def _elsewhere(self, before: set[int] | None) -> int:
         """How many of the open connections the app's loop does not wait for: another loop, or process, has accepted them."""
         after = self._accepted()
-        if before is None or after is None:
+        if before is None or after is None or self.order.pid is None or self.order.epoll is None:
             return 0
         try:
-            return len(after - before - procfs.polled_sockets(self.order["pid"], self.order["epoll"]))
+            return len(after - before - procfs.polled_sockets(self.order.pid, self.order.epoll))
         except (OSError, ValueError, StopIteration):
             return 0
 
@@ -201,67 +199,57 @@ class Race:
         """One canary; True if it was answered."""
         try:
             async with asyncio.timeout(OPEN_LIMIT):
-                await connection.request("GET", self.order["canary"], limit=CANARY_LIMIT)
+                await connection.request("GET", self.order.canary or "/", limit=CANARY_LIMIT)
         except (OSError, Disconnected, ValueError, TimeoutError):
             return False
         return True
 
-    async def _send(self, connection: Connection, request: dict) -> None:
-        if request.get("at"):
-            await asyncio.sleep(request["at"])
-        key = request["key"]
+    async def _send(self, connection: Connection, request: races.RaceRequest) -> None:
+        if request.at:
+            await asyncio.sleep(request.at)
+        key = request.key
         if key in self.orders:
             await self.orders[key].wait()
         status = error = None
         body = b""
-        self.tell(event="sent", key=key, t=time.perf_counter())
+        self.tell(races.RequestSent(self.id, key, time.perf_counter()))
         try:
             status, body = await connection.request(
-                request["method"], request["path"], request.get("headers"), request.get("json"), BODY_LIMIT
+                request.method, request.path, request.headers, request.json, BODY_LIMIT
             )
         except (OSError, Disconnected, ValueError) as problem:
             error = f"{type(problem).__name__}: {problem}".rstrip(": ")
         except asyncio.CancelledError:
             error = "no answer"
-        self.tell(
-            event="done",
-            key=key,
-            t=time.perf_counter(),
-            status=status,
-            error=error,
-            body=body[:BODY_LIMIT].decode(errors="replace"),
-        )
+        ended = time.perf_counter()
+        text = body[:BODY_LIMIT].decode(errors="replace")
+        self.tell(races.RequestDone(self.id, key, ended, status, error, text))
 
-    async def _canaries(self, connection: Connection) -> None:
+    async def _canaries(self, connection: Connection, path: str) -> None:
         while True:
             waited = self.own.read()[1]
             sent = time.perf_counter()
-            self.tell(event="canary sent", t=sent)
+            self.tell(races.CanarySent(self.id, sent))
             answered = True
             try:
-                await connection.request("GET", self.order["canary"], limit=CANARY_LIMIT)
+                await connection.request("GET", path, limit=CANARY_LIMIT)
             except (OSError, Disconnected, ValueError):
                 answered = False
             except asyncio.CancelledError:
-                self.tell(
-                    event="canary",
-                    start=sent,
-                    end=time.perf_counter(),
-                    waited=self.own.read()[1] - waited,
-                    answered=False,
-                )
+                end = time.perf_counter()
+                self.tell(races.CanaryDone(self.id, sent, end, self.own.read()[1] - waited, False))
                 raise
             end = time.perf_counter()
-            self.tell(event="canary", start=sent, end=end, waited=self.own.read()[1] - waited, answered=answered)
-            await asyncio.sleep(self.order["canary_every"])
+            self.tell(races.CanaryDone(self.id, sent, end, self.own.read()[1] - waited, answered))
+            await asyncio.sleep(self.order.canary_every)
 
-    def _threads(self) -> tuple[Thread, OtherThreads] | tuple[None, None]:
+    def _threads(self) -> tuple[Thread, OtherThreads] | None:
         try:
-            if pid := self.order.get("pid"):
+            if pid := self.order.pid:
                 return Thread(pid), OtherThreads(pid)
         except OSError:
             pass  # not Linux, or not ours to look at
-        return None, None
+        return None
 
     async def _sample(self, thread: Thread, others: OtherThreads) -> None:
         """Look again and again: often while the loop thread moves, less often while it does not, which is the same to see."""
@@ -271,13 +259,13 @@ class Race:
             if self.samples:
                 newest = self.samples[-1]
                 now = newest.time
-                if newest.state == RUNNING or state != (newest.slices, newest.call):
+                if newest.state == races.RUNNING or state != (newest.slices, newest.call):
                     every, state, since, told = SAMPLE_EVERY, (newest.slices, newest.call), now, now
                 else:
                     every = min(2 * every, SAMPLE_AT_MOST)
                 if now - told >= ASLEEP_FROM:
                     told = now
-                    self.tell(event="asleep", start=since, end=now, call=newest.call)
+                    self.tell(races.LoopAsleep(self.id, since, now, newest.call))
             await asyncio.sleep(every)
 
     def _look(self, thread: Thread, others: OtherThreads) -> None:
@@ -285,7 +273,7 @@ class Race:
             call = thread.call()
             cpu, waited, slices = thread.sched()
             if thread.sched()[2] != slices:
-                call = RUNNING, None, None  # it moved on between the two looks
+                call = "running", None, None  # it moved on between the two looks
             changed = others.changed()
         except (OSError, IndexError):
             return  # the process has ended
@@ -293,41 +281,41 @@ class Race:
         # it may wait for a child to become its program, and that for a CPU: how long, is known when it has had one
         reads = READ is not None and (call[1] == READ or (self.samples and self.samples[-1].syscall == READ))
         started = children_waited(others.pid) if reads else None
-        self.samples.append(LoopSample(now, cpu, waited, slices, *call, changed, own, started))
+        self.samples.append(races.LoopSample(now, cpu, waited, slices, *call, changed, own, started))
 
 
 class LoadGenerator:
     """Takes orders one at a time and writes events without ever waiting for the reader."""
 
     def __init__(self) -> None:
-        self.out: queue.SimpleQueue[dict] = queue.SimpleQueue()
+        self.out: queue.SimpleQueue[races.RaceEvent] = queue.SimpleQueue()
         self.guarded: set[int] = set()
         self.task: asyncio.Task[None] | None = None
         self.race: Race | None = None
         self.own = procfs.OwnSchedStat()
 
-    def tell(self, **event: object) -> None:
+    def tell(self, event: races.RaceEvent) -> None:
         """Queue an event for the owner."""
         self.out.put(event)
 
     def _write(self) -> None:
         while True:
-            lines = [self.out.get()]
+            events = [self.out.get()]
             while not self.out.empty():
-                lines.append(self.out.get())
+                events.append(self.out.get())
             try:
-                sys.stdout.write("".join(json.dumps(line) + "\n" for line in lines))
+                sys.stdout.write("".join(encode(event) + "\n" for event in events))
                 sys.stdout.flush()
             except OSError:
                 return
 
-    def _read(self, loop: asyncio.AbstractEventLoop, orders: asyncio.Queue[dict]) -> None:
+    def _read(self, loop: asyncio.AbstractEventLoop, orders: asyncio.Queue[races.RaceOrder]) -> None:
         for line in sys.stdin:
-            order = json.loads(line)
-            if order["op"] == "guard":
-                self.guarded.add(order["pid"])
-            elif order["op"] == "unguard":
-                self.guarded.discard(order["pid"])
+            order: races.RaceOrder = decode(line, *races.RACE_ORDERS)
+            if isinstance(order, races.Guard):
+                self.guarded.add(order.pid)
+            elif isinstance(order, races.Unguard):
+                self.guarded.discard(order.pid)
             else:
                 loop.call_soon_threadsafe(orders.put_nowait, order)
         for pid in self.guarded:
@@ -336,25 +324,25 @@ class LoadGenerator:
 
     async def main(self) -> None:
         """Carry out orders; never returns."""
-        orders: asyncio.Queue[dict] = asyncio.Queue()
+        orders: asyncio.Queue[races.RaceOrder] = asyncio.Queue()
         loop = asyncio.get_running_loop()
         threading.Thread(target=self._write, daemon=True).start()
         threading.Thread(target=self._read, args=(loop, orders), daemon=True).start()
         while True:
             order = await orders.get()
-            if order["op"] == "cancel" and self.task:
+            if isinstance(order, races.Cancel) and self.task:
                 self.task.cancel()
-            elif order["op"] == "send" and self.race and order["key"] in self.race.orders:
-                self.race.orders[order["key"]].set()
-            elif order["op"] == "race":
+            elif isinstance(order, races.Send) and self.race and order.key in self.race.orders:
+                self.race.orders[order.key].set()
+            elif isinstance(order, races.StartRace):
                 self.task = asyncio.create_task(self._race(order))
 
-    async def _race(self, order: dict) -> None:
+    async def _race(self, order: races.StartRace) -> None:
         try:
             self.race = Race(order, self.tell, self.own)
             await self.race.run()
         except Exception as problem:
-            self.tell(event="broken", race=order["id"], problem=f"{type(problem).__name__}: {problem}")
+            self.tell(races.RaceBroken(order.race, f"{type(problem).__name__}: {problem}"))
 
 
 def kill_group(pid: int) -> None:

@@ -28,6 +28,16 @@ import threading
 import time
 from collections import Counter, deque, namedtuple
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from autograder.programs.messages import reports
+else:  # started by path: the folder is no package
+    _HERE = os.path.dirname(os.path.abspath(__file__))
+    sys.path.insert(0, _HERE)
+    from messages import reports
+
+    sys.path.remove(_HERE)
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
@@ -60,9 +70,9 @@ _COLLECT = re.compile(r"\bcollect\s*\(")
 # Before 3.12 a collection may begin wherever an object is made, also where `f_back` makes that of a frame.
 _COLLECTS_WHILE_ALLOCATING = sys.version_info < (3, 12)
 
-# ``collection`` is "" for ordinary code, "explicit" for a call of gc.collect(), and "automatic" for any other collection;
-# ``lifespan`` is true in the app's start-up, before anything is served: that may take its time
-Place = namedtuple("Place", "file line last code function callee collection lifespan", defaults=("", "", False))
+# As `reports.Place`, but one that is quick to count.  ``collection`` is "" for ordinary code, "explicit" for a call of
+# gc.collect(), and "automatic" for any other collection; ``lifespan`` is true in the app's start-up, before anything is served: that may take its time
+Place = namedtuple("Place", "file line code function callee collection lifespan", defaults=("", "", False))
 
 
 @contextlib.contextmanager
@@ -114,14 +124,14 @@ class MemoryPressure:
 class LoopIterations:
     """Records the loop's iterations; shared by the loop thread, which writes, and the sampler, which reads.
 
-    ``tell`` writes a report.  ``phase`` is "import" until the loop runs, "startup" until the app is ready, then "serving".
+    ``tell`` writes a report (`messages.reports`).  ``phase`` is "import" until the loop runs, "startup" until the app is ready, then "serving".
     """
 
     def __init__(self, tell, app_folder: str) -> None:
         self.tell = tell
         self.app_folder = os.path.normcase(os.path.realpath(app_folder)) + os.sep
         self.loop_thread = threading.get_ident()
-        self.phase = "import"
+        self.phase: reports.Phase = "import"
         self.samples: Counter[Place] = Counter()  # seconds by `Place`, as the sampler saw them
         self.collection_s = 0.0  # of garbage collections on the loop thread in this iteration
         self.longest_collection = 0.0
@@ -166,7 +176,7 @@ class LoopIterations:
             samples, self.samples = self.samples, Counter()
             tasks, self.tasks = self.tasks, Counter()
             self._add_unseen_collections(samples)
-            self._report("turn", ended, samples, tasks)
+            self._report(True, ended, samples, tasks)
         elif self.samples:
             self.samples, self.tasks = Counter(), Counter()
 
@@ -180,32 +190,34 @@ class LoopIterations:
         if self.phase != "serving" or missing < COLLECTION_MIN_S:
             return
         ours = [place for place, _ in samples.most_common() if os.path.normcase(place.file).startswith(self.app_folder)]
-        place = ours[0] if ours else Place("", 0, 0, "", "")
+        place = ours[0] if ours else Place("", 0, "", "")
         how = "explicit" if _COLLECT.search(place.code) else "automatic"
         samples[place._replace(collection=how)] += missing  # type: ignore[assignment]
 
     def _report(
-        self, event: str, ended: float, samples: Counter[Place], tasks: Counter[int | None] | dict[int | None, float]
+        self, over: bool, ended: float, samples: Counter[Place], tasks: Counter[int | None] | dict[int | None, float]
     ) -> None:
         cpu, waited = (now - then for now, then in zip(self._times.read(), self._spent, strict=True))
         threads_waited = paged = 0.0
-        if event == "turn":  # on the loop thread: these are read in the thread that they are about
+        if over:  # on the loop thread: these are read in the thread that they are about
             starting = sum(seconds for place, seconds in samples.items() if place.function == "Thread.start")
             threads_waited = min(self._new_threads_waited(), starting) if starting else 0.0
             paged = min(self._memory.since_last(), max(ended - self.began - cpu - waited, 0.0))
         self.tell(
-            event=event,
-            start=self.began,
-            end=ended,
-            waited=max(waited, 0.0),
-            threads_waited=threads_waited,
-            paged=paged,
-            phase=self.phase,
-            modules=len(sys.modules),
-            tasks=len(tasks),
-            longest_task=max(tasks.values(), default=0.0),
-            longest_collection=self.longest_collection,
-            where=places(samples),
+            reports.Iteration(
+                start=self.began,
+                end=ended,
+                over=over,
+                waited=max(waited, 0.0),
+                threads_waited=threads_waited,
+                paged=paged,
+                phase=self.phase,
+                modules=len(sys.modules),
+                tasks=len(tasks),
+                longest_task=max(tasks.values(), default=0.0),
+                longest_collection=self.longest_collection,
+                where=places(samples),
+            )
         )
 
     def _new_threads_waited(self) -> float:
@@ -278,7 +290,7 @@ class LoopIterations:
             seen = Seen(began, now, waited, seen.collected + collecting, place)
             if now - began >= REPORT_INTERVAL_S and now - reported >= REPORT_INTERVAL_S:
                 reported = now
-                self._report("late", now, Counter(dict(self.samples)), {})
+                self._report(False, now, Counter(dict(self.samples)), {})
 
     def _take(self, seen: Seen, now: float) -> tuple[Place, int | None, float, float] | None:
         """Add what the time since the sample before stands for; returns (place, task, seconds, seconds of collections)."""
@@ -318,14 +330,14 @@ class LoopIterations:
     def _report_hold(self, start: float, end: float, place: Place, cpu: float) -> None:
         """Report that another thread held the GIL from ``start`` to ``end``, and computed for ``cpu`` seconds of it."""
         waited = max(end - start - cpu, 0.0)
-        self.tell(event="gil", start=start, end=end, waited=waited, where=places({place: cpu}))
+        self.tell(reports.GilHeld(start, end, waited, places({place: cpu})))
 
     def _report_collections(self) -> None:
         """Report garbage collections on other threads: they hold the GIL from beginning to end."""
         while self.other_collections:
             thread, start, end, seconds = self.other_collections.popleft()
             frame = sys._current_frames().get(thread)
-            place = self.place(frame) if frame is not None else Place("", 0, 0, "", "")
+            place = self.place(frame) if frame is not None else Place("", 0, "", "")
             self._report_hold(start, end, place._replace(collection="automatic"), seconds)
 
     def place(self, frame) -> Place:
@@ -349,8 +361,8 @@ class LoopIterations:
                 instead = frame  # it waits until the thread runs: that says more than the lock in which it does so
             frame = frame.f_back
         found = position(given or instead)
-        if given is None and found[4] == "Handle._run":
-            found = (*found[:3], callback_of(instead), found[4])
+        if given is None and found[3] == "Handle._run":
+            found = (*found[:2], callback_of(instead), found[3])
         return Place(*found, lifespan=lifespan)
 
 
@@ -398,7 +410,7 @@ class ThreadCpuSampler:
         self._seconds[place] += seconds  # type: ignore[assignment]
         if self._seconds[place] >= BUSY_REPORT_S:
             seconds = self._seconds.pop(place)
-            self._iterations.tell(event="busy", seconds=seconds, where=places({place: seconds}))
+            self._iterations.tell(reports.ThreadCpu(seconds, places({place: seconds})))
 
     def _cpu(self, tid: int | None) -> float:
         try:
@@ -428,8 +440,8 @@ def callback_of(frame) -> str:
     return f"{module}.{name} as a callback of the loop" if module else f"{name} as a callback of the loop"
 
 
-def position(frame) -> tuple[str, int, int, str, str]:
-    """Return (file, line, last line, code, function) of what a frame is executing right now."""
+def position(frame) -> tuple[str, int, str, str]:
+    """Return (file, line, code, function) of what a frame is executing right now."""
     code = frame.f_code
     line = last = frame.f_lineno or 0
     start = stop = None
@@ -447,14 +459,14 @@ def position(frame) -> tuple[str, int, int, str, str]:
             if "(" in text:
                 break
             text += linecache.getline(code.co_filename, number).strip()
-    return code.co_filename, line, last or line, text.strip()[:200], code.co_qualname
+    return code.co_filename, line, text.strip()[:200], code.co_qualname
 
 
-def places(samples: Counter[Place] | dict[Place, float]) -> list[dict[str, object]]:
-    """Return the five places with the most seconds, greatest first, as dictionaries that JSON can carry."""
+def places(samples: Counter[Place] | dict[Place, float]) -> list[reports.Place]:
+    """Return the five places with the most seconds, greatest first."""
     # a copy, made in one step: another thread may be adding to it at this moment
     most = Counter(dict(samples)).most_common(5)
-    return [dict(place._asdict(), seconds=seconds) for place, seconds in most]
+    return [reports.Place(*place, seconds) for place, seconds in most]
 
 
 def watched_loop(iterations: LoopIterations) -> asyncio.AbstractEventLoop:

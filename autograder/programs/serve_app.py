@@ -5,8 +5,7 @@ Started as ``python -I serve_app.py FILE`` with three pipes:
 * stdin: the lifeline.  When it closes, its owner is gone, and this process kills its whole process
   group, itself included.  Each byte on it is a question that ``here`` answers: whoever has read
   ``here`` has read all that was reported before.
-* stdout: one JSON object a line, from here to the owner: ``ready``, ``failed``, ``turn``, ``late``, ``busy``, ``gil``,
-  ``error``, ``warning``, ``here``.
+* stdout: reports, from here to the owner, one a line (`messages.reports`).
 * stderr: whatever the app prints.
 
 The app's own prints to stdout go to stderr, so nothing that it says can be taken for a report.
@@ -15,7 +14,6 @@ The app's own prints to stdout go to stderr, so nothing that it says can be take
 from __future__ import annotations
 
 import importlib
-import json
 import linecache
 import os
 import signal
@@ -24,8 +22,27 @@ import sys
 import threading
 import traceback
 import warnings
+from typing import TYPE_CHECKING, Any
 
-OWN_MODULES = ("serve_app", "app_warm_up", "loop_watchdog", "procfs")
+if TYPE_CHECKING:
+    from autograder.programs.messages import Message, encode
+    from autograder.programs.messages.reports import (
+        Here,
+        Place,
+        PythonWarning,
+        Ready,
+        RequestFailed,
+        StartFailed,
+    )
+else:  # started by path: the folder is no package
+    _HERE = os.path.dirname(os.path.abspath(__file__))
+    sys.path.insert(0, _HERE)
+    from messages import encode
+    from messages.reports import Here, Place, PythonWarning, Ready, RequestFailed, StartFailed
+
+    sys.path.remove(_HERE)
+
+OWN_MODULES = ("serve_app", "app_warm_up", "loop_watchdog", "procfs", "messages", "messages.reports")
 
 
 class ReportWriter:
@@ -35,8 +52,8 @@ class ReportWriter:
         self._fd = file_descriptor
         self._lock = threading.Lock()
 
-    def __call__(self, **report: object) -> None:
-        data = json.dumps(report, default=str).encode() + b"\n"
+    def __call__(self, report: Message) -> None:
+        data = encode(report).encode() + b"\n"
         with self._lock:
             try:
                 while data:
@@ -46,23 +63,23 @@ class ReportWriter:
 
 
 class Trace:
-    """Turns an exception into what a learner needs: kind, message, their own line, and the way there."""
+    """Turns an exception into what a learner needs: (type, message, the lines of their file that it came through)."""
 
     def __init__(self, app_file: str) -> None:
         self.app_file = os.path.realpath(app_file)
 
-    def __call__(self, error: BaseException) -> dict:
+    def __call__(self, error: BaseException) -> tuple[str, str, list[Place]]:
         where = []
         seen = error
         while isinstance(seen, BaseExceptionGroup):
             seen = seen.exceptions[0]
         if isinstance(seen, SyntaxError) and seen.filename and os.path.realpath(seen.filename) == self.app_file:
-            where.append({"line": seen.lineno or 0, "code": (seen.text or "").strip(), "function": ""})
+            where.append(Place(line=seen.lineno or 0, code=(seen.text or "").strip()))
         for entry in traceback.extract_tb(seen.__traceback__):
             if os.path.realpath(entry.filename) == self.app_file:
-                where.append({"line": entry.lineno or 0, "code": entry.line or "", "function": entry.name})
-        message = seen.msg if isinstance(seen, SyntaxError) else str(seen)
-        return {"type": type(seen).__name__, "message": message[:2000], "where": where[-10:]}
+                where.append(Place(line=entry.lineno or 0, code=entry.line or "", function=entry.name))
+        message = str(seen.msg if isinstance(seen, SyntaxError) else seen)
+        return str(type(seen).__name__), message[:2000], where[-10:]
 
 
 class NotInApps:
@@ -80,16 +97,16 @@ class NotInApps:
 
 
 class Failed(Exception):
-    """The app cannot be served; carries the stage and the report."""
+    """The app cannot be served; carries the report."""
 
-    def __init__(self, stage: str, **report: object) -> None:
-        self.report = {"event": "failed", "stage": stage, **report}
+    def __init__(self, report: StartFailed) -> None:
+        self.report = report
 
 
 def die_with_owner(tell: ReportWriter) -> None:
     """Kill everything of ours as soon as the lifeline closes.  Blocks: run it in a thread."""
     while question := os.read(0, 1):
-        tell(event="here", question=question[0])
+        tell(Here(question[0]))
     if hasattr(os, "killpg") and os.getpgrp() == os.getpid():
         os.killpg(0, signal.SIGKILL)
     os._exit(0)
@@ -121,9 +138,7 @@ def report_warnings(tell: ReportWriter) -> None:
     ) -> None:
         if issubclass(category, RuntimeWarning):
             code = line or linecache.getline(filename, lineno)
-            tell(
-                event="warning", message=str(message), where=[{"file": filename, "line": lineno, "code": code.strip()}]
-            )
+            tell(PythonWarning(str(message), [Place(str(filename), int(lineno), code.strip())]))
         show(message, category, filename, lineno, file, line)  # type: ignore[arg-type]
 
     warnings.showwarning = showwarning
@@ -137,14 +152,14 @@ def load(app_file: str, trace: Trace) -> object:
     try:
         module = importlib.import_module(os.path.splitext(name)[0])
     except SyntaxError as error:
-        raise Failed("syntax", **trace(error)) from error
+        raise Failed(StartFailed("syntax", *trace(error))) from error
     except BaseException as error:  # SystemExit and KeyboardInterrupt are mistakes here, too
-        raise Failed("import", **trace(error)) from error
+        raise Failed(StartFailed("import", *trace(error))) from error
     if not hasattr(module, "app"):
-        others = [key for key, value in vars(module).items() if hasattr(value, "router") and callable(value)]
-        raise Failed("no app", others=others)
+        others = [str(key) for key, value in vars(module).items() if hasattr(value, "router") and callable(value)]
+        raise Failed(StartFailed("no app", others=others))
     if not callable(module.app):
-        raise Failed("not an app", type=type(module.app).__name__)
+        raise Failed(StartFailed("not an app", str(type(module.app).__name__)))
     return module.app
 
 
@@ -158,15 +173,15 @@ def reporting(app, tell: ReportWriter, trace: Trace, state: dict):
             if scope["type"] == "lifespan":
                 state["startup"] = trace(error)
             elif isinstance(error, Exception):
-                tell(event="error", path=scope.get("path", ""), **trace(error))
+                tell(RequestFailed(scope.get("path", ""), *trace(error)))
             raise
 
     return wrapped
 
 
-def where(sock: socket.socket) -> dict[str, int]:
-    """The port that a socket listens on; a Unix socket was made by our owner, who knows where it is."""
-    return {"port": sock.getsockname()[1]} if sock.family == socket.AF_INET else {}
+def port_of(sock: socket.socket) -> int | None:
+    """The port that a socket listens on; None for a Unix socket, which was made by our owner, who knows where it is."""
+    return sock.getsockname()[1] if sock.family == socket.AF_INET else None
 
 
 def local_socket() -> socket.socket:
@@ -193,7 +208,7 @@ async def serve(app, sock: socket.socket, tell: ReportWriter, state: dict, itera
         if server.started:
             state["ready"] = True
             iterations.phase = "serving"
-            tell(event="ready", threads=state["threads"], stacks=state["stacks"], **where(sock))
+            tell(Ready(port_of(sock), state["threads"], state["stacks"]))
 
     server.startup = startup_then_tell  # type: ignore[method-assign]
     await server.serve(sockets=[sock])
@@ -219,7 +234,10 @@ def main(app_file: str, sock: socket.socket | None = None) -> int:
     sys.meta_path.insert(0, NotInApps())
     trace = Trace(app_file)
     iterations = loop_watchdog.LoopIterations(tell, os.path.dirname(os.path.realpath(app_file)))
-    state = {"stacks": dump_stacks_on_signal(out), "threads": [lifeline.native_id, iterations.start().native_id]}
+    state: dict[str, Any] = {
+        "stacks": dump_stacks_on_signal(out),
+        "threads": [lifeline.native_id, iterations.start().native_id],
+    }
     try:
         app = load(app_file, trace)
         app_warm_up.import_lazily_loaded()
@@ -232,11 +250,11 @@ def main(app_file: str, sock: socket.socket | None = None) -> int:
         ):
             runner.run(serve(reporting(app, tell, trace, state), sock, tell, state, iterations))
     except Failed as failed:
-        tell(**failed.report)
+        tell(failed.report)
         return 1
     except (SystemExit, KeyboardInterrupt):
         if "ready" not in state:
-            tell(event="failed", stage="startup", **state.get("startup", {"type": "", "message": "", "where": []}))  # type: ignore[arg-type]
+            tell(StartFailed("startup", *state.get("startup", ("", "", []))))
         return 1
     return 0
 

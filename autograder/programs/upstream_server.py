@@ -4,15 +4,12 @@ Started by path as ``python -I upstream_server.py LISTENER OWNERS``: the numbers
 listens on ("-" to open one itself), and the netlink socket that tells whose a connection is ("-" where there is none). It serves *rooms*: each has prices of its
 own and a gate that holds replies. ``GET /items/{token}`` asks the first room, ``GET /{room}/items/{token}`` another.
 
-The first line on stdin is a JSON object: ``secret`` makes the prices, and ``users`` are pairs of lowest and highest user id
-that the first room serves, as other users of the machine can reach its port as well. Orders follow, one JSON object a line:
+Orders come on stdin, one a line, the settings first, and news go out on stdout (`messages.upstream`). They hold and release the
+replies of the first room; other users of the machine can reach its port as well, so it serves only those that the settings name. Another room's
+name is a secret, and whoever knows it also has its gate over HTTP: ``POST /{room}/gate/hold``, ``/release?count=1``, ``/open``,
+``GET /{room}/gate/arrived`` and ``/gate/price/{token}``.
 
-* ``{"op": "hold"}`` and ``{"op": "release", "tokens": [...] or null}`` for the first room;
-* ``{"op": "room", "name": ...}`` opens another. Its name is a secret, and whoever knows it also has its gate over
-  HTTP: ``POST /{room}/gate/hold``, ``/release?count=1``, ``/open``, ``GET /{room}/gate/arrived`` and ``/gate/price/{token}``.
-
-News go out on stdout: ``called``, ``held`` and ``left`` with a token, and ``done`` after each order, at first with the port. An app that only knows the
-address can give no orders. When stdin closes, the process ends.
+An app that only knows the address can give no orders. When stdin closes, the process ends.
 """
 
 from __future__ import annotations
@@ -25,14 +22,23 @@ import os
 import socket
 import sys
 import threading
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
 import uvicorn
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-import connection_owner
-from private import keep_private
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from autograder.programs import connection_owner
+    from autograder.programs.messages import decode, encode, upstream
+    from autograder.programs.private import keep_private
+else:  # started by path: the folder is no package
+    sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+    import connection_owner
+    from messages import decode, encode, upstream
+    from private import keep_private
 
 PARTS = 5  # of a slow body
 HELD_LIMIT = 1000  # requests that one room holds; one beyond gets no reply until the gate opens, and isn't listed
@@ -46,7 +52,7 @@ NOT_FOUND = {"detail": "there are only /items/{token}"}
 class Room:
     """A gate and prices: ``held`` are (token, event) in the order of arrival; ``tell`` is called with each change of them."""
 
-    def __init__(self, secret: bytes, tell=lambda **news: None) -> None:
+    def __init__(self, secret: bytes, tell: Callable[[upstream.UpstreamNews], None] = lambda news: None) -> None:
         self.secret = secret
         self.tell = tell
         self.holding = False
@@ -78,7 +84,7 @@ class Room:
         listed = len(self.held) < HELD_LIMIT
         if listed:
             self.held.append(entry)
-            self.tell(held=token)
+            self.tell(upstream.Held(token))
         else:
             self.unlisted.append(entry[1])
         gone, waiting = asyncio.create_task(disconnected(receive)), asyncio.create_task(entry[1].wait())
@@ -89,7 +95,7 @@ class Room:
             self.unlisted.remove(entry[1])
         elif entry in self.held:
             self.held.remove(entry)
-            self.tell(left=token)
+            self.tell(upstream.Left(token))
 
 
 class App:
@@ -101,17 +107,18 @@ class App:
         self.first = Room(secret, tell)
         self.rooms: dict[str, Room] = {}
 
-    def order(self, order: dict) -> None:
+    def order(self, order: upstream.UpstreamOrder) -> None:
         """Carry out an order of the owner's."""
-        if order["op"] == "hold":
+        if isinstance(order, upstream.HoldReplies):
             self.first.holding = True
-        elif order["op"] == "release" and order["tokens"] is None:
-            self.first.open()
-        elif order["op"] == "release":
-            self.first.release([entry for entry in self.first.held if entry[0] in order["tokens"]])
-        elif order["op"] == "room":
-            self.rooms[order["name"]] = Room(hashlib.sha256(self.secret + order["name"].encode()).digest())
-        tell(done=order["op"])
+        elif isinstance(order, upstream.ReleaseReplies):
+            if order.tokens is None:
+                self.first.open()
+            else:
+                self.first.release([entry for entry in self.first.held if entry[0] in order.tokens])
+        elif isinstance(order, upstream.OpenRoom):
+            self.rooms[order.name] = Room(hashlib.sha256(self.secret + order.name.encode()).digest())
+        tell(upstream.Done())
 
     async def __call__(self, scope: dict, receive, send) -> None:
         if scope["type"] != "http":
@@ -127,7 +134,7 @@ class App:
         if len(path) != 2 or path[0] != "items" or len(path[1]) > TOKEN_LENGTH_LIMIT:
             return await answer(send, 404, NOT_FOUND)
         token = path[1]
-        room.tell(called=token)
+        room.tell(upstream.Called(token))
         if room.holding:
             await room.hold(token, receive)
         else:
@@ -201,32 +208,33 @@ def guarded(users: Users) -> type[asyncio.Protocol]:
     return Guarded
 
 
-def tell(**news: object) -> None:
+def tell(news: upstream.UpstreamNews) -> None:
     """Write a line of news."""
-    sys.stdout.write(json.dumps(news) + "\n")
+    sys.stdout.write(encode(news) + "\n")
     sys.stdout.flush()
 
 
 def read_orders(loop: asyncio.AbstractEventLoop, app: App) -> None:
     """Take orders until the owner is gone."""
     for line in sys.stdin:
-        loop.call_soon_threadsafe(app.order, json.loads(line))
+        order: upstream.UpstreamOrder = decode(line, *upstream.UPSTREAM_ORDERS)
+        loop.call_soon_threadsafe(app.order, order)
     os._exit(0)
 
 
 async def main(listener: str, owners: str) -> None:
     """Serve, until stdin closes."""
-    settings = json.loads(sys.stdin.readline())
-    app = App(bytes.fromhex(settings["secret"]))
+    settings = decode(sys.stdin.readline(), upstream.UpstreamSettings)
+    app = App(bytes.fromhex(settings.secret))
     threading.Thread(target=read_orders, args=(asyncio.get_running_loop(), app), daemon=True).start()
     with opened(listener) as sock:
         port = sock.getsockname()[1]
-        users = Users(None if owners == "-" else socket.socket(fileno=int(owners)), settings["users"])
+        users = Users(None if owners == "-" else socket.socket(fileno=int(owners)), settings.users)
         config = uvicorn.Config(
             app, log_level="critical", access_log=False, lifespan="off", timeout_keep_alive=60,
             http=guarded(users), ws="none", limit_concurrency=REQUESTS_LIMIT,
         )  # fmt: skip
-        tell(done=port)
+        tell(upstream.Listening(port))
         await uvicorn.Server(config).serve(sockets=[sock])
 
 

@@ -19,13 +19,27 @@ import threading
 from base64 import b64encode
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 from urllib.parse import urlsplit
 
 from autograder.errors import UserFacingError
 from autograder.managed_process import ManagedProcess
 from autograder.paths import PROGRAMS
 from autograder.programs import procfs
+from autograder.programs.messages import MessageError, decode, encode
+from autograder.programs.messages.sandbox import (
+    INTRODUCTIONS,
+    AreYouReady,
+    ForkserverOrder,
+    ForkserverReady,
+    Introduction,
+    Limits,
+    ProgramEnded,
+    ProgramFailed,
+    SandboxBuilt,
+    StartProgram,
+    Sweep,
+)
 from autograder.programs.proxy import Address, Proxy
 from autograder.sandbox import bubblewrap
 
@@ -156,52 +170,59 @@ class Forkserver:
         elif self.user is not None:
             for path in (folder, *Path(folder).iterdir()):
                 os.chown(path, self.user.id, self.user.id)  # type: ignore[arg-type]
-        order = {
-            "op": "start",
-            "folder": folder,
-            "name": file.name,
-            "environment": {**environment_of(folder), **environment},
-            "ports": sorted(addresses),
-            "aliases": self._aliases,
-            "limits": {**self.limits, "processes": self._processes()},
-        }
+        order = StartProgram(
+            folder=folder,
+            name=file.name,
+            environment={**environment_of(folder), **environment},
+            ports=sorted(addresses),
+            aliases=self._aliases,
+            limits=Limits(
+                memory=self.limits["memory"],
+                disk=self.limits["disk"],
+                processes=self._processes(),
+                together=self.limits["together"],
+                open_files=self.limits["open_files"],
+                cpu=self.limits["cpu"],
+            ),
+        )
         return SandboxedProcess(self, order, addresses, file, proxy)
 
     def _processes(self) -> int | None:
         """How many processes an app's user may have; our own user has others already."""
         return self.limits["processes"] if self.user is not None or self.level == "namespaces" else None
 
-    def send(self, order: Mapping[str, object], descriptors: list[int]) -> None:
+    def send(self, order: ForkserverOrder, descriptors: list[int]) -> None:
         """Send an order and file descriptors with it. Raises `SandboxError` if there is no receiver any more."""
         rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))]
         try:
-            self._control.sendmsg([json.dumps(order).encode()], rights)
+            self._control.sendmsg([encode(order).encode()], rights)
         except OSError as problem:
             raise SandboxError(f"what starts the apps is gone ({problem})") from None
 
     def check(self) -> None:
         """Raise `SandboxError` if it doesn't answer any more."""
-        self._ask({"op": "answer"}, START_LIMIT)
+        self._ask(AreYouReady(), START_LIMIT)
 
     def sweep(self) -> None:
         """Kill what apps have left behind; namespaces leave nothing."""
         if self.level != "namespaces" and self.alive:
             with contextlib.suppress(SandboxError):
-                self._ask({"op": "sweep"}, START_LIMIT)
+                self._ask(Sweep(), START_LIMIT)
 
-    def _ask(self, order: Mapping[str, object] | None, limit: float) -> None:
+    def _ask(self, order: ForkserverOrder | None, limit: float) -> None:
         """Send an order, if there is one, and wait for the answer, for ``limit`` seconds. Raises `SandboxError`."""
-        answer, why = b"", "it ended"
         try:
             if order is not None:
-                self._control.send(json.dumps(order).encode())
+                self._control.send(encode(order).encode())
             self._control.settimeout(limit)
-            answer = self._control.recv(1000)
-        except OSError as problem:
+            if answer := self._control.recv(1000):
+                decode(answer, ForkserverReady)
+                return
+            why = "it ended"
+        except (OSError, MessageError) as problem:
             why = str(problem)
-        if not answer:
-            self.close()
-            raise SandboxError(self.last_words() or why)
+        self.close()
+        raise SandboxError(self.last_words() or why)
 
     def last_words(self) -> str:
         """Return the last line that it printed, or nothing."""
@@ -225,7 +246,7 @@ class SandboxedProcess:
     def __init__(
         self,
         forkserver: Forkserver,
-        order: Mapping[str, object],
+        order: StartProgram,
         addresses: Mapping[int, Address],
         file: Path,
         proxy: Proxy | None,
@@ -256,7 +277,7 @@ class SandboxedProcess:
                 forkserver.send(order, numbers)
                 theirs.close()
                 self._meet(addresses)
-        except (OSError, SandboxError) as problem:
+        except (OSError, SandboxError, MessageError) as problem:
             for pipe in (self.stdin, self.stdout, self.stderr):
                 pipe.close()
             self._end()
@@ -272,10 +293,10 @@ class SandboxedProcess:
             news, pid, handed = introduction(self._introductions)
             if news is None:
                 raise SandboxError(self.forkserver.last_words() or "the app's process ended before it began")
-            if news["who"] == "failed":
-                raise SandboxError(news["why"])
+            if isinstance(news, ProgramFailed):
+                raise SandboxError(news.why)
             self._watched.append(os.pidfd_open(pid))
-            if news["who"] == "sandbox":
+            if isinstance(news, SandboxBuilt):
                 self.pid = pid
                 for number, port in zip(handed, sorted(addresses), strict=True):
                     listener = socket.socket(fileno=number)
@@ -310,10 +331,10 @@ class SandboxedProcess:
             return
         self._reported = True
         self._introductions.settimeout(END_REPORT_LIMIT_S)
-        with contextlib.suppress(OSError, ValueError):
+        with contextlib.suppress(OSError, MessageError):
             news, pid, _ = introduction(self._introductions)
-            if news is not None and news["who"] == "ended" and pid == self.pid:
-                self.exit_code = news["code"]
+            if isinstance(news, ProgramEnded) and pid == self.pid:
+                self.exit_code = news.code
 
     def poll(self) -> int | None:
         """Return 0 once the app has ended, else None."""
@@ -387,8 +408,11 @@ def packed(folder: Path) -> BinaryIO:
     return unnamed
 
 
-def introduction(sock: socket.socket) -> tuple[dict[str, Any] | None, int, list[int]]:
-    """Return (what was said, the process that said it, descriptors that it sent along); (None, 0, []) at the end."""
+def introduction(sock: socket.socket) -> tuple[Introduction | None, int, list[int]]:
+    """Return (the message, the process that sent it, descriptors that came with it); (None, 0, []) at the end.
+
+    Raises `MessageError` for anything else.
+    """
     space = socket.CMSG_SPACE(12) + socket.CMSG_SPACE(32 * 4)
     data, ancillary, _, _ = sock.recvmsg(4096, space)
     pid, handed = 0, array.array("i")
@@ -397,7 +421,7 @@ def introduction(sock: socket.socket) -> tuple[dict[str, Any] | None, int, list[
             pid = struct.unpack("3i", content)[0]
         elif level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
             handed.frombytes(content)
-    return (json.loads(data) if data else None), pid, list(handed)
+    return (decode(data, *INTRODUCTIONS) if data else None), pid, list(handed)
 
 
 def environment_of(home: str) -> dict[str, str]:

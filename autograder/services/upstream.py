@@ -8,19 +8,34 @@ that only knows its address can't release itself.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import queue
 import secrets
 import socket
 import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from autograder.managed_process import ManagedProcess
 from autograder.paths import PROGRAMS
-from autograder.programs import connection_owner, private
+from autograder.programs import connection_owner, messages, private
+from autograder.programs.messages import decode, encode
+from autograder.programs.messages.upstream import (
+    UPSTREAM_NEWS,
+    Called,
+    Done,
+    Held,
+    HoldReplies,
+    Left,
+    Listening,
+    OpenRoom,
+    ReleaseReplies,
+    ReportCalls,
+    UpstreamNews,
+    UpstreamOrder,
+    UpstreamSettings,
+)
 from autograder.sandbox import bubblewrap, launcher, server_profile
 from autograder.services.base import Service, ServiceError
 
@@ -30,21 +45,27 @@ PROGRAM = PROGRAMS / "upstream_server.py"
 
 
 class HttpProcess:
-    """The process of `upstream_server`; ``on_news`` is called with ``called``, ``held`` or ``left`` and a token, in a thread of its own.
+    """The process of `upstream_server`; ``on_news`` is called with `Called`, `Held` or `Left`, in a thread of its own.
 
     Where bubblewrap works it runs in a sandbox: of the network it has nothing but the socket that it's given.
     """
 
-    def __init__(self, secret: bytes, on_news: Any = lambda kind, token: None) -> None:
+    def __init__(self, secret: bytes, on_news: Callable[[Called | Held | Left], None] = lambda news: None) -> None:
         self._on_news = on_news
-        self._done: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._done: queue.SimpleQueue[Listening | Done | None] = queue.SimpleQueue()
         self._gate = threading.Lock()
         self._user: launcher.SandboxUser | None = None
         words: list[str] = []
         root = hasattr(os, "geteuid") and os.geteuid() == 0
         if server_profile.unavailable() is None:
             self._user = launcher.free_user() if root else None
-            shown = [*bubblewrap.pythons(), str(PROGRAM), connection_owner.__file__, private.__file__]
+            shown = [
+                *bubblewrap.pythons(),
+                str(PROGRAM),
+                connection_owner.__file__,
+                private.__file__,
+                *messages.__path__,
+            ]
             words = server_profile.command(None, shown, self._user.id if self._user else None, setup=True)
         users = [[os.geteuid()] * 2] if hasattr(os, "geteuid") else []
         if root:
@@ -61,7 +82,10 @@ class HttpProcess:
             self._process = ManagedProcess(command, pass_fds=numbers)
         threading.Thread(target=self._read, daemon=True).start()
         try:
-            self.port = int(self._order(START_LIMIT_S, {"secret": secret.hex(), "users": users}))
+            begun = self._order(START_LIMIT_S, UpstreamSettings(secret.hex(), users))
+            if not isinstance(begun, Listening):
+                raise ServiceError("The HTTP upstream did not say where it listens.")
+            self.port = begun.port
         except ServiceError:
             self.stop()
             raise ServiceError(
@@ -76,14 +100,14 @@ class HttpProcess:
     def pid(self) -> int:
         return self._process.pid
 
-    def order(self, **order: Any) -> None:
+    def order(self, order: UpstreamOrder) -> None:
         """Give an order, and return when it was carried out.  Raises `ServiceError`."""
         self._order(ORDER_LIMIT_S, order)
 
-    def _order(self, limit: float, order: dict[str, Any]) -> Any:
+    def _order(self, limit: float, order: UpstreamOrder | UpstreamSettings) -> Listening | Done:
         with self._gate:
             try:
-                self._process.send_line(json.dumps(order))
+                self._process.send_line(encode(order))
                 done = self._done.get(timeout=limit)
             except (OSError, ValueError, queue.Empty):
                 done = None
@@ -92,13 +116,13 @@ class HttpProcess:
         return done
 
     def _read(self) -> None:
-        with contextlib.suppress(ValueError):
+        with contextlib.suppress(ValueError):  # the pipe was closed, or what comes is of no use
             for line in self._process.lines():
-                for kind, value in json.loads(line).items():
-                    if kind == "done":
-                        self._done.put(value)
-                    else:
-                        self._on_news(kind, value)
+                news: UpstreamNews = decode(line, *UPSTREAM_NEWS)
+                if isinstance(news, Listening | Done):
+                    self._done.put(news)
+                else:
+                    self._on_news(news)
         self._done.put(None)
 
     def stop(self) -> None:
@@ -120,14 +144,14 @@ class Upstream(Service):
         self._server = HttpProcess(self._secret, self._take_in)
         self.url = f"http://127.0.0.1:{self._server.port}"
 
-    def _take_in(self, kind: str, token: str) -> None:
-        if kind == "called":
-            return self.count_call(token)
+    def _take_in(self, news: Called | Held | Left) -> None:
+        if isinstance(news, Called):
+            return self.count_call(news.token)
         with self._changed:
-            if kind == "held":
-                self._held.append(token)
-            elif token in self._held:
-                self._held.remove(token)
+            if isinstance(news, Held):
+                self._held.append(news.token)
+            elif news.token in self._held:
+                self._held.remove(news.token)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -143,7 +167,7 @@ class Upstream(Service):
     def hold(self) -> None:
         with self._changed:
             self._held.clear()
-        self._server.order(op="hold")  # done when it returns: no request that comes from now on gets a reply
+        self._server.order(HoldReplies())  # done when it returns: no request that comes from now on gets a reply
 
     def held(self) -> list[str]:
         with self._changed:
@@ -152,11 +176,11 @@ class Upstream(Service):
     def release(self, tokens: list[str] | None = None) -> None:
         with self._changed:
             self._held = [token for token in self._held if tokens is not None and token not in tokens]
-        self._server.order(op="release", tokens=None if tokens is None else list(tokens))
+        self._server.order(ReleaseReplies(None if tokens is None else list(tokens)))
 
     def calls(self, tokens: Iterable[str]) -> dict[str, int]:
         """As `Service.calls`, and exact for every call that has been answered or held.  Raises `ServiceError`."""
-        self._server.order(op="count")  # the news of every call before it have come when it is done
+        self._server.order(ReportCalls())  # the news of every call before it have come when it is done
         return super().calls(tokens)
 
     def stop(self) -> None:
@@ -172,7 +196,7 @@ class Rooms:
     def room(self) -> str:
         """The address of a new room, which nobody can guess."""
         name = secrets.token_hex(8)
-        self._server.order(op="room", name=name)
+        self._server.order(OpenRoom(name))
         return f"http://127.0.0.1:{self._server.port}/{name}"
 
     def __enter__(self) -> Rooms:

@@ -340,7 +340,7 @@ async def tea(cup: int):
 
 # %%
 nested = await lab.race("/tea/{i}", n=3, title="a loop in a loop")
-print("Status:", nested.requests[0].status, "because", nested.errors[0]["message"])
+print("Status:", nested.requests[0].status, "because", nested.errors[0].message)
 
 # %% [markdown]
 # Status 500, *Internal Server Error*, is good news here: you find out. In a patched process the same endpoint would appear to work,

@@ -375,7 +375,7 @@ async def prepared(item: str, wait: float):
 late = await lab.race(["/unprepared/hat?wait=0.5", "/prepared/hat?wait=0.5"], show=False)
 for request in late.requests:
     print(f"{request.route:16} status {request.status}, after {request.seconds:.2f} s")
-print("The unprepared endpoint raised", late.errors[0]["type"])
+print("The unprepared endpoint raised", late.errors[0].type)
 print("httpx's defaults:", httpx.AsyncClient().timeout, "in seconds")
 
 # %% [markdown]
@@ -483,7 +483,7 @@ n, wait = 15, 3  # change me
 fives = await lab.race("/prices/scarf?wait=0.2", n=15)
 slow_hats = await lab.race(f"/prices/hat?wait={wait}", n=n, show=False)
 too_late = [request.status for request in slow_hats.requests].count(500)
-errors = sorted({error["type"] for error in slow_hats.errors})
+errors = sorted({error.type for error in slow_hats.errors})
 print(f"Of {n} slow hats, {too_late} got status 500. Errors in the app: {', '.join(errors) or 'none'}")
 
 # %% [markdown]

@@ -424,7 +424,7 @@ def search(wait: float, session: Annotated[Session, Depends(open_session)]):
 # %%
 sessions = await lab.race("/search?wait=2", n=40, show=False)
 served = [request.status for request in sessions.requests].count(200)
-met = sorted({error["type"].split(".")[-1] for error in sessions.errors})
+met = sorted({error.type.split(".")[-1] for error in sessions.errors})
 print(f"Of 40 searches, {served} succeeded. Errors in the app: {', '.join(met) or 'none'}.")
 
 # %% [markdown]
@@ -506,7 +506,7 @@ async def eager(name: str):
 loading = await lab.race(["/lazy/max_connections", "/eager/max_connections"], show=False)
 for request in loading.requests:
     print(f"{request.route:24} status {request.status} {request.body}")
-print("The first endpoint raised", loading.errors[0]["type"])
+print("The first endpoint raised", loading.errors[0].type)
 
 # %% [markdown]
 # An attribute can't be awaited, but a query has to be sent. With a blocking driver it would be sent, and block the loop. The async engine refuses instead,
@@ -624,7 +624,7 @@ async def bank_first():
 locked = await lab.race("/bank_inside", n=3, method="POST", show=False)
 short = await lab.race("/bank_first", n=3, method="POST", show=False)
 lab.side_by_side(locked, short, titles=("bank inside the transaction", "bank first"))
-print("Errors on the left:", *(error["message"] for error in locked.errors), sep="\n  ")
+print("Errors on the left:", *(error.message for error in locked.errors), sep="\n  ")
 
 # %% [markdown]
 # On the left the first request holds the write lock and awaits the bank. The second one waits for that lock *on the loop*, so the first can't continue, and so the lock

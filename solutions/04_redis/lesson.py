@@ -318,7 +318,7 @@ refused = await lab.race("/refusing/client{i}?patience=0.5", n=10, method="POST"
 queued = await lab.race("/queueing/client{i}?patience=0.5", n=15, method="POST", title="queueing", show=False)
 lab.side_by_side(refused, queued, titles=("ten on five, plain pool", "fifteen on five, blocking pool"))
 sent_away = [request for request in refused.requests if not request.ok]
-print("The plain pool raised", refused.errors[0]["type"], "-", refused.errors[0]["message"])
+print("The plain pool raised", refused.errors[0].type, "-", refused.errors[0].message)
 print("A pool that a client creates for itself has room for", ours.connection_pool.max_connections, "connections.")
 
 # %% [markdown]

@@ -467,7 +467,7 @@ app.get("/fetched")(lambda: len(fetched))
 
 # %%
 cached = await lab.race("/lru_cache", n=2, show=False)
-print("lru_cache:", [request.status for request in cached.requests], cached.errors[0]["message"])
+print("lru_cache:", [request.status for request in cached.requests], cached.errors[0].message)
 together = await lab.race("/dictionary", n=4, show=False)
 fetches = int((await lab.race("/fetched", n=1, show=False)).requests[0].body)
 print(f"dictionary: {[request.status for request in together.requests]}, fetched {fetches} times")

@@ -138,7 +138,7 @@ HOSTILE = {
         "import json, os\n"
         "for fd in range(3, 30):\n"
         "    try:\n"
-        '        os.write(fd, b\'{"event": "ready", "port": 1}\\n{"event": "turn"}\\nrubbish\\n\')\n'
+        '        os.write(fd, b\'{"kind": "ready", "port": 1, "threads": [], "stacks": false}\\n{"kind": "iteration"}\\nrubbish\\n\')\n'
         "    except OSError:\n"
         "        pass\n"
     ),

@@ -11,7 +11,7 @@ from autograder.judge.served_app import ServedApp
 from autograder.judge.spec.endpoint import Endpoint
 from autograder.judge.verdict import Inconclusive, Trial, Verdict
 from autograder.lab.race import Race, Request
-from autograder.programs.messages import SYSCALL, LoopSample
+from autograder.programs.messages.races import SYSCALL, LoopSample
 
 BLOCKED = Trial(Verdict("fail", "blocked", "it was", 3))
 NAMELESS = Trial(Verdict("fail", "blocked", "by somebody", nameless=True))

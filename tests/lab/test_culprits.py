@@ -9,6 +9,7 @@ import pytest
 from autograder import lab
 from autograder.lab.race import Blocked, Canary, Race, Request, startup_sentence
 from autograder.lab.timeline import BLOCKED, CPU_WAIT, compare, draw
+from autograder.programs.messages.reports import Iteration, Place
 
 HEAD = """
 import asyncio
@@ -308,8 +309,8 @@ def test_cpu_wait_names_no_line():
     race = of_blocks()
     race.began = 0.0
     race.end = None
-    place = {"file": "tea.py", "line": 7, "code": "await pour()", "function": "tea", "seconds": 0.04}
-    race.apply({"event": "turn", "start": 0.0, "end": 0.5, "waited": 0.46, "where": [place]})
+    place = Place("tea.py", 7, "await pour()", "tea", seconds=0.04)
+    race.apply(Iteration(0.0, 0.5, waited=0.46, where=[place]))
     race.end = 1.0
     assert race.blocked == [] and race.culprit is None and race.loop_lag == 0
     assert race.lane == "waiting for a CPU for 0.46 s" and "the machine was busy" in race.sentence
@@ -322,9 +323,8 @@ def test_cpu_wait_names_no_line():
 
 def turn(tasks, longest, seconds=0.06):
     """A report on a long iteration in which so many tasks ran, the longest for ``longest`` seconds."""
-    place = {"file": "tea.py", "line": 7, "code": "pour()", "function": "tea", "seconds": longest}
-    more = {"tasks": tasks, "longest_task": longest, "longest_collection": 0.0}
-    return {"event": "turn", "start": 0.1, "end": 0.1 + seconds, "waited": 0.0, "where": [place], **more}
+    place = Place("tea.py", 7, "pour()", "tea", seconds=longest)
+    return Iteration(0.1, 0.1 + seconds, tasks=tasks, longest_task=longest, where=[place])
 
 
 def test_many_short_tasks_block_nothing():

@@ -10,6 +10,7 @@ from autograder.lab import live_plot
 from autograder.lab.load import Load, named
 from autograder.lab.percentiles import quantiles
 from autograder.lab.race import Canary, Request
+from autograder.programs.messages.reports import Iteration, Place
 
 APP = """
 import asyncio
@@ -72,10 +73,9 @@ def test_routes_are_named_without_what_changes(path, route):
 
 def test_harm_is_shared_among_the_lines_that_were_seen():
     load = made([])
-    place = {"file": "shop.py", "function": "tea", "callee": ""}
-    where = [{**place, "line": 3, "code": "a()", "seconds": 0.3}, {**place, "line": 5, "code": "b()", "seconds": 0.1}]
-    load.apply({"event": "turn", "start": 0.0, "end": 0.4, "waited": 0.0, "where": where})
-    load.apply({"event": "turn", "start": 0.5, "end": 0.9, "waited": 0.1, "where": where[1:]})
+    where = [Place("shop.py", 3, "a()", "tea", seconds=0.3), Place("shop.py", 5, "b()", "tea", seconds=0.1)]
+    load.apply(Iteration(0.0, 0.4, where=where))
+    load.apply(Iteration(0.5, 0.9, waited=0.1, where=where[1:]))
     assert [(b.line, round(b.seconds, 3), b.times) for b in load.blockers] == [(5, 0.4, 2), (3, 0.3, 1)]
 
 

@@ -4,6 +4,7 @@ import asyncio
 import statistics
 import textwrap
 import warnings
+from dataclasses import replace
 
 import pytest
 from helpers import assert_quiet, notebook_of, picture, pictures, printed, run_notebook
@@ -11,6 +12,8 @@ from helpers import assert_quiet, notebook_of, picture, pictures, printed, run_n
 from autograder import lab
 from autograder.lab import run_race, timeline
 from autograder.lab.race import Blocked, Canary, Race, Request
+from autograder.programs.messages.races import RaceRequest
+from autograder.programs.messages.reports import Iteration, Place
 
 SHOP = """
 import asyncio
@@ -114,8 +117,8 @@ async def test_what_blocks_behind_the_answers_is_seen_too(shop):
 async def test_errors_of_the_app_are_told_with_their_line(shop):
     race = await lab.race("/broken", n=1)
     assert race.requests[0].status == 500
-    assert race.errors[0]["type"] == "ZeroDivisionError"
-    assert race.errors[0]["where"][-1]["code"] == "return 1 / 0"
+    assert race.errors[0].type == "ZeroDivisionError"
+    assert race.errors[0].where[-1].code == "return 1 / 0"
     assert "none of the 1 requests got a good answer (status 500)" in race.sentence
 
 
@@ -136,7 +139,7 @@ async def test_a_long_sleep_of_the_loop_is_told_while_it_lasts(shop):
             await asyncio.sleep(0.005)
 
     path = "/blocked?wait=0.5"
-    requests = [{"key": 0, "method": "GET", "path": path}]
+    requests = [RaceRequest(0, "GET", path)]
     race = await run_race.run(shop, requests, title="asleep", sample=True, beside=beside)
     ((start, end, call), answered), *_ = told
     assert end - start >= 0.1 and answered == [None]
@@ -204,15 +207,15 @@ def test_a_path_that_no_app_has_is_told_with_what_to_do():
 
 def test_what_is_told_of_a_turn_that_is_over_is_not_counted_again():
     """The watch and the loop report from different threads: the last word on a turn may come before the one before it."""
-    place = {"file": "tea.py", "line": 3, "code": "time.sleep(1)", "function": "tea"}
+    place = Place("tea.py", 3, "time.sleep(1)", "tea")
     race = Race("/tea", "tea.py", [], began=0.0)
-    late = {"event": "late", "start": 1.0, "end": 1.9, "waited": 0.0, "where": [place]}
+    late = Iteration(1.0, 1.9, over=False, where=[place])
     race.apply(late)
-    race.apply({**late, "event": "turn", "end": 2.0})
+    race.apply(replace(late, over=True, end=2.0))
     race.apply(late)
     race.settle()
     assert [(block.start, block.end) for block in race.blocked] == [(1.0, 2.0)]
-    race.apply({**late, "start": 3.0, "end": 3.5})
+    race.apply(replace(late, start=3.0, end=3.5))
     race.settle()
     assert [block.start for block in race.blocked] == [1.0, 3.0], (
         "one that goes on at the end counts as far as it was seen"

@@ -15,6 +15,8 @@ from autograder import lab
 from autograder.lab import load_generator_client, server
 from autograder.lab.app_errors import AppError
 from autograder.lab.server import Server
+from autograder.programs.messages import encode
+from autograder.programs.messages.reports import Ready
 
 GOOD = """
 from fastapi import FastAPI
@@ -151,7 +153,7 @@ def test_current_without_a_server_and_with_a_dead_one(write):
 
 @pytest.mark.long
 def test_prints_do_not_stop_the_app_and_cannot_pass_for_reports(write):
-    forged = '{"event": "ready", "port": 1}'
+    forged = encode(Ready(1, [], False))
     app = lab.serve(write(f"import os\nprint('x' * 20_000_000)\nprint({forged!r})\nos.write(1, b'more')\n" + GOOD))
     assert httpx.get(app.url + "/tea").status_code == 200
     until(lambda: app.log.endswith("more"))
@@ -270,7 +272,7 @@ async def test_stopping_ends_a_blocked_app_at_once(write):
     assert result.requests[0].status is None and gone(app.pid)
 
 
-@pytest.mark.parametrize("name", ["serve_app", "app_warm_up", "loop_watchdog", "procfs", "supervisor"])
+@pytest.mark.parametrize("name", ["serve_app", "app_warm_up", "loop_watchdog", "procfs", "supervisor", "messages"])
 def test_file_named_like_a_program_is_served(tmp_path, name):
     """What serves an app is imported before it, and must not stand in for a learner's file of the same name."""
     file = tmp_path / f"{name}.py"

@@ -16,7 +16,7 @@ def test_what_was_sampled_can_be_told_while_the_sampler_goes_on():
         number = 0
         while not over.is_set():
             number += 1
-            samples[loop_watchdog.Place("shop.py", number, number, "code", "function")] += 0.005
+            samples[loop_watchdog.Place("shop.py", number, "code", "function")] += 0.005
             if number % 10_000 == 0:
                 samples.clear()
 
@@ -28,8 +28,8 @@ def test_what_was_sampled_can_be_told_while_the_sampler_goes_on():
     finally:
         over.set()
         sampler.join()
-    samples[loop_watchdog.Place("shop.py", 1, 1, "code", "function")] += 10
-    assert loop_watchdog.places(samples)[0]["seconds"] >= 10
+    samples[loop_watchdog.Place("shop.py", 1, "code", "function")] += 10
+    assert loop_watchdog.places(samples)[0].seconds >= 10
 
 
 STORM = """
@@ -39,7 +39,7 @@ sys.path.insert(0, sys.argv[1])
 import loop_watchdog
 
 loop_watchdog.SAMPLE_INTERVAL_S = 0.0005
-iterations = loop_watchdog.LoopIterations(lambda **report: None, "/app")
+iterations = loop_watchdog.LoopIterations(lambda report: None, "/app")
 iterations.phase = "serving"
 sys.setswitchinterval(1e-6)
 iterations.start()

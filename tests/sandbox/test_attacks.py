@@ -36,8 +36,8 @@ HARMLESS = {
     "shows a score": "import sys\nsys.displayhook(5.0)\nprint('5.0', flush=True)\n",
     "forged clock": "import time\nfor name in ('time', 'monotonic', 'perf_counter', 'process_time'):\n"
     "    setattr(time, name, lambda: 0.0)\n",
-    "forged reports": 'import os\nfor fd in range(3, 60):\n    try:\n        os.write(fd, b\'{"event": "ready", "port": 80}\\n'
-    '{"event": "here", "question": 1}\\n{"event": "end", "race": 1, "t": 0, "samples": []}\\n\')\n    except OSError:\n        pass\n',
+    "forged reports": 'import os\nfor fd in range(3, 60):\n    try:\n        os.write(fd, b\'{"kind": "ready", "port": 80, "threads": [], "stacks": false}\\n'
+    '{"kind": "here", "question": 1}\\n{"kind": "ended", "race": 1, "t": 0, "samples": []}\\n\')\n    except OSError:\n        pass\n',
     "looks through frames and memory": "import gc, sys\nfound = [o for o in gc.get_objects() if type(o).__name__ in\n"
     "    ('Judge', 'Exercise', 'Endpoint', 'Call', 'Rendezvous')]\nframe = sys._getframe()\nwhile frame:\n"
     "    found += [v for k, v in frame.f_locals.items() if k in ('expected', 'judge', 'exercise')]\n    frame = frame.f_back\n"

@@ -23,6 +23,7 @@ from autograder.judge.verdict import AnswerFault
 from autograder.lab import run_race
 from autograder.lab.app_errors import AppError
 from autograder.lab.server import Server
+from autograder.programs.messages.races import RaceRequest
 from autograder.programs.procfs import descendants
 from autograder.sandbox import bubblewrap, launcher, levels
 from autograder.sandbox.launcher import Sandbox, SandboxError, reachable
@@ -72,7 +73,7 @@ def test_an_app_is_served_and_raced_at_each_level(tmp_path, level):
         server = serve(jail, tmp_path, text)
         race = asyncio.run(run_race.race("/x", 4, app=server, show=False))
         assert all(request.ok for request in race.requests) and len(race.canaries) > 1
-        asked = [{"key": 0, "method": "GET", "path": "/x"}]
+        asked = [RaceRequest(0, "GET", "/x")]
         sampled = asyncio.run(run_race.run(server, asked, title="x", sample=True))
         assert len(sampled.samples) > 5, "the loop thread is seen from outside"
         assert len(server.watchers) >= 2 and all(Path(f"/proc/{server.pid}/task/{t}").exists() for t in server.watchers)
@@ -422,7 +423,7 @@ def test_death_during_a_race_is_blamed_on_who_did_it(jail, tmp_path, who, outcom
                 if who == "outside":
                     kill_from_outside(app.process)
                 else:
-                    await run_race.run(app, [{"key": 0, "method": "GET", "path": "/exit"}], title="x")
+                    await run_race.run(app, [RaceRequest(0, "GET", "/exit")], title="x")
                 raise AnswerFault("server died", "The server ended.")
 
             return await judge._judged(work)

@@ -388,11 +388,11 @@ FLOOD = """
 import fcntl, json, os, stat, threading
 from fastapi import FastAPI
 app = FastAPI()
-PLACE = {"file": "x" * 1900, "line": 1, "code": "x", "function": "x", "callee": ""}
+PLACE = {"file": "x" * 1900, "line": 1, "code": "x", "function": "x", "callee": "", "collection": "", "lifespan": False, "seconds": 0.0}
 REPORT = REPORT_HERE
 def flood(fd):
     while True:
-        os.write(fd, b"".join(json.dumps(REPORT | {"n": n}).encode() + b"\\n" for n in range(50)))
+        os.write(fd, b"".join(json.dumps(REPORT).encode() + b"\\n" for n in range(50)))
 @app.get("/reports/{number}")
 async def report(number: int, wait: float):
     for fd in range(3, 40):
@@ -405,10 +405,11 @@ async def report(number: int, wait: float):
     await asyncio.sleep(60)
 """
 REPORTS = {
-    "busy": '{"event": "busy", "seconds": 0.0, "where": [PLACE]}',
-    "turn": '{"event": "turn", "start": 0.0, "end": 1e9, "where": [PLACE] * 10}',
-    "error": '{"event": "error", "path": "x", "type": "E", "message": "m", "where": [PLACE]}',
-    "nonsense": '{"event": "x" * 9000}',
+    "thread cpu": '{"kind": "thread cpu", "seconds": 0.0, "where": [PLACE]}',
+    "iteration": '{"kind": "iteration", "start": 0.0, "end": 1e9, "over": True, "waited": 0.0, "threads_waited": 0.0, "paged": 0.0, '
+    '"phase": "serving", "modules": 1, "tasks": 1, "longest_task": 0.0, "longest_collection": 0.0, "where": [PLACE] * 10}',
+    "error": '{"kind": "error", "path": "x", "type": "E", "message": "m", "where": [PLACE]}',
+    "nonsense": '{"kind": "x" * 9000}',
 }
 
 

@@ -289,7 +289,7 @@ def test_the_racer_knows_how_long_children_stood_in_the_queue():
 
 def test_page_fault_is_no_stall():
     """A thread that waits for a page of memory sleeps in no system call; the time is the machine's doing."""
-    from autograder.programs.messages import PAGE_FAULT, SYSCALL, LoopSample
+    from autograder.programs.messages.races import PAGE_FAULT, SYSCALL, LoopSample
 
     race = race_of((0.0, 0.5), canaries=[(0.1, 0.4)])
 

@@ -58,11 +58,56 @@ def test_calls_are_fresh_and_answers_fit_them(tmp_path):
         (('file = "brew.py"', 'file = "brew.py"\njob = "stamp"'), "job must be one of"),
         (('file = "brew.py"', 'file = "brew.py"\nbarrier = "nobody"'), "barrier must be one of"),
         (('file = "brew.py"', 'file = "brew.py"\nrequests = 1000'), "requests must be a number"),
+        (
+            ('lesson = "01_tea"', 'lesson = "01_tea"\nauthor = "me"'),
+            "unknown key 'author' in the file; known are app, endpoint",
+        ),
+        (('file = "brew.py"\n', ""), "lacks 'file'"),
+        (
+            ('"one at a time"', '{ kind = "blocked", speaks = "x" }'),
+            "unknown key 'speaks' in a diagnosis; known are kind, part, says",
+        ),
+        (
+            ('"one at a time"', '{ kind = "blocked", part = "speed" }'),
+            "wrong answer 'lock' has the unknown part 'speed'",
+        ),
+        (('"one at a time"', '{ says = "x" }'), "lacks 'kind'"),
+        (
+            ('file = "brew.py"', 'file = "brew.py"\nservice = "oracle"'),
+            "unknown service 'oracle'; known are .*postgres",
+        ),
+        (
+            ('file = "brew.py"', 'file = "brew.py"\nstarter = "slow"'),
+            "the starter has the unknown diagnosis 'slow'; known are does not start",
+        ),
+        (
+            ('file = "brew.py"', 'file = "brew.py"\nresponds_first = true'),
+            "responds_first is for an endpoint with afterwards",
+        ),
+        (
+            ('file = "brew.py"', 'file = "brew.py"\ncached = "yes"'),
+            "endpoint.0.cached: Input should be a valid boolean, not 'yes'",
+        ),
+        (
+            ('file = "brew.py"', 'file = "brew.py"\nupstream_calls = 0'),
+            "endpoint.0.upstream_calls: .* greater than or equal to 1, not 0",
+        ),
+        (
+            ("{ answers = 1, concurrency = 2 }", "{ answers = -1, concurrency = 2 }"),
+            "points must name answers and concurrency",
+        ),
+        (('file = "brew.py"', 'file = "brew.py"\ncombined_with = true'), "combined_with is for endpoints of one file"),
     ],
 )
 def test_mistakes_are_told_in_a_sentence(tmp_path, change, says):
     with pytest.raises(ExerciseError, match=says):
         load(write(tmp_path, GOOD.replace(*change)))
+
+
+def test_points_are_kept_as_they_are_written(tmp_path):
+    """An integer is printed without a decimal point."""
+    points = load(write(tmp_path, GOOD.replace("answers = 1", "answers = 0.5"))).endpoint("brew").points
+    assert list(map(repr, points.values())) == ["0.5", "2"] and list(points) == ["answers", "concurrency"]
 
 
 def test_missing_file_and_unknown_endpoint(tmp_path):

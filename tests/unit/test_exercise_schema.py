@@ -9,6 +9,7 @@ from test_exercise_file import GOOD
 from autograder import paths
 from autograder.judge.spec.exercise import public_text
 from autograder.judge.spec.schema import FILE, as_text, schema
+from autograder.judge.spec.tables import AppTable, DiagnosisTable, EndpointTable, ExerciseTables, WrittenTable, read
 
 EXERCISES = sorted(paths.SOLUTIONS.glob("*/exercise.toml"))
 
@@ -48,8 +49,22 @@ def test_every_exercise_names_the_schema(file):
         ('file = "brew.py"', 'file = "brew.py"\nbarrier = "nobody"'),
         ('file = "brew.py"', 'file = "brew.py"\nrequests = 1000'),
         ('file = "brew.py"', 'file = "brew.py"\nservice = "oracle"'),
+        ('lesson = "01_tea"', 'lesson = "01_tea"\nauthor = "me"'),
+        ('"one at a time"', '{ kind = "blocked", speaks = "x" }'),
+        ('file = "brew.py"', 'file = "brew.py"\ncached = "yes"'),
+        ("{ answers = 1, concurrency = 2 }", "{ answers = -1, concurrency = 2 }"),
     ],
 )
 def test_mistakes_are_marked(good, bad):
     assert errors(GOOD) == []
     assert errors(GOOD.replace(good, bad, 1))
+    with pytest.raises(ValueError):
+        read(tomllib.loads(GOOD.replace(good, bad, 1)))
+
+
+def test_models_and_schema_have_the_same_keys():
+    made = schema()
+    assert made["properties"].keys() == ExerciseTables.model_fields.keys()
+    for model in (AppTable, EndpointTable, WrittenTable, DiagnosisTable):
+        assert made["$defs"][model.__name__]["properties"].keys() == model.model_fields.keys()
+        assert made["$defs"][model.__name__]["additionalProperties"] is False

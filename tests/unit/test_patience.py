@@ -26,7 +26,7 @@ def clock(monkeypatch):
 
 
 def race(**more):
-    return SimpleNamespace(**{"began": 100.0, "canaries": [], "asleep": None, **more})
+    return SimpleNamespace(**{"began_at": 100.0, "canaries": [], "asleep": None, **more})
 
 
 def test_a_loop_that_answers_is_given_its_own_ticks(clock):

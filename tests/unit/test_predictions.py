@@ -6,14 +6,15 @@ from helpers import notebook_of, printed, run_notebook
 from autograder import lab
 from autograder.lab import timeline
 from autograder.lab.race import Race, Request
+from autograder.programs.messages.races import RaceEnded, RaceStarted, RequestDone, RequestSent
 
 
 def finished(**more):
     race = Race("/tea", "tea.py", [Request(0, "/tea")], **more)
-    race.apply({"event": "start", "t": 0.0})
-    race.apply({"event": "sent", "key": 0, "t": 0.0})
-    race.apply({"event": "done", "key": 0, "t": 0.5, "status": 200, "error": None, "body": ""})
-    race.apply({"event": "end", "t": 0.5, "samples": []})
+    race.apply(RaceStarted(1, 0.0))
+    race.apply(RequestSent(1, 0, 0.0))
+    race.apply(RequestDone(1, 0, 0.5, 200, None, ""))
+    race.apply(RaceEnded(1, 0.5, []))
     return race
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 import time
+from dataclasses import replace
 
 import asyncpg
 import pytest
@@ -16,6 +17,8 @@ from autograder.judge.proofs.requests import _server_error
 from autograder.judge.spec.endpoint import CheckRequest
 from autograder.judge.verdict import AnswerFault
 from autograder.lab.race import Race, Request
+from autograder.programs.messages.races import RaceStarted
+from autograder.programs.messages.reports import Iteration, Place, PythonWarning, RequestFailed
 
 PIPELESS = "process = await asyncio.create_subprocess_exec(PRICE, token)\noutput, _ = await process.communicate()"
 CANNOT = "object {} can't be used in 'await' expression"
@@ -129,14 +132,17 @@ class App:
 
     def __init__(self, file, warning=None):
         self.file = file
-        self.warnings = [{"message": warning, "where": []}] if warning else []
+        self.warnings = [PythonWarning(warning, [])] if warning else []
 
 
-def told(tmp_path, error, warning=None, where=({"line": 4, "code": "return reply.json()"},)):
+RETURN = (Place(line=4, code="return reply.json()"),)
+
+
+def told(tmp_path, error, warning=None, where=RETURN):
     file = tmp_path / "price.py"
     file.write_text("app = None")
     race = Race("/x", str(file), [])
-    race.errors.append({"path": "/x", "type": "AttributeError", "message": error, "where": list(where)})
+    race.errors.append(RequestFailed("/x", "AttributeError", error, list(where)))
     with pytest.raises(AnswerFault) as caught:
         _server_error(App(file, warning), race, Request(0, "/x", status=500), CheckRequest("GET", "/x", {}))
     return caught.value.verdict
@@ -171,12 +177,12 @@ def test_one_request_was_under_way():
 
 def test_a_client_that_is_made_in_a_race_is_told_with_its_line():
     race = Race("/x", "/shop/price.py", [])
-    race.apply({"event": "start", "t": 0.0})
-    own = {"file": "/shop/price.py", "line": 12, "code": "httpx.AsyncClient(timeout=30)", "function": "price"}
-    turn = {"event": "turn", "start": 0.1, "end": 0.115, "waited": 0.0}
-    race.apply(turn | {"where": [own | {"file": "/elsewhere.py"}, own | {"line": 13, "code": "client.get(url)"}]})
+    race.apply(RaceStarted(1, 0.0))
+    own = Place("/shop/price.py", 12, "httpx.AsyncClient(timeout=30)", "price")
+    others = [replace(own, file="/elsewhere.py"), replace(own, line=13, code="client.get(url)")]
+    race.apply(Iteration(0.1, 0.115, where=others))
     assert _client_each(race) is None
-    race.apply(turn | {"where": [own]})
+    race.apply(Iteration(0.1, 0.115, where=[own]))
     verdict = _client_each(race)
     assert (verdict.kind, verdict.line) == ("blocked", 12) and not race.blocked
     assert "one client for the whole app" in verdict.diagnosis

@@ -7,47 +7,105 @@ import pytest
 
 from autograder.lab import reports
 from autograder.lab.race import MOST, Race
+from autograder.programs.messages import encode
+from autograder.programs.messages.reports import (
+    GilHeld,
+    Here,
+    Iteration,
+    Place,
+    PythonWarning,
+    Ready,
+    RequestFailed,
+    StartFailed,
+    ThreadCpu,
+)
 
-GOOD = {
-    "ready": {"event": "ready", "port": 80, "threads": [1]},
-    "turn": {"event": "turn", "start": 1.0, "end": 2.0, "waited": 0.0, "where": [{"file": "a", "line": 3}]},
-    "failed": {"event": "failed", "stage": "import", "type": "E", "message": "m", "where": [{"line": 1}]},
-    "here": {"event": "here", "question": 1},
-    "busy": {"event": "busy", "seconds": 0.1, "where": [{"file": "a", "line": 3}]},
-}
+WHERE = [Place("a.py", 3, "x()", "f", seconds=0.1)]
+GOOD = [
+    Ready(80, [1], True),
+    Ready(None, [], False),
+    Here(1),
+    Iteration(1.0, 2.0, where=WHERE),
+    ThreadCpu(0.1, WHERE),
+    GilHeld(1.0, 2.0, 0.5, WHERE),
+    StartFailed("import", "E", "m", WHERE),
+    RequestFailed("/x", "E", "m", WHERE),
+    PythonWarning("m", WHERE),
+]
 
 
-@pytest.mark.parametrize("name", GOOD)
-def test_reports_of_the_host_are_taken(name):
-    assert reports.parse(json.dumps(GOOD[name]).encode())["event"] == name
+def fields(report):
+    return json.loads(encode(report))
+
+
+def parsed(report, **changes):
+    return reports.parse(json.dumps(fields(report) | changes).encode())
+
+
+@pytest.mark.parametrize("report", GOOD, ids=lambda report: report.kind)
+def test_report_of_the_process_is_taken(report):
+    assert reports.parse(encode(report).encode()) == report
 
 
 @pytest.mark.parametrize(
     "line",
     [
-        b"", b"{", b"[]", b"null", b"7", b"\xff\xfe", b"[" * 100_000,
-        b'{"event": "unknown"}', b'{"event": ["turn"]}', b'{"event": "ready", "port": "x"}',
-        b'{"event": "ready", "port": null}', b'{"event": "ready", "port": 1e999, "threads": []}',
-        b'{"event": "ready", "port": 99999999, "threads": []}', b'{"event": "failed", "stage": "x"}', b'{"event": "turn", "start": 1, "end": NaN, "where": []}',
-        b'{"event": "turn", "start": 1, "end": Infinity, "where": []}',
-        b'{"event": "turn", "start": 1, "end": 2, "where": [{"line": 1, "file": 7}]}',
-        b'{"event": "busy", "seconds": NaN, "where": []}', b'{"event": "busy", "where": []}',
-        b'{"event": "turn", "start": 1, "end": 2, "where": 3}', b'{"event": "turn"}',
+        b"",
+        b"{",
+        b"[]",
+        b"null",
+        b"7",
+        b"\xff\xfe",
+        b"[" * 100_000,
+        b"{}",
+        b'{"kind": "unknown"}',
+        b'{"kind": ["here"]}',
     ],
-)  # fmt: skip
+)
 def test_anything_else_is_dropped(line):
     assert reports.parse(line) is None
 
 
+@pytest.mark.parametrize(
+    "report, changes",
+    [
+        (Ready(80, [1], True), {"port": "x"}), (Ready(80, [1], True), {"port": 1e999}), (Ready(80, [1], True), {"port": 99999999}),
+        (Ready(80, [1], True), {"port": 0}), (Ready(80, [1], True), {"threads": [1.5]}), (Ready(80, [1], True), {"stacks": 1}),
+        (StartFailed("import"), {"stage": "x"}), (StartFailed("import"), {"others": [1]}), (Here(1), {"question": True}), (Here(1), {"more": 1}),
+        (Iteration(1.0, 2.0), {"end": float("nan")}), (Iteration(1.0, 2.0), {"end": float("inf")}),
+        (Iteration(1.0, 2.0), {"end": 10**400}), (Iteration(1.0, 2.0), {"phase": "later"}), (Iteration(1.0, 2.0), {"where": 3}),
+        (Iteration(1.0, 2.0), {"where": [{"line": 1, "file": 7}]}), (Iteration(1.0, 2.0), {"where": [7]}),
+        (ThreadCpu(0.1, []), {"seconds": float("nan")}), (ThreadCpu(0.1, []), {"seconds": None}),
+    ],
+)  # fmt: skip
+def test_damaged_report_is_dropped(report, changes):
+    assert parsed(report) == report and parsed(report, **changes) is None
+
+
+def test_report_that_lacks_a_field_is_dropped():
+    for report in GOOD:
+        for name in fields(report):
+            rest = {key: value for key, value in fields(report).items() if key != name}
+            assert reports.parse(json.dumps(rest).encode()) is None, name
+
+
 def test_long_texts_are_cut():
-    report = {**GOOD["failed"], "message": "x" * 10**6, "where": [{"line": 1}] * 1000}
-    taken = reports.parse(json.dumps(report).encode())
-    assert len(taken["message"]) == reports.TEXT_LIMIT and len(taken["where"]) == 10
+    taken = parsed(
+        StartFailed("import"), message="x" * 10**6, where=[vars(Place(file="y" * 10**5))] * 1000, others=["z"] * 99
+    )
+    assert len(taken.message) == reports.TEXT_LIMIT and len(taken.where) == len(taken.others) == reports.LIST_LIMIT
+    assert len(taken.where[0].file) == reports.TEXT_LIMIT
+
+
+def test_negative_durations_are_none():
+    """Moments may be negative, as a clock's zero is anywhere; time that was spent can't."""
+    taken = parsed(Iteration(-2.0, -1.0), waited=-5.0, where=[vars(Place(seconds=-1.0))])
+    assert (taken.start, taken.end, taken.waited, taken.where[0].seconds) == (-2.0, -1.0, 0.0, 0.0)
+    assert parsed(ThreadCpu(0.1, []), seconds=-7).seconds == 0
 
 
 def test_texts_can_be_printed_anywhere():
-    report = {**GOOD["failed"], "message": "a\ud800b\x1b[31mc\u202ed\ne"}
-    message = reports.parse(json.dumps(report).encode())["message"]
+    message = parsed(StartFailed("import"), message="a\ud800b\x1b[31mc\u202ed\ne").message
     message.encode()
     assert message.startswith("a") and message.endswith("d\ne") and "\x1b" not in message and "\u202e" not in message
 
@@ -55,7 +113,7 @@ def test_texts_can_be_printed_anywhere():
 def test_random_damage_never_raises():
     rng = random.Random(7)
     for _ in range(5000):
-        data = bytearray(json.dumps(rng.choice(list(GOOD.values()))).encode())
+        data = bytearray(encode(rng.choice(GOOD)).encode())
         for _ in range(rng.randrange(1, 6)):
             data[rng.randrange(len(data))] = rng.randrange(256)
         reports.parse(bytes(data))
@@ -75,9 +133,7 @@ def test_flood_meter_counts_what_comes_without_a_break():
 def test_race_keeps_a_bounded_number_of_places():
     race = Race("t", "app.py", [], began=0.0)
     for number in range(3 * MOST):
-        race.apply(
-            {"event": "busy", "seconds": 0.1, "where": [{"file": "a", "line": number, "code": "", "function": ""}]}
-        )
+        race.apply(ThreadCpu(0.1, [Place("a", number)]))
     assert len(race.busy) == MOST
 
 
@@ -100,7 +156,7 @@ def test_stack_of_the_loop_is_found():
     assert dump.main_thread("serve_app.py") == [], "it is not there yet"
     dump.take(DUMP.splitlines(keepends=True)[-1])
     frames = dump.main_thread("serve_app.py")
-    assert [(frame["file"], frame["line"], frame["function"]) for frame in frames[:2]] == [
+    assert [(frame.file, frame.line, frame.function) for frame in frames[:2]] == [
         ("/lib/re/__init__.py", 166, "match"),
         ("/home/shop.py", 6, "x"),
     ]

@@ -25,6 +25,7 @@ from autograder.classroom import grade, handed_in
 from autograder.classroom.lessons import items_of, lesson_of
 from autograder.classroom.nbgrader.sandboxed_kernel import SandboxedExecute
 from autograder.errors import UserFacingError
+from autograder.judge.verdict import Outcome
 from autograder.sandbox import levels
 
 _found: dict[str, Any] = {}
@@ -109,9 +110,9 @@ def item_of(result: dict[str, Any], name: str) -> dict[str, Any]:
     for item in result["items"]:
         if item["id"] == name:
             return item
-        if item["outcome"] == "error":
+        if item["outcome"] == Outcome.ERROR:
             said = item["diagnosis"]
-    return {"id": name, "points": 0, "max_points": 0, "outcome": "error", "diagnosis": said}
+    return {"id": name, "points": 0, "max_points": 0, "outcome": Outcome.ERROR, "diagnosis": said}
 
 
 def tell(cell: NotebookNode, item: dict[str, Any]) -> None:
@@ -119,10 +120,10 @@ def tell(cell: NotebookNode, item: dict[str, Any]) -> None:
     said = item["diagnosis"]
     cell.outputs = []
     cell.execution_count = None
-    if item["outcome"] == "pass":
+    if item["outcome"] == Outcome.PASS:
         cell.outputs.append(new_output("stream", name="stdout", text=(said or "Passed.") + "\n"))
         return
-    if item["outcome"] == "error":
+    if item["outcome"] == Outcome.ERROR:
         cell.outputs.append(new_output("stream", name="stdout", text=f"{said}\nA person must look at this.\n"))
         cell.metadata.nbgrader["undecided"] = True
         return

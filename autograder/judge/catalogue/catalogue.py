@@ -15,6 +15,7 @@ from autograder.judge.served_app import ServedApp
 from autograder.judge.spec.endpoint import Endpoint, ExerciseError, ExpectedDiagnosis
 from autograder.judge.spec.text_task import TextTask
 from autograder.judge.tasks.factory import judging
+from autograder.judge.verdict import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -62,7 +63,7 @@ class Judged:
     @property
     def undecided(self) -> bool:
         """True if one of the verdicts is ERROR."""
-        return "error" in (self.answers.outcome, self.concurrency.outcome)
+        return Outcome.ERROR in (self.answers.outcome, self.concurrency.outcome)
 
 
 def catalogue(exercise: Exercise) -> Sequence[Answer | multi_endpoint.MultiEndpointAnswer]:
@@ -123,7 +124,7 @@ async def judge(
             concurrency = await bench.verdict_with_retries("concurrency")
             ended = time.perf_counter()
             baseline_verdicts = None
-            if beside and answers.outcome != "error":
+            if beside and answers.outcome != Outcome.ERROR:
                 baseline_verdicts = await beside(await served.app(), answer.endpoint)
     complaint = _complaint(answer, answers, concurrency)
     return Judged(answer, answers, concurrency, complaint, ended - began, ended - up, baseline_verdicts)
@@ -132,7 +133,7 @@ async def judge(
 async def _judge_whole(answer: multi_endpoint.MultiEndpointAnswer, jail: Sandbox | None) -> Judged:
     began = time.perf_counter()
     verdicts, complaint = await multi_endpoint.judge(answer, jail)
-    worst = max(verdicts, key=lambda verdict: ("pass", "fail", "error").index(verdict.outcome))
+    worst = max(verdicts, key=lambda verdict: list(Outcome).index(verdict.outcome))
     count = len(verdicts)
     if answer.kind == "starter":  # its answers were judged as well
         count += sum(not endpoint.combined_with for endpoint, _ in answer.told)
@@ -169,8 +170,8 @@ def _failed(part: str, verdict: Verdict) -> str:
 
 def _miss(answer: Answer, verdict: Verdict) -> str:
     """What is wrong with a verdict that must be FAIL, for the reason that the catalogue gives."""
-    if verdict.outcome != "fail":
+    if verdict.outcome != Outcome.FAIL:
         return f"must fail but: {verdict.outcome} {verdict.diagnosis}"
-    if not answer.wrong.fits(verdict.kind, verdict.diagnosis):
+    if answer.wrong and not answer.wrong.fits(verdict.kind, verdict.diagnosis):
         return f"must be told «{answer.wrong}» but: {verdict.kind}: {verdict.diagnosis}"
     return ""

@@ -16,6 +16,7 @@ from autograder.judge.judge import Judge
 from autograder.judge.served_app import ServedApp
 from autograder.judge.spec.endpoint import ExerciseError
 from autograder.judge.spec.file_sections import compose
+from autograder.judge.verdict import DiagnosisKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -49,7 +50,10 @@ class MultiEndpointAnswer:
 
 def catalogue(exercise: Exercise) -> list[MultiEndpointAnswer]:
     """Every `MultiEndpointAnswer` of an exercise.  Raises `ExerciseError` where files and exercise.toml disagree."""
-    shop, folder = exercise.shop, exercise.folder / "answers" / exercise.shop.id
+    shop = exercise.shop
+    if shop is None:
+        raise ExerciseError(f"{exercise.lesson} has no file that holds all its endpoints.")
+    folder = exercise.folder / "answers" / shop.id
     starter, reference = ((folder / f"{kind}.py").read_text(encoding="utf-8") for kind in ("starter", "reference"))
 
     def whole(kind: str, name: str, text: str, repaired: set[str]) -> MultiEndpointAnswer:
@@ -76,7 +80,9 @@ def _told(exercise: Exercise, endpoint: Endpoint, repaired: set[str]) -> Expecte
     if not endpoint.combined_with:
         return None if endpoint.id in repaired else endpoint.starter
     blocking = (
-        other for other in endpoint.combined_with if other.starter.kind == "blocked" and other.id not in repaired
+        other
+        for other in endpoint.combined_with
+        if other.starter.kind == DiagnosisKind.BLOCKED and other.id not in repaired
     )
     return endpoint.starter if any(blocking) else None
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from autograder.judge.spec.endpoint import CheckRequest, Endpoint
     from autograder.lab.race import Blocked, Request
+    from autograder.programs.messages.reports import RequestFailed
 
 # the threads that asyncio.to_thread has: cores + 4, and from Python 3.13 on only those cores count that the process may use
 CORES = {os.cpu_count() or 1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1}
@@ -302,13 +303,13 @@ def wrong_body(call: CheckRequest, request: Request, hint: str = "") -> str:
     return f"{call.method} {call.path} must answer {call.expected!r}. It answered {_excerpt(request.body)}{hint}"
 
 
-def server_error(call: CheckRequest, error: dict[str, Any], hint: str = "") -> str:
+def server_error(call: CheckRequest, error: RequestFailed, hint: str = "") -> str:
     """The exception with the learner's line, and behind it the ``hint`` at what most likely helps."""
-    where = error["where"][-1] if error["where"] else None
-    said = ": " + error["message"].splitlines()[0] if error["message"].strip() else ""
-    text = f"{call.method} {call.path} ended in {error['type']}{said}"
+    where = error.where[-1] if error.where else None
+    said = ": " + error.message.splitlines()[0] if error.message.strip() else ""
+    text = f"{call.method} {call.path} ended in {error.type}{said}"
     if where:
-        text += f" (line {where['line']}: {where['code']})"
+        text += f" (line {where.line}: {where.code})"
     return text + ("." if hint else "") + hint
 
 

@@ -29,7 +29,7 @@ def cpu_wait_s(looks: list[ThreadSample], start: float, end: float, watching: bo
     GIL and delay the loop for a moment, but not for a whole request: without ``watching`` its time is left out.
     """
     first, last = samples_around(looks, start, end)
-    if first is None:
+    if first is None or last is None:
         return 0.0
     queue = (last.waited - first.waited) + (last.racer - first.racer) + other_threads_cpu_wait_s(first, last, watching)
     own = vfork_wait_s(looks, start, end) + page_fault_wait_s(looks, start, end)
@@ -63,11 +63,12 @@ def exec_pipe_wait_s(looks: list[ThreadSample]) -> float:
     Only the child that was started last can hold that pipe.  What it sleeps before it becomes its program (a ``preexec_fn``)
     is the app's doing, and other children that wait for a CPU are no excuse.
     """
-    pairs = [(a, b) for a, b in itertools.pairwise(looks) if a.children is not None and b.children is not None]
-    newest = [
-        (a, b, next(reversed(b.children))) for a, b in pairs if b.children
-    ]  # Linux lists them as they were started
-    return sum(b.children[child] - a.children.get(child, 0.0) for a, b, child in newest)
+    waited = 0.0
+    for before, after in itertools.pairwise(looks):
+        if before.children is not None and after.children:
+            newest = next(reversed(after.children))  # Linux lists them as they were started
+            waited += after.children[newest] - before.children.get(newest, 0.0)
+    return waited
 
 
 def unobserved_spawn_wait_s(looks: list[ThreadSample], start: float, end: float) -> float:
@@ -104,8 +105,8 @@ def reply_delay_excuse_s(race: Race, looks: list[ThreadSample], start: float, en
     Canaries are the ticks of a clock that slows down with the app: a loop that has answered several of them since ``start``
     has also had an iteration for everything else that was due.  Then only a worker thread can have waited for a CPU.
     """
-    ticks = sum(c.answered and c.start >= start and c.end <= end for c in race.canaries)
+    ticks = sum(c.answered and c.start >= start and c.ended_at <= end for c in race.canaries)
     if ticks < MIN_CANARIES:
         return cpu_wait_s(looks, start, end, watching=False)
     first, last = samples_around(looks, start, end)
-    return other_threads_cpu_wait_s(first, last, watching=False) if first else 0.0
+    return other_threads_cpu_wait_s(first, last, watching=False) if first and last else 0.0

@@ -25,7 +25,7 @@ def certainly_overlapped(race: Race, waits: list[float]) -> bool:
 
 
 def _together(pairs: list[tuple[Request, float]]) -> bool:
-    return max(r.end - w for r, w in pairs) < min(r.start + w for r, w in pairs)
+    return max(r.ended_at - w for r, w in pairs) < min(r.sent_at + w for r, w in pairs)
 
 
 def proved_batch_size(race: Race, waits: list[float], looks: list[ThreadSample]) -> int | None:
@@ -34,10 +34,10 @@ def proved_batch_size(race: Race, waits: list[float], looks: list[ThreadSample])
     Proved means: the first group certainly waited together, and after it was answered the next request
     took its full wait, although all were sent at once.
     """
-    order = sorted(zip(race.requests, waits, strict=True), key=lambda pair: pair[0].end)
+    order = sorted(zip(race.requests, waits, strict=True), key=lambda pair: pair[0].ended_at)
     for served in range(1, len(order)):
         before, (after, wait) = order[served - 1][0], order[served]
-        gap = after.end - before.end - reply_delay_excuse_s(race, looks, before.end, after.end)
+        gap = after.ended_at - before.ended_at - reply_delay_excuse_s(race, looks, before.ended_at, after.ended_at)
         if gap >= MIN_GAP_SHARE * wait:
             return served if _together(order[:served]) else None
     return None
@@ -48,9 +48,9 @@ def late(race: Race, looks: list[ThreadSample], due: list[float]) -> tuple[Reque
 
     The request that is answered first has waited for no other one.  The loop must have answered many canaries since.
     """
-    request, moment = min(zip(race.requests, due, strict=True), key=lambda pair: pair[0].end)
-    ticks = sum(c.answered and c.start >= moment and c.end <= request.end for c in race.canaries)
-    seconds = request.end - moment - reply_delay_excuse_s(race, looks, moment, request.end)
+    request, moment = min(zip(race.requests, due, strict=True), key=lambda pair: pair[0].ended_at)
+    ticks = sum(c.answered and c.start >= moment and c.ended_at <= request.ended_at for c in race.canaries)
+    seconds = request.ended_at - moment - reply_delay_excuse_s(race, looks, moment, request.ended_at)
     return (request, seconds) if seconds >= LATE_MIN_S and ticks >= LATE_MIN_CANARIES else None
 
 
@@ -62,15 +62,17 @@ def waited_for(
     ``least`` is by how many attributed seconds it must have been late, and ``canaries`` how many the loop must have answered
     in that time.
     """
-    due = request.start + wait
-    if request.end < other.end - least / 2:
+    due = request.sent_at + wait
+    if request.ended_at < other.ended_at - least / 2:
         return False
-    ticks = sum(c.answered and c.start >= due and c.end <= request.end for c in race.canaries)
-    return ticks >= canaries and request.end - due - reply_delay_excuse_s(race, looks, due, request.end) >= least
+    ticks = sum(c.answered and c.start >= due and c.ended_at <= request.ended_at for c in race.canaries)
+    return (
+        ticks >= canaries and request.ended_at - due - reply_delay_excuse_s(race, looks, due, request.ended_at) >= least
+    )
 
 
 def overtaken(race: Race) -> int:
     """How many canaries were sent after the last request and answered before the first answer."""
-    last_sent = max(r.start for r in race.requests)
-    first_end = min(r.end for r in race.requests)
-    return sum(c.answered and c.start >= last_sent and c.end <= first_end for c in race.canaries)
+    last_sent = max(r.sent_at for r in race.requests)
+    first_end = min(r.ended_at for r in race.requests)
+    return sum(c.answered and c.start >= last_sent and c.ended_at <= first_end for c in race.canaries)

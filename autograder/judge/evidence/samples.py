@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from autograder.programs.messages import PAGE_FAULT, RUNNING
+from autograder.programs.messages.races import PAGE_FAULT, RUNNING
 
 if TYPE_CHECKING:
     from autograder.lab.race import Race
@@ -51,7 +51,7 @@ def decode_samples(race: Race) -> list[ThreadSample]:
         call = RUNNING if sample.state == PAGE_FAULT else sample.call
         found.append(
             ThreadSample(
-                sample.time - race.began,
+                sample.time - race.began_at,
                 sample.cpu,
                 sample.waited,
                 sample.slices,
@@ -106,7 +106,11 @@ def other_threads_cpu_s(first: ThreadSample, last: ThreadSample) -> float:
 def cpu_of_other_threads_s(looks: list[ThreadSample], start: float, end: float) -> float:
     """CPU seconds of the app's other threads between two moments, if the loop computed for less than half of the time."""
     first, last = samples_around(looks, start, end)
-    return other_threads_cpu_s(first, last) if first and loop_cpu_s(looks, start, end) < (end - start) / 2 else 0.0
+    return (
+        other_threads_cpu_s(first, last)
+        if first and last and loop_cpu_s(looks, start, end) < (end - start) / 2
+        else 0.0
+    )
 
 
 def poller(looks: list[ThreadSample]) -> str | None:

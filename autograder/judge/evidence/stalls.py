@@ -109,8 +109,8 @@ def per_request_allowance_s(race: Race, looks: list[ThreadSample]) -> float:
 
 def canary_cpu_s(looks: list[ThreadSample], canary: Canary) -> float:
     """CPU seconds that the loop thread has spent at most while a canary was under way."""
-    first, last = samples_around(looks, canary.start, canary.end)
-    return last.cpu - first.cpu if first else 0.0
+    first, last = samples_around(looks, canary.start, canary.ended_at)
+    return last.cpu - first.cpu if first and last else 0.0
 
 
 def find_stalls(race: Race, looks: list[ThreadSample], poll_call: str | None) -> list[Stall]:
@@ -119,7 +119,7 @@ def find_stalls(race: Race, looks: list[ThreadSample], poll_call: str | None) ->
     crowd = per_request_allowance_s(race, looks) * max(len(race.requests) - RACE_SIZE, 0)
     for block in race.long_iterations:
         first, last = samples_around(looks, block.start, block.end)
-        seconds = block.seconds - (other_threads_cpu_wait_s(first, last) if first else 0.0)
+        seconds = block.seconds - (other_threads_cpu_wait_s(first, last) if first and last else 0.0)
         seconds -= vfork_wait_s(looks, block.start, block.end) + unobserved_spawn_wait_s(looks, block.start, block.end)
         seconds -= exec_pipe_wait_s(samples_near(looks, block.start, block.end))
         # what the loop's thread has itself computed in one turn needs no excuse

@@ -18,7 +18,8 @@ from autograder.judge.proofs.quiescence import ALIVE_MIN_CANARIES, MAX_QUIET_S, 
 from autograder.judge.proofs.rendezvous import RendezvousProof
 from autograder.judge.proofs.requests import ANSWER_LIMIT_S, forgotten, never_awaited, run_requests
 from autograder.judge.spec.endpoint import RACE_SIZE
-from autograder.judge.verdict import AnswerFault, Trial, Verdict
+from autograder.judge.verdict import AnswerFault, DiagnosisKind, Outcome, Trial, Verdict
+from autograder.lab.race import happened
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,7 +49,7 @@ class BackgroundProof(RendezvousProof):
             _, watch = await self._watched(calls, calls)
             if watch.missing:
                 never_awaited(self.app)
-                raise AnswerFault("did not ask", messages.never_called(calls[0], self.endpoint.service))
+                raise AnswerFault(DiagnosisKind.DID_NOT_ASK, messages.never_called(calls[0], self.endpoint.service))
             await self._check_count()
 
     async def _hold_one_long(self, seconds: float) -> Trial:
@@ -70,7 +71,11 @@ class BackgroundProof(RendezvousProof):
             never_awaited(self.app)
             first_unasked_call = next(call for call in calls if watch.missing.intersection(call.tokens))
             return Trial(
-                Verdict("fail", "did not ask", messages.never_called(first_unasked_call, self.endpoint.service))
+                Verdict(
+                    Outcome.FAIL,
+                    DiagnosisKind.DID_NOT_ASK,
+                    messages.never_called(first_unasked_call, self.endpoint.service),
+                )
             )
         if fault := await self._called_too_often():
             return Trial(fault)
@@ -79,7 +84,7 @@ class BackgroundProof(RendezvousProof):
         if self.endpoint.responds_first and not watch.ahead:
             if watch.alive:
                 text = messages.waits_for_the_service(self.endpoint)
-                return Trial(Verdict("fail", "waits for the service", text))
+                return Trial(Verdict(Outcome.FAIL, DiagnosisKind.WAITS_FOR_THE_SERVICE, text))
             self.patience = min(self.patience * 2, MAX_QUIET_S)
             return Trial()
         if (watch.ahead or watch.all_met) and watch.seen_through(race):
@@ -146,7 +151,7 @@ class BackgroundObserver:
 
     def seen_through(self, race: Race) -> bool:
         """True if the loop was watched for a while after everything was let go, and all the time until then."""
-        return sum(c.answered and c.start >= self.released for c in race.canaries) >= ALIVE_MIN_CANARIES
+        return sum(c.answered and c.start >= happened(self.released) for c in race.canaries) >= ALIVE_MIN_CANARIES
 
     async def hold(self, race: Race) -> None:
         """Run beside a race, until everything has come and was let go."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from autograder.judge.diagnoses import messages
 from autograder.judge.evidence import gil, samples
 from autograder.judge.evidence.stalls import find_stalls
-from autograder.judge.verdict import Verdict
+from autograder.judge.verdict import DiagnosisKind, Outcome, Verdict
 
 if TYPE_CHECKING:
     from autograder.judge.evidence.samples import ThreadSample
@@ -32,7 +32,7 @@ def blocked(race: Race, looks: list[ThreadSample], rest: str | None, computes: b
     if not stalls:
         return _client_each(race)
     if all(stall.free for stall in stalls):
-        return Verdict("fail", "everybody waits", messages.everybody_waits(stalls[0].seconds))
+        return Verdict(Outcome.FAIL, DiagnosisKind.EVERYBODY_WAITS, messages.everybody_waits(stalls[0].seconds))
     named = next((stall.block for stall in stalls if stall.block is not None), race.worst_block)
     if named and not named.in_app:
         # a stall that's nearly as long, and whose line was seen, says more than one that left no trace
@@ -41,7 +41,13 @@ def blocked(race: Race, looks: list[ThreadSample], rest: str | None, computes: b
     if named and not named.in_app and (seconds := _taken_by_a_thread(race, looks, named)):
         return _held(race, seconds)
     line = named.line if named and named.in_app else None
-    return Verdict("fail", "blocked", messages.blocked(stalls, len(race.requests), named), line, nameless=line is None)
+    return Verdict(
+        Outcome.FAIL,
+        DiagnosisKind.BLOCKED,
+        messages.blocked(stalls, len(race.requests), named),
+        line,
+        nameless=line is None,
+    )
 
 
 def _taken_by_a_thread(race: Race, looks: list[ThreadSample], block: Blocked) -> float:
@@ -60,19 +66,19 @@ def _client_each(race: Race) -> Verdict | None:
     What is made once was made before the first race, in the warm-up at the latest: so this is a fact, and no matter of time.
     """
     line, code = next((place for place in race.found if CLIENT.search(place[1])), (None, ""))
-    return Verdict("fail", "blocked", messages.client_each(line, code), line) if line else None
+    return Verdict(Outcome.FAIL, DiagnosisKind.BLOCKED, messages.client_each(line, code), line) if line else None
 
 
 def _held(race: Race, seconds: float) -> Verdict:
     """The failing `Verdict` for threads that compute, and keep the GIL while they do."""
-    place = max(race.busy, key=race.busy.get, default=None)
+    place = max(race.busy, key=lambda place: race.busy[place], default=None)
     line = place[0] if place and place[3] == race.file else None
-    return Verdict("fail", "gil", messages.gil(seconds, place, line), line, nameless=place is None)
+    return Verdict(Outcome.FAIL, DiagnosisKind.GIL, messages.gil(seconds, place, line), line, nameless=place is None)
 
 
 def answered_late(call: CheckRequest, seconds: float) -> Verdict:
     """The failing `Verdict` for an answer that came long after it was due."""
-    return Verdict("fail", "answered too late", messages.too_late(call, seconds))
+    return Verdict(Outcome.FAIL, DiagnosisKind.ANSWERED_TOO_LATE, messages.too_late(call, seconds))
 
 
 def served_in_turns(served: int, requests: int, calls: int = 1) -> Verdict:
@@ -81,5 +87,5 @@ def served_in_turns(served: int, requests: int, calls: int = 1) -> Verdict:
     With several ``calls`` a request, ``served`` is how many calls are under way at a time.
     """
     if served == 1:
-        return Verdict("fail", "one at a time", messages.one_at_a_time())
-    return Verdict("fail", "few at a time", messages.few_at_a_time(served, requests, calls))
+        return Verdict(Outcome.FAIL, DiagnosisKind.ONE_AT_A_TIME, messages.one_at_a_time())
+    return Verdict(Outcome.FAIL, DiagnosisKind.FEW_AT_A_TIME, messages.few_at_a_time(served, requests, calls))

@@ -15,6 +15,7 @@ from autograder.judge.proofs.quiescence import ALIVE_MIN_CANARIES, POLL_INTERVAL
 from autograder.judge.spec.endpoint import CheckRequest
 from autograder.lab.load_generator_client import load_generator
 from autograder.lab.race import Race
+from autograder.programs.messages.races import Send
 from autograder.services import Service
 
 HOLD_S = 1.2  # s that the first reply is held: longer than the limits of a second that many write
@@ -59,7 +60,7 @@ class LongHold:
         try:
             await self._steps(race)
         finally:
-            self.released = time.perf_counter() - race.began
+            self.released = time.perf_counter() - race.began_at
             self.service.release()
             for number in range(len(self.calls)):
                 self._send(number)
@@ -104,7 +105,7 @@ class LongHold:
         held = [token for token in self.service.held() if token in self.calls[OTHER].tokens]
         if held:
             self.service.release(held)
-            self.other_released = time.perf_counter() - race.began
+            self.other_released = time.perf_counter() - race.began_at
         return bool(held)
 
     async def _until(self, race: Race, seen: Callable[[], bool]) -> bool:
@@ -127,7 +128,7 @@ class LongHold:
     def _send(self, number: int) -> None:
         if number not in self._sent and number < len(self.calls):
             self._sent.add(number)
-            load_generator().order(op="send", key=number)
+            load_generator().order(Send(number))
 
     @staticmethod
     def _ended(race: Race, number: int) -> bool:
@@ -135,13 +136,13 @@ class LongHold:
 
     @staticmethod
     def _canaries(race: Race, since: float) -> int:
-        start = since - race.began
+        start = since - race.began_at
         return sum(canary.answered and canary.start >= start for canary in race.canaries)
 
     def together(self, race: Race) -> bool:
         """True if the third request was answered only together with those whose reply was held."""
-        if self.overtaken or not self.alive or self.other_released is None:
+        if self.overtaken or not self.alive or self.released is None or self.other_released is None:
             return False
         # what works on after its reply ends as long after it as the first one does: that is no queue
-        first, other = race.requests[FIRST].end, race.requests[OTHER].end
+        first, other = race.requests[FIRST].ended_at, race.requests[OTHER].ended_at
         return other >= first - (self.released - self.other_released) / 2

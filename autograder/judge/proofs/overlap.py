@@ -16,7 +16,7 @@ from autograder.judge.proofs.requests import (
     run_at_each_size,
     run_requests,
 )
-from autograder.judge.verdict import AnswerFault, Trial, Verdict
+from autograder.judge.verdict import AnswerFault, DiagnosisKind, Outcome, Trial, Verdict
 
 if TYPE_CHECKING:
     from autograder.judge.spec.endpoint import Endpoint
@@ -103,8 +103,8 @@ class OverlapProof:
             )
         except AnsweredTooEarly as fault:
             if fault.call is middle and fault.request is fault.race.requests[again]:
-                early = messages.shared_wait(middle, fault.request.seconds)
-                raise AnswerFault("shared call", early) from None
+                early = messages.shared_wait(middle, fault.request.ended_at - fault.request.sent_at)
+                raise AnswerFault(DiagnosisKind.SHARED_CALL, early) from None
             raise
         looks = samples.decode_samples(race)
         if fault := blocked(race, looks, self.rest):  # type: ignore[misc]
@@ -112,10 +112,14 @@ class OverlapProof:
         long = race.requests[0]
         for request, call in zip(race.requests[first:], calls[first:], strict=True):
             if overlap.waited_for(race, looks, request, call.wait, long, TOGETHER_MIN_S * scale, TOGETHER_MIN_CANARIES):
-                return Trial(Verdict("fail", "answered together", messages.answered_together(self.endpoint)))
-        in_time = all(request.end < long.end - TOGETHER_MIN_S * scale / 2 for request in race.requests[first:])
+                return Trial(
+                    Verdict(Outcome.FAIL, DiagnosisKind.ANSWERED_TOGETHER, messages.answered_together(self.endpoint))
+                )
+        in_time = all(
+            request.ended_at < long.ended_at - TOGETHER_MIN_S * scale / 2 for request in race.requests[first:]
+        )
         # had the two shared a wait, the second would have been answered with the first
-        own = race.requests[first].end < race.requests[again].start + middle.wait
+        own = race.requests[first].ended_at < race.requests[again].sent_at + middle.wait
         if not (in_time and own):
             self._scale = min(self._scale * 1.5, MAX_WAIT_S)
         return Trial(proved=in_time and own)
@@ -132,7 +136,7 @@ class OverlapProof:
         if self.wait >= WAIT and (served := overlap.proved_batch_size(race, waits, looks)):
             return Trial(served_in_turns(served, count))
         if late := overlap.late(
-            race, looks, [request.start + wait for request, wait in zip(race.requests, waits, strict=True)]
+            race, looks, [request.sent_at + wait for request, wait in zip(race.requests, waits, strict=True)]
         ):
             return Trial(answered_late(calls[late[0].key], late[1]))
         return Trial(proved=bool(overlap.certainly_overlapped(race, waits) and overlap.overtaken(race)))

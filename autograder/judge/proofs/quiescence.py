@@ -46,7 +46,7 @@ class QuietPeriod:
     @property
     def canaries(self) -> int:
         """How many canaries were sent and answered since the last change."""
-        since = self._since - self._race.began
+        since = self._since - self._race.began_at
         return sum(c.answered and c.start >= since for c in self._race.canaries)
 
     @property
@@ -65,7 +65,7 @@ class QuietPeriod:
         start, end, call = self._race.asleep
         # no shorter than all that came before it: where a busy machine made that slow, this sleep is still the longest
         enough = max(STUCK * self.patience, start)
-        return call != self._rest and end - max(start, self._since - self._race.began) >= enough
+        return call != self._rest and end - max(start, self._since - self._race.began_at) >= enough
 
     @property
     def over(self) -> bool:

@@ -21,7 +21,8 @@ from autograder.judge.proofs.long_hold import AGAIN, FIRST, HOLD_S, OTHER, SHOWN
 from autograder.judge.proofs.quiescence import INITIAL_QUIET_S, MAX_QUIET_S, POLL_INTERVAL_S, QuietPeriod
 from autograder.judge.proofs.requests import ANSWER_LIMIT_S, REST, find_poll_syscall, run_at_each_size, run_requests
 from autograder.judge.spec.endpoint import RACE_SIZE
-from autograder.judge.verdict import AnswerFault, Trial, Verdict
+from autograder.judge.verdict import AnswerFault, DiagnosisKind, Outcome, Trial, Verdict
+from autograder.lab.race import happened
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -84,14 +85,16 @@ class RendezvousProof:
         for token, expected in self._expected.items():
             if counts[token] > expected:
                 if self.endpoint.cached:
-                    return Verdict("fail", "asked again", messages.called_again(self.endpoint, counts[token]))
+                    return Verdict(
+                        Outcome.FAIL, DiagnosisKind.ASKED_AGAIN, messages.called_again(self.endpoint, counts[token])
+                    )
                 text = messages.called_twice(self.endpoint, counts[token], expected)
-                return Verdict("fail", "called twice", text)
+                return Verdict(Outcome.FAIL, DiagnosisKind.CALLED_TWICE, text)
         return None
 
     async def _check_count(self) -> None:
         """Raise `AnswerFault` if the service was called too often."""
-        if verdict := await self._called_too_often():
+        if (verdict := await self._called_too_often()) and verdict.kind:
             raise AnswerFault(verdict.kind, verdict.diagnosis)
 
     async def answers(self) -> None:
@@ -112,9 +115,9 @@ class RendezvousProof:
         if not self.endpoint.cached:
             await self._check_count()
         if self.endpoint.cached and seen:
-            raise AnswerFault("asked again", messages.asked_again(call, self.endpoint.service))
+            raise AnswerFault(DiagnosisKind.ASKED_AGAIN, messages.asked_again(call, self.endpoint.service))
         if not self.endpoint.cached and (ended or not seen.issuperset(call.tokens)):
-            raise AnswerFault("kept from before", messages.kept(call, self.endpoint.service))
+            raise AnswerFault(DiagnosisKind.KEPT_FROM_BEFORE, messages.kept(call, self.endpoint.service))
         return race
 
     async def _held(self, call: CheckRequest) -> tuple[Race, set[str], bool]:
@@ -238,19 +241,27 @@ class RendezvousProof:
         if not holding.called:
             return Trial()
         for number in (FIRST, AGAIN):
-            if race.requests[number].end < holding.released:
-                return Trial(Verdict("fail", "kept from before", messages.did_not_wait(self.endpoint, holding.held_s)))
+            if race.requests[number].ended_at < happened(holding.released):
+                return Trial(
+                    Verdict(
+                        Outcome.FAIL,
+                        DiagnosisKind.KEPT_FROM_BEFORE,
+                        messages.did_not_wait(self.endpoint, holding.held_s),
+                    )
+                )
         if not self.endpoint.cached and not holding.called_again:
             counts = await asyncio.to_thread(self.service.calls, first.tokens)
             if any(counts[token] - before.get(token, 0) < 2 for token in first.tokens):
-                return Trial(Verdict("fail", "shared call", messages.shared_call(self.endpoint)))
+                return Trial(Verdict(Outcome.FAIL, DiagnosisKind.SHARED_CALL, messages.shared_call(self.endpoint)))
         if len(calls) > OTHER and not holding.overtaken:
             if holding.together(race) and self.endpoint.raced <= 2:
                 return Trial(
                     served_in_turns(1, self.endpoint.raced)
                 )  # in so small a race a lock may have passed by chance
             if holding.together(race):
-                return Trial(Verdict("fail", "answered together", messages.answered_together(self.endpoint)))
+                return Trial(
+                    Verdict(Outcome.FAIL, DiagnosisKind.ANSWERED_TOGETHER, messages.answered_together(self.endpoint))
+                )
             return Trial()
         return Trial(proved=holding.held_s >= seconds)
 
@@ -275,19 +286,23 @@ class RendezvousProof:
             self.service.release()
         fault = blocked(race, samples.decode_samples(race), self.rest, self.service.computes)
         # where only a few are let in, several of them compute together, and the loop gets less of the GIL than in a fair race
-        if fault and not (fault.kind == "gil" and meeting.in_turns):
+        if fault and not (fault.kind == DiagnosisKind.GIL and meeting.in_turns):
             return Trial(fault)
         if fault := await self._called_too_often():
             return Trial(fault)
         if first_unasked_call := meeting.first_unasked_call(race):
             return Trial(
-                Verdict("fail", "did not ask", messages.did_not_ask(first_unasked_call, self.endpoint.service))
+                Verdict(
+                    Outcome.FAIL,
+                    DiagnosisKind.DID_NOT_ASK,
+                    messages.did_not_ask(first_unasked_call, self.endpoint.service),
+                )
             )
         if meeting.proved:
             return Trial(proved=True)
         if meeting.all_met and not self.service.computes:
             # all were let go then at the latest; whoever had its reply before had more time still
-            if late := overlap.late(race, samples.decode_samples(race), [meeting.released] * len(calls)):
+            if late := overlap.late(race, samples.decode_samples(race), [happened(meeting.released)] * len(calls)):
                 return Trial(answered_late(calls[late[0].key], late[1]))
         if meeting.in_turns:
             return Trial(self._in_turns(meeting.stood, calls))
@@ -296,9 +311,15 @@ class RendezvousProof:
             if (
                 meeting.all_wait and self._all_waited > 1
             ):  # once may be chance, where a lock happens to serve the last one
-                return Trial(Verdict("fail", "answered together", messages.answered_together(self.endpoint)))
-            if count > 2 * RACE_SIZE and meeting.listening > 1:
-                return Trial(Verdict("fail", "few at a time", messages.few_listen(meeting.listening, count)))
+                return Trial(
+                    Verdict(Outcome.FAIL, DiagnosisKind.ANSWERED_TOGETHER, messages.answered_together(self.endpoint))
+                )
+            if count > 2 * RACE_SIZE and (meeting.listening or 0) > 1:
+                return Trial(
+                    Verdict(
+                        Outcome.FAIL, DiagnosisKind.FEW_AT_A_TIME, messages.few_listen(meeting.listening or 0, count)
+                    )
+                )
             return Trial(served_in_turns(1, count))
         self.patience = min(self.patience * 2, MAX_QUIET_S)
         return Trial()
@@ -306,7 +327,11 @@ class RendezvousProof:
     def _in_turns(self, together: set[str], calls: list[CheckRequest]) -> Verdict:
         each = [len(together & set(call.tokens)) for call in calls]
         if self.endpoint.upstream_calls > 1 and set(each) == {1}:
-            return Verdict("fail", "one after the other", messages.one_after_the_other(self.endpoint.upstream_calls))
+            return Verdict(
+                Outcome.FAIL,
+                DiagnosisKind.ONE_AFTER_THE_OTHER,
+                messages.one_after_the_other(self.endpoint.upstream_calls),
+            )
         if self.endpoint.barrier == "places":
             return served_in_turns(1 if sum(map(bool, each)) == 1 else sum(each), max(len(calls), RACE_SIZE))
         return served_in_turns(sum(each), len(calls), self.endpoint.upstream_calls)
@@ -367,14 +392,14 @@ class HeldReplies:
             await self._drain(race)
         # looked at first, so that whoever was answered by then was answered while it was held
         if self.released is None:
-            self.released = time.perf_counter() - race.began
+            self.released = time.perf_counter() - race.began_at
         self.held_at_last = set(self.service.held())
         self.service.release()
 
     def first_unasked_call(self, race: Race) -> CheckRequest | None:
         """The first call that was answered while the service parked, and had not asked or not waited for the reply."""
         for request, call in zip(race.requests, self.calls, strict=True):
-            early = self.released is None or request.end < self.released
+            early = self.released is None or request.ended_at < self.released
             if early and (not self.seen.issuperset(call.tokens) or self.held_at_last.intersection(call.tokens)):
                 return call
         return None
@@ -515,7 +540,7 @@ class HeldReplies:
             self.service.release(list(self.calls[other].tokens))
             last = other is waiting[-1]
             if last:
-                self.released = time.perf_counter() - race.began
+                self.released = time.perf_counter() - race.began_at
             quiet = QuietPeriod(race, 0.0, self.rest)
             while race.end is None and self._answered(race) == before:
                 if not last and quiet.seconds >= step_s and quiet.canaries >= step_canaries:
@@ -525,10 +550,10 @@ class HeldReplies:
                 break
             unanswered += 1
         if not last:
-            self.released = time.perf_counter() - race.began
+            self.released = time.perf_counter() - race.began_at
         self.service.release([token for token in self.service.held() if token in self.wanted])
         ended = [n for n in (*waiting, number) if race.requests[n].end is not None]
-        if ended and min(ended, key=lambda n: race.requests[n].end) != number:
+        if ended and min(ended, key=lambda n: race.requests[n].ended_at) != number:
             self.independent = False
             self.listening = len(self.calls) - unanswered
             # of two requests the other one is always the last: that may as well be a lock
@@ -584,7 +609,7 @@ def _over(race: Race) -> bool:
 
 async def _overtaken(race: Race, quiet: QuietPeriod) -> bool:
     """True as soon as a canary that was sent from now on is answered; False if the loop does not answer for a while."""
-    now = time.perf_counter() - race.began
+    now = time.perf_counter() - race.began_at
     while quiet.seconds < 2 * quiet.patience and not quiet.stuck and not _over(race):
         if any(c.answered and c.start >= now for c in race.canaries):
             return True

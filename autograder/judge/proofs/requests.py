@@ -15,10 +15,10 @@ from autograder.judge.evidence import excuses, samples
 from autograder.judge.evidence.stalls import Stall
 from autograder.judge.proofs.quiescence import POLL_INTERVAL_S
 from autograder.judge.spec.endpoint import RACE_SIZE
-from autograder.judge.verdict import AnswerFault, Inconclusive, Trial
+from autograder.judge.verdict import AnswerFault, DiagnosisKind, Inconclusive, Trial
 from autograder.lab import load_generator_client, reports, run_race
 from autograder.lab.server import first_frame_in
-from autograder.programs.messages import poll_descriptor
+from autograder.programs.messages.races import Cancel, RaceRequest, poll_descriptor
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from autograder.judge.spec.endpoint import CheckRequest, Endpoint
     from autograder.lab.race import Race, Request
     from autograder.lab.server import Server
+    from autograder.programs.messages.reports import PythonWarning, RequestFailed
 
 # s in which nothing is asked, so that the loop is seen at rest: more where a busy machine hid it.  The first of them go
 # before the requests of the warm-up.
@@ -41,7 +42,7 @@ class AnsweredTooEarly(AnswerFault):
     """The ``request`` for ``call`` was answered before its wait was over."""
 
     def __init__(self, race: Race, request: Request, call: CheckRequest) -> None:
-        super().__init__("answered too early", messages.too_early(call, request.seconds))
+        super().__init__(DiagnosisKind.ANSWERED_TOO_EARLY, messages.too_early(call, request.ended_at - request.sent_at))
         self.race, self.request, self.call = race, request, call
 
 
@@ -65,13 +66,11 @@ async def run_requests(
     `find_poll_syscall` has found, ``fields`` are some of the race.  With nothing ``beside``, no answer is waited for that an await
     which is missing will not give.
     """
-    requests: list[dict[str, Any]] = [
-        {"key": i, "method": call.method, "path": call.path} for i, call in enumerate(calls)
+    on_order = set(on_order)
+    requests = [
+        RaceRequest(i, call.method, call.path, at=moment, on_order=i in on_order)
+        for i, (call, moment) in enumerate(zip(calls, at or [0.0] * len(calls), strict=True))
     ]
-    for request, moment in zip(requests, at or [], strict=bool(at)):
-        request["at"] = moment
-    for number in on_order:
-        requests[number]["on_order"] = True
     beside = beside or _until_forgotten(app, calls)
     race = await run_race.run(
         app,
@@ -85,7 +84,7 @@ async def run_requests(
         **fields,
     )
     if app.races_elsewhere >= SIGHTS:
-        raise AnswerFault("several processes", messages.several_processes())
+        raise AnswerFault(DiagnosisKind.SEVERAL_PROCESSES, messages.several_processes())
     for request, call in zip(race.requests, calls, strict=True):
         _check_answer(app, race, request, call, limit)
     return race
@@ -103,17 +102,17 @@ def _until_forgotten(app: Server, calls: list[CheckRequest]) -> Callable[[Race],
                     ticks >= FORGOTTEN_AWAIT_MIN_CANARIES
                     and time.perf_counter() - race.began >= due + FORGOTTEN_AWAIT_S
                 ):
-                    load_generator_client.load_generator().order(op="cancel")
+                    load_generator_client.load_generator().order(Cancel())
                     return
             await asyncio.sleep(POLL_INTERVAL_S)
 
     return watch
 
 
-def forgotten(app: Server) -> Iterator[tuple[str, dict[str, Any]]]:
+def forgotten(app: Server) -> Iterator[tuple[str, PythonWarning]]:
     """(name of the coroutine, the warning) for each of Python's warnings that one was never awaited."""
     for warning in list(app.warnings):
-        if found := re.search(r"coroutine '([\w.<>]+)' was never awaited", warning["message"]):
+        if found := re.search(r"coroutine '([\w.<>]+)' was never awaited", warning.message):
             yield found.group(1), warning
 
 
@@ -139,11 +138,11 @@ async def find_poll_syscall(app: Server, race: Race) -> str | None:
     It is looked for before the first request of ``race``, of which all were sent late, and then in races of its own.
     Raises `Inconclusive` for a loop that was looked at, and never found waiting: what it does cannot be judged.
     """
-    first = min(request.start for request in race.requests)
+    first = min(request.sent_at for request in race.requests)
     if found := samples.poller([look for look in samples.decode_samples(race) if look.time < first]):
         return found
     for seconds in REST[1:] if race.samples else ():
-        idle = [{"key": 0, "method": "GET", "path": run_race.canary_path(), "at": seconds}]
+        idle = [RaceRequest(0, "GET", run_race.canary_path(), at=seconds)]
         race = await run_race.run(app, idle, title="rest", limit=ANSWER_LIMIT_S, sample=True)
         found = samples.poller(samples.decode_samples(race))
         if found:
@@ -164,12 +163,14 @@ def _check_answer(app: Server, race: Race, request: Request, call: CheckRequest,
     if request.status >= 500:
         _server_error(app, race, request, call)
     if request.status != 200:
-        raise AnswerFault("wrong answer", messages.wrong_status(call, request))
+        raise AnswerFault(DiagnosisKind.WRONG_ANSWER, messages.wrong_status(call, request))
     if not _equal(request.body, call.expected):
         if _error_of(race, call):
             _server_error(app, race, request, call)
-        raise AnswerFault("wrong answer", messages.wrong_body(call, request, remedy_of_answer(request.body)))
-    if request.seconds < call.wait * 0.98:
+        raise AnswerFault(
+            DiagnosisKind.WRONG_ANSWER, messages.wrong_body(call, request, remedy_of_answer(request.body))
+        )
+    if request.ended_at - request.sent_at < call.wait * 0.98:
         never_awaited(app)
         raise AnsweredTooEarly(race, request, call)
 
@@ -180,36 +181,43 @@ def never_awaited(app: Server, ended: str = "", seen: int | None = None) -> None
     ``ended`` is the diagnosis of the exception that a request ended in, and ``seen`` its line.
     """
     for name, warning in forgotten(app):
-        place = first_frame_in(warning["where"], app.file)
-        line, code = (place["line"], place["code"][:100]) if place else (None, "")
+        place = first_frame_in(warning.where, app.file)
+        line, code = (place.line, place.code[:100]) if place else (None, "")
         hint = remedy_of_coroutine(name, _text(app.file))
-        raise AnswerFault("missing await", messages.missing_await(name, line, code, ended, hint), line or seen)
+        raise AnswerFault(
+            DiagnosisKind.MISSING_AWAIT, messages.missing_await(name, line, code, ended, hint), line or seen
+        )
 
 
-def _error_of(race: Race, call: CheckRequest) -> dict[str, Any] | None:
+def _error_of(race: Race, call: CheckRequest) -> RequestFailed | None:
     """The exception that ended the app's work on a call, as its host told it, or None."""
-    return next((e for e in race.errors if call.path.partition("?")[0] == e["path"]), None)
+    return next((e for e in race.errors if call.path.partition("?")[0] == e.path), None)
 
 
 def _server_error(app: Server, race: Race, request: Request, call: CheckRequest) -> None:
     error = _error_of(race, call)
-    line = error["where"][-1]["line"] if error and error["where"] else None
-    hint = remedy(error["message"], error["where"][-1]["code"], _text(app.file)) if line else ""
-    hint = hint or (gave_up(error["type"]) if error else "")
+    last = error.where[-1] if error and error.where else None
+    line = last.line if last else None
+    hint = remedy(error.message, last.code, _text(app.file)) if error and last and last.line else ""
+    hint = hint or (gave_up(error.type) if error else "")
     text = messages.server_error(call, error, hint) if error else ""
     told = text if line else ""  # without a line of theirs the exception says nothing to a learner
     if hint:
-        raise AnswerFault("missing await" if "'coroutine'" in error["message"] else "server error", text, line)
+        raise AnswerFault(
+            DiagnosisKind.MISSING_AWAIT if error and "'coroutine'" in error.message else DiagnosisKind.SERVER_ERROR,
+            text,
+            line,
+        )
     # a second loop in the running one leaves a coroutine unawaited as well, and says what is wrong by itself
-    if error is None or error["type"] != "RuntimeError":
+    if error is None or error.type != "RuntimeError":
         never_awaited(app, told, line)
     # these two are told of a coroutine for other reasons: it is awaited twice, or two use one connection
-    other = error and any(words in error["message"] for words in ("already awaited", "another coroutine"))
-    missing = error and ("coroutine" in error["message"] or "await wasn't used" in error["message"])
+    other = error and any(words in error.message for words in ("already awaited", "another coroutine"))
+    missing = error and ("coroutine" in error.message or "await wasn't used" in error.message)
     if missing and not other:
-        raise AnswerFault("missing await", messages.missing_await(ended=told), line)
+        raise AnswerFault(DiagnosisKind.MISSING_AWAIT, messages.missing_await(ended=told), line)
     if error:
-        raise AnswerFault("server error", text, line)
+        raise AnswerFault(DiagnosisKind.SERVER_ERROR, text, line)
 
 
 def _text(file: str | Path) -> str:
@@ -222,14 +230,15 @@ def _text(file: str | Path) -> str:
 
 def _no_answer(app: Server, race: Race, request: Request, call: CheckRequest, limit: float) -> NoReturn:
     if not app.alive or (request.error and "no answer" not in request.error):
-        raise AnswerFault("server died", reports.FLOODED if app.flooded else messages.died(call))
+        raise AnswerFault(DiagnosisKind.SERVER_DIED, reports.FLOODED if app.flooded else messages.died(call))
     never_awaited(app)
     if excuses.cpu_wait_s(samples.decode_samples(race), 0.0, limit, watching=False) > limit / 2:
         raise Inconclusive("the machine was too busy to answer in time. Try again.")
     stalls = [Stall(b.seconds, "turn", b) for b in race.blocked]
     text = messages.no_answer(call, limit)
     raise AnswerFault(
-        "no answer", text + (" " + messages.blocked(stalls, len(race.requests), stalls[0].block) if stalls else "")
+        DiagnosisKind.NO_ANSWER,
+        text + (" " + messages.blocked(stalls, len(race.requests), stalls[0].block) if stalls else ""),
     )
 
 

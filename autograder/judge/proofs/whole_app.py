@@ -13,6 +13,7 @@ from autograder.judge.proofs.quiescence import INITIAL_QUIET_S, MAX_QUIET_S, POL
 from autograder.judge.proofs.requests import ANSWER_LIMIT_S, REST, find_poll_syscall, run_requests
 from autograder.judge.verdict import Trial
 from autograder.lab.load import run as run_load
+from autograder.programs.messages.races import RaceRequest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -130,7 +131,7 @@ class ReplyGate:
 async def slow_day(app: Server, endpoint: Endpoint, services: dict[str, Service], seconds: float, rate: float) -> Load:
     """The `Load` of an app whose services all take `SLOW` seconds: ``rate`` requests a second, to all endpoints in turn."""
     calls = WholeAppProof(app, endpoint, services).calls(max(round(seconds * rate / len(endpoint.combined_with)), 1))
-    requests = [{"key": i, "method": call.method, "path": call.path, "at": i / rate} for i, call in enumerate(calls)]
+    requests = [RaceRequest(i, call.method, call.path, at=i / rate) for i, call in enumerate(calls)]
     for service in services.values():
         service.hold()
     try:

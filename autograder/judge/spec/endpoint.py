@@ -7,6 +7,8 @@ import secrets
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from autograder.judge.verdict import DiagnosisKind
+
 if TYPE_CHECKING:
     from typing import Any
 
@@ -45,7 +47,7 @@ class ExpectedDiagnosis:
     Where one mistake can have several messages (a driver's own, say), the text contains any one of ``says``.
     """
 
-    kind: str
+    kind: DiagnosisKind
     says: tuple[str, ...] = ()
     part: str = "concurrency"
 
@@ -72,7 +74,7 @@ class Endpoint:
     requests: int = 0
     job: str = ""
     barrier: str = "calls"
-    starter: ExpectedDiagnosis = ExpectedDiagnosis("blocked")
+    starter: ExpectedDiagnosis = ExpectedDiagnosis(DiagnosisKind.BLOCKED)
     accepted: dict[str, str] = field(default_factory=dict)
     wrong: dict[str, ExpectedDiagnosis] = field(default_factory=dict)
     afterwards: bool = False  # the service is called after the response, which need not wait for it

@@ -10,54 +10,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from autograder import services
-from autograder.judge.spec.endpoint import BARRIERS, MAX_RACE_SIZE, PARTS, Endpoint, ExerciseError, ExpectedDiagnosis
-from autograder.judge.spec.text_task import written
+from autograder.judge.spec.endpoint import Endpoint, ExerciseError, ExpectedDiagnosis
+from autograder.judge.spec.tables import LacksKey, read
+from autograder.judge.spec.text_task import TextTask
 
 if TYPE_CHECKING:
     from typing import Any
 
-    from autograder.judge.spec.text_task import TextTask
-
-KINDS = (
-    "does not start",
-    "wrong answer",
-    "answered too early",
-    "answered too late",
-    "server error",
-    "missing await",
-    "no answer",
-    "server died",
-    "blocked",
-    "one at a time",
-    "few at a time",
-    "one after the other",
-    "did not ask",
-    "gil",
-    "asked again",
-    "kept from before",
-    "called twice",
-    "shared call",
-    "answered together",
-    "waits for the service",
-    "everybody waits",
-    "several processes",
-    # of lists of findings, and of tests (see `written`)
-    "nothing named",
-    "cannot be read",
-    "not all found",
-    "wrong accusations",
-    "does not run",
-    "always fails",
-    "always passes",
-    "accuses honest apps",
-    "misses blocking apps",
-    "not the same twice",
-    "never ends",
-)
-KEYS = {"id", "file", "title", "request", "answer", "points", "service", "upstream_calls", "requests", "starter"}
-KEYS |= {"afterwards", "cached", "combined_with", "not_checked", "accepted", "wrong"}
-KEYS |= {"job", "barrier", "responds_first"}
+    from autograder.judge.spec.tables import AppTable, DiagnosisTable, EndpointTable, ExerciseTables, WrittenTable
 
 
 @dataclass(frozen=True)
@@ -124,22 +84,10 @@ def load(folder: str | Path) -> Exercise:
     except tomllib.TOMLDecodeError as error:
         raise ExerciseError(f"{file.name} in {Path(folder).name} is not valid TOML: {error}.") from None
     try:
-        shop = _shop(data["app"]) if "app" in data else None
-        entries = data.get("endpoint", ()) if "written" in data else data["endpoint"]
-        endpoints = tuple(_endpoint(entry, shop) for entry in entries)
-        if shop:
-            needed = tuple(sorted({endpoint.service for endpoint in endpoints} - {""}))
-            endpoints = tuple(replace(endpoint, beside=needed) for endpoint in endpoints)
-            single = tuple(endpoint for endpoint in endpoints if not endpoint.combined_with)
-            endpoints = tuple(
-                replace(endpoint, combined_with=single) if endpoint.combined_with else endpoint
-                for endpoint in endpoints
-            )
-        texts = tuple(written(entry, data["lesson"], _told) for entry in data.get("written", ()))
-        return Exercise(data["lesson"], data["title"], endpoints, Path(folder), shop, texts)
-    except KeyError as error:
-        raise ExerciseError(f"{file.name} in {Path(folder).name} lacks {error}.") from None
-    except (ValueError, TypeError, AttributeError) as error:
+        return _exercise(read(data), Path(folder))
+    except LacksKey as error:
+        raise ExerciseError(f"{file.name} in {Path(folder).name} lacks {str(error)!r}.") from None
+    except ValueError as error:
         raise ExerciseError(f"{file.name} in {Path(folder).name}: {error}") from None
 
 
@@ -157,51 +105,76 @@ def public_text(folder: str | Path) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _shop(entry: dict[str, Any]) -> SharedFile:
-    wrong = {
-        name: (told["endpoint"], _told(f"wrong answer {name!r}", told)) for name, told in entry.get("wrong", {}).items()
-    }
-    return SharedFile(entry["id"], entry["file"], entry.get("accepted", {}), entry.get("partly", {}), wrong)
-
-
-def _endpoint(entry: dict[str, Any], shop: SharedFile | None = None) -> Endpoint:
+def _exercise(tables: ExerciseTables, folder: Path) -> Exercise:
+    """The `Exercise` that the tables of a file in ``folder`` describe."""
+    shop = _shared_file(tables.app) if tables.app else None
+    endpoints = tuple(_endpoint(table, shop) for table in tables.endpoint)
     if shop:
-        entry = {"file": shop.file, "shared": shop.id, **entry}
-        if entry.get("combined_with"):
-            entry = {"request": "GET /", "answer": None, **entry}
-    unknown = set(entry) - KEYS - ({"shared"} if shop else set())
-    if unknown:
-        raise ValueError(f"unknown key {sorted(unknown)[0]!r} in an endpoint; known are {', '.join(sorted(KEYS))}")
-    if entry["request"].split(" ")[0] not in {"GET", "POST", "PUT", "DELETE"}:
-        raise ValueError(f'request must begin with a method, as in "GET /tea", not {entry["request"]!r}')
-    if entry.get("service", "") not in ("", *services.KINDS):
-        raise ValueError(f"unknown service {entry['service']!r}; known are {', '.join(services.KINDS)}")
-    if entry.get("job") not in ((None,) if entry.get("service") != "work" else services.JOBS):
-        raise ValueError(f'with service = "work", and only then, job must be one of {", ".join(services.JOBS)}')
-    if entry.get("barrier", "calls") not in BARRIERS:
-        raise ValueError(f"barrier must be one of {', '.join(BARRIERS)}, not {entry['barrier']!r}")
-    if entry.get("responds_first") and not entry.get("afterwards"):
-        raise ValueError("responds_first is for an endpoint with afterwards = true")
-    if not 0 <= entry.get("requests", 0) <= MAX_RACE_SIZE:
-        raise ValueError(f"requests must be a number up to {MAX_RACE_SIZE}, not {entry['requests']!r}")
-    if set(entry["points"]) not in ({*PARTS}, {"concurrency"}):
-        raise ValueError("points must name answers and concurrency, as in { answers = 1, concurrency = 2 }")
+        needed = tuple(sorted({endpoint.service for endpoint in endpoints} - {""}))
+        endpoints = tuple(replace(endpoint, beside=needed) for endpoint in endpoints)
+        combined = {table.id for table in tables.endpoint if table.combined_with}
+        single = tuple(endpoint for endpoint in endpoints if endpoint.id not in combined)
+        endpoints = tuple(replace(e, combined_with=single) if e.id in combined else e for e in endpoints)
+    texts = tuple(_text_task(table, tables.lesson) for table in tables.written)
+    return Exercise(tables.lesson, tables.title, endpoints, folder, shop, texts)
+
+
+def _shared_file(table: AppTable) -> SharedFile:
+    wrong = {name: (wrong.endpoint, _expected(wrong)) for name, wrong in table.wrong.items()}
+    return SharedFile(table.id, table.file, table.accepted, table.partly, wrong)
+
+
+def _endpoint(table: EndpointTable, shop: SharedFile | None) -> Endpoint:
     return Endpoint(
-        **{
-            **entry,
-            "starter": _told("the starter", entry.get("starter", "blocked")),
-            "accepted": entry.get("accepted", {}),
-            "wrong": {name: _told(f"wrong answer {name!r}", told) for name, told in entry.get("wrong", {}).items()},
-        }
+        id=table.id,
+        file=table.file or (shop.file if shop else ""),
+        title=table.title,
+        request=table.request or "GET /",
+        answer=table.answer,
+        points={str(part): points for part, points in table.points.items()},
+        service=table.service,
+        upstream_calls=table.upstream_calls,
+        requests=table.requests,
+        job=table.job or "",
+        barrier=table.barrier,
+        starter=_expected(table.starter),
+        accepted=table.accepted,
+        wrong={name: _expected(wrong) for name, wrong in table.wrong.items()},
+        afterwards=table.afterwards,
+        responds_first=table.responds_first,
+        cached=table.cached,
+        shared=shop.id if shop else "",
+        not_checked=table.not_checked,
     )
 
 
-def _told(what: str, told: str | dict[str, Any]) -> ExpectedDiagnosis:
-    """What a wrong answer must be told, from a kind of diagnosis or { kind = ..., says = ..., part = ... }."""
-    told = {"kind": told} if isinstance(told, str) else told
-    kind, says, part = told["kind"], told.get("says", []), told.get("part", "concurrency")
-    if kind not in KINDS:
-        raise ValueError(f"{what} has the unknown diagnosis {kind!r}; known are {', '.join(KINDS)}")
-    if part not in PARTS:
-        raise ValueError(f"{what} has the unknown part {part!r}; known are {', '.join(PARTS)}")
-    return ExpectedDiagnosis(kind, (says,) if isinstance(says, str) else tuple(says), part)
+def _text_task(table: WrittenTable, lesson: str) -> TextTask:
+    truth = table.truth
+    return TextTask(
+        id=table.id,
+        kind=table.kind,
+        file=table.file,
+        title=table.title,
+        points={str(part): points for part, points in table.points.items()},
+        lesson=lesson,
+        service=table.service,
+        starter=_expected(table.starter),
+        blockers=_places(truth.blockers) if truth else (),
+        on_the_way=_places(truth.on_the_way) if truth else (),
+        accepted=table.accepted,
+        wrong={name: _expected(wrong) for name, wrong in table.wrong.items()},
+        honest=table.honest,
+        blocking=table.blocking,
+    )
+
+
+def _places(lines: list[str]) -> tuple[tuple[str, int], ...]:
+    """(file, number) of each line that is written as file:number."""
+    found = [line.rpartition(":") for line in lines]
+    return tuple((file, int(number)) for file, _, number in found)
+
+
+def _expected(table: DiagnosisTable) -> ExpectedDiagnosis:
+    """What a wrong answer must be told."""
+    says = (table.says,) if isinstance(table.says, str) else tuple(table.says)
+    return ExpectedDiagnosis(table.kind, says, table.part)

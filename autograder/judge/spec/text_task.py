@@ -9,14 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Any
-
     from autograder.judge.spec.endpoint import ExpectedDiagnosis
-
-POINTS = {"findings": {"found"}, "tests": {"honest", "blocking"}}
-KEYS = {"id", "kind", "file", "title", "points", "service", "starter", "truth"}
-KEYS |= {"accepted", "wrong", "honest", "blocking"}
 
 
 @dataclass(frozen=True)
@@ -63,30 +56,3 @@ class TextTask:
     def item(self, part: str) -> str:
         """The name of a graded item: the grade_id of its cell."""
         return f"{self.id}_{part}"
-
-
-def written(entry: dict[str, Any], lesson: str, told: Callable[[str, Any], ExpectedDiagnosis]) -> TextTask:
-    """The `TextTask` of one table of ``lesson``; ``told`` reads what a wrong answer must be told.  Raises `ValueError`, `KeyError`."""
-    unknown = set(entry) - KEYS
-    if unknown:
-        raise ValueError(f"unknown key {sorted(unknown)[0]!r} in a written task; known are {', '.join(sorted(KEYS))}")
-    if entry["kind"] not in POINTS:
-        raise ValueError(f"kind must be one of {', '.join(POINTS)}, not {entry['kind']!r}")
-    if set(entry["points"]) != POINTS[entry["kind"]]:
-        raise ValueError(f"points of {entry['kind']} must name {' and '.join(sorted(POINTS[entry['kind']]))}")
-    truth = entry.get("truth", {})
-
-    def places(key: str) -> tuple[tuple[str, int], ...]:
-        found = [text.rpartition(":") for text in truth.get(key, ())]
-        return tuple((file, int(line)) for file, _, line in found)
-
-    return TextTask(
-        **{
-            **{key: value for key, value in entry.items() if key != "truth"},
-            "lesson": lesson,
-            "starter": told("the starter", entry["starter"]),
-            "blockers": places("blockers"),
-            "on_the_way": places("on_the_way"),
-            "wrong": {name: told(f"wrong answer {name!r}", said) for name, said in entry.get("wrong", {}).items()},
-        }
-    )

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from autograder import paths
 from autograder.judge.spec.text_task import TextTask
-from autograder.judge.verdict import Inconclusive, Verdict
+from autograder.judge.verdict import DiagnosisKind, Inconclusive, Outcome, Verdict
 
 LINE = re.compile(r"(?:\./)?(\w[\w./-]*\.py)\s*:\s*(\d{1,6})(?:[\s:,-]+(\S.*))?")
 MOST = 40  # lines that a list may name: a service has fewer blockers
@@ -88,7 +88,7 @@ class FindingsJudge:
         try:
             return await asyncio.to_thread(self._verdict, truth(self.task))
         except Inconclusive as problem:
-            return Verdict("error", "", f"No verdict: {problem}")
+            return Verdict(Outcome.ERROR, "", f"No verdict: {problem}")
 
     def _verdict(self, task: TextTask) -> Verdict:
         text = self.file.read_text(encoding="utf-8", errors="replace")
@@ -96,10 +96,12 @@ class FindingsJudge:
         total = len(task.blockers)
         problems = unread(found)
         if not found.named:
-            kind = "cannot be read" if found.unread else "nothing named"
+            kind = DiagnosisKind.CANNOT_BE_READ if found.unread else DiagnosisKind.NOTHING_NAMED
             return _fail(kind, [f"No line is named yet. The service has {total} lines that block its loop.", *problems])
         if len(found.named) > MOST:
-            return _fail("wrong accusations", [f"{len(found.named)} lines are named; at most {MOST} are read."])
+            return _fail(
+                DiagnosisKind.WRONG_ACCUSATIONS, [f"{len(found.named)} lines are named; at most {MOST} are read."]
+            )
         right = sum(place in task.blockers for place in found.named)
         leading = [place for place in found.named if place in task.on_the_way]
         wrong = len(found.named) - right - len(leading)
@@ -117,12 +119,12 @@ class FindingsJudge:
         said += problems
         share = max(right - wrong, 0) / total
         if share == 1:
-            return Verdict("pass", diagnosis=" ".join(said), trials=1)
-        return _fail("wrong accusations" if wrong else "not all found", said, share)
+            return Verdict(Outcome.PASS, diagnosis=" ".join(said), trials=1)
+        return _fail(DiagnosisKind.WRONG_ACCUSATIONS if wrong else DiagnosisKind.NOT_ALL_FOUND, said, share)
 
 
-def _fail(kind: str, said: list[str], share: float = 0.0) -> Verdict:
-    return Verdict("fail", kind, "\n".join(said), trials=1, share=share)
+def _fail(kind: DiagnosisKind, said: list[str], share: float = 0.0) -> Verdict:
+    return Verdict(Outcome.FAIL, kind, "\n".join(said), trials=1, share=share)
 
 
 def _lines(count: int) -> str:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from autograder import paths
 from autograder.judge.tasks.test_runner import FAILED, HANGS, PASSED, Run, attempt, first_error
-from autograder.judge.verdict import Inconclusive, Verdict
+from autograder.judge.verdict import DiagnosisKind, Inconclusive, Outcome, Verdict
 from autograder.services.base import ServiceError
 from autograder.services.upstream import Rooms
 
@@ -140,14 +140,14 @@ class MutationJudge:
     async def verdict_with_retries(self, part: str) -> Verdict:
         """The verdict on a part: "honest" (all honest apps pass) or "blocking" (its share is those that fail)."""
         if self.level == "user":
-            return Verdict("error", "", f"No verdict: {NO_WALL}")
+            return Verdict(Outcome.ERROR, "", f"No verdict: {NO_WALL}")
         try:
             apps = hidden(self.task)
             if self._runs is None:
                 conftest = paths.SOLUTIONS / self.task.lesson / "given" / "conftest.py"
                 self._runs = await run_against(self.file, conftest, apps, jail=self.jail)
         except (Inconclusive, ServiceError, OSError) as problem:
-            return Verdict("error", "", f"No verdict: {problem}")
+            return Verdict(Outcome.ERROR, "", f"No verdict: {problem}")
         return verdict(part, apps, self._runs)
 
 
@@ -156,34 +156,48 @@ def verdict(part: str, apps: list[App], runs: Mapping[App, list[Run]]) -> Verdic
     every = [run.result for found in runs.values() for run in found]
     broken = next((run for found in runs.values() for run in found if run.result not in (PASSED, FAILED, HANGS)), None)
     if broken:
-        return _fail("does not run", f"{broken.result} {first_error(broken.output)}".strip())
+        return _fail(DiagnosisKind.DOES_NOT_RUN, f"{broken.result} {first_error(broken.output)}".strip())
     if HANGS in every:
-        return _fail("never ends", "For some apps the test did not end. Give everything that it waits for a limit.")
+        return _fail(
+            DiagnosisKind.NEVER_ENDS, "For some apps the test did not end. Give everything that it waits for a limit."
+        )
     if PASSED not in every:
         reason = next(run.reason for found in runs.values() for run in found)
-        return _fail("always fails", f"The test fails for every app, honest or not. Its first words: {reason}")
+        return _fail(
+            DiagnosisKind.ALWAYS_FAILS, f"The test fails for every app, honest or not. Its first words: {reason}"
+        )
     honest, blocking = ([app for app in apps if app.honest is should_pass] for should_pass in (True, False))
     for app in honest:
         found = results(runs, app)
         if FAILED in found[-2:]:
             if PASSED in found:
                 return _fail(
-                    "not the same twice",
+                    DiagnosisKind.NOT_THE_SAME_TWICE,
                     "For an honest app the test once passed and once failed. Does it depend on how fast things are?",
                 )
             reason = runs[app][0].reason
-            return _fail("accuses honest apps", f"The test fails for an honest app: {app.says}. It said: {reason}")
+            return _fail(
+                DiagnosisKind.ACCUSES_HONEST_APPS, f"The test fails for an honest app: {app.says}. It said: {reason}"
+            )
     seen = [app for app in blocking if set(results(runs, app)) == {FAILED}]
     missed = [app for app in blocking if app not in seen]
     told = f"It passes for every honest app, and fails for {len(seen)} of {len(blocking)} others."
     if set(every) == {PASSED}:
-        return _fail("always passes", "The test passes for every app: it would not notice anything.")
+        return _fail(DiagnosisKind.ALWAYS_PASSES, "The test passes for every app: it would not notice anything.")
     if len(seen) < len(blocking) * AT_LEAST:
-        return _fail("misses blocking apps", f"{told} That is too few to be worth points. {_missed(missed, runs)}")
+        return _fail(
+            DiagnosisKind.MISSES_BLOCKING_APPS, f"{told} That is too few to be worth points. {_missed(missed, runs)}"
+        )
     if part == "honest" or not missed:
-        return Verdict("pass", diagnosis=told, trials=len(every))
+        return Verdict(Outcome.PASS, diagnosis=told, trials=len(every))
     share = len(seen) / len(blocking)
-    return Verdict("fail", "misses blocking apps", f"{told} {_missed(missed, runs)}", trials=len(every), share=share)
+    return Verdict(
+        Outcome.FAIL,
+        DiagnosisKind.MISSES_BLOCKING_APPS,
+        f"{told} {_missed(missed, runs)}",
+        trials=len(every),
+        share=share,
+    )
 
 
 def _missed(missed: list[App], runs: Mapping[App, list[Run]]) -> str:
@@ -192,5 +206,5 @@ def _missed(missed: list[App], runs: Mapping[App, list[Run]]) -> str:
     return f"One that it does not notice{wavering}: {app.says}."
 
 
-def _fail(kind: str, told: str) -> Verdict:
-    return Verdict("fail", kind, told)
+def _fail(kind: DiagnosisKind, told: str) -> Verdict:
+    return Verdict(Outcome.FAIL, kind, told)

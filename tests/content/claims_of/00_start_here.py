@@ -14,7 +14,7 @@ assert mine.seconds >= 10 * 0.2 and mine.blocked_seconds >= 9 * 0.2  # the start
 assert all(request.ok for request in same_url.requests) and same_url.ratio < sick.ratio
 assert len(blocking) <= 1 < 2 <= len(polite)
 assert three_cups >= 3 * 0.2
-assert nested.requests[0].status == 500 and "asyncio.run() cannot be called" in nested.errors[0]["message"]
+assert nested.requests[0].status == 500 and "asyncio.run() cannot be called" in nested.errors[0].message
 
 # in a patched process the same endpoint seems to work
 ASK = """

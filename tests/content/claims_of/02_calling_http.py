@@ -15,7 +15,7 @@ assert "AsyncClient()" in careless.worst_block.code
 assert careless.worst_block.seconds > max((b.seconds for b in shared.blocked), default=0)
 assert careless.blocked_seconds > shared.blocked_seconds and careless.quickest > shared.quickest
 assert [request.status for request in late.requests] == [500, 504] and late.quickest >= 0.1
-assert late.errors[0]["type"].endswith("Timeout") and httpx.AsyncClient().timeout.read == 5
+assert late.errors[0].type.endswith("Timeout") and httpx.AsyncClient().timeout.read == 5
 ends = sorted(request.end for request in fives.requests)
 assert ends[5] >= 2 * 0.2 and ends[10] >= 3 * 0.2 and fives.blocked_seconds < bad.blocked_seconds / 4
 assert 0 < too_late <= 10 and all(error.endswith("PoolTimeout") for error in errors)

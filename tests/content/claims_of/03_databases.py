@@ -19,11 +19,11 @@ assert inside.seconds >= 3 * (0.05 + 0.3) and outside.seconds < inside.seconds
 assert inside.blocked_seconds < bad.blocked_seconds / 4
 assert left_open["state"] == "idle in transaction" and "items" in locks
 assert ended["state"] == "idle" and not locks_after
-assert [request.status for request in loading.requests] == [500, 200] and "MissingGreenlet" in loading.errors[0]["type"]
+assert [request.status for request in loading.requests] == [500, 200] and "MissingGreenlet" in loading.errors[0].type
 assert 15 <= served < 40 and met == ["TimeoutError"]
 assert {request.status for request in locked.requests} == {200, 500} and all(request.ok for request in short.requests)
 assert "BEGIN IMMEDIATE" in locked.worst_block.code and locked.blocked_seconds >= 0.9
-assert "database is locked" in locked.errors[0]["message"]
+assert "database is locked" in locked.errors[0].message
 assert short.seconds < locked.seconds and short.blocked_seconds < locked.blocked_seconds / 4
 assert mysql is not None, "install a MySQL or MariaDB: ./course test does it where it may"
 assert pymysql_race.seconds >= 10 * 0.2

@@ -12,7 +12,7 @@ assert hung.worst_block.code.startswith("blocking.get(") and hung.blocked_second
 assert hung.worst_canary > hung_awaited.worst_canary
 assert connections_each >= 100 > connections_shared and each > shared
 assert any(request.status == 500 for request in refused.requests) and len(sent_away) < 10
-assert refused.errors[0]["type"] == "MaxConnectionsError" and ours.connection_pool.max_connections == 100
+assert refused.errors[0].type == "MaxConnectionsError" and ours.connection_pool.max_connections == 100
 assert AsyncRedis.from_url(server.url).connection_pool.max_connections == 100
 ends = sorted(request.end for request in queued.requests)
 assert ends[5] >= 2 * 0.49 and ends[10] >= 3 * 0.49 and queued.blocked_seconds < bad.blocked_seconds / 4

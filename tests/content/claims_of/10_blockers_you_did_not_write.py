@@ -24,8 +24,8 @@ assert mailed.worst_canary > 0.4 and mailed.requests[0].ok
 assert changed.blocked_seconds > 0.25  # with the line as it was
 assert sorted(request.status for request in cached.requests) == [200, 500]
 assert (
-    "cannot reuse already awaited coroutine" in cached.errors[0]["message"]
-    or "being awaited already" in cached.errors[0]["message"]
+    "cannot reuse already awaited coroutine" in cached.errors[0].message
+    or "being awaited already" in cached.errors[0].message
 )
 assert [request.body for request in together.requests] == 4 * ["1.25"] and fetches == 4
 main, worker = "MainThread", "AnyIO worker thread"

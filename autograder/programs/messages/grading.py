@@ -1,0 +1,72 @@
+"""Between a grading worker (`autograder.classroom.worker`) and `autograder.classroom.worker_pool`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal, get_args
+
+from . import Message
+
+
+@dataclass(frozen=True)
+class WorkerReady(Message):
+    """A worker takes orders; ``sentence`` says how it isolates."""
+
+    kind: ClassVar[str] = "ready"
+    level: str
+    sentence: str
+
+
+@dataclass(frozen=True)
+class WorkerRefused(Message):
+    """No worker can isolate as well as was asked."""
+
+    kind: ClassVar[str] = "refused"
+    why: str
+
+
+@dataclass(frozen=True)
+class GradeSubmission(Message):
+    """Grade the notebook in ``file`` as one for ``lesson``."""
+
+    kind: ClassVar[str] = "grade"
+    id: str
+    file: str
+    lesson: str
+
+
+@dataclass(frozen=True)
+class GradedItem(Message):
+    """The result for one graded cell (see `autograder.classroom.grade.Item`)."""
+
+    id: str
+    points: float
+    max_points: float
+    outcome: Literal["pass", "fail", "error"]
+    diagnosis: str
+
+
+@dataclass(frozen=True)
+class GradedSubmission(Message):
+    """The result for one submission (see `autograder.classroom.grade.Result`)."""
+
+    path: str
+    lesson: str | None
+    isolation: str
+    points: float
+    max_points: float
+    seconds: float
+    items: list[GradedItem]
+
+
+@dataclass(frozen=True)
+class SubmissionGraded(Message):
+    """The result of the order with this id."""
+
+    kind: ClassVar[str] = "graded"
+    id: str
+    result: GradedSubmission
+
+
+WorkerNews = WorkerReady | WorkerRefused | SubmissionGraded
+WORKER_NEWS: tuple[type[WorkerNews], ...] = get_args(WorkerNews)

@@ -1,0 +1,104 @@
+"""Orders to the HTTP upstream and its news, between `autograder.services.upstream` and upstream_server.py."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, get_args
+
+from . import Message, MessageError
+
+
+@dataclass(frozen=True)
+class UpstreamSettings(Message):
+    """What the process needs before it serves.
+
+    Args:
+        secret: Makes the prices, in hexadecimal digits.
+        users: [lowest, highest] user ids whose connections are accepted.
+    """
+
+    kind: ClassVar[str] = "settings"
+    secret: str
+    users: list[list[int]]
+
+    def check(self) -> None:
+        """Raise `MessageError` unless the ranges have two ends."""
+        if any(len(ends) != 2 for ends in self.users):
+            raise MessageError("a range of users has two ends")
+
+
+@dataclass(frozen=True)
+class HoldReplies(Message):
+    """Hold every reply from now on."""
+
+    kind: ClassVar[str] = "hold"
+
+
+@dataclass(frozen=True)
+class ReleaseReplies(Message):
+    """Release the replies for these tokens, or, with None, all of them, and hold no more."""
+
+    kind: ClassVar[str] = "release"
+    tokens: list[str] | None
+
+
+@dataclass(frozen=True)
+class OpenRoom(Message):
+    """Open another room of this name."""
+
+    kind: ClassVar[str] = "room"
+    name: str
+
+
+@dataclass(frozen=True)
+class ReportCalls(Message):
+    """Do nothing: once it's done, all calls before it have been reported."""
+
+    kind: ClassVar[str] = "count"
+
+
+UpstreamOrder = HoldReplies | ReleaseReplies | OpenRoom | ReportCalls
+UPSTREAM_ORDERS: tuple[type[UpstreamOrder], ...] = get_args(UpstreamOrder)
+
+
+@dataclass(frozen=True)
+class Listening(Message):
+    """The upstream serves on this port of loopback."""
+
+    kind: ClassVar[str] = "listening"
+    port: int
+
+
+@dataclass(frozen=True)
+class Done(Message):
+    """The newest order was carried out."""
+
+    kind: ClassVar[str] = "order done"
+
+
+@dataclass(frozen=True)
+class Called(Message):
+    """A call for this token has come."""
+
+    kind: ClassVar[str] = "called"
+    token: str
+
+
+@dataclass(frozen=True)
+class Held(Message):
+    """The reply for this token is held."""
+
+    kind: ClassVar[str] = "held"
+    token: str
+
+
+@dataclass(frozen=True)
+class Left(Message):
+    """The client whose reply was held has hung up, or got it."""
+
+    kind: ClassVar[str] = "left"
+    token: str
+
+
+UpstreamNews = Listening | Done | Called | Held | Left
+UPSTREAM_NEWS: tuple[type[UpstreamNews], ...] = get_args(UpstreamNews)
