@@ -51,6 +51,9 @@ PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS, PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEA
 SIOCSIFFLAGS, IFF_UP_RUNNING = 0x8914, 0x41
 PAGE = resource.getpagesize()
 HOUSE_POLL_INTERVAL_S = 0.2  # s between two looks at how much a sandbox uses
+ADDRESS_SPACE = 8  # times the memory of a process: what is mapped and not used costs page tables
+SOCKET_MEMORY = 256 << 10  # bytes that the system may hold for one socket
+TCP_BUFFERS = "4096 16384 131072"  # bytes: the least, the first and the most of a buffer; the system's own most are MB
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -132,6 +135,9 @@ class Forkserver:
         socket.sethostname("course")
         with socket.socket() as lo:
             fcntl.ioctl(lo, SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", IFF_UP_RUNNING))
+        for name in ("tcp_rmem", "tcp_wmem"):
+            with contextlib.suppress(OSError), open(f"/proc/sys/net/ipv4/{name}", "w") as file:
+                file.write(TCP_BUFFERS)  # of this network only
         listeners = [socket.create_server(("127.0.0.1", port), backlog=256) for port in order["ports"]]
         os.makedirs(order["folder"], exist_ok=True)
         paths = [order["folder"], *unpack(handed[5], order["folder"])]
@@ -263,6 +269,7 @@ def set_limits(limits: dict[str, int | None]) -> None:
     """Set the resource limits of this process, none above the present hard limit."""
     for name, value in (
         ("RLIMIT_DATA", limits["memory"]),
+        ("RLIMIT_AS", ADDRESS_SPACE * limits["memory"]),  # type: ignore[operator]
         ("RLIMIT_NPROC", limits["processes"]),
         ("RLIMIT_NOFILE", limits["open_files"]),
         ("RLIMIT_FSIZE", limits["disk"]),
@@ -320,9 +327,9 @@ def keep_house(app: int, memory: int, together: int) -> int:
 def uses_too_much(memory: int, together: int) -> bool:
     """Whether the sandbox's processes use more memory than that together, or are too many."""
     others = processes()
-    total = 0
+    total = kernel = SOCKET_MEMORY * sockets() + sum(map(page_tables, others))
     # the quick sum counts what forks share once for each of them
-    exact = len(others) <= together and sum(map(resident, others)) > memory
+    exact = len(others) <= together and kernel + sum(map(resident, others)) > memory
     for pid in others if exact else ():
         total += share(pid)
         # the exact one waits for each process that is just being forked: meanwhile they may become too many
@@ -347,11 +354,32 @@ def resident(pid: str) -> int:
 
 
 def share(pid: str) -> int:
-    """Bytes of memory of a process, each page divided by the number of those who share it."""
+    """Bytes of memory of a process, each page divided by the number of those who share it.
+
+    All that it has where that can't be read: a process may keep others from it.
+    """
     try:
         with open(f"/proc/{pid}/smaps_rollup") as file:
             return next(int(line.split()[1]) for line in file if line.startswith("Pss:")) * 1024
     except (OSError, StopIteration):
+        return resident(pid)
+
+
+def page_tables(pid: str) -> int:
+    """Bytes that the system uses to keep track of a process's memory."""
+    try:
+        with open(f"/proc/{pid}/status") as file:
+            return next(int(line.split()[1]) for line in file if line.startswith("VmPTE:")) * 1024
+    except (OSError, StopIteration):
+        return 0
+
+
+def sockets() -> int:
+    """How many sockets there are in this sandbox's network."""
+    try:
+        with open("/proc/net/sockstat") as file:
+            return int(file.readline().split()[-1])
+    except (OSError, IndexError, ValueError):
         return 0
 
 
