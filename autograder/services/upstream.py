@@ -149,6 +149,13 @@ class Upstream(Service):
     def environment(self) -> dict[str, str]:
         return {"UPSTREAM_URL": self.url}
 
+    def fresh_environment(self) -> dict[str, str]:
+        """As `Service.fresh_environment`: every connection and request is ended, also those that were to wait for an hour."""
+        self._server.order(op="fresh")
+        with self._changed:
+            self._held.clear()
+        return self.environment
+
     @property
     def alive(self) -> bool:
         return self._server.alive
