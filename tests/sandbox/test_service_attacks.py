@@ -265,6 +265,19 @@ def test_mysql_lock_of_a_token_stalls_nobody():
     serves("mysql")
 
 
+def test_mysql_name_alone_lets_nobody_in():
+    """A list of processes or a log may show a user's name; MariaDB wants its password as well."""
+    service, environment = services.fresh("mysql")
+    if "mariadb" not in service._do("SELECT VERSION()")[0][0].lower():
+        pytest.skip("MySQL's users have no password")
+    for url in (service.url, environment["MYSQL_URL"]):
+        found = mysql.address(url)
+        with pymysql.connect(**found):
+            pass
+        with pytest.raises(pymysql.OperationalError, match="Access denied"):
+            pymysql.connect(**{**found, "password": ""})
+
+
 def test_mysql_user_leaves_nothing_behind():
     _, app = guest("mysql")
     with app:
