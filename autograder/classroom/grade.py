@@ -67,7 +67,7 @@ def main(names: list[str], as_json: bool = False, isolation: str = "none") -> in
             stream.reconfigure(errors="backslashreplace")  # names and messages come from anywhere
     files, problems = find(names)
     for problem in problems:
-        print(problem, file=sys.stderr)
+        print(printable(problem), file=sys.stderr)
     if not files:
         if not problems:
             print("There is no exercise notebook there.", file=sys.stderr)
@@ -216,14 +216,22 @@ async def _safely(judge: Any, endpoint: Any, remark: str) -> list[Item]:
 
 def _item(endpoint: Any, part: str, verdict: Verdict, remark: str) -> Item:
     points = verdict.points(endpoint.points[part])
-    diagnosis = (verdict.diagnosis + ("" if verdict.passed else remark)).strip()
+    diagnosis = printable((verdict.diagnosis + ("" if verdict.passed else remark)).strip(), "\n")
     return Item(endpoint.item(part), points, endpoint.points[part], verdict.outcome, diagnosis)
+
+
+def printable(text: str, kept: str = "") -> str:
+    """``text`` without control characters, except those in ``kept``: a terminal would carry them out.
+
+    Names of files, and what an app answers, come from the learner. A line break in them could forge a line of ours.
+    """
+    return "".join(c if c.isprintable() or c in kept else "\ufffd" for c in text)
 
 
 def as_text(result: Result) -> str:
     """A result for people: a line an item, the diagnosis under it."""
     lines = [
-        f"{result.path}: {result.points:g} of {result.max_points:g} points, hidden tests included ({result.seconds:.1f} s)"
+        f"{printable(result.path)}: {result.points:g} of {result.max_points:g} points, hidden tests included ({result.seconds:.1f} s)"
     ]
     said = ""
     for item in result.items:

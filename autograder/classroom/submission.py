@@ -21,6 +21,7 @@ from autograder.lab.magics import as_file
 
 SIZE_LIMIT = 100 * 1024 * 1024  # bytes of a notebook file: outputs of 20 MB happen, more than this is an attack
 PARTS_LIMIT = 300_000  # objects and lists in it: each costs memory, however small it is in the file
+VALUES_LIMIT = 5_000_000  # commas in it: between two of them may be a value of its own
 SOURCE_LIMIT = 200_000  # characters of one cell
 ZIP = b"PK\x03\x04"
 MAGIC = re.compile(r"^\s*%%(?:app|keep)\s+(\S+)[ \t]*(?:\n|$)")
@@ -85,7 +86,7 @@ def read(path: Path | str) -> Submission:
             )
         if not text.strip():
             raise UnreadableSubmission("the file is empty. Save the notebook in JupyterLab and hand it in again.")
-        if text.count(b"{") + text.count(b"[") > PARTS_LIMIT:
+        if text.count(b"{") + text.count(b"[") > PARTS_LIMIT or text.count(b",") > VALUES_LIMIT:
             raise UnreadableSubmission(
                 "the file has too many parts for a notebook. Clear its outputs and hand it in again."
             )

@@ -85,9 +85,11 @@ class LocalPool:
                     done(job, result)
                     continue
                 await worker.end()
-                worker = None
+                late, worker = worker.late, None
                 job.tries += 1
-                if job.tries < TRIES:
+                if late:  # a second time it would stall the class for as long again
+                    done(job, undecided(job, f"Grading it took more than {JOB_LIMIT / 60:.0f} minutes."))
+                elif job.tries < TRIES:
                     waiting.append(job)
                 else:
                     done(job, undecided(job, f"{TRIES} workers ended while they graded it."))
@@ -110,6 +112,7 @@ class Worker:
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self.process = process
         self.sentence = ""
+        self.late = False  # True once it has not answered in time
 
     @classmethod
     async def start(cls, isolation: str, log: Path) -> Worker | None:
@@ -142,9 +145,13 @@ class Worker:
         return None
 
     async def _line(self) -> WorkerNews | None:
-        with contextlib.suppress(TimeoutError, ValueError):  # too late, too long, or nothing that a worker says
-            async with asyncio.timeout(JOB_LIMIT):
-                line = await self.process.stdout.readline()  # type: ignore[union-attr]
+        with contextlib.suppress(ValueError):  # too long, or nothing that a worker says
+            try:
+                async with asyncio.timeout(JOB_LIMIT):
+                    line = await self.process.stdout.readline()  # type: ignore[union-attr]
+            except TimeoutError:
+                self.late = True
+                return None
             return decode(line, *WORKER_NEWS) if line else None
         return None
 

@@ -261,7 +261,11 @@ class Server:
 
 def waiting(pipe: IO[bytes]) -> bool:
     """True if there is more to read from a pipe already; Windows can't say."""
-    return os.name == "posix" and bool(select.select([pipe], [], [], 0)[0])
+    if os.name != "posix":
+        return False
+    poll = select.poll()  # `select.select` refuses descriptors above 1023
+    poll.register(pipe, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def plain(file: Path, environment: Mapping[str, str], inherit: bool) -> ManagedProcess:

@@ -2,7 +2,8 @@
 
 On a busy machine a start takes a hundred times as long as on an idle one, so seconds by the clock say nothing.  What the
 process has spent does: CPU time, and time in which it slept of its own accord.  Both are counted anew whenever it makes
-progress, that is, whenever it has imported another module.
+progress, that is, whenever it has imported another module.  It says so itself, and so could forge it: the whole start has a
+budget of `TOTAL` times as much, progress or not.
 """
 
 import time
@@ -11,6 +12,7 @@ from autograder.errors import UserFacingError
 from autograder.programs.procfs import descendants, process_times
 
 START_LIMIT_S = 30.0  # s of CPU, or of its own sleep, without progress: an app of the course needs two
+TOTAL = 8  # budgets of a whole start: a large library may take several
 GIVE_UP_S = 1200.0  # s by the clock after which the machine is called too busy
 POLL_MAX_S = 0.5  # s: longer gaps between two observations are the machine's, and count as much as this
 
@@ -32,6 +34,7 @@ class StartBudget:
         self.asleep_s = 0.0
         self._began = self._last = time.monotonic()
         self._modules = 0
+        self._asleep_total_s = 0.0
         self._cpu_at_progress = process_times(pid)[1] or 0.0
 
     def observe(self, modules: int) -> str:
@@ -48,15 +51,14 @@ class StartBudget:
         if modules > self._modules:
             self._modules, self.asleep_s = modules, 0.0
             self._cpu_at_progress = cpu
-        if state is None:
-            self.asleep_s += passed
-        else:
+        if state is not None:
             self.cpu_s = cpu - self._cpu_at_progress
-            if state == "S" and not any(letter in ("R", "D") for letter, _ in others):
-                self.asleep_s += passed
-        if self.cpu_s >= self.limit:
+        if state is None or (state == "S" and not any(letter in ("R", "D") for letter, _ in others)):
+            self.asleep_s += passed
+            self._asleep_total_s += passed
+        if self.cpu_s >= self.limit or cpu >= TOTAL * self.limit:
             return "computing"
-        if self.asleep_s >= self.limit:
+        if self.asleep_s >= self.limit or self._asleep_total_s >= TOTAL * self.limit:
             return "sleeping"
         if now - self._began >= GIVE_UP_S:
             raise StartTimeout("The machine is too busy to start the app. Close other programs, then try again.")

@@ -66,6 +66,9 @@ PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_CAPBSET_DROP = 1, 4, 24
 PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS, PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL = 36, 38, 47, 4
 SIOCSIFFLAGS, IFF_UP_RUNNING = 0x8914, 0x41
 HOUSE_POLL_INTERVAL_S = 0.2  # s between two looks at how much a sandbox uses
+ADDRESS_SPACE = 8  # times the memory of a process: what is mapped and not used costs page tables
+SOCKET_MEMORY = 256 << 10  # bytes that the system may hold for one socket
+TCP_BUFFERS = "4096 16384 131072"  # bytes: the least, the first and the most of a buffer; the system's own most are MB
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -150,6 +153,9 @@ class Forkserver:
         socket.sethostname("course")
         with socket.socket() as lo:
             fcntl.ioctl(lo, SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", IFF_UP_RUNNING))
+        for name in ("tcp_rmem", "tcp_wmem"):
+            with contextlib.suppress(OSError), open(f"/proc/sys/net/ipv4/{name}", "w") as file:
+                file.write(TCP_BUFFERS)  # of this network only
         listeners = [socket.create_server(("127.0.0.1", port), backlog=256) for port in order.ports]
         os.makedirs(order.folder, exist_ok=True)
         paths = [order.folder, *unpack(handed[5], order.folder)]
@@ -281,6 +287,7 @@ def set_limits(limits: sandbox.Limits) -> None:
     """Set the resource limits of this process, none above the present hard limit."""
     for name, value in (
         ("RLIMIT_DATA", limits.memory),
+        ("RLIMIT_AS", ADDRESS_SPACE * limits.memory),
         ("RLIMIT_NPROC", limits.processes),
         ("RLIMIT_NOFILE", limits.open_files),
         ("RLIMIT_FSIZE", limits.disk),
@@ -338,9 +345,9 @@ def keep_house(app: int, memory: int, together: int) -> int:
 def uses_too_much(memory: int, together: int) -> bool:
     """Whether the sandbox's processes use more memory than that together, or are too many."""
     others = processes()
-    total = 0
+    total = kernel = SOCKET_MEMORY * procfs.socket_count() + sum(map(procfs.page_tables, others))
     # the quick sum counts what forks share once for each of them
-    exact = len(others) <= together and sum(map(procfs.own_memory, others)) > memory
+    exact = len(others) <= together and kernel + sum(map(procfs.own_memory, others)) > memory
     for pid in others if exact else ():
         total += procfs.proportional_memory(pid)
         # the exact one waits for each process that is just being forked: meanwhile they may become too many

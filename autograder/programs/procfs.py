@@ -90,6 +90,14 @@ def process_times(pid: int) -> tuple[str | None, float | None]:
         return None, None
 
 
+def reaped_cpu_s(pid: int) -> float:
+    """Return the CPU seconds of a process and of those children that it has waited for; 0.0 if not known."""
+    try:
+        return sum(map(int, _stat(pid)[11:15])) / TICKS_PER_S
+    except (OSError, ValueError):
+        return 0.0
+
+
 def parent(pid: int) -> int | None:
     """Return the id of the process that has started a process, or that has taken it over; None if not known."""
     try:
@@ -183,11 +191,32 @@ def own_memory(pid: int) -> int:
 
 
 def proportional_memory(pid: int) -> int:
-    """Return the bytes of memory of a process, each page divided by the number of processes that share it; 0 if not known."""
+    """Return the bytes of memory of a process, each page divided by the number of processes that share it.
+
+    All that it has where that can't be read: a process may keep others from it.
+    """
     try:
         with open(f"/proc/{pid}/smaps_rollup") as file:
             return next(int(line.split()[1]) for line in file if line.startswith("Pss:")) * 1024
     except (OSError, StopIteration):
+        return own_memory(pid)
+
+
+def page_tables(pid: int) -> int:
+    """Return the bytes that the system uses to keep track of a process's memory; 0 if not known."""
+    try:
+        with open(f"/proc/{pid}/status") as file:
+            return next(int(line.split()[1]) for line in file if line.startswith("VmPTE:")) * 1024
+    except (OSError, StopIteration):
+        return 0
+
+
+def socket_count() -> int:
+    """Return how many sockets there are in the network that the caller sees; 0 if not known."""
+    try:
+        with open("/proc/net/sockstat") as file:
+            return int(file.readline().split()[-1])
+    except (OSError, IndexError, ValueError):
         return 0
 
 

@@ -7,11 +7,12 @@ as a line. With "-" there is none, and the line is "-".
 When stdin closes the owner is gone, however it went: the server and all that it started are killed and the FOLDER
 with its data is removed.  (A killed process cannot clean up after itself; this one outlives it for that.)
 
-A server whose processes together use too much memory or disk is ended as well.
+A server whose processes together use too much memory or disk, or compute for too long, is ended as well.
 """
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import os
 import shutil
@@ -19,6 +20,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 
 if os.name == "posix":
     import resource  # now: whoever the server runs as may not be able to read the standard library
@@ -28,7 +30,9 @@ PROCESS_MEMORY_LIMIT = 768 << 20  # bytes of one process
 FILE_LIMIT = 128 << 20  # bytes of one file
 DISK_LIMIT = 512 << 20  # bytes of its folder
 POLL_INTERVAL_S = 0.5  # s between two looks at the memory
-POLLS_PER_DISK_POLL = 10  # a folder takes longer to look through
+POLLS_PER_DISK_POLL = 2  # a folder takes longer to look through
+CPU_WINDOW_S = 60.0  # s by the clock ...
+CPU_LIMIT_S = 45.0  # ... in which a server may compute for so long; what the course's apps ask takes milliseconds
 
 
 def main(folder: str, user: str, ended_by: str, socket: str, command: list[str]) -> None:
@@ -63,7 +67,7 @@ def filtered(command: list[str]) -> tuple[list[str], tuple[int, ...]]:
     """(bubblewrap's command with a filter for system calls, the descriptors that it needs)."""
     import syscall_filter
 
-    code = syscall_filter.program()
+    code = syscall_filter.program(shared_memory=True)
     if code is None:
         return command, ()
     file = os.memfd_create("filter")
@@ -99,20 +103,35 @@ def limit() -> None:
 
 
 def watch(server: subprocess.Popen[bytes], folder: str) -> None:
-    """Kill a server that uses more memory or disk than it may."""
+    """Kill a server that uses more memory, disk or CPU time than it may."""
     import procfs
 
-    polls = 0
+    polls, meter = 0, CpuMeter()
     while server.poll() is None:
         polls += 1
         processes = [server.pid, *procfs.descendants(server.pid, zombies=True)]
-        too_much = sum(map(procfs.own_memory, processes)) > MEMORY_LIMIT
+        used = sum(map(procfs.reaped_cpu_s, processes))
+        too_much = sum(map(procfs.own_memory, processes)) > MEMORY_LIMIT or meter.too_much(time.monotonic(), used)
         if not too_much and polls % POLLS_PER_DISK_POLL == 0:
             too_much = disk_use(folder) > DISK_LIMIT
         if too_much:
             kill(server)
         with contextlib.suppress(subprocess.TimeoutExpired):
             server.wait(POLL_INTERVAL_S)
+
+
+class CpuMeter:
+    """Says when more than `CPU_LIMIT_S` of CPU time was used within `CPU_WINDOW_S`."""
+
+    def __init__(self) -> None:
+        self._seen: collections.deque[tuple[float, float]] = collections.deque()
+
+    def too_much(self, now: float, used: float) -> bool:
+        """Take in that ``used`` seconds have been used at the moment ``now``; True if that is too much."""
+        self._seen.append((now, used))
+        while now - self._seen[0][0] > CPU_WINDOW_S:
+            self._seen.popleft()
+        return used - self._seen[0][1] > CPU_LIMIT_S
 
 
 def disk_use(folder: str) -> int:

@@ -49,7 +49,13 @@ MISSING = {
     "io_uring_register": (427, 427),
     "clone3": (435, 435),
 }
-CLONE, SOCKET, IOCTL = (56, 220), (41, 198), (16, 29)
+# Memory that no process's own limit counts, and that stays when none maps it.  Apps have files of a bounded size for that;
+# PostgreSQL needs it.
+UNCOUNTED_MEMORY = {"memfd_create": (319, 279), "memfd_secret": (447, 447), "shmget": (29, 194)}
+CLONE, SOCKET, IOCTL, MMAP = (56, 220), (41, 198), (16, 29), (9, 222)
+MAP_SHARED, MAP_ANONYMOUS = 0x01, 0x20
+SETSOCKOPT, SOL_SOCKET = (54, 208), 1
+BUFFER_SIZES = (7, 8)  # SO_SNDBUF, SO_RCVBUF: memory of the system's, so they stay as they are, without an error
 NEW_NAMESPACES = 0x7E020080  # CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET, NEWTIME
 FAMILIES = (
     0,
@@ -62,7 +68,14 @@ TERMINAL_IOCTLS = (0x5412, 0x541C)  # TIOCSTI, TIOCLINUX: they put words into a 
 
 LOAD, JUMP_EQUAL, JUMP_AT_LEAST, JUMP_ANY_BIT, RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 ALLOW, KILL, ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
-NUMBER, ARCHITECTURE, FIRST_ARGUMENT, SECOND_ARGUMENT = 0, 4, 16, 24  # offsets in what a filter sees
+NUMBER, ARCHITECTURE, FIRST_ARGUMENT, SECOND_ARGUMENT, THIRD_ARGUMENT, FOURTH_ARGUMENT = (
+    0,
+    4,
+    16,
+    24,
+    32,
+    40,
+)  # offsets in what a filter sees
 
 
 def instruction(code: int, value: int, true: int = 0, false: int = 0) -> bytes:
@@ -70,8 +83,11 @@ def instruction(code: int, value: int, true: int = 0, false: int = 0) -> bytes:
     return struct.pack("=HBBI", code, true, false, value)
 
 
-def program(machine: str | None = None) -> bytes | None:
-    """The filter as bytes, as bubblewrap's ``--seccomp`` and the kernel take it; None for a machine that it doesn't know."""
+def program(machine: str | None = None, shared_memory: bool = False) -> bytes | None:
+    """The filter as bytes, as bubblewrap's ``--seccomp`` and the kernel take it; None for a machine that it doesn't know.
+
+    With ``shared_memory`` processes may share memory that belongs to no file.
+    """
     machine = machine or os.uname().machine
     if not sys.platform.startswith("linux") or machine not in AUDIT_ARCH or sys.maxsize < 1 << 32:
         return None
@@ -93,8 +109,27 @@ def program(machine: str | None = None) -> bytes | None:
         words += [instruction(JUMP_AT_LEAST, X32_BIT, 0, 1), refuse(errno.ENOSYS)]
     for number in numbers(DENIED):
         words += [instruction(JUMP_EQUAL, number, 0, 1), refuse(errno.EPERM)]
-    for number in numbers(MISSING):
+    for number in numbers(MISSING if shared_memory else MISSING | UNCOUNTED_MEMORY):
         words += [instruction(JUMP_EQUAL, number, 0, 1), refuse(errno.ENOSYS)]
+    if not shared_memory:
+        words += [
+            instruction(JUMP_EQUAL, MMAP[column], 0, 5),
+            instruction(LOAD, FOURTH_ARGUMENT),
+            instruction(JUMP_ANY_BIT, MAP_SHARED, 0, 2),
+            instruction(JUMP_ANY_BIT, MAP_ANONYMOUS, 0, 1),
+            refuse(errno.EPERM),
+            instruction(RETURN, ALLOW),
+        ]
+    words += [
+        instruction(JUMP_EQUAL, SETSOCKOPT[column], 0, 7),
+        instruction(LOAD, SECOND_ARGUMENT),
+        instruction(JUMP_EQUAL, SOL_SOCKET, 0, 4),
+        instruction(LOAD, THIRD_ARGUMENT),
+        instruction(JUMP_EQUAL, BUFFER_SIZES[0], 1, 0),
+        instruction(JUMP_EQUAL, BUFFER_SIZES[1], 0, 1),
+        refuse(0),
+        instruction(RETURN, ALLOW),
+    ]
     words += [
         instruction(JUMP_EQUAL, CLONE[column], 0, 4),
         instruction(LOAD, FIRST_ARGUMENT),

@@ -15,6 +15,7 @@ An app that only knows the address can give no orders. When stdin closes, the pr
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import hmac
 import json
@@ -22,6 +23,7 @@ import os
 import socket
 import sys
 import threading
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
@@ -41,6 +43,8 @@ else:  # started by path: the folder is no package
     from private import keep_private
 
 PARTS = 5  # of a slow body
+PIECE = 64 << 10  # bytes of a body that are made at one time
+MEMORY_LIMIT = 512 << 20  # bytes
 HELD_LIMIT = 1000  # requests that one room holds; one beyond gets no reply until the gate opens, and isn't listed
 TOKEN_LENGTH_LIMIT = 200  # characters
 SIZE_LIMIT = 10_000_000  # bytes of padding
@@ -106,9 +110,15 @@ class App:
         self.secret = secret
         self.first = Room(secret, tell)
         self.rooms: dict[str, Room] = {}
+        self.connections: set[asyncio.Transport] = set()
+        self.requests: set[asyncio.Task] = set()  # those that are served at this moment
+        self.renewing: asyncio.Task | None = None
 
     def order(self, order: upstream.UpstreamOrder) -> None:
         """Carry out an order of the owner's."""
+        if isinstance(order, upstream.EndConnections):
+            self.renewing = asyncio.create_task(self.renew())
+            return
         if isinstance(order, upstream.HoldReplies):
             self.first.holding = True
         elif isinstance(order, upstream.ReleaseReplies):
@@ -120,9 +130,33 @@ class App:
             self.rooms[order.name] = Room(hashlib.sha256(self.secret + order.name.encode()).digest())
         tell(upstream.Done())
 
+    async def renew(self) -> None:
+        """End every connection and every request."""
+        self.first.open()
+        while self.connections or self.requests:
+            for transport in list(self.connections):
+                transport.abort()
+            for request in list(self.requests):
+                request.cancel()
+            await asyncio.sleep(0.001)
+        self.first = Room(self.secret, tell)
+        tell(upstream.Done())
+
     async def __call__(self, scope: dict, receive, send) -> None:
         if scope["type"] != "http":
             return
+        task = asyncio.current_task()
+        self.requests.add(task)  # type: ignore[arg-type]
+        try:
+            await self.serve(scope, receive, send)
+        except asyncio.CancelledError:
+            if self.renewing is None or self.renewing.done():
+                raise
+        finally:
+            self.requests.discard(task)  # type: ignore[arg-type]
+
+    async def serve(self, scope: dict, receive, send) -> None:
+        """Answer one request.  A client that hangs up ends it."""
         path = scope["path"].split("/")[1:]
         query = {key: values[-1] for key, values in parse_qs(scope["query_string"].decode("latin-1")).items()}
         room = self.first
@@ -137,12 +171,15 @@ class App:
         room.tell(upstream.Called(token))
         if room.holding:
             await room.hold(token, receive)
-        else:
-            await asyncio.sleep(seconds(query, "wait"))
+        elif not await pause(seconds(query, "wait"), receive):
+            return
         body = {"item": token, "price": room.price(token)}
+        status, slow = int(query.get("status", 200)), seconds(query, "slow")
         if "size" in query:
-            body["padding"] = "x" * min(int(query["size"]), SIZE_LIMIT)
-        await answer(send, int(query.get("status", 200)), body, seconds(query, "slow"))
+            body["padding"] = ""
+            await answer(send, status, body, slow, receive, min(int(query["size"]), SIZE_LIMIT))
+        else:
+            await answer(send, status, body, slow, receive)
 
 
 def told(room: Room, words: list[str], query: dict[str, str]) -> int | list[str]:
@@ -169,16 +206,50 @@ async def disconnected(receive) -> None:
         pass
 
 
-async def answer(send, status: int, body: object, slow: float = 0.0) -> None:
-    """Send a JSON body, in parts over ``slow`` seconds if it is to be slow."""
+async def pause(seconds: float, receive) -> bool:
+    """Wait for so many seconds; False, and earlier, if the client has hung up."""
+    if seconds <= 0:
+        return True
+    gone = asyncio.create_task(disconnected(receive))
+    try:
+        done, _ = await asyncio.wait([gone], timeout=seconds)
+    finally:
+        gone.cancel()
+    return not done
+
+
+async def answer(send, status: int, body: object, slow: float = 0.0, receive=None, padding: int = 0) -> None:
+    """Send a JSON body, in parts over ``slow`` seconds if it is to be slow.
+
+    So many bytes of ``padding`` go into the text that ends it.  They are never in memory together: an app may ask for many
+    large bodies and read none of them.
+    """
     data = json.dumps(body).encode()
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(data)).encode())]
+    head, tail = (data[:-2], data[-2:]) if padding > 0 else (data, b"")
+    length = len(head) + max(padding, 0) + len(tail)
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(length).encode())]
     await send({"type": "http.response.start", "status": status, "headers": headers})
-    step = -(-len(data) // PARTS) if slow else len(data)
-    for start in range(0, len(data), step):
-        await asyncio.sleep(slow / PARTS)
-        await send({"type": "http.response.body", "body": data[start : start + step], "more_body": True})
+    step = -(-length // PARTS) if slow else length
+    due = 0  # where the next part begins
+    for start, end in pieces(length, step):
+        if slow and start == due:
+            due += step
+            if not await pause(slow / PARTS, receive):
+                return
+        part = head[start:end] + b"x" * (min(end, length - len(tail)) - max(start, len(head)))
+        if end > length - len(tail):
+            part += tail[max(start - (length - len(tail)), 0) : end - (length - len(tail))]
+        await send({"type": "http.response.body", "body": part, "more_body": True})
     await send({"type": "http.response.body", "body": b""})
+
+
+def pieces(length: int, step: int) -> Iterator[tuple[int, int]]:
+    """(start, end) of pieces of at most `PIECE` bytes, of which none crosses a multiple of ``step``."""
+    start = 0
+    while start < length:
+        end = min(start + PIECE, length, (start // step + 1) * step)
+        yield start, end
+        start = end
 
 
 class Users:
@@ -196,14 +267,19 @@ class Users:
         return user is not None and any(low <= user <= high for low, high in self.ranges)
 
 
-def guarded(users: Users) -> type[asyncio.Protocol]:
-    """uvicorn's protocol, which drops connections of other users."""
+def guarded(users: Users, connections: set[asyncio.Transport]) -> type[asyncio.Protocol]:
+    """uvicorn's protocol, which drops connections of other users; those that are open are in ``connections``."""
 
     class Guarded(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
         def connection_made(self, transport: asyncio.Transport) -> None:
             super().connection_made(transport)
+            connections.add(transport)
             if not users.admits(transport.get_extra_info("peername"), transport.get_extra_info("sockname")):
                 transport.abort()
+
+        def connection_lost(self, problem: Exception | None) -> None:
+            connections.discard(self.transport)
+            super().connection_lost(problem)
 
     return Guarded
 
@@ -232,7 +308,7 @@ async def main(listener: str, owners: str) -> None:
         users = Users(None if owners == "-" else socket.socket(fileno=int(owners)), settings.users)
         config = uvicorn.Config(
             app, log_level="critical", access_log=False, lifespan="off", timeout_keep_alive=60,
-            http=guarded(users), ws="none", limit_concurrency=REQUESTS_LIMIT,
+            http=guarded(users, app.connections), ws="none", limit_concurrency=REQUESTS_LIMIT,
         )  # fmt: skip
         tell(upstream.Listening(port))
         await uvicorn.Server(config).serve(sockets=[sock])
@@ -245,6 +321,18 @@ def opened(listener: str) -> socket.socket:
     return socket.socket(fileno=int(listener))
 
 
+def limit_memory() -> None:
+    """End requests, or this process, rather than take all the memory of the machine; its owner starts another."""
+    if os.name == "posix":
+        import resource
+
+        hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
+        most = MEMORY_LIMIT if hard == resource.RLIM_INFINITY else min(MEMORY_LIMIT, hard)
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_DATA, (most, most))
+
+
 if __name__ == "__main__":
     keep_private()
+    limit_memory()
     asyncio.run(main(*sys.argv[1:]))

@@ -20,7 +20,8 @@ SETTINGS = (
     "alternatives", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "localtime", "mime.types", "nsswitch.conf",
     "passwd", "group", "protocols", "services", "ssl/certs", "ssl/openssl.cnf", "ca-certificates",
 )  # fmt: skip
-DEVICES = ("null", "zero", "full", "random", "urandom")
+# not "zero": a shared mapping of it is memory that no limit counts
+DEVICES = ("null", "full", "random", "urandom")
 # mounting, a network of its own and another user need rights inside the sandbox; apps never have them
 CAPABILITIES = ("CAP_SYS_ADMIN", "CAP_NET_ADMIN", "CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP", "CAP_CHOWN")
 

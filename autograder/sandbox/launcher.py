@@ -11,6 +11,7 @@ import select
 import shutil
 import signal
 import socket
+import stat
 import struct
 import subprocess
 import sys
@@ -57,6 +58,7 @@ LIMITS = {
     "cpu": 300,  # s of a process
 }
 FIRST_USER, USERS = 61000, 1000  # ids that distributions leave free; each forkserver takes one that no other has
+RUN_FOLDERS = ("/run", "/var/run", "/var/lib")  # where only root can write
 PORTS = {"postgresql": 5432, "postgres": 5432, "redis": 6379, "mysql": 3306, "http": 80, "https": 443}
 SOCKET_PATH_LIMIT = 100  # bytes of a Unix socket's path; the system's own limit is 107
 
@@ -168,8 +170,7 @@ class Forkserver:
             if not bubblewrap.inside(folder, self.place):
                 raise SandboxError(f"{folder} does not lie in {self.place}")
         elif self.user is not None:
-            for path in (folder, *Path(folder).iterdir()):
-                os.chown(path, self.user.id, self.user.id)  # type: ignore[arg-type]
+            share_folder(folder, self.user.id)
         order = StartProgram(
             folder=folder,
             name=file.name,
@@ -272,7 +273,8 @@ class SandboxedProcess:
         self.stdout: BinaryIO = os.fdopen(our_stdout, "rb")
         self.stderr: BinaryIO = os.fdopen(our_stderr, "rb")
         try:
-            with theirs, listening, packed(file.parent) as files:
+            shown = file.parent if forkserver.level == "namespaces" else None
+            with theirs, listening, packed(shown) as files:
                 numbers = [stdin, stdout, stderr, listening.fileno(), theirs.fileno(), files.fileno()]
                 forkserver.send(order, numbers)
                 theirs.close()
@@ -316,7 +318,7 @@ class SandboxedProcess:
         """
         if self._proxy is not None and not self._proxy.alive:
             return "what carries its connections to the services ended"
-        if not self._watched or not select.select([self._watched[-1]], [], [], END_LIMIT_S)[0]:
+        if not self._watched or not readable(self._watched[-1], END_LIMIT_S):
             return None
         if self.forkserver.level == "namespaces":
             self._take_report()
@@ -338,7 +340,7 @@ class SandboxedProcess:
 
     def poll(self) -> int | None:
         """Return 0 once the app has ended, else None."""
-        if self.returncode is None and select.select([self._watched[-1]], [], [], 0)[0]:
+        if self.returncode is None and readable(self._watched[-1], 0):
             self.returncode = 0
         return self.returncode
 
@@ -352,12 +354,12 @@ class SandboxedProcess:
         """Wait for the end of the app and of its sandbox, for ``timeout`` seconds. Raises `subprocess.TimeoutExpired`."""
         if self.returncode is not None and not self._watched:
             return 0
-        if timeout is not None and not select.select([self._watched[-1]], [], [], timeout)[0]:
+        if timeout is not None and not readable(self._watched[-1], timeout):
             raise subprocess.TimeoutExpired("app", timeout)
         if self._watched and self.forkserver.level == "namespaces":
             self._take_report()
         for watched in self._watched:
-            select.select([watched], [], [])
+            readable(watched, None)
         self.returncode = 0
         self.forkserver.sweep()
         self._end()
@@ -399,9 +401,42 @@ def socket_folder(room: int) -> str:
     return candidates[0]
 
 
-def packed(folder: Path) -> BinaryIO:
-    """Return the files of a folder as JSON in a file of no name, from their names to their bytes in base64."""
-    files = {path.name: b64encode(path.read_bytes()).decode() for path in folder.iterdir() if path.is_file()}
+def share_folder(folder: str, user: int) -> None:
+    """Let the user (and group) of that id read the files in ``folder`` and make files of its own there.
+
+    The folder and our files stay ours, and its sticky bit keeps an app from putting something else in their place. What an
+    app has left there is not touched, and no link is followed: it could lead to any file of root's.
+    """
+    os.chown(folder, -1, user)
+    os.chmod(folder, 0o1770)
+    for entry in os.scandir(folder):
+        if not entry.is_file(follow_symlinks=False):
+            continue
+        number = os.open(entry.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            status = os.fstat(number)
+            if stat.S_ISREG(status.st_mode) and status.st_uid == os.geteuid() and status.st_nlink == 1:
+                os.fchown(number, -1, user)
+                os.fchmod(number, 0o640)
+        finally:
+            os.close(number)
+
+
+def readable(number: int, limit: float | None) -> bool:
+    """True once a file descriptor can be read, False after ``limit`` seconds.  (`select.select` refuses numbers above 1023.)"""
+    poll = select.poll()
+    poll.register(number, select.POLLIN)
+    return bool(poll.poll(None if limit is None else 1000 * limit))
+
+
+def packed(folder: Path | None) -> BinaryIO:
+    """Return the files of a folder as JSON in a file of no name, from their names to their bytes in base64.
+
+    Links are left out. Without a folder there are no files.
+    """
+    entries = os.scandir(folder) if folder else ()
+    paths = [Path(entry.path) for entry in entries if entry.is_file(follow_symlinks=False)]
+    files = {path.name: b64encode(path.read_bytes()).decode() for path in paths}
     unnamed = tempfile.TemporaryFile()
     unnamed.write(json.dumps(files).encode())
     unnamed.seek(0)
@@ -481,14 +516,32 @@ class SandboxUser:
             self._lock = None
 
 
+def user_locks() -> Path:
+    """Return the folder of locks of user ids.  Raises `SandboxError` if none can be had.
+
+    It's where only root can write. In a folder for temporary files any other user could have made it before, and so decide
+    at which level root grades.
+    """
+    last = OSError("there is no /run")
+    for place in RUN_FOLDERS:
+        folder = Path(place) / "course-sandbox-users"
+        try:
+            folder.mkdir(mode=0o700, exist_ok=True)
+            status = folder.lstat()
+        except OSError as problem:
+            last = problem
+            continue
+        if stat.S_ISDIR(status.st_mode) and status.st_uid == 0:
+            return folder
+        last = OSError(f"{folder} belongs to another user")
+    raise SandboxError(f"no place for locks of user ids: {last}")
+
+
 def free_user() -> SandboxUser:
     """Return a `SandboxUser` of our own; only root can have one. Raises `SandboxError`."""
     import fcntl  # Windows has none, and imports this module all the same
 
-    folder = Path(tempfile.gettempdir()) / "course-jail-users"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    if folder.stat().st_uid != 0:
-        raise SandboxError(f"{folder} belongs to another user")
+    folder = user_locks()
     for number in range(FIRST_USER, FIRST_USER + USERS):
         lock = os.open(folder / str(number), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         try:

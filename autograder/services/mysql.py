@@ -5,7 +5,7 @@ those locks; their names are random, and only the function can read them.  The s
 which of them wait for a user lock, and the function leaves a note of which token that is for; the note is never
 committed while it waits, so it goes with a connection that breaks.
 
-An app logs in with a random user name, which is the secret: drivers need no password with it.  The function runs as
+An app logs in with a random user name and, in MariaDB, a password.  The function runs as
 ``keeper``, a locked account that can do nothing else.  Each app that is judged has a new user.
 """
 
@@ -120,7 +120,7 @@ class MySQL(Database):
                     self._do(statement)
                 for user, host in self._do(WITHOUT_PASSWORD):
                     self._do("DROP USER %s@%s", [user, host])
-                self.url = self._url_of(self._new_user("shop"))
+                self.url = self._new_user("shop")[1]
         except (pymysql.Error, ServiceError, ValueError) as error:
             self.stop()
             if isinstance(error, ServiceError):
@@ -188,15 +188,16 @@ class MySQL(Database):
         except ServiceError:
             self._do(f"SET SESSION max_execution_time = {1000 * STATEMENT_LIMIT_S:.0f}")  # ms, MySQL
 
-    def _new_user(self, name: str) -> str:
-        """Create a user for apps, whose name is a secret; returns it."""
-        user = f"{name}_{secrets.token_hex(10)}"
-        self._do(f"CREATE USER {user}@'%' WITH MAX_USER_CONNECTIONS {PER_USER}")
+    def _new_user(self, name: str) -> tuple[str, str]:
+        """Create a user for apps; returns (its name, which is a secret, the URL with which an app logs in)."""
+        user, password, identified = f"{name}_{secrets.token_hex(10)}", "", ""
+        # MySQL's drivers need another package for a password without TLS: there the name must do
+        if "mariadb" in self._do("SELECT VERSION()")[0][0].lower():
+            password = secrets.token_hex(16)
+            identified = f"IDENTIFIED BY '{password}'"
+        self._do(f"CREATE USER {user}@'%' {identified} WITH MAX_USER_CONNECTIONS {PER_USER}")
         self._do(f"GRANT EXECUTE ON FUNCTION shop.price_of TO {user}@'%'")
-        return user
-
-    def _url_of(self, user: str) -> str:
-        return f"mysql://{user}@{self._address}"
+        return user, f"mysql://{user}{password and ':' + password}@{self._address}"
 
     @property
     def environment(self) -> dict[str, str]:
@@ -221,8 +222,8 @@ class MySQL(Database):
                 time.sleep(0.01)
             self._do(f"DROP USER {guest}@'%'")
             self._guest = None
-        self._guest = self._new_user("guest")
-        return {"MYSQL_URL": self._url_of(self._guest)}
+        self._guest, url = self._new_user("guest")
+        return {"MYSQL_URL": url}
 
     def _kill(self, connection: int) -> None:
         try:

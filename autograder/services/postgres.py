@@ -4,6 +4,9 @@
 PostgreSQL's own view ``pg_locks`` shows which connections wait for which. The locks' keys are random, and an app can
 neither read them nor take an advisory lock by itself.
 
+Each call is notified to the judge. Anyone may send a notification, so each of ours is signed with the key of its token and
+counts once.
+
 An app logs in as ``guest``, a role that owns nothing and can create nothing. Before each app that is judged the role is
 dropped and created anew with a new password, and the catalogs are compared with what they were at first: a server that
 isn't as new is replaced.
@@ -11,9 +14,12 @@ isn't as new is replaced.
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import importlib.util
 import os
 import secrets
+import sys
 import time
 from collections import defaultdict
 from collections.abc import Iterable
@@ -33,12 +39,15 @@ CREATE OR REPLACE FUNCTION price_of(wanted text) RETURNS integer
 LANGUAGE plpgsql SECURITY {security} SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE
     found public.items;
+    stamp text;
 BEGIN
     SELECT * INTO found FROM public.items WHERE token = wanted;
     IF found IS NULL THEN
         RETURN NULL;
     END IF;
-    PERFORM pg_catalog.pg_notify('calls', wanted || ' ' || pg_catalog.clock_timestamp());
+    stamp := pg_catalog.pg_backend_pid() || '.' || EXTRACT(epoch FROM pg_catalog.clock_timestamp());
+    PERFORM pg_catalog.pg_notify('calls', pg_catalog.concat_ws(' ', wanted, stamp, pg_catalog.encode(
+        pg_catalog.sha256(pg_catalog.convert_to(pg_catalog.concat_ws(' ', wanted, stamp, found.key), 'UTF8')), 'hex')));
     PERFORM pg_catalog.pg_advisory_xact_lock_shared(found.key);
     RETURN found.price;
 END $$;
@@ -110,6 +119,8 @@ LIMITS = {
     "max_prepared_transactions": 0, "max_notify_queue_pages": 64, "max_parallel_workers": 0, "max_locks_per_transaction": 64,
     "autovacuum_max_workers": 1, "max_wal_senders": 0, "wal_level": "minimal", "jit": "off",
 }  # fmt: skip
+if sys.platform.startswith("linux"):  # elsewhere the server may refuse to start with it
+    LIMITS["client_connection_check_interval"] = "1s"  # a statement ends with the app that sent it
 
 
 class Postgres(Database):
@@ -122,6 +133,7 @@ class Postgres(Database):
         self._fresh: list[int] = []
         self._tokens: dict[int, str] = {}  # by the keys of their locks
         self._keys: dict[str, int] = {}
+        self._stamps: set[str] = set()  # of the calls that were notified for the tokens at hand
         # (connection, since when) of the calls that were seen waiting, by token
         self._waits: dict[str, set[tuple[Any, ...]]] = defaultdict(set)
         given = os.environ.get("COURSE_POSTGRES_URL")
@@ -133,7 +145,7 @@ class Postgres(Database):
                     raise ServiceError(NOT_EMPTY.format(name="COURSE_POSTGRES_URL"))
             else:
                 self._ours = self._start()
-            self._ours.add_notify_handler(lambda notify: self.count_call(notify.payload.partition(" ")[0]))
+            self._ours.add_notify_handler(lambda notify: self._take_call(notify.payload))
             self._watch(os.dup(self._ours.fileno()))
             self._do(f"SET statement_timeout = '{STATEMENT_LIMIT_S:.0f}s'")
             # in a database of the teacher's own, apps log in as whoever the URL names: a function lends them no rights
@@ -224,6 +236,18 @@ class Postgres(Database):
         """As `Service.calls`: calls whose transaction was committed, or those that were seen waiting if these are more."""
         self._do("SELECT 1")  # what has been notified comes with the reply
         return {token: max(count, len(self._waits[token])) for token, count in super().calls(tokens).items()}
+
+    def _take_call(self, payload: str) -> None:
+        """Count the call that a notification reports, unless an app has made it up or sent it again."""
+        token, _, rest = payload.partition(" ")
+        stamp, _, signature = rest.partition(" ")
+        key = self._keys.get(token)
+        if key is None or stamp in self._stamps:
+            return
+        expected = hashlib.sha256(f"{token} {stamp} {key}".encode()).hexdigest()
+        if hmac.compare_digest(signature.encode(), expected.encode()):
+            self._stamps.add(stamp)
+            self.count_call(token)
 
     def prepare(self, tokens: Iterable[str]) -> None:
         tokens = list(dict.fromkeys(tokens))

@@ -25,6 +25,7 @@ from autograder.programs.messages.upstream import (
     UPSTREAM_NEWS,
     Called,
     Done,
+    EndConnections,
     Held,
     HoldReplies,
     Left,
@@ -156,6 +157,13 @@ class Upstream(Service):
     @property
     def environment(self) -> dict[str, str]:
         return {"UPSTREAM_URL": self.url}
+
+    def fresh_environment(self) -> dict[str, str]:
+        """As `Service.fresh_environment`: every connection and request is ended, also those that were to wait for an hour."""
+        self._server.order(EndConnections())
+        with self._changed:
+            self._held.clear()
+        return self.environment
 
     @property
     def alive(self) -> bool:

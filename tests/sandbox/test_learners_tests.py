@@ -15,6 +15,7 @@ from autograder.judge.spec.exercise import load
 from autograder.judge.tasks import mutation, test_runner
 from autograder.judge.tasks.test_runner import FAILED, PASSED
 from autograder.judge.verdict import Inconclusive
+from autograder.programs import syscall_filter
 from autograder.sandbox import launcher, levels
 from autograder.services.upstream import Rooms
 
@@ -120,3 +121,30 @@ def test_python_that_does_not_reach_pytest_is_no_failed_test(tmp_path, monkeypat
     monkeypatch.setattr(test_runner, "PROGRAMS", programs)
     with pytest.raises(Inconclusive, match="pytest did not start .*no_such_module"):
         run(tmp_path, "def test_x(): pass\n")
+
+
+UNSHARES = """
+import ctypes, os
+def test_x():
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.setns(-1, 0)
+    assert ctypes.get_errno() == {errno}, os.strerror(ctypes.get_errno())
+"""
+
+
+@pytest.mark.skipif(syscall_filter.program() is None, reason="there is no filter for this machine")
+@pytest.mark.parametrize("level, errno", [("limits", 1), ("none", 9)])  # EPERM of the filter, EBADF of the system
+def test_filter_of_a_test_without_namespaces(tmp_path, monkeypatch, level, errno):
+    """At the level ``limits`` a test loses the system calls that an app loses; a learner's own check is like any program."""
+    file = tmp_path / "test_quotes.py"
+    file.write_text(UNSHARES.format(errno=errno))
+    monkeypatch.setattr(mutation, "hidden", lambda task: [APP])
+    found = levels.at_least(level, ceiling=level)
+    judge = mutation.MutationJudge(file, TASK, found.jail)
+    try:
+        asyncio.run(judge.verdict_with_retries("honest"))
+    finally:
+        if found.jail:
+            found.jail.close()
+    (runs,) = judge._runs.values()
+    assert {run.result for run in runs} == {PASSED}, runs

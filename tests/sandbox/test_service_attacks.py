@@ -6,8 +6,10 @@ honest neighbours on the same worker.
 
 import asyncio
 import contextlib
+import json
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -265,6 +267,19 @@ def test_mysql_lock_of_a_token_stalls_nobody():
     serves("mysql")
 
 
+def test_mysql_name_alone_lets_nobody_in():
+    """A list of processes or a log may show a user's name; MariaDB wants its password as well."""
+    service, environment = services.fresh("mysql")
+    if "mariadb" not in service._do("SELECT VERSION()")[0][0].lower():
+        pytest.skip("MySQL's users have no password")
+    for url in (service.url, environment["MYSQL_URL"]):
+        found = mysql.address(url)
+        with pymysql.connect(**found):
+            pass
+        with pytest.raises(pymysql.OperationalError, match="Access denied"):
+            pymysql.connect(**{**found, "password": ""})
+
+
 def test_mysql_user_leaves_nothing_behind():
     _, app = guest("mysql")
     with app:
@@ -457,7 +472,26 @@ async def test_service_damaged_each_time_goes_to_a_person(tmp_path):
 
 # --- as submissions
 
+FLOOD_AT_IMPORT = (
+    "import fcntl, json, os, stat, threading\ndef flood(fd):\n    n = 0\n    while True:\n        n += 1\n"
+    "        os.write(fd, json.dumps({'event': 'busy', 'seconds': 0.0, 'where': [{'file': 'x' * 1900, 'line': n, 'code': 'x'}]}).encode()"
+    " + b'\\n')\nfor fd in range(3, 40):\n    try:\n        if stat.S_ISFIFO(os.fstat(fd).st_mode) and fcntl.fcntl(fd, "
+    "fcntl.F_GETFL) & os.O_ACCMODE == os.O_WRONLY:\n            threading.Thread(target=flood, args=(fd,), daemon=True).start()\n"
+    "    except OSError: pass\n"
+)
+PRINTS = (
+    "import os, threading\ndef flood(fd):\n    while True: os.write(fd, b'x' * 65536)\n"
+    "for fd in (1, 2): threading.Thread(target=flood, args=(fd,), daemon=True).start()\n"
+)
+CROWD = (
+    "import os, socket\nfrom urllib.parse import urlsplit\nu = urlsplit(os.environ['UPSTREAM_URL'])\nfor _ in range(5):\n"
+    "    kept = []\n    try:\n        for _ in range(450):\n            kept.append(socket.create_connection((u.hostname, u.port)))\n"
+    "            kept[-1].sendall(b'GET /items/x?wait=3600 HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n')\n        kept[-1].settimeout(0.2)\n"
+    "        kept[-1].recv(1)\n    except OSError: pass\n    for one in kept: one.close()\n"
+)
 HANDED_IN = {
+    "01_sleeping": {"flood of reports": FLOOD_AT_IMPORT, "flood of prints": PRINTS},
+    "02_calling_http": {"crowd in the upstream": CROWD},
     "03_databases": {
         "superuser": 'import os, psycopg2\nc = psycopg2.connect(os.environ["DATABASE_URL"]); c.autocommit = True\nk = c.cursor()\n'
         "for s in ('CREATE TEMP TABLE said(line text)', \"COPY said FROM PROGRAM 'id'\"):\n    try:\n        k.execute(s)\n"
@@ -475,7 +509,7 @@ HANDED_IN = {
         'threading.Timer(1, lambda: r.eval("while true do end", 0)).start()\n',
     },
 }
-TASK_OF = {"03_databases": "item", "04_redis": "job"}
+TASK_OF = {"01_sleeping": "report", "02_calling_http": "price", "03_databases": "item", "04_redis": "job"}
 
 
 def handed_in(folder, lesson, attack, answer):
@@ -491,10 +525,39 @@ def handed_in(folder, lesson, attack, answer):
     return str(folder / "x.ipynb"), endpoint
 
 
+def graded_in_class(jobs, level, folder):
+    """{name: result} of jobs that one worker grades, one after the other, as in a class."""
+    results = {}
+    pool = worker_pool.LocalPool(1, level, folder / "log")
+    asyncio.run(pool.run(jobs, lambda job, result: results.update({job.id: result})))
+    return results
+
+
+def graded_by_command(jobs, level, folder):
+    """{name: result} of jobs that ``./course grade`` grades, all in one process."""
+    command = [
+        sys.executable,
+        "-P",
+        "-m",
+        "autograder",
+        "grade",
+        *(job.file for job in jobs),
+        "--json",
+        "--isolation",
+        level,
+    ]
+    done = subprocess.run(
+        command, cwd=paths.ROOT, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(paths.ROOT)}
+    )
+    assert done.returncode == 1, done.stderr
+    return {job.id: result for job, result in zip(jobs, json.loads(done.stdout)["submissions"], strict=True)}
+
+
 @pytest.mark.parametrize("lesson", HANDED_IN)
 @pytest.mark.parametrize("level", capabilities.isolation_levels())
-def test_honest_neighbours_have_full_points(tmp_path, monkeypatch, lesson, level):
-    """One worker grades an honest submission after each attack: it must not notice."""
+@pytest.mark.parametrize("grading", [graded_in_class, graded_by_command])
+def test_honest_neighbours_have_full_points(tmp_path, monkeypatch, lesson, level, grading):
+    """One process grades an honest submission after each attack: it must not notice."""
     monkeypatch.setenv("COURSE_ISOLATION_CEILING", level)
     found = levels.at_least(level)
     if found.jail:
@@ -506,9 +569,8 @@ def test_honest_neighbours_have_full_points(tmp_path, monkeypatch, lesson, level
             jobs.append(worker_pool.Job(f"attack {name}", file, lesson))
         file, endpoint = handed_in(tmp_path / f"{name} honest", lesson, "", "reference")
         jobs.append(worker_pool.Job(f"honest after {name}", file, lesson))
-    results = {}
-    pool = worker_pool.LocalPool(1, level, tmp_path / "log")
-    asyncio.run(pool.run(jobs, lambda job, result: results.update({job.id: result})))
+    results = grading(jobs, level, tmp_path)
+    assert len(results) == len(jobs)
     wanted = sum(endpoint.points.values())
     for name, result in results.items():
         items = [item for item in result["items"] if item["id"].startswith(endpoint.id)]

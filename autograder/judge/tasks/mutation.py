@@ -61,12 +61,17 @@ def hidden(task: TextTask) -> list[App]:
 
 
 async def run_against(
-    test: Path, conftest: Path, apps: list[App], twice: bool = True, jail: Sandbox | None = None
+    test: Path,
+    conftest: Path,
+    apps: list[App],
+    twice: bool = True,
+    jail: Sandbox | None = None,
+    filtered: bool = False,
 ) -> Mapping[App, list[Run]]:
     """{app: [Run, ...]} for the learner's ``test``: each app once, and once more if that can change the verdict.
 
     An honest app for which the test failed once gets two more chances: a busy machine may be late.  Without ``twice``
-    each app is tried only once.  A ``jail`` locks the test and the apps in (see `attempt`).  Raises `Inconclusive` if the
+    each app is tried only once.  A ``jail`` locks the test and the apps in, and ``filtered`` limits a test without one (see `attempt`).  Raises `Inconclusive` if the
     machine does not let us find out.
     """
     runs: defaultdict[App, list[Run]] = defaultdict(list)
@@ -78,7 +83,7 @@ async def run_against(
         async def work() -> None:
             while waiting and not cannot_earn_points(runs):
                 app = waiting.pop()
-                runs[app].append(await attempt(test, conftest, app.file, supplier, jail))
+                runs[app].append(await attempt(test, conftest, app.file, supplier, jail, filtered))
 
         await asyncio.gather(*(work() for _ in range(AT_A_TIME)))
 
@@ -145,7 +150,9 @@ class MutationJudge:
             apps = hidden(self.task)
             if self._runs is None:
                 conftest = paths.SOLUTIONS / self.task.lesson / "given" / "conftest.py"
-                self._runs = await run_against(self.file, conftest, apps, jail=self.jail)
+                self._runs = await run_against(
+                    self.file, conftest, apps, jail=self.jail, filtered=self.level == "limits"
+                )
         except (Inconclusive, ServiceError, OSError) as problem:
             return Verdict(Outcome.ERROR, "", f"No verdict: {problem}")
         return verdict(part, apps, self._runs)

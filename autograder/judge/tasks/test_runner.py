@@ -60,14 +60,25 @@ class Run:
 
 
 class TestProcess(ManagedProcess):
-    """pytest on the file ``test`` in ``folder``, as an ordinary process. `begun` says whether it got as far as pytest."""
+    """pytest on the file ``test`` in ``folder``, as an ordinary process. `begun` says whether it got as far as pytest.
 
-    def __init__(self, folder: str, test: str, environment: Mapping[str, str]) -> None:
+    With ``filtered`` it loses the system calls that an app loses in a sandbox.
+    """
+
+    def __init__(self, folder: str, test: str, environment: Mapping[str, str], filtered: bool = False) -> None:
         self._started, started = os.pipe()
         posix = os.name == "posix"
         try:
             super().__init__(
-                [sys.executable, "-I", "-B", PROGRAMS / "run_pytest.py", started if posix else "-", test],
+                [
+                    sys.executable,
+                    "-I",
+                    "-B",
+                    PROGRAMS / "run_pytest.py",
+                    started if posix else "-",
+                    test,
+                    "filtered" if filtered else "-",
+                ],
                 text=False,
                 cwd=folder,
                 env={**child_environment(inherit=False), **environment},
@@ -94,17 +105,22 @@ class TestProcess(ManagedProcess):
 
 
 async def attempt(
-    test: str | Path, conftest: str | Path, app: str | Path, supplier: Rooms, jail: Sandbox | None = None
+    test: str | Path,
+    conftest: str | Path,
+    app: str | Path,
+    supplier: Rooms,
+    jail: Sandbox | None = None,
+    filtered: bool = False,
 ) -> Run:
     """Run the learner's file ``test`` with ``conftest`` against the app in the file ``app``; returns a `Run`.
 
-    With ``jail``, a `Sandbox` of the level that has namespaces, the app and the test each run in a sandbox. Raises
-    `Inconclusive` if the machine does not let us find out.
+    With ``jail``, a `Sandbox` of the level that has namespaces, the app and the test each run in a sandbox. Without one,
+    ``filtered`` takes system calls away from the test. Raises `Inconclusive` if the machine does not let us find out.
     """
-    return await asyncio.to_thread(_attempt, Path(test), Path(conftest), Path(app), supplier, jail)
+    return await asyncio.to_thread(_attempt, Path(test), Path(conftest), Path(app), supplier, jail, filtered)
 
 
-def _attempt(test: Path, conftest: Path, app: Path, supplier: Rooms, jail: Sandbox | None) -> Run:
+def _attempt(test: Path, conftest: Path, app: Path, supplier: Rooms, jail: Sandbox | None, filtered: bool) -> Run:
     room = supplier.room()
     with tempfile.TemporaryDirectory(prefix="course-tried-", ignore_cleanup_errors=True) as folder:
         file = shutil.copy(app, Path(folder) / "quotes.py")
@@ -119,7 +135,7 @@ def _attempt(test: Path, conftest: Path, app: Path, supplier: Rooms, jail: Sandb
                 "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
             }
             if jail is None:
-                return _run(test, conftest, partial(TestProcess, environment=environment))
+                return _run(test, conftest, partial(TestProcess, environment=environment, filtered=filtered))
             environment["APP_URL"] = f"http://127.0.0.1:{APP_PORT}"
             places: dict[int, Any] = {APP_PORT: server.socket}
             return _run(test, conftest, partial(_sandboxed, jail=jail, environment=environment, places=places))

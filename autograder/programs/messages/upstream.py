@@ -57,7 +57,14 @@ class ReportCalls(Message):
     kind: ClassVar[str] = "count"
 
 
-UpstreamOrder = HoldReplies | ReleaseReplies | OpenRoom | ReportCalls
+@dataclass(frozen=True)
+class EndConnections(Message):
+    """End every connection and request, so that the next app finds the upstream as new."""
+
+    kind: ClassVar[str] = "end connections"
+
+
+UpstreamOrder = HoldReplies | ReleaseReplies | OpenRoom | ReportCalls | EndConnections
 UPSTREAM_ORDERS: tuple[type[UpstreamOrder], ...] = get_args(UpstreamOrder)
 
 

@@ -1,0 +1,376 @@
+"""Bounds that an attacker found to be missing: on memory of every kind, on what outlives an app, on how long one may take."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import psycopg
+import pytest
+from helpers import until
+from test_learners_tests import run, sandbox  # noqa: F401  # a fixture
+
+from autograder import paths, services
+from autograder.classroom import grade, submission, worker_pool
+from autograder.lab import start_budget
+from autograder.programs.forkserver import descendants
+from autograder.sandbox import launcher, levels
+
+pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux has these bounds")
+root = pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="it takes root")
+
+
+# --- memory
+
+UNCOUNTED = {
+    "a shared mapping of no file": ("import mmap; mmap.mmap(-1, 4096)", "PermissionError"),
+    "a file in memory": ("os.memfd_create('x')", "OSError"),
+    "a shared mapping of /dev/zero": ("open('/dev/zero', 'r+b')", "FileNotFoundError"),
+    "address space for page tables": (
+        "import mmap\n    kept = [mmap.mmap(-1, 1 << 30, mmap.MAP_PRIVATE, mmap.PROT_READ) for _ in range(64)]",
+        "Cannot allocate memory",
+    ),
+}
+
+
+@pytest.mark.sandbox
+@pytest.mark.parametrize("name", UNCOUNTED)
+def test_memory_that_no_limit_counts_is_denied(sandbox, tmp_path, name):  # noqa: F811
+    statement, says = UNCOUNTED[name]
+    found = run(tmp_path, f"import os\ndef test_x():\n    {statement}\n", sandbox)
+    assert found.result == "fails" and says in found.output, found
+
+
+TOGETHER = {
+    # each process is below the limit of one; none can be looked into
+    "hidden processes": """
+import ctypes, os, time
+def test_x():
+    for _ in range(3):
+        if os.fork() == 0:
+            ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)
+            x = b"x" * (500 << 20)
+            time.sleep(600)
+    time.sleep(600)
+""",
+    # 4,800 sockets, which are left empty here: full ones would hold a quarter of a megabyte each
+    "sockets": """
+import os, socket, time
+def test_x():
+    for _ in range(6):
+        if os.fork() == 0:
+            kept = [socket.socketpair() for _ in range(400)]
+            time.sleep(600)
+    time.sleep(600)
+""",
+}
+
+
+@pytest.mark.sandbox
+@pytest.mark.parametrize("name", TOGETHER)
+def test_processes_share_one_limit_of_memory(sandbox, tmp_path, name):  # noqa: F811
+    assert run(tmp_path, TOGETHER[name], sandbox).result.endswith("(exit code 137).")
+
+
+@pytest.mark.sandbox
+def test_buffers_of_sockets_stay_small(sandbox, tmp_path):  # noqa: F811
+    text = """
+import socket
+def test_x():
+    for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
+        near, far = socket.socketpair()
+        before = near.getsockopt(socket.SOL_SOCKET, option)
+        near.setsockopt(socket.SOL_SOCKET, option, 8 * before)
+        assert near.getsockopt(socket.SOL_SOCKET, option) == before <= 256 << 10
+    for name in ("tcp_rmem", "tcp_wmem"):
+        with open(f"/proc/sys/net/ipv4/{name}") as file:
+            assert int(file.read().split()[-1]) <= 131072
+"""
+    found = run(tmp_path, text, sandbox)
+    assert found.result == "passes", found
+
+
+# --- files
+
+LINKS = """
+import os
+if not os.path.lexists("link"):
+    os.symlink(VICTIM, "link")
+    os.symlink("/proc/kmsg", "stuck")
+    os.mkfifo("pipe")
+"""
+
+
+@root
+def test_link_left_by_an_app_is_not_followed(tmp_path, monkeypatch):
+    """Root starts an app again in a folder in which the app has left a link: what it leads to stays root's."""
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    try:
+        found = levels.at_least("user", ceiling="user")
+    except levels.IsolationUnavailable as why:
+        pytest.skip(str(why))
+    victim = tmp_path / "victim"
+    victim.write_text("of root")
+    victim.chmod(0o600)
+    with tempfile.TemporaryDirectory(prefix="course-test-") as folder:
+        file = Path(folder) / "app.py"
+        file.write_text(f"VICTIM = {str(victim)!r}\n{LINKS}\nprint('done', flush=True)\nimport time; time.sleep(600)\n")
+        try:
+            for _ in range(2):
+                process = found.jail.start(file, {})
+                said = process.stderr.readline()
+                process.end()
+                process.close()
+                process.stdout.close()
+        finally:
+            found.jail.close()
+        assert said
+        assert os.path.islink(Path(folder) / "link"), "the app could leave it"
+        status = victim.stat()
+        assert (status.st_uid, status.st_gid, status.st_mode & 0o777) == (0, 0, 0o600)
+        assert file.stat().st_uid == 0, "the app can't put another file in its place"
+
+
+def test_link_in_a_folder_is_not_packed(tmp_path):
+    (tmp_path / "secret").write_text("of the grader")
+    folder = tmp_path / "app"
+    folder.mkdir()
+    (folder / "app.py").write_text("x = 1")
+    (folder / "link").symlink_to(tmp_path / "secret")
+    with launcher.packed(folder) as packed:
+        assert b"app.py" in (files := packed.read()) and b"link" not in files
+
+
+@root
+def test_other_user_does_not_choose_the_level(tmp_path, monkeypatch):
+    """A folder that another user makes in ``/tmp`` beforehand must not keep root from having users for apps."""
+    for name in ("course-jail-users", "course-sandbox-users"):
+        (tmp_path / name).mkdir()
+        os.chown(tmp_path / name, 65534, 65534)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    user = launcher.free_user()
+    assert user.id >= launcher.FIRST_USER
+    user.free()
+
+
+# --- what outlives an app
+
+
+def connections(url, count, path):
+    """So many connections to the upstream, each with a request for ``path`` under way."""
+    parts = urlsplit(url)
+    made = []
+    for _ in range(count):
+        connection = socket.create_connection((parts.hostname, parts.port))
+        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        made.append(connection)
+    return made
+
+
+def test_upstream_is_new_after_a_crowd():
+    """An app sends more requests than the upstream takes, each to wait for an hour, and is gone: the next one is served."""
+    service, environment = services.fresh("upstream")
+    url = environment["UPSTREAM_URL"]
+    for _ in range(5):
+        crowd = connections(url, 450, "/items/x?wait=3600")
+        until(lambda: service.calls(["x"])["x"] >= 1)
+        for connection in crowd:
+            connection.close()
+    service, environment = services.fresh("upstream")
+    reply = httpx.get(f"{environment['UPSTREAM_URL']}/items/honest", trust_env=False)
+    assert reply.status_code == 200 and reply.json()["price"] == service.reply("honest")
+
+
+def test_upstream_request_ends_with_its_client():
+    """Without this a few apps in turn could fill it within one exercise."""
+    service, environment = services.fresh("upstream")
+    url = environment["UPSTREAM_URL"]
+    for round_ in range(5):
+        crowd = connections(url, 450, f"/items/{round_}?wait=3600")
+        until(lambda n=round_: service.calls([str(n)])[str(n)] == 450)
+        for connection in crowd:
+            connection.close()
+    until(lambda: httpx.get(f"{url}/items/honest", trust_env=False).status_code == 200)
+
+
+def test_upstream_makes_large_bodies_in_pieces():
+    """Large bodies that nobody reads don't add up in the upstream's memory."""
+    service, environment = services.fresh("upstream")
+    readers = connections(environment["UPSTREAM_URL"], 40, "/items/x?size=10000000&slow=3000")
+    for reader in readers:
+        assert reader.recv(15).startswith(b"HTTP/1.1 200")  # its body is under way
+    pids = [service._server.pid, *descendants(service._server.pid)]
+    used = sum(own_memory(pid) for pid in pids)
+    for reader in readers:
+        reader.close()
+    assert used < 200 << 20, f"{used >> 20} MB"
+
+
+@pytest.mark.parametrize("size", [0, 1, 65535, 200_001])
+@pytest.mark.parametrize("slow", [0, 0.01])
+def test_upstream_body_is_whole(size, slow):
+    _, environment = services.fresh("upstream")
+    url = f"{environment['UPSTREAM_URL']}/items/x?size={size}&slow={slow}"
+    reply = httpx.get(url, trust_env=False).json()
+    assert reply["item"] == "x" and reply["padding"] == "x" * size
+
+
+def own_memory(pid):
+    """Bytes of memory of a process that no file holds."""
+    with open(f"/proc/{pid}/status") as file:
+        return 1024 * sum(int(line.split()[1]) for line in file if line.startswith("RssAnon"))
+
+
+def test_postgres_statement_ends_with_its_app():
+    """A statement that goes on for ever doesn't outlive the connection that asked for it, also if no app comes next."""
+    service, environment = services.fresh("postgres")
+    app = psycopg.connect(environment["DATABASE_URL"], autocommit=True)
+    app.pgconn.send_query(b"SELECT pg_sleep(3600)")
+    running = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'guest'"
+    until(lambda: service._do(running) == [(1,)])
+    with contextlib.suppress(psycopg.Error):
+        app.close()
+    until(lambda: service._do(running) == [(0,)])
+
+
+def test_postgres_calls_cannot_be_forged():
+    """Neither a notification that an app makes up nor one that it sends again counts as a call."""
+    service, environment = services.fresh("postgres")
+    service.prepare(["token"])
+    with psycopg.connect(environment["DATABASE_URL"], autocommit=True) as app:
+        app.execute("LISTEN calls")
+        app.execute("NOTIFY calls, 'token 1'")
+        app.execute("SELECT price_of('token')")
+        for heard in list(app.notifies(timeout=60, stop_after=2)):
+            app.execute(f"NOTIFY calls, '{heard.payload}'")
+        assert service.calls(["token"]) == {"token": 1}
+
+
+SPIN = "import sys, threading\nif sys.argv[1:]: threading.Event().wait()\nwhile True: pass\n"
+SUPERVISE = (
+    "import sys; sys.path.insert(0, {!r}); import supervisor; supervisor.CPU_LIMIT_S = 1; supervisor.main(*{!r})"
+)
+
+
+def test_server_that_computes_for_ever_is_ended(tmp_path):
+    folder = tmp_path / "server"
+    folder.mkdir()
+    (tmp_path / "spin.py").write_text(SPIN)
+    arguments = (str(folder), "-", "KILL", "-", [sys.executable, str(tmp_path / "spin.py")])
+    command = [sys.executable, "-I", "-c", SUPERVISE.format(str(paths.PROGRAMS), arguments)]
+    supervised = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        supervised.wait(600)  # its end is what is waited for; a server that may go on never ends
+        assert not folder.exists()
+    finally:
+        supervised.stdin.close()
+        supervised.stdout.close()
+        supervised.wait()
+
+
+def test_cpu_of_a_server_is_counted_within_a_window():
+    sys.path.insert(0, str(paths.PROGRAMS))
+    try:
+        supervisor = importlib.import_module("supervisor")
+    finally:
+        sys.path.remove(str(paths.PROGRAMS))
+    steady = supervisor.CpuMeter()
+    assert not any(steady.too_much(second, 0.5 * second) for second in range(3600)), "half a CPU, for an hour"
+    greedy = supervisor.CpuMeter()
+    assert any(greedy.too_much(second, 1.0 * second) for second in range(61))
+
+
+# --- how long one may take
+
+
+def test_start_cannot_be_prolonged_by_reports(monkeypatch):
+    """An app that reports progress for ever, of its own making, has a limited start all the same."""
+    monkeypatch.setattr(start_budget, "process_times", lambda pid: ("S", 0.0))
+    monkeypatch.setattr(start_budget, "descendants", lambda pid: [])
+    now = [0.0]
+    monkeypatch.setattr(start_budget.time, "monotonic", lambda: now[0])
+    budget = start_budget.StartBudget(0)
+    for modules in range(1, 100_000):
+        now[0] += 0.1
+        if budget.observe(modules) == "sleeping":
+            break
+    assert now[0] <= (start_budget.TOTAL + 1) * start_budget.START_LIMIT_S
+
+
+def test_job_that_takes_too_long_is_not_tried_again(monkeypatch, tmp_path):
+    monkeypatch.setattr(worker_pool, "JOB_LIMIT", 0.05)
+    started = []
+
+    async def sleeper(isolation, log):
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-c",
+            "import sys; sys.stdin.read()",
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+        )
+        started.append(process)
+        return worker_pool.Worker(process)
+
+    monkeypatch.setattr(worker_pool.Worker, "start", sleeper)
+    results = {}
+    pool = worker_pool.LocalPool(1, "none", tmp_path / "log")
+    jobs = [worker_pool.Job("slow", "x.ipynb", "01_sleeping")]
+    asyncio.run(pool.run(jobs, lambda job, result: results.update({job.id: result})))
+    assert len(started) == 1 and "took more than" in results["slow"]["items"][0]["diagnosis"]
+
+
+# --- notebooks as input
+
+
+@pytest.mark.parametrize("value", ["1,", '"a",'])
+def test_notebook_of_millions_of_values_is_refused(tmp_path, value):
+    file = tmp_path / "x.ipynb"
+    file.write_text('{"cells": [' + value * (submission.VALUES_LIMIT + 1) + "0]}")
+    with pytest.raises(submission.UnreadableSubmission, match="too many parts"):
+        submission.read(file)
+
+
+def test_report_has_no_forged_lines():
+    name = "x\nbob.ipynb: 9 of 9 points\n\x1b[2K\r"
+    text = grade.as_text(grade.Result(name, "01_sleeping"))
+    assert len(text.splitlines()) == 1 and text.isprintable()
+
+
+def test_diagnosis_moves_no_cursor():
+    from types import SimpleNamespace
+
+    from autograder.judge.verdict import Verdict
+
+    endpoint = SimpleNamespace(points={"answers": 1}, item=lambda part: part)
+    item = grade._item(
+        endpoint, "answers", Verdict("fail", "wrong answer", "It answered \x1b[2K\x1b]0;x\x07\rno.\nSo."), ""
+    )
+    assert item.diagnosis.replace("\n", "").isprintable() and "\n" in item.diagnosis
+
+
+def test_descriptor_above_a_thousand_can_be_waited_for(tmp_path):
+    """`select.select` raises for these: an app that opened many connections made an ERROR of its FAIL."""
+    import fcntl
+    import resource
+
+    if resource.getrlimit(resource.RLIMIT_NOFILE)[0] <= 1100:
+        pytest.skip("this process may not have so many files")
+    near, far = os.pipe()
+    high = fcntl.fcntl(near, fcntl.F_DUPFD, 1030)
+    try:
+        assert not launcher.readable(high, 0)
+        os.write(far, b"x")
+        assert launcher.readable(high, None)
+    finally:
+        for number in (near, far, high):
+            os.close(number)
