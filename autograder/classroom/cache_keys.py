@@ -45,7 +45,8 @@ def of_exercise(lesson: str) -> str:
 def of_grader(root: Path = paths.ROOT) -> str:
     """The code that judges in a clone: all that a grading worker imports, and the programs that it starts by path."""
     code = imported_from("autograder.classroom.worker", root)
-    return _digest(*(_of_files(path) for path in [*code, root / paths.PROGRAMS.relative_to(paths.ROOT)]))
+    by_path = [root / path.relative_to(paths.ROOT) for path in (paths.PROGRAMS, paths.WATCHDOG)]
+    return _digest(*(_of_files(path) for path in [*code, *by_path]))
 
 
 def imported_from(module: str, root: Path = paths.ROOT) -> list[Path]:

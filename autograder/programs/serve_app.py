@@ -27,22 +27,37 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from autograder.programs.messages import Message, encode
     from autograder.programs.messages.reports import (
+        GilHeld,
         Here,
+        Iteration,
         Place,
         PythonWarning,
         Ready,
         RequestFailed,
         StartFailed,
+        ThreadCpu,
     )
 else:  # started by path: the folder is no package
     _HERE = os.path.dirname(os.path.abspath(__file__))
     sys.path.insert(0, _HERE)
     from messages import encode
-    from messages.reports import Here, Place, PythonWarning, Ready, RequestFailed, StartFailed
+    from messages.reports import (
+        GilHeld,
+        Here,
+        Iteration,
+        Place,
+        PythonWarning,
+        Ready,
+        RequestFailed,
+        StartFailed,
+        ThreadCpu,
+    )
 
     sys.path.remove(_HERE)
 
 OWN_MODULES = ("serve_app", "app_warm_up", "loop_watchdog", "procfs", "messages", "messages.reports")
+# where `app_warm_up` and `loop_watchdog` are: in the package that learners take home, of which nothing else is needed here
+WATCHDOG = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "takehome", "freeloop", "core")
 
 
 class ReportWriter:
@@ -60,6 +75,22 @@ class ReportWriter:
                     data = data[os.write(self._fd, data) :]
             except OSError:
                 os._exit(3)  # nobody listens any more
+
+
+class WatchReports:
+    """Gives what the watchdog tells, which is the watchdog's own vocabulary, to a `ReportWriter` as messages."""
+
+    def __init__(self, tell: ReportWriter) -> None:
+        self._tell = tell
+
+    def __call__(self, *, event: str, where: list[dict[str, Any]], **more: Any) -> None:
+        places = [Place(**{key: value for key, value in place.items() if key != "last"}) for place in where]
+        if event in ("turn", "late"):
+            self._tell(Iteration(over=event == "turn", where=places, **more))
+        elif event == "gil":
+            self._tell(GilHeld(where=places, **more))
+        else:
+            self._tell(ThreadCpu(where=places, **more))
 
 
 class Trace:
@@ -222,18 +253,17 @@ def main(app_file: str, sock: socket.socket | None = None) -> int:
     lifeline = threading.Thread(target=die_with_owner, args=(tell,), name="course-lifeline", daemon=True)
     lifeline.start()
 
-    here = os.path.dirname(os.path.abspath(__file__))
-    sys.path.insert(0, here)
+    sys.path.insert(0, WATCHDOG)
     import app_warm_up
     import loop_watchdog
 
-    sys.path.remove(here)
+    sys.path.remove(WATCHDOG)
     for name in OWN_MODULES:
         sys.modules.pop(name, None)  # a learner's file of that name is theirs
     report_warnings(tell)
     sys.meta_path.insert(0, NotInApps())
     trace = Trace(app_file)
-    iterations = loop_watchdog.LoopIterations(tell, os.path.dirname(os.path.realpath(app_file)))
+    iterations = loop_watchdog.LoopIterations(WatchReports(tell), os.path.dirname(os.path.realpath(app_file)))
     state: dict[str, Any] = {
         "stacks": dump_stacks_on_signal(out),
         "threads": [lifeline.native_id, iterations.start().native_id],

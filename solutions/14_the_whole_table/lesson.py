@@ -18,7 +18,7 @@
 # > The fix was to stop mixing the two, and the thread about it goes on to ask whether async engines would have been the better choice
 # > ([dj#901](https://github.com/DataJunction/dj/pull/901)). This page is for that question.
 #
-# This page takes about 15 minutes to run and read; sections that start with "Deeper" are extra. You need the lessons before it, and each row below names the lesson that explains it.
+# This page takes about 20 minutes to run and read; sections that start with "Deeper" are extra. You need the lessons before it, and each row below names the lesson that explains it.
 # It's a reference: open it again next to your own code.
 #
 # You'll find
@@ -27,7 +27,7 @@
 # - the main patterns of lessons 01 to 10, blocking and fixed, raced once more on your machine, and the table that comes out of it;
 # - what a linter finds of it, and a configuration to copy;
 # - fixes that don't fix, and what you may have read elsewhere;
-# - how to serve your own app in the lab.
+# - how to serve your own app in the lab, and how to audit and test any service with a package that you can take home.
 #
 # The next cell loads the tools of the course.
 # If it says `ModuleNotFoundError`, the notebook isn't running in the course's own Python:
@@ -636,13 +636,73 @@ for path, race in not_fixed.items():
 #
 # A race and a load send real requests. Never point them at a service that others use.
 #
+# ## Take it home
+#
+# The lab needs your app in the course's Python. What you can install into *any* service is **freeloop**, a small package with the same watchdog that draws the loop's lane
+# in this course. It has no dependencies. In your service's own environment you'd write `pip install freeloop`; here the course's copy is put on the path.
+#
+# The course did not write the service of the next cells with a lab in mind: it's a package with settings, a `.env` file and a database. freeloop generates it,
+# and you can use your own instead: change `project` and `target`.
+
+# %%
+from autograder import paths
+
+project, target = "ledger_project", "ledger.main:app"
+
+def run(module, *words):
+    """Run a module in the project's folder, as in a terminal; print and return what it says."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(paths.TAKEHOME), "."]), "COLUMNS": "120"}
+    done = subprocess.run([sys.executable, "-m", module, *words], cwd=project, env=environment, capture_output=True, text=True)
+    print(done.stdout)
+    return done
+
+Path(project).mkdir(exist_ok=True)
+if not Path(project, "ledger").exists():
+    run("freeloop", "example", ".")
+    print(Path(project, "ledger", "main.py").read_text())
+
+# %% [markdown]
+# ### Audit it
+#
+# `audit` serves the app in its own folder, sends requests on this machine only, and lists the lines that block its loop. Before you run it: `/report` and `/accounts/{name}` both query
+# SQLite, and only one of them blocks the loop. Which one, and why not the other?
+
+# %%
+audit = run("freeloop", "audit", target, "--env-file", ".env", "--requests", "5", "--seconds", "0.5", "--max-block", "100ms")
+print("exit code:", audit.returncode)
+
+# %% [markdown]
+# The line is in `database.py`, two calls away from its endpoint. `/accounts/{name}` is a `def` endpoint, so FastAPI runs its query in a thread. An exit code of 1 is what a CI job needs: the budget of 100 ms is exceeded.
+#
+# ### A test that keeps it out
+#
+# The project has a test with freeloop's pytest plugin, `test_ledger.py`. It proves the same two things as the test that you built in lesson 12: reports *overlap*, because all four are held
+# at a gate at the same moment, and the loop *stays free*. As long as the endpoint blocks, both tests fail, and name the line.
+
+# %%
+print(Path(project, "test_ledger.py").read_text())
+TEST = ("pytest", "-q", "-p", "freeloop.pytest_plugin", "-p", "no:cacheprovider", "--rootdir", ".", "--tb=line")
+red = run(*TEST)
+
+# %% [markdown]
+# Now fix it. The cell removes the `async` of `report`, so its query runs in a thread, and SQLite releases the GIL meanwhile. Then the same test runs again.
+
+# %%
+main = Path(project, "ledger", "main.py")
+main.write_text(main.read_text().replace("async def report", "def report"))
+green = run(*TEST)
+
+# %% [markdown]
+# In production, freeloop's middleware, `app.add_middleware(LoopMonitor, budget="100ms")`, logs the route and the line when a budget is exceeded, and exports the loop's lag to Prometheus or OpenTelemetry,
+# with the waits for a CPU kept apart. The package's README has all of it.
+#
 # ## What you have seen
 #
 # - Five questions that decide, and a checklist to keep next to a review.
 # - The main patterns of lessons 01 to 10 once more, blocking and fixed, measured on your machine.
 # - The other requests, in the last columns: they pay for a blocked loop.
 # - What a linter finds for free, what you can teach it, and what it can't see.
-# - How to bring your own service into the lab.
+# - How to bring your own service into the lab, and how to audit and test it where it is.
 #
 # ## Words of this lesson
 #

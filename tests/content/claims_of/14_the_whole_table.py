@@ -31,3 +31,7 @@ assert not_fixed["/with_pool"].seconds >= 4 * 0.19 and not_fixed["/with_pool"].b
 assert not_fixed["/one_lock"].seconds >= 4 * 0.19
 assert not_fixed["/one_lock"].blocked_seconds < not_fixed["/with_pool"].blocked_seconds / 2
 assert not_fixed["/sleep_zero"].blocked_seconds > 0.1
+assert audit.returncode == 1 and "ledger/database.py" in audit.stdout.split("Nothing blocked")[0]
+assert "GET /accounts/{name}  6 × 200" in audit.stdout
+assert red.returncode == 1 and "2 failed" in red.stdout and "ledger/" in red.stdout
+assert green.returncode == 0 and "2 passed" in green.stdout

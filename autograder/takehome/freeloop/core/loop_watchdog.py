@@ -8,8 +8,8 @@ A thread, the sampler, takes that stack every few milliseconds.  Each sample is 
 that holds the GIL stops the sampler as well, and one sample after it must count for all of that call.  Garbage collections
 report themselves (``gc.callbacks``).
 
-This file and its neighbours run in the process that serves a learner's app.  They use the standard library and uvicorn
-only, and know nothing of the rest of the course.
+This file and its neighbour are a package's core, and at the same time run in the process that serves a learner's app in the
+course: started by path, with the standard library and uvicorn only.
 """
 
 from __future__ import annotations
@@ -27,24 +27,8 @@ import sysconfig
 import threading
 import time
 from collections import Counter, deque, namedtuple
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from autograder.programs.messages import reports
-else:  # started by path: the folder is no package
-    _HERE = os.path.dirname(os.path.abspath(__file__))
-    sys.path.insert(0, _HERE)
-    from messages import reports
-
-    sys.path.remove(_HERE)
-
-HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, HERE)
-import procfs  # noqa: E402, started by path, we are in no package
-from procfs import OwnSchedStat  # noqa: E402
-
-sys.path.remove(HERE)
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 SAMPLE_INTERVAL_S = 0.005  # s: CPython passes the GIL on after 5 ms, so a finer grid shows nothing more
 ITERATION_MIN_S = 0.010  # s: shorter iterations are what every healthy app has
@@ -55,6 +39,7 @@ GIL_HELD_MIN_S = 0.02  # s for which one call has to hold the GIL to be reported
 GIL_HOLDER_SHARE = 0.8  # share of that time which one thread computed: then it held the GIL, and did not share it
 COLLECTION_MIN_S = 0.001  # s: a shorter garbage collection is not recorded
 REPORT_INTERVAL_S = 0.05  # s between two reports on an iteration that still goes on, for the live picture
+OWN_THREADS = ("freeloop-", "course-")  # how the names of threads begin that are not the app's
 GIVEN_MODULE = "workshop.py"  # the course's own module that lies next to an app: what matters is the line that calls it
 
 _LIBRARY = (
@@ -62,7 +47,7 @@ _LIBRARY = (
         os.path.normcase(path) + os.sep
         for path in {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
     ),
-    os.path.normcase(os.path.dirname(os.path.abspath(__file__))) + os.sep,
+    os.path.normcase(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))) + os.sep,
     "<frozen ",
 )
 _LIFESPAN = os.path.join("uvicorn", "lifespan", "on.py")
@@ -70,9 +55,9 @@ _COLLECT = re.compile(r"\bcollect\s*\(")
 # Before 3.12 a collection may begin wherever an object is made, also where `f_back` makes that of a frame.
 _COLLECTS_WHILE_ALLOCATING = sys.version_info < (3, 12)
 
-# As `reports.Place`, but one that is quick to count.  ``collection`` is "" for ordinary code, "explicit" for a call of
-# gc.collect(), and "automatic" for any other collection; ``lifespan`` is true in the app's start-up, before anything is served: that may take its time
-Place = namedtuple("Place", "file line code function callee collection lifespan", defaults=("", "", False))
+# ``collection`` is "" for ordinary code, "explicit" for a call of gc.collect(), and "automatic" for any other collection;
+# ``lifespan`` is true in the app's start-up, before anything is served: that may take its time
+Place = namedtuple("Place", "file line last code function callee collection lifespan", defaults=("", "", False))
 
 
 @contextlib.contextmanager
@@ -91,6 +76,33 @@ def stable_frames() -> Iterator[None]:
         yield
     finally:
         gc.enable()
+
+
+class ThreadTimes:
+    """Seconds on a CPU, and waiting for one, of the thread that creates this; any thread may read them.
+
+    Linux counts both in ``/proc/<pid>/task/<tid>/schedstat``, in nanoseconds.  Elsewhere they are 0.0.
+    """
+
+    def __init__(self) -> None:
+        try:
+            self._file: int | None = os.open("/proc/thread-self/schedstat", os.O_RDONLY)
+        except OSError:
+            self._file = None
+
+    def read(self) -> tuple[float, float]:
+        """Return (CPU seconds, seconds waiting for a CPU) so far."""
+        if self._file is None:
+            return 0.0, 0.0
+        try:
+            cpu, waited = os.pread(self._file, 80, 0).split()[:2]
+        except OSError:
+            return 0.0, 0.0  # the thread has ended
+        return int(cpu) / 1e9, int(waited) / 1e9
+
+    def __del__(self) -> None:
+        if getattr(self, "_file", None) is not None:
+            os.close(self._file)  # type: ignore[arg-type]
 
 
 class MemoryPressure:
@@ -116,7 +128,8 @@ class MemoryPressure:
             import resource
 
             faults = resource.getrusage(resource.RUSAGE_THREAD).ru_majflt
-            return faults, procfs.memory_stalled_s()
+            with open("/proc/pressure/memory") as file:
+                return faults, int(file.readline().rpartition("total=")[2]) / 1e6
         except (ImportError, AttributeError, OSError, ValueError):
             return 0, 0.0
 
@@ -124,14 +137,16 @@ class MemoryPressure:
 class LoopIterations:
     """Records the loop's iterations; shared by the loop thread, which writes, and the sampler, which reads.
 
-    ``tell`` writes a report (`messages.reports`).  ``phase`` is "import" until the loop runs, "startup" until the app is ready, then "serving".
+    ``tell`` writes a report.  ``phase`` is "import" until the loop runs, "startup" until the app is ready, then "serving".
     """
+
+    sample_interval_s = SAMPLE_INTERVAL_S  # a monitor that runs all day samples less often
 
     def __init__(self, tell, app_folder: str) -> None:
         self.tell = tell
-        self.app_folder = os.path.normcase(os.path.realpath(app_folder)) + os.sep
+        self.set_folder(app_folder)
         self.loop_thread = threading.get_ident()
-        self.phase: reports.Phase = "import"
+        self.phase = "import"
         self.samples: Counter[Place] = Counter()  # seconds by `Place`, as the sampler saw them
         self.collection_s = 0.0  # of garbage collections on the loop thread in this iteration
         self.longest_collection = 0.0
@@ -142,24 +157,38 @@ class LoopIterations:
             maxlen=100
         )  # (thread, start, end, CPU seconds) of long ones on other threads
         self.loop: asyncio.AbstractEventLoop | None = None
-        self._times: OwnSchedStat = None  # type: ignore[assignment]
+        self._times: ThreadTimes = None  # type: ignore[assignment]
         self._memory: MemoryPressure = None  # type: ignore[assignment]
         self._spent = 0.0, 0.0
-        self._threads: set[int] = set()
+        self._threads: set[str] = set()
         self._collecting: dict[int, tuple[float, float]] = {}
+        self._stopped = threading.Event()
+
+    def set_folder(self, app_folder: str) -> None:
+        """Set the folder whose code counts as the app's."""
+        self.app_folder = os.path.join(os.path.normcase(os.path.realpath(app_folder)), "")
+        # an app that is installed lies below a library's folder, and is no library
+        self._library = tuple(path for path in _LIBRARY if not self.app_folder.startswith(path))
 
     def start(self) -> threading.Thread:
         """Start and return the sampler; call it in the loop thread.
 
         The first iteration is whatever runs before the first visit to the selector, the import of the app included.
         """
-        self._times = OwnSchedStat()
+        self._times = ThreadTimes()
         self._memory = MemoryPressure()
         self.begin()
         gc.callbacks.append(self._collected)
-        sampler = threading.Thread(target=self._sample, name="course-watch", daemon=True)
+        sampler = threading.Thread(target=self._sample, name="freeloop-watch", daemon=True)
         sampler.start()
         return sampler
+
+    def stop(self) -> None:
+        """End the sampler and leave nothing behind; nothing is recorded any more."""
+        self._stopped.set()
+        self.idle = True
+        with contextlib.suppress(ValueError):
+            gc.callbacks.remove(self._collected)
 
     def begin(self) -> None:
         """Note that an iteration begins."""
@@ -176,9 +205,26 @@ class LoopIterations:
             samples, self.samples = self.samples, Counter()
             tasks, self.tasks = self.tasks, Counter()
             self._add_unseen_collections(samples)
-            self._report(True, ended, samples, tasks)
+            self._report("turn", ended, samples, tasks)
         elif self.samples:
             self.samples, self.tasks = Counter(), Counter()
+
+    def thread_cpu_sampler(self) -> ThreadCpuSampler:
+        """Return what finds out where other threads compute."""
+        return ThreadCpuSampler(self)
+
+    def current(self) -> tuple[Place, float] | None:
+        """Return where the loop is in an iteration that goes on, and for how long, less its waits for a CPU; None between two.
+
+        Any other thread may call it.
+        """
+        began, waited = self.began, self.waited()
+        with stable_frames():
+            frame = sys._current_frames().get(self.loop_thread)
+            if self.idle or frame is None:
+                return None
+            place, seconds = self.place(frame), time.perf_counter() - began - waited
+        return None if self.idle or self.began != began else (place, max(seconds, 0.0))
 
     def waited(self) -> float:
         """Return the seconds for which the loop thread has waited for a CPU since this iteration began."""
@@ -190,47 +236,46 @@ class LoopIterations:
         if self.phase != "serving" or missing < COLLECTION_MIN_S:
             return
         ours = [place for place, _ in samples.most_common() if os.path.normcase(place.file).startswith(self.app_folder)]
-        place = ours[0] if ours else Place("", 0, "", "")
+        place = ours[0] if ours else Place("", 0, 0, "", "")
         how = "explicit" if _COLLECT.search(place.code) else "automatic"
         samples[place._replace(collection=how)] += missing  # type: ignore[assignment]
 
     def _report(
-        self, over: bool, ended: float, samples: Counter[Place], tasks: Counter[int | None] | dict[int | None, float]
+        self, event: str, ended: float, samples: Counter[Place], tasks: Counter[int | None] | dict[int | None, float]
     ) -> None:
         cpu, waited = (now - then for now, then in zip(self._times.read(), self._spent, strict=True))
         threads_waited = paged = 0.0
-        if over:  # on the loop thread: these are read in the thread that they are about
+        if event == "turn":  # on the loop thread: these are read in the thread that they are about
             starting = sum(seconds for place, seconds in samples.items() if place.function == "Thread.start")
             threads_waited = min(self._new_threads_waited(), starting) if starting else 0.0
             paged = min(self._memory.since_last(), max(ended - self.began - cpu - waited, 0.0))
         self.tell(
-            reports.Iteration(
-                start=self.began,
-                end=ended,
-                over=over,
-                waited=max(waited, 0.0),
-                threads_waited=threads_waited,
-                paged=paged,
-                phase=self.phase,
-                modules=len(sys.modules),
-                tasks=len(tasks),
-                longest_task=max(tasks.values(), default=0.0),
-                longest_collection=self.longest_collection,
-                where=places(samples),
-            )
+            event=event,
+            start=self.began,
+            end=ended,
+            waited=max(waited, 0.0),
+            threads_waited=threads_waited,
+            paged=paged,
+            phase=self.phase,
+            modules=len(sys.modules),
+            tasks=len(tasks),
+            longest_task=max(tasks.values(), default=0.0),
+            longest_collection=self.longest_collection,
+            where=places(samples),
         )
 
     def _new_threads_waited(self) -> float:
         """Seconds that threads which were not there before have waited for a CPU: for their start, the loop waited as well."""
         waited = 0.0
         try:
-            now = set(procfs.thread_ids("self"))
+            now = set(os.listdir("/proc/self/task"))
         except OSError:
             return 0.0
         for thread in now - self._threads:
             try:
-                waited += procfs.thread_times("self", thread)[1]
-            except (OSError, ValueError):
+                with open(f"/proc/self/task/{thread}/schedstat", "rb") as file:
+                    waited += int(file.read().split()[1]) / 1e9
+            except (OSError, IndexError):
                 continue
         self._threads = now
         return waited
@@ -257,19 +302,19 @@ class LoopIterations:
     def _sample(self) -> None:
         reported = 0.0
         seen = Seen(0.0, 0.0, 0.0, 0.0)
-        busy = ThreadCpuSampler(self)
-        own = OwnSchedStat()
-        while True:
+        busy = self.thread_cpu_sampler()
+        own = ThreadTimes()
+        while not self._stopped.is_set():
             asleep, own_waited = time.perf_counter(), own.read()[1]
-            time.sleep(SAMPLE_INTERVAL_S)
+            time.sleep(self.sample_interval_s)
             # From here to `_take` nothing may release the GIL, as reading a file does: the loop thread would move on, and
             # end the iteration before the sample that stands for a long call is taken.
             now, began, idle = time.perf_counter(), self.began, self.idle
             if seen.began != began:
                 seen = Seen(began, began, 0.0, 0.0)
             with stable_frames():
-                sample = self._take(seen, now) if not idle and now - began >= SAMPLE_INTERVAL_S else None
-                stopped = max(now - asleep - SAMPLE_INTERVAL_S - (own.read()[1] - own_waited), 0.0)
+                sample = self._take(seen, now) if not idle and now - began >= self.sample_interval_s else None
+                stopped = max(now - asleep - self.sample_interval_s - (own.read()[1] - own_waited), 0.0)
                 computed = busy.look()
             if self.other_collections:
                 with stable_frames():
@@ -285,12 +330,12 @@ class LoopIterations:
             self._take_off(place, seen.place, seconds, waited - seen.waited)
             # it certainly ran while it kept the GIL; beyond that no longer than the sampler meant to sleep
             queued = waited - seen.waited
-            certain = SAMPLE_INTERVAL_S + max(stopped - SWITCH_INTERVAL_S - collecting - queued, 0.0)
+            certain = self.sample_interval_s + max(stopped - SWITCH_INTERVAL_S - collecting - queued, 0.0)
             self.tasks[task] += max(min(seconds - queued, certain), 0.0)
             seen = Seen(began, now, waited, seen.collected + collecting, place)
             if now - began >= REPORT_INTERVAL_S and now - reported >= REPORT_INTERVAL_S:
                 reported = now
-                self._report(False, now, Counter(dict(self.samples)), {})
+                self._report("late", now, Counter(dict(self.samples)), {})
 
     def _take(self, seen: Seen, now: float) -> tuple[Place, int | None, float, float] | None:
         """Add what the time since the sample before stands for; returns (place, task, seconds, seconds of collections)."""
@@ -330,14 +375,14 @@ class LoopIterations:
     def _report_hold(self, start: float, end: float, place: Place, cpu: float) -> None:
         """Report that another thread held the GIL from ``start`` to ``end``, and computed for ``cpu`` seconds of it."""
         waited = max(end - start - cpu, 0.0)
-        self.tell(reports.GilHeld(start, end, waited, places({place: cpu})))
+        self.tell(event="gil", start=start, end=end, waited=waited, where=places({place: cpu}))
 
     def _report_collections(self) -> None:
         """Report garbage collections on other threads: they hold the GIL from beginning to end."""
         while self.other_collections:
             thread, start, end, seconds = self.other_collections.popleft()
             frame = sys._current_frames().get(thread)
-            place = self.place(frame) if frame is not None else Place("", 0, "", "")
+            place = self.place(frame) if frame is not None else Place("", 0, 0, "", "")
             self._report_hold(start, end, place._replace(collection="automatic"), seconds)
 
     def place(self, frame) -> Place:
@@ -352,17 +397,17 @@ class LoopIterations:
         lifespan = self.phase == "startup" and in_lifespan(frame)
         while frame is not None:
             name = os.path.normcase(frame.f_code.co_filename)
-            if name.startswith(self.app_folder) and not name.startswith(_LIBRARY):
+            if name.startswith(self.app_folder) and not name.startswith(self._library):
                 if os.path.basename(name) != GIVEN_MODULE:
                     return Place(*position(frame), callee, lifespan=lifespan)
                 given = frame  # the outermost of its frames is the function that was called
-            callee = frame.f_code.co_qualname
+            callee = qualified_name(frame.f_code)
             if callee == "Thread.start":
                 instead = frame  # it waits until the thread runs: that says more than the lock in which it does so
             frame = frame.f_back
         found = position(given or instead)
-        if given is None and found[3] == "Handle._run":
-            found = (*found[:2], callback_of(instead), found[3])
+        if given is None and found[4] == "Handle._run":
+            found = (*found[:3], callback_of(instead), found[4])
         return Place(*found, lifespan=lifespan)
 
 
@@ -392,7 +437,7 @@ class ThreadCpuSampler:
         frames = sys._current_frames()
         found: Counter[Place] = Counter()
         for thread in threading.enumerate():
-            if thread.name.startswith("course-") or thread.ident == self._iterations.loop_thread:
+            if thread.name.startswith(OWN_THREADS) or thread.ident == self._iterations.loop_thread:
                 continue
             seconds = self._cpu(thread.native_id)
             seconds, self._last[thread.ident] = seconds - self._last.get(thread.ident, 0.0), seconds
@@ -410,12 +455,13 @@ class ThreadCpuSampler:
         self._seconds[place] += seconds  # type: ignore[assignment]
         if self._seconds[place] >= BUSY_REPORT_S:
             seconds = self._seconds.pop(place)
-            self._iterations.tell(reports.ThreadCpu(seconds, places({place: seconds})))
+            self._iterations.tell(event="busy", seconds=seconds, where=places({place: seconds}))
 
     def _cpu(self, tid: int | None) -> float:
         try:
-            return procfs.thread_times("self", tid)[0]
-        except (OSError, ValueError):
+            with open(f"/proc/self/task/{tid}/schedstat", "rb") as file:
+                return int(file.read().split()[0]) / 1e9
+        except (OSError, IndexError):
             return 0.0
 
 
@@ -440,12 +486,20 @@ def callback_of(frame) -> str:
     return f"{module}.{name} as a callback of the loop" if module else f"{name} as a callback of the loop"
 
 
-def position(frame) -> tuple[str, int, str, str]:
-    """Return (file, line, code, function) of what a frame is executing right now."""
+def qualified_name(code) -> str:
+    """Return the name of a code object, with that of its class from Python 3.11 on."""
+    return getattr(code, "co_qualname", code.co_name)
+
+
+def position(frame) -> tuple[str, int, int, str, str]:
+    """Return (file, line, last line, code, function) of what a frame is executing right now."""
     code = frame.f_code
     line = last = frame.f_lineno or 0
     start = stop = None
-    found = next(itertools.islice(code.co_positions(), max(frame.f_lasti, 0) // 2, None), None)
+    positions: Iterable[tuple[int, int, int, int]] = getattr(
+        code, "co_positions", tuple
+    )()  # Python 3.10 knows lines only
+    found = next(itertools.islice(positions, max(frame.f_lasti, 0) // 2, None), None)
     if found and found[0]:
         line, last, start, stop = found
     first = linecache.getline(code.co_filename, line).rstrip("\n")
@@ -459,14 +513,80 @@ def position(frame) -> tuple[str, int, str, str]:
             if "(" in text:
                 break
             text += linecache.getline(code.co_filename, number).strip()
-    return code.co_filename, line, text.strip()[:200], code.co_qualname
+    return code.co_filename, line, last or line, text.strip()[:200], qualified_name(code)
 
 
-def places(samples: Counter[Place] | dict[Place, float]) -> list[reports.Place]:
-    """Return the five places with the most seconds, greatest first."""
+def places(samples: Counter[Place] | dict[Place, float]) -> list[dict[str, object]]:
+    """Return the five places with the most seconds, greatest first, as dictionaries that JSON can carry."""
     # a copy, made in one step: another thread may be adding to it at this moment
     most = Counter(dict(samples)).most_common(5)
-    return [reports.Place(*place, seconds) for place, seconds in most]
+    return [dict(place._asdict(), seconds=seconds) for place, seconds in most]
+
+
+def attach(loop: asyncio.AbstractEventLoop, iterations: LoopIterations) -> bool:
+    """Record the iterations of a loop that exists already; call it in the loop's thread.
+
+    Return False for a loop whose iterations can't be seen: uvloop's are made in C, `watch_from_outside` is for those.
+    """
+    selector: Any = getattr(loop, "_selector", None)
+    select = getattr(selector, "select", None)
+    if select is None or getattr(loop, "_run_once", None) is None:
+        return False
+
+    def selecting(timeout: float | None = None) -> object:
+        iterations.end()
+        try:
+            return select(timeout)
+        finally:
+            iterations.begin()
+
+    try:
+        selector.select = selecting
+    except AttributeError:
+        return False
+    iterations.loop = loop
+    return True
+
+
+def detach(loop: asyncio.AbstractEventLoop) -> None:
+    """Undo `attach`."""
+    selector: Any = getattr(loop, "_selector", None)
+    if selector is not None and "select" in vars(selector):
+        del selector.select
+
+
+def watch_from_outside(
+    loop: asyncio.AbstractEventLoop, iterations: LoopIterations, interval_s: float = SAMPLE_INTERVAL_S
+) -> threading.Thread:
+    """Record how long a loop takes to run a callback, for loops that don't show their iterations; return the thread.
+
+    What is recorded as an iteration lasts from when the callback is scheduled until it runs.  That is the lag of the loop,
+    rounded to what it does between two such callbacks.
+    """
+    ran = threading.Event()
+    iterations.loop = loop
+
+    def mark() -> None:
+        if iterations.phase == "import":
+            iterations.phase = "startup"
+        iterations.end()
+        ran.set()
+
+    def pulse() -> None:
+        while True:
+            time.sleep(interval_s)
+            ran.clear()
+            iterations.begin()
+            try:
+                loop.call_soon_threadsafe(mark)
+            except RuntimeError:
+                iterations.idle = True
+                return  # the loop is closed
+            ran.wait()
+
+    thread = threading.Thread(target=pulse, name="freeloop-pulse", daemon=True)
+    thread.start()
+    return thread
 
 
 def watched_loop(iterations: LoopIterations) -> asyncio.AbstractEventLoop:
