@@ -104,6 +104,12 @@ def _class_grade(args: argparse.Namespace) -> int:
     return main(args.folder, args.lessons, args.workers, args.isolation, args.cluster, args.force)
 
 
+def _class_feedback(args: argparse.Namespace) -> int:
+    from autograder.classroom.class_feedback import main
+
+    return main(args.folder, args.lessons, args.workers, args.force)
+
+
 def _binder_link(args: argparse.Namespace) -> int:
     from autograder.dev.binder import main
 
@@ -227,6 +233,12 @@ def parser() -> argparse.ArgumentParser:
     collected.add_argument("--cluster", metavar="ADDRESS", help="grade on the workers of this Dask scheduler")
     collected.add_argument("--force", action="store_true", help="judge everything anew")
     isolation(collected)
+
+    pages = command(classes, "feedback", "write nbgrader's feedback pages, only those that changed", _class_feedback)
+    pages.add_argument("folder", metavar="FOLDER", help="the nbgrader course folder")
+    pages.add_argument("lessons", nargs="*", metavar="LESSON", help="only these (default: all in the gradebook)")
+    pages.add_argument("--workers", type=_at_least_one, metavar="N", help="so many at a time (default: one a CPU)")
+    pages.add_argument("--force", action="store_true", help="write all of them again")
 
     command(commands, "binder-link", "print the link that opens this clone's origin on Binder", _binder_link)
 

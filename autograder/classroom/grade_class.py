@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from autograder.classroom import cache_keys, handed_in, intake
 from autograder.classroom.lessons import LessonMismatch, lesson_of
+from autograder.classroom.nbgrader import feedback
 from autograder.classroom.nbgrader.gradebook import Course, CourseError
 from autograder.classroom.progress import Progress
 from autograder.classroom.verdict_cache import Store
@@ -124,6 +125,7 @@ class Run:
             if why := handed_in.problem(folder):
                 self.people[lesson, ascii(student)[1:-1]] = why
                 print(f"needs a person: {ascii(student)[1:-1]}: {why}", flush=True)
+                self._page_for_refused(lesson, student, books, why)
                 continue
             extra, missing = self._sort_out(lesson, student, folder, books)
             handed, key = {}, []
@@ -151,6 +153,15 @@ class Run:
         )
         if todo:
             await self._work(lesson, todo, jobs)
+
+    def _page_for_refused(self, lesson: str, student: str, books: dict[str, str | None], why: str) -> None:
+        """Write the feedback page of a student whose folder isn't read at all."""
+        pages = self.course.feedback(lesson, student)
+        for name in books:
+            if not (pages / f"{name}.html").exists():
+                feedback.write_not_graded(
+                    pages, name, f"{why.removeprefix('Not graded: ').rstrip('.')}.", self.course.submitted(lesson, student)
+                )
 
     def _sort_out(self, lesson: str, student: str, folder: Path, books: dict[str, str | None]) -> tuple[str, str]:
         """Put the notebooks that are certainly meant in their places.

@@ -85,7 +85,12 @@ class GradebookWriter(threading.Thread):
             why = submission.missing or (broken[0] if broken else "nbgrader cannot read it; see the log")
             run.needs_a_person(self.lesson, submission.student, why)
             for file in submission.keys or [Path(f"{next(iter(run.course.items(self.lesson)))}.ipynb")]:
-                feedback.write_not_graded(pages, Path(file).stem, f"{why.removeprefix('Not graded: ').rstrip('.')}.")
+                feedback.write_not_graded(
+                    pages,
+                    Path(file).stem,
+                    f"{why.removeprefix('Not graded: ').rstrip('.')}.",
+                    run.course.submitted(self.lesson, submission.student),
+                )
         else:
             feedback.remove_not_graded(pages)
             open_ = [item for r in results for item in without_verdict(r)]
