@@ -60,12 +60,8 @@ def main(folder: str, lessons: list[str] | tuple[str, ...] = (), form: str = "te
 
 def collect(course: Course, lessons: list[str]) -> list[Row]:
     """Return the rows of all students who are in the gradebook or handed something in, by lesson and student."""
-    known = course.lessons()
-    for lesson in lessons:
-        if lesson not in known:
-            raise CourseError(f"There is no lesson {lesson!r} in the gradebook. It has: {', '.join(known) or 'none'}.")
     rows: list[Row] = []
-    for lesson in lessons or known:
+    for lesson in course.chosen(lessons):
         rows += _rows_of(course, lesson)
     return rows
 
@@ -189,10 +185,13 @@ def as_csv(rows: list[Row]) -> str:
 
 
 def as_canvas(rows: list[Row]) -> str:
-    """Return a file for Canvas's gradebook import: https://community.canvaslms.com, "How do I import grades in the Gradebook?"
+    """Return a file for Canvas's gradebook import.
 
-    Its first columns are Student, ID, SIS User ID, SIS Login ID and Section; each further column is an assignment, and the
-    second line has its points. Canvas finds a student by ID or, without one, by SIS Login ID. Blank points change nothing.
+    Checked against what Canvas itself reads (lib/gradebook_importer.rb in https://github.com/instructure/canvas-lms). The
+    first columns are Student, ID, SIS User ID, SIS Login ID and Section, in this order. Each further column is an
+    assignment: the one with exactly this title, and Canvas offers to create it if there's none. A line with "Points
+    Possible" in its first cell has the points. Canvas finds a student by ID, then by SIS User ID, SIS Login ID, and the
+    name. A blank cell removes a score that is there already, after Canvas has shown the change.
     """
     lessons = list(dict.fromkeys(row.lesson for row in rows))
     worth = {row.lesson: row.max_points for row in rows}
@@ -207,7 +206,10 @@ def as_canvas(rows: list[Row]) -> str:
 def as_moodle(rows: list[Row]) -> str:
     """Return a file for Moodle's grade import (Grades, Import, CSV file): https://docs.moodle.org/en/Grade_import
 
-    There, map "username" or "email" to the user, and each further column to a grade item. Blank points change nothing.
+    There, "Map from" names the column that identifies the user, and "Map to" is username or useremail (the case of
+    letters counts, says that page); each lesson's column is mapped to a grade item. Moodle's reader of the file
+    (grade/import/csv/classes/load_data.php in https://github.com/moodle/moodle) refuses the whole file for one unknown
+    user, and takes a blank cell for "no grade": it removes one that is there already.
     """
     lessons = list(dict.fromkeys(row.lesson for row in rows))
     table = [["username", "firstname", "lastname", "email", *lessons]]
