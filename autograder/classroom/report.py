@@ -12,7 +12,7 @@ from typing import Any
 
 from nbgrader.api import Gradebook, MissingEntry
 
-from autograder.classroom import intake
+from autograder.classroom import diagnoses_report, intake
 from autograder.classroom.lessons import LessonMismatch, lesson_of
 from autograder.classroom.nbgrader.export import is_settled
 from autograder.classroom.nbgrader.gradebook import Course, CourseError
@@ -44,17 +44,26 @@ class Row:
     outcomes: dict[str, str] = field(default_factory=dict)
 
 
-def main(folder: str, lessons: list[str] | tuple[str, ...] = (), form: str = "text") -> int:
-    """Print the report in a form of `FORMS`. Returns 0, or 2 for a folder or a lesson that can't be used."""
+def main(folder: str, lessons: list[str] | tuple[str, ...] = (), form: str = "text", diagnoses: bool = False) -> int:
+    """Print the report in a form of `FORMS`, or with ``diagnoses`` of `diagnoses_report.FORMS`.
+
+    Returns 0, or 2 for a folder, a lesson or a form that can't be used.
+    """
+    forms: dict[str, Any] = diagnoses_report.FORMS if diagnoses else FORMS
+    if form not in forms:
+        other = "" if diagnoses else " without --diagnoses"
+        print(f"There is no --{form} of this report{other}. The forms are: {', '.join(forms)}.", file=sys.stderr)
+        return 2
     try:
-        rows = collect(Course(folder), list(lessons))
+        course = Course(folder)
+        rows: list[Any] = (diagnoses_report.collect if diagnoses else collect)(course, list(lessons))
     except (CourseError, LessonMismatch) as problem:
         print(problem, file=sys.stderr)
         return 2
     except sqlite3.OperationalError as problem:
         print(f"Another run is grading this class: {problem}. Try again when it's done.", file=sys.stderr)
         return 2
-    print(FORMS[form](rows), end="")
+    print(forms[form](rows), end="")
     return 0
 
 
