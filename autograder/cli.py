@@ -110,6 +110,12 @@ def _class_feedback(args: argparse.Namespace) -> int:
     return main(args.folder, args.lessons, args.workers, args.force)
 
 
+def _class_similar(args: argparse.Namespace) -> int:
+    from autograder.classroom.similarity import main
+
+    return main(args.folder, args.lessons, args.least / 100, args.json)
+
+
 def _binder_link(args: argparse.Namespace) -> int:
     from autograder.dev.binder import main
 
@@ -240,6 +246,14 @@ def parser() -> argparse.ArgumentParser:
     pages.add_argument("lessons", nargs="*", metavar="LESSON", help="only these (default: all in the gradebook)")
     pages.add_argument("--workers", type=_at_least_one, metavar="N", help="so many at a time (default: one a CPU)")
     pages.add_argument("--force", action="store_true", help="write all of them again")
+
+    similar = command(classes, "similar", "list answers that are alike, as hints for a person", _class_similar)
+    similar.add_argument("folder", metavar="FOLDER", help="the nbgrader course folder")
+    similar.add_argument("lessons", nargs="*", metavar="LESSON", help="only these (default: all in the gradebook)")
+    similar.add_argument(
+        "--least", type=_at_least_one, default=90, metavar="PERCENT", help="of the same structure (default: 90)"
+    )
+    similar.add_argument("--json", action="store_true", help="print one JSON object instead of text")
 
     command(commands, "binder-link", "print the link that opens this clone's origin on Binder", _binder_link)
 
