@@ -260,7 +260,8 @@ class Run:
             from autograder.classroom.dask_pool import ClusterPool
 
             return ClusterPool(self.cluster, self.course.isolation, self.room / "logs" / "workers.log")
-        return LocalPool(self.workers, self.course.isolation, self.room / "logs" / "workers.log")
+        # not less than the level in the keys of the verdicts: a worker that finds less refuses to grade
+        return LocalPool(self.workers, self.level, self.room / "logs" / "workers.log")
 
     def needs_a_person(self, lesson: str, student: str, why: str) -> None:
         """Say at once that somebody must look, and again at the end."""

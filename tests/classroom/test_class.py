@@ -253,6 +253,24 @@ def outputs(file):
     return [str(cell.outputs) for cell in nbformat.read(file, 4).cells if cell.get("outputs")]
 
 
+def test_workers_keep_the_level(course, monkeypatch):
+    """A verdict is cached under the level that the run found: no worker may grade with less."""
+    hand_in(course, "ada", REFERENCE)
+    levels = []
+
+    class Pool(worker_pool.LocalPool):
+        def __init__(self, workers, isolation, log):
+            super().__init__(workers, isolation, log)
+            levels.append(isolation)
+
+        async def run(self, jobs, done):
+            raise worker_pool.JobRefused("it was only asked")
+
+    monkeypatch.setattr(grade_class, "LocalPool", Pool)
+    assert grade_class.main(str(course)) == grade_class.BAD_INPUT
+    assert levels == [capabilities.best_level()]
+
+
 def test_broken_file_is_left_alone(course, canned, capsys, monkeypatch):
     """Unchanged, it's neither judged nor converted again, and still listed with its page; changed, it's graded."""
     file = hand_in(course, "ada", REFERENCE)
