@@ -101,7 +101,19 @@ def _class_add_exercise(args: argparse.Namespace) -> int:
 def _class_grade(args: argparse.Namespace) -> int:
     from autograder.classroom.grade_class import main
 
-    return main(args.folder, args.lessons, args.workers, args.isolation, args.cluster, args.force)
+    return main(args.folder, args.lessons, args.workers, args.isolation, args.cluster, args.force, args.json)
+
+
+def _class_feedback(args: argparse.Namespace) -> int:
+    from autograder.classroom.class_feedback import main
+
+    return main(args.folder, args.lessons, args.workers, args.force)
+
+
+def _class_similar(args: argparse.Namespace) -> int:
+    from autograder.classroom.similarity import main
+
+    return main(args.folder, args.lessons, args.least / 100, args.json)
 
 
 def _binder_link(args: argparse.Namespace) -> int:
@@ -113,7 +125,7 @@ def _binder_link(args: argparse.Namespace) -> int:
 def _class_report(args: argparse.Namespace) -> int:
     from autograder.classroom.report import main
 
-    return main(args.folder, args.lessons, args.form)
+    return main(args.folder, args.lessons, args.form, args.diagnoses)
 
 
 def _lock(args: argparse.Namespace) -> int:
@@ -226,15 +238,38 @@ def parser() -> argparse.ArgumentParser:
     collected.add_argument("--workers", type=_at_least_one, metavar="N", help="so many at a time (default: 3 a CPU)")
     collected.add_argument("--cluster", metavar="ADDRESS", help="grade on the workers of this Dask scheduler")
     collected.add_argument("--force", action="store_true", help="judge everything anew")
+    collected.add_argument("--json", action="store_true", help="print each event as a line of JSON")
     isolation(collected)
+
+    pages = command(classes, "feedback", "write nbgrader's feedback pages, only those that changed", _class_feedback)
+    pages.add_argument("folder", metavar="FOLDER", help="the nbgrader course folder")
+    pages.add_argument("lessons", nargs="*", metavar="LESSON", help="only these (default: all in the gradebook)")
+    pages.add_argument("--workers", type=_at_least_one, metavar="N", help="so many at a time (default: one a CPU)")
+    pages.add_argument("--force", action="store_true", help="write all of them again")
+
+    similar = command(classes, "similar", "list answers that are alike, as hints for a person", _class_similar)
+    similar.add_argument("folder", metavar="FOLDER", help="the nbgrader course folder")
+    similar.add_argument("lessons", nargs="*", metavar="LESSON", help="only these (default: all in the gradebook)")
+    similar.add_argument(
+        "--least", type=_at_least_one, default=90, metavar="PERCENT", help="of the same structure (default: 90)"
+    )
+    similar.add_argument("--json", action="store_true", help="print one JSON object instead of text")
 
     command(commands, "binder-link", "print the link that opens this clone's origin on Binder", _binder_link)
 
     report = command(classes, "report", "say where each student stands", _class_report)
     report.add_argument("folder", metavar="FOLDER", help="the nbgrader course folder")
     report.add_argument("lessons", nargs="*", metavar="LESSON", help="only these (default: all in the gradebook)")
+    report.add_argument("--diagnoses", action="store_true", help="what the class didn't understand, without names")
     form = report.add_mutually_exclusive_group()
-    for name, words in (("csv", "a table"), ("json", "JSON"), ("canvas", "for Canvas"), ("moodle", "for Moodle")):
+    forms = {
+        "csv": "a table",
+        "json": "JSON",
+        "canvas": "for Canvas",
+        "moodle": "for Moodle",
+        "html": "a page, with --diagnoses",
+    }
+    for name, words in forms.items():
         form.add_argument(f"--{name}", dest="form", action="store_const", const=name, default="text", help=words)
 
     lock = command(commands, "lock", "maintainers: pin the packages anew", _lock)

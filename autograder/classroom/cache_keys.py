@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import hashlib
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -27,6 +28,16 @@ def of_submission(file: Path | str, lesson: str, isolation: str) -> str:
         told += [repr(submission.app(task)) for task in _tasks(lesson)]
     except reading.UnreadableSubmission as broken:
         told += ["broken", str(broken)]
+    return _digest(*told)
+
+
+def of_answers(files: Iterable[tuple[Path, str]]) -> str:
+    """Return a hash of a student's answers alone, in (file, lesson) pairs: the same for the same text, whoever judges it."""
+    told = []
+    for file, lesson in files:
+        with contextlib.suppress(reading.UnreadableSubmission):
+            submission = reading.read(file)
+            told += [lesson, *(repr(submission.app(task)[0]) for task in _tasks(lesson))]
     return _digest(*told)
 
 
@@ -98,5 +109,5 @@ def _digest(*parts: str | bytes) -> str:
 
 
 def of_file(file: Path | str) -> str:
-    """The key of a file of which all counts."""
-    return _of_files(Path(file))
+    """The key of a file of which all counts; "" for one that isn't there."""
+    return _of_files(Path(file)) if Path(file).is_file() else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import sys
 import tempfile
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from autograder import paths
-from autograder.classroom import intake
+from autograder.classroom import intake, race_picture
 from autograder.classroom import submission as reading
 from autograder.classroom.progress import Progress
 from autograder.judge.served_app import ServedApp
@@ -30,13 +31,19 @@ class WrongNotebook(reading.UnreadableSubmission):
 
 @dataclass
 class Item:
-    """The result for one graded cell."""
+    """The result for one graded cell.
+
+    ``kind`` is the kind of its diagnosis (`autograder.judge.spec.exercise.KINDS`), and ``race`` what a picture of the
+    student's race needs (`race_picture.summary`), where the item was decided by races.
+    """
 
     id: str
     points: float
     max_points: float
     outcome: Outcome
     diagnosis: str
+    kind: str = ""
+    race: dict[str, Any] | None = None
 
 
 @dataclass
@@ -208,7 +215,15 @@ async def _file(submission: reading.Submission, endpoints: tuple[Any, ...], jail
 async def _safely(judge: Any, endpoint: Any, remark: str) -> list[Item]:
     """The items of one endpoint; a mistake of ours costs this endpoint an ERROR, and no other anything."""
     try:
-        return [_item(endpoint, part, await judge.verdict_with_retries(part), remark) for part in endpoint.parts]
+        items = []
+        for part in endpoint.parts:
+            item = _item(endpoint, part, await judge.verdict_with_retries(part), remark)
+            if part == "concurrency":
+                races = getattr(judge, "races", [])  # findings and tests aren't raced
+                with contextlib.suppress(Exception):  # a picture must never cost a verdict
+                    item.race = race_picture.of_verdict(races, item.outcome == "fail", endpoint.route)
+            items.append(item)
+        return items
     except Exception as problem:
         told = f"No verdict: the grader failed ({type(problem).__name__}). Please report this."
         return [Item(endpoint.item(part), 0, endpoint.points[part], Outcome.ERROR, told) for part in endpoint.parts]
@@ -217,7 +232,7 @@ async def _safely(judge: Any, endpoint: Any, remark: str) -> list[Item]:
 def _item(endpoint: Any, part: str, verdict: Verdict, remark: str) -> Item:
     points = verdict.points(endpoint.points[part])
     diagnosis = printable((verdict.diagnosis + ("" if verdict.passed else remark)).strip(), "\n")
-    return Item(endpoint.item(part), points, endpoint.points[part], verdict.outcome, diagnosis)
+    return Item(endpoint.item(part), points, endpoint.points[part], verdict.outcome, diagnosis, verdict.kind)
 
 
 def printable(text: str, kept: str = "") -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import difflib
+import json
 import sqlite3
 import sys
 from collections.abc import Iterable, Sequence
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from autograder.classroom import cache_keys, handed_in, intake
 from autograder.classroom.lessons import LessonMismatch, lesson_of
+from autograder.classroom.nbgrader import feedback
 from autograder.classroom.nbgrader.gradebook import Course, CourseError
 from autograder.classroom.progress import Progress
 from autograder.classroom.verdict_cache import Store
@@ -33,8 +35,12 @@ def main(
     isolation: str = "none",
     cluster: str | None = None,
     force: bool = False,
+    as_json: bool = False,
 ) -> int:
-    """Grade a class.  Returns 0 if all are graded, 1 if some need a person, 2 for bad input, 3 if it had to stop."""
+    """Grade a class.  Returns 0 if all are graded, 1 if some need a person, 2 for bad input, 3 if it had to stop.
+
+    With ``as_json``, each event is a line of JSON on stdout: isolation, lesson, rescued, "needs a person", done, end.
+    """
     try:
         course = Course(folder, isolation)
         known = course.lessons()
@@ -55,7 +61,7 @@ def main(
     except OSError as problem:
         print(f"{problem.filename or folder} cannot be used: {problem.strerror}.", file=sys.stderr)
         return BAD_INPUT
-    run = Run(course, store, room, workers or default_workers(), cluster, force)
+    run = Run(course, store, room, workers or default_workers(), cluster, force, as_json)
     try:
         return asyncio.run(run.grade(lessons or known))
     except (JobRefused, levels.IsolationUnavailable, LessonMismatch) as refused:
@@ -82,7 +88,14 @@ class Run:
     """One run over a class."""
 
     def __init__(
-        self, course: Course, store: Store, room: Path, workers: int, cluster: str | None, force: bool
+        self,
+        course: Course,
+        store: Store,
+        room: Path,
+        workers: int,
+        cluster: str | None,
+        force: bool,
+        as_json: bool = False,
     ) -> None:
         self.course = course
         self.store = store
@@ -90,10 +103,15 @@ class Run:
         self.workers = workers
         self.cluster = cluster
         self.force = force
+        self.as_json = as_json
         self.people: dict[tuple[str, str], str] = {}  # (lesson, student): why a person is needed
         self.handed_in = 0
         self.lessons: list[str] = []
         self.progress: Progress | None = None
+
+    def tell(self, event: str, text: str, **facts: Any) -> None:
+        """Print what happened: the ``text``, or the event with its facts as a line of JSON."""
+        print(json.dumps({"event": event, **facts}) if self.as_json else text, flush=True)
 
     async def grade(self, lessons: Sequence[str]) -> int:
         """Grade lessons one after another. Returns the exit code."""
@@ -101,7 +119,7 @@ class Run:
         found = levels.at_least(self.course.isolation) if not self.cluster else None
         self.level = found.level if found else f"cluster, {self.course.isolation}"
         if found:
-            print(found.sentence, flush=True)
+            self.tell("isolation", found.sentence, level=found.level, sentence=found.sentence)
             if found.jail:
                 found.jail.close()
         self.lessons = list(lessons)
@@ -118,12 +136,15 @@ class Run:
             for name, ids in self.course.items(lesson).items()
         }
         todo, jobs, done = [], [], self.store.written(lesson)
+        broken, still_broken = self.store.broken(lesson), 0
         students = self.course.handed_in(lesson)
         self.handed_in += len(students)
         for student, folder in students.items():
             if why := handed_in.problem(folder):
-                self.people[lesson, ascii(student)[1:-1]] = why
-                print(f"needs a person: {ascii(student)[1:-1]}: {why}", flush=True)
+                shown = ascii(student)[1:-1]
+                self.people[lesson, shown] = why
+                self.tell("needs a person", f"needs a person: {shown}: {why}", lesson=lesson, student=shown, why=why)
+                self._page_for_refused(lesson, student, books, why)
                 continue
             extra, missing = self._sort_out(lesson, student, folder, books)
             handed, key = {}, []
@@ -139,18 +160,44 @@ class Run:
                 if extra:
                     self.needs_a_person(lesson, student, extra)
                 continue
-            todo.append(
-                Submission(lesson, student, whole, {file: key for file, (key, _) in handed.items()}, missing, extra)
-            )
+            files = " ".join([whole, *(cache_keys.of_file(folder / f"{name}.ipynb") for name in books), missing])
+            before, why = broken.get(student, ("", ""))
+            if before == files and not self.force:
+                still_broken += 1
+                self.needs_a_person(lesson, student, why)
+                continue
+            one = Submission(lesson, student, whole, {file: key for file, (key, _) in handed.items()}, missing, extra)
+            one.answers = cache_keys.of_answers((file, ours) for file, (_, ours) in handed.items())
+            one.files = files
+            todo.append(one)
             for file, (file_key, ours) in handed.items():
                 if self.force or self.store.result(file_key) is None:
                     jobs.append(Job(f"{student}/{file.name}", str(file), ours))
         count = len(students)
-        print(
-            f"{lesson}: {count} submissions, {count - len(todo)} graded before, {len(jobs)} to be judged.", flush=True
+        graded = count - len(todo) - still_broken
+        self.tell(
+            "lesson",
+            f"{lesson}: {count} submissions, {graded} graded before, {len(jobs)} to be judged.",
+            lesson=lesson,
+            submissions=count,
+            graded_before=graded,
+            unchanged_and_broken=still_broken,
+            to_judge=len(jobs),
         )
         if todo:
             await self._work(lesson, todo, jobs)
+
+    def _page_for_refused(self, lesson: str, student: str, books: dict[str, str | None], why: str) -> None:
+        """Write the feedback page of a student whose folder isn't read at all."""
+        pages = self.course.feedback(lesson, student)
+        for name in books:
+            if not (pages / f"{name}.html").exists():
+                feedback.write_not_graded(
+                    pages,
+                    name,
+                    f"{why.removeprefix('Not graded: ').rstrip('.')}.",
+                    self.course.submitted(lesson, student),
+                )
 
     def _sort_out(self, lesson: str, student: str, folder: Path, books: dict[str, str | None]) -> tuple[str, str]:
         """Put the notebooks that are certainly meant in their places.
@@ -165,7 +212,8 @@ class Run:
             found = intake.examine(folder, name, ours)
             if found.chosen:
                 intake.rescue(found, expected)
-                print(f"{student}: {found.remarks[-1]}", flush=True)
+                remark = found.remarks[-1]
+                self.tell("rescued", f"{student}: {remark}", lesson=lesson, student=student, remark=remark)
             elif found.problem and expected.exists():
                 extra = extra or found.problem
             else:
@@ -212,13 +260,16 @@ class Run:
             from autograder.classroom.dask_pool import ClusterPool
 
             return ClusterPool(self.cluster, self.course.isolation, self.room / "logs" / "workers.log")
-        return LocalPool(self.workers, self.course.isolation, self.room / "logs" / "workers.log")
+        # not less than the level in the keys of the verdicts: a worker that finds less refuses to grade
+        return LocalPool(self.workers, self.level, self.room / "logs" / "workers.log")
 
     def needs_a_person(self, lesson: str, student: str, why: str) -> None:
         """Say at once that somebody must look, and again at the end."""
         self.people[lesson, student] = why
         line = f"needs a person: {student}: {why}"
-        if self.progress:
+        if self.as_json:
+            self.tell("needs a person", "", lesson=lesson, student=student, why=why)
+        elif self.progress:
             self.progress.say(line)
         else:
             print(line, file=sys.stderr, flush=True)
@@ -231,9 +282,10 @@ class Run:
 
     def _end(self) -> int:
         if not self.handed_in:
-            print(
-                f"Nothing is graded: nothing was handed in. What students hand in is expected in {self.course.inbox()}"
+            said = (
+                "Nothing is graded: nothing was handed in. What students hand in is expected in " + self.course.inbox()
             )
+            self.tell("end", said, exit_code=BAD_INPUT, said=said)
             return BAD_INPUT
         waiting = {
             (lesson, student): cells
@@ -241,6 +293,12 @@ class Run:
             for student, cells in self.course.waiting(lesson).items()
             if (lesson, student) not in self.people
         }
+        code = NEED_A_PERSON if self.people or waiting else ALL_GRADED
+        if self.as_json:
+            people = [{"lesson": one, "student": who, "why": why} for (one, who), why in sorted(self.people.items())]
+            manual = [{"lesson": one, "student": who, "cells": ids} for (one, who), ids in sorted(waiting.items())]
+            self.tell("end", "", exit_code=code, needs_a_person=people, waits_for_manual_grading=manual)
+            return code
         if self.people:
             print(f"{len(self.people)} need a person:")
             for (lesson, student), why in sorted(self.people.items()):
@@ -250,12 +308,13 @@ class Run:
             for (lesson, student), cells in sorted(waiting.items()):
                 print(f"  {student}, {lesson}: {', '.join(cells)}")
         print("All are graded." if not self.people and not waiting else f"The log of each is in {self.room / 'logs'}.")
-        return NEED_A_PERSON if self.people or waiting else ALL_GRADED
+        return code
 
 
 class Submission:
     """What one student handed in for a lesson: ``keys`` of its files, ``results`` by file name, what is ``missing``,
-    and what is ``extra`` in a way that a person must look at."""
+    and what is ``extra`` in a way that a person must look at. ``answers`` is the hash of the answers alone, and
+    ``files`` that of the files as they are."""
 
     def __init__(
         self, lesson: str, student: str, key: str, keys_of_files: dict[Path, str], missing: str = "", extra: str = ""
@@ -267,6 +326,7 @@ class Submission:
         self.results: dict[str, dict[str, Any]] = {}
         self.missing = missing
         self.extra = extra
+        self.answers = self.files = ""
 
 
 def misnamed(names: Iterable[str], folder: Path) -> str:

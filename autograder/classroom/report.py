@@ -12,7 +12,7 @@ from typing import Any
 
 from nbgrader.api import Gradebook, MissingEntry
 
-from autograder.classroom import intake
+from autograder.classroom import diagnoses_report, intake
 from autograder.classroom.lessons import LessonMismatch, lesson_of
 from autograder.classroom.nbgrader.export import is_settled
 from autograder.classroom.nbgrader.gradebook import Course, CourseError
@@ -44,28 +44,33 @@ class Row:
     outcomes: dict[str, str] = field(default_factory=dict)
 
 
-def main(folder: str, lessons: list[str] | tuple[str, ...] = (), form: str = "text") -> int:
-    """Print the report in a form of `FORMS`. Returns 0, or 2 for a folder or a lesson that can't be used."""
+def main(folder: str, lessons: list[str] | tuple[str, ...] = (), form: str = "text", diagnoses: bool = False) -> int:
+    """Print the report in a form of `FORMS`, or with ``diagnoses`` of `diagnoses_report.FORMS`.
+
+    Returns 0, or 2 for a folder, a lesson or a form that can't be used.
+    """
+    forms: dict[str, Any] = diagnoses_report.FORMS if diagnoses else FORMS
+    if form not in forms:
+        other = "" if diagnoses else " without --diagnoses"
+        print(f"There is no --{form} of this report{other}. The forms are: {', '.join(forms)}.", file=sys.stderr)
+        return 2
     try:
-        rows = collect(Course(folder), list(lessons))
+        course = Course(folder)
+        rows: list[Any] = (diagnoses_report.collect if diagnoses else collect)(course, list(lessons))
     except (CourseError, LessonMismatch) as problem:
         print(problem, file=sys.stderr)
         return 2
     except sqlite3.OperationalError as problem:
         print(f"Another run is grading this class: {problem}. Try again when it's done.", file=sys.stderr)
         return 2
-    print(FORMS[form](rows), end="")
+    print(forms[form](rows), end="")
     return 0
 
 
 def collect(course: Course, lessons: list[str]) -> list[Row]:
     """Return the rows of all students who are in the gradebook or handed something in, by lesson and student."""
-    known = course.lessons()
-    for lesson in lessons:
-        if lesson not in known:
-            raise CourseError(f"There is no lesson {lesson!r} in the gradebook. It has: {', '.join(known) or 'none'}.")
     rows: list[Row] = []
-    for lesson in lessons or known:
+    for lesson in course.chosen(lessons):
         rows += _rows_of(course, lesson)
     return rows
 
@@ -189,10 +194,13 @@ def as_csv(rows: list[Row]) -> str:
 
 
 def as_canvas(rows: list[Row]) -> str:
-    """Return a file for Canvas's gradebook import: https://community.canvaslms.com, "How do I import grades in the Gradebook?"
+    """Return a file for Canvas's gradebook import.
 
-    Its first columns are Student, ID, SIS User ID, SIS Login ID and Section; each further column is an assignment, and the
-    second line has its points. Canvas finds a student by ID or, without one, by SIS Login ID. Blank points change nothing.
+    Checked against what Canvas itself reads (lib/gradebook_importer.rb in https://github.com/instructure/canvas-lms). The
+    first columns are Student, ID, SIS User ID, SIS Login ID and Section, in this order. Each further column is an
+    assignment: the one with exactly this title, and Canvas offers to create it if there's none. A line with "Points
+    Possible" in its first cell has the points. Canvas finds a student by ID, then by SIS User ID, SIS Login ID, and the
+    name. A blank cell removes a score that is there already, after Canvas has shown the change.
     """
     lessons = list(dict.fromkeys(row.lesson for row in rows))
     worth = {row.lesson: row.max_points for row in rows}
@@ -207,7 +215,10 @@ def as_canvas(rows: list[Row]) -> str:
 def as_moodle(rows: list[Row]) -> str:
     """Return a file for Moodle's grade import (Grades, Import, CSV file): https://docs.moodle.org/en/Grade_import
 
-    There, map "username" or "email" to the user, and each further column to a grade item. Blank points change nothing.
+    There, "Map from" names the column that identifies the user, and "Map to" is username or useremail (the case of
+    letters counts, says that page); each lesson's column is mapped to a grade item. Moodle's reader of the file
+    (grade/import/csv/classes/load_data.php in https://github.com/moodle/moodle) refuses the whole file for one unknown
+    user, and takes a blank cell for "no grade": it removes one that is there already.
     """
     lessons = list(dict.fromkeys(row.lesson for row in rows))
     table = [["username", "firstname", "lastname", "email", *lessons]]

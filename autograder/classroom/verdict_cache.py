@@ -12,6 +12,13 @@ CREATE TABLE IF NOT EXISTS verdicts (key TEXT PRIMARY KEY, result TEXT NOT NULL,
 CREATE TABLE IF NOT EXISTS written (
     lesson TEXT, student TEXT, key TEXT NOT NULL, at TEXT DEFAULT CURRENT_TIMESTAMP, PRIMARY KEY (lesson, student)
 );
+CREATE TABLE IF NOT EXISTS tries (
+    number INTEGER PRIMARY KEY, lesson TEXT NOT NULL, student TEXT NOT NULL, answers TEXT NOT NULL, items TEXT NOT NULL,
+    at TEXT DEFAULT CURRENT_TIMESTAMP, UNIQUE (lesson, student, answers)
+);
+CREATE TABLE IF NOT EXISTS broken (
+    lesson TEXT, student TEXT, key TEXT NOT NULL, why TEXT NOT NULL, PRIMARY KEY (lesson, student)
+);
 CREATE TABLE IF NOT EXISTS people (lesson TEXT, student TEXT, why TEXT NOT NULL, PRIMARY KEY (lesson, student));
 """
 
@@ -45,6 +52,26 @@ class Store:
         self._base.execute(
             "INSERT OR REPLACE INTO written (lesson, student, key) VALUES (?, ?, ?)", [lesson, student, key]
         )
+
+    def note_try(self, lesson: str, student: str, answers: str, items: list[dict[str, Any]]) -> None:
+        """Remember the outcomes of a student's ``answers`` (their hash); the same answers graded again aren't another try."""
+        short = [{"id": item["id"], "outcome": item["outcome"], "kind": item.get("kind", "")} for item in items]
+        self._base.execute(
+            "INSERT INTO tries (lesson, student, answers, items) VALUES (?, ?, ?, ?) "
+            "ON CONFLICT (lesson, student, answers) DO UPDATE SET items = excluded.items",
+            [lesson, student, answers, json.dumps(short)],
+        )
+
+    def broken(self, lesson: str) -> dict[str, tuple[str, str]]:
+        """{student: (hash of the files, why)} of submissions that nbgrader couldn't take."""
+        rows = self._base.execute("SELECT student, key, why FROM broken WHERE lesson = ?", [lesson])
+        return {student: (key, why) for student, key, why in rows}
+
+    def note_broken(self, lesson: str, student: str, key: str, why: str) -> None:
+        """Remember why a submission with these files can't be graded; with ``why`` empty, that it can."""
+        self._base.execute("DELETE FROM broken WHERE lesson = ? AND student = ?", [lesson, student])
+        if why:
+            self._base.execute("INSERT INTO broken VALUES (?, ?, ?, ?)", [lesson, student, key, why])
 
     def note_people(self, lesson: str, reasons: dict[str, str]) -> None:
         """Replace the reasons why a person must look at submissions of a lesson, by student."""

@@ -84,11 +84,24 @@ class GradebookWriter(threading.Thread):
         except NbGraderException:
             broken = [i["diagnosis"] for r in results for i in r["items"] if i["diagnosis"].startswith("Not graded")]
             why = submission.missing or (broken[0] if broken else "nbgrader cannot read it; see the log")
+            if (
+                submission.missing or broken
+            ):  # what nbgrader alone refuses may be the gradebook's fault: it's tried again
+                run.store.note_broken(self.lesson, submission.student, submission.files, why)
             run.needs_a_person(self.lesson, submission.student, why)
             for file in submission.keys or [Path(f"{next(iter(run.course.items(self.lesson)))}.ipynb")]:
-                feedback.write_not_graded(pages, Path(file).stem, f"{why.removeprefix('Not graded: ').rstrip('.')}.")
+                feedback.write_not_graded(
+                    pages,
+                    Path(file).stem,
+                    f"{why.removeprefix('Not graded: ').rstrip('.')}.",
+                    run.course.submitted(self.lesson, submission.student),
+                )
         else:
             feedback.remove_not_graded(pages)
+            run.store.note_broken(self.lesson, submission.student, "", "")
+            run.store.note_try(
+                self.lesson, submission.student, submission.answers, [item for r in results for item in r["items"]]
+            )
             open_ = [item for r in results for item in without_verdict(r)]
             run.store.wrote(self.lesson, submission.student, (UNDECIDED if open_ else "") + submission.key)
             if open_:
@@ -96,8 +109,16 @@ class GradebookWriter(threading.Thread):
             elif submission.extra:
                 run.needs_a_person(self.lesson, submission.student, submission.extra)
         run.log(submission, "\n".join([*said, "", *self.handler.lines]))
+        if run.as_json:
+            facts = {"lesson": self.lesson, "student": submission.student}
+            run.tell("done", "", **facts, items=[item for r in results for item in map(without_race, r["items"])])
         if run.progress:
             run.progress.one()
+
+
+def without_race(item: dict[str, Any]) -> dict[str, Any]:
+    """Return an item without what its picture needs."""
+    return {name: value for name, value in item.items() if name != "race"}
 
 
 def without_verdict(result: dict[str, Any]) -> list[dict[str, Any]]:

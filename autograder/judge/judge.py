@@ -39,6 +39,7 @@ class Judge:
     def __init__(self, file: str | Path, endpoint: Endpoint, served: ServedApp | None = None) -> None:
         self.endpoint = endpoint
         self.pictured: Race | None = None
+        self.races: list[Race] = []  # the newest races of the newest verdict
         self._served = served or ServedApp(file, endpoint.services)
         self._kept = served is not None
 
@@ -90,9 +91,12 @@ class Judge:
         self, work: Callable[[OverlapProof | RendezvousProof | WholeAppProof], Awaitable[Verdict]]
     ) -> Verdict:
         asked, failed = {}, False
+        app: Server | None = None
+        self.races = []
         try:
             names = self.endpoint.services if self.endpoint.combined_with else filter(None, [self.endpoint.service])
             app = await self._served.app()  # first: it may replace a service that an earlier app has damaged
+            app.races.clear()
             # those that the app was told of, also if one has ended since: a new one would not be asked by this app
             asked = {name: self._served.asked[name] for name in names}
             failed = True
@@ -104,12 +108,14 @@ class Judge:
         except AnswerFault as fault:
             if ended := await ended_service(asked):
                 return Verdict(Outcome.ERROR, "", f"No verdict: {service_ended_message(ended)}")
-            if fault.verdict.kind == DiagnosisKind.SERVER_DIED and (lost := await asyncio.to_thread(app.lost)):
+            if fault.verdict.kind == DiagnosisKind.SERVER_DIED and app and (lost := await asyncio.to_thread(app.lost)):
                 return Verdict(Outcome.ERROR, "", f"No verdict: {lost}. Try again.")
             return fault.verdict
         except (Inconclusive, LoadGeneratorGone, services.ServiceError, SandboxError, OSError) as problem:
             return Verdict(Outcome.ERROR, "", f"No verdict: {problem}")
         finally:
+            if app is not None:
+                self.races = list(app.races)
             # an endpoint that failed may have left the app blocked, and the next item is not to suffer from it
             if failed or not self._kept:
                 await self._served.stop()

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 PROGRAM = PROGRAMS / "serve_app.py"
 STARTUP_REPORTS = 100  # reports on long iterations before the app was ready that are kept
 LOG_LIMIT = 64 * 1024  # bytes kept of what an app prints, the newest
+RACES_KEPT = 12  # of one app: a verdict takes few, and each has thousands of samples
 
 
 class Server:
@@ -64,6 +65,7 @@ class Server:
         self.listeners: list[Callable[[Report], object]] = []
         self.guard: LoadGenerator | None = None  # the load generator that ends it if we cannot
         self.drawn_race: Race | None = None  # the newest race of it that was to be drawn
+        self.races: deque[Race] = deque(maxlen=RACES_KEPT)  # the newest that are over
         self.races_elsewhere = 0  # races in which another loop or process than its own accepted connections
         self.startup_reports: deque[Iteration] = deque(
             maxlen=STARTUP_REPORTS
@@ -144,6 +146,7 @@ class Server:
         self.races_elsewhere += bool(race.elsewhere)
         if drawn:
             self.drawn_race = race
+        self.races.append(race)
 
     def drain_reports(self, limit: float = 1.0) -> bool:
         """Return True when every report made so far has been taken in, False if that took more than ``limit`` seconds."""

@@ -26,6 +26,7 @@ from autograder.errors import UserFacingError
 from autograder.sandbox import bubblewrap
 from autograder.sandbox.launcher import Sandbox, SandboxedProcess, SandboxError
 
+PROBES = 3  # of a level, while they are killed from outside
 LEVELS = ("none", "limits", "user", "namespaces")  # each keeps more away than the one before it
 WHAT = {
     "namespaces": "each app has a read-only system, one small writable place, and no network but its services",
@@ -100,6 +101,10 @@ class IsolationUnavailable(UserFacingError):
     """This machine does not offer the isolation that was asked for."""
 
 
+class ProbeLost(SandboxError):
+    """The probe was killed from outside, for lack of memory say: that doesn't show what the machine offers."""
+
+
 def at_least(required: str = "none", ceiling: str | None = None, **more: Mapping[str, int]) -> Isolation:
     """Return the best isolation that this machine offers, up to ``ceiling``.
 
@@ -120,10 +125,13 @@ def at_least(required: str = "none", ceiling: str | None = None, **more: Mapping
             break
         if level == "none":
             return Isolation(None, level, missing)
-        try:
-            return Isolation(_tried(level, **more), level, missing)
-        except (SandboxError, OSError) as problem:
-            missing[level] = str(problem)
+        for _ in range(PROBES):
+            try:
+                return Isolation(_tried(level, **more), level, missing)
+            except (SandboxError, OSError) as problem:
+                missing[level] = str(problem)
+                if not isinstance(problem, ProbeLost):
+                    break
     told = "".join(f"\n  {level}: {why}" for level, why in missing.items())
     raise IsolationUnavailable(
         f"Nothing was graded: this machine does not offer the isolation that was asked for, {required}.{told}"
@@ -167,7 +175,9 @@ def _probed(sandbox: Sandbox, address: tuple[str, int]) -> Iterator[tuple[Sandbo
             try:
                 seen = json.loads(said)
             except ValueError:
-                raise SandboxError(process.lost or _why(said, process.stdout.readline(100_000))) from None
+                if process.lost:
+                    raise ProbeLost(process.lost) from None
+                raise SandboxError(_why(said, process.stdout.readline(100_000))) from None
             yield process, seen
         finally:
             process.end()

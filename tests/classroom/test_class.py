@@ -253,6 +253,68 @@ def outputs(file):
     return [str(cell.outputs) for cell in nbformat.read(file, 4).cells if cell.get("outputs")]
 
 
+def test_workers_keep_the_level(course, monkeypatch):
+    """A verdict is cached under the level that the run found: no worker may grade with less."""
+    hand_in(course, "ada", REFERENCE)
+    levels = []
+
+    class Pool(worker_pool.LocalPool):
+        def __init__(self, workers, isolation, log):
+            super().__init__(workers, isolation, log)
+            levels.append(isolation)
+
+        async def run(self, jobs, done):
+            raise worker_pool.JobRefused("it was only asked")
+
+    monkeypatch.setattr(grade_class, "LocalPool", Pool)
+    assert grade_class.main(str(course)) == grade_class.BAD_INPUT
+    assert levels == [capabilities.best_level()]
+
+
+def test_broken_file_is_left_alone(course, canned, capsys, monkeypatch):
+    """Unchanged, it's neither judged nor converted again, and still listed with its page; changed, it's graded."""
+    file = hand_in(course, "ada", REFERENCE)
+    good = file.read_text()
+    file.write_text("{")
+    broken = {
+        "id": "submission",
+        "outcome": "error",
+        "points": 0,
+        "max_points": 0,
+        "diagnosis": "Not graded: not JSON.",
+    }
+    canned.say = lambda job: {**worker_pool.undecided(job, ""), "items": [broken]}
+    converted = []
+    real = writer.Writer.write
+    monkeypatch.setattr(writer.Writer, "write", lambda self, student: converted.append(student) or real(self, student))
+    page = course / "feedback" / "ada" / LESSON / f"exercise_{LESSON}.html"
+    for _ in range(2):
+        assert grade_class.main(str(course)) == grade_class.NEED_A_PERSON
+        assert "ada, 05_files: Not graded: not JSON." in capsys.readouterr().out
+        assert page.is_file() and len(converted) == len(canned.judged) == 1
+    file.write_text(good)
+    canned.say = lambda job: {**worker_pool.undecided(job, ""), **verdict(1)}
+    assert grade_class.main(str(course)) == grade_class.ALL_GRADED
+    assert len(converted) == 2 and not page.exists()
+
+
+def test_json_has_a_line_for_each_event(course, canned, capsys):
+    """For scripts: what is judged, each result, who needs a person, and the exit code."""
+    hand_in(course, "ada", REFERENCE)
+    hand_in(course, "bob", STARTER)
+    results = {"ada": verdict(1)}
+    canned.say = lambda job: {**worker_pool.undecided(job, "why not"), **results.get(job.id.split("/")[0], {})}
+    assert grade_class.main(str(course), as_json=True) == grade_class.NEED_A_PERSON
+    events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    names = [event["event"] for event in events]
+    assert names[:2] == ["isolation", "lesson"] and names[-1] == "end"
+    assert (events[1]["submissions"], events[1]["to_judge"]) == (2, 2)
+    done = {event["student"]: event["items"] for event in events if event["event"] == "done"}
+    assert [item["outcome"] for item in done["ada"]] == ["pass", "pass"] and set(done) == {"ada", "bob"}
+    assert events[-1]["exit_code"] == grade_class.NEED_A_PERSON
+    assert [(who["student"], who["lesson"]) for who in events[-1]["needs_a_person"]] == [("bob", LESSON)]
+
+
 def test_only_one_coordinator_at_a_time(course, capsys):
     (course / ".grading").mkdir()
     store = Store(course / ".grading" / "verdicts.sqlite3")

@@ -1,13 +1,20 @@
 """Feedback pages: they wrap, they mark the line that a diagnosis names, and nobody is left without one."""
 
+import html
 import re
+import subprocess
+import sys
 
 import nbformat
 import pytest
-from class_folder import LESSON, REFERENCE, STARTER, hand_in, verdict
+from class_folder import EXERCISE, LESSON, REFERENCE, STARTER, hand_in, verdict
 from helpers import nbgrader
+from nbgrader.api import Gradebook
+from nbgrader.utils import notebook_hash
 
-from autograder.classroom import grade_class, worker_pool
+from autograder import paths
+from autograder.benchmarks import class_grading
+from autograder.classroom import class_feedback, grade, grade_class, race_picture, worker_pool
 from autograder.classroom.nbgrader import feedback
 
 NAME = f"exercise_{LESSON}"
@@ -75,3 +82,108 @@ def test_pages_for_everybody(course, canned) -> None:
     assert not sorry.exists()
     nbgrader(course, "generate_feedback", LESSON)
     assert "Score: 3.0 / 3.0" in sorry.read_text()
+
+
+RACE = {
+    "title": "</title><script>",
+    "said": "x.py, /a: <script>alert(1)</script> in line 3.",
+    "span": 1.0,
+    "requests": [[0.0, 0.5, True], [0.0, None, False]],
+    "blocked": [[0.1, 0.4]],
+}
+
+
+def test_picture_of_a_race_escapes_text() -> None:
+    """Student code that a sentence or a title quotes stays text, in the picture and in what stands for it."""
+    for page in (race_picture.figure(RACE), race_picture.svg(RACE)):
+        assert "<script" not in page
+    assert html.escape(RACE["said"]) in race_picture.figure(RACE)
+    assert race_picture.svg(RACE).count("#hatch") == 1 and "blocked</text>" in race_picture.svg(RACE)
+
+
+async def test_graded_race_becomes_a_picture(course) -> None:
+    """Real verdicts: the starter's race is blocked, and the reference's has all requests next to each other."""
+    races = {}
+    for student, text in (("ada", STARTER), ("bob", REFERENCE)):
+        result = await grade.grade(hand_in(course, student, text), None, LESSON)
+        races[student], none = (item.race for item in sorted(result.items, key=lambda item: item.race is None))
+        assert none is None
+    assert len(races["bob"]["requests"]) > 3
+    assert races["ada"]["blocked"] and "blocked" in races["ada"]["said"]
+
+
+def test_only_changed_pages_are_written(course, canned, capsys) -> None:
+    """A page has the race; a second run writes nothing, a comment one page, and a lost page is written again."""
+    hand_in(course, "ada", STARTER)
+    hand_in(course, "bob", REFERENCE)
+    result = verdict(0)
+    result["items"][0]["race"] = RACE
+    canned.say = lambda job: {**worker_pool.undecided(job, ""), **result}
+    assert grade_class.main(str(course)) == grade_class.ALL_GRADED
+
+    def written() -> int:
+        capsys.readouterr()
+        assert class_feedback.main(str(course)) == class_feedback.DONE
+        return int(capsys.readouterr().out.split()[0])
+
+    assert (written(), written()) == (2, 0)
+    page = course / "feedback" / "ada" / LESSON / f"{NAME}.html"
+    text = page.read_text()
+    assert "data:image/svg+xml" in text and "Your race." in text and "<script>alert" not in text
+    with Gradebook(f"sqlite:///{course}/gradebook.db") as book:
+        book.find_comment(EXERCISE.tasks[0].cell, NAME, LESSON, "ada").manual_comment = "look at line 3"
+        book.db.commit()
+    assert written() == 1 and "look at line 3" in page.read_text()
+    page.unlink()
+    assert written() == 1 and page.is_file()
+
+
+def test_feedback_command_uses_processes(course, canned) -> None:
+    """The command itself, with so many pages that several processes write them."""
+    canned.say = lambda job: {**worker_pool.undecided(job, ""), **verdict(1)}
+    names = [f"s{number}" for number in range(class_feedback.PAGES_PER_WORKER + 1)]
+    for name in names:
+        hand_in(course, name, f"{REFERENCE}\n# {name}\n")
+    assert grade_class.main(str(course)) == grade_class.ALL_GRADED
+    command = [sys.executable, str(paths.ROOT / "course"), "class", "feedback", str(course), LESSON, "--workers", "2"]
+    done = subprocess.run(command, env=class_grading.environment(), capture_output=True, text=True)
+    assert done.returncode == 0 and done.stdout.startswith(f"{len(names)} pages"), done.stdout + done.stderr
+    for name in names:
+        text = (course / "feedback" / name / LESSON / f"{NAME}.html").read_text()
+        assert "Score: 3.0 / 3.0" in text and f"# {name}<" in text
+
+
+def test_not_graded_pages_are_released(course, canned, tmp_path) -> None:
+    """Through nbgrader's exchange: a broken file's page too, and a link never makes it another student's page."""
+    exchange = tmp_path / "exchange"
+    exchange.mkdir(mode=0o777)
+    exchange.chmod(0o777)
+    with (course / "nbgrader_config.py").open("a") as config:
+        config.write(f"c.Exchange.root = {str(exchange)!r}\n")
+    for student, text in (("ada", REFERENCE), ("bob", "{")):
+        file = hand_in(course, student, text, "2026-11-20 10:00:00 UTC")
+        file.with_name("submission_secret.txt").write_text(f"secret of {student}")
+        if text == "{":
+            file.write_text(text)
+    (course / "submitted" / "eve").symlink_to(course / "submitted" / "ada")
+    canned.say = lambda job: {**worker_pool.undecided(job, ""), **verdict(1)}
+    broken = {
+        "id": "submission",
+        "outcome": "error",
+        "points": 0,
+        "max_points": 0,
+        "diagnosis": "Not graded: not JSON.",
+    }
+    good = canned.say
+    canned.say = lambda job: {**good(job), "items": [broken]} if job.id.startswith("bob") else good(job)
+    assert grade_class.main(str(course)) == grade_class.NEED_A_PERSON
+    assert class_feedback.main(str(course)) == class_feedback.DONE
+    assert "symbolic link" in (course / "feedback" / "eve" / LESSON / f"{NAME}.html").read_text()
+    nbgrader(course, "release_feedback", LESSON)
+    released = exchange / "tea101" / "feedback"
+    pages = {
+        student: (released / f"{notebook_hash(secret=f'secret of {student}', notebook_id=NAME)}.html").read_text()
+        for student in ("ada", "bob")
+    }
+    assert "Score: 3.0 / 3.0" in pages["ada"] and "Not JSON" in pages["bob"]
+    assert len(list(released.glob("*.html"))) == 3

@@ -9,7 +9,7 @@ from class_folder import LESSON, REFERENCE, TASK, hand_in, verdict
 from helpers import nbgrader
 from nbgrader.api import Gradebook
 
-from autograder.classroom import grade_class, report, worker_pool
+from autograder.classroom import diagnoses_report, grade_class, report, worker_pool
 
 
 @pytest.fixture
@@ -95,3 +95,52 @@ def test_unknown_lesson_is_refused(course, capsys) -> None:
     """The message names the lessons that there are."""
     assert report.main(str(course), ["77_else"]) == 2
     assert LESSON in capsys.readouterr().err
+
+
+def tried(kind: str = "", outcome: str = "pass") -> list[dict[str, str]]:
+    """A try at the exercise: its first item has an outcome, the second one passes."""
+    first, second = (TASK.item(part) for part in TASK.parts)
+    return [{"id": first, "outcome": outcome, "kind": kind}, {"id": second, "outcome": "pass", "kind": ""}]
+
+
+def test_summary_counts_students_and_tries() -> None:
+    """A student who meets a diagnosis twice counts once as a student, and passes with the third try."""
+    blocked = tried("blocked", "fail")
+    tries = {
+        "ada": [blocked, blocked, tried()],
+        "bob": [tried()],
+        "cid": [tried("gil", "fail"), tried("", "error")],
+        "dan": [],
+    }
+    found = diagnoses_report.summary(LESSON, "x", {TASK.item(part) for part in TASK.parts}, tries)
+    assert (found.students, found.passed, found.tries, found.tries_to_pass) == (3, 2, 6, {1: 1, 3: 1})
+    assert [(d.kind, d.students, d.tries) for d in found.diagnoses] == [
+        ("blocked", 1, 2), ("gil", 1, 1), (diagnoses_report.NO_VERDICT, 1, 1),
+    ]  # fmt: skip
+
+
+def test_diagnoses_report_has_no_names(course, canned, capsys) -> None:
+    """Two answers are two tries; the same answer graded again isn't one; and no form says who it was."""
+    failed = verdict(0)
+    for item in failed["items"]:
+        item["kind"] = "blocked"
+    results = [failed, verdict(1)]
+    canned.say = lambda job: {**worker_pool.undecided(job, ""), **results[0]}
+    hand_in(course, "student_ada", REFERENCE)
+    assert grade_class.main(str(course)) == grade_class.ALL_GRADED
+    assert grade_class.main(str(course), force=True) == grade_class.ALL_GRADED
+    del results[0]
+    hand_in(course, "student_ada", f"{REFERENCE}\n# again\n")
+    assert grade_class.main(str(course)) == grade_class.ALL_GRADED
+    shown = {}
+    for form in ("text", "json", "html"):
+        capsys.readouterr()
+        assert report.main(str(course), [LESSON], form, diagnoses=True) == 0
+        shown[form] = capsys.readouterr().out
+        assert "ada" not in shown[form]
+    (endpoint,) = json.loads(shown["json"])["endpoints"]
+    assert (endpoint["students"], endpoint["tries"], endpoint["tries_to_pass"]) == (1, 2, {"2": 1})
+    assert endpoint["diagnoses"] == [{"kind": "blocked", "students": 1, "tries": 1}]
+    assert "1 of 1 student passed (1 with try 2)" in shown["text"] and "1 of 1 student passed" in shown["html"]
+    assert shown["html"].count("data:image/png;base64,") == 1 and "<script" not in shown["html"]
+    assert report.main(str(course), [], "canvas", diagnoses=True) == 2

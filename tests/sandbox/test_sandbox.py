@@ -65,6 +65,22 @@ def said(jail, folder, look, environment=None, **more):
     return json.loads(server.log.splitlines()[0])
 
 
+@pytest.mark.parametrize(("losses", "found"), [(1, "namespaces"), (levels.PROBES, "limits")])
+def test_killed_probe_is_repeated(monkeypatch, losses, found):
+    """A probe that something else kills says nothing about the machine, unless that happens each time."""
+    tried = []
+
+    def lost_at_first(level, **more):
+        tried.append(level)
+        if level != "limits" and tried.count("namespaces") <= losses:
+            raise levels.ProbeLost("its sandbox was ended from outside") if level == "namespaces" else OSError("no")
+
+    monkeypatch.setattr(levels, "_tried", lost_at_first)
+    monkeypatch.delenv("COURSE_ISOLATION_CEILING", raising=False)
+    assert levels.at_least().level == found
+    assert tried.count("user") <= 1
+
+
 @pytest.mark.parametrize("level", ["limits", NAMESPACES])
 def test_an_app_is_served_and_raced_at_each_level(tmp_path, level):
     jail = Sandbox(level)

@@ -5,10 +5,16 @@ of an app has line numbers.
 """
 
 import html
+import io
+import os
 import re
+import secrets
+import stat
 from pathlib import Path
 from typing import Any
 
+from jinja2 import BytecodeCache, Environment
+from jinja2.bccache import Bucket
 from nbconvert.exporters import HTMLExporter
 from nbconvert.filters.highlight import Highlight2HTML
 from nbformat import NotebookNode
@@ -19,6 +25,7 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
 from autograder import paths
+from autograder.classroom.handed_in import wrong_kind
 from autograder.classroom.lessons import lesson_of
 from autograder.judge.spec.exercise import load
 
@@ -30,6 +37,8 @@ div.numbered .marked { background: #fff3c4; border-left: 4px solid #b35900; font
 div.numbered .number { display: inline-block; width: 3.5em; margin-right: 1em; text-align: right; text-indent: 0; color: #666;
   user-select: none; }
 """
+RELEASE_FILES = ("timestamp.txt", "submission_secret.txt")
+RELEASE_FILE_LIMIT = 4096  # bytes
 NOT_GRADED = "<!-- this submission could not be graded -->"
 PAGE = """{mark}
 <!DOCTYPE html>
@@ -126,8 +135,34 @@ def numbered(source: str, marked: list[int]) -> str:
     return '<div class="highlight hl-ipython3 numbered"><pre>' + "".join(rows) + "</pre></div>"
 
 
+class CompiledTemplates(BytecodeCache):
+    """Keeps compiled templates in memory: nbconvert would compile all of them again for each page."""
+
+    def __init__(self) -> None:
+        self._compiled: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        """Load a template if it was compiled before; ``bucket`` checks that its source is the same."""
+        if bucket.key in self._compiled:
+            bucket.load_bytecode(io.BytesIO(self._compiled[bucket.key]))
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        """Keep a template that was compiled just now."""
+        file = io.BytesIO()
+        bucket.write_bytecode(file)
+        self._compiled[bucket.key] = file.getvalue()
+
+
+TEMPLATES = CompiledTemplates()
+
+
 class FeedbackExporter(HTMLExporter):
     """nbgrader's HTML exporter, with line numbers in the cells that `StudentsView` has marked."""
+
+    def _create_environment(self) -> Environment:
+        environment: Environment = super()._create_environment()
+        environment.bytecode_cache = TEMPLATES
+        return environment
 
     def from_notebook_node(
         self, nb: NotebookNode, resources: dict[str, Any] | None = None, **kw: Any
@@ -144,11 +179,33 @@ class FeedbackExporter(HTMLExporter):
         return super().from_notebook_node(nb, resources, **kw)
 
 
-def write_not_graded(folder: Path, notebook: str, why: str) -> None:
-    """Write a page for a student whose submission couldn't be graded into their ``folder`` of feedback."""
+def write_not_graded(folder: Path, notebook: str, why: str, submitted: Path) -> None:
+    """Write a page for a student whose submission couldn't be graded into their ``folder`` of feedback.
+
+    nbgrader's release_feedback needs two small files next to each page, and without them it stops for the whole class.
+    They are copied from the ``submitted`` folder, or made up where they aren't ordinary files there.
+    """
     folder.mkdir(parents=True, exist_ok=True)
+    for name in RELEASE_FILES:
+        text = _small_file(submitted / name)
+        (folder / name).write_text(secrets.token_hex(16) if text is None else text, encoding="utf-8")
     page = PAGE.format(mark=NOT_GRADED, name=html.escape(notebook), why=html.escape(why[:1].upper() + why[1:]))
     (folder / f"{notebook}.html").write_text(page, encoding="utf-8")
+
+
+def _small_file(file: Path) -> str | None:
+    """Return the text of an ordinary small file, or None; nothing that leads elsewhere is followed, no folder either."""
+    if os.path.realpath(file) != os.path.abspath(file):  # noqa: PTH100 -- the two ways to make a path absolute
+        return None
+    try:
+        descriptor = os.open(file, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+        with os.fdopen(descriptor, "rb") as opened:
+            status = os.fstat(opened.fileno())
+            if wrong_kind(status) or not stat.S_ISREG(status.st_mode):
+                return None
+            return opened.read(RELEASE_FILE_LIMIT).decode("utf-8", "replace")
+    except OSError:
+        return None
 
 
 def remove_not_graded(folder: Path) -> None:
@@ -158,5 +215,7 @@ def remove_not_graded(folder: Path) -> None:
             is_ours = page.readline().strip() == NOT_GRADED
         if is_ours:
             file.unlink()
-            if not any(folder.iterdir()):
+            if {left.name for left in folder.iterdir()} <= set(RELEASE_FILES):
+                for name in RELEASE_FILES:
+                    (folder / name).unlink(missing_ok=True)
                 folder.rmdir()

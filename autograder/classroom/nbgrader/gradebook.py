@@ -8,7 +8,7 @@ import logging
 import os
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -65,6 +65,15 @@ class KeptGradebook(Gradebook):
 
     def close(self) -> None:
         self.db.remove()
+
+
+def keep_gradebook_open(*modules: Any) -> None:
+    """Have these modules of nbgrader use one open gradebook for the whole process, instead of opening it for each step."""
+    api.create_engine = lambda url, **_: one_engine(url)
+    warnings.filterwarnings("ignore", category=sqlalchemy.exc.SAWarning)  # about nbgrader's own queries
+    kept = functools.cache(KeptGradebook)  # the converter names the course, its steps do not: two at most
+    for module in modules:
+        module.Gradebook = kept
 
 
 class FewerChecks(NotebookExporter):
@@ -153,6 +162,24 @@ class Course:
         """Return the folder of a student's feedback pages for a lesson."""
         return Path(self.paths.format_path(self.paths.feedback_directory, student, lesson))
 
+    def autograded(self, lesson: str, student: str) -> Path:
+        """Return nbgrader's folder of a graded submission."""
+        return Path(self.paths.format_path(self.paths.autograded_directory, student, lesson))
+
+    def submitted(self, lesson: str, student: str) -> Path:
+        """Return the folder of a submission as it was handed in."""
+        return Path(self.paths.format_path(self.paths.submitted_directory, student, lesson))
+
+    def chosen(self, lessons: Iterable[str]) -> list[str]:
+        """Return the lessons that were named, or all. Raises `CourseError` for one that the gradebook doesn't have."""
+        known = self.lessons()
+        for lesson in lessons:
+            if lesson not in known:
+                raise CourseError(
+                    f"There is no lesson {lesson!r} in the gradebook. It has: {', '.join(known) or 'none'}."
+                )
+        return list(lessons) or known
+
     def handed_in(self, lesson: str) -> dict[str, Path]:
         """{student: folder} of all submissions of a lesson."""
         found = sorted(glob.glob(self._inbox(lesson)))  # noqa: PTH207 -- nbgrader's own pattern, with its own escapes
@@ -192,12 +219,8 @@ class Writer(Autograde):
     @classmethod
     def of(cls, course: Course, lesson: str, verdicts: Callable[[Path, str], dict[str, Any] | None]) -> Writer:
         """The writer of a lesson; ``verdicts(file, lesson)`` gives the result for a submitted file."""
-        api.create_engine = lambda url, **_: one_engine(url)
-        warnings.filterwarnings("ignore", category=sqlalchemy.exc.SAWarning)  # about nbgrader's own queries
         common.jsonschema = SimpleNamespace(validate=validate)
-        kept = functools.cache(KeptGradebook)  # the converter names the course, its steps do not: two at most
-        for step in (autograde, latesubmissions, overwritecells, overwritekernelspec, saveautogrades):
-            step.Gradebook = kept
+        keep_gradebook_open(autograde, latesubmissions, overwritecells, overwritekernelspec, saveautogrades)
         config = Config(course.config)
         # a plain function: traitlets copies what is in a config, and with a method its whole object
         config.JudgePreprocessor.verdicts = lambda file, ours: verdicts(file, ours)

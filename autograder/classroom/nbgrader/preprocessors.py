@@ -21,7 +21,7 @@ from nbgrader.preprocessors import ClearHiddenTests, NbGraderPreprocessor, SaveA
 from traitlets import Any as AnyTrait
 from traitlets import Bool, Unicode
 
-from autograder.classroom import grade, handed_in
+from autograder.classroom import grade, handed_in, race_picture
 from autograder.classroom.lessons import items_of, lesson_of
 from autograder.classroom.nbgrader.sandboxed_kernel import SandboxedExecute
 from autograder.errors import UserFacingError
@@ -117,9 +117,17 @@ def item_of(result: dict[str, Any], name: str) -> dict[str, Any]:
 
 def tell(cell: NotebookNode, item: dict[str, Any]) -> None:
     """Make a verdict the output of its cell, in the form in which nbgrader reads a score from it."""
-    said = item["diagnosis"]
     cell.outputs = []
     cell.execution_count = None
+    _tell_outcome(cell, item)
+    if race := item.get("race"):
+        picture = {"text/html": race_picture.figure(race), "text/plain": race["said"]}
+        cell.outputs.append(new_output("display_data", data=picture))
+
+
+def _tell_outcome(cell: NotebookNode, item: dict[str, Any]) -> None:
+    """Append the output that says what an item got and why."""
+    said = item["diagnosis"]
     if item["outcome"] == Outcome.PASS:
         cell.outputs.append(new_output("stream", name="stdout", text=(said or "Passed.") + "\n"))
         return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 from . import Message
 
@@ -37,13 +37,18 @@ class GradeSubmission(Message):
 
 @dataclass(frozen=True)
 class GradedItem(Message):
-    """The result for one graded cell (see `autograder.classroom.grade.Item`)."""
+    """The result for one graded cell (see `autograder.classroom.grade.Item`).
+
+    ``kind`` is that of its diagnosis here; a part of a message has none of its own on the wire.
+    """
 
     id: str
     points: float
     max_points: float
     outcome: Literal["pass", "fail", "error"]
     diagnosis: str
+    kind: str  # type: ignore[misc]
+    race: dict[str, Any] | None
 
 
 @dataclass(frozen=True)

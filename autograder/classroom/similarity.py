@@ -1,0 +1,206 @@
+"""``./course class similar``: answers of a class that are alike, as hints for a person.
+
+Code is read and compared, never run. Each answer is a sequence of tokens, in which lines that the starter has too don't
+count. Two measures from 0 to 1 are given: ``structure`` compares tokens with all names and literals taken for the same, and
+``text`` compares them as they are written. Answers to a short exercise often have one structure, so pairs are ordered by text.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from pygments.lexers import PythonLexer
+from pygments.token import Comment, Literal, Name, Text
+from rapidfuzz.distance import Indel  # comes with nbgrader
+
+from autograder import paths
+from autograder.classroom import handed_in
+from autograder.classroom import submission as reading
+from autograder.classroom.lessons import LessonMismatch, lesson_of
+from autograder.classroom.nbgrader.gradebook import Course, CourseError
+from autograder.judge.spec.exercise import Exercise, load
+
+LEAST = 0.9  # of structure, from which on a pair is shown
+TOKENS_MIN = 15  # an answer that adds less to the starter is like all others
+PAIRS_MAX = 50  # pairs shown of one endpoint
+CHARACTERS_MAX = 20_000  # of one answer that are compared
+LETTERS_MAX = 65_000  # different tokens of a class; more of them share a letter
+
+
+@dataclass
+class Answer:
+    """One text: ``who`` is a student or a public answer, ``plain`` and ``renamed`` have a letter for each token."""
+
+    who: str
+    plain: str
+    renamed: str
+
+
+@dataclass
+class Pair:
+    """Two answers to a file of an exercise that are alike. ``public`` is the closest public answer to the first one, and
+    ``public_text`` how close it is: two students who used the same public answer are like it, too."""
+
+    lesson: str
+    file: str
+    students: tuple[str, str]
+    structure: float
+    text: float
+    public: str
+    public_text: float
+
+
+class Letters:
+    """Stands each token for a letter of its own, because the comparison is fastest for strings."""
+
+    def __init__(self) -> None:
+        self._letters: dict[str, str] = {}
+
+    def of(self, tokens: Iterable[str]) -> str:
+        """Return a string with a letter for each token."""
+        return "".join(
+            self._letters.setdefault(token, chr(0xF0000 + min(len(self._letters), LETTERS_MAX))) for token in tokens
+        )
+
+
+def main(folder: str, lessons: list[str] | tuple[str, ...] = (), least: float = LEAST, as_json: bool = False) -> int:
+    """Print the pairs whose structure is alike from ``least`` (0 to 1) up. Returns 0, or 2 for bad input."""
+    try:
+        course = Course(folder)
+        pairs = [pair for lesson in course.chosen(list(lessons)) for pair in compare(course, lesson, least)]
+    except (CourseError, LessonMismatch) as problem:
+        print(problem, file=sys.stderr)
+        return 2
+    print(json.dumps({"pairs": [asdict(pair) for pair in pairs]}, indent=2) if as_json else as_text(pairs))
+    return 0
+
+
+def compare(course: Course, assignment: str, least: float = LEAST) -> Iterator[Pair]:
+    """Yield the pairs of an assignment that are alike, the most alike first in each file of it."""
+    folders = {
+        student: folder for student, folder in course.handed_in(assignment).items() if not handed_in.problem(folder)
+    }
+    for notebook, ids in course.items(assignment).items():
+        lesson = lesson_of(ids, assignment, notebook, course.source(assignment))
+        if lesson is None:
+            continue
+        exercise = load(paths.SOLUTIONS / lesson)
+        submissions = dict(_read(folders, notebook))
+        for tasks in exercise.files:
+            texts = {student: submission.app(tasks[0])[0] for student, submission in submissions.items()}
+            found = alike({s: t for s, t in texts.items() if t}, *public_answers(exercise, tasks[0]), least)
+            for first, second, structure, text, public, public_text in found:
+                yield Pair(assignment, tasks[0].file, (first, second), structure, text, public, public_text)
+
+
+def _read(folders: dict[str, Path], notebook: str) -> Iterator[tuple[str, reading.Submission]]:
+    """Yield each student's notebook that can be read."""
+    for student, folder in folders.items():
+        try:
+            yield student, reading.read(folder / f"{notebook}.ipynb")
+        except reading.UnreadableSubmission:
+            continue
+
+
+def public_answers(exercise: Exercise, task: Any) -> tuple[str, dict[str, str]]:
+    """Return the starter of a task, and the answers that everyone can read in the course's repository."""
+    starter = exercise.answer_file(task, "starter")
+    answers = {f"{file.parent.name}/{file.stem}": file for file in starter.parent.glob(f"*/*{starter.suffix}")}
+    answers |= {file.stem: file for file in starter.parent.glob(f"*{starter.suffix}") if file != starter}
+    return starter.read_text(encoding="utf-8"), {
+        name: file.read_text(encoding="utf-8") for name, file in sorted(answers.items())
+    }
+
+
+def alike(
+    texts: dict[str, str], starter: str, public: dict[str, str], least: float = LEAST
+) -> list[tuple[str, str, float, float, str, float]]:
+    """Return (student, student, structure, text, closest public answer, its text) of the pairs that are alike.
+
+    ``texts`` are answers by student, and ``least`` is the structure from which on a pair counts.
+    """
+    letters = Letters()
+    common = Counter(" ".join(line) for line in token_lines(starter))
+    answers = [_answer(who, text, common, letters) for who, text in sorted(texts.items())]
+    known = [_answer(who, text, common, letters) for who, text in public.items()]
+    answers = [answer for answer in answers if len(answer.plain) >= TOKENS_MIN]
+    found = []
+    for number, first in enumerate(answers):
+        for second in answers[number + 1 :]:
+            structure = Indel.normalized_similarity(first.renamed, second.renamed, score_cutoff=least)
+            if structure >= least:
+                found.append((first, second, structure, Indel.normalized_similarity(first.plain, second.plain)))
+    found.sort(key=lambda pair: (-pair[3], -pair[2], pair[0].who, pair[1].who))
+    return [
+        (a.who, b.who, round(structure, 3), round(text, 3), *_closest(a, known))
+        for a, b, structure, text in found[:PAIRS_MAX]
+    ]
+
+
+def _closest(answer: Answer, known: list[Answer]) -> tuple[str, float]:
+    """Return the name of the public answer whose text is closest, and how close it is."""
+    near = [(Indel.normalized_similarity(answer.plain, other.plain), other.who) for other in known]
+    text, who = max(near, default=(0.0, ""))
+    return who, round(text, 3)
+
+
+def _answer(who: str, text: str, common: Counter[str], letters: Letters) -> Answer:
+    """Return an answer without the lines that it shares with the starter."""
+    left = common.copy()
+    plain: list[str] = []
+    for line in token_lines(text[:CHARACTERS_MAX]):
+        if left[" ".join(line)] > 0:
+            left[" ".join(line)] -= 1
+        else:
+            plain += line
+    return Answer(
+        who, letters.of(plain), letters.of(token.partition(" ")[0] if token[:1] == "\0" else token for token in plain)
+    )
+
+
+def token_lines(text: str) -> Iterator[list[str]]:
+    """Yield the tokens of each line of Python code that has any, without comments, docstrings and white space.
+
+    Names and literals begin with a zero character and their kind, so that `_answer` can take them for the same. A text that
+    isn't Python has tokens, too: nothing is refused.
+    """
+    line: list[str] = []
+    for kind, value in PythonLexer().get_tokens(text):
+        if kind in Comment or kind in Literal.String.Doc:
+            continue
+        if kind in Text:
+            if "\n" not in value:
+                continue
+            if line:
+                yield line
+            line = []
+        elif kind in Name and kind not in Name.Builtin:
+            line.append(f"\0name {value}")
+        elif kind in Literal:
+            line.append(f"\0literal {value}")
+        else:
+            line.append(value)
+    if line:
+        yield line
+
+
+def as_text(pairs: list[Pair]) -> str:
+    """Return the report for people."""
+    lines = []
+    for place in dict.fromkeys((pair.lesson, pair.file) for pair in pairs):
+        lines.append(", ".join(place))
+        for pair in pairs:
+            if (pair.lesson, pair.file) == place:
+                lines.append(
+                    f"  {pair.students[0]} and {pair.students[1]}: structure {pair.structure:.0%}, text {pair.text:.0%}; "
+                    f"closest public answer: {pair.public} ({pair.public_text:.0%})"
+                )
+    if not pairs:
+        return "No two answers are alike."
+    return "\n".join([*lines, "These are hints: short answers are often alike. Read both before you talk to anyone."])
