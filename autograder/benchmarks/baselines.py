@@ -51,11 +51,11 @@ def rules(one, ten, worst_canary, longest_turn):
 
 async def _race(app, endpoint, service, count):
     calls = [endpoint.call(LATENCY, service) for _ in range(count)]
-    beside = None
+    companion = None
     if service is not None:
         service.prepare([token for call in calls for token in call.tokens])
         service.hold()
-        beside = Latency([service], LATENCY).hold
+        companion = Latency([service], LATENCY).hold
     longest = 0.0
 
     def listen(report):
@@ -66,7 +66,7 @@ async def _race(app, endpoint, service, count):
     requests = [RaceRequest(i, call.method, call.path) for i, call in enumerate(calls)]
     app.listeners.append(listen)
     try:
-        race = await run(app, requests, title=endpoint.route, limit=LIMIT, beside=beside)
+        race = await run(app, requests, title=endpoint.route, limit=LIMIT, companion=companion)
     finally:
         app.listeners.remove(listen)
         if service is not None:

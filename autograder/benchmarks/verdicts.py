@@ -105,8 +105,8 @@ def _lock_in(level):
 
 
 def _one(answer, compare):
-    beside = baselines.baseline_verdicts if compare and baselines.truth(answer) is not None else None
-    return asyncio.run(judge(answer, beside, _jail))
+    comparison = baselines.baseline_verdicts if compare and baselines.truth(answer) is not None else None
+    return asyncio.run(judge(answer, comparison, _jail))
 
 
 def _told(judged):

@@ -76,8 +76,8 @@ def build(scratch: Path) -> dict[str, bytes]:
 def given(folder: Path) -> list[Path]:
     """The files that learners get beside an exercise as they are: an app that somebody else wrote, say, or a library."""
     asked = {endpoint.service for endpoint in load(folder).endpoints} - {""}
-    beside = {file for name in asked for file in KINDS[name].beside}
-    return sorted(beside.union(file for file in (folder / "given").glob("*") if file.is_file()))
+    app_files = {file for name in asked for file in KINDS[name].app_files}
+    return sorted(app_files.union(file for file in (folder / "given").glob("*") if file.is_file()))
 
 
 def write_source(folder: Path, source: Path, worth: float | None = None) -> None:

@@ -47,17 +47,17 @@ class ServedApp:
         if self._refused:
             raise self._refused
         if self._app is None or not self._app.alive:
-            environment, ports, beside = {}, [], []  # type: ignore[var-annotated]
+            environment, ports, app_files = {}, [], []  # type: ignore[var-annotated]
             self.asked = {}
             for name in self.services:
                 service, found = await asyncio.to_thread(services.fresh, name)
                 self.asked[name] = service
                 environment |= found
                 ports += service.ports
-                beside += service.beside
+                app_files += service.app_files
             start = partial(self.jail.start, ports=ports) if self.jail else None
             # no more of our environment than it needs: there may be secrets in it
-            self._app = await asyncio.to_thread(Server, self._with(beside), environment, inherit=False, start=start)
+            self._app = await asyncio.to_thread(Server, self._with(app_files), environment, inherit=False, start=start)
             try:
                 await asyncio.to_thread(self._app.wait_until_ready)  # type: ignore[union-attr]
             except AppError as error:
@@ -67,13 +67,13 @@ class ServedApp:
                 raise
         return self._app  # type: ignore[return-value]
 
-    def _with(self, beside: list[Path]) -> str | Path:
+    def _with(self, app_files: list[Path]) -> str | Path:
         """The file to serve: where something of ours must lie beside it, a copy, because the learner may have changed theirs."""
-        if not beside:
+        if not app_files:
             return self.file
         if self._folder is None:
             self._folder = tempfile.TemporaryDirectory(prefix="course-app-", ignore_cleanup_errors=True)
-            for file in (*beside, self.file):
+            for file in (*app_files, self.file):
                 shutil.copy(file, self._folder.name)
         return Path(self._folder.name) / Path(self.file).name
 

@@ -185,9 +185,9 @@ async def run(
     title: str = "under load",
     show: bool = True,
     limit: float = LIMIT,
-    beside: Callable[[Race], Coroutine[Any, Any, None]] | None = None,
+    companion: Callable[[Race], Coroutine[Any, Any, None]] | None = None,
 ) -> Load:
     """As `run_race.run`, for requests that say in ``at`` when they are sent."""
     return await run_race.run(
-        app, requests, title=title, show=show, limit=limit, beside=beside, kind=Load, mixed=True, lasts=lasts
+        app, requests, title=title, show=show, limit=limit, companion=companion, kind=Load, mixed=True, lasts=lasts
     )

@@ -90,7 +90,7 @@ async def run(
     limit: float = LIMIT,
     sample: bool = False,
     epoll: int | None = None,
-    beside: Callable[[Any], Coroutine[Any, Any, None]] | None = None,
+    companion: Callable[[Any], Coroutine[Any, Any, None]] | None = None,
     after: int = 0,
     kind: Callable[..., Any] = Race,
     **more: Any,
@@ -100,7 +100,7 @@ async def run(
     With ``sample`` the server is observed from outside; ``epoll`` is the descriptor of the epoll object in which its loop
     waits for work, if that is known.  ``after`` is for how many more canaries the app is watched when all
     requests are answered.
-    ``beside`` is a coroutine function that is called with the `Race` and runs while the race does; what it
+    ``companion`` is a coroutine function that is called with the `Race` and runs while the race does; what it
     raises ends the race.  ``more`` are fields of the `Race`, or of the ``kind`` of it that is wanted.
     """
     result = kind(title, str(app.file), [Request(r.key, r.path, r.method) for r in requests], **more)
@@ -116,7 +116,7 @@ async def run(
             loop.call_soon_threadsafe(result.apply, report)
 
     app.listeners.append(listen)
-    companion = None
+    companion_task = None
     drawing = live_plot.Drawing(result) if show and live_plot.possible() else None
     order = StartRace(
         client.next_race(),
@@ -133,12 +133,12 @@ async def run(
     try:
         if drawing:
             drawing.start()
-        if beside:
-            companion = loop.create_task(beside(result))
+        if companion:
+            companion = loop.create_task(companion(result))
         async for event in client.events(order):
             result.apply(event)
-        if companion:
-            await companion
+        if companion_task:
+            await companion_task
         # reports travel on another pipe than the racer's events: wait for those of the last turn
         drained = await asyncio.to_thread(app.drain_reports)
         if not drained and not sample and not any(request.ok for request in result.requests):
@@ -152,8 +152,8 @@ async def run(
         server.interrupt(app)
         raise (Interrupted() if live_plot.possible() else asyncio.CancelledError()) from None
     finally:
-        if companion:
-            companion.cancel()
+        if companion_task:
+            companion_task.cancel()
         app.listeners.remove(listen)
         if drawing:
             await drawing.finish()

@@ -25,7 +25,7 @@ class Service(ABC):
     the service gives for a token; nobody can know it without asking the service.
     """
 
-    beside: tuple[Path, ...] = ()  # files that lie beside an app which asks this service
+    app_files: tuple[Path, ...] = ()  # files that lie beside an app which asks this service
     spawns = False  # True if each question is asked by a process that the app starts for it
     computes = False  # True if the app itself must work on what the service gives it
 

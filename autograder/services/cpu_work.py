@@ -18,7 +18,7 @@ JOBS = {"thumbnail": workshop.thumbnail, "stamp": workshop.stamp, "ranking": wor
 class CpuWork(SocketGate):
     """The gate that jobs report to, in the variable WORKSHOP."""
 
-    beside = (Path(workshop.__file__),)
+    app_files = (Path(workshop.__file__),)
     computes = True
 
     @property

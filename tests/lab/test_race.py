@@ -132,7 +132,7 @@ async def test_a_long_sleep_of_the_loop_is_told_while_it_lasts(shop):
     """Only Linux tells in which system call a thread sleeps."""
     told = []
 
-    async def beside(race):
+    async def companion(race):
         while race.end is None and not told:
             if race.asleep:
                 told.append((race.asleep, [request.end for request in race.requests]))
@@ -140,7 +140,7 @@ async def test_a_long_sleep_of_the_loop_is_told_while_it_lasts(shop):
 
     path = "/blocked?wait=0.5"
     requests = [RaceRequest(0, "GET", path)]
-    race = await run_race.run(shop, requests, title="asleep", sample=True, beside=beside)
+    race = await run_race.run(shop, requests, title="asleep", sample=True, companion=companion)
     ((start, end, call), answered), *_ = told
     assert end - start >= 0.1 and answered == [None]
     # looks are rarer while nothing moves, and more often when something does

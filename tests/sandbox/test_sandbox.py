@@ -325,9 +325,9 @@ def test_python_below_temporary_folder_works(tmp_path, monkeypatch):
                 "[__import__('wave').__name__, __import__('jupytext').__file__, sorted(os.listdir(os.path.dirname(os.getcwd()))),"
                 " os.access(sys.prefix, os.W_OK)]"
             )
-            lazily, package, beside, writable = said(found.jail, Path(folder), look)
+            lazily, package, outside, writable = said(found.jail, Path(folder), look)
             assert lazily == "wave" and package.startswith(sys.prefix) and not writable
-            assert set(beside) == {Path(folder).name, Path(sys.prefix).name}
+            assert set(outside) == {Path(folder).name, Path(sys.prefix).name}
     finally:
         found.jail.close()
 

@@ -62,7 +62,7 @@ def ask_commands(service, token):
 def ask_work(service, token):
     address = {"WORKSHOP": service.environment["WORKSHOP"]}
     command = [sys.executable, "-c", "import sys, workshop; print(workshop.begin(sys.argv[1], None))", token]
-    folder = service.beside[0].parent
+    folder = service.app_files[0].parent
     return int(subprocess.run(command, cwd=folder, env=os.environ | address, capture_output=True, check=True).stdout)
 
 

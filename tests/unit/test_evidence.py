@@ -33,7 +33,7 @@ def looks(*rows):
     ]
 
 
-def beside(*rows):
+def with_other_thread(*rows):
     """(time, slices, call, CPU seconds of each worker)"""
     workers = [{tid: (cpu, 0.0) for tid, cpu in enumerate(row[3:])} for row in rows]
     return [ThreadSample(*row[:1], 0.0, 0.0, *row[1:3], w, {}, 0.0) for row, w in zip(rows, workers, strict=True)]
@@ -220,18 +220,18 @@ def test_many_that_stand_in_the_queue_excuse_no_more_than_one():
 
 
 def test_a_thread_that_keeps_the_gil_takes_it_from_a_loop_that_asks_for_it():
-    asks = beside(*((0.005 * i, 10 + i, FUTEX, 0.005 * i) for i in range(40)))
+    asks = with_other_thread(*((0.005 * i, 10 + i, FUTEX, 0.005 * i) for i in range(40)))
     assert gil.gil_starvation_s(asks, POLL) == pytest.approx(0.195)
-    waits_for_work = beside(*((0.005 * i, 10, POLL, 0.005 * i) for i in range(40)))
+    waits_for_work = with_other_thread(*((0.005 * i, 10, POLL, 0.005 * i) for i in range(40)))
     assert gil.gil_starvation_s(waits_for_work, POLL) == 0.0
     # .result() sleeps in one piece, beside a thread that computes: that is a call that blocks
-    sleeps = beside(*((0.005 * i, 10, FUTEX, 0.005 * i) for i in range(40)))
+    sleeps = with_other_thread(*((0.005 * i, 10, FUTEX, 0.005 * i) for i in range(40)))
     assert gil.gil_starvation_s(sleeps, POLL) == 0.0
     # nobody computes: a loop that sleeps in short pieces
-    naps = beside(*((0.005 * i, 10 + i, FUTEX, 0.0) for i in range(40)))
+    naps = with_other_thread(*((0.005 * i, 10 + i, FUTEX, 0.0) for i in range(40)))
     assert gil.gil_starvation_s(naps, POLL) == 0.0
     # now and then is what every app with threads has
-    rarely = beside(*((0.005 * i, 10 + i, FUTEX if i % 100 < 4 else POLL, 0.005 * i) for i in range(200)))
+    rarely = with_other_thread(*((0.005 * i, 10 + i, FUTEX if i % 100 < 4 else POLL, 0.005 * i) for i in range(200)))
     assert gil.gil_starvation_s(rarely, POLL) == 0.0
 
 

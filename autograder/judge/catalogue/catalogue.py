@@ -100,12 +100,12 @@ def _answer(
 
 async def judge(
     answer: Answer | multi_endpoint.MultiEndpointAnswer,
-    beside: Callable[[Server, Any], Awaitable[dict[str, Any]]] | None = None,
+    comparison: Callable[[Server, Any], Awaitable[dict[str, Any]]] | None = None,
     jail: Sandbox | None = None,
 ) -> Judged:
     """Judge one catalogued answer on all its items and compare with what is known of it.
 
-    ``beside`` is a coroutine function that is called with the running server and the endpoint when both verdicts are
+    ``comparison`` is a coroutine function that is called with the running server and the endpoint when both verdicts are
     there; what it returns is kept as ``rivals``.  Only an answer with an endpoint of its own has such a server.
     Apps are started in ``jail``, if there is one.
     """
@@ -124,8 +124,8 @@ async def judge(
             concurrency = await bench.verdict_with_retries("concurrency")
             ended = time.perf_counter()
             baseline_verdicts = None
-            if beside and answers.outcome != Outcome.ERROR:
-                baseline_verdicts = await beside(await served.app(), answer.endpoint)
+            if comparison and answers.outcome != Outcome.ERROR:
+                baseline_verdicts = await comparison(await served.app(), answer.endpoint)
     complaint = _complaint(answer, answers, concurrency)
     return Judged(answer, answers, concurrency, complaint, ended - began, ended - up, baseline_verdicts)
 

@@ -105,7 +105,7 @@ class BackgroundProof(RendezvousProof):
                 ANSWER_LIMIT_S + 2 * MAX_QUIET_S + self.next_guest,
                 title=self.endpoint.route,
                 show=show,
-                beside=watch.hold,
+                companion=watch.hold,
                 rest=self.rest,
                 mixed=len(guests) > len(calls),  # who comes later is not to be compared with the others
                 at=[0.0] * len(calls) + [self.next_guest] * (len(guests) - len(calls)),

@@ -151,7 +151,7 @@ class RendezvousProof:
         self.service.hold()
         try:
             race = await run_requests(
-                self.app, [call], ANSWER_LIMIT_S + self._working(1), beside=watch, rest=self.rest, held=True
+                self.app, [call], ANSWER_LIMIT_S + self._working(1), companion=watch, rest=self.rest, held=True
             )
         finally:
             self.service.release()
@@ -227,7 +227,7 @@ class RendezvousProof:
                 self.app,
                 calls,
                 ANSWER_LIMIT_S + 6 * seconds + 2 * self.patience + self._working(2),
-                beside=holding.hold,
+                companion=holding.hold,
                 rest=self.rest,
                 on_order=range(1, len(calls)),
                 held=True,
@@ -278,7 +278,7 @@ class RendezvousProof:
                 ANSWER_LIMIT_S + len(meeting.wanted) * 2 * self.patience + self._working(count),
                 title=self.endpoint.route,
                 show=show,
-                beside=meeting.hold,
+                companion=meeting.hold,
                 rest=self.rest,
                 held=True,
             )

@@ -53,7 +53,7 @@ async def run_requests(
     *,
     title: str = "check",
     show: bool = False,
-    beside: Callable[[Race], Coroutine[Any, Any, None]] | None = None,
+    companion: Callable[[Race], Coroutine[Any, Any, None]] | None = None,
     at: list[float] | None = None,
     on_order: Iterable[int] = (),
     rest: str | None = None,
@@ -63,7 +63,7 @@ async def run_requests(
 
     ``at`` says when each is sent, in seconds after the start; without it they are sent together.  Those whose numbers are
     in ``on_order`` are sent when the load generator is ordered to.  ``rest`` is what
-    `find_poll_syscall` has found, ``fields`` are some of the race.  With nothing ``beside``, no answer is waited for that an await
+    `find_poll_syscall` has found, ``fields`` are some of the race.  Without ``companion``, no answer is waited for that an await
     which is missing will not give.
     """
     on_order = set(on_order)
@@ -71,7 +71,7 @@ async def run_requests(
         RaceRequest(i, call.method, call.path, at=moment, on_order=i in on_order)
         for i, (call, moment) in enumerate(zip(calls, at or [0.0] * len(calls), strict=True))
     ]
-    beside = beside or _until_forgotten(app, calls)
+    companion = companion or _until_forgotten(app, calls)
     race = await run_race.run(
         app,
         requests,
@@ -80,7 +80,7 @@ async def run_requests(
         limit=limit,
         sample=True,
         epoll=poll_descriptor(rest),
-        beside=beside,
+        companion=companion,
         **fields,
     )
     if app.races_elsewhere >= SIGHTS:

@@ -80,7 +80,7 @@ class WholeAppProof:
                 ANSWER_LIMIT_S + 2 * self.patience,
                 title="everything together",
                 show=show,
-                beside=crowd.hold,
+                companion=crowd.hold,
                 mixed=True,
                 rest=self.rest,
             )
@@ -136,7 +136,11 @@ async def slow_day(app: Server, endpoint: Endpoint, services: dict[str, Service]
         service.hold()
     try:
         return await run_load(
-            app, requests, lasts=len(calls) / rate, title="on a slow day", beside=Latency(services.values(), SLOW).hold
+            app,
+            requests,
+            lasts=len(calls) / rate,
+            title="on a slow day",
+            companion=Latency(services.values(), SLOW).hold,
         )
     finally:
         for service in services.values():
