@@ -85,7 +85,7 @@ def _trials(answers, rounds, deadline, compare, workers, level="none", kept=None
             for judged in (future.result() for future in ended):
                 trials.append(judged)
                 if kept:
-                    print(json.dumps(_told(judged)), file=kept, flush=True)
+                    print(json.dumps(_as_fields(judged)), file=kept, flush=True)
                 if judged.complaint:
                     kind = "undecided" if judged.undecided else "WRONG"
                     print(f"  {kind}: {judged.answer.label}: {judged.complaint}", flush=True)
@@ -109,7 +109,7 @@ def _one(answer, compare):
     return asyncio.run(judge(answer, comparison, _jail))
 
 
-def _told(judged):
+def _as_fields(judged):
     return {
         "answer": judged.answer.label, "verdicts": judged.verdicts, "outcome": judged.concurrency.outcome,
         "kind": judged.concurrency.kind, "races": judged.concurrency.trials, "seconds": round(judged.seconds, 3),

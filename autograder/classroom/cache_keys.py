@@ -22,13 +22,13 @@ def of_submission(file: Path | str, lesson: str, isolation: str) -> str:
 
     Text around the graded cells, outputs and metadata are not in it: they have no part in the verdict.
     """
-    told = [lesson, isolation, of_exercise(lesson), of_grader(), of_environment()]
+    parts = [lesson, isolation, of_exercise(lesson), of_grader(), of_environment()]
     try:
         submission = reading.read(file)
-        told += [repr(submission.app(task)) for task in _tasks(lesson)]
+        parts += [repr(submission.app(task)) for task in _tasks(lesson)]
     except reading.UnreadableSubmission as broken:
-        told += ["broken", str(broken)]
-    return _digest(*told)
+        parts += ["broken", str(broken)]
+    return _digest(*parts)
 
 
 def of_answers(files: Iterable[tuple[Path, str]]) -> str:

@@ -50,15 +50,15 @@ def default_workers() -> int:
 
 
 class LocalPool:
-    """Runs jobs on worker processes of this machine.  ``told`` is called with the sentence on their isolation."""
+    """Runs jobs on worker processes of this machine.  ``on_isolation`` is called with the sentence on it."""
 
     def __init__(
-        self, workers: int, isolation: str, log: Path | str, told: Callable[[str], None] = lambda sentence: None
+        self, workers: int, isolation: str, log: Path | str, on_isolation: Callable[[str], None] = lambda sentence: None
     ) -> None:
         self.workers = workers
         self.isolation = isolation
         self.log = Path(log)
-        self.told = told
+        self.on_isolation = on_isolation
 
     async def run(self, jobs: list[Job], done: Callable[[Job, dict[str, Any]], None]) -> None:
         """Grade all jobs; ``done(job, result)`` is called for each, in the order in which they end."""
@@ -79,7 +79,7 @@ class LocalPool:
                 job = waiting.popleft()
                 if worker is None:
                     worker = await self._started()
-                    self.told(worker.sentence)
+                    self.on_isolation(worker.sentence)
                 result = await worker.grade(job)
                 if result is not None:
                     done(job, result)

@@ -28,10 +28,10 @@ async def decide(method: OverlapProof | RendezvousProof | WholeAppProof, confirm
         if trial.fault:
             faults.append(trial.fault)
             # where a busy machine saw that the loop stood still, but not who held it, it is worth another look
-            told = next((fault for fault in reversed(faults) if not fault.nameless), None)
-            if len(faults) >= confirm and (told or len(faults) >= confirm + NAMELESS):
-                told = told or trial.fault
-                return Verdict(Outcome.FAIL, told.kind, told.diagnosis, told.line, number)
+            named = next((fault for fault in reversed(faults) if not fault.nameless), None)
+            if len(faults) >= confirm and (named or len(faults) >= confirm + NAMELESS):
+                named = named or trial.fault
+                return Verdict(Outcome.FAIL, named.kind, named.diagnosis, named.line, number)
         elif trial.proved:
             clean += 1
             # a fault that is not seen again must have been chance, and asks for one proof more

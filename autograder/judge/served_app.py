@@ -104,5 +104,5 @@ def service_ended_message(name: str) -> str:
 
 def ended_again(diagnosis: str, count: int, tries: int) -> str:
     """The diagnosis of the last of several tries, for the person who must decide, if a service ended in ``count`` of them."""
-    told = f"ended in {count} of {tries} tries, while this app was using it. Look at what the app sends to it."
-    return diagnosis.replace(ENDED, told)
+    seen = f"ended in {count} of {tries} tries, while this app was using it. Look at what the app sends to it."
+    return diagnosis.replace(ENDED, seen)

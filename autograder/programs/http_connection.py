@@ -78,13 +78,13 @@ class Connection:
 
     def _send(self, method: str, path: str, headers: dict[str, str] | None, body: object) -> None:
         data = b"" if body is None else notation.dumps(body, separators=(",", ":")).encode()
-        told = {"host": self._host, "accept": "*/*", "accept-encoding": "identity", "user-agent": AGENT}
+        fields = {"host": self._host, "accept": "*/*", "accept-encoding": "identity", "user-agent": AGENT}
         if body is not None:
-            told["content-type"] = "application/json"
+            fields["content-type"] = "application/json"
         if data or method not in ("GET", "HEAD", "DELETE", "OPTIONS"):
-            told["content-length"] = str(len(data))
-        told |= {name.lower(): value for name, value in (headers or {}).items()}
-        request = h11.Request(method=method.upper(), target=quote(path, safe=AS_THEY_ARE), headers=list(told.items()))
+            fields["content-length"] = str(len(data))
+        fields |= {name.lower(): value for name, value in (headers or {}).items()}
+        request = h11.Request(method=method.upper(), target=quote(path, safe=AS_THEY_ARE), headers=list(fields.items()))
         parts = [self._http.send(request), self._http.send(h11.Data(data)) if data else b""]
         self._writer.write(b"".join([*parts, self._http.send(h11.EndOfMessage())]))
 

@@ -160,9 +160,9 @@ def apply() -> bool:
     libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     buffer = ctypes.create_string_buffer(code, len(code))
     # struct sock_fprog: the number of instructions, and where they are
-    told = ctypes.create_string_buffer(struct.pack("@HP", len(code) // 8, ctypes.addressof(buffer)))
+    sock_fprog = ctypes.create_string_buffer(struct.pack("@HP", len(code) // 8, ctypes.addressof(buffer)))
     call = SECCOMP_SYSCALL[os.uname().machine]
-    if libc.syscall(call, SET_MODE_FILTER, FLAG_TSYNC | FLAG_SPEC_ALLOW, told) == 0:
+    if libc.syscall(call, SET_MODE_FILTER, FLAG_TSYNC | FLAG_SPEC_ALLOW, sock_fprog) == 0:
         return True
     number = ctypes.get_errno()
     if number in (errno.ENOSYS, errno.EINVAL):

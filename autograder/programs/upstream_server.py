@@ -164,7 +164,7 @@ class App:
             room = self.rooms[path[0]]
             del path[0]
         if len(path) >= 2 and path[0] == "gate" and room is not self.first:
-            return await answer(send, 200, told(room, path[1:], query))
+            return await answer(send, 200, gate_state(room, path[1:], query))
         if len(path) != 2 or path[0] != "items" or len(path[1]) > TOKEN_LENGTH_LIMIT:
             return await answer(send, 404, NOT_FOUND)
         token = path[1]
@@ -182,7 +182,7 @@ class App:
             await answer(send, status, body, slow, receive)
 
 
-def told(room: Room, words: list[str], query: dict[str, str]) -> int | list[str]:
+def gate_state(room: Room, words: list[str], query: dict[str, str]) -> int | list[str]:
     """Do what a test tells a room's gate; returns the price that it asks for, or the tokens that are held."""
     if words[0] == "price" and len(words) == 2:
         return room.price(words[1])

@@ -132,9 +132,9 @@ def at_least(required: str = "none", ceiling: str | None = None, **more: Mapping
                 missing[level] = str(problem)
                 if not isinstance(problem, ProbeLost):
                     break
-    told = "".join(f"\n  {level}: {why}" for level, why in missing.items())
+    reasons = "".join(f"\n  {level}: {why}" for level, why in missing.items())
     raise IsolationUnavailable(
-        f"Nothing was graded: this machine does not offer the isolation that was asked for, {required}.{told}"
+        f"Nothing was graded: this machine does not offer the isolation that was asked for, {required}.{reasons}"
     )
 
 

@@ -79,5 +79,5 @@ def libraries(path: str) -> frozenset[str]:
     """The shared libraries that a program loads, by the paths at which it looks for them."""
     if not os.path.isfile(path) or not os.access(path, os.X_OK):
         return frozenset()
-    told = subprocess.run(["ldd", path], capture_output=True, text=True)
-    return frozenset(re.findall(r"(?:=> |^\s*)(/\S+) \(0x", told.stdout, re.M))
+    linked = subprocess.run(["ldd", path], capture_output=True, text=True)
+    return frozenset(re.findall(r"(?:=> |^\s*)(/\S+) \(0x", linked.stdout, re.M))

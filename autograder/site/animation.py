@@ -114,8 +114,8 @@ def _drawing(race: Race, kind: str, span: float) -> str:
     def bar(css, start, end, y, height):
         x, width = LEFT + WIDTH * start / span, max(WIDTH * (end - start) / span, 1)
         move = f"animation-delay:{start:.3f}s;animation-duration:{end - start:.3f}s"
-        look = f' fill="url(#hatch-{kind})"' if css == "blocked" else ""
-        return f'<rect class="{css}" x="{x:.1f}" y="{y}" width="{width:.1f}" height="{height}" style="{move}"{look}/>'
+        fill = f' fill="url(#hatch-{kind})"' if css == "blocked" else ""
+        return f'<rect class="{css}" x="{x:.1f}" y="{y}" width="{width:.1f}" height="{height}" style="{move}"{fill}/>'
 
     bars = "".join(bar("request", r.start, r.end, TOP + ROW * i, ROW - 5) for i, r in enumerate(rows))
     loop = bar("free", 0, span, lane, ROW - 3)

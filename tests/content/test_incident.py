@@ -27,7 +27,7 @@ def handed_in(file, text):
 
 async def test_who_repaired_seven_of_twelve_has_the_points_of_those_seven(tmp_path):
     (answer,) = [a for a in catalogue(EXERCISE) if a.name == "seven_of_twelve"]
-    repaired = {endpoint.item("concurrency") for endpoint, told in answer.told if told is None}
+    repaired = {endpoint.item("concurrency") for endpoint, expected in answer.expected if expected is None}
     result = await grade.grade(handed_in(tmp_path / "shop.ipynb", answer.text))
     assert len(result.items) == 13 and result.max_points == 15
     assert {item.id for item in result.items if item.outcome == "pass"} == repaired
@@ -84,10 +84,10 @@ def hinted(endpoint):
 
 
 BLOCKED = [
-    pytest.param(answer, endpoint, told.says[0], id=f"{answer.label}-{endpoint.id}")
+    pytest.param(answer, endpoint, expected.says[0], id=f"{answer.label}-{endpoint.id}")
     for answer in catalogue(EXERCISE)
-    for endpoint, told in answer.told
-    if answer.kind in ("starter", "wrong") and told and told.kind == "blocked" and told.says
+    for endpoint, expected in answer.expected
+    if answer.kind in ("starter", "wrong") and expected and expected.kind == "blocked" and expected.says
 ]
 
 

@@ -136,7 +136,7 @@ async def test_a_whole_shop_has_as_many_verdicts_as_were_reached(monkeypatch):
     shop = {answer.label: answer for answer in catalogue(load_exercise(paths.SOLUTIONS / "13_the_incident"))}
 
     async def judged(answer, jail):
-        return [Verdict("pass")] * len(answer.told), ""
+        return [Verdict("pass")] * len(answer.expected), ""
 
     monkeypatch.setattr(multi_endpoint, "judge", judged)
     wanted = {"shop/reference": 13, "shop/starter": 13 + 12, "shop/wrong/quote_popen": 1}

@@ -305,8 +305,8 @@ async def test_an_answer_is_not_waited_for_that_a_missing_await_will_not_give(tm
 async def test_the_loop_is_seen_at_rest_before_the_first_request_of_a_warm_up(monkeypatch):
     """Where that was enough, no race of its own is needed for it."""
     seen = [(0.01, 1, 5), (0.02, 1, 5), (0.04, 2, 9), (9.0, 2, 9)]
-    looks = [LoopSample(time, 0, 0, slices, SYSCALL, 232, number, {}, 0) for time, slices, number in seen]
-    race = Race("t", "app.py", [Request(0, "/", start=0.03, end=9.0)], samples=looks, began=0.0)
+    samples = [LoopSample(time, 0, 0, slices, SYSCALL, 232, number, {}, 0) for time, slices, number in seen]
+    race = Race("t", "app.py", [Request(0, "/", start=0.03, end=9.0)], samples=samples, began=0.0)
     assert await requests.find_poll_syscall(None, race) == "232 0x5"
 
 

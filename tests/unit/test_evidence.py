@@ -24,7 +24,7 @@ def race_of(*spans, canaries=(), blocked=()):
     return Race("t", "app.py", requests, [Canary(*c, answered=True) for c in canaries], list(blocked), began=0.0)
 
 
-def looks(*rows):
+def samples_of(*rows):
     """(time, slices, call) and, at will, seconds in the queue of the loop, of a worker, of the sampler."""
     filled = [(*row, *([0.0] * (6 - len(row)))) for row in rows]
     return [
@@ -68,32 +68,32 @@ def test_turns_are_counted(ends, served):
 
 def test_turns_are_not_read_into_a_starved_machine():
     race = race_of((0.0, 0.25), (0.0, 0.5))
-    starved = looks((0.2, 1, "poll", 0.0), (0.55, 2, "poll", 0.24))
+    starved = samples_of((0.2, 1, "poll", 0.0), (0.55, 2, "poll", 0.24))
     assert overlap.proved_batch_size(race, [0.25, 0.25], starved) is None
-    others_starved = looks((0.2, 1, "poll", 0.0, 0.0), (0.55, 2, "poll", 0.0, 0.24))
+    others_starved = samples_of((0.2, 1, "poll", 0.0, 0.0), (0.55, 2, "poll", 0.0, 0.24))
     assert overlap.proved_batch_size(race, [0.25, 0.25], others_starved) is None
     # our own sampler stands in the queue all the time, and is no excuse for a whole request
-    sampler_starved = looks((0.2, 1, "poll"), (0.55, 2, "poll", 0.0, 0.0, 0.24))
+    sampler_starved = samples_of((0.2, 1, "poll"), (0.55, 2, "poll", 0.0, 0.0, 0.24))
     assert overlap.proved_batch_size(race, [0.25, 0.25], sampler_starved) == 1
 
 
 def test_a_loop_that_answered_canaries_meanwhile_has_no_excuse():
     ticking = [(0.26 + 0.02 * i, 0.27 + 0.02 * i) for i in range(6)]
-    starved = looks((0.2, 1, "poll", 0.0), (0.55, 2, "poll", 0.24))
+    starved = samples_of((0.2, 1, "poll", 0.0), (0.55, 2, "poll", 0.24))
     race = race_of((0.0, 0.25), (0.0, 0.5), canaries=ticking)
     assert overlap.proved_batch_size(race, [0.25, 0.25], starved) == 1
     assert (
         overlap.proved_batch_size(race_of((0.0, 0.25), (0.0, 0.5), canaries=ticking[:4]), [0.25, 0.25], starved) is None
     )
     # its worker threads have one, if it was they that waited
-    workers = looks((0.2, 1, "poll", 0.0, 0.0), (0.55, 2, "poll", 0.0, 0.24))
+    workers = samples_of((0.2, 1, "poll", 0.0, 0.0), (0.55, 2, "poll", 0.0, 0.24))
     assert overlap.proved_batch_size(race, [0.25, 0.25], workers) is None
 
 
 def test_a_group_that_was_not_surely_together_is_not_counted():
     # one at a time, but the proof of the first gap drowned in load: saying "two" would be a guess
     race = race_of((0.0, 0.25), (0.0, 0.55), (0.0, 0.80))
-    busy = looks((0.2, 1, "poll", 0.0), (0.54, 2, "poll", 0.2), (0.56, 3, "poll", 0.2), (0.9, 4, "poll", 0.2))
+    busy = samples_of((0.2, 1, "poll", 0.0), (0.54, 2, "poll", 0.2), (0.56, 3, "poll", 0.2), (0.9, 4, "poll", 0.2))
     assert overlap.proved_batch_size(race, [0.25] * 3, busy) is None
 
 
@@ -104,13 +104,13 @@ def test_overtaking_is_counted_only_between_the_last_sent_and_the_first_answer()
 
 def test_asleep_outside_the_poller_needs_unchanged_slices():
     poll_call = "232 0x5"
-    asleep = looks((0.0, 7, "230 0x1"), (0.01, 7, "230 0x1"), (0.05, 7, "230 0x1"))
+    asleep = samples_of((0.0, 7, "230 0x1"), (0.01, 7, "230 0x1"), (0.05, 7, "230 0x1"))
     assert sleeps_outside_poll(asleep, poll_call) == [pytest.approx(0.05)]
-    moving = looks((0.0, 7, "230 0x1"), (0.01, 8, "230 0x1"), (0.05, 9, "230 0x1"))
+    moving = samples_of((0.0, 7, "230 0x1"), (0.01, 8, "230 0x1"), (0.05, 9, "230 0x1"))
     assert sleeps_outside_poll(moving, poll_call) == []
-    waiting_for_work = looks((0.0, 7, poll_call), (0.5, 7, poll_call))
+    waiting_for_work = samples_of((0.0, 7, poll_call), (0.5, 7, poll_call))
     assert sleeps_outside_poll(waiting_for_work, poll_call) == []
-    for_a_thread_that_has_no_cpu = looks((0.0, 7, "202 0x1", 0.0, 0.0), (0.05, 7, "202 0x1", 0.0, 0.045))
+    for_a_thread_that_has_no_cpu = samples_of((0.0, 7, "202 0x1", 0.0, 0.0), (0.05, 7, "202 0x1", 0.0, 0.045))
     assert sleeps_outside_poll(for_a_thread_that_has_no_cpu, poll_call) == [pytest.approx(0.005)]
 
 
@@ -118,22 +118,22 @@ def test_asleep_outside_the_poller_needs_unchanged_slices():
     not EXTERNAL_WAIT_SYSCALLS, reason="the numbers of system calls are known for Linux on x86-64 and arm64"
 )
 def test_threads_that_have_no_cpu_do_not_excuse_a_loop_that_waits_for_no_thread():
-    asleep = looks((0.0, 7, "NAP", 0.0, 0.0), (0.05, 7, "NAP", 0.0, 0.045))
+    asleep = samples_of((0.0, 7, "NAP", 0.0, 0.0), (0.05, 7, "NAP", 0.0, 0.045))
     for number in EXTERNAL_WAIT_SYSCALLS:
-        napping = [replace(look, call=f"{number} 0x1") for look in asleep]
+        napping = [replace(sample, call=f"{number} 0x1") for sample in asleep]
         assert sleeps_outside_poll(napping, "232 0x5") == [pytest.approx(0.05)]
 
 
 def test_a_child_that_has_no_cpu_excuses_a_loop_that_reads_whether_it_became_its_program():
     """The parent reads on a pipe that the child closes when it gets a CPU; one that has it, and sleeps, is no excuse."""
-    asleep = looks((0.0, 7, "0 0x9"), (0.05, 7, "0 0x9"), (0.1, 7, "0 0x9"))
-    queueing = [replace(look, children={"31": 1.0 + look.time}) for look in asleep]
+    asleep = samples_of((0.0, 7, "0 0x9"), (0.05, 7, "0 0x9"), (0.1, 7, "0 0x9"))
+    queueing = [replace(sample, children={"31": 1.0 + sample.time}) for sample in asleep]
     assert sleeps_outside_poll(queueing, "232 0x5") == [pytest.approx(0.0)]
     new = [replace(asleep[0], children={}), *queueing[1:]]
     assert sleeps_outside_poll(new, "232 0x5")[0] < 0.02, "all that a new child has waited was meanwhile"
-    working = [replace(look, children={"31": 1.0}) for look in asleep]
+    working = [replace(sample, children={"31": 1.0}) for sample in asleep]
     assert sleeps_outside_poll(working, "232 0x5") == [pytest.approx(0.1)]
-    older = [replace(look, children={"30": 1.0 + look.time, "31": 1.0}) for look in asleep]
+    older = [replace(sample, children={"30": 1.0 + sample.time, "31": 1.0}) for sample in asleep]
     assert sleeps_outside_poll(older, "232 0x5") == [pytest.approx(0.1)], "only the newest child holds the pipe"
     race = race_of((0, 1), blocked=[block(0.1)])
     assert not find_stalls(race, queueing, "232 0x5") and find_stalls(race, working, "232 0x5")
@@ -166,8 +166,8 @@ def test_allowance_grows_with_canary_cost(canary_cpu, allowance):
 
 def test_a_canary_that_waits_beside_a_loop_at_rest_is_no_block():
     late = race_of((0, 1), canaries=[(0.1, 0.9)])
-    (kept,) = find_stalls(late, looks((0.0, 7, "232 0x5"), (0.5, 8, "232 0x5"), (1.0, 9, "232 0x5")), "232 0x5")
-    (busy,) = find_stalls(late, looks((0.0, 7, "232 0x5"), (0.1, 8, "running"), (1.0, 9, "running")), "232 0x5")
+    (kept,) = find_stalls(late, samples_of((0.0, 7, "232 0x5"), (0.5, 8, "232 0x5"), (1.0, 9, "232 0x5")), "232 0x5")
+    (busy,) = find_stalls(late, samples_of((0.0, 7, "232 0x5"), (0.1, 8, "running"), (1.0, 9, "running")), "232 0x5")
     assert kept.seen == busy.seen == "canary" and kept.free and not busy.free
 
 
@@ -180,42 +180,42 @@ def test_stalls_leave_out_what_the_neighbours_did():
     assert not find_stalls(race_of((0, 1), blocked=[block(0.5, waited=0.49)]), [], None)
     late = race_of((0, 1), canaries=[(0.1, 0.4)])
     assert find_stalls(late, [], None)[0].seen == "canary"
-    starved = looks((0.05, 1, "poll", 0.0), (0.45, 2, "poll", 0.29))
+    starved = samples_of((0.05, 1, "poll", 0.0), (0.45, 2, "poll", 0.29))
     assert not find_stalls(late, starved, None)
 
 
 def test_short_slices_add_up():
     rows = [(0.01 * i + 0.001 * j, i, "230 0x1") for i in range(40) for j in (0, 8)]
-    found = find_stalls(race_of((0, 0.4)), looks(*rows), "232 0x5")
+    found = find_stalls(race_of((0, 0.4)), samples_of(*rows), "232 0x5")
     assert found and found[0].seconds == pytest.approx(0.32, abs=0.01)
-    assert not find_stalls(race_of((0, 4.0)), looks(*rows), "232 0x5")
+    assert not find_stalls(race_of((0, 4.0)), samples_of(*rows), "232 0x5")
 
 
 def test_without_looks_nothing_is_excused_and_nothing_breaks():
     assert excuses.cpu_wait_s([], 0, 1) == 0.0
     assert samples.poller([]) is None
-    assert samples.poller(looks((0, 1, "running"), (1, 2, "232 0x5"))) == "232 0x5"
+    assert samples.poller(samples_of((0, 1, "running"), (1, 2, "232 0x5"))) == "232 0x5"
 
 
 def test_the_poller_is_where_the_loop_waits_for_longest_and_is_a_call_that_waits_for_work(monkeypatch):
     monkeypatch.setattr(samples, "POLL_SYSCALLS", {"232", "281"})
     often, long = [(0.001 * i, i, "232 0x5") for i in range(9)], [(0.01, 10, "281 0x6"), (0.3, 11, "running")]
-    assert samples.poller(looks(*often, *long)) == "281 0x6"
+    assert samples.poller(samples_of(*often, *long)) == "281 0x6"
     # a lock, or a nap, is no place to wait for work, however long it lasts
-    assert samples.poller(looks((0.0, 1, "202 0x1"), (1.0, 2, "232 0x5"), (1.1, 3, "230 0x1"))) == "232 0x5"
-    assert samples.poller(looks((0.0, 1, "202 0x1"), (1.0, 2, "230 0x1"))) is None
+    assert samples.poller(samples_of((0.0, 1, "202 0x1"), (1.0, 2, "232 0x5"), (1.1, 3, "230 0x1"))) == "232 0x5"
+    assert samples.poller(samples_of((0.0, 1, "202 0x1"), (1.0, 2, "230 0x1"))) is None
     monkeypatch.setattr(samples, "POLL_SYSCALLS", None)  # a machine whose numbers are not known
-    assert samples.poller(looks((0.0, 1, "7 0x5"), (1.0, 2, "running"))) == "7 0x5"
+    assert samples.poller(samples_of((0.0, 1, "7 0x5"), (1.0, 2, "running"))) == "7 0x5"
 
 
 POLL, FUTEX = "232 0x5", "202 0x1"
 
 
 def test_many_that_stand_in_the_queue_excuse_no_more_than_one():
-    def look(time, *waited):
+    def sample(time, *waited):
         return ThreadSample(time, 0.0, 0.0, 1, FUTEX, {tid: (0.0, w) for tid, w in enumerate(waited)}, {}, 0.0)
 
-    burning = [look(0.0, 0.0, 0.0, 0.0), look(0.1, 0.03, 0.05, 0.04)]
+    burning = [sample(0.0, 0.0, 0.0, 0.0), sample(0.1, 0.03, 0.05, 0.04)]
     assert sleeps_outside_poll(burning, POLL) == [pytest.approx(0.05)]
 
 
@@ -236,11 +236,11 @@ def test_a_thread_that_keeps_the_gil_takes_it_from_a_loop_that_asks_for_it():
 
 
 def test_what_the_loop_computes_itself_is_not_excused_by_another_thread_in_the_queue():
-    def look(time, cpu, waited):
+    def sample(time, cpu, waited):
         return ThreadSample(time, cpu, 0.0, int(1000 * time), "running", {8: (0.0, waited)}, {}, 0.0)
 
     def seen(cpu):
-        found = [look(0.0, 0.0, 0.0), look(0.02, 0.0, 0.0), look(0.08, cpu, 0.0), look(0.3, cpu, 0.3)]
+        found = [sample(0.0, 0.0, 0.0), sample(0.02, 0.0, 0.0), sample(0.08, cpu, 0.0), sample(0.3, cpu, 0.3)]
         return find_stalls(race_of((0, 1), blocked=[block(0.1)]), found, POLL)
 
     assert seen(0.05)[0].seconds == pytest.approx(0.05)
@@ -250,9 +250,9 @@ def test_what_the_loop_computes_itself_is_not_excused_by_another_thread_in_the_q
 def test_a_child_that_gets_no_cpu_is_not_the_apps_doing(monkeypatch):
     monkeypatch.setattr(excuses, "SPAWN_SYSCALLS", {"58"})  # as on x86-64, wherever the test runs
     spawn = "58 0x0"
-    held_up = looks((0.0, 1, "running"), (0.1, 2, spawn), (0.3, 2, spawn), (0.5, 2, spawn), (0.51, 3, POLL))
-    other = [ThreadSample(*[getattr(look, name) for name in ("time", "cpu", "waited", "slices")], call, {}, {}, 0.0)
-             for look, call in zip(held_up, ("running", FUTEX, FUTEX, FUTEX, POLL), strict=True)]  # fmt: skip
+    held_up = samples_of((0.0, 1, "running"), (0.1, 2, spawn), (0.3, 2, spawn), (0.5, 2, spawn), (0.51, 3, POLL))
+    other = [ThreadSample(*[getattr(sample, name) for name in ("time", "cpu", "waited", "slices")], call, {}, {}, 0.0)
+             for sample, call in zip(held_up, ("running", FUTEX, FUTEX, FUTEX, POLL), strict=True)]  # fmt: skip
     block = Blocked(0.1, 0.5, 0.0, "app.py", 9, "create_subprocess_exec(...)", "quote")
     race = race_of((0.0, 0.6), canaries=[(0.1, 0.51)], blocked=[block])
     assert find_stalls(race, held_up, POLL) == []

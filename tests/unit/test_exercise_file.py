@@ -229,10 +229,10 @@ def test_sections_and_files_of_a_shop_must_agree(tmp_path):
     (answers / "wrong" / "lock.py").write_text("# --- pour\nb = 3\n")
     found = {answer.label: answer for answer in catalogue(exercise)}
     assert list(found) == ["house/starter", "house/reference", "house/accepted/plain", "house/wrong/lock"]
-    assert [(e.id, told and told.kind) for e, told in found["house/starter"].told] == [
+    assert [(e.id, expected and expected.kind) for e, expected in found["house/starter"].expected] == [
         ("brew", "blocked"), ("pour", "blocked"), ("canary", "blocked"),
     ]  # fmt: skip
-    assert [(e.id, told.kind) for e, told in found["house/wrong/lock"].told] == [("pour", "one at a time")]
+    assert [(e.id, expected.kind) for e, expected in found["house/wrong/lock"].expected] == [("pour", "one at a time")]
     assert "a = 3" in found["house/accepted/plain"].text and found["house/accepted/plain"].wrong is None
 
 

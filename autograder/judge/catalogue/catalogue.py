@@ -136,7 +136,7 @@ async def _judge_whole(answer: multi_endpoint.MultiEndpointAnswer, jail: Sandbox
     worst = max(verdicts, key=lambda verdict: list(Outcome).index(verdict.outcome))
     count = len(verdicts)
     if answer.kind == "starter":  # its answers were judged as well
-        count += sum(not endpoint.combined_with for endpoint, _ in answer.told)
+        count += sum(not endpoint.combined_with for endpoint, _ in answer.expected)
     return Judged(answer, worst, worst, complaint, time.perf_counter() - began, verdicts=count)
 
 

@@ -29,18 +29,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class MultiEndpointAnswer:
-    """One catalogued file: ``told`` holds (endpoint, `ExpectedDiagnosis`) for those that are judged, None for those that must pass."""
+    """One catalogued file: ``expected`` holds (endpoint, `ExpectedDiagnosis`) for those that are judged, None for those that must pass."""
 
     file: str
     kind: str  # starter, reference, accepted, partly, wrong
     name: str
     text: str
-    told: tuple[tuple[Endpoint, ExpectedDiagnosis | None], ...]
+    expected: tuple[tuple[Endpoint, ExpectedDiagnosis | None], ...]
 
     @property
     def wrong(self) -> ExpectedDiagnosis | None:
         """The first `ExpectedDiagnosis` that it must be told, None if all must pass."""
-        return next((wrong for _, wrong in self.told if wrong), None)
+        return next((wrong for _, wrong in self.expected if wrong), None)
 
     @property
     def label(self) -> str:
@@ -59,7 +59,7 @@ def catalogue(exercise: Exercise) -> list[MultiEndpointAnswer]:
     def whole(kind: str, name: str, text: str, repaired: set[str]) -> MultiEndpointAnswer:
         """The answer whose endpoints in ``repaired`` (ids) must pass, and all others get the starter's diagnosis."""
         return MultiEndpointAnswer(
-            shop.file, kind, name, text, tuple((e, _told(exercise, e, repaired)) for e in exercise.endpoints)
+            shop.file, kind, name, text, tuple((e, _expected(exercise, e, repaired)) for e in exercise.endpoints)
         )
 
     everything = {endpoint.id for endpoint in exercise.endpoints}
@@ -70,13 +70,13 @@ def catalogue(exercise: Exercise) -> list[MultiEndpointAnswer]:
         text = _composed(exercise, name, starter, reference, sections)
         found.append(whole("partly", name, text, set(sections)))
     for name, text in _lenders(exercise, folder / "wrong", shop.wrong):
-        endpoint, told = shop.wrong[name]
+        endpoint, expected = shop.wrong[name]
         text = _composed(exercise, name, reference, text)
-        found.append(MultiEndpointAnswer(shop.file, "wrong", name, text, ((exercise.endpoint(endpoint), told),)))
+        found.append(MultiEndpointAnswer(shop.file, "wrong", name, text, ((exercise.endpoint(endpoint), expected),)))
     return found
 
 
-def _told(exercise: Exercise, endpoint: Endpoint, repaired: set[str]) -> ExpectedDiagnosis | None:
+def _expected(exercise: Exercise, endpoint: Endpoint, repaired: set[str]) -> ExpectedDiagnosis | None:
     if not endpoint.combined_with:
         return None if endpoint.id in repaired else endpoint.starter
     blocking = (
@@ -112,9 +112,9 @@ async def judge(answer: MultiEndpointAnswer, jail: Sandbox | None = None) -> tup
     with tempfile.TemporaryDirectory(prefix="course-answer-", ignore_cleanup_errors=True) as folder:
         file = Path(folder) / answer.file
         file.write_text(answer.text, encoding="utf-8")
-        services = answer.told[0][0].services
+        services = answer.expected[0][0].services
         async with ServedApp(file, services, jail) as served:
-            for endpoint, wrong in answer.told:
+            for endpoint, wrong in answer.expected:
                 bench = Judge(file, endpoint, served)
                 verdicts.append(verdict := await bench.verdict_with_retries("concurrency"))
                 if wrong is None and not verdict.passed:

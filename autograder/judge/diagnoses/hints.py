@@ -154,8 +154,8 @@ def _handed_over(message: str, code: str, text: str) -> str:
 
 def _lifespan(message: str, code: str, text: str) -> str:
     found = re.match(r"'State' object has no attribute '(\w+)'", message)
-    told = "Did you pass the lifespan to the app: `FastAPI(lifespan=lifespan)`?"
-    return f"`app.state.{found[1]}` was never set. {told}" if found else ""
+    question = "Did you pass the lifespan to the app: `FastAPI(lifespan=lifespan)`?"
+    return f"`app.state.{found[1]}` was never set. {question}" if found else ""
 
 
 def _no_pipe(message: str, code: str, text: str) -> str:

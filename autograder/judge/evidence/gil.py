@@ -16,7 +16,7 @@ GIL_STARVATION_MIN_SHARE = (
 )
 
 
-def gil_wait_s(looks: list[ThreadSample], poll_call: str | None) -> tuple[float, float]:
+def gil_wait_s(samples: list[ThreadSample], poll_call: str | None) -> tuple[float, float]:
     """(CPU seconds that other threads of the app spent while the loop wanted to run and could not, all that they spent).
 
     The loop thread then sleeps outside ``resting``, and wakes every few milliseconds to ask for the GIL: so its number
@@ -24,19 +24,22 @@ def gil_wait_s(looks: list[ThreadSample], poll_call: str | None) -> tuple[float,
     """
     spent = lost = 0.0
     index = 0
-    while index < len(looks):
-        first = last = looks[index]
-        while index + 1 < len(looks) and (looks[index + 1].slices, looks[index + 1].call) == (first.slices, first.call):
+    while index < len(samples):
+        first = last = samples[index]
+        while index + 1 < len(samples) and (samples[index + 1].slices, samples[index + 1].call) == (
+            first.slices,
+            first.call,
+        ):
             index += 1
-            last = looks[index]
+            last = samples[index]
         index += 1
         wanted = first.call not in ("running", poll_call)
         seconds = other_threads_cpu_s(first, last)
         spent += seconds
         if wanted and last.time - first.time < STALL_MIN_S:
             lost += min(seconds, last.time - first.time)
-        if index < len(looks):
-            after = looks[index]
+        if index < len(samples):
+            after = samples[index]
             seconds = other_threads_cpu_s(last, after)
             spent += seconds
             # from asking for the GIL to standing in the queue for a CPU, or back: it asks five milliseconds at a time
@@ -46,18 +49,18 @@ def gil_wait_s(looks: list[ThreadSample], poll_call: str | None) -> tuple[float,
     return lost, spent
 
 
-def gil_starvation_s(looks: list[ThreadSample], poll_call: str | None) -> float:
+def gil_starvation_s(samples: list[ThreadSample], poll_call: str | None) -> float:
     """CPU seconds that other threads took from the loop by holding the GIL; 0.0 where it is no more than usual."""
     if poll_call is None:
         return 0.0
-    lost, spent = gil_wait_s(looks, poll_call)
+    lost, spent = gil_wait_s(samples, poll_call)
     return lost if lost >= GIL_STARVATION_MIN_S and lost >= GIL_STARVATION_MIN_SHARE * spent else 0.0
 
 
 def gil_held_between(
-    looks: list[ThreadSample], poll_call: str | None, start: float, end: float, seconds: float
+    samples: list[ThreadSample], poll_call: str | None, start: float, end: float, seconds: float
 ) -> bool:
     """True if most of a stall of so many attributed seconds is another thread's computing."""
-    if poll_call is None or not looks:
+    if poll_call is None or not samples:
         return False
-    return gil_wait_s(samples_near(looks, start, end), poll_call)[0] >= seconds / 2
+    return gil_wait_s(samples_near(samples, start, end), poll_call)[0] >= seconds / 2

@@ -28,7 +28,7 @@ def _together(pairs: list[tuple[Request, float]]) -> bool:
     return max(r.ended_at - w for r, w in pairs) < min(r.sent_at + w for r, w in pairs)
 
 
-def proved_batch_size(race: Race, waits: list[float], looks: list[ThreadSample]) -> int | None:
+def proved_batch_size(race: Race, waits: list[float], samples: list[ThreadSample]) -> int | None:
     """How many requests were served together, if they were served in turns; None if that is not proved.
 
     Proved means: the first group certainly waited together, and after it was answered the next request
@@ -37,25 +37,25 @@ def proved_batch_size(race: Race, waits: list[float], looks: list[ThreadSample])
     order = sorted(zip(race.requests, waits, strict=True), key=lambda pair: pair[0].ended_at)
     for served in range(1, len(order)):
         before, (after, wait) = order[served - 1][0], order[served]
-        gap = after.ended_at - before.ended_at - reply_delay_excuse_s(race, looks, before.ended_at, after.ended_at)
+        gap = after.ended_at - before.ended_at - reply_delay_excuse_s(race, samples, before.ended_at, after.ended_at)
         if gap >= MIN_GAP_SHARE * wait:
             return served if _together(order[:served]) else None
     return None
 
 
-def late(race: Race, looks: list[ThreadSample], due: list[float]) -> tuple[Request, float] | None:
+def late(race: Race, samples: list[ThreadSample], due: list[float]) -> tuple[Request, float] | None:
     """(request, seconds) of the first answer, if it came long after the moment at which it was ``due``; else None.
 
     The request that is answered first has waited for no other one.  The loop must have answered many canaries since.
     """
     request, moment = min(zip(race.requests, due, strict=True), key=lambda pair: pair[0].ended_at)
     ticks = sum(c.answered and c.start >= moment and c.ended_at <= request.ended_at for c in race.canaries)
-    seconds = request.ended_at - moment - reply_delay_excuse_s(race, looks, moment, request.ended_at)
+    seconds = request.ended_at - moment - reply_delay_excuse_s(race, samples, moment, request.ended_at)
     return (request, seconds) if seconds >= LATE_MIN_S and ticks >= LATE_MIN_CANARIES else None
 
 
 def waited_for(
-    race: Race, looks: list[ThreadSample], request: Request, wait: float, other: Request, least: float, canaries: int
+    race: Race, samples: list[ThreadSample], request: Request, wait: float, other: Request, least: float, canaries: int
 ) -> bool:
     """True if a request that was to take ``wait`` seconds was answered late, and only when ``other`` was.
 
@@ -67,7 +67,7 @@ def waited_for(
         return False
     ticks = sum(c.answered and c.start >= due and c.ended_at <= request.ended_at for c in race.canaries)
     return (
-        ticks >= canaries and request.ended_at - due - reply_delay_excuse_s(race, looks, due, request.ended_at) >= least
+        ticks >= canaries and request.ended_at - due - reply_delay_excuse_s(race, samples, due, request.ended_at) >= least
     )
 
 

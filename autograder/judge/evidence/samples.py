@@ -67,25 +67,25 @@ def decode_samples(race: Race) -> list[ThreadSample]:
 
 
 def samples_around(
-    looks: list[ThreadSample], start: float, end: float
+    samples: list[ThreadSample], start: float, end: float
 ) -> tuple[ThreadSample, ThreadSample] | tuple[None, None]:
     """The last sample before an interval and the first after it; (None, None) if there are no samples."""
-    near = samples_near(looks, start, end)
+    near = samples_near(samples, start, end)
     return (near[0], near[-1]) if near else (None, None)
 
 
-def samples_near(looks: list[ThreadSample], start: float, end: float) -> list[ThreadSample]:
+def samples_near(samples: list[ThreadSample], start: float, end: float) -> list[ThreadSample]:
     """The samples inside an interval, with the last before it and the first after it."""
-    first = max(bisect_right(looks, start, key=lambda look: look.time) - 1, 0)
-    last = bisect_left(looks, end, key=lambda look: look.time)
-    return looks[first : max(first, last) + 1]
+    first = max(bisect_right(samples, start, key=lambda sample: sample.time) - 1, 0)
+    last = bisect_left(samples, end, key=lambda sample: sample.time)
+    return samples[first : max(first, last) + 1]
 
 
-def loop_cpu_s(looks: list[ThreadSample], start: float, end: float) -> float:
+def loop_cpu_s(samples: list[ThreadSample], start: float, end: float) -> float:
     """CPU seconds that the loop thread has certainly spent between two moments, from the samples inside the interval."""
-    first = bisect_left(looks, start, key=lambda look: look.time)
-    last = bisect_right(looks, end, key=lambda look: look.time) - 1
-    return looks[last].cpu - looks[first].cpu if first < last else 0.0
+    first = bisect_left(samples, start, key=lambda sample: sample.time)
+    last = bisect_right(samples, end, key=lambda sample: sample.time) - 1
+    return samples[last].cpu - samples[first].cpu if first < last else 0.0
 
 
 def thread_times_between(
@@ -103,20 +103,20 @@ def other_threads_cpu_s(first: ThreadSample, last: ThreadSample) -> float:
     return sum(thread_times_between(first.workers, tid, last.workers)[0] for tid in last.workers)
 
 
-def cpu_of_other_threads_s(looks: list[ThreadSample], start: float, end: float) -> float:
+def cpu_of_other_threads_s(samples: list[ThreadSample], start: float, end: float) -> float:
     """CPU seconds of the app's other threads between two moments, if the loop computed for less than half of the time."""
-    first, last = samples_around(looks, start, end)
+    first, last = samples_around(samples, start, end)
     return (
         other_threads_cpu_s(first, last)
-        if first and last and loop_cpu_s(looks, start, end) < (end - start) / 2
+        if first and last and loop_cpu_s(samples, start, end) < (end - start) / 2
         else 0.0
     )
 
 
-def poller(looks: list[ThreadSample]) -> str | None:
+def poller(samples: list[ThreadSample]) -> str | None:
     """The system call in which the loop waits for work: the one that it spent most time in; None if no sample shows one."""
     calls: Counter[str] = Counter()
-    for look, after in zip(looks, [*looks[1:], *looks[-1:]], strict=True):
-        if look.call != "running" and (POLL_SYSCALLS is None or look.call.split(" ")[0] in POLL_SYSCALLS):
-            calls[look.call] += after.time - look.time  # type: ignore[assignment]  # seconds
+    for sample, after in zip(samples, [*samples[1:], *samples[-1:]], strict=True):
+        if sample.call != "running" and (POLL_SYSCALLS is None or sample.call.split(" ")[0] in POLL_SYSCALLS):
+            calls[sample.call] += after.time - sample.time  # type: ignore[assignment]  # seconds
     return calls.most_common(1)[0][0] if calls else None

@@ -56,89 +56,89 @@ class Stall:
     free: bool = False  # during most of it the loop waited for work: only the canary was kept waiting
 
 
-def sleeps_outside_poll(looks: list[ThreadSample], poll_call: str | None) -> list[float]:
+def sleeps_outside_poll(samples: list[ThreadSample], poll_call: str | None) -> list[float]:
     """Attributed seconds of each stretch in which the loop thread slept, without running, outside ``resting``."""
     found = []
     index = 0
-    while index < len(looks):
+    while index < len(samples):
         last = index
-        if looks[index].call not in ("running", poll_call) and not is_spawning(looks[index]):
+        if samples[index].call not in ("running", poll_call) and not is_spawning(samples[index]):
             while (
-                last + 1 < len(looks)
-                and looks[last + 1].slices == looks[index].slices
-                and looks[last + 1].call == looks[index].call
+                last + 1 < len(samples)
+                and samples[last + 1].slices == samples[index].slices
+                and samples[last + 1].call == samples[index].call
             ):
                 last += 1
             if last > index:
-                own = looks[index].call.split(" ")[0] in EXTERNAL_WAIT_SYSCALLS
-                # how long somebody stood in the queue is told when that is over: one look more
-                after = min(last + 1, len(looks) - 1)
+                own = samples[index].call.split(" ")[0] in EXTERNAL_WAIT_SYSCALLS
+                # how long somebody stood in the queue is told when that is over: one sample more
+                after = min(last + 1, len(samples) - 1)
                 excuse = (
                     0.0
                     if own
-                    else other_threads_cpu_wait_s(looks[index], looks[after])
-                    + exec_pipe_wait_s(looks[index : after + 1])
+                    else other_threads_cpu_wait_s(samples[index], samples[after])
+                    + exec_pipe_wait_s(samples[index : after + 1])
                 )
-                found.append(looks[last].time - looks[index].time - excuse)
+                found.append(samples[last].time - samples[index].time - excuse)
         index = last + 1
     return found
 
 
-def _at_rest(looks: list[ThreadSample], poll_call: str | None, start: float, end: float) -> float:
+def _at_rest(samples: list[ThreadSample], poll_call: str | None, start: float, end: float) -> float:
     """Seconds between two moments in which the loop was found waiting for work."""
     if poll_call is None:
         return 0.0
-    near = samples_near(looks, start, end)
+    near = samples_near(samples, start, end)
     return sum(
-        min(after.time, end) - max(look.time, start)
-        for look, after in itertools.pairwise(near)
-        if look.call == poll_call and after.time > start and look.time < end
+        min(after.time, end) - max(sample.time, start)
+        for sample, after in itertools.pairwise(near)
+        if sample.call == poll_call and after.time > start and sample.time < end
     )
 
 
-def per_request_allowance_s(race: Race, looks: list[ThreadSample]) -> float:
+def per_request_allowance_s(race: Race, samples: list[ThreadSample]) -> float:
     """Seconds of work that each request beyond the usual few may add to one iteration of the loop.
 
     CPU time itself grows with the load of a machine.  What a canary costs in the same race shows by how much.
     """
     # of the cheaper ones: while the others were under way, the loop had requests to work on as well
-    costs = sorted(canary_cpu_s(looks, canary) for canary in race.canaries if canary.answered)
+    costs = sorted(canary_cpu_s(samples, canary) for canary in race.canaries if canary.answered)
     typical = costs[len(costs) // 5] if len(costs) >= ALLOWANCE_MIN_CANARIES else 0.0
     return max(PER_REQUEST_ALLOWANCE_S, min(CANARY_COST_RATIO * typical, PER_REQUEST_ALLOWANCE_MAX_S))
 
 
-def canary_cpu_s(looks: list[ThreadSample], canary: Canary) -> float:
+def canary_cpu_s(samples: list[ThreadSample], canary: Canary) -> float:
     """CPU seconds that the loop thread has spent at most while a canary was under way."""
-    first, last = samples_around(looks, canary.start, canary.ended_at)
+    first, last = samples_around(samples, canary.start, canary.ended_at)
     return last.cpu - first.cpu if first and last else 0.0
 
 
-def find_stalls(race: Race, looks: list[ThreadSample], poll_call: str | None) -> list[Stall]:
+def find_stalls(race: Race, samples: list[ThreadSample], poll_call: str | None) -> list[Stall]:
     """Every standstill of the loop that is the app's own, the longest first."""
     found = []
-    crowd = per_request_allowance_s(race, looks) * max(len(race.requests) - RACE_SIZE, 0)
+    crowd = per_request_allowance_s(race, samples) * max(len(race.requests) - RACE_SIZE, 0)
     for block in race.long_iterations:
-        first, last = samples_around(looks, block.start, block.end)
+        first, last = samples_around(samples, block.start, block.end)
         seconds = block.seconds - (other_threads_cpu_wait_s(first, last) if first and last else 0.0)
-        seconds -= vfork_wait_s(looks, block.start, block.end) + unobserved_spawn_wait_s(looks, block.start, block.end)
-        seconds -= exec_pipe_wait_s(samples_near(looks, block.start, block.end))
+        seconds -= vfork_wait_s(samples, block.start, block.end) + unobserved_spawn_wait_s(samples, block.start, block.end)
+        seconds -= exec_pipe_wait_s(samples_near(samples, block.start, block.end))
         # what the loop's thread has itself computed in one turn needs no excuse
-        seconds = max(seconds, loop_cpu_s(looks, block.start, block.end))
+        seconds = max(seconds, loop_cpu_s(samples, block.start, block.end))
         if seconds >= STALL_MIN_S + crowd:
             found.append(
-                Stall(seconds, "turn", block, gil_held_between(looks, poll_call, block.start, block.end, seconds))
+                Stall(seconds, "turn", block, gil_held_between(samples, poll_call, block.start, block.end, seconds))
             )
-    asleep = sleeps_outside_poll(looks, poll_call) if poll_call else []
+    asleep = sleeps_outside_poll(samples, poll_call) if poll_call else []
     found += [Stall(seconds, "asleep") for seconds in asleep if seconds >= STALL_MIN_S + crowd]
     # many short ones add up: a loop that sleeps in slices answers nobody in time either
     if sum(asleep) >= max(SHORT_SLEEPS_SHARE * race.seconds, 5 * STALL_MIN_S):
-        found.append(Stall(sum(asleep), "asleep", held_gil=bool(gil_starvation_s(looks, poll_call))))
+        found.append(Stall(sum(asleep), "asleep", held_gil=bool(gil_starvation_s(samples, poll_call))))
     for canary in race.canaries:
         if canary.end is None:
             continue
-        seconds = canary.end - canary.start - cpu_wait_s(looks, canary.start, canary.end)
+        seconds = canary.end - canary.start - cpu_wait_s(samples, canary.start, canary.end)
         if seconds >= CANARY_STALL + crowd:
-            by_thread = gil_held_between(looks, poll_call, canary.start, canary.end, seconds)
-            free = _at_rest(looks, poll_call, canary.start, canary.end) >= (canary.end - canary.start) / 2
+            by_thread = gil_held_between(samples, poll_call, canary.start, canary.end, seconds)
+            free = _at_rest(samples, poll_call, canary.start, canary.end) >= (canary.end - canary.start) / 2
             found.append(Stall(seconds, "canary", None, by_thread, free))
     return sorted(found, key=lambda stall: -stall.seconds)

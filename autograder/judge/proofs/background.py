@@ -164,9 +164,9 @@ class BackgroundObserver:
         while self.missing and time.perf_counter() - began < (
             FORGOTTEN_BACKGROUND_AWAIT_S if self.await_forgotten() else MAX_QUIET_S
         ):
-            if held := self._look():
+            if held := self._observe():
                 self.service.release(self.service.held()[:1])
-                await self._quiet(race, lambda held=held: self._look() - held)  # type: ignore[misc]
+                await self._quiet(race, lambda held=held: self._observe() - held)  # type: ignore[misc]
             else:
                 await asyncio.sleep(POLL_INTERVAL_S)
         self.released = time.perf_counter() - race.began
@@ -175,7 +175,7 @@ class BackgroundObserver:
     def _answered(self, race: Race) -> bool:
         return all(request.end is not None for request in race.requests[: self.requests])
 
-    def _look(self) -> set[str]:
+    def _observe(self) -> set[str]:
         held: Any = self.service.held()
         if held and held[0] not in self.wanted:
             self.service.release(held[:1])  # left over from before, and perhaps in the way of those who are wanted
@@ -191,7 +191,7 @@ class BackgroundObserver:
         """Wait until ``enough()``, or until nothing has changed for a while; True if the loop was alive in that while."""
         quiet, before = QuietPeriod(race, self.patience, self.rest), None
         while True:
-            now = (self._look(), sum(request.end is not None for request in race.requests))
+            now = (self._observe(), sum(request.end is not None for request in race.requests))
             if enough():
                 return True
             if now != before:

@@ -6,7 +6,8 @@ import re
 from typing import TYPE_CHECKING
 
 from autograder.judge.diagnoses import messages
-from autograder.judge.evidence import gil, samples
+from autograder.judge.evidence import gil
+from autograder.judge.evidence.samples import cpu_of_other_threads_s
 from autograder.judge.evidence.stalls import find_stalls
 from autograder.judge.verdict import DiagnosisKind, Outcome, Verdict
 
@@ -18,14 +19,14 @@ if TYPE_CHECKING:
 CLIENT = re.compile(r"\bAsyncClient\(|\bcreate_default_context\(")  # each loads certificates: some 20 ms of work
 
 
-def blocked(race: Race, looks: list[ThreadSample], rest: str | None, computes: bool = False) -> Verdict | None:
+def blocked(race: Race, samples: list[ThreadSample], rest: str | None, computes: bool = False) -> Verdict | None:
     """The failing `Verdict` if the loop was blocked in this race by the app's own doing, else None.
 
     With ``computes`` the app's threads have work to do, and a thread that keeps the GIL for it is told even if the loop
     never stood still for long.
     """
-    stalls = find_stalls(race, looks, rest)
-    held = gil.gil_starvation_s(looks, rest)
+    stalls = find_stalls(race, samples, rest)
+    held = gil.gil_starvation_s(samples, rest)
     if (stalls and all(stall.held_gil for stall in stalls)) or (computes and held and not stalls):
         return _held(race, held or sum(stall.seconds for stall in stalls))
     stalls = [stall for stall in stalls if not stall.held_gil]
@@ -38,7 +39,7 @@ def blocked(race: Race, looks: list[ThreadSample], rest: str | None, computes: b
         # a stall that's nearly as long, and whose line was seen, says more than one that left no trace
         seen = (stall.block for stall in stalls if stall.block is not None and stall.block.in_app)
         named = next((block for block in seen if block.seconds >= named.seconds / 2), named)
-    if named and not named.in_app and (seconds := _taken_by_a_thread(race, looks, named)):
+    if named and not named.in_app and (seconds := _taken_by_a_thread(race, samples, named)):
         return _held(race, seconds)
     line = named.line if named and named.in_app else None
     return Verdict(
@@ -50,12 +51,12 @@ def blocked(race: Race, looks: list[ThreadSample], rest: str | None, computes: b
     )
 
 
-def _taken_by_a_thread(race: Race, looks: list[ThreadSample], block: Blocked) -> float:
+def _taken_by_a_thread(race: Race, samples: list[ThreadSample], block: Blocked) -> float:
     """CPU seconds of the app's threads in a stretch in which the loop did nothing of theirs and little of its own, else 0.0.
 
     It was on its way back from a call of the framework's own that lets go of the GIL, and a thread has taken that.
     """
-    seconds = samples.cpu_of_other_threads_s(looks, block.start, block.end)
+    seconds = cpu_of_other_threads_s(samples, block.start, block.end)
     ours = sum(spent for place, spent in race.busy.items() if place[3] == race.file)
     return seconds if min(seconds, ours) >= max(gil.GIL_STARVATION_MIN_S, block.seconds / 2) else 0.0
 

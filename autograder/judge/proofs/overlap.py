@@ -6,7 +6,8 @@ import random
 from typing import TYPE_CHECKING
 
 from autograder.judge.diagnoses import messages
-from autograder.judge.evidence import overlap, samples
+from autograder.judge.evidence import overlap
+from autograder.judge.evidence.samples import decode_samples
 from autograder.judge.proofs.certificates import answered_late, blocked, served_in_turns
 from autograder.judge.proofs.requests import (
     ANSWER_LIMIT_S,
@@ -106,12 +107,12 @@ class OverlapProof:
                 early = messages.shared_wait(middle, fault.request.ended_at - fault.request.sent_at)
                 raise AnswerFault(DiagnosisKind.SHARED_CALL, early) from None
             raise
-        looks = samples.decode_samples(race)
-        if fault := blocked(race, looks, self.rest):  # type: ignore[misc]
+        samples = decode_samples(race)
+        if fault := blocked(race, samples, self.rest):  # type: ignore[misc]
             return Trial(fault)
         long = race.requests[0]
         for request, call in zip(race.requests[first:], calls[first:], strict=True):
-            if overlap.waited_for(race, looks, request, call.wait, long, TOGETHER_MIN_S * scale, TOGETHER_MIN_CANARIES):
+            if overlap.waited_for(race, samples, request, call.wait, long, TOGETHER_MIN_S * scale, TOGETHER_MIN_CANARIES):
                 return Trial(
                     Verdict(Outcome.FAIL, DiagnosisKind.ANSWERED_TOGETHER, messages.answered_together(self.endpoint))
                 )
@@ -130,13 +131,13 @@ class OverlapProof:
         race = await run_requests(
             self.app, calls, ANSWER_LIMIT_S + sum(waits), title=self.endpoint.route, show=show, rest=self.rest
         )
-        looks = samples.decode_samples(race)
-        if fault := blocked(race, looks, self.rest):
+        samples = decode_samples(race)
+        if fault := blocked(race, samples, self.rest):
             return Trial(fault)
-        if self.wait >= WAIT and (served := overlap.proved_batch_size(race, waits, looks)):
+        if self.wait >= WAIT and (served := overlap.proved_batch_size(race, waits, samples)):
             return Trial(served_in_turns(served, count))
         if late := overlap.late(
-            race, looks, [request.sent_at + wait for request, wait in zip(race.requests, waits, strict=True)]
+            race, samples, [request.sent_at + wait for request, wait in zip(race.requests, waits, strict=True)]
         ):
             return Trial(answered_late(calls[late[0].key], late[1]))
         return Trial(proved=bool(overlap.certainly_overlapped(race, waits) and overlap.overtaken(race)))
@@ -156,4 +157,4 @@ class OverlapProof:
 
     async def _one(self, wait: float) -> Verdict | None:
         race = await run_requests(self.app, [self.endpoint.call(wait)], ANSWER_LIMIT_S, rest=self.rest)
-        return blocked(race, samples.decode_samples(race), self.rest)
+        return blocked(race, decode_samples(race), self.rest)

@@ -139,7 +139,7 @@ async def find_poll_syscall(app: Server, race: Race) -> str | None:
     Raises `Inconclusive` for a loop that was looked at, and never found waiting: what it does cannot be judged.
     """
     first = min(request.sent_at for request in race.requests)
-    if found := samples.poller([look for look in samples.decode_samples(race) if look.time < first]):
+    if found := samples.poller([sample for sample in samples.decode_samples(race) if sample.time < first]):
         return found
     for seconds in REST[1:] if race.samples else ():
         idle = [RaceRequest(0, "GET", run_race.canary_path(), at=seconds)]
@@ -201,7 +201,7 @@ def _server_error(app: Server, race: Race, request: Request, call: CheckRequest)
     hint = remedy(error.message, last.code, _text(app.file)) if error and last and last.line else ""
     hint = hint or (gave_up(error.type) if error else "")
     text = messages.server_error(call, error, hint) if error else ""
-    told = text if line else ""  # without a line of theirs the exception says nothing to a learner
+    ended = text if line else ""  # without a line of theirs the exception says nothing to a learner
     if hint:
         raise AnswerFault(
             DiagnosisKind.MISSING_AWAIT if error and "'coroutine'" in error.message else DiagnosisKind.SERVER_ERROR,
@@ -210,12 +210,12 @@ def _server_error(app: Server, race: Race, request: Request, call: CheckRequest)
         )
     # a second loop in the running one leaves a coroutine unawaited as well, and says what is wrong by itself
     if error is None or error.type != "RuntimeError":
-        never_awaited(app, told, line)
+        never_awaited(app, ended, line)
     # these two are told of a coroutine for other reasons: it is awaited twice, or two use one connection
     other = error and any(words in error.message for words in ("already awaited", "another coroutine"))
     missing = error and ("coroutine" in error.message or "await wasn't used" in error.message)
     if missing and not other:
-        raise AnswerFault(DiagnosisKind.MISSING_AWAIT, messages.missing_await(ended=told), line)
+        raise AnswerFault(DiagnosisKind.MISSING_AWAIT, messages.missing_await(ended=ended), line)
     if error:
         raise AnswerFault(DiagnosisKind.SERVER_ERROR, text, line)
 

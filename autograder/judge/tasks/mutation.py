@@ -188,20 +188,20 @@ def verdict(part: str, apps: list[App], runs: Mapping[App, list[Run]]) -> Verdic
             )
     seen = [app for app in blocking if set(results(runs, app)) == {FAILED}]
     missed = [app for app in blocking if app not in seen]
-    told = f"It passes for every honest app, and fails for {len(seen)} of {len(blocking)} others."
+    summary = f"It passes for every honest app, and fails for {len(seen)} of {len(blocking)} others."
     if set(every) == {PASSED}:
         return _fail(DiagnosisKind.ALWAYS_PASSES, "The test passes for every app: it would not notice anything.")
     if len(seen) < len(blocking) * AT_LEAST:
         return _fail(
-            DiagnosisKind.MISSES_BLOCKING_APPS, f"{told} That is too few to be worth points. {_missed(missed, runs)}"
+            DiagnosisKind.MISSES_BLOCKING_APPS, f"{summary} That is too few to be worth points. {_missed(missed, runs)}"
         )
     if part == "honest" or not missed:
-        return Verdict(Outcome.PASS, diagnosis=told, trials=len(every))
+        return Verdict(Outcome.PASS, diagnosis=summary, trials=len(every))
     share = len(seen) / len(blocking)
     return Verdict(
         Outcome.FAIL,
         DiagnosisKind.MISSES_BLOCKING_APPS,
-        f"{told} {_missed(missed, runs)}",
+        f"{summary} {_missed(missed, runs)}",
         trials=len(every),
         share=share,
     )
@@ -213,5 +213,5 @@ def _missed(missed: list[App], runs: Mapping[App, list[Run]]) -> str:
     return f"One that it does not notice{wavering}: {app.says}."
 
 
-def _fail(kind: DiagnosisKind, told: str) -> Verdict:
-    return Verdict(Outcome.FAIL, kind, told)
+def _fail(kind: DiagnosisKind, summary: str) -> Verdict:
+    return Verdict(Outcome.FAIL, kind, summary)

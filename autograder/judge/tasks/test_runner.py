@@ -177,8 +177,10 @@ def _run(test: Path, conftest: Path, start: Callable[[str, str], TestProcess | S
                 begun = process.begun
             if not begun:
                 reader.join(2)
-                told = output.decode(errors="replace").strip().splitlines()[-1:]
-                raise Inconclusive(f"pytest did not start ({told[0][:200] if told else 'it was ended from outside'}).")
+                last_line = output.decode(errors="replace").strip().splitlines()[-1:]
+                raise Inconclusive(
+                    f"pytest did not start ({last_line[0][:200] if last_line else 'it was ended from outside'})."
+                )
         except subprocess.TimeoutExpired:
             code = None
         finally:
