@@ -134,7 +134,7 @@ async def run(
         if drawing:
             drawing.start()
         if companion:
-            companion = loop.create_task(companion(result))
+            companion_task = loop.create_task(companion(result))
         async for event in client.events(order):
             result.apply(event)
         if companion_task:
