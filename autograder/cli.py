@@ -214,8 +214,8 @@ def parser() -> argparse.ArgumentParser:
         "--rounds", type=_at_least_one, default=5, metavar="N", help="times through the races (default: 5)"
     )
 
-    klass = commands.add_parser("class", help="teach with the course", description="Teach with the course.")
-    classes = klass.add_subparsers(dest="class_", metavar="WHAT", required=True)
+    class_parser = commands.add_parser("class", help="teach with the course", description="Teach with the course.")
+    classes = class_parser.add_subparsers(dest="class_", metavar="WHAT", required=True)
     new = command(classes, "new", "make a teacher's nbgrader course folder", _class_new)
     new.add_argument("folder", metavar="FOLDER", help="the folder to make, or one made before to add lessons to")
     new.add_argument(

@@ -49,8 +49,8 @@ def _isolation() -> tuple[str, dict[str, str]]:
     from autograder.sandbox import levels
 
     found = levels.at_least()
-    if found.jail is not None:
-        found.jail.close()
+    if found.sandbox is not None:
+        found.sandbox.close()
     return found.level, found.missing
 
 

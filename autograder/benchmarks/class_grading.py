@@ -27,7 +27,7 @@ MEMORY_POLL_INTERVAL_S = 0.5  # s
 
 @dataclass
 class Measured:
-    """What grading a class took: wall seconds, CPU seconds of the whole machine (what ends in a jail is not ours to
+    """What grading a class took: wall seconds, CPU seconds of the whole machine (what ends in a sandbox is not ours to
     count), and the most memory that all its processes had together."""
 
     seconds: float

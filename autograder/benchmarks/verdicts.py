@@ -46,8 +46,8 @@ def main(
     except levels.IsolationUnavailable as low:
         print(low)
         return 2
-    if found.jail:
-        found.jail.close()
+    if found.sandbox:
+        found.sandbox.close()
     print(found.sentence)
     print(
         f"{len(answers)} catalogued answers, {rounds} rounds, {hogs} hogs"
@@ -94,19 +94,19 @@ def _trials(answers, rounds, deadline, compare, workers, level="none", kept=None
                     print(f"{_size(trials)}, {wrong} wrong, {undecided} undecided", flush=True)
 
 
-_jail = None  # of this worker
+_sandbox = None  # of this worker
 
 
 def _lock_in(level):
-    """Give a worker the jail in which it starts apps, at the level that this machine is known to offer."""
-    global _jail
+    """Give a worker the sandbox in which it starts apps, at the level that this machine is known to offer."""
+    global _sandbox
     if level != "none":
-        _jail = levels.at_least(level, ceiling=level).jail
+        _sandbox = levels.at_least(level, ceiling=level).sandbox
 
 
 def _one(answer, compare):
     comparison = baselines.baseline_verdicts if compare and baselines.truth(answer) is not None else None
-    return asyncio.run(judge(answer, comparison, _jail))
+    return asyncio.run(judge(answer, comparison, _sandbox))
 
 
 def _as_fields(judged):

@@ -89,8 +89,8 @@ def main(names: list[str], as_json: bool = False, isolation: str = "none") -> in
     try:
         results = asyncio.run(_grade_all(files, found, quiet=as_json))
     finally:
-        if found.jail:
-            found.jail.close()
+        if found.sandbox:
+            found.sandbox.close()
     if as_json:
         print(json.dumps({"submissions": [asdict(result) for result in results]}, indent=2))
     if problems:
@@ -130,7 +130,7 @@ async def _grade_all(files: list[Path], found: levels.Isolation, quiet: bool) ->
     results = []
     progress = Progress(len(files))
     for file in files:
-        result = await grade(file, found.jail)
+        result = await grade(file, found.sandbox)
         results.append(result)
         if quiet:
             progress.one()
@@ -141,14 +141,14 @@ async def _grade_all(files: list[Path], found: levels.Isolation, quiet: bool) ->
     return results
 
 
-async def grade(file: Path | str, jail: Any = None, lesson: str | None = None) -> Result:
-    """The `Result` for one notebook file, its apps in ``jail``; never raises for what a learner can have done to it.
+async def grade(file: Path | str, sandbox: Any = None, lesson: str | None = None) -> Result:
+    """The `Result` for one notebook file, its apps in ``sandbox``; never raises for what a learner can have done to it.
 
     ``lesson`` is what it was handed in for, where that is known: then it need not, and cannot, say so itself.
     """
     began = time.perf_counter()
     exercises = {folder.name: folder for folder in paths.exercises()}
-    result = Result(str(file), lesson, jail.level if jail else "none")
+    result = Result(str(file), lesson, sandbox.level if sandbox else "none")
     try:
         submission = reading.read(file)
         result.lesson = lesson or _which(submission, exercises)
@@ -169,7 +169,7 @@ async def grade(file: Path | str, jail: Any = None, lesson: str | None = None) -
             result.add(Item("submission", 0, 0, Outcome.ERROR, f"Not graded: {broken}"))
     else:
         for endpoints in exercise.files:
-            for item in await _file(submission, endpoints, jail):
+            for item in await _file(submission, endpoints, sandbox):
                 result.add(item)
     result.seconds = round(time.perf_counter() - began, 3)
     return result
@@ -193,7 +193,7 @@ def _which(submission: reading.Submission, exercises: dict[str, Path]) -> str:
     )
 
 
-async def _file(submission: reading.Submission, endpoints: tuple[Any, ...], jail: Any) -> list[Item]:
+async def _file(submission: reading.Submission, endpoints: tuple[Any, ...], sandbox: Any) -> list[Item]:
     """The items of the endpoints that stand in one file: it is served once for all of them."""
     text, remark = submission.app(endpoints[0])
     if text is None:
@@ -206,7 +206,7 @@ async def _file(submission: reading.Submission, endpoints: tuple[Any, ...], jail
     with tempfile.TemporaryDirectory(prefix="course-grade-", ignore_cleanup_errors=True) as folder:
         file = Path(folder) / endpoints[0].file
         file.write_text(text, encoding="utf-8", errors="replace")
-        async with ServedApp(file, endpoints[0].services, jail) as served:
+        async with ServedApp(file, endpoints[0].services, sandbox) as served:
             for endpoint in endpoints:
                 items += await _safely(judging(file, endpoint, served), endpoint, remark)
     return items

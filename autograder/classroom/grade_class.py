@@ -120,8 +120,8 @@ class Run:
         self.level = found.level if found else f"cluster, {self.course.isolation}"
         if found:
             self.tell("isolation", found.sentence, level=found.level, sentence=found.sentence)
-            if found.jail:
-                found.jail.close()
+            if found.sandbox:
+                found.sandbox.close()
         self.lessons = list(lessons)
         for lesson in lessons:
             await self._lesson(lesson)

@@ -43,7 +43,7 @@ async def main(isolation: str) -> int:
     tell(WorkerReady(found.level, found.sentence))
     while line := await orders.readline():
         order = decode(line, GradeSubmission)
-        result = await grade.grade(order.file, found.jail, order.lesson)
+        result = await grade.grade(order.file, found.sandbox, order.lesson)
         tell(SubmissionGraded(order.id, GradedSubmission.from_wire(asdict(result))))
     return 0
 

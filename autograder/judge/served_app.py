@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 class ServedApp:
     """One file, served when it is first asked for, and anew if it is gone; the names of ``services`` are those it asks.
 
-    An asynchronous context manager: leaving it ends the server.  It is started in ``jail``, if there is one.
+    An asynchronous context manager: leaving it ends the server.  It is started in ``sandbox``, if there is one.
     """
 
-    def __init__(self, file: str | Path, services: Iterable[str] = (), jail: Sandbox | None = None) -> None:
+    def __init__(self, file: str | Path, services: Iterable[str] = (), sandbox: Sandbox | None = None) -> None:
         self.file = file
         self.services = services
         self.asked: dict[str, Service] = {}  # the services, by their names, that the running app has been told of
-        self.jail = jail
+        self.sandbox = sandbox
         self._app: Server | None = None
         self._refused: AppError | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
@@ -55,7 +55,7 @@ class ServedApp:
                 environment |= found
                 ports += service.ports
                 app_files += service.app_files
-            start = partial(self.jail.start, ports=ports) if self.jail else None
+            start = partial(self.sandbox.start, ports=ports) if self.sandbox else None
             # no more of our environment than it needs: there may be secrets in it
             self._app = await asyncio.to_thread(Server, self._with(app_files), environment, inherit=False, start=start)
             try:

@@ -85,7 +85,7 @@ ANSWER = b"the service of the probe"
 class Isolation:
     """The sandbox that was chosen (None at the level ``none``), its level, and why each better level isn't available."""
 
-    jail: Sandbox | None
+    sandbox: Sandbox | None
     level: str
     missing: Mapping[str, str]
 

@@ -77,8 +77,10 @@ def test_post_build_and_start_run_as_they_would_in_an_image(tmp_path):
 
 def test_a_class_sees_its_assignments_and_others_do_not():
     alone = json.loads((ROOT / "autograder/jupyter/labconfig/page_config.json").read_text())["disabledExtensions"]
-    klass = json.loads((ROOT / "autograder/jupyter/class/labconfig/page_config.json").read_text())["disabledExtensions"]
-    assert all(alone[name] for name in klass) and not any(klass.values())
+    in_class = json.loads((ROOT / "autograder/jupyter/class/labconfig/page_config.json").read_text())[
+        "disabledExtensions"
+    ]
+    assert all(alone[name] for name in in_class) and not any(in_class.values())
 
 
 def test_the_class_image_copies_what_is_there_and_has_binders_python():

@@ -539,7 +539,7 @@ def double(x):
 """
 
 
-def test_a_teachers_own_notebook_is_graded_in_a_jailed_kernel_with_a_warning(course):
+def test_a_teachers_own_notebook_is_graded_in_a_sandboxed_kernel_with_a_warning(course):
     def cell(source, grade_id, points=None):
         about = {"grade": bool(points), "grade_id": grade_id, "locked": bool(points), "schema_version": 3}
         about |= {"solution": not points, "task": False, **({"points": points} if points else {})}

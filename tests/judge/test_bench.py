@@ -46,8 +46,8 @@ def test_every_answer_is_judged_once_a_round_on_several_workers():
 @pytest.mark.linux
 def test_apps_are_locked_in_as_a_classs_are():
     found = levels.at_least()
-    if found.jail:
-        found.jail.close()
+    if found.sandbox:
+        found.sandbox.close()
     answers = [a for a in catalogue(load_exercise(paths.SOLUTIONS / "02_calling_http")) if a.label == "price/reference"]
     (trial,) = verdicts._trials(answers, 1, float("inf"), False, 1, found.level)
     assert trial.concurrency.passed and not trial.complaint
@@ -135,7 +135,7 @@ async def test_an_endpoint_has_two_verdicts_and_a_list_one():
 async def test_a_whole_shop_has_as_many_verdicts_as_were_reached(monkeypatch):
     shop = {answer.label: answer for answer in catalogue(load_exercise(paths.SOLUTIONS / "13_the_incident"))}
 
-    async def judged(answer, jail):
+    async def judged(answer, sandbox):
         return [Verdict("pass")] * len(answer.expected), ""
 
     monkeypatch.setattr(multi_endpoint, "judge", judged)

@@ -117,7 +117,7 @@ def coin(monkeypatch):
 
     order = []
 
-    async def toss(test, conftest, file, supplier, jail):
+    async def toss(test, conftest, file, supplier, sandbox):
         order.append(file)
         return Run(random.choice([PASSED, FAILED]), "", 0.0)
 
@@ -150,11 +150,11 @@ async def test_the_order_is_another_each_time(coin):
 def once(tmp_path):
     """Runs a test's text once against one app."""
 
-    async def run(text, app=HONEST[0], jail=None):
+    async def run(text, app=HONEST[0], sandbox=None):
         file = tmp_path / "test_quotes.py"
         file.write_text(text)
         with Rooms() as supplier:
-            return await attempt(file, CONFTEST, app.file, supplier, jail)
+            return await attempt(file, CONFTEST, app.file, supplier, sandbox)
 
     return run
 
@@ -236,16 +236,16 @@ def walls():
     found = levels.at_least()
     try:
         assert found.level == "namespaces", found.sentence
-        yield found.jail
+        yield found.sandbox
     finally:
-        if found.jail:
-            found.jail.close()
+        if found.sandbox:
+            found.sandbox.close()
 
 
 async def test_without_a_wall_root_runs_no_test(tmp_path, monkeypatch):
     """A process of another user is what the level promises, and pytest is not started as one."""
     monkeypatch.setattr(mutation, "run_against", None)
-    judge = judging(tmp_path / "test_quotes.py", TASK, SimpleNamespace(jail=SimpleNamespace(level="user")))
+    judge = judging(tmp_path / "test_quotes.py", TASK, SimpleNamespace(sandbox=SimpleNamespace(level="user")))
     verdict = await judge.verdict_with_retries("honest")
     assert verdict.outcome == "error" and "not root" in verdict.diagnosis
 
@@ -253,8 +253,8 @@ async def test_without_a_wall_root_runs_no_test(tmp_path, monkeypatch):
 @pytest.mark.sandbox
 async def test_behind_the_wall_a_test_works_as_before(once, walls):
     reference = (FOLDER / "answers/quotes/reference.py").read_text()
-    assert (await once(reference, jail=walls)).result == PASSED
-    assert (await once(reference, BLOCKING[0], jail=walls)).result == FAILED
+    assert (await once(reference, sandbox=walls)).result == PASSED
+    assert (await once(reference, BLOCKING[0], sandbox=walls)).result == FAILED
 
 
 @pytest.mark.sandbox
@@ -263,7 +263,7 @@ async def test_behind_the_wall_a_test_sees_nothing_of_ours(once, walls, tmp_path
     secret.write_text("secret")
     with socket.create_server(("127.0.0.1", 0)) as ours:
         text = PRY.format(sources=str(paths.SOLUTIONS), secret=str(secret), port=ours.getsockname()[1])
-        run = await once(text, jail=walls)
+        run = await once(text, sandbox=walls)
         assert run.result == PASSED, run.output
         try:
             assert (await once(text)).result == FAILED, "without a wall the same test must see something"

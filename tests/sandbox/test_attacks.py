@@ -1,7 +1,7 @@
 """Attacks, each handed in as a real submission: no point that is not deserved, nothing read, nobody disturbed, and the
 batch finished.
 
-In the jail all of them run.  Without it, those run whose harm is limited to the grader itself: there the grade must be
+In the sandbox all of them run.  Without it, those run whose harm is limited to the grader itself: there the grade must be
 right all the same, or be left to a person.
 """
 
@@ -63,7 +63,7 @@ HARMLESS = {
     "    try:\n        line = open(f'/proc/{pid}/cmdline').read()\n        if not any(w in line for w in ('load_generator.py', 'upstream', 'classroom.worker')): continue\n"
     "        for fd in os.listdir(f'/proc/{pid}/fd'):\n            open(LOOT + '/pipe', 'w').write(line + fd)\n    except OSError: pass\n",
 }
-IN_THE_JAIL = {
+IN_THE_SANDBOX = {
     "reads the tests, the answers and the gradebook": "import os\nfor root in (SOLUTIONS, TESTS, '/etc/shadow', '/root', '/home', LOOT):\n"
     "    for folder, _, files in os.walk(root):\n        if files and 'site-packages' not in folder and '/lib/python' not in folder and '/bin' not in folder[-4:] and 'pyenv' not in folder:\n"
     "            try: open(LOOT + '/read', 'w').write(folder)\n            except OSError: print('SAW', folder, files[:3], flush=True)\n",
@@ -263,9 +263,9 @@ def test_a_server_beside_the_loop_is_told_what_it_did(text, tmp_path):
 
 
 @pytest.mark.sandbox
-def test_in_the_jail_no_attack_gains_anything(tmp_path, monkeypatch):
+def test_in_the_sandbox_no_attack_gains_anything(tmp_path, monkeypatch):
     before = orphans()
-    results, loot = graded(tmp_path, HARMLESS | IN_THE_JAIL, "required", monkeypatch, "namespaces")
+    results, loot = graded(tmp_path, HARMLESS | IN_THE_SANDBOX, "required", monkeypatch, "namespaces")
     check(results)
     assert {result["isolation"] for result in results.values()} == {"namespaces"}, "no attack had a worker killed"
     assert not list(loot.iterdir()), "nothing outside its place was written"
@@ -273,9 +273,9 @@ def test_in_the_jail_no_attack_gains_anything(tmp_path, monkeypatch):
     assert not orphans() - before, "nothing stays behind"
 
 
-def test_without_a_jail_the_grade_is_right_or_left_to_a_person(tmp_path, monkeypatch):
+def test_without_a_sandbox_the_grade_is_right_or_left_to_a_person(tmp_path, monkeypatch):
     found = levels.at_least("limits", ceiling="user")
-    found.jail.close()
+    found.sandbox.close()
     results, loot = graded(tmp_path, HARMLESS, found.level, monkeypatch, found.level)
     check(results)
     assert {result["isolation"] for result in results.values()} <= {found.level, ""}
@@ -286,7 +286,7 @@ def test_without_a_jail_the_grade_is_right_or_left_to_a_person(tmp_path, monkeyp
 
 @pytest.mark.parametrize("number", ["SIGKILL", "SIGSTOP"])
 def test_a_grader_that_is_killed_or_stopped_costs_no_other(tmp_path, monkeypatch, number):
-    """Without a jail, and of the same user, an app can do this to the racer; the verdict waits, and others get theirs."""
+    """Without a sandbox, and of the same user, an app can do this to the racer; the verdict waits, and others get theirs."""
     attack = (
         "import os, signal\nfor pid in filter(str.isdigit, os.listdir('/proc')):\n    try:\n"
         "        status = open(f'/proc/{pid}/stat').read().rpartition(')')[2].split()\n"
@@ -306,15 +306,15 @@ def test_a_grader_that_is_killed_or_stopped_costs_no_other(tmp_path, monkeypatch
         bad = hand_in(tmp_path / "bad" / "x.ipynb", f"WORKER = {str(worker)!r}\n{attack}{STARTER}")
         good = hand_in(tmp_path / "good" / "x.ipynb", REFERENCE)
         load_generator_client.load_generator()
-        first = asyncio.run(grade.grade(bad, found.jail, LESSON))
+        first = asyncio.run(grade.grade(bad, found.sandbox, LESSON))
         assert first.items[-1].outcome in ("error", "fail") and first.items[-1].points == 0
-        assert asyncio.run(grade.grade(good, found.jail, LESSON)).points == 3
+        assert asyncio.run(grade.grade(good, found.sandbox, LESSON)).points == 3
     finally:
-        found.jail.close()
+        found.sandbox.close()
 
 
 def orphans():
-    """The processes of jails whose keeper is gone.  (Other tests may have jails of their own, with a Python that keeps them.)"""
+    """The processes of sandboxes whose keeper is gone.  (Other tests may have sandboxes of their own, with a Python that keeps them.)"""
     found = set()
     for pid in (int(name) for name in os.listdir("/proc") if name.isdigit()):
         top = pid

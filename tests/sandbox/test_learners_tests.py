@@ -28,8 +28,8 @@ CONFTEST = paths.SOLUTIONS / "12_testing_for_it" / "given" / "conftest.py"
 def sandbox() -> Iterator[launcher.Sandbox]:
     """A sandbox of the level ``namespaces``."""
     found = levels.at_least("required")
-    yield found.jail
-    found.jail.close()
+    yield found.sandbox
+    found.sandbox.close()
 
 
 def run(folder, text, sandbox=None):
@@ -108,9 +108,9 @@ def test_sandbox_that_cannot_start_is_no_failed_test(tmp_path, monkeypatch):
     file = tmp_path / "test_quotes.py"
     file.write_text("def test_x(): pass\n")
     try:
-        verdict = asyncio.run(mutation.MutationJudge(file, TASK, found.jail).verdict_with_retries("honest"))
+        verdict = asyncio.run(mutation.MutationJudge(file, TASK, found.sandbox).verdict_with_retries("honest"))
     finally:
-        found.jail.close()
+        found.sandbox.close()
     assert verdict.outcome == "error" and "could not be sandboxed" in verdict.diagnosis
 
 

@@ -34,18 +34,18 @@ APP = "from fastapi import FastAPI\napp = FastAPI()\n"
 
 
 @pytest.fixture(scope="module")
-def jail():
+def sandbox():
     """A sandbox of the level ``namespaces``; tests that use it are marked ``sandbox``."""
     found = levels.at_least("required")
-    yield found.jail
-    found.jail.close()
+    yield found.sandbox
+    found.sandbox.close()
 
 
-def serve(jail, folder, text, environment=None, **more):
+def serve(sandbox, folder, text, environment=None, **more):
     """A running `Server` of an app whose file holds ``text``."""
     file = folder / "app.py"
     file.write_text(text)
-    server = Server(file, environment, inherit=False, start=lambda *told: jail.start(*told, **more))
+    server = Server(file, environment, inherit=False, start=lambda *told: sandbox.start(*told, **more))
     try:
         return server.wait_until_ready()
     except BaseException:
@@ -53,13 +53,13 @@ def serve(jail, folder, text, environment=None, **more):
         raise
 
 
-def said(jail, folder, look, environment=None, **more):
+def said(sandbox, folder, look, environment=None, **more):
     """What an app's module finds out while it is imported: the value of the expression ``look``, as JSON."""
     file = folder / "app.py"
     file.write_text(
         f"import json, os, sys, socket, subprocess, pathlib\nprint(json.dumps({look}), flush=True)\n1 / 0\n"
     )
-    server = Server(file, environment, inherit=False, start=lambda *told: jail.start(*told, **more))
+    server = Server(file, environment, inherit=False, start=lambda *told: sandbox.start(*told, **more))
     with pytest.raises(AppError, match="ZeroDivisionError"):
         server.wait_until_ready()
     return json.loads(server.log.splitlines()[0])
@@ -83,10 +83,10 @@ def test_killed_probe_is_repeated(monkeypatch, losses, found):
 
 @pytest.mark.parametrize("level", ["limits", NAMESPACES])
 def test_an_app_is_served_and_raced_at_each_level(tmp_path, level):
-    jail = Sandbox(level)
+    sandbox = Sandbox(level)
     try:
         text = APP + "import asyncio\n@app.get('/x')\nasync def x():\n    await asyncio.sleep(0.1)\n    return 1\n"
-        server = serve(jail, tmp_path, text)
+        server = serve(sandbox, tmp_path, text)
         race = asyncio.run(run_race.race("/x", 4, app=server, show=False))
         assert all(request.ok for request in race.requests) and len(race.canaries) > 1
         asked = [RaceRequest(0, "GET", "/x")]
@@ -96,23 +96,23 @@ def test_an_app_is_served_and_raced_at_each_level(tmp_path, level):
         server.stop()
         assert gone(server.pid)
     finally:
-        jail.close()
+        sandbox.close()
 
 
 @pytest.mark.sandbox
-def test_the_line_that_blocks_is_named(jail, tmp_path):
+def test_the_line_that_blocks_is_named(sandbox, tmp_path):
     text = APP + "import time\n@app.get('/x')\nasync def x():\n    time.sleep(0.2)\n"
-    server = serve(jail, tmp_path, text)
+    server = serve(sandbox, tmp_path, text)
     race = asyncio.run(run_race.race("/x", 2, app=server, show=False))
     server.stop()
     assert race.blocked and race.worst_block.cause == "time.sleep(0.2) in line 6"
 
 
 @pytest.mark.sandbox
-def test_an_app_sees_nothing_but_python_and_itself(jail, tmp_path, monkeypatch):
+def test_an_app_sees_nothing_but_python_and_itself(sandbox, tmp_path, monkeypatch):
     monkeypatch.setenv("SECRET_TOKEN", "hush")
     seen = said(
-        jail,
+        sandbox,
         tmp_path,
         f"""{{
             "environment": dict(os.environ), "processes": [n for n in os.listdir("/proc") if n.isdigit()],
@@ -140,14 +140,14 @@ def test_an_app_sees_nothing_but_python_and_itself(jail, tmp_path, monkeypatch):
 
 
 @pytest.mark.sandbox
-def test_only_the_services_that_are_named_are_reached(jail, tmp_path):
+def test_only_the_services_that_are_named_are_reached(sandbox, tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as named, socket.create_server(("127.0.0.1", 0)) as other:
         ports = [sock.getsockname()[1] for sock in (named, other)]
         look = (
             '[(lambda s: s.connect_ex(("127.0.0.1", port)) or s.sendall(b"hello") or 0)(socket.socket()) '
             f"for port in {ports}]"
         )
-        codes = said(jail, tmp_path, look, {"SHOP_URL": f"http://127.0.0.1:{ports[0]}/"})
+        codes = said(sandbox, tmp_path, look, {"SHOP_URL": f"http://127.0.0.1:{ports[0]}/"})
         assert codes[0] == 0 and codes[1] != 0
         connection, _ = named.accept()
         with connection:
@@ -168,13 +168,13 @@ def test_addresses_in_an_environment():
 
 
 @pytest.mark.sandbox
-def test_what_flees_from_its_group_ends_with_the_app(jail, tmp_path):
+def test_what_flees_from_its_group_ends_with_the_app(sandbox, tmp_path):
     text = APP + (
         "import os, time\nif os.fork() == 0:\n    os.setsid()\n    if os.fork() == 0:\n"
         "        while True:\n            time.sleep(1)\n    os._exit(0)\n"
     )
-    server = serve(jail, tmp_path, text)
-    # all processes of a jail have the same room of process ids, and nobody else has it
+    server = serve(sandbox, tmp_path, text)
+    # all processes of a sandbox have the same room of process ids, and nobody else has it
     room = os.readlink(f"/proc/{server.pid}/ns/pid")
     assert len(until(lambda: len(of_room(room)) >= 3 and of_room(room))) >= 3
     server.stop()
@@ -195,19 +195,19 @@ def of_room(room):
 
 
 def test_without_namespaces_what_flees_is_swept_away(tmp_path):
-    jail = Sandbox("limits")
+    sandbox = Sandbox("limits")
     pid = tmp_path / "pid"
     text = APP + (
         "import os, time\nif os.fork() == 0:\n    os.setsid()\n    if os.fork() == 0:\n"
         f"        open({str(pid)!r}, 'w').write(str(os.getpid()))\n        time.sleep(600)\n    os._exit(0)\n"
     )
     try:
-        server = serve(jail, tmp_path, text)
+        server = serve(sandbox, tmp_path, text)
         fled = int(until(lambda: pid.exists() and pid.read_text()))
         server.stop()
         assert gone(fled)
     finally:
-        jail.close()
+        sandbox.close()
 
 
 @pytest.mark.sandbox
@@ -224,25 +224,25 @@ def test_without_namespaces_what_flees_is_swept_away(tmp_path):
         ("import os\nfor i in range(5000): os.open('/dev/null', 0)", "Too many open files"),
     ],
 )
-def test_floods_end_at_a_limit(jail, tmp_path, flood, says):
+def test_floods_end_at_a_limit(sandbox, tmp_path, flood, says):
     with pytest.raises(AppError, match=says):
-        serve(jail, tmp_path, flood)
+        serve(sandbox, tmp_path, flood)
 
 
 @pytest.mark.sandbox
-def test_many_processes_together_have_no_more_memory_than_one(jail, tmp_path):
+def test_many_processes_together_have_no_more_memory_than_one(sandbox, tmp_path):
     text = "import os\nfor i in range(6):\n    if os.fork() == 0:\n        x = b'x' * (300 << 20)\n        os.read(0, 1)\nwhile True:\n    pass\n"
     with pytest.raises(AppError) as told:
-        serve(jail, tmp_path, text)
+        serve(sandbox, tmp_path, text)
     assert told.value.stage == "died"
 
 
 @pytest.mark.sandbox
-def test_fork_bomb_ends_with_its_sandbox(jail, tmp_path):
+def test_fork_bomb_ends_with_its_sandbox(sandbox, tmp_path):
     """Nobody asks for it: the sandbox's own first process counts, and ends them all."""
     file = tmp_path / "app.py"
     file.write_text("import os\nwhile True:\n    try: os.fork()\n    except OSError: pass\n")
-    process = jail.start(file, {})
+    process = sandbox.start(file, {})
     process.wait(300)
     process.close()
     process.stdout.close()
@@ -250,12 +250,12 @@ def test_fork_bomb_ends_with_its_sandbox(jail, tmp_path):
 
 
 @pytest.mark.sandbox
-def test_a_second_app_finds_nothing_of_the_first(jail, tmp_path):
+def test_a_second_app_finds_nothing_of_the_first(sandbox, tmp_path):
     for number in range(2):
         folder = tmp_path / str(number)
         folder.mkdir()
         look = "[os.listdir(os.path.dirname(os.getcwd())), os.listdir('/dev/shm'), pathlib.Path('/dev/shm/left').write_text('x')]"
-        mine, shared, _ = said(jail, folder, look)
+        mine, shared, _ = said(sandbox, folder, look)
         assert mine == [str(number)] and shared == []
 
 
@@ -282,14 +282,14 @@ def test_everything_ends_when_its_owner_is_killed(tmp_path):
 @pytest.mark.parametrize(
     "lesson", ["01_sleeping", "02_calling_http", "03_databases", "04_redis", "05_files", "06_subprocesses"]
 )
-def test_references_pass_in_the_jail_and_starters_are_told_the_same(jail, tmp_path, lesson):
+def test_references_pass_in_the_sandbox_and_starters_are_told_the_same(sandbox, tmp_path, lesson):
     exercise = load(paths.SOLUTIONS / lesson)
     endpoint = exercise.endpoints[0]
 
     async def verdicts(kind):
         file = tmp_path / endpoint.file
         file.write_text(exercise.answer_file(endpoint, kind).read_text())
-        async with ServedApp(file, endpoint.services, jail) as served:
+        async with ServedApp(file, endpoint.services, sandbox) as served:
             judge = Judge(file, endpoint, served)
             return [await judge.verdict_with_retries(part) for part in endpoint.parts]
 
@@ -303,10 +303,10 @@ def test_the_ladder_says_what_is_missing(monkeypatch):
     found = levels.at_least("limits")
     assert found.level in ("user", "limits") and "bubblewrap is not installed" in found.missing["namespaces"]
     assert "bubblewrap" in found.sentence
-    found.jail.close()
+    found.sandbox.close()
     with pytest.raises(levels.IsolationUnavailable, match="bubblewrap is not installed"):
         levels.at_least("required")
-    assert levels.at_least("none", ceiling="none").jail is None
+    assert levels.at_least("none", ceiling="none").sandbox is None
 
 
 @pytest.mark.sandbox
@@ -325,11 +325,11 @@ def test_python_below_temporary_folder_works(tmp_path, monkeypatch):
                 "[__import__('wave').__name__, __import__('jupytext').__file__, sorted(os.listdir(os.path.dirname(os.getcwd()))),"
                 " os.access(sys.prefix, os.W_OK)]"
             )
-            lazily, package, outside, writable = said(found.jail, Path(folder), look)
+            lazily, package, outside, writable = said(found.sandbox, Path(folder), look)
             assert lazily == "wave" and package.startswith(sys.prefix) and not writable
             assert set(outside) == {Path(folder).name, Path(sys.prefix).name}
     finally:
-        found.jail.close()
+        found.sandbox.close()
 
 
 @pytest.mark.parametrize("level", ["limits", NAMESPACES])
@@ -339,7 +339,7 @@ def test_long_temporary_folder_works(tmp_path, monkeypatch, level):
     long.mkdir(parents=True)
     monkeypatch.setattr(tempfile, "tempdir", str(long))
     found = levels.at_least(level, level)
-    found.jail.close()
+    found.sandbox.close()
 
 
 def broken_forkserver(folder, text, instead):
@@ -411,11 +411,11 @@ def kill_from_outside(app):
 
 
 @pytest.mark.sandbox
-def test_app_that_is_killed_from_outside_is_no_fail(jail, tmp_path):
+def test_app_that_is_killed_from_outside_is_no_fail(sandbox, tmp_path):
     """While it starts, an app is ended with its sandbox: nobody's mistake but this machine's."""
     file = tmp_path / "app.py"
     file.write_text("import time\ntime.sleep(600)\n")
-    server = Server(file, inherit=False, start=jail.start)
+    server = Server(file, inherit=False, start=sandbox.start)
     try:
         kill_from_outside(server.process)
         with pytest.raises(SandboxError, match="ended from outside"):
@@ -426,14 +426,14 @@ def test_app_that_is_killed_from_outside_is_no_fail(jail, tmp_path):
 
 @pytest.mark.sandbox
 @pytest.mark.parametrize("who, outcome", [("app", "fail"), ("outside", "error")])
-def test_death_during_a_race_is_blamed_on_who_did_it(jail, tmp_path, who, outcome):
+def test_death_during_a_race_is_blamed_on_who_did_it(sandbox, tmp_path, who, outcome):
     exercise = load(paths.SOLUTIONS / "01_sleeping")
     endpoint = exercise.endpoints[0]
     file = tmp_path / endpoint.file
     file.write_text(f"{APP}import os\n@app.get('/exit')\nasync def leave():\n    os._exit(3)\n")
 
     async def verdict():
-        async with ServedApp(file, endpoint.services, jail) as served:
+        async with ServedApp(file, endpoint.services, sandbox) as served:
             judge = Judge(file, endpoint, served)
 
             async def work(method):
@@ -453,29 +453,29 @@ def test_death_during_a_race_is_blamed_on_who_did_it(jail, tmp_path, who, outcom
 def test_forkserver_that_is_killed_costs_no_submission(tmp_path):
     found = levels.at_least("required")
     try:
-        serve_and_stop(found.jail.start, tmp_path)
-        (forkserver,) = found.jail._forkservers.values()
+        serve_and_stop(found.sandbox.start, tmp_path)
+        (forkserver,) = found.sandbox._forkservers.values()
         for pid in descendants(forkserver.process.pid):  # bubblewrap itself ends with what it started
             os.kill(pid, signal.SIGKILL)
         forkserver.process.wait()
-        serve_and_stop(found.jail.start, tmp_path)
+        serve_and_stop(found.sandbox.start, tmp_path)
     finally:
-        found.jail.close()
+        found.sandbox.close()
 
 
 @pytest.mark.sandbox
 @pytest.mark.parametrize("end, code", [("os._exit(7)", 7), ("os.kill(os.getpid(), 9)", 137)])
-def test_exit_code_comes_from_the_sandbox(jail, tmp_path, end, code):
+def test_exit_code_comes_from_the_sandbox(sandbox, tmp_path, end, code):
     file = tmp_path / "app.py"
     file.write_text(f"import os\n{end}\n")
-    process = jail.start(file, {})
+    process = sandbox.start(file, {})
     process.wait()
     process.close()
     process.stdout.close()
     assert process.exit_code == code
 
 
-def test_starting_in_the_jail_costs_little(jail, tmp_path):
+def test_starting_in_the_sandbox_costs_little(sandbox, tmp_path):
     """What is imported once is there at once: an app is ready long before a fresh process has imported FastAPI."""
 
     def seconds(start):
@@ -483,7 +483,7 @@ def test_starting_in_the_jail_costs_little(jail, tmp_path):
         serve_and_stop(start, tmp_path)
         return time.perf_counter() - began
 
-    locked = min(seconds(jail.start) for _ in range(5))
+    locked = min(seconds(sandbox.start) for _ in range(5))
     plain = min(seconds(None) for _ in range(5))
     assert locked < plain
 
@@ -505,7 +505,7 @@ def test_user_is_freed_only_once():
     os.close(number)
 
 
-def test_a_closed_jail_says_so(tmp_path):
+def test_a_closed_sandbox_says_so(tmp_path):
     closed = Sandbox("limits")
     closed.close()
     (tmp_path / "app.py").write_text(APP)

@@ -560,8 +560,8 @@ def test_honest_neighbours_have_full_points(tmp_path, monkeypatch, lesson, level
     """One process grades an honest submission after each attack: it must not notice."""
     monkeypatch.setenv("COURSE_ISOLATION_CEILING", level)
     found = levels.at_least(level)
-    if found.jail:
-        found.jail.close()
+    if found.sandbox:
+        found.sandbox.close()
     jobs = []
     for name, attack in {"": "", **HANDED_IN[lesson]}.items():
         if name:

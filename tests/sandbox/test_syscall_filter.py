@@ -82,13 +82,13 @@ def test_apps_are_filtered(tmp_path):
 
     file = tmp_path / "app.py"
     file.write_text("print(open('/proc/self/status').read(), flush=True)\nraise SystemExit\n")
-    jail = Sandbox("limits")
+    sandbox = Sandbox("limits")
     try:
-        process = jail.start(file, {})
+        process = sandbox.start(file, {})
         status = process.stderr.read1(100_000).decode()
         process.kill()
         process.wait()
     finally:
-        jail.close()
+        sandbox.close()
     assert "Seccomp:\t2" in status and "NoNewPrivs:\t1" in status, status
     assert os.path.exists("/proc/self/status")

@@ -38,7 +38,7 @@ class RefusedSubmission(UserFacingError):
 class JudgePreprocessor(NbGraderPreprocessor):
     """Puts the judge's verdicts into the graded cells of a notebook of this course.
 
-    A graded cell that is not of this course is run in a kernel, in a jail where there is one, with all that goes
+    A graded cell that is not of this course is run in a kernel, in a sandbox where there is one, with all that goes
     before it: such a test shares its process with what it tests.
     """
 
@@ -66,7 +66,7 @@ class JudgePreprocessor(NbGraderPreprocessor):
             )
             found = isolation_of(self.isolation)
             isolation = found.level if found.level == "namespaces" else "none"
-            run = SandboxedExecute(parent=self, jailed=found.level == "namespaces")
+            run = SandboxedExecute(parent=self, sandboxed=found.level == "namespaces")
             notebook, resources = run.preprocess(notebook, resources)
         if lesson:
             result = self._result(self._submitted(resources), lesson)
@@ -91,10 +91,10 @@ class JudgePreprocessor(NbGraderPreprocessor):
     def _result(self, file: Path, lesson: str) -> dict[str, Any]:
         if self.verdicts:
             return self.verdicts(file, lesson)
-        jail = isolation_of(self.isolation).jail
+        sandbox = isolation_of(self.isolation).sandbox
         # nbgrader may be run from within a loop; a thread of its own has none
         with ThreadPoolExecutor(1) as thread:
-            return asdict(thread.submit(asyncio.run, grade.grade(file, jail, lesson)).result())
+            return asdict(thread.submit(asyncio.run, grade.grade(file, sandbox, lesson)).result())
 
 
 def isolation_of(required: str) -> Any:

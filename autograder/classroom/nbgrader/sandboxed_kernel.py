@@ -1,4 +1,4 @@
-"""A teacher's own nbgrader notebook, run in a kernel as nbgrader does, but with the kernel in a jail."""
+"""A teacher's own nbgrader notebook, run in a kernel as nbgrader does, but with the kernel in a sandbox."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from traitlets import Bool, Unicode
 from autograder.sandbox import bubblewrap, launcher
 
 
-class JailedKernels(AsyncKernelManager):
+class SandboxedKernels(AsyncKernelManager):
     """Starts the kernel in bubblewrap: no network, a read-only system, and one folder to write in."""
 
     place = Unicode(help="The folder that the kernel may write to.")
@@ -31,12 +31,12 @@ class JailedKernels(AsyncKernelManager):
 
 
 class SandboxedExecute(Execute):
-    """nbgrader's step; with ``jailed`` the kernel sees a copy of the submission's folder, and nothing else of ours."""
+    """nbgrader's step; with ``sandboxed`` the kernel sees a copy of the submission's folder, and nothing else of ours."""
 
-    jailed = Bool(False)
+    sandboxed = Bool(False)
 
     def preprocess(self, notebook: NotebookNode, resources: dict[str, Any]) -> tuple[NotebookNode, dict[str, Any]]:
-        if not self.jailed:
+        if not self.sandboxed:
             return super().preprocess(notebook, resources)
         # the kernel's sockets lie in it
         folder = launcher.socket_folder(50)
@@ -48,9 +48,9 @@ class SandboxedExecute(Execute):
                 file.chmod(0o600)
                 file.unlink()  # among them the one with the tests
             resources["metadata"]["path"], kept = str(work), resources["metadata"]["path"]
-            self.kernel_manager_class = JailedKernels
-            self.config.JailedKernels.place = place
-            self.config.JailedKernels.transport = "ipc"
+            self.kernel_manager_class = SandboxedKernels
+            self.config.SandboxedKernels.place = place
+            self.config.SandboxedKernels.transport = "ipc"
             try:
                 return super().preprocess(notebook, resources)
             finally:
@@ -58,8 +58,8 @@ class SandboxedExecute(Execute):
 
     def create_kernel_manager(self) -> Any:
         manager = super().create_kernel_manager()
-        if self.jailed:
-            manager.place = self.config.JailedKernels.place
+        if self.sandboxed:
+            manager.place = self.config.SandboxedKernels.place
             manager.transport = "ipc"
             manager.ip = str(Path(manager.place, "kernel"))
             manager.connection_file = str(Path(manager.place, "connection.json"))

@@ -101,23 +101,23 @@ def _answer(
 async def judge(
     answer: Answer | multi_endpoint.MultiEndpointAnswer,
     comparison: Callable[[Server, Any], Awaitable[dict[str, Any]]] | None = None,
-    jail: Sandbox | None = None,
+    sandbox: Sandbox | None = None,
 ) -> Judged:
     """Judge one catalogued answer on all its items and compare with what is known of it.
 
     ``comparison`` is a coroutine function that is called with the running server and the endpoint when both verdicts are
     there; what it returns is kept as ``rivals``.  Only an answer with an endpoint of its own has such a server.
-    Apps are started in ``jail``, if there is one.
+    Apps are started in ``sandbox``, if there is one.
     """
     if isinstance(answer, multi_endpoint.MultiEndpointAnswer):
-        return await _judge_whole(answer, jail)
+        return await _judge_whole(answer, sandbox)
     if isinstance(answer.endpoint, TextTask):
-        return await _judge_written(answer, jail)
+        return await _judge_written(answer, sandbox)
     began = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="course-answer-", ignore_cleanup_errors=True) as folder:
         # alone in a folder and under the learner's name, as when it is handed in
         file = shutil.copy(answer.file, Path(folder) / answer.endpoint.file)
-        async with ServedApp(file, answer.endpoint.services, jail) as served:
+        async with ServedApp(file, answer.endpoint.services, sandbox) as served:
             bench = Judge(file, answer.endpoint, served)
             answers = await bench.verdict_with_retries("answers")
             up = time.perf_counter()
@@ -130,9 +130,9 @@ async def judge(
     return Judged(answer, answers, concurrency, complaint, ended - began, ended - up, baseline_verdicts)
 
 
-async def _judge_whole(answer: multi_endpoint.MultiEndpointAnswer, jail: Sandbox | None) -> Judged:
+async def _judge_whole(answer: multi_endpoint.MultiEndpointAnswer, sandbox: Sandbox | None) -> Judged:
     began = time.perf_counter()
-    verdicts, complaint = await multi_endpoint.judge(answer, jail)
+    verdicts, complaint = await multi_endpoint.judge(answer, sandbox)
     worst = max(verdicts, key=lambda verdict: list(Outcome).index(verdict.outcome))
     count = len(verdicts)
     if answer.kind == "starter":  # its answers were judged as well
@@ -140,12 +140,12 @@ async def _judge_whole(answer: multi_endpoint.MultiEndpointAnswer, jail: Sandbox
     return Judged(answer, worst, worst, complaint, time.perf_counter() - began, verdicts=count)
 
 
-async def _judge_written(answer: Answer, jail: Sandbox | None) -> Judged:
+async def _judge_written(answer: Answer, sandbox: Sandbox | None) -> Judged:
     """One verdict, even where it is on two parts of the points: the same runs decide both."""
     began = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="course-answer-", ignore_cleanup_errors=True) as folder:
         file = shutil.copy(answer.file, Path(folder) / answer.endpoint.file)
-        bench = judging(file, answer.endpoint, ServedApp(file, jail=jail))
+        bench = judging(file, answer.endpoint, ServedApp(file, sandbox=sandbox))
         *others, verdict = [await bench.verdict_with_retries(part) for part in answer.endpoint.parts]
     complaint = _miss(answer, verdict) if answer.wrong else _failed("it", verdict)
     if not complaint and any(other.passed != bool(verdict.points(1)) for other in others):

@@ -106,14 +106,14 @@ def _composed(exercise: Exercise, name: str, base: str, other: str, sections: It
         ) from None
 
 
-async def judge(answer: MultiEndpointAnswer, jail: Sandbox | None = None) -> tuple[list[Verdict], str]:
+async def judge(answer: MultiEndpointAnswer, sandbox: Sandbox | None = None) -> tuple[list[Verdict], str]:
     """([verdict], complaint) for one catalogued file; the complaint is "" if all verdicts are those that it must get."""
     verdicts, complaints = [], []
     with tempfile.TemporaryDirectory(prefix="course-answer-", ignore_cleanup_errors=True) as folder:
         file = Path(folder) / answer.file
         file.write_text(answer.text, encoding="utf-8")
         services = answer.expected[0][0].services
-        async with ServedApp(file, services, jail) as served:
+        async with ServedApp(file, services, sandbox) as served:
             for endpoint, wrong in answer.expected:
                 bench = Judge(file, endpoint, served)
                 verdicts.append(verdict := await bench.verdict_with_retries("concurrency"))

@@ -24,4 +24,4 @@ def judging(
         return Judge(file, task, served)
     if task.kind == "findings":
         return FindingsJudge(file, task)
-    return MutationJudge(file, task, served.jail if served else None)
+    return MutationJudge(file, task, served.sandbox if served else None)

@@ -65,13 +65,13 @@ async def run_against(
     conftest: Path,
     apps: list[App],
     twice: bool = True,
-    jail: Sandbox | None = None,
+    sandbox: Sandbox | None = None,
     filtered: bool = False,
 ) -> Mapping[App, list[Run]]:
     """{app: [Run, ...]} for the learner's ``test``: each app once, and once more if that can change the verdict.
 
     An honest app for which the test failed once gets two more chances: a busy machine may be late.  Without ``twice``
-    each app is tried only once.  A ``jail`` locks the test and the apps in, and ``filtered`` limits a test without one (see `attempt`).  Raises `Inconclusive` if the
+    each app is tried only once.  A ``sandbox`` locks the test and the apps in, and ``filtered`` limits a test without one (see `attempt`).  Raises `Inconclusive` if the
     machine does not let us find out.
     """
     runs: defaultdict[App, list[Run]] = defaultdict(list)
@@ -83,7 +83,7 @@ async def run_against(
         async def work() -> None:
             while waiting and not cannot_earn_points(runs):
                 app = waiting.pop()
-                runs[app].append(await attempt(test, conftest, app.file, supplier, jail, filtered))
+                runs[app].append(await attempt(test, conftest, app.file, supplier, sandbox, filtered))
 
         await asyncio.gather(*(work() for _ in range(AT_A_TIME)))
 
@@ -132,14 +132,14 @@ def cannot_earn_points(runs: Mapping[App, list[Run]]) -> bool:
 class MutationJudge:
     """Judges the test in ``file`` for a `TextTask` task; both parts are decided by the same runs.
 
-    The test runs in a sandbox, with the limits of an app, if ``jail`` has namespaces, and with limits of its own in any case.
+    The test runs in a sandbox, with the limits of an app, if ``sandbox`` has namespaces, and with limits of its own in any case.
     """
 
-    def __init__(self, file: str | Path, task: TextTask, jail: Sandbox | None = None) -> None:
+    def __init__(self, file: str | Path, task: TextTask, sandbox: Sandbox | None = None) -> None:
         self.file = Path(file)
         self.task = task
-        self.level = jail.level if jail else "none"
-        self.jail = jail if self.level == "namespaces" else None
+        self.level = sandbox.level if sandbox else "none"
+        self.sandbox = sandbox if self.level == "namespaces" else None
         self._runs: Mapping[App, list[Run]] | None = None
 
     async def verdict_with_retries(self, part: str) -> Verdict:
@@ -151,7 +151,7 @@ class MutationJudge:
             if self._runs is None:
                 conftest = paths.SOLUTIONS / self.task.lesson / "given" / "conftest.py"
                 self._runs = await run_against(
-                    self.file, conftest, apps, jail=self.jail, filtered=self.level == "limits"
+                    self.file, conftest, apps, sandbox=self.sandbox, filtered=self.level == "limits"
                 )
         except (Inconclusive, ServiceError, OSError) as problem:
             return Verdict(Outcome.ERROR, "", f"No verdict: {problem}")

@@ -109,24 +109,24 @@ async def attempt(
     conftest: str | Path,
     app: str | Path,
     supplier: Rooms,
-    jail: Sandbox | None = None,
+    sandbox: Sandbox | None = None,
     filtered: bool = False,
 ) -> Run:
     """Run the learner's file ``test`` with ``conftest`` against the app in the file ``app``; returns a `Run`.
 
-    With ``jail``, a `Sandbox` of the level that has namespaces, the app and the test each run in a sandbox. Without one,
+    With ``sandbox``, a `Sandbox` of the level that has namespaces, the app and the test each run in a sandbox. Without one,
     ``filtered`` takes system calls away from the test. Raises `Inconclusive` if the machine does not let us find out.
     """
-    return await asyncio.to_thread(_attempt, Path(test), Path(conftest), Path(app), supplier, jail, filtered)
+    return await asyncio.to_thread(_attempt, Path(test), Path(conftest), Path(app), supplier, sandbox, filtered)
 
 
-def _attempt(test: Path, conftest: Path, app: Path, supplier: Rooms, jail: Sandbox | None, filtered: bool) -> Run:
+def _attempt(test: Path, conftest: Path, app: Path, supplier: Rooms, sandbox: Sandbox | None, filtered: bool) -> Run:
     room = supplier.room()
     with tempfile.TemporaryDirectory(prefix="course-tried-", ignore_cleanup_errors=True) as folder:
         file = shutil.copy(app, Path(folder) / "quotes.py")
         server = None
         try:
-            server = Server(file, {"UPSTREAM_URL": room}, inherit=False, start=jail.start if jail else None)
+            server = Server(file, {"UPSTREAM_URL": room}, inherit=False, start=sandbox.start if sandbox else None)
             server.wait_until_ready()
             Path(file).unlink()
             environment: dict[str, Any] = {
@@ -134,11 +134,11 @@ def _attempt(test: Path, conftest: Path, app: Path, supplier: Rooms, jail: Sandb
                 "SUPPLIER_URL": room,
                 "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
             }
-            if jail is None:
+            if sandbox is None:
                 return _run(test, conftest, partial(TestProcess, environment=environment, filtered=filtered))
             environment["APP_URL"] = f"http://127.0.0.1:{APP_PORT}"
             places: dict[int, Any] = {APP_PORT: server.socket}
-            return _run(test, conftest, partial(_sandboxed, jail=jail, environment=environment, places=places))
+            return _run(test, conftest, partial(_sandboxed, sandbox=sandbox, environment=environment, places=places))
         except AppError as error:
             raise Inconclusive(f"an app of ours did not start ({error}).") from None
         except SandboxError as error:
@@ -151,9 +151,9 @@ def _attempt(test: Path, conftest: Path, app: Path, supplier: Rooms, jail: Sandb
 
 
 def _sandboxed(
-    folder: str, test: str, jail: Sandbox, environment: Mapping[str, str], places: Mapping[int, str]
+    folder: str, test: str, sandbox: Sandbox, environment: Mapping[str, str], places: Mapping[int, str]
 ) -> SandboxedProcess:
-    return jail.start(Path(folder) / test, environment, places, program="test")
+    return sandbox.start(Path(folder) / test, environment, places, program="test")
 
 
 def _run(test: Path, conftest: Path, start: Callable[[str, str], TestProcess | SandboxedProcess]) -> Run:
