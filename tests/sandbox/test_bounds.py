@@ -126,13 +126,13 @@ def test_link_left_by_an_app_is_not_followed(tmp_path, monkeypatch):
         file.write_text(f"VICTIM = {str(victim)!r}\n{LINKS}\nprint('done', flush=True)\nimport time; time.sleep(600)\n")
         try:
             for _ in range(2):
-                process = found.jail.start(file, {})
+                process = found.sandbox.start(file, {})
                 said = process.stderr.readline()
                 process.end()
                 process.close()
                 process.stdout.close()
         finally:
-            found.jail.close()
+            found.sandbox.close()
         assert said
         assert os.path.islink(Path(folder) / "link"), "the app could leave it"
         status = victim.stat()

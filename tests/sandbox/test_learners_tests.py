@@ -140,11 +140,11 @@ def test_filter_of_a_test_without_namespaces(tmp_path, monkeypatch, level, errno
     file.write_text(UNSHARES.format(errno=errno))
     monkeypatch.setattr(mutation, "hidden", lambda task: [APP])
     found = levels.at_least(level, ceiling=level)
-    judge = mutation.MutationJudge(file, TASK, found.jail)
+    judge = mutation.MutationJudge(file, TASK, found.sandbox)
     try:
         asyncio.run(judge.verdict_with_retries("honest"))
     finally:
-        if found.jail:
-            found.jail.close()
+        if found.sandbox:
+            found.sandbox.close()
     (runs,) = judge._runs.values()
     assert {run.result for run in runs} == {PASSED}, runs
