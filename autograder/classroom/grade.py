@@ -226,7 +226,9 @@ async def _safely(judge: Any, endpoint: Any, remark: str) -> list[Item]:
         return items
     except Exception as problem:
         diagnosis = f"No verdict: the grader failed ({type(problem).__name__}). Please report this."
-        return [Item(endpoint.item(part), 0, endpoint.points[part], Outcome.ERROR, diagnosis) for part in endpoint.parts]
+        return [
+            Item(endpoint.item(part), 0, endpoint.points[part], Outcome.ERROR, diagnosis) for part in endpoint.parts
+        ]
 
 
 def _item(endpoint: Any, part: str, verdict: Verdict, remark: str) -> Item:

@@ -29,7 +29,7 @@ def test_what_was_sampled_can_be_told_while_the_sampler_goes_on():
     finally:
         over.set()
         sampler.join()
-    samples[loop_watchdog.Place("shop.py", 1, "code", "function")] += 10
+    samples[loop_watchdog.Place("shop.py", 1, 1, "code", "function")] += 10
     assert loop_watchdog.places(samples)[0].seconds >= 10
 
 

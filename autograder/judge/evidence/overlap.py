@@ -67,7 +67,8 @@ def waited_for(
         return False
     ticks = sum(c.answered and c.start >= due and c.ended_at <= request.ended_at for c in race.canaries)
     return (
-        ticks >= canaries and request.ended_at - due - reply_delay_excuse_s(race, samples, due, request.ended_at) >= least
+        ticks >= canaries
+        and request.ended_at - due - reply_delay_excuse_s(race, samples, due, request.ended_at) >= least
     )
 
 

@@ -120,7 +120,9 @@ def find_stalls(race: Race, samples: list[ThreadSample], poll_call: str | None) 
     for block in race.long_iterations:
         first, last = samples_around(samples, block.start, block.end)
         seconds = block.seconds - (other_threads_cpu_wait_s(first, last) if first and last else 0.0)
-        seconds -= vfork_wait_s(samples, block.start, block.end) + unobserved_spawn_wait_s(samples, block.start, block.end)
+        seconds -= vfork_wait_s(samples, block.start, block.end) + unobserved_spawn_wait_s(
+            samples, block.start, block.end
+        )
         seconds -= exec_pipe_wait_s(samples_near(samples, block.start, block.end))
         # what the loop's thread has itself computed in one turn needs no excuse
         seconds = max(seconds, loop_cpu_s(samples, block.start, block.end))

@@ -112,7 +112,9 @@ class OverlapProof:
             return Trial(fault)
         long = race.requests[0]
         for request, call in zip(race.requests[first:], calls[first:], strict=True):
-            if overlap.waited_for(race, samples, request, call.wait, long, TOGETHER_MIN_S * scale, TOGETHER_MIN_CANARIES):
+            if overlap.waited_for(
+                race, samples, request, call.wait, long, TOGETHER_MIN_S * scale, TOGETHER_MIN_CANARIES
+            ):
                 return Trial(
                     Verdict(Outcome.FAIL, DiagnosisKind.ANSWERED_TOGETHER, messages.answered_together(self.endpoint))
                 )

@@ -47,8 +47,8 @@ class GradedItem(Message):
     max_points: float
     outcome: Literal["pass", "fail", "error"]
     diagnosis: str
-    kind: str  # type: ignore[misc]
     race: dict[str, Any] | None
+    kind: str  # type: ignore[misc]
 
 
 @dataclass(frozen=True)
