@@ -6,6 +6,8 @@ ROOT = Path(__file__).resolve().parents[1]
 SOLUTIONS = ROOT / "solutions"
 NOTEBOOKS = ROOT / "notebooks"
 PROGRAMS = ROOT / "autograder" / "programs"  # scripts that are started by path, each in a process of its own
+TAKEHOME = ROOT / "autograder" / "takehome"  # the project of the package `freeloop`, which learners install anywhere
+WATCHDOG = TAKEHOME / "freeloop" / "core"  # its modules that programs import by name, from this folder
 
 
 def exercises() -> list[Path]:

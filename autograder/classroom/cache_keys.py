@@ -45,7 +45,7 @@ def of_exercise(lesson: str) -> str:
 def of_grader() -> str:
     """The code that judges: all that a grading worker imports, and the programs that it starts by path."""
     code = imported_from("autograder.classroom.worker")
-    return _digest(*(_of_files(path) for path in [*code, paths.PROGRAMS]))
+    return _digest(*(_of_files(path) for path in [*code, paths.PROGRAMS, paths.WATCHDOG]))
 
 
 def imported_from(module: str, root: Path = paths.ROOT) -> list[Path]:

@@ -26,6 +26,8 @@ import traceback
 import warnings
 
 OWN_MODULES = ("serve_app", "app_warm_up", "loop_watchdog")
+# where `app_warm_up` and `loop_watchdog` are: in the package that learners take home, of which nothing else is needed here
+WATCHDOG = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "takehome", "freeloop", "core")
 
 
 class ReportWriter:
@@ -207,12 +209,11 @@ def main(app_file: str, sock: socket.socket | None = None) -> int:
     lifeline = threading.Thread(target=die_with_owner, args=(tell,), name="course-lifeline", daemon=True)
     lifeline.start()
 
-    here = os.path.dirname(os.path.abspath(__file__))
-    sys.path.insert(0, here)
+    sys.path.insert(0, WATCHDOG)
     import app_warm_up
     import loop_watchdog
 
-    sys.path.remove(here)
+    sys.path.remove(WATCHDOG)
     for name in OWN_MODULES:
         sys.modules.pop(name, None)  # a learner's file of that name is theirs
     report_warnings(tell)

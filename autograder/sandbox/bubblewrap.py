@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from autograder.paths import PROGRAMS
+from autograder.paths import PROGRAMS, WATCHDOG
 
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 # what programs look up; nothing of this is secret, and nothing else of /etc is shown
@@ -115,7 +115,7 @@ def inside(path: str, folder: str) -> bool:
 
 def visible() -> list[str]:
     """Return the files and folders of ours that every sandbox of apps shows: this Python, and the programs that run there."""
-    return [*pythons(), str(PROGRAMS)]
+    return [*pythons(), str(PROGRAMS), str(WATCHDOG)]
 
 
 def pythons() -> list[str]:

@@ -5,8 +5,9 @@ import sys
 import threading
 from collections import Counter
 
+from freeloop.core import loop_watchdog
+
 from autograder import paths
-from autograder.programs import loop_watchdog
 
 
 def test_what_was_sampled_can_be_told_while_the_sampler_goes_on():

@@ -328,6 +328,7 @@ def test_long_temporary_folder_works(tmp_path, monkeypatch, level):
 def broken_forkserver(folder, text, instead):
     """A folder with our programs, of which the forkserver does something else in one place."""
     shutil.copytree(paths.PROGRAMS, folder)
+    shutil.copytree(paths.WATCHDOG, folder.parent / paths.WATCHDOG.relative_to(paths.PROGRAMS.parent))
     file = folder / "forkserver.py"
     assert text in file.read_text()
     file.write_text(file.read_text().replace(text, instead))
@@ -341,6 +342,7 @@ def test_forkserver_that_dies_of_an_app_is_noticed(tmp_path, monkeypatch):
     programs = broken_forkserver(tmp_path / "programs", setns, "os._exit(1)")
     monkeypatch.setattr(launcher, "PROGRAMS", programs)
     monkeypatch.setattr(bubblewrap, "PROGRAMS", programs)
+    monkeypatch.setattr(bubblewrap, "WATCHDOG", tmp_path / paths.WATCHDOG.relative_to(paths.PROGRAMS.parent))
     with pytest.raises(levels.IsolationUnavailable, match="namespaces: "):
         levels.at_least("required")
 

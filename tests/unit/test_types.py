@@ -22,3 +22,10 @@ def test_mypy_notices_a_wrong_type(tmp_path):
     command = [sys.executable, "-m", "mypy", "--config-file", str(paths.ROOT / "pyproject.toml"), str(wrong)]
     done = subprocess.run(command, cwd=paths.ROOT, capture_output=True, text=True)
     assert done.returncode == 1 and "call-arg" in done.stdout, done.stdout + done.stderr
+
+
+@pytest.mark.long
+def test_mypy_of_freeloop():
+    """The package that learners install has its own configuration: strict, and for the oldest Python that it supports."""
+    done = subprocess.run([sys.executable, "-m", "mypy"], cwd=paths.TAKEHOME, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -8,8 +8,8 @@ A thread, the sampler, takes that stack every few milliseconds.  Each sample is 
 that holds the GIL stops the sampler as well, and one sample after it must count for all of that call.  Garbage collections
 report themselves (``gc.callbacks``).
 
-This file and its neighbours run in the process that serves a learner's app.  They use the standard library and uvicorn
-only, and know nothing of the rest of the course.
+This file and its neighbour are a package's core, and at the same time run in the process that serves a learner's app in the
+course: started by path, with the standard library and uvicorn only.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ import sysconfig
 import threading
 import time
 from collections import Counter, deque, namedtuple
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 SAMPLE_INTERVAL_S = 0.005  # s: CPython passes the GIL on after 5 ms, so a finer grid shows nothing more
 ITERATION_MIN_S = 0.010  # s: shorter iterations are what every healthy app has
@@ -38,6 +39,7 @@ GIL_HELD_MIN_S = 0.02  # s for which one call has to hold the GIL to be reported
 GIL_HOLDER_SHARE = 0.8  # share of that time which one thread computed: then it held the GIL, and did not share it
 COLLECTION_MIN_S = 0.001  # s: a shorter garbage collection is not recorded
 REPORT_INTERVAL_S = 0.05  # s between two reports on an iteration that still goes on, for the live picture
+OWN_THREADS = ("freeloop-", "course-")  # how the names of threads begin that are not the app's
 GIVEN_MODULE = "workshop.py"  # the course's own module that lies next to an app: what matters is the line that calls it
 
 _LIBRARY = (
@@ -45,7 +47,7 @@ _LIBRARY = (
         os.path.normcase(path) + os.sep
         for path in {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
     ),
-    os.path.normcase(os.path.dirname(os.path.abspath(__file__))) + os.sep,
+    os.path.normcase(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))) + os.sep,
     "<frozen ",
 )
 _LIFESPAN = os.path.join("uvicorn", "lifespan", "on.py")
@@ -131,9 +133,11 @@ class LoopIterations:
     ``tell`` writes a report.  ``phase`` is "import" until the loop runs, "startup" until the app is ready, then "serving".
     """
 
+    sample_interval_s = SAMPLE_INTERVAL_S  # a monitor that runs all day samples less often
+
     def __init__(self, tell, app_folder: str) -> None:
         self.tell = tell
-        self.app_folder = os.path.normcase(os.path.realpath(app_folder)) + os.sep
+        self.set_folder(app_folder)
         self.loop_thread = threading.get_ident()
         self.phase = "import"
         self.samples: Counter[Place] = Counter()  # seconds by `Place`, as the sampler saw them
@@ -152,6 +156,12 @@ class LoopIterations:
         self._threads: set[str] = set()
         self._collecting: dict[int, tuple[float, float]] = {}
 
+    def set_folder(self, app_folder: str) -> None:
+        """Set the folder whose code counts as the app's."""
+        self.app_folder = os.path.join(os.path.normcase(os.path.realpath(app_folder)), "")
+        # an app that is installed lies below a library's folder, and is no library
+        self._library = tuple(path for path in _LIBRARY if not self.app_folder.startswith(path))
+
     def start(self) -> threading.Thread:
         """Start and return the sampler; call it in the loop thread.
 
@@ -161,7 +171,7 @@ class LoopIterations:
         self._memory = MemoryPressure()
         self.begin()
         gc.callbacks.append(self._collected)
-        sampler = threading.Thread(target=self._sample, name="course-watch", daemon=True)
+        sampler = threading.Thread(target=self._sample, name="freeloop-watch", daemon=True)
         sampler.start()
         return sampler
 
@@ -264,15 +274,15 @@ class LoopIterations:
         own = ThreadTimes()
         while True:
             asleep, own_waited = time.perf_counter(), own.read()[1]
-            time.sleep(SAMPLE_INTERVAL_S)
+            time.sleep(self.sample_interval_s)
             # From here to `_take` nothing may release the GIL, as reading a file does: the loop thread would move on, and
             # end the iteration before the sample that stands for a long call is taken.
             now, began, idle = time.perf_counter(), self.began, self.idle
             if seen.began != began:
                 seen = Seen(began, began, 0.0, 0.0)
             with stable_frames():
-                sample = self._take(seen, now) if not idle and now - began >= SAMPLE_INTERVAL_S else None
-                stopped = max(now - asleep - SAMPLE_INTERVAL_S - (own.read()[1] - own_waited), 0.0)
+                sample = self._take(seen, now) if not idle and now - began >= self.sample_interval_s else None
+                stopped = max(now - asleep - self.sample_interval_s - (own.read()[1] - own_waited), 0.0)
                 computed = busy.look()
             if self.other_collections:
                 with stable_frames():
@@ -288,7 +298,7 @@ class LoopIterations:
             self._take_off(place, seen.place, seconds, waited - seen.waited)
             # it certainly ran while it kept the GIL; beyond that no longer than the sampler meant to sleep
             queued = waited - seen.waited
-            certain = SAMPLE_INTERVAL_S + max(stopped - SWITCH_INTERVAL_S - collecting - queued, 0.0)
+            certain = self.sample_interval_s + max(stopped - SWITCH_INTERVAL_S - collecting - queued, 0.0)
             self.tasks[task] += max(min(seconds - queued, certain), 0.0)
             seen = Seen(began, now, waited, seen.collected + collecting, place)
             if now - began >= REPORT_INTERVAL_S and now - reported >= REPORT_INTERVAL_S:
@@ -355,11 +365,11 @@ class LoopIterations:
         lifespan = self.phase == "startup" and in_lifespan(frame)
         while frame is not None:
             name = os.path.normcase(frame.f_code.co_filename)
-            if name.startswith(self.app_folder) and not name.startswith(_LIBRARY):
+            if name.startswith(self.app_folder) and not name.startswith(self._library):
                 if os.path.basename(name) != GIVEN_MODULE:
                     return Place(*position(frame), callee, lifespan=lifespan)
                 given = frame  # the outermost of its frames is the function that was called
-            callee = frame.f_code.co_qualname
+            callee = qualified_name(frame.f_code)
             if callee == "Thread.start":
                 instead = frame  # it waits until the thread runs: that says more than the lock in which it does so
             frame = frame.f_back
@@ -395,7 +405,7 @@ class ThreadCpuSampler:
         frames = sys._current_frames()
         found: Counter[Place] = Counter()
         for thread in threading.enumerate():
-            if thread.name.startswith("course-") or thread.ident == self._iterations.loop_thread:
+            if thread.name.startswith(OWN_THREADS) or thread.ident == self._iterations.loop_thread:
                 continue
             seconds = self._cpu(thread.native_id)
             seconds, self._last[thread.ident] = seconds - self._last.get(thread.ident, 0.0), seconds
@@ -444,12 +454,20 @@ def callback_of(frame) -> str:
     return f"{module}.{name} as a callback of the loop" if module else f"{name} as a callback of the loop"
 
 
+def qualified_name(code) -> str:
+    """Return the name of a code object, with that of its class from Python 3.11 on."""
+    return getattr(code, "co_qualname", code.co_name)
+
+
 def position(frame) -> tuple[str, int, int, str, str]:
     """Return (file, line, last line, code, function) of what a frame is executing right now."""
     code = frame.f_code
     line = last = frame.f_lineno or 0
     start = stop = None
-    found = next(itertools.islice(code.co_positions(), max(frame.f_lasti, 0) // 2, None), None)
+    positions: Iterable[tuple[int, int, int, int]] = getattr(
+        code, "co_positions", tuple
+    )()  # Python 3.10 knows lines only
+    found = next(itertools.islice(positions, max(frame.f_lasti, 0) // 2, None), None)
     if found and found[0]:
         line, last, start, stop = found
     first = linecache.getline(code.co_filename, line).rstrip("\n")
@@ -463,7 +481,7 @@ def position(frame) -> tuple[str, int, int, str, str]:
             if "(" in text:
                 break
             text += linecache.getline(code.co_filename, number).strip()
-    return code.co_filename, line, last or line, text.strip()[:200], code.co_qualname
+    return code.co_filename, line, last or line, text.strip()[:200], qualified_name(code)
 
 
 def places(samples: Counter[Place] | dict[Place, float]) -> list[dict[str, object]]:
@@ -471,6 +489,70 @@ def places(samples: Counter[Place] | dict[Place, float]) -> list[dict[str, objec
     # a copy, made in one step: another thread may be adding to it at this moment
     most = Counter(dict(samples)).most_common(5)
     return [dict(place._asdict(), seconds=seconds) for place, seconds in most]
+
+
+def attach(loop: asyncio.AbstractEventLoop, iterations: LoopIterations) -> bool:
+    """Record the iterations of a loop that exists already; call it in the loop's thread.
+
+    Return False for a loop whose iterations can't be seen: uvloop's are made in C, `watch_from_outside` is for those.
+    """
+    selector: Any = getattr(loop, "_selector", None)
+    select = getattr(selector, "select", None)
+    if select is None or getattr(loop, "_run_once", None) is None:
+        return False
+
+    def selecting(timeout: float | None = None) -> object:
+        iterations.end()
+        try:
+            return select(timeout)
+        finally:
+            iterations.begin()
+
+    try:
+        selector.select = selecting
+    except AttributeError:
+        return False
+    iterations.loop = loop
+    return True
+
+
+def detach(loop: asyncio.AbstractEventLoop) -> None:
+    """Undo `attach`."""
+    selector: Any = getattr(loop, "_selector", None)
+    if selector is not None and "select" in vars(selector):
+        del selector.select
+
+
+def watch_from_outside(loop: asyncio.AbstractEventLoop, iterations: LoopIterations) -> threading.Thread:
+    """Record how long a loop takes to run a callback, for loops that don't show their iterations; return the thread.
+
+    What is recorded as an iteration lasts from when the callback is scheduled until it runs.  That is the lag of the loop,
+    rounded to what it does between two such callbacks.
+    """
+    ran = threading.Event()
+    iterations.loop = loop
+
+    def mark() -> None:
+        if iterations.phase == "import":
+            iterations.phase = "startup"
+        iterations.end()
+        ran.set()
+
+    def pulse() -> None:
+        while True:
+            time.sleep(SAMPLE_INTERVAL_S)
+            ran.clear()
+            iterations.begin()
+            try:
+                loop.call_soon_threadsafe(mark)
+            except RuntimeError:
+                iterations.idle = True
+                return  # the loop is closed
+            ran.wait()
+
+    thread = threading.Thread(target=pulse, name="freeloop-pulse", daemon=True)
+    thread.start()
+    return thread
 
 
 def watched_loop(iterations: LoopIterations) -> asyncio.AbstractEventLoop:
