@@ -1,0 +1,7 @@
+"""Runs the command line: ``python -m freeloop``."""
+
+import sys
+
+from freeloop.cli import main
+
+sys.exit(main())

@@ -1,0 +1,237 @@
+"""Serves an ASGI app in the service's own interpreter, and reports about its event loop.
+
+Started by path as ``python host.py SPEC`` (see `service_process`), in the service's folder; ``SPEC`` is a JSON object with
+``app`` ("shop.main:app"), ``factory``, ``path`` (put on ``sys.path``), ``loop`` ("asyncio" or "uvloop") and ``warm_up``.
+
+* stdin: the lifeline.  When it closes, this process ends.  Each byte on it is answered with a report ``here``: what was
+  reported before it is complete.
+* stdout: one JSON object a line: ``routes``, ``ready``, ``failed``, ``turn`` and ``late`` (a long iteration of the loop), ``gil``,
+  ``busy``, ``pool``, ``here``.  Times are seconds of ``time.perf_counter()``.
+* stderr: whatever the app prints.
+
+Only the standard library and uvicorn are needed, and of this package the folder ``core``: the service's environment doesn't
+have to contain the package.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import json
+import os
+import socket
+import sys
+import threading
+import time
+import traceback
+from typing import Any
+
+CANARY_PATH = "/.freeloop/canary"  # answered before the app sees it: it needs the loop, and nothing else
+POOL_INTERVAL_S = 0.01  # s between two observations of the thread pools
+CORE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "core")
+
+
+class ReportWriter:
+    """Writes reports to the owner, from any thread, one line each."""
+
+    def __init__(self, file_descriptor: int) -> None:
+        self._fd = file_descriptor
+        self._lock = threading.Lock()
+
+    def __call__(self, **report: object) -> None:
+        """Write one report; ends the process if its owner is gone."""
+        data = json.dumps(report, default=str).encode() + b"\n"
+        with self._lock:
+            try:
+                while data:
+                    data = data[os.write(self._fd, data) :]
+            except OSError:
+                os._exit(3)
+
+
+class Instrumented:
+    """The app, with the canary's path answered before it, and with the limiter of its thread pool at hand."""
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+        self.limiter: Any = None
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Serve one ASGI connection."""
+        if scope["type"] == "http" and scope["path"] == CANARY_PATH:
+            await send({"type": "http.response.start", "status": 204, "headers": []})
+            await send({"type": "http.response.body", "body": b""})
+            return
+        if self.limiter is None and "anyio" in sys.modules:
+            try:
+                self.limiter = sys.modules["anyio"].to_thread.current_default_thread_limiter()
+            except Exception:
+                self.limiter = False
+        await self.app(scope, receive, send)
+
+
+def pool_sizes(limiter: Any, loop: Any) -> list[dict[str, object]]:
+    """Return name, used, total and waiting of both thread pools: that of ``def`` endpoints, and that of ``to_thread``."""
+    found: list[dict[str, object]] = []
+    if limiter:
+        waiting = limiter.statistics().tasks_waiting
+        used, total = limiter.borrowed_tokens, limiter.total_tokens
+        found.append({"name": "anyio", "used": used, "total": total, "waiting": waiting})
+    executor = getattr(loop, "_default_executor", None)
+    if executor is not None:
+        threads, total = len(executor._threads), executor._max_workers
+        idle = executor._idle_semaphore._value
+        waiting = executor._work_queue.qsize()
+        found.append({"name": "asyncio", "used": max(threads - idle, 0), "total": total, "waiting": waiting})
+    return found
+
+
+def report_pools(tell: ReportWriter, app: Instrumented, loop: Any) -> None:
+    """Report the thread pools whenever they have changed.  Runs in a thread and never returns."""
+    last: list[dict[str, object]] = []
+    while True:
+        time.sleep(POOL_INTERVAL_S)
+        try:
+            now = pool_sizes(app.limiter, loop)
+        except Exception:
+            continue  # a private attribute that another version of Python names differently
+        if now != last:
+            last = now
+            tell(event="pool", t=time.perf_counter(), pools=now)
+
+
+def answer_owner(tell: ReportWriter) -> None:
+    """Answer each byte on stdin, and end the process when it closes.  Runs in a thread."""
+    while os.read(0, 1):
+        tell(event="here")
+    os._exit(0)
+
+
+def find_app(name: str, factory: bool) -> Any:
+    """Import and return the app that ``name`` stands for, as in uvicorn: ``package.module:attribute``.
+
+    Raises `ImportError` or `AttributeError` if there is none, and whatever the service's code raises.
+    """
+    module_name, _, attribute = name.partition(":")
+    found: Any = importlib.import_module(module_name)
+    for part in (attribute or "app").split("."):
+        found = getattr(found, part)
+    return found() if factory else found
+
+
+def routes_of(app: Any) -> dict[str, object]:
+    """Return the app's OpenAPI schema, if it has one, and its routes as (methods, path)."""
+    schema = None
+    try:
+        schema = app.openapi()
+    except Exception:
+        schema = None  # no FastAPI app, or one that can't describe itself
+    routes = [
+        [sorted(route.methods), route.path]
+        for route in getattr(app, "routes", None) or []
+        if getattr(route, "methods", None) and getattr(route, "path", None)
+    ]
+    return {"openapi": schema, "routes": routes}
+
+
+def source_folder(name: str, folder: str) -> str:
+    """Return the folder whose code counts as the service's: the working folder, or where its package is installed."""
+    top = sys.modules.get(name.partition(":")[0].partition(".")[0])
+    file = getattr(top, "__file__", None)
+    paths: list[str] = [os.path.dirname(file)] if file else list(getattr(top, "__path__", []))
+    project = os.path.join(os.path.realpath(folder), "")
+    for path in map(os.path.realpath, paths):
+        outside = not os.path.join(path, "").startswith(project)
+        if outside or "site-packages" in path[len(project) :]:
+            return path
+    return project
+
+
+async def serve(app: Instrumented, tell: ReportWriter, iterations: Any, spec: dict[str, Any], watched: str) -> None:
+    """Serve the app with uvicorn on a free port of loopback; report ``ready`` when it takes requests."""
+    import uvicorn
+
+    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    sock.bind(("127.0.0.1", 0))
+    config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=1)
+    server = uvicorn.Server(config)
+    startup = server.startup
+
+    async def startup_then_tell(sockets: list[socket.socket] | None = None) -> None:
+        await startup(sockets=sockets)
+        if server.started:
+            iterations.phase = "serving"
+            tell(
+                event="ready",
+                port=sock.getsockname()[1],
+                python=".".join(map(str, sys.version_info[:3])),
+                loop=spec["loop"],
+                watched=watched,
+                platform=sys.platform,
+                folder=iterations.app_folder,
+                uvloop_installed=importlib.util.find_spec("uvloop") is not None,
+            )
+
+    server.startup = startup_then_tell  # type: ignore[method-assign]
+    await server.serve(sockets=[sock])
+
+
+def main(spec: dict[str, Any]) -> int:
+    """Serve until the owner closes stdin; return the exit code."""
+    out = os.dup(1)
+    tell = ReportWriter(out)
+    os.dup2(2, 1)
+    threading.Thread(target=answer_owner, args=(tell,), name="freeloop-lifeline", daemon=True).start()
+    own = os.path.dirname(os.path.abspath(__file__))
+    sys.path[:] = [
+        path for path in sys.path if os.path.abspath(path or ".") != own
+    ]  # where Python puts a script's folder
+    sys.path.insert(0, CORE)
+    import app_warm_up
+    import loop_watchdog
+
+    sys.path.remove(CORE)
+    for name in ("app_warm_up", "loop_watchdog"):
+        del sys.modules[name]  # the service may have modules of these names
+    sys.path.insert(0, spec["path"])
+    import importlib.util
+
+    iterations = loop_watchdog.LoopIterations(tell, os.getcwd())
+    iterations.start()
+    stage = "import"
+    try:
+        if importlib.util.find_spec("uvicorn") is None:
+            raise ModuleNotFoundError("uvicorn isn't installed in the service's environment: pip install uvicorn")
+        app = find_app(spec["app"], spec["factory"])
+        iterations.set_folder(source_folder(spec["app"], os.getcwd()))
+        if not callable(app):
+            raise TypeError(f"{spec['app']} is a {type(app).__name__}, not an ASGI app")
+        tell(event="routes", **routes_of(app))
+        if spec["warm_up"]:
+            app_warm_up.import_lazily_loaded()
+            app_warm_up.prepare_routes(app)
+        stage = "startup"
+        instrumented = Instrumented(app)
+        if spec["loop"] == "uvloop":
+            import uvloop
+
+            loop: Any = uvloop.new_event_loop()
+            loop_watchdog.watch_from_outside(loop, iterations)
+            watched = "callbacks"
+        else:
+            loop, watched = loop_watchdog.watched_loop(iterations), "iterations"
+        asyncio.set_event_loop(loop)
+        threading.Thread(
+            target=report_pools, args=(tell, instrumented, loop), name="freeloop-pools", daemon=True
+        ).start()
+        loop.run_until_complete(serve(instrumented, tell, iterations, spec, watched))
+    except BaseException as error:
+        tell(event="failed", stage=stage, error=f"{type(error).__name__}: {error}", trace=traceback.format_exc())
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    code = main(json.loads(sys.argv[1]))
+    sys.stderr.flush()
+    os._exit(code)  # threads of the service may still run, and nobody waits for them

@@ -1,0 +1,134 @@
+"""Sends the load of an audit: each endpoint in its turn, open loop, with canaries all the time.
+
+*Open loop* means that requests are sent at their times, whether or not earlier ones have been answered: a service that
+blocks gets no rest by that, as it gets none from its users.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from freeloop.findings import Sent
+from freeloop.host import CANARY_PATH
+from freeloop.http_client import send
+from freeloop.request_plan import PlannedRequest
+
+CANARY_INTERVAL_S = 0.02  # s between the response of one canary and the next canary
+QUIET_CANARIES = 3  # so many are answered after the last response: what a request left to do has begun by then
+
+
+@dataclass(frozen=True)
+class LoadBounds:
+    """At most ``requests`` for each endpoint after its first, sent over ``seconds``; each may take ``limit_s`` seconds."""
+
+    requests: int = 20
+    seconds: float = 2.0
+    limit_s: float = 10.0
+
+
+@dataclass
+class Window:
+    """What was sent to one endpoint; times are seconds of ``time.perf_counter()``."""
+
+    request: PlannedRequest | None
+    start: float
+    first_end: float
+    end: float
+    sent: list[Sent]
+    canaries: list[Sent]
+
+
+class Load:
+    """Sends requests to one port of loopback."""
+
+    def __init__(self, port: int, bounds: LoadBounds) -> None:
+        self._port = port
+        self._bounds = bounds
+
+    async def idle(self, seconds: float) -> Window:
+        """Send canaries only, for so many seconds: what blocks then isn't due to any request."""
+        start = time.perf_counter()
+        canaries: list[Sent] = []
+        task = asyncio.create_task(self._canaries(canaries))
+        await asyncio.sleep(seconds)
+        await _cancel(task)
+        return Window(None, start, start, time.perf_counter(), [], canaries)
+
+    async def route(self, request: PlannedRequest) -> Window:
+        """Send one request alone, then the others at their times, and wait until all are over."""
+        start = time.perf_counter()
+        sent: list[Sent] = []
+        canaries: list[Sent] = []
+        task = asyncio.create_task(self._canaries(canaries))
+        try:
+            await self._send(request, sent)
+            await self._quiet()
+            first_end = time.perf_counter()
+            gap = self._bounds.seconds / max(self._bounds.requests, 1)
+            running = []
+            for number in range(self._bounds.requests):
+                await asyncio.sleep(max(first_end + number * gap - time.perf_counter(), 0.0))
+                running.append(asyncio.create_task(self._send(request, sent)))
+            await asyncio.gather(*running)
+            await self._quiet()
+        finally:
+            await _cancel(task)
+        return Window(request, start, first_end, time.perf_counter(), sent, canaries)
+
+    async def _send(self, request: PlannedRequest, sent: list[Sent]) -> None:
+        one = Sent(time.perf_counter())
+        sent.append(one)
+        try:
+            response = await asyncio.wait_for(
+                send(self._port, request.method, request.path, request.headers, request.body), self._bounds.limit_s
+            )
+            one.status, one.end = response.status, time.perf_counter()
+        except (asyncio.TimeoutError, TimeoutError):
+            one.error = f"no response within {self._bounds.limit_s:g} s"
+        except (OSError, ValueError, asyncio.IncompleteReadError) as problem:
+            one.error = str(problem) or type(problem).__name__
+
+    async def _canary(self, canaries: list[Sent]) -> None:
+        one = Sent(time.perf_counter())
+        canaries.append(one)
+        try:
+            one.status = (await send(self._port, "GET", CANARY_PATH)).status
+            one.end = time.perf_counter()
+        except (OSError, ValueError) as problem:
+            one.error = str(problem)
+
+    async def _canaries(self, canaries: list[Sent]) -> None:
+        while True:
+            await self._canary(canaries)
+            await asyncio.sleep(CANARY_INTERVAL_S)
+
+    async def _quiet(self) -> None:
+        for _ in range(QUIET_CANARIES):
+            try:
+                await asyncio.wait_for(self._canary([]), self._bounds.limit_s)
+            except (asyncio.TimeoutError, TimeoutError):
+                return
+
+
+async def send_load(
+    port: int,
+    requests: tuple[PlannedRequest, ...],
+    bounds: LoadBounds,
+    idle_s: float,
+    progress: Callable[[str], None],
+) -> list[Window]:
+    """Send everything and return a window for the idle time and one for each request, in order."""
+    load = Load(port, bounds)
+    windows = [await load.idle(idle_s)]
+    for request in requests:
+        progress(request.name)
+        windows.append(await load.route(request))
+    return windows
+
+
+async def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

@@ -1,0 +1,100 @@
+"""The audit of a service: the real command, on a real service in a package layout."""
+
+import json
+import re
+
+import pytest
+
+LOAD = ["--env-file", ".env", "--requests", "4", "--seconds", "0.4"]
+
+
+def line_of(project, name, text):
+    return next(n for n, line in enumerate((project / name).read_text().splitlines(), 1) if text in line)
+
+
+def test_audit_names_the_blocking_line(freeloop, project):
+    """The first command of the README, with a budget: the one blocker, and none of the others."""
+    done = freeloop("audit", "shop.main:app", *LOAD, "--max-block", "200ms", "--json", "out.json", "--html", "out.html")
+    assert done.returncode == 1, done.stdout + done.stderr
+    line = line_of(project, "shop/reports/monthly.py", "time.sleep")
+    assert f"shop/reports/monthly.py:{line}" in done.stdout and "time.sleep(0.25)" in done.stdout
+    found = json.loads((project / "out.json").read_text())
+    assert found["over_budget"] == ["GET /reports/{month}"]
+    routes = {route["name"]: route for route in found["routes"]}
+    assert set(routes) == {"GET /", "GET /reports/{month}", "GET /awaits", "GET /threads"}
+    report = routes["GET /reports/{month}"]
+    assert report["responses"] == {"200": 5} and report["guessed"] == ["month"]
+    assert report["lines"][0]["line"] == line and report["longest_block_s"] >= 0.2
+    assert report["first_request"]["lines"][0]["line"] == line
+    assert "POST /orders" in found["not_called"], "it may change something"
+    page = (project / "out.html").read_text()
+    assert "<svg" in page and 'class="blocked"' in page and f"monthly.py:{line}" in page
+    assert not re.findall(r"(?:src|href)=|https?://|@import|<script", page), "one file, nothing from elsewhere"
+
+
+def test_audit_within_budget_exits_with_zero(freeloop):
+    done = freeloop("audit", "shop.main:create", "--factory", *LOAD, "--only", "/awaits", "--max-block", "200ms")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Within the budget" in done.stdout and "GET /awaits  5 × 200" in done.stdout
+    assert "/reports" not in done.stdout
+
+
+def test_named_method_is_called_with_example(freeloop, project):
+    done = freeloop("audit", "shop.main:app", *LOAD, "--include", "POST /orders", "--only", "/orders", "--json", "-")
+    found = json.loads(done.stdout)
+    (route,) = found["routes"]
+    assert route["responses"] == {"200": 5} and route["guessed"] == []
+    assert route["lines"][0]["function"] == "order" and done.returncode == 0, "without a budget nothing is too long"
+
+
+def test_failing_requests_are_reported(freeloop, project):
+    """An endpoint whose value was guessed wrong wasn't run, so its silence says nothing."""
+    main = project / "shop/main.py"
+    main.write_text(
+        main.read_text().replace(
+            "month: int):\n    return", "month: int):\n    if month < 7:\n        raise ValueError\n    return"
+        )
+    )
+    words = ["audit", "shop.main:app", *LOAD, "--only", "/reports/{month}"]
+    done = freeloop(*words)
+    assert "no request succeeded" in done.stdout and "guessed: month" in done.stdout
+    (project / "values.json").write_text('{"month": 7}')
+    done = freeloop(*words, "--values", "values.json")
+    assert "no request succeeded" not in done.stdout and "monthly.py" in done.stdout
+
+
+def test_saturated_pool_is_reported(freeloop, project):
+    """Fifty requests for forty threads: ten wait, and the loop is free meanwhile."""
+    main = project / "shop/main.py"
+    gate = "    GATE.wait(60)\n"
+    text = main.read_text().replace("def threads():\n    time.sleep(0.25)\n", f"def threads():\n{gate}")
+    text += "\nimport threading\nGATE = threading.Event()\nCALLS = []\n"
+    text += '\n@app.middleware("http")\nasync def count(request, call_next):\n    CALLS.append(request)\n'
+    text += "    if len(CALLS) in (1, 51):\n        asyncio.get_running_loop().call_later(0.1, GATE.set)\n"
+    text += "    if len(CALLS) == 2:\n        GATE.clear()\n    return await call_next(request)\n"
+    main.write_text(text)
+    done = freeloop(
+        "audit", "shop.main:app", "--env-file", ".env", "--requests", "50", "--only", "/threads", "--json", "-"
+    )
+    (route,) = json.loads(done.stdout)["routes"]
+    (pool,) = [pool for pool in route["thread_pools"] if pool["name"] == "anyio"]
+    assert pool["used"] == pool["total"] == 40 and pool["waiting"] >= 1
+
+
+@pytest.mark.parametrize(
+    "words, says",
+    [
+        (["shop.nowhere:app"], "No module named 'shop.nowhere'"),
+        (["shop.main:nothing", "--env-file", ".env"], "has no attribute 'nothing'"),
+        (["shop.main:app"], "KeyError: 'SHOP_NAME'"),
+        (["shop.main:app", "--env-file", "missing.env"], "missing.env can't be read"),
+        (["shop.main:app", "--env-file", ".env", "--only", "/nowhere"], "no endpoint '/nowhere'"),
+        (["shop.main:app", "--env-file", ".env", "--python", "/no/python"], "/no/python can't be started"),
+        (["shop.main:app", "--header", "x"], "has no colon"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_audit_that_cannot_run_says_why(freeloop, words, says):
+    done = freeloop("audit", *words)
+    assert done.returncode == 2 and says in done.stderr, done.stderr
+    assert "host.py" not in done.stderr
