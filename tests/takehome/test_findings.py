@@ -153,3 +153,13 @@ def test_plan_guesses_a_body_that_contains_itself():
     openapi = {"paths": {"/x": {"post": {"requestBody": {"content": content}}}}, "components": {"schemas": {"N": node}}}
     (request,) = request_plan.plan(openapi, [], include=["POST"]).requests
     assert b'"n": 1' in request.body and request.guessed == ("body",)
+
+
+def test_times_of_a_thread_that_has_ended_are_read():
+    """A sampler may still look when the loop's thread is gone."""
+    made = []
+    thread = threading.Thread(target=lambda: made.append(loop_watchdog.ThreadTimes()))
+    thread.start()
+    thread.join()
+    while made[0].read() != (0.0, 0.0):
+        time.sleep(0.01)  # the kernel still knows it for a moment

@@ -29,6 +29,7 @@ class Block:
     cpu_wait_s: float
     gc_s: float
     where: tuple[Mapping[str, Any], ...]
+    excused_s: float = 0.0  # waits for memory and for the start of threads, which are upper bounds
 
 
 @dataclass
@@ -175,7 +176,8 @@ def block_of(report: Mapping[str, Any]) -> Block:
     waited = report.get("waited", 0.0) + report.get("threads_waited", 0.0) + report.get("paged", 0.0)
     blocked = max(length - waited - automatic, 0.0)
     own = tuple(place for place in where if place.get("collection") != "automatic")
-    return Block(report["start"], report["end"], blocked, report.get("waited", 0.0), automatic, own)
+    excused = report.get("threads_waited", 0.0) + report.get("paged", 0.0)
+    return Block(report["start"], report["end"], blocked, report.get("waited", 0.0), automatic, own, excused)
 
 
 def blocks_of(reports: Iterable[Mapping[str, Any]], start: float, end: float) -> list[Block]:

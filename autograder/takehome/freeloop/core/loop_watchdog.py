@@ -94,8 +94,15 @@ class ThreadTimes:
         """Return (CPU seconds, seconds waiting for a CPU) so far."""
         if self._file is None:
             return 0.0, 0.0
-        cpu, waited = os.pread(self._file, 80, 0).split()[:2]
+        try:
+            cpu, waited = os.pread(self._file, 80, 0).split()[:2]
+        except OSError:
+            return 0.0, 0.0  # the thread has ended
         return int(cpu) / 1e9, int(waited) / 1e9
+
+    def __del__(self) -> None:
+        if getattr(self, "_file", None) is not None:
+            os.close(self._file)  # type: ignore[arg-type]
 
 
 class MemoryPressure:
@@ -155,6 +162,7 @@ class LoopIterations:
         self._spent = 0.0, 0.0
         self._threads: set[str] = set()
         self._collecting: dict[int, tuple[float, float]] = {}
+        self._stopped = threading.Event()
 
     def set_folder(self, app_folder: str) -> None:
         """Set the folder whose code counts as the app's."""
@@ -175,6 +183,13 @@ class LoopIterations:
         sampler.start()
         return sampler
 
+    def stop(self) -> None:
+        """End the sampler and leave nothing behind; nothing is recorded any more."""
+        self._stopped.set()
+        self.idle = True
+        with contextlib.suppress(ValueError):
+            gc.callbacks.remove(self._collected)
+
     def begin(self) -> None:
         """Note that an iteration begins."""
         self._spent = self._times.read()
@@ -193,6 +208,22 @@ class LoopIterations:
             self._report("turn", ended, samples, tasks)
         elif self.samples:
             self.samples, self.tasks = Counter(), Counter()
+
+    def thread_cpu_sampler(self) -> ThreadCpuSampler:
+        """Return what finds out where other threads compute."""
+        return ThreadCpuSampler(self)
+
+    def current(self) -> tuple[Place, float] | None:
+        """Return where the loop is in an iteration that goes on, and for how long, less its waits for a CPU; None between two.
+
+        Any other thread may call it.
+        """
+        began, waited = self.began, self.waited()
+        frame = sys._current_frames().get(self.loop_thread)
+        if self.idle or frame is None:
+            return None
+        place, seconds = self.place(frame), time.perf_counter() - began - waited
+        return None if self.idle or self.began != began else (place, max(seconds, 0.0))
 
     def waited(self) -> float:
         """Return the seconds for which the loop thread has waited for a CPU since this iteration began."""
@@ -270,9 +301,9 @@ class LoopIterations:
     def _sample(self) -> None:
         reported = 0.0
         seen = Seen(0.0, 0.0, 0.0, 0.0)
-        busy = ThreadCpuSampler(self)
+        busy = self.thread_cpu_sampler()
         own = ThreadTimes()
-        while True:
+        while not self._stopped.is_set():
             asleep, own_waited = time.perf_counter(), own.read()[1]
             time.sleep(self.sample_interval_s)
             # From here to `_take` nothing may release the GIL, as reading a file does: the loop thread would move on, and
@@ -523,7 +554,9 @@ def detach(loop: asyncio.AbstractEventLoop) -> None:
         del selector.select
 
 
-def watch_from_outside(loop: asyncio.AbstractEventLoop, iterations: LoopIterations) -> threading.Thread:
+def watch_from_outside(
+    loop: asyncio.AbstractEventLoop, iterations: LoopIterations, interval_s: float = SAMPLE_INTERVAL_S
+) -> threading.Thread:
     """Record how long a loop takes to run a callback, for loops that don't show their iterations; return the thread.
 
     What is recorded as an iteration lasts from when the callback is scheduled until it runs.  That is the lag of the loop,
@@ -540,7 +573,7 @@ def watch_from_outside(loop: asyncio.AbstractEventLoop, iterations: LoopIteratio
 
     def pulse() -> None:
         while True:
-            time.sleep(SAMPLE_INTERVAL_S)
+            time.sleep(interval_s)
             ran.clear()
             iterations.begin()
             try:
