@@ -126,6 +126,11 @@ class Route:
         return dict(Counter(str(sent.status or sent.error or "no response") for sent in self.requests))
 
     @property
+    def succeeded(self) -> bool:
+        """Whether any request had a response that is no error."""
+        return any(sent.status is not None and sent.status < 400 for sent in self.requests)
+
+    @property
     def slowest_canary_s(self) -> float:
         """How long the slowest canary took; one that wasn't answered counts up to the end."""
         return max(
@@ -163,6 +168,11 @@ class Audit:
             route for route in [*self.routes, *([self.idle] if self.idle else [])] if self._counted(route) > budget
         ]
         return sorted(found, key=self._counted, reverse=True)
+
+    @property
+    def not_run(self) -> list[Route]:
+        """The routes of which no request succeeded: what they'd do otherwise isn't known."""
+        return [route for route in self.routes if not route.succeeded]
 
     def _counted(self, route: Route) -> float:
         return max(route.longest_s, route.first_s if self.first_counts else 0.0)

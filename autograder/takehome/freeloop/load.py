@@ -13,10 +13,11 @@ from dataclasses import dataclass
 
 from freeloop.findings import Sent
 from freeloop.host import CANARY_PATH
-from freeloop.http_client import send
+from freeloop.http_client import Response, send
 from freeloop.request_plan import PlannedRequest
 
 CANARY_INTERVAL_S = 0.02  # s between the response of one canary and the next canary
+STARVED = 20  # times its limit that a request is waited for while no canary is answered either
 QUIET_CANARIES = 3  # so many are answered after the last response: what a request left to do has begun by then
 
 
@@ -47,6 +48,7 @@ class Load:
     def __init__(self, port: int, bounds: LoadBounds) -> None:
         self._port = port
         self._bounds = bounds
+        self._answered = time.perf_counter()  # when a canary was answered last
 
     async def idle(self, seconds: float) -> Window:
         """Send canaries only, for so many seconds: what blocks then isn't due to any request."""
@@ -82,21 +84,33 @@ class Load:
         one = Sent(time.perf_counter())
         sent.append(one)
         try:
-            response = await asyncio.wait_for(
-                send(self._port, request.method, request.path, request.headers, request.body), self._bounds.limit_s
+            running = asyncio.ensure_future(
+                send(self._port, request.method, request.path, request.headers, request.body)
             )
-            one.status, one.end = response.status, time.perf_counter()
-        except (asyncio.TimeoutError, TimeoutError):
-            one.error = f"no response within {self._bounds.limit_s:g} s"
+            await self._patiently(running)
+            if not running.done():
+                running.cancel()
+                one.error = f"no response within {self._bounds.limit_s:g} s"
+                return
+            one.status, one.end = running.result().status, time.perf_counter()
         except (OSError, ValueError, asyncio.IncompleteReadError) as problem:
             one.error = str(problem) or type(problem).__name__
+
+    async def _patiently(self, running: asyncio.Future[Response]) -> None:
+        """Wait until it's done or its limit has passed; while no canary is answered either, its time hasn't come."""
+        limit, start = self._bounds.limit_s, time.perf_counter()
+        while not running.done() and time.perf_counter() - start < STARVED * limit:
+            await asyncio.wait([running], timeout=limit / 10)
+            now = time.perf_counter()
+            if now - start >= limit and now - self._answered < limit / 2:
+                return
 
     async def _canary(self, canaries: list[Sent]) -> None:
         one = Sent(time.perf_counter())
         canaries.append(one)
         try:
             one.status = (await send(self._port, "GET", CANARY_PATH)).status
-            one.end = time.perf_counter()
+            one.end = self._answered = time.perf_counter()
         except (OSError, ValueError) as problem:
             one.error = str(problem)
 
@@ -108,7 +122,7 @@ class Load:
     async def _quiet(self) -> None:
         for _ in range(QUIET_CANARIES):
             try:
-                await asyncio.wait_for(self._canary([]), self._bounds.limit_s)
+                await asyncio.wait_for(self._canary([]), STARVED * self._bounds.limit_s)
             except (asyncio.TimeoutError, TimeoutError):
                 return
 

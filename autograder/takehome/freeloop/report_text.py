@@ -42,7 +42,8 @@ def verdict(audit: Audit) -> str:
         return f"Longest block: {readable(worst.longest_s)}, during {worst.name}, in {worst.lines[0].place}."
     over = audit.over_budget
     if not over:
-        return f"Within the budget: no block was longer than {readable(audit.budget_s)}."
+        but = "".join(f" No request to {route.name} succeeded, so of that nothing is known." for route in audit.not_run)
+        return f"Within the budget: no block was longer than {readable(audit.budget_s)}.{but}"
     return f"Over the budget of {readable(audit.budget_s)}: " + ", ".join(
         f"{route.name} ({readable(max(route.longest_s, route.first_s if audit.first_counts else 0.0))})"
         for route in over
@@ -74,7 +75,7 @@ def _noteworthy(route: Route) -> bool:
 
 
 def _answered(route: Route) -> bool:
-    return not route.requests or any(sent.status is not None and sent.status < 400 for sent in route.requests)
+    return not route.requests or route.succeeded
 
 
 def _route(route: Route) -> Iterator[str]:

@@ -26,6 +26,7 @@ PATIENCE_S = 15.0  # s without any new call at the gate, after which the missing
 PATIENCE_CANARIES = 100  # canaries answered in that time: so a machine that stood still isn't taken for the service
 CHECK_INTERVAL_S = 0.05  # s between two looks at a service that is awaited
 FAULTS_MIN = 2  # trials in which a line has to be over the budget
+STARVED = 40  # times the patience, in which a loop that gets no CPU has to answer a canary
 TRIALS_MAX = 8  # after so many, what was seen more often counts
 UNKNOWN = "a line that wasn't sampled"
 
@@ -141,7 +142,7 @@ def _rendezvous(
         sent = [service.send(request) for request in requests]
         _await_arrivals(service, requests, sent, gate, patience_s)
         canary = service.canary()
-        waited = _Patience(patience_s)
+        waited = _Patience(patience_s, service.watched)
         while not _done(canary, CHECK_INTERVAL_S):
             if (block := service.running_block()) and block[1] >= HOLD_S:
                 raise _blocked(requests, *block)
@@ -163,7 +164,7 @@ def _await_arrivals(
     service: Service, requests: Sequence[Request], sent: Sequence[Future[Reply]], gate: Gate, patience_s: float
 ) -> None:
     __tracebackhide__ = True
-    waited, held, answered = _Patience(patience_s), 0, 0
+    waited, held, answered = _Patience(patience_s, service.watched), 0, 0
     canary = service.canary()
     while not gate.wait_for(len(requests), CHECK_INTERVAL_S):
         if gate.misused:
@@ -176,7 +177,7 @@ def _await_arrivals(
         if (block := service.running_block()) and block[1] >= HOLD_S:
             raise _blocked(requests, *block, held=gate.held)
         if gate.held != held:
-            held, waited, answered = gate.held, _Patience(patience_s), 0
+            held, waited, answered = gate.held, _Patience(patience_s, service.watched), 0
         if canary.done():
             answered += 1
             canary = service.canary()
@@ -195,11 +196,14 @@ def _await_arrivals(
 
 
 class _Patience:
-    """Time that passes without progress."""
+    """Time that passes without progress.
 
-    def __init__(self, seconds: float) -> None:
+    Where the loop is watched, `HOLD_S` tells a blocked loop from one that gets no CPU, and only the latter takes so long.
+    """
+
+    def __init__(self, seconds: float, watched: bool = False) -> None:
         self._end = time.monotonic() + seconds
-        self._last = time.monotonic() + 4 * seconds
+        self._last = time.monotonic() + (STARVED if watched else 4) * seconds
 
     def over(self, canaries: int) -> bool:
         """Return True when both the time is over and enough canaries were answered, or none were for much longer."""
@@ -216,12 +220,16 @@ def _warm_up(service: Service, requests: Sequence[Request], patience_s: float) -
 
 def _reply(service: Service, sent: Future[Reply], patience_s: float) -> Reply:
     __tracebackhide__ = True
-    waited = _Patience(patience_s)
+    waited, canary, answered = _Patience(4 * patience_s, service.watched), service.canary(), 0
     while not _done(sent, CHECK_INTERVAL_S):
-        if waited.over(canaries=0):
-            block = service.running_block()
+        if canary.done():
+            answered += 1
+            canary = service.canary()
+        block = service.running_block()
+        stuck = block is not None and block[1] > 4 * patience_s
+        if stuck or waited.over(answered):
             where = f" The event loop is at {block[0]}" if block else ""
-            return Reply(None, error=f"no response within {4 * patience_s:.0f} s.{where}")
+            return Reply(None, error=f"no response after more than {4 * patience_s:.0f} s.{where}")
     return sent.result()
 
 
