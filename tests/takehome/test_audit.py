@@ -1,9 +1,15 @@
 """The audit of a service: the real command, on a real service in a package layout."""
 
 import json
+import os
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
+
+from autograder import paths
 
 LOAD = ["--env-file", ".env", "--requests", "4", "--seconds", "0.4"]
 
@@ -56,8 +62,11 @@ def test_failing_requests_are_reported(freeloop, project):
         )
     )
     words = ["audit", "shop.main:app", *LOAD, "--only", "/reports/{month}"]
-    done = freeloop(*words)
+    done = freeloop(*words, "--max-block", "60s")
     assert "no request succeeded" in done.stdout and "guessed: month" in done.stdout
+    assert done.returncode == 2 and "the budget says nothing" in done.stderr, (
+        "a service that wasn't run isn't a fast one"
+    )
     (project / "values.json").write_text('{"month": 7}')
     done = freeloop(*words, "--values", "values.json")
     assert "no request succeeded" not in done.stdout and "monthly.py" in done.stdout
@@ -98,3 +107,37 @@ def test_audit_that_cannot_run_says_why(freeloop, words, says):
     done = freeloop("audit", *words)
     assert done.returncode == 2 and says in done.stderr, done.stderr
     assert "host.py" not in done.stderr
+
+
+@pytest.mark.long
+def test_example_is_found_and_fixed(freeloop, project):
+    """The service that the README and lesson 14 use: audited, its test red, fixed, its test green."""
+    made = freeloop("example", "made")
+    assert made.returncode == 0 and str(Path("made", "ledger", "main.py")) in made.stdout
+    assert "is there already" in freeloop("example", "made").stderr
+    folder = project / "made"
+    words = [
+        "audit",
+        "ledger.main:app",
+        "--folder",
+        "made",
+        "--env-file",
+        "made/.env",
+        "--requests",
+        "3",
+        "--seconds",
+        "0.3",
+    ]
+    done = freeloop(*words)
+    number = line_of(folder, "ledger/database.py", "execute(YEAR)")
+    assert f"ledger/database.py:{number}" in done.stdout and "GET /report  blocked" in done.stdout
+    assert "GET /accounts/{name}  4 × 200" in done.stdout, "its example is a name that exists"
+
+    environment = {**os.environ, "PYTHONPATH": f"{paths.TAKEHOME}{os.pathsep}{folder}"}
+    command = [sys.executable, "-P", "-m", "pytest", "-q", "-p", "freeloop.pytest_plugin", "--rootdir", str(folder)]
+    red = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    assert red.returncode == 1 and "2 failed" in red.stdout, red.stdout
+    main = folder / "ledger/main.py"
+    main.write_text(main.read_text().replace("async def report", "def report"))
+    green = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    assert green.returncode == 0, green.stdout

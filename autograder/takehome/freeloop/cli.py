@@ -56,6 +56,17 @@ def parser() -> argparse.ArgumentParser:
     audit.add_argument("--count-first", action="store_true", help="first requests count for the budget as well")
     audit.add_argument("--json", type=Path, metavar="FILE", help="write the report as JSON (- for stdout)")
     audit.add_argument("--html", type=Path, metavar="FILE", help="write the report as a page with timelines")
+    cost = commands.add_parser(
+        "overhead",
+        help="measure what the monitor costs: the same app with it and without it, in one run",
+        description="Exit code 2: the app can't be served.",
+    )
+    cost.add_argument("app", nargs="?", default="freeloop.monitor.overhead:default_app", help="as for uvicorn")
+    cost.add_argument("--path", default="/", help="what to request (default: /)")
+    cost.add_argument("--slices", type=int, default=20, metavar="N", help="for each of the two servers (default: 20)")
+    cost.add_argument("--slice", type=_duration, default=0.5, metavar="T", help="length of one (default: 0.5s)")
+    shown = commands.add_parser("example", help="write a small service with one blocking line, to try freeloop on")
+    shown.add_argument("folder", type=Path, help="where to: a folder that is made")
     return top
 
 
@@ -63,12 +74,33 @@ def main(words: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code."""
     options = parser().parse_args(words)
     try:
-        return _audit(options)
+        return {"audit": _audit, "overhead": _overhead, "example": _example}[options.command](options)
     except (ServiceError, PlanError, EnvFileError, _OptionError) as problem:
         print(f"freeloop: {problem}", file=sys.stderr)
         return CANNOT_RUN
     except KeyboardInterrupt:
         return 130
+
+
+def _overhead(options: argparse.Namespace) -> int:
+    from freeloop.monitor.overhead import measure
+
+    try:
+        print(measure(options.app, options.path, options.slices, options.slice))
+    except (OSError, EOFError) as problem:
+        raise _OptionError(f"{options.app} can't be served: {problem}") from None
+    return 0
+
+
+def _example(options: argparse.Namespace) -> int:
+    from freeloop import example
+
+    try:
+        files = example.write(options.folder)
+    except OSError as problem:
+        raise _OptionError(str(problem)) from None
+    print(*files, sep="\n")
+    return 0
 
 
 class _OptionError(Exception):
@@ -103,7 +135,11 @@ def _audit(options: argparse.Namespace) -> int:
     if options.html:
         options.html.write_text(report_html.page(audit), encoding="utf-8")
     print(as_json if str(options.json) == "-" else report_text.text(audit))
-    return OVER_BUDGET if audit.over_budget else 0
+    if audit.over_budget:
+        return OVER_BUDGET
+    if audit.budget_s is not None and audit.routes and len(audit.not_run) == len(audit.routes):
+        raise _OptionError("no request to any endpoint succeeded, so the budget says nothing")
+    return 0
 
 
 def _duration(text: str) -> float:

@@ -1,0 +1,198 @@
+"""Records the loop's iterations at a cost that production can bear, and splits long ones by what they were spent on.
+
+The loop's thread does as little as possible: for an iteration of less than a millisecond it takes the time and counts.  A
+longer one is put into a queue, and a thread of the monitor's takes it out, some milliseconds later, and splits it:
+
+* *blocked*: the app's own doing;
+* *cpu_wait*: the thread was ready to run and had no CPU, as Linux counts it;
+* *gc*: garbage collections;
+* *suspended*: the whole process stood still (a stopped container, a paused virtual machine).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from freeloop.core.loop_watchdog import LoopIterations, Place, ThreadCpuSampler
+from freeloop.monitor.histogram import Histogram
+
+SHORT_S = 0.001  # s: shorter iterations are only counted
+READ_INTERVAL_S = 0.001  # s between two readings of the kernel's counters at the start of iterations
+TICK_S = 0.025  # s between two looks of the monitor's threads
+SUSPENDED_MIN_S = 0.1  # s that the monitor's thread wakes up late without having waited for a CPU or for the GIL
+GIL_WAKE_S = 0.005  # s after which a thread that waits for the GIL wakes up and asks for it, again and again
+STACK_DEPTH = 30  # frames kept of a stack
+KINDS = ("blocked", "cpu_wait", "gc", "suspended")
+
+
+@dataclass(frozen=True)
+class Lag:
+    """One iteration of a millisecond or more, in seconds by kind, with where it was spent."""
+
+    start: float
+    end: float
+    seconds: Mapping[str, float]
+    places: tuple[tuple[Place, float], ...] = ()
+    stack: tuple[tuple[str, int, str], ...] = ()
+    request: Any = None
+
+
+@dataclass
+class _Raw:
+    start: float
+    end: float
+    waited: float
+    collected: float
+    samples: Counter[Place]
+    task: int | None
+    stack: tuple[tuple[str, int, str], ...]
+    requests: dict[int, Any] = field(default_factory=dict)
+
+
+class _NoThreads(ThreadCpuSampler):
+    """Looks at no other threads: with a pool of forty that costs more than it tells."""
+
+    def look(self) -> Counter[Place] | dict[Place, float]:
+        return {}
+
+
+class Recorder(LoopIterations):
+    """Iterations of a loop that runs all day.  ``told`` gets each `Lag`, in the monitor's thread."""
+
+    sample_interval_s = TICK_S
+
+    def __init__(self, app_folder: str, budget_s: float, told: Callable[[Lag], None]) -> None:
+        super().__init__(lambda **report: None, app_folder)
+        self.phase = "serving"
+        self.budget_s = budget_s
+        self.histograms = {kind: Histogram() for kind in KINDS}
+        self.requests: dict[int, Any] = {}  # of tasks that serve one, by the task's id
+        self.ended: dict[int, Any] = {}  # those that have ended in this iteration
+        self._told = told
+        self._short = 0
+        self._read_at = 0.0
+        self._long: deque[_Raw] = deque(maxlen=1000)
+        self._stack: tuple[float, tuple[tuple[str, int, str], ...]] = 0.0, ()
+
+    def start(self) -> threading.Thread:
+        """Start the sampler and the monitor's thread; call it in the loop's thread."""
+        sampler = super().start()
+        threading.Thread(target=self._split, name="freeloop-monitor", daemon=True).start()
+        return sampler
+
+    def begin(self) -> None:
+        """Note that an iteration begins."""
+        now = time.perf_counter()
+        if now - self._read_at > READ_INTERVAL_S:
+            self._spent = self._times.read()
+            self._read_at = now
+        self.collection_s = 0.0
+        self.began = now
+        self.idle = False
+
+    def end(self) -> None:
+        """Note that an iteration is over; queue it if it was long."""
+        self.idle = True
+        now = time.perf_counter()
+        if now - self.began < SHORT_S:
+            self._short += 1
+            if self.ended:
+                self.ended = {}
+            return
+        waited = self.waited()
+        samples, self.samples = self.samples, Counter()
+        tasks, self.tasks = self.tasks, Counter()
+        task = tasks.most_common(1)[0][0] if tasks else None
+        stack = self._stack[1] if self._stack[0] == self.began else ()
+        known = {**self.requests, **self.ended} if task is not None else {}
+        self._long.append(_Raw(self.began, now, waited, self.collection_s, samples, task, stack, known))
+        self.ended = {}
+        self._read_at = 0.0
+
+    def thread_cpu_sampler(self) -> ThreadCpuSampler:
+        """Return one that looks at no thread."""
+        return _NoThreads(self)
+
+    def _take(self, seen: Any, now: float) -> Any:
+        """Take a sample; keep the stack of the first one that is over the budget."""
+        if now - seen.began >= self.budget_s and self._stack[0] != seen.began:
+            # before anything that releases the GIL: then the loop's thread would move on
+            frame = sys._current_frames().get(self.loop_thread)
+            stack: list[tuple[str, int, str]] = []
+            while frame is not None and len(stack) < STACK_DEPTH:
+                stack.append((frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name))
+                frame = frame.f_back
+            self._stack = seen.began, tuple(stack)
+        return super()._take(seen, now)
+
+    def _split(self) -> None:
+        clock = SuspensionClock()
+        while not self._stopped.is_set():
+            suspended = clock.tick()
+            short, self._short = self._short, 0
+            if short:
+                self.histograms["blocked"].add(SHORT_S / 2, short)
+            while self._long:
+                lag = split(self._long.popleft(), suspended)
+                for kind, seconds in lag.seconds.items():
+                    if kind == "blocked" or seconds >= SHORT_S:
+                        self.histograms[kind].add(seconds)
+                self._told(lag)
+
+
+class SuspensionClock:
+    """Notices that the whole process stood still: this thread woke up late, and neither waited for a CPU nor for the GIL.
+
+    A thread that waits for the GIL wakes up every five milliseconds to ask for it, and Linux counts each time that a thread
+    gets a CPU.  One that was stopped, as all others, has no such count.
+    """
+
+    def __init__(self) -> None:
+        try:
+            self._file: int | None = os.open("/proc/thread-self/schedstat", os.O_RDONLY)
+        except OSError:
+            self._file = None
+        self._waited, self._slices = self._read()
+
+    def tick(self, interval_s: float = TICK_S) -> tuple[float, float]:
+        """Sleep, and return start and end of the time in which the process was suspended, (0.0, 0.0) if it wasn't."""
+        asleep = time.perf_counter()
+        time.sleep(interval_s)
+        now = time.perf_counter()
+        waited, slices = self._read()
+        late = now - asleep - interval_s - (waited - self._waited)
+        woke = slices - self._slices
+        self._waited, self._slices = waited, slices
+        if self._file is None or late < SUSPENDED_MIN_S or woke > late / GIL_WAKE_S / 4:
+            return 0.0, 0.0
+        return asleep, now
+
+    def _read(self) -> tuple[float, int]:
+        if self._file is None:
+            return 0.0, 0
+        _, waited, slices = os.pread(self._file, 100, 0).split()
+        return int(waited) / 1e9, int(slices)
+
+
+def split(raw: _Raw, suspended: tuple[float, float]) -> Lag:
+    """Return what an iteration was spent on.  Each kind takes its part of what the ones before it have left."""
+    left = raw.end - raw.start
+    stood = min(max(min(raw.end, suspended[1]) - max(raw.start, suspended[0]), 0.0), left)
+    left -= stood
+    waited = min(raw.waited, left)
+    left -= waited
+    collected = min(raw.collected, left)
+    left -= collected
+    seconds = {"blocked": left, "cpu_wait": waited, "gc": collected, "suspended": stood}
+    own = [(place, spent) for place, spent in raw.samples.most_common(5) if place.collection != "automatic"]
+    request = raw.requests.get(raw.task) if raw.task is not None else None
+    if request is None and len(raw.requests) == 1:
+        request = next(iter(raw.requests.values()))
+    return Lag(raw.start, raw.end, seconds, tuple(own), raw.stack, request)
