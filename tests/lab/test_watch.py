@@ -39,7 +39,7 @@ import gc, sys
 sys.path.insert(0, sys.argv[1])
 import loop_watchdog
 
-loop_watchdog.SAMPLE_INTERVAL_S = 0.0005
+loop_watchdog.LoopIterations.sample_interval_s = 0.0005
 iterations = loop_watchdog.LoopIterations(lambda **report: None, "/app")
 iterations.phase = "serving"
 sys.setswitchinterval(1e-6)
@@ -61,6 +61,6 @@ for _ in range(20_000):
 
 def test_sampling_survives_garbage_collections():
     """On 3.11 a collection that began while a frame was looked at ended the process, once in thousands of starts."""
-    command = [sys.executable, "-X", "faulthandler", "-c", STORM, str(paths.PROGRAMS)]
+    command = [sys.executable, "-X", "faulthandler", "-c", STORM, str(paths.WATCHDOG)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -219,10 +219,11 @@ class LoopIterations:
         Any other thread may call it.
         """
         began, waited = self.began, self.waited()
-        frame = sys._current_frames().get(self.loop_thread)
-        if self.idle or frame is None:
-            return None
-        place, seconds = self.place(frame), time.perf_counter() - began - waited
+        with stable_frames():
+            frame = sys._current_frames().get(self.loop_thread)
+            if self.idle or frame is None:
+                return None
+            place, seconds = self.place(frame), time.perf_counter() - began - waited
         return None if self.idle or self.began != began else (place, max(seconds, 0.0))
 
     def waited(self) -> float:

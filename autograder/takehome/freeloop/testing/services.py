@@ -218,6 +218,10 @@ class AppService:
 
     def waiting_lines(self) -> list[str]:
         """Return the innermost lines of the app at which its tasks and worker threads wait."""
+        with loop_watchdog.stable_frames():
+            return self._waiting_lines()
+
+    def _waiting_lines(self) -> list[str]:
         frames = [frame for task in asyncio.all_tasks(self._loop) for frame in self._innermost(task.get_coro())]
         others = (self._thread.ident, threading.get_ident(), threading.main_thread().ident)
         frames += [frame for thread, frame in sys._current_frames().items() if thread not in others]
