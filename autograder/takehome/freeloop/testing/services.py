@@ -156,6 +156,7 @@ class ProcessService:
 
     def blocks(self, start: float, end: float) -> list[Block]:
         """Return the long iterations of a window."""
+        self.canary().result()  # a reply is sent within its iteration: once this is answered, that one has been reported
         self._process.flush()
         turns = [report for report in self._process.reports if report["event"] == "turn"]
         return [block_of(report) for report in turns if start <= report["start"] < end]
