@@ -17,6 +17,7 @@ Every exception whose message a user sees derives from `UserFacingError`, wherev
     ├── LoadGeneratorGone            the process that sends the requests ended
     ├── ServiceError                 a service that apps call can't be had
     ├── SandboxError                 an app can't be sandboxed on this machine
+    │   └── ProbeLost                the trial of a level of isolation was killed from outside: it's tried again
     ├── IsolationUnavailable         this machine can't isolate as well as was asked
     ├── JobRefused                   no grading worker can be had
     └── NoQuota                      this machine can't set a CPU quota

@@ -17,7 +17,7 @@ def test_what_was_sampled_can_be_told_while_the_sampler_goes_on():
         number = 0
         while not over.is_set():
             number += 1
-            samples[loop_watchdog.Place("shop.py", number, "code", "function")] += 0.005
+            samples[loop_watchdog.Place("shop.py", number, number, "code", "function")] += 0.005
             if number % 10_000 == 0:
                 samples.clear()
 
@@ -30,7 +30,7 @@ def test_what_was_sampled_can_be_told_while_the_sampler_goes_on():
         over.set()
         sampler.join()
     samples[loop_watchdog.Place("shop.py", 1, 1, "code", "function")] += 10
-    assert loop_watchdog.places(samples)[0].seconds >= 10
+    assert loop_watchdog.places(samples)[0]["seconds"] >= 10
 
 
 STORM = """
