@@ -27,6 +27,8 @@ Every exception whose message a user sees derives from `UserFacingError`, wherev
     AnswerFault                      a proof failed: becomes a FAIL with its diagnosis
     └── AnsweredTooEarly             as long as the barrier wasn't reached
     Disconnected                     a connection ended in the middle of a response: becomes the response's error
+    MessageError                     what came through a pipe is no message: the sender counts as gone, or as forging
+    LacksKey                         a table of exercise.toml lacks a key: becomes an ExerciseError
     Failed                           a step of the set-up, or an app's start, failed: becomes a SetupError or an AppError
 """
 

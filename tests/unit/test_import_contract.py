@@ -124,33 +124,6 @@ def test_watchdog_has_one_source():
     assert bodies == ["takehome/freeloop/core/loop_watchdog.py"]
 
 
-@pytest.mark.parametrize("name", [name for name in FILES if name.startswith("takehome/")])
-def test_takehome_imports_standard_library(name):
-    """Its core needs nothing else; what extras are for is imported where it's used, and not by the watchdog."""
-    extras = {"pytest", "prometheus_client", "opentelemetry"}
-    of_service = {"uvicorn", "uvloop", "anyio", "fastapi"}  # asked of the service's own environment
-    if name == "takehome/freeloop/host.py":
-        of_service |= {"loop_watchdog", "app_warm_up"}  # imported by name: this one runs where no package is installed
-    for node in ast.walk(ast.parse((PACKAGE / name).read_text())):
-        modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-        modules += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-        for module in modules:
-            allowed = sys.stdlib_module_names | {"freeloop"} | (extras | of_service if "/core/" not in name else set())
-            assert module.split(".")[0] in allowed, f"{name} imports {module}"
-
-
-def test_watchdog_has_one_source():
-    """The course watches with the file that the package has, in each process: nothing of it exists twice."""
-    from autograder.programs import serve_app
-
-    for name in ("loop_watchdog", "app_warm_up"):
-        assert [file for file in FILES if file.endswith(f"/{name}.py")] == [f"takehome/freeloop/core/{name}.py"]
-        assert (paths.WATCHDOG / f"{name}.py").is_file()
-    assert str(paths.WATCHDOG) == serve_app.WATCHDOG
-    bodies = [file for file in FILES if "class LoopIterations" in (PACKAGE / file).read_text()]
-    assert bodies == ["takehome/freeloop/core/loop_watchdog.py"]
-
-
 def test_every_file_has_a_place():
     assert {part_of(name, 0) for name in FILES} == {*GROUND, *LAYERS, *TOP}
 
