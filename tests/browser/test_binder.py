@@ -21,7 +21,8 @@ KNOWN = {"Dockerfile", "environment.yml", "requirements.txt", "Pipfile", "Pipfil
 DOCKERFILE = (ROOT / "Dockerfile").read_text().replace("\\\n", " ")
 
 
-def test_repo2docker_finds_what_we_mean_and_nothing_else():
+def test_repo2docker_finds_only_our_files():
+    """repo2docker finds the files that we mean, with the links and modes that git keeps, and nothing else."""
     assert {file.name for file in BINDER.iterdir()} & KNOWN == {"environment.yml", "postBuild", "start"}
     assert not (ROOT / ".binder").exists(), "it would be a second place to look"
     # a release that is downloaded, and a clone on Windows, have links as git keeps them
@@ -46,7 +47,7 @@ def test_the_environment_is_the_lock():
     assert problems(ROOT) == []
 
 
-def test_post_build_and_start_run_as_they_would_in_an_image(tmp_path):
+def test_image_scripts_run_anywhere(tmp_path):
     """A copy of the clone at another place, in an environment that is not ours to write to, sees itself."""
     repo = tmp_path / "jovyan"
     subprocess.run(["git", "clone", "-q", ROOT, repo], check=True)
@@ -75,7 +76,8 @@ def test_post_build_and_start_run_as_they_would_in_an_image(tmp_path):
         assert done.stdout.split() == [f"{repo}/autograder/__init__.py", f"{expected}{repo}/autograder/jupyter"]
 
 
-def test_a_class_sees_its_assignments_and_others_do_not():
+def test_class_sees_its_assignments():
+    """A class sees the list of assignments; a learner on their own doesn't."""
     alone = json.loads((ROOT / "autograder/jupyter/labconfig/page_config.json").read_text())["disabledExtensions"]
     in_class = json.loads((ROOT / "autograder/jupyter/class/labconfig/page_config.json").read_text())[
         "disabledExtensions"
@@ -83,7 +85,8 @@ def test_a_class_sees_its_assignments_and_others_do_not():
     assert all(alone[name] for name in in_class) and not any(in_class.values())
 
 
-def test_the_class_image_copies_what_is_there_and_has_binders_python():
+def test_class_image_copies_existing_files():
+    """The image for a class copies only files that exist and has the same Python as Binder."""
     conda = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"][0]
     assert re.search(r"^FROM python:([\d.]+)-slim$", DOCKERFILE, re.M)[1] == conda.removeprefix("python=")
     for sources in re.findall(r"^COPY (.+) \S+$", DOCKERFILE, re.M):
@@ -99,13 +102,15 @@ def test_the_class_image_copies_what_is_there_and_has_binders_python():
     assert (ROOT / page).is_file()
 
 
-def test_the_build_leaves_out_what_git_leaves_out():
+def test_image_build_leaves_out_caches():
+    """Building the image leaves out git's data, the environment and built files."""
     left_out = (ROOT / ".dockerignore").read_text().split()
     for folder in (".git", ".course", ".build"):
         assert folder in left_out
 
 
-def test_the_dev_container_uses_the_class_image():
+def test_dev_container_uses_class_image():
+    """The dev container builds from the class image and runs a command that exists."""
     told = json.loads((ROOT / ".devcontainer" / "devcontainer.json").read_text())
     assert (ROOT / ".devcontainer" / told["build"]["dockerfile"]).resolve() == ROOT / "Dockerfile"
     words = shlex.split(told["postAttachCommand"])
@@ -117,7 +122,8 @@ def test_the_dev_container_uses_the_class_image():
 
 
 @pytest.mark.parametrize("page", ["docs/binder.md"])
-def test_the_links_open_the_first_notebook(page):
+def test_links_open_the_first_notebook(page):
+    """Each link that opens JupyterLab leads to a notebook that exists."""
     text = (ROOT / page).read_text().replace("\n  &", "&").replace("%2F", "/")
     links = re.findall(r"urlpath=lab/tree/(?:never-block-the-event-loop/)?([\w/.]+\.ipynb)", text)
     assert links

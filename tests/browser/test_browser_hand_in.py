@@ -32,7 +32,8 @@ def exchange(tmp_path):
 
 
 @pytest.mark.timeout(1800)  # validating runs every cell of the notebook: minutes where many want the CPU
-def test_from_the_list_of_assignments_to_a_submission(exchange, page, tmp_path):
+def test_assignment_is_fetched_and_submitted(exchange, page, tmp_path):
+    """A student fetches an assignment, fixes one app, validates the notebook and submits it, all in the browser."""
     folder, settings = exchange
     home = tmp_path / "home"
     work = home / "work"

@@ -68,7 +68,8 @@ def said(page, number, pattern):
     return until(lambda: re.search(pattern, output(page, number).inner_text()), 120)
 
 
-def test_the_plot_moves_and_ends_as_the_static_picture(page, lab):
+def test_plot_moves_then_stands_still(page, lab):
+    """The plot changes while a race runs and ends as the static picture of the same race."""
     lab.write("scratch/moving.ipynb", TOOLS, STALL_MIN_S, 'race = await lab.race("/until_seen", n=4)', STATIC)
     lab.open(page, "scratch/moving.ipynb")
     run_from(page, 0, 3)
@@ -81,7 +82,8 @@ def test_the_plot_moves_and_ends_as_the_static_picture(page, lab):
     assert static not in under_way
 
 
-def test_an_app_that_breaks_says_what_and_where(page, lab):
+def test_broken_app_names_its_line(page, lab):
+    """A file that can't be parsed gives one message with its line, and no traceback."""
     broken = STALL_MIN_S.replace("time.sleep(0.15)", "time.sleep(0.15")
     lab.write(
         "scratch/broken.ipynb", TOOLS, STALL_MIN_S, broken, 'await lab.race("/coffee")', 'await lab.race("/coffee")'
@@ -93,7 +95,8 @@ def test_an_app_that_breaks_says_what_and_where(page, lab):
     assert "Traceback" not in page.locator(".jp-Notebook").inner_text()
 
 
-def test_interrupting_a_race_leaves_no_server_behind(page, lab):
+def test_interrupt_ends_the_server(page, lab):
+    """Interrupting a race ends its server, prints one message, and the notebook goes on."""
     lab.write(
         "scratch/interrupted.ipynb",
         TOOLS,
@@ -117,7 +120,8 @@ def test_interrupting_a_race_leaves_no_server_behind(page, lab):
     output(page, 4).get_by_text("goes on").wait_for()
 
 
-def test_restarting_the_kernel_leaves_nothing_behind(page, lab):
+def test_kernel_restart_leaves_no_process(page, lab):
+    """Restarting the kernel during a race ends the server and the load generator."""
     lab.write("scratch/restarted.ipynb", TOOLS, STALL_MIN_S, PIDS, 'await lab.race("/for_ever", n=4)')
     lab.open(page, "scratch/restarted.ipynb")
     run_from(page, 0, 4)

@@ -12,7 +12,8 @@ def in_file_browser(page, name):
     return page.locator(".jp-DirListing-item").filter(has_text=re.compile(f"^{re.escape(name)}"))
 
 
-def test_from_the_launcher_to_a_plot(page, lab, tmp_path):
+def test_lesson_opens_and_plots(page, lab, tmp_path):
+    """From the launcher, a learner opens lesson 01, runs it and sees the plot of a race."""
     page.goto(lab.url("lab"))
     page.locator(".jp-Launcher").wait_for()
     in_file_browser(page, "01_sleeping").dblclick()
@@ -32,7 +33,8 @@ def test_from_the_launcher_to_a_plot(page, lab, tmp_path):
     page.screenshot(path=tmp_path / "lesson_01.png")
 
 
-def test_an_exercise_from_bad_to_good(page, lab, tmp_path):
+def test_exercise_fails_then_passes(page, lab, tmp_path):
+    """The starter is reported as blocking, with its line; the reference passes in the same notebook."""
     name = "01_sleeping/exercise_01_sleeping.ipynb"
     lab.open(page, name)
     app, check = index_of(name, "%%app report.py"), index_of(name, 'await exercise.race("report")')

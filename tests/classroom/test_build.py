@@ -21,7 +21,8 @@ def test_notebooks_are_up_to_date(products):
     assert build.differences(products) == []
 
 
-def test_building_twice_gives_the_same_bytes(products, tmp_path):
+def test_build_is_reproducible(products, tmp_path):
+    """Building twice gives the same bytes."""
     assert build.build(tmp_path) == products
 
 
@@ -37,7 +38,8 @@ def test_the_check_sees_a_change(products, tmp_path, monkeypatch, capsys):
     assert build.differences(products) == [f"notebooks/{name} is missing."]
 
 
-def test_a_learners_work_is_never_built_over(products, tmp_path, monkeypatch, capsys):
+def test_build_keeps_a_learners_work(products, tmp_path, monkeypatch, capsys):
+    """A notebook that a learner has changed is never overwritten, and the build says so."""
     monkeypatch.setattr(paths, "NOTEBOOKS", tmp_path)
     monkeypatch.setattr(build, "RECORD", tmp_path / "x" / "built.json")
     build.install(products)
@@ -48,7 +50,8 @@ def test_a_learners_work_is_never_built_over(products, tmp_path, monkeypatch, ca
     assert (tmp_path / name).read_bytes() == b"an evening's work"
 
 
-def test_a_file_that_nothing_makes_any_more_is_seen_and_removed(products, tmp_path, monkeypatch):
+def test_leftover_built_file_is_removed(products, tmp_path, monkeypatch):
+    """A tracked notebook without a source is reported and removed; a learner's own file stays."""
     monkeypatch.setattr(paths, "NOTEBOOKS", tmp_path)
     monkeypatch.setattr(build, "RECORD", tmp_path / "x" / "built.json")
     build.install(products)
@@ -83,7 +86,8 @@ def test_released_notebooks_give_nothing_away(products):
         }
 
 
-def test_released_notebooks_are_valid_and_bare(products):
+def test_released_notebooks_are_valid(products):
+    """Released notebooks are valid, have unique cell ids and carry no outputs or extra metadata."""
     for name, data in products.items():
         if name.endswith(".ipynb"):
             notebook = nbformat.reads(data.decode(), 4)
@@ -93,7 +97,8 @@ def test_released_notebooks_are_valid_and_bare(products):
             assert set(json.loads(data)["metadata"]) == {"kernelspec", "course"}
 
 
-def test_points_come_from_the_exercise_file():
+def test_points_come_from_exercise_file():
+    """The points of the graded cells are those in the exercise file."""
     for folder in paths.exercises():
         exercise = load(folder)
         graded = {
@@ -104,7 +109,8 @@ def test_points_come_from_the_exercise_file():
         assert graded == {e.item(part): e.points[part] for e in exercise.tasks for part in e.points}
 
 
-def test_cells_and_exercise_file_must_agree(tmp_path):
+def test_cells_must_match_exercise_file(tmp_path):
+    """Cells that don't match the exercise file are refused, with a message that names what is missing."""
     folder = tmp_path / "01_tea"
     folder.mkdir()
     (folder / "exercise.toml").write_text((paths.SOLUTIONS / "01_sleeping" / "exercise.toml").read_text())

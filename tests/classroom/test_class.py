@@ -58,7 +58,8 @@ def judged(course):
         return base.execute("SELECT count(*) FROM verdicts").fetchone()[0]
 
 
-def test_a_class_is_graded_once_and_a_broken_file_waits_for_a_person(course):
+def test_class_is_graded_once(course):
+    """A class is graded once; only a new submission is judged again, and a broken file waits for a person."""
     hand_in(course, "ada", REFERENCE)
     hand_in(course, "bob", STARTER)
     hand_in(course, "cid", "").write_text("{")
@@ -92,7 +93,8 @@ def test_a_class_is_graded_once_and_a_broken_file_waits_for_a_person(course):
     assert "3 graded before, 1 to be judged" in out
 
 
-def test_a_manual_score_and_a_comment_survive_regrading_and_lateness_is_counted(course):
+def test_manual_score_survives_regrading(course):
+    """A manual score and a comment survive regrading, and lateness is counted."""
     hand_in(course, "ada", STARTER, "2026-11-20 10:00:00 UTC")
     assert graded(course)[0] == grade_class.ALL_GRADED
     with Gradebook(f"sqlite:///{course}/gradebook.db") as book:
@@ -111,7 +113,7 @@ def test_a_manual_score_and_a_comment_survive_regrading_and_lateness_is_counted(
         assert book.find_submission(LESSON, "ada").total_seconds_late == 34 * 3600
 
 
-def test_killed_in_the_middle_it_goes_on_and_loses_nothing(course):
+def test_killed_run_resumes(course):
     """Coordinator, then workers are killed with -9; started again, what was judged is not judged again."""
     for number in range(4):
         hand_in(course, f"s{number}", f"{REFERENCE}\n# {number}\n")
@@ -139,7 +141,7 @@ def test_killed_in_the_middle_it_goes_on_and_loses_nothing(course):
     assert len(after) == 5 and before.items() <= after.items()
 
 
-def test_databases_that_are_killed_in_the_middle_cost_nobody_anything(tmp_path):
+def test_killed_databases_cost_no_points(tmp_path):
     """Servers of PostgreSQL are killed with -9 while answers that ask them are judged."""
     lesson = "03_databases"
     course = class_grading.made(tmp_path / "tea103", lesson, 0)
@@ -211,7 +213,8 @@ def workers(root):
     return found
 
 
-def test_a_full_disk_stops_the_run_and_a_second_one_goes_on(course, tmp_path, monkeypatch, capsys):
+def test_full_disk_stops_the_run(course, tmp_path, monkeypatch, capsys):
+    """A full disk stops the run with a message; the next run goes on and grades everything."""
     hand_in(course, "ada", REFERENCE)
 
     def full(self, key, result):
@@ -225,7 +228,7 @@ def test_a_full_disk_stops_the_run_and_a_second_one_goes_on(course, tmp_path, mo
     assert scores(course) == {"ada": 3}
 
 
-def test_a_grade_that_was_half_written_again_is_not_taken_for_done(course, monkeypatch):
+def test_half_written_grade_is_redone(course, monkeypatch):
     """Written anew under the key that it had, and stopped between nbgrader's two steps."""
     hand_in(course, "ada", REFERENCE)
     assert grade_class.main(str(course), workers=1) == grade_class.ALL_GRADED
@@ -298,7 +301,7 @@ def test_broken_file_is_left_alone(course, canned, capsys, monkeypatch):
     assert len(converted) == 2 and not page.exists()
 
 
-def test_json_has_a_line_for_each_event(course, canned, capsys):
+def test_json_events_cover_the_run(course, canned, capsys):
     """For scripts: what is judged, each result, who needs a person, and the exit code."""
     hand_in(course, "ada", REFERENCE)
     hand_in(course, "bob", STARTER)
@@ -315,7 +318,8 @@ def test_json_has_a_line_for_each_event(course, canned, capsys):
     assert [(who["student"], who["lesson"]) for who in events[-1]["needs_a_person"]] == [("bob", LESSON)]
 
 
-def test_only_one_coordinator_at_a_time(course, capsys):
+def test_only_one_coordinator_runs(course, capsys):
+    """A second coordinator for the same course is refused."""
     (course / ".grading").mkdir()
     store = Store(course / ".grading" / "verdicts.sqlite3")
     assert grade_class.main(str(course)) == grade_class.BAD_INPUT
@@ -329,7 +333,7 @@ def writer_of(course, verdict):
     )
 
 
-def test_a_step_that_fails_leaves_nothing_in_the_gradebook_and_the_next_student_is_graded(course, monkeypatch):
+def test_failed_step_leaves_no_grade(course, monkeypatch):
     """The gradebook stays open from one student to the next; what a step has not committed does not."""
     for student in ("ada", "bob", "cid"):
         hand_in(course, student, REFERENCE)
@@ -353,7 +357,7 @@ def test_a_step_that_fails_leaves_nothing_in_the_gradebook_and_the_next_student_
     assert scores(course) == {"ada": 3, "bob": 0, "cid": 3}
 
 
-def test_a_gradebook_put_back_from_a_copy_is_the_one_that_is_written(course):
+def test_restored_gradebook_is_written(course):
     """Nobody's grade goes into a file that is gone."""
     for student in ("ada", "bob"):
         hand_in(course, student, REFERENCE)
@@ -366,7 +370,9 @@ def test_a_gradebook_put_back_from_a_copy_is_the_one_that_is_written(course):
     assert scores(course) == {"ada": 3, "bob": 3}
 
 
-def test_metadata_that_nbgrader_refuses_is_refused_here_too(course):
+def test_metadata_refused_like_nbgrader(course):
+    """Metadata that nbgrader refuses is refused by our writer too."""
+
     def locked(cell):
         cell.metadata.nbgrader["locked"] = "yes"
 
@@ -387,7 +393,8 @@ def test_metadata_that_nbgrader_refuses_is_refused_here_too(course):
             writer.write(student)
 
 
-def test_what_is_not_a_course_is_told(tmp_path, course, capsys):
+def test_wrong_course_or_lesson_refused(tmp_path, course, capsys):
+    """A folder that is no course, or a lesson that doesn't exist, is refused with a message."""
     assert grade_class.main(str(tmp_path)) == grade_class.BAD_INPUT
     assert grade_class.main(str(course), ["77_else"]) == grade_class.BAD_INPUT
     assert "There is no lesson '77_else'" in capsys.readouterr().err
@@ -400,7 +407,8 @@ def test_too_little_isolation_grades_nothing(course):
     assert scores(course) == {}
 
 
-def test_a_job_that_kills_its_workers_waits_for_a_person(tmp_path, monkeypatch):
+def test_job_that_kills_workers_waits(tmp_path, monkeypatch):
+    """A job that kills its workers waits for a person; the other jobs are graded."""
     started = []
 
     class Fragile:
@@ -429,7 +437,7 @@ def test_a_job_that_kills_its_workers_waits_for_a_person(tmp_path, monkeypatch):
     assert len(started) == 3
 
 
-def test_what_was_not_judged_has_no_score_and_is_judged_again(course, canned):
+def test_unjudged_item_has_no_score(course, canned):
     """nbgrader gives a graded cell that says nothing all its points."""
     file = str(hand_in(course, "ada", REFERENCE))
     for count in (1, 2):
@@ -442,7 +450,8 @@ def test_what_was_not_judged_has_no_score_and_is_judged_again(course, canned):
     assert grade_class.main(str(course)) == grade_class.ALL_GRADED and len(canned.judged) == 3
 
 
-def test_what_a_person_has_scored_is_left_alone(course, canned):
+def test_manually_scored_item_is_kept(course, canned):
+    """What a person has scored by hand isn't judged again."""
     hand_in(course, "ada", REFERENCE)
     assert grade_class.main(str(course)) == grade_class.NEED_A_PERSON
     with Gradebook(f"sqlite:///{course}/gradebook.db") as book:
@@ -452,7 +461,8 @@ def test_what_a_person_has_scored_is_left_alone(course, canned):
     assert grade_class.main(str(course)) == grade_class.ALL_GRADED and len(canned.judged) == 1
 
 
-def test_a_notebook_under_another_name_is_told(course, canned, capsys):
+def test_renamed_notebook_is_reported(course, canned, capsys):
+    """A notebook under another name is reported together with the name that was expected."""
     file = hand_in(course, "ada", REFERENCE)
     file.write_text("{")
     file.rename(file.with_name("exercise_05_files (1).ipynb"))
@@ -460,7 +470,7 @@ def test_a_notebook_under_another_name_is_told(course, canned, capsys):
     assert "there is no exercise_05_files.ipynb, but exercise_05_files (1).ipynb" in capsys.readouterr().out
 
 
-def test_links_in_a_submission_wait_for_a_person(course, canned, capsys):
+def test_links_wait_for_a_person(course, canned, capsys):
     """A link would be graded, or copied to where feedback comes from, as if the student had handed in what it leads to."""
     canned.say = lambda job: {**worker_pool.undecided(job, ""), **verdict(3)}
     theirs = hand_in(course, "alice", REFERENCE)
@@ -476,7 +486,8 @@ def test_links_in_a_submission_wait_for_a_person(course, canned, capsys):
     assert not [file for file in (course / "autograded").rglob("*") if "alice" not in file.parts and file.is_file()]
 
 
-def test_a_gradebook_that_is_locked_is_nobodys_fault(course, canned, capsys, monkeypatch):
+def test_locked_gradebook_stops_the_run(course, canned, capsys, monkeypatch):
+    """A locked gradebook stops the run with a message that says why."""
     hand_in(course, "ada", REFERENCE)
 
     def locked(*_):
@@ -487,7 +498,8 @@ def test_a_gradebook_that_is_locked_is_nobodys_fault(course, canned, capsys, mon
     assert "database is locked" in capsys.readouterr().err
 
 
-def test_a_class_that_has_handed_in_nothing_is_not_graded(course, capsys):
+def test_empty_class_is_not_graded(course, capsys):
+    """Without submissions nothing is graded, and the message says where they belong."""
     assert grade_class.main(str(course)) == grade_class.BAD_INPUT
     assert f"{course}/submitted/STUDENT/LESSON" in capsys.readouterr().out
 
@@ -499,27 +511,31 @@ def test_a_class_that_has_handed_in_nothing_is_not_graded(course, capsys):
         ("c = get_config()\nc.Autograde.autograde_preprocessors = []", "without JudgePreprocessor"),
     ],
 )
-def test_a_configuration_that_cannot_grade_is_told(course, capsys, config, said):
+def test_wrong_configuration_is_reported(course, capsys, config, said):
+    """A configuration that can't grade is refused with a message that says why."""
     (course / "nbgrader_config.py").write_text(config)
     assert grade_class.main(str(course)) == grade_class.BAD_INPUT
     assert said in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("argument", "ceiling"), [("namespace", ""), ("none", "walls")])
-def test_a_level_that_does_not_exist_is_told(course, capsys, monkeypatch, argument, ceiling):
+def test_unknown_level_is_refused(course, capsys, monkeypatch, argument, ceiling):
+    """An isolation level that doesn't exist is refused with a message."""
     monkeypatch.setenv("COURSE_ISOLATION_CEILING", ceiling)
     hand_in(course, "ada", REFERENCE)
     assert grade_class.main(str(course), isolation=argument) == grade_class.BAD_INPUT
     assert "There is no level of isolation" in capsys.readouterr().err
 
 
-def test_a_course_in_a_folder_with_brackets_is_told(course, capsys):
+def test_brackets_in_path_are_refused(course, capsys):
+    """A course folder with brackets in its path is refused, because nbgrader reads them as a pattern."""
     folder = course.rename(course.with_name("tea [2026]"))
     assert grade_class.main(str(folder)) == grade_class.BAD_INPUT
     assert "without [ ]" in capsys.readouterr().err
 
 
-def test_keys_change_with_what_counts_and_with_nothing_else(course):
+def test_cache_key_covers_what_counts(course):
+    """A cache key changes with the answers and the isolation level, and not with a remark."""
     file = hand_in(course, "ada", REFERENCE)
     key = cache_keys.of_submission(file, LESSON, "namespaces")
     notebook = nbformat.read(file, 4)
@@ -539,7 +555,9 @@ def double(x):
 """
 
 
-def test_a_teachers_own_notebook_is_graded_in_a_sandboxed_kernel_with_a_warning(course):
+def test_own_notebook_graded_in_sandbox(course):
+    """A teacher's own notebook is graded in a sandboxed kernel, with a warning."""
+
     def cell(source, grade_id, points=None):
         about = {"grade": bool(points), "grade_id": grade_id, "locked": bool(points), "schema_version": 3}
         about |= {"solution": not points, "task": False, **({"points": points} if points else {})}
@@ -586,7 +604,7 @@ def test_a_teachers_own_notebook_is_graded_in_a_sandboxed_kernel_with_a_warning(
 
 
 @pytest.mark.cluster
-def test_on_a_cluster_a_worker_that_is_killed_costs_nothing(course):
+def test_cluster_survives_a_killed_worker(course):
     """A scheduler and two workers of Dask, the workers each in a network of their own; one is killed with a batch."""
     files = [str(hand_in(course, f"s{number}", f"{REFERENCE}\n# {number}\n")) for number in range(4)]
     user = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]

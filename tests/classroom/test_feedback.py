@@ -93,7 +93,7 @@ RACE = {
 }
 
 
-def test_picture_of_a_race_escapes_text() -> None:
+def test_race_picture_escapes_text() -> None:
     """Student code that a sentence or a title quotes stays text, in the picture and in what stands for it."""
     for page in (race_picture.figure(RACE), race_picture.svg(RACE)):
         assert "<script" not in page

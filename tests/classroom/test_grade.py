@@ -44,7 +44,8 @@ def result_of(capsys, *paths_):
     return code, json.loads(captured.out)["submissions"] if captured.out else [], captured.err
 
 
-def test_references_get_all_points_and_the_starter_those_for_answers(tmp_path, capsys):
+def test_references_get_all_points(tmp_path, capsys):
+    """References get all points; the starters get only the points for their answers."""
     handed_in(tmp_path / "class" / "ada" / "exercise.ipynb", **REFERENCES)
     handed_in(tmp_path / "class" / "bob" / "exercise.ipynb")
     code, (ada, bob), _ = result_of(capsys, tmp_path / "class")
@@ -87,7 +88,8 @@ BROKEN = {
 }
 
 
-def test_broken_files_get_a_clear_result_and_stop_nobody(tmp_path, capsys):
+def test_broken_files_stop_no_others(tmp_path, capsys):
+    """A broken file gets a clear result and doesn't stop the files after it."""
     for name, make in BROKEN.items():
         make(tmp_path / f"{name}.ipynb")
     named = tmp_path / f"exercise_{LESSON}.ipynb"
@@ -146,7 +148,8 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_noise_earns_nothing_and_costs_nothing(tmp_path, capsys, name):
+def test_noisy_app_earns_no_points(tmp_path, capsys, name):
+    """An app that prints or forges reports earns nothing for concurrency."""
     starter = EXERCISE.answer_file(EXERCISE.endpoint("report"), "starter").read_text()
     file = handed_in(tmp_path / "x.ipynb", report=HOSTILE[name] + starter)
     _, (result,), _ = result_of(capsys, file)
@@ -164,7 +167,8 @@ KILLERS = {
 
 
 @pytest.mark.parametrize("name", KILLERS)
-def test_killers_cost_only_their_own_item(tmp_path, capsys, name, monkeypatch):
+def test_killer_costs_its_own_item(tmp_path, capsys, name, monkeypatch):
+    """An app that ends its process costs only its own items; the other endpoints are graded."""
 
     monkeypatch.setattr(server, "START_LIMIT_S", 8.0)
     text, says = KILLERS[name]
@@ -176,7 +180,7 @@ def test_killers_cost_only_their_own_item(tmp_path, capsys, name, monkeypatch):
         assert items[f"order_{part}"]["outcome"] == "pass"
 
 
-def test_a_process_that_flees_does_not_hold_up_the_grader(tmp_path, capsys, monkeypatch):
+def test_escaped_process_delays_no_grading(tmp_path, capsys, monkeypatch):
     """It leaves the group and keeps our pipes open; the verdict must not wait for it, and with the verdict it ends."""
     monkeypatch.setenv("COURSE_ISOLATION_CEILING", "limits")  # in the namespaces it could not even write its number
     flee = (
@@ -196,7 +200,9 @@ def test_too_little_isolation_is_refused(tmp_path, capsys, monkeypatch):
     assert "does not offer the isolation" in told.err and not told.out
 
 
-def test_a_mistake_of_ours_costs_one_endpoint_and_nothing_else(tmp_path, capsys, monkeypatch):
+def test_internal_error_costs_no_points(tmp_path, capsys, monkeypatch):
+    """An exception in the judge is an ERROR of the items concerned, not a FAIL."""
+
     def broken(self):
         raise LookupError("ours")
 
@@ -210,7 +216,8 @@ def test_a_mistake_of_ours_costs_one_endpoint_and_nothing_else(tmp_path, capsys,
     assert "LookupError" in result["items"][0]["diagnosis"]
 
 
-def test_names_and_pipes_that_cannot_be_read(tmp_path, capsys):
+def test_named_pipe_is_not_read(tmp_path, capsys):
+    """A named pipe with the name of a notebook is reported as not a file."""
     os.mkfifo(tmp_path / "pipe.ipynb")
     assert grade.main([str(tmp_path)], as_json=True) == 1
     (result,) = json.loads(capsys.readouterr().out)["submissions"]

@@ -221,7 +221,8 @@ class User:
 
 
 @pytest.mark.timeout(1800)  # about twenty programs are started, one after the other
-async def test_a_class_from_release_to_feedback(hub):
+async def test_class_from_release_to_feedback(hub):
+    """On JupyterHub, a teacher releases a lesson, two students submit it, and each fetches feedback."""
     address, _folder = hub
     teacher, ada, grace = everybody = [User(address, name) for name in (TEACHER, *STUDENTS)]
     for user in everybody:

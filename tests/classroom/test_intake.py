@@ -67,7 +67,7 @@ def test_two_finished_copies_are_listed(course, graded) -> None:
         assert f"{NAME}.ipynb was graded, and {NAME}-Copy1.ipynb with other answers came with it" in said
 
 
-def test_copies_that_disagree_are_not_chosen(course, graded) -> None:
+def test_different_copies_are_not_chosen(course, graded) -> None:
     """Two renamed files with different answers, and none with the right name."""
     file = hand_in(course, "ada", REFERENCE)
     copy_of(file, "one.ipynb")
@@ -76,7 +76,7 @@ def test_copies_that_disagree_are_not_chosen(course, graded) -> None:
     assert code == grade_class.NEED_A_PERSON and "one.ipynb and two.ipynb have different answers" in said
 
 
-def test_copy_with_the_same_answers_is_fine(course, graded) -> None:
+def test_identical_copy_is_fine(course, graded) -> None:
     """A backup copy is no reason to bother anybody."""
     copy_of(hand_in(course, "ada", REFERENCE), "backup.ipynb")
     assert graded()[0] == grade_class.ALL_GRADED
@@ -140,7 +140,7 @@ def change(course: Path, student: str, **changes) -> None:
     nbformat.write(notebook, file)
 
 
-def test_changed_ids_and_deleted_cells_are_restored(course, graded) -> None:
+def test_changed_cells_are_restored(course, graded) -> None:
     """nbgrader's own step ends in a KeyError on these; their answers are graded here."""
     change(course, "answer_renamed", document={"grade_id": "mine"})
     change(course, "test_renamed", document_answers={"grade_id": "mine"})
@@ -183,7 +183,7 @@ def test_log_has_the_gradebooks_points(course, graded) -> None:
     assert "30 of 30 points" in log and "document_concurrency: 20 of 20" in log
 
 
-def test_cells_that_wait_are_not_called_graded(course, graded) -> None:
+def test_waiting_cells_are_not_graded(course, graded) -> None:
     """A person must still score a cell: that's listed, and the exit code says so, also when nothing is judged again."""
     from nbgrader.api import Gradebook
 

@@ -27,7 +27,8 @@ def course(tmp_path_factory):
     return folder
 
 
-def test_from_sources_to_points_with_the_stock_commands(course):
+def test_stock_nbgrader_cycle_gives_points(course):
+    """nbgrader's own commands take a lesson from its sources to release, submission and points."""
     nbgrader(course, "generate_assignment", LESSON)
     released = course / "release" / LESSON
     assert {f.name for f in released.iterdir()} == {f"exercise_{LESSON}.ipynb", "exercise.toml"}
@@ -79,7 +80,8 @@ def test_from_sources_to_points_with_the_stock_commands(course):
     assert "HIDDEN TESTS" in autograded.read_text(), "they are there, for the teacher"
 
 
-def test_our_command_gives_the_same_points(course, capsys):
+def test_grade_command_agrees_with_nbgrader(course, capsys):
+    """The grade command gives the same points as nbgrader's autograding."""
     file = course.parent / "student" / LESSON / f"exercise_{LESSON}.ipynb"
     assert grade.main([str(file)], as_json=True) == 1
     (result,) = json.loads(capsys.readouterr().out)["submissions"]
@@ -93,7 +95,8 @@ def test_our_command_gives_the_same_points(course, capsys):
     assert failed == {item["id"] for item in result["items"] if item["outcome"] != "pass"}
 
 
-def test_a_teachers_folder_is_never_written_over(course, capsys):
+def test_existing_folder_is_not_overwritten(course, capsys):
+    """A new course is never written over an existing folder."""
     before = sorted(course.rglob("*"))
     assert new_course.main(str(course)) == 2
     assert "nothing was changed" in capsys.readouterr().out

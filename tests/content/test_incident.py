@@ -25,7 +25,8 @@ def handed_in(file, text):
     return file
 
 
-async def test_who_repaired_seven_of_twelve_has_the_points_of_those_seven(tmp_path):
+async def test_seven_fixes_earn_seven_points(tmp_path):
+    """An app with seven of twelve endpoints fixed gets the points of exactly those seven."""
     (answer,) = [a for a in catalogue(EXERCISE) if a.name == "seven_of_twelve"]
     repaired = {endpoint.item("concurrency") for endpoint, expected in answer.expected if expected is None}
     result = await grade.grade(handed_in(tmp_path / "shop.ipynb", answer.text))
@@ -35,7 +36,8 @@ async def test_who_repaired_seven_of_twelve_has_the_points_of_those_seven(tmp_pa
     assert not any(item.outcome == "error" for item in result.items)
 
 
-async def test_a_shop_that_passes_is_served_once(tmp_path, monkeypatch):
+async def test_passing_shop_is_served_once(tmp_path, monkeypatch):
+    """All endpoints of a passing app are judged on one server."""
     started = []
 
     class Server(served_app.Server):
@@ -49,7 +51,8 @@ async def test_a_shop_that_passes_is_served_once(tmp_path, monkeypatch):
     assert (result.points, result.max_points, len(started)) == (15, 15, 1)
 
 
-async def test_a_shop_that_does_not_start_fails_every_item_at_once(tmp_path):
+async def test_broken_shop_fails_every_item(tmp_path):
+    """An app that doesn't start fails every item, and each diagnosis names the exception."""
     result = await grade.grade(handed_in(tmp_path / "shop.ipynb", "app = nothing"))
     assert result.points == 0 and {item.outcome for item in result.items} == {"fail"}
     assert all("NameError" in item.diagnosis for item in result.items)
@@ -92,7 +95,8 @@ BLOCKED = [
 
 
 @pytest.mark.parametrize("answer, endpoint, says", BLOCKED)
-def test_a_blocker_points_to_a_lesson_that_the_hint_names(answer, endpoint, says, tmp_path):
+def test_blockers_point_to_hinted_lessons(answer, endpoint, says, tmp_path):
+    """The diagnosis of a blocking line points to a lesson that the endpoint's hint names."""
     file = tmp_path / answer.file
     file.write_text(answer.text)
     lines = answer.text.splitlines()

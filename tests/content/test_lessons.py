@@ -26,7 +26,8 @@ def source(file):
 
 
 @pytest.mark.parametrize("file", LESSONS, ids=lambda file: file.parent.name)
-def test_lesson_runs_and_keeps_its_word(file, tmp_path):
+def test_lesson_runs_and_claims_hold(file, tmp_path):
+    """A lesson runs to its end within the memory limit, and its claims hold."""
     notebook = source(file)
     notebook.cells.append(nbformat.v4.new_code_cell(CLAIMS[file.parent.name]))
     with most_memory() as peak:
@@ -56,7 +57,7 @@ def most_memory():
         thread.join()
 
 
-def test_a_claim_that_is_false_is_seen(tmp_path):
+def test_false_claim_is_noticed(tmp_path):
     """The claims are run where an assertion that fails ends the notebook."""
     from nbclient.exceptions import CellExecutionError
 
@@ -76,7 +77,7 @@ def saved(notebook):
 
 
 @pytest.mark.parametrize("folder", sorted({file.parent for file in NOTEBOOKS}), ids=lambda folder: folder.name)
-def test_no_notebook_saves_over_anothers_files(folder):
+def test_notebooks_save_to_different_files(folder):
     """Else to read a lesson again would overwrite the learner's exercise, and the check would judge the lesson's file."""
     names = [name for file in folder.glob("*.ipynb") for name in saved(source(file))]
     assert len(names) == len(set(names)), sorted(name for name in names if names.count(name) > 1)
@@ -111,7 +112,8 @@ def test_shape(file):
 
 
 @pytest.mark.parametrize("file", NOTEBOOKS, ids=lambda file: file.stem)
-def test_what_it_points_to_is_there(file):
+def test_lesson_references_exist(file):
+    """Each lesson and notebook that a text mentions exists."""
     text = "\n".join(cell.source for cell in source(file).cells if cell.cell_type == "markdown")
     for number in re.findall(r"lesson (\d\d)", text):
         assert list(paths.NOTEBOOKS.glob(f"{number}_*")), f"lesson {number} is not there"

@@ -81,7 +81,8 @@ class Links(HTMLParser):
         self.anchors |= {attributes[name] for name in ("id", "name") if attributes.get(name)}
 
 
-def test_every_lesson_and_page_is_in_the_menu(folder):
+def test_menu_has_every_page(folder):
+    """The menu of the site lists every lesson and every page of the documentation."""
     menu = Links((folder / "index.html").read_text()).targets
     lessons = [file.relative_to(paths.NOTEBOOKS) for file in paths.NOTEBOOKS.glob("*/lesson_*.ipynb")]
     assert len(lessons) > 6
@@ -91,7 +92,8 @@ def test_every_lesson_and_page_is_in_the_menu(folder):
     assert "95 % bound" in (folder / "verdicts.html").read_text()
 
 
-def test_every_link_within_the_site_leads_somewhere(folder):
+def test_internal_links_lead_somewhere(folder):
+    """Every link within the site leads to a file, and every fragment to an anchor."""
     known = {file: Links(file.read_text()) for file in folder.rglob("*.html") if "_static" not in file.parts}
     broken = []
     for file, links in known.items():
@@ -108,7 +110,8 @@ def test_every_link_within_the_site_leads_somewhere(folder):
     assert not [line for line in broken if not line.endswith("#")]
 
 
-def test_what_leaves_the_site_is_a_link_and_says_https(folder):
+def test_external_content_is_only_linked(folder):
+    """Pages load nothing from other hosts; other hosts are only linked to."""
     for file in folder.rglob("*.html"):
         text = re.sub(r"<a [^>]*>", "", file.read_text())
         outside = re.findall(r"""(?:src|href)=["'](?:https?:)?//[^"']+""", text)
@@ -130,7 +133,8 @@ def test_accessible_in_both_themes(visit, name, scheme):
 
 
 @pytest.mark.parametrize("width", [390, 820, 1280])
-def test_nothing_is_wider_than_the_page(visit, width):
+def test_pages_fit_the_viewport(visit, width):
+    """No page or figure is wider than the viewport; a wide timeline scrolls."""
     for name in ("index.html", LESSON):
         page = visit(name, viewport={"width": width, "height": 800})
         assert page.evaluate("document.documentElement.scrollWidth") <= width
@@ -142,7 +146,8 @@ def test_nothing_is_wider_than_the_page(visit, width):
     assert picture["width"] >= 600
 
 
-def test_the_front_moves_once_and_stands_still_for_those_who_want_that(visit):
+def test_front_page_respects_reduced_motion(visit):
+    """The front page's race plays once and can be replayed; with reduced motion it stands still."""
     page = visit("index.html", reduced_motion="no-preference")
     moving = "document.querySelector('.races').getAnimations({subtree: true}).length"
     assert page.evaluate(moving) > 20
@@ -162,20 +167,23 @@ def test_the_front_moves_once_and_stands_still_for_those_who_want_that(visit):
     assert ended == sorted(ended) and ended[-1] > 5 * ended[0]
 
 
-def test_the_race_says_in_words_what_it_shows(folder):
+def test_front_race_has_alternative_text(folder):
+    """The alternative text of the front page's races says which one is blocked, and by which call."""
     said = re.findall(r'role="img" aria-label="([^"]+)"', (folder / "index.html").read_text())
     assert len(said) == 2
     assert "blocked" in said[0] and "time.sleep(0.2)" in said[0]
     assert "time.sleep(0.2)" not in said[1]
 
 
-def test_the_search_finds_a_word_of_a_lesson(visit):
+def test_search_finds_a_lessons_word(visit):
+    """The search finds a word that stands in a lesson."""
     page = visit("search.html?q=canary")
     page.locator("#search-results li a").first.wait_for()
     assert any("lesson_" in (link.get_attribute("href") or "") for link in page.locator("#search-results li a").all())
 
 
-def test_a_lesson_is_executed_once_until_something_changes(tmp_path, monkeypatch):
+def test_lesson_is_executed_only_once(tmp_path, monkeypatch):
+    """A lesson is executed once until its source changes; one that fails stops the build."""
     monkeypatch.setattr(execute, "KEPT", tmp_path / "kept")
     monkeypatch.setattr(execute, "RUNS_ON", ())
     notebook = tmp_path / "99_small" / "lesson_99_small.ipynb"
@@ -197,7 +205,8 @@ def test_a_lesson_is_executed_once_until_something_changes(tmp_path, monkeypatch
         execute.executed(notebook, said.append)
 
 
-def test_only_a_site_that_was_built_here_is_replaced(tmp_path, folder, capsys):
+def test_only_own_site_is_replaced(tmp_path, folder, capsys):
+    """Only a folder that is empty or holds a site built by us is replaced."""
     mine = tmp_path / "notes.txt"
     mine.write_text("mine")
     assert build.main(tmp_path) == 2 and mine.read_text() == "mine"
@@ -207,12 +216,13 @@ def test_only_a_site_that_was_built_here_is_replaced(tmp_path, folder, capsys):
     assert [item.name for item in folder.parent.iterdir()] == [folder.name], "nothing is left beside it"
 
 
-def test_links_out_of_the_docs_become_words():
+def test_outside_links_become_plain_text():
+    """Links from the docs to files outside of the site become plain text."""
     text = "[a](verdicts.md#x) [b](../README.md) [c](https://example.org) ![d](race.png)"
     assert build.inside(text) == "[a](verdicts.md#x) b [c](https://example.org) ![d](race.png)"
 
 
-def test_the_links_of_a_page_are_relative(folder):
+def test_page_links_are_relative(folder):
     """The site works below any address."""
     page = (folder / LESSON).read_text()
     assert urljoin("http://x/y/" + LESSON, "../index.html") == "http://x/y/index.html"

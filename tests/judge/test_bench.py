@@ -20,7 +20,8 @@ from autograder.programs.procfs import descendants
 from autograder.sandbox import levels
 
 
-def test_bound_without_a_wrong_verdict_is_three_over_n():
+def test_bound_follows_rule_of_three():
+    """Without a wrong verdict the bound is three divided by the number of trials."""
     assert verdicts.bound(0, 1000) == pytest.approx(3 / 1000, rel=0.01)
 
 
@@ -35,7 +36,8 @@ def test_unknown_exercise_is_told(capsys):
     assert "There is no exercise '99_none'" in capsys.readouterr().out
 
 
-def test_every_answer_is_judged_once_a_round_on_several_workers():
+def test_each_answer_is_judged_once():
+    """Each answer is judged once a round, with several workers."""
     answers = [a for a in catalogue(load_exercise(paths.SOLUTIONS / "02_calling_http")) if a.kind == "reference"]
     judged = verdicts._trials(answers, 2, float("inf"), False, 2)
     assert sorted(trial.answer.label for trial in judged) == sorted([answer.label for answer in answers] * 2)
@@ -44,7 +46,8 @@ def test_every_answer_is_judged_once_a_round_on_several_workers():
 
 
 @pytest.mark.linux
-def test_apps_are_locked_in_as_a_classs_are():
+def test_bench_uses_the_isolation_level():
+    """The benchmark judges apps in the same sandbox as a class; an unknown level is an error."""
     found = levels.at_least()
     if found.sandbox:
         found.sandbox.close()
@@ -55,7 +58,8 @@ def test_apps_are_locked_in_as_a_classs_are():
         verdicts._trials(answers, 1, float("inf"), False, 1, "a level that is not there")
 
 
-def test_less_isolation_than_was_asked_for_is_told(monkeypatch, capsys):
+def test_missing_isolation_is_reported(monkeypatch, capsys):
+    """The benchmark refuses to run with less isolation than was requested."""
     monkeypatch.setenv("COURSE_ISOLATION_CEILING", "none")
     assert verdicts.main(exercises=["11_finding_it"], isolation="required") == 2
     assert "does not offer the isolation" in capsys.readouterr().out
@@ -69,14 +73,16 @@ def test_hogs_end_with_the_benchmark():
     assert all(gone(hog) for hog in hogs)
 
 
-def test_a_quota_that_cannot_be_set_is_told(monkeypatch, tmp_path, capsys):
+def test_impossible_quota_is_reported(monkeypatch, tmp_path, capsys):
+    """A CPU quota that can't be set is reported, with what to leave out."""
     monkeypatch.setattr(cpu_load, "VERSION_2", tmp_path / "none")
     monkeypatch.setattr(cpu_load, "VERSION_1", tmp_path / "none")
     assert verdicts.main(exercises=["01_sleeping"], quota=20) == 2
     assert "Leave out --quota." in capsys.readouterr().out
 
 
-def test_the_rules_of_others_are_those_that_they_state():
+def test_baseline_rules_are_as_stated():
+    """The rules of other approaches accept and reject the measurements that their authors state."""
     assert all(baselines.rules(0.2, 0.21, 0.01, 0.005).values())
     assert not any(baselines.rules(0.2, 2.1, 1.9, 0.2).values())
     assert baselines.rules(0.2, 0.5, 0.06, 0.01) == {
@@ -87,7 +93,8 @@ def test_the_rules_of_others_are_those_that_they_state():
     }
 
 
-async def test_the_rules_of_others_are_applied_to_the_apps_that_the_judge_judges():
+async def test_baselines_judge_the_same_apps():
+    """The rules of other approaches are applied to the same apps that the judge sees."""
     answers = {answer.label: answer for answer in catalogue(load_exercise(paths.SOLUTIONS / "02_calling_http"))}
     honest = await judge(answers["price/reference"], baselines.baseline_verdicts)
     faulty = await judge(answers["price/starter"], baselines.baseline_verdicts)
@@ -103,7 +110,8 @@ FINDINGS, TESTS = (load_exercise(paths.SOLUTIONS / name) for name in ("11_findin
 
 
 @pytest.mark.parametrize("exercise", [FINDINGS, TESTS], ids=lambda exercise: exercise.lesson)
-def test_the_catalogue_of_a_written_task_is_complete(exercise):
+def test_written_catalogue_is_complete(exercise):
+    """The catalogue of a written task has every file of its answers, and only the expected ones pass."""
     (task,) = exercise.written
     there = {file for file in (exercise.folder / "answers" / task.id).rglob("*") if file.is_file()}
     assert {answer.file for answer in written(exercise)} == there
@@ -112,7 +120,8 @@ def test_the_catalogue_of_a_written_task_is_complete(exercise):
     assert catalogue(exercise) == []
 
 
-def test_the_report_counts_trials_and_verdicts_and_each_is_recorded(capsys, tmp_path):
+def test_report_counts_and_records_trials(capsys, tmp_path):
+    """The report counts trials and verdicts, and each trial is recorded."""
     count = len(written(FINDINGS))
     record = tmp_path / "trials.jsonl"
     assert verdicts.main(exercises=["11_finding_it"], compare=True, workers=2, record=record) == 0
@@ -124,7 +133,8 @@ def test_the_report_counts_trials_and_verdicts_and_each_is_recorded(capsys, tmp_
     assert "The tests of others do not apply to any of these." in said
 
 
-async def test_an_endpoint_has_two_verdicts_and_a_list_one():
+async def test_endpoint_has_two_verdicts():
+    """An endpoint has two verdicts and a list of findings has one."""
     price = next(a for a in catalogue(load_exercise(paths.SOLUTIONS / "02_calling_http")) if a.kind == "reference")
     trials = [await judge(price), await judge(written(FINDINGS)[0])]
     assert [trial.verdicts for trial in trials] == [2, 1]
@@ -132,7 +142,8 @@ async def test_an_endpoint_has_two_verdicts_and_a_list_one():
     assert verdicts._size(trials[1:]) == "1 trial, 1 verdict"
 
 
-async def test_a_whole_shop_has_as_many_verdicts_as_were_reached(monkeypatch):
+async def test_shop_counts_its_verdicts(monkeypatch):
+    """An app with many endpoints has as many verdicts as were reached."""
     shop = {answer.label: answer for answer in catalogue(load_exercise(paths.SOLUTIONS / "13_the_incident"))}
 
     async def judged(answer, sandbox):
@@ -143,7 +154,8 @@ async def test_a_whole_shop_has_as_many_verdicts_as_were_reached(monkeypatch):
     assert {label: (await judge(shop[label])).verdicts for label in wanted} == wanted
 
 
-async def test_a_list_that_is_not_told_what_it_must_be_told_is_a_wrong_verdict():
+async def test_wrong_diagnosis_is_a_complaint():
+    """A list with another outcome or diagnosis than the catalogue expects is a wrong verdict."""
     answers = {answer.label: answer for answer in written(FINDINGS)}
     right, wrong = answers["findings/reference"], answers["findings/wrong/one_missing"]
     assert not (await judge(right)).complaint and not (await judge(wrong)).complaint
@@ -154,7 +166,8 @@ async def test_a_list_that_is_not_told_what_it_must_be_told_is_a_wrong_verdict()
     )
 
 
-async def test_a_test_is_judged_in_the_bench_as_it_is_graded():
+async def test_bench_judges_tests_like_grading():
+    """The benchmark judges a learner's test in the same way as grading does."""
     (answer,) = [answer for answer in written(TESTS) if answer.name == "does_not_parse"]
     judged = await judge(answer)
     assert (judged.complaint, judged.concurrency.kind, judged.verdicts) == ("", "does not run", 1)
@@ -176,7 +189,9 @@ NOTHING = Verdict("fail", "always passes", "would not notice anything")
         ("reference", Verdict("error"), Verdict("error"), "must pass but: error"),
     ],
 )
-async def test_both_parts_of_a_test_must_be_right(name, honest, blocking, complaint, monkeypatch):
+async def test_both_parts_must_be_right(name, honest, blocking, complaint, monkeypatch):
+    """Both parts of a test's verdict must match what the catalogue expects."""
+
     async def verdict_with_retries(self, part):
         return {"honest": honest, "blocking": blocking}[part]
 

@@ -15,7 +15,8 @@ def label(pair):
     return f"{lesson}/{answer.label}"
 
 
-def test_a_share_leaves_out_no_reference_and_no_starter():
+def test_share_keeps_references_and_starters():
+    """A share of the catalogue leaves out no reference and no starter."""
     part, everything = chosen(ANSWERS, label, 3), chosen(ANSWERS, label, 1)
     assert everything == ANSWERS and len(part) < len(ANSWERS) / 2
     ends = [pair for pair in ANSWERS if pair[1].kind in ("reference", "starter")]

@@ -54,7 +54,8 @@ def seen_in(race):
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
-async def test_what_blocks_and_what_does_not(library, endpoint):
+async def test_library_blocks_where_expected(library, endpoint):
+    """Races see each blocking line of the sample app and, in some run, no other line."""
     method, path = endpoint.split()
     always = None
     for _ in range(5):  # a busy machine adds stalls, and never takes one away: one race without a stall acquits a line
@@ -68,7 +69,7 @@ async def test_what_blocks_and_what_does_not(library, endpoint):
     raise AssertionError(f"blocked every time: {always}")
 
 
-async def test_a_race_tells_the_line_that_waits_from_the_one_that_picks_up(tmp_path):
+async def test_race_distinguishes_waiting_from_reading(tmp_path):
     """The same file before a supplier that takes its time in the middle of its answer: now the other line holds the loop."""
     for file in (FOLDER / "given").iterdir():
         (tmp_path / file.name).write_text(file.read_text().replace("?wait=0.09", "?slow=0.09"))
@@ -88,25 +89,29 @@ async def test_a_race_tells_the_line_that_waits_from_the_one_that_picks_up(tmp_p
     raise AssertionError(f"blocked every time: {always}")
 
 
-def test_a_line_that_picks_up_is_neither_a_blocker_nor_on_the_way():
+def test_reading_line_is_no_blocker():
+    """A line that only reads a response which has arrived is neither a blocker nor on the way to one."""
     for (file, line), code in PICKS_UP.items():
         assert code in (FOLDER / "given" / file).read_text().splitlines()[line - 1]
         assert (file, line) not in {*TASK.blockers, *TASK.on_the_way}
 
 
-def test_every_endpoint_was_raced_and_every_blocker_met(library):
+def test_every_blocker_is_raced(library):
+    """The races cover every endpoint and meet every blocking line."""
     text = (FOLDER / "given" / "library.py").read_text()
     assert text.count("@app.") == len(ENDPOINTS)
     assert set().union(*ENDPOINTS.values()) == TRUTH
 
 
-def test_the_lines_are_those_of_the_reference():
+def test_exercise_lists_the_true_blockers():
+    """The exercise's blocking lines are those that the races found, one point each."""
     assert set(TASK.blockers) == TRUTH
     assert len(TASK.blockers) == TASK.points["found"]
     assert not set(TASK.blockers) & set(TASK.on_the_way)
 
 
-def test_the_reference_names_what_stands_there():
+def test_reference_quotes_existing_code():
+    """The reference quotes the code of its lines; a wrong line, quotation or file gets a remark."""
     assert remarks(REFERENCE, FOLDER / "given") == []
     assert "does not hold nap" in remarks("desk.py:23 nap", FOLDER / "given")[0]
     assert "has 68 lines" in remarks("desk.py:69 nap", FOLDER / "given")[0]
@@ -127,14 +132,16 @@ def points(tmp_path, text):
     return judging(file, TASK)
 
 
-async def test_points_are_those_found_less_those_wrongly_accused(tmp_path):
+async def test_wrong_findings_cost_points(tmp_path):
+    """Each line found earns a point and each wrong accusation costs one."""
     lines = REFERENCE.splitlines()[1:]
     for right, wrong, worth in ((9, 0, 9), (5, 0, 5), (9, 3, 6), (2, 4, 0)):
         text = "\n".join(lines[:right] + [f"library.py:{n}" for n in range(1, wrong + 1)])
         assert (await points(tmp_path, text).verdict_with_retries("found")).points(9) == worth
 
 
-async def test_what_learners_get_does_not_say_the_lines(tmp_path):
+async def test_released_files_hide_the_lines(tmp_path):
+    """What learners get doesn't reveal the blocking lines."""
     public = "".join(
         file.read_text() for file in (paths.NOTEBOOKS / FOLDER.name).iterdir() if file.suffix in (".ipynb", ".toml")
     )
@@ -150,7 +157,8 @@ def test_learners_copy_has_no_answer():
     assert "truth" not in (paths.NOTEBOOKS / FOLDER.name / "exercise.toml").read_text()
 
 
-def test_visible_check_says_the_same_of_any_line():
+def test_visible_check_reveals_no_line():
+    """The visible check says the same of any line."""
     lines = [f"library.py:{number}" for number in range(1, 120)]
     assert len({check_readable(line, TASK) for line in lines}) == 1
     assert check_readable(REFERENCE, TASK) == check_readable("\n".join(lines[:9]), TASK)
@@ -158,14 +166,16 @@ def test_visible_check_says_the_same_of_any_line():
     assert not check_readable("\n".join(lines), TASK)[0]
 
 
-async def test_list_is_not_judged_without_the_sources(tmp_path, monkeypatch):
+async def test_findings_need_the_sources(tmp_path, monkeypatch):
+    """Without the course's sources a list of findings isn't judged."""
     monkeypatch.setattr(paths, "SOLUTIONS", tmp_path)
     verdict = await points(tmp_path, REFERENCE).verdict_with_retries("found")
     assert verdict.outcome == "error" and "not here" in verdict.diagnosis
 
 
 @pytest.mark.parametrize("name, worth", [("reference", 9), ("wrong/all_and_three_more", 6), ("starter", 0)])
-def test_a_submission_is_graded_blocker_by_blocker(name, worth, tmp_path, capsys):
+def test_submission_is_graded_by_blocker(name, worth, tmp_path, capsys):
+    """A submitted list of findings is graded blocker by blocker."""
     file = tmp_path / "exercise.ipynb"
     notebook = nbformat.read(paths.NOTEBOOKS / FOLDER.name / f"exercise_{FOLDER.name}.ipynb", 4)
     for cell in notebook.cells:

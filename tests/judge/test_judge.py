@@ -56,7 +56,8 @@ async def test_decision(trials, outcome, number):
     assert (verdict.outcome, verdict.trials) == (outcome, number)
 
 
-async def test_an_order_by_chance_must_be_met_twice():
+async def test_random_order_must_be_repeated():
+    """An order that could be chance must be observed twice before the verdict is PASS."""
     verdict = await decide(PROVED, PROVED, proofs=2)
     assert (verdict.outcome, verdict.trials) == ("pass", 2)
     assert (await decide(PROVED, BLOCKED, BLOCKED, proofs=2)).outcome == "fail"
@@ -65,7 +66,8 @@ async def test_an_order_by_chance_must_be_met_twice():
 
 
 @pytest.mark.parametrize("trials", [[], [BLOCKED], [BLOCKED, PROVED], [NOTHING] * TRIALS])
-async def test_neither_proof_nor_certificate_is_unclear(trials):
+async def test_no_proof_is_inconclusive(trials):
+    """Trials with neither a proof nor a certificate are inconclusive."""
     with pytest.raises(Inconclusive):
         await decide(*trials)
 
@@ -97,7 +99,9 @@ def app(tmp_path):
     return file
 
 
-async def test_a_service_that_cannot_start_is_an_error(app, monkeypatch):
+async def test_unavailable_service_is_an_error(app, monkeypatch):
+    """A service that can't start is an ERROR, and the diagnosis says why."""
+
     def broken(name):
         raise services.ServiceError("The upstream has no leaves.")
 
@@ -107,7 +111,8 @@ async def test_a_service_that_cannot_start_is_an_error(app, monkeypatch):
 
 
 @pytest.mark.long
-async def test_a_service_that_dies_in_the_middle_is_an_error_and_the_next_try_passes(app, monkeypatch):
+async def test_dying_service_is_an_error(app, monkeypatch):
+    """A service that dies during a race is an ERROR; the next attempt passes."""
     service = services.get("upstream")
     hold = type(service).hold
 
@@ -124,7 +129,8 @@ async def test_a_service_that_dies_in_the_middle_is_an_error_and_the_next_try_pa
 
 @pytest.mark.long
 @pytest.mark.parametrize(("deaths", "outcome"), [(1, "pass"), (2, "fail")])
-async def test_a_server_that_somebody_kills_once_is_given_another_try(app, monkeypatch, deaths, outcome):
+async def test_killed_server_is_retried(app, monkeypatch, deaths, outcome):
+    """A server that is killed once is tried again; one that dies each time is a FAIL."""
     judge, killed = Judge(app, PRICE), []
     hold = type(services.get("upstream")).hold
 
@@ -142,7 +148,8 @@ async def test_a_server_that_somebody_kills_once_is_given_another_try(app, monke
     assert verdict.kind == ("server died" if outcome == "fail" else "")
 
 
-async def test_the_judged_app_sees_no_secrets_of_ours(app, monkeypatch):
+async def test_judged_app_sees_no_secrets(app, monkeypatch):
+    """The judged app doesn't see the grader's environment variables."""
     monkeypatch.setenv("GRADER_SECRET", "s3cret")
     app.write_text(APP.replace("import os", "import os\n\nassert 'GRADER_SECRET' not in os.environ, 'it is there'"))
     assert (await Judge(app, PRICE).answers()).passed
@@ -175,7 +182,8 @@ async def test_sly_blocking_does_not_pass(tmp_path, how):
     assert (verdict.outcome, verdict.kind) == ("fail", "blocked"), verdict
 
 
-async def test_an_answer_that_breaks_off_is_no_answer(tmp_path):
+async def test_truncated_response_fails(tmp_path):
+    """A response that breaks off before its content length fails."""
     file = tmp_path / "report.py"
     file.write_text(
         "import asyncio\n\nfrom fastapi import FastAPI\nfrom fastapi.responses import Response\n\napp = FastAPI()\n\n\n"
@@ -185,7 +193,8 @@ async def test_an_answer_that_breaks_off_is_no_answer(tmp_path):
     assert (await Judge(file, REPORT).answers()).outcome == "fail"
 
 
-async def test_answers_that_skip_the_service_never_pass(app):
+async def test_skipped_service_call_fails(app):
+    """A response made up without calling the service never passes."""
     app.write_text(APP.replace("return (await", "return {'item': token, 'price': 1} or (await"))
     verdict = await Judge(app, PRICE).concurrency()
     assert (verdict.outcome, verdict.kind) == ("fail", "wrong answer")
@@ -217,7 +226,8 @@ async def loop(number: int, wait: float):
 @pytest.mark.parametrize(
     "name, requests, kind", [("threads", 45, "few at a time"), ("threads", 0, ""), ("loop", 45, "")]
 )
-async def test_a_crowd_shows_the_pool_of_forty_threads(tmp_path, name, requests, kind):
+async def test_crowd_exposes_the_thread_pool(tmp_path, name, requests, kind):
+    """With 45 requests, the default pool of 40 threads becomes visible and is named."""
     file = tmp_path / "pools.py"
     file.write_text(POOLS)
     request = f"GET /{name}/{{number}}?wait={{wait}}"
@@ -259,7 +269,8 @@ async def asks(token: str):
     "request_, service, number",
     [("GET /waits/{number}?wait={wait}", "", "{number}"), ("GET /asks/{token}", "upstream", "{reply}")],
 )
-async def test_an_answer_that_comes_late_beside_a_free_loop_is_told_so(tmp_path, request_, service, number):
+async def test_late_response_is_reported(tmp_path, request_, service, number):
+    """A late response from an app whose loop is free is reported as too late, not as blocking."""
     file = tmp_path / "slow.py"
     file.write_text(SLOW)
     points = {"answers": 1, "concurrency": 2}
@@ -291,7 +302,8 @@ async def waits(number: int, wait: float):
 """
 
 
-async def test_an_answer_is_not_waited_for_that_a_missing_await_will_not_give(tmp_path, monkeypatch):
+async def test_missing_await_ends_the_wait(tmp_path, monkeypatch):
+    """The judge doesn't wait for a response that a missing `await` will never give."""
     monkeypatch.setattr(overlap, "ANSWER_LIMIT_S", 3600.0)  # this test would be ended long before
     file = tmp_path / "forgotten.py"
     file.write_text(FORGOTTEN_BACKGROUND_AWAIT_S)
@@ -302,7 +314,7 @@ async def test_an_answer_is_not_waited_for_that_a_missing_await_will_not_give(tm
     assert "`prepare`" in verdict.diagnosis
 
 
-async def test_the_loop_is_seen_at_rest_before_the_first_request_of_a_warm_up(monkeypatch):
+async def test_idle_before_warmup_is_seen(monkeypatch):
     """Where that was enough, no race of its own is needed for it."""
     seen = [(0.01, 1, 5), (0.02, 1, 5), (0.04, 2, 9), (9.0, 2, 9)]
     samples = [LoopSample(time, 0, 0, slices, SYSCALL, 232, number, {}, 0) for time, slices, number in seen]
@@ -325,7 +337,8 @@ def stamped(token: str):
 
 
 @pytest.mark.long
-async def test_the_judge_brings_its_own_copy_of_what_lies_beside_an_app(tmp_path):
+async def test_judge_copies_neighbouring_files(tmp_path):
+    """The judge brings its own copy of the files next to an app and removes it afterwards."""
     file = tmp_path / "stamps.py"
     file.write_text(WORKING)
     (tmp_path / "workshop.py").write_text("def stamp(token):\n    return 7\n")

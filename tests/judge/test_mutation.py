@@ -57,7 +57,7 @@ def test_the_catalogue_is_large_enough():
     assert len(BLOCKING) == TASK.points["blocking"]
 
 
-async def test_apps_cannot_be_told_apart_by_what_they_say_of_themselves(tmp_path):
+async def test_apps_look_alike_from_outside(tmp_path):
     """The same paths, names and texts in the description that FastAPI gives, and the same headers."""
     seen = set()
     for app in APPS:
@@ -85,7 +85,8 @@ def judged(honest, blocking):
     return verdict("honest", APPS, runs), verdict("blocking", APPS, runs)
 
 
-def test_only_what_is_the_same_each_time_counts():
+def test_only_repeatable_results_count():
+    """Only a result that is the same each time counts for or against a test."""
     assert all(v.passed for v in judged([PASSED] * 2, [FAILED] * 2))
     assert judged([PASSED] * 2, [FAILED, PASSED])[1].kind == "misses blocking apps"
     assert "only at times" in judged([PASSED] * 2, [FAILED, PASSED])[1].diagnosis
@@ -96,12 +97,14 @@ def test_only_what_is_the_same_each_time_counts():
     assert {v.kind for v in judged([PASSED] * 2, [HANGS] * 2)} == {"never ends"}
 
 
-def test_one_late_run_of_an_honest_app_is_forgiven_and_two_are_not():
+def test_one_late_run_is_forgiven():
+    """One late run of a correct app is forgiven; two are not."""
     assert all(v.passed for v in judged([FAILED, PASSED, PASSED, PASSED], [FAILED] * 2))
     assert judged([PASSED, FAILED, FAILED, PASSED], [FAILED] * 2)[0].kind == "not the same twice"
 
 
-def test_points_are_a_part_for_each_app_that_is_seen_once_half_are():
+def test_each_caught_app_earns_points():
+    """Each blocking app that the test catches earns a share, once half of them are caught."""
     for seen in range(len(BLOCKING) + 1):
         runs = made_up(HONEST, PASSED, PASSED) | made_up(BLOCKING, PASSED, PASSED)
         runs |= made_up(BLOCKING[:seen], FAILED, FAILED)
@@ -134,7 +137,8 @@ async def test_a_coin_earns_nothing(coin):
     assert sum(earned) / len(earned) < 1
 
 
-async def test_the_order_is_another_each_time(coin):
+async def test_order_of_apps_is_random(coin):
+    """The order in which the apps are tested differs from run to run."""
     orders = set()
     for _ in range(4):
         coin.clear()
@@ -159,7 +163,8 @@ def once(tmp_path):
     return run
 
 
-async def test_a_test_that_does_not_end_is_ended_with_all_that_it_started(once, tmp_path, monkeypatch):
+async def test_hanging_test_is_ended(once, tmp_path, monkeypatch):
+    """A test that doesn't end is ended, with every process that it started."""
     monkeypatch.setattr(test_runner, "RUN_LIMIT", 6.0)
     pid = tmp_path / "pid"
     run = await once(
@@ -174,32 +179,37 @@ async def test_a_test_that_does_not_end_is_ended_with_all_that_it_started(once, 
         until(lambda: gone(int(pid.read_text())))
 
 
-async def test_a_test_that_prints_without_end_costs_no_memory(once, monkeypatch):
+async def test_endless_output_is_bounded(once, monkeypatch):
+    """A test that prints without end costs a bounded amount of memory."""
     monkeypatch.setattr(test_runner, "RUN_LIMIT", 5.0)
     run = await once("import os\ndef test_x():\n    while True: os.write(2, b'x' * 100_000)\n")
     assert len(run.output) <= 2 * test_runner.OUTPUT_LIMIT
 
 
-async def test_a_forged_pass_is_no_kill_and_a_forged_failure_accuses():
+async def test_forged_results_earn_nothing():
+    """A forged pass catches no app, and a forged failure accuses the correct ones."""
     for code, kind in ((0, "always passes"), (1, "always fails")):
         runs = made_up(APPS, (PASSED, FAILED)[code])
         assert verdict("blocking", APPS, runs).kind == kind
 
 
-async def test_what_the_test_says_in_its_own_files_is_not_read(once):
+async def test_forged_report_file_is_ignored(once):
+    """A result file that the test writes itself isn't read."""
     forged = "import os\nopen('junit.xml', 'w').write('<testsuite failures=\"0\"/>')\ndef test_x(): os._exit(3)\n"
     run = await once(forged)
     assert run.result.startswith("pytest ended in the middle") and "exit code 3" in run.result
     assert (await once("import os\nos._exit(0)\n")).result == PASSED
 
 
-async def test_the_environment_of_a_test_holds_two_addresses_and_nothing_of_ours(once, monkeypatch):
+async def test_environment_has_no_secrets(once, monkeypatch):
+    """A test's environment has the addresses that it needs and none of the grader's variables."""
     monkeypatch.setenv("COURSE_SECRET", "s3cret")
     run = await once("import os\ndef test_x(): raise ValueError(' '.join(sorted(os.environ)))\n")
     assert "APP_URL" in run.reason + run.output and "COURSE_SECRET" not in run.output
 
 
-async def test_the_source_of_the_app_is_gone_when_the_test_begins(once, tmp_path, monkeypatch):
+async def test_app_source_is_gone_early(once, tmp_path, monkeypatch):
+    """The source of the app is deleted before the test begins."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # where nobody else tries anything
     look = (
         "import glob, tempfile\n"
@@ -242,7 +252,7 @@ def walls():
             found.sandbox.close()
 
 
-async def test_without_a_wall_root_runs_no_test(tmp_path, monkeypatch):
+async def test_root_without_sandbox_tests_nothing(tmp_path, monkeypatch):
     """A process of another user is what the level promises, and pytest is not started as one."""
     monkeypatch.setattr(mutation, "run_against", None)
     judge = judging(tmp_path / "test_quotes.py", TASK, SimpleNamespace(sandbox=SimpleNamespace(level="user")))
@@ -251,14 +261,16 @@ async def test_without_a_wall_root_runs_no_test(tmp_path, monkeypatch):
 
 
 @pytest.mark.sandbox
-async def test_behind_the_wall_a_test_works_as_before(once, walls):
+async def test_sandboxed_test_works_as_before(once, walls):
+    """In the sandbox a test passes and fails as it does outside."""
     reference = (FOLDER / "answers/quotes/reference.py").read_text()
     assert (await once(reference, sandbox=walls)).result == PASSED
     assert (await once(reference, BLOCKING[0], sandbox=walls)).result == FAILED
 
 
 @pytest.mark.sandbox
-async def test_behind_the_wall_a_test_sees_nothing_of_ours(once, walls, tmp_path):
+async def test_sandboxed_test_sees_no_secrets(once, walls, tmp_path):
+    """In the sandbox a test sees neither the sources nor the gradebook nor the grader's ports."""
     secret = tmp_path / "gradebook.db"
     secret.write_text("secret")
     with socket.create_server(("127.0.0.1", 0)) as ours:
@@ -271,7 +283,8 @@ async def test_behind_the_wall_a_test_sees_nothing_of_ours(once, walls, tmp_path
             (paths.ROOT / "x").unlink(missing_ok=True)
 
 
-async def test_rooms_of_the_supplier_do_not_know_each_other(tmp_path):
+async def test_upstream_rooms_are_independent(tmp_path):
+    """Holding requests in one room of the upstream doesn't affect another room."""
     import httpx
 
     with Rooms() as supplier:
@@ -289,11 +302,13 @@ async def test_rooms_of_the_supplier_do_not_know_each_other(tmp_path):
             assert (await held).json() == {"item": "a", "price": price}
 
 
-async def test_without_the_sources_there_is_no_verdict(monkeypatch, tmp_path):
+async def test_no_verdict_without_the_sources(monkeypatch, tmp_path):
+    """Without the course's sources a test gets an ERROR, not a FAIL."""
     monkeypatch.setattr(paths, "SOLUTIONS", tmp_path)
     outcome = await mutation.MutationJudge(tmp_path / "test_quotes.py", TASK).verdict_with_retries("honest")
     assert outcome.outcome == "error" and "sources of the course" in outcome.diagnosis
 
 
-def test_an_app_has_a_file_and_words():
+def test_every_app_has_a_description():
+    """Each app that a test is tried on has a file and a description."""
     assert all(isinstance(app, App) and os.path.isfile(app.file) and app.says for app in APPS)

@@ -38,7 +38,7 @@ def test_there_are_enough_answers():
     assert kinds.count("accepted") >= 5 and kinds.count("wrong") >= 8
 
 
-def test_the_lesson_says_that_there_is_no_mysql_and_goes_on(tmp_path):
+def test_lesson_runs_without_mysql(tmp_path):
     """The section on MySQL after what it is built on, and the one behind it, which must not need MySQL either."""
     notebook = jupytext.read(paths.SOLUTIONS / "03_databases" / "lesson.py")
     prepared, section, behind, rest = (
@@ -60,7 +60,8 @@ def test_the_lesson_says_that_there_is_no_mysql_and_goes_on(tmp_path):
     assert "No MySQL, no race." in said
 
 
-def test_the_part_of_the_exercise_that_is_for_trying_goes_on_without_mysql(tmp_path):
+def test_exercise_runs_without_mysql(tmp_path):
+    """The optional part of the exercise says that there is no MySQL, and goes on."""
     source = paths.NOTEBOOKS / "03_databases"
     shutil.copy(source / "exercise.toml", tmp_path)
     notebook = nbformat.read(source / "exercise_03_databases.ipynb", as_version=4)

@@ -128,25 +128,28 @@ async def judged(tmp_path, exercise, name, text):
         pytest.param(HTTP, "basket", BASKET, "one at a time", id="a lock around two questions"),
     ],
 )
-async def test_what_hides_from_a_race_is_found(tmp_path, exercise, name, text, kind):
+async def test_hidden_blocking_is_found(tmp_path, exercise, name, text, kind):
+    """Blocking that hides from a race is found, and the diagnosis has the right kind."""
     answers, concurrency = await judged(tmp_path, exercise, name, text)
     assert answers.passed, answers.diagnosis
     assert (concurrency.outcome, concurrency.kind) == ("fail", kind), concurrency.diagnosis
 
 
-async def test_an_answer_from_before_is_no_answer_though_the_service_is_asked(tmp_path):
+async def test_cached_response_fails(tmp_path):
+    """A cached response fails, even if the service is called as well."""
     answers, _ = await judged(tmp_path, HTTP, "price", STALE)
     assert (answers.outcome, answers.kind) == ("fail", "kept from before"), answers.diagnosis
 
 
-async def test_slow_work_behind_the_reply_is_no_queue(tmp_path):
+async def test_work_after_response_is_accepted(tmp_path):
     """Nobody is answered for a while after one was let go; when all are, that one is still the first."""
     answers, concurrency = await judged(tmp_path, HTTP, "price", SLOW_AFTERWARDS)
     assert answers.passed and concurrency.passed, concurrency.diagnosis
 
 
 @pytest.mark.linux
-async def test_a_loop_that_never_waits_for_work_is_not_judged(tmp_path):
+async def test_busy_loop_is_not_judged(tmp_path):
+    """A loop that is never seen waiting for work is an ERROR."""
     _, concurrency = await judged(tmp_path, SLEEPING, "report", RESTLESS)
     assert concurrency.outcome == "error" and "never seen waiting for work" in concurrency.diagnosis
 

@@ -64,7 +64,7 @@ async def seen_race(path, n):
     return race
 
 
-async def test_one_long_c_call_outweighs_python(serve):
+async def test_long_c_call_outweighs_python(serve):
     """The call holds the GIL, so the sampler sees it once, at its end; that sample stands for all of it."""
     _, line_of = serve("""
         app = FastAPI()
@@ -170,7 +170,7 @@ async def test_culprit_without_any_response(serve, name):
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGUSR2"), reason="no SIGUSR2 on this system")
-async def test_call_that_keeps_the_gil_is_named(serve):
+async def test_call_holding_gil_is_named(serve):
     """It silences every thread of the process, the watchdog included; a signal handler in C still tells the stack."""
     _, line_of = serve("""
         app = FastAPI()
@@ -204,7 +204,7 @@ async def test_first_def_request_imports_nothing(serve):
     assert first["prepared"] == last["prepared"] >= 2
 
 
-async def test_first_def_request_is_not_blamed(tmp_path):
+async def test_first_request_is_not_blamed(tmp_path):
     """A fresh, correct app is acquitted in the first race, in one of several starts."""
     file = tmp_path / "shop.py"
     file.write_text("from fastapi import FastAPI\n\napp = FastAPI()\n\n\n@app.get('/one')\ndef one():\n    return 1\n")
@@ -239,7 +239,7 @@ STARTUP = """
 """
 
 
-async def test_startup_task_that_blocks_is_named(serve):
+async def test_blocking_startup_task_is_named(serve):
     """It is over before the app is ready, so no race shows it: the sentence says so."""
     _server, line_of = serve(STARTUP.format(task="load_model()", start=""))
     race = await lab.race("/live", n=2, show=False)
@@ -249,14 +249,14 @@ async def test_startup_task_that_blocks_is_named(serve):
 
 
 @pytest.mark.parametrize("task, start", [("await asyncio.to_thread(load_model)", ""), ("pass", "load_model()")])
-async def test_startup_that_waits_is_not_blamed(serve, task, start):
+async def test_waiting_startup_is_not_blamed(serve, task, start):
     """A task in a thread, or the lifespan itself, which may take its time: nothing is served before its end."""
     serve(STARTUP.format(task=task, start=start))
     race = await lab.race("/live", n=2, show=False)
     assert race.startup == [] and "Before the app was ready" not in race.sentence
 
 
-async def test_callback_of_the_loop_is_named(serve):
+async def test_loop_callback_is_named(serve):
     """A C function given to call_soon has no frame of the app's: its name stands for it."""
     serve("""
         app = FastAPI()
@@ -336,7 +336,7 @@ def test_many_short_tasks_block_nothing():
     assert [block.line for block in race.blocked] == [7]
 
 
-def test_lane_is_not_free_under_late_canaries():
+def test_late_canaries_mark_the_lane():
     """The words of the lane follow the same rule as the colour of the canaries."""
     from autograder.lab.timeline import LATE
 
@@ -347,7 +347,7 @@ def test_lane_is_not_free_under_late_canaries():
         assert bool(drawn(draw(race).axes[0], LATE)) is is_late
 
 
-def test_start_up_sentence_names_the_longest():
+def test_startup_sentence_names_the_longest():
     """Several blocks before the app was ready are one sentence."""
     blocks = [Blocked(0, seconds, 0.0, "a.py", line, "load()", "f") for line, seconds in ((3, 0.2), (4, 0.5))]
     (said,) = startup_sentence(blocks)

@@ -42,11 +42,13 @@ def test_code_is_escaped():
     assert "&quot;c&quot;" in diagram._repr_mimebundle_()["text/html"]
 
 
-def test_full_pool_has_no_free_cell():
+def test_full_pool_shows_no_space():
+    """A pool that is full has no free cell; the larger one next to it has."""
     cells = [e for e in ElementTree.fromstring(ALL["pools"].svg).iter(SVG + "rect") if e.get("height") == "15"]
     free = [e for e in cells if e.get("fill") == "#ffffff"]
     assert (len(cells), len(free)) == (46, 4)
 
 
-def test_more_work_than_threads_fills_the_pool():
+def test_excess_work_fills_the_pool():
+    """With more work than threads, all threads of the pool are shown in use."""
     assert "(6 in use)" in diagrams.pools(in_threads=9, threads=6).text

@@ -17,20 +17,22 @@ def seen(**drawn):
     }
 
 
-def test_a_cost_beyond_the_noise_is_said_and_is_the_exit_code(capsys):
+def test_drawing_cost_sets_exit_code(capsys):
+    """A drawing cost beyond the noise is printed and sets the exit code."""
     assert drawing._report(seen()) == 0
     assert "more than the noise" not in capsys.readouterr().out
     assert drawing._report(seen(all=1.5)) == 1
     assert re.search(r"/waits, from the first .* 1\.471 .*more than the noise", capsys.readouterr().out)
 
 
-def test_the_slowest_canary_alone_accuses_nobody(capsys):
+def test_slowest_canary_is_noise(capsys):
     """It is one of hundreds, so it is the noise."""
     assert drawing._report(seen(canary=0.5)) == 0
 
 
 @pytest.mark.long
-def test_the_races_are_run_and_their_pictures_counted(capsys):
+def test_drawing_bench_counts_frames(capsys):
+    """The benchmark runs its races and counts the frames that were drawn."""
     drawing.main(1)
     said = capsys.readouterr().out
     assert re.search(r"/blocks, the loop was blocked.* \d\.\d+", said)

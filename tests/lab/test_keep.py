@@ -5,7 +5,8 @@ import pytest
 from autograder.lab import magics
 
 
-def test_the_cell_is_the_file_line_by_line(tmp_path, monkeypatch, capsys):
+def test_kept_cell_keeps_its_lines(tmp_path, monkeypatch, capsys):
+    """The file that %%keep saves has the cell's lines under the same numbers."""
     monkeypatch.chdir(tmp_path)
     magics.keep("findings.txt", "library.py:1\nraise SystemExit\n")
     assert (tmp_path / "findings.txt").read_text().splitlines()[1:] == ["library.py:1", "raise SystemExit"]
@@ -15,7 +16,8 @@ def test_the_cell_is_the_file_line_by_line(tmp_path, monkeypatch, capsys):
 @pytest.mark.parametrize(
     "line", ["", "a.txt b.txt", "run.sh", "../up.txt", "/tmp/x.py", "a/b.txt", ".hidden.txt", "find'ings.txt"]
 )
-def test_other_names_are_refused_in_a_sentence(line, tmp_path, monkeypatch, capsys):
+def test_invalid_file_names_are_refused(line, tmp_path, monkeypatch, capsys):
+    """A name that is not a plain file name is refused with one message."""
     monkeypatch.chdir(tmp_path)
     magics.keep(line, "x")
     assert "Write the name of a file behind %%keep" in capsys.readouterr().out
@@ -23,7 +25,8 @@ def test_other_names_are_refused_in_a_sentence(line, tmp_path, monkeypatch, caps
 
 
 @pytest.mark.parametrize("name", ["json.py", "redis.py", "yaml.py", "autograder.py", "workshop.py"])
-def test_a_module_that_would_hide_a_library_is_refused(name, tmp_path, monkeypatch, capsys):
+def test_shadowing_a_library_is_refused(name, tmp_path, monkeypatch, capsys):
+    """A file that would hide an installed library is refused."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     magics.keep(name, "x = 1")
@@ -33,13 +36,15 @@ def test_a_module_that_would_hide_a_library_is_refused(name, tmp_path, monkeypat
     assert "bank.py is saved" in capsys.readouterr().out
 
 
-def test_an_app_with_half_a_quotation_mark_in_its_name_is_refused(tmp_path, monkeypatch, capsys):
+def test_quote_in_file_name_refused(tmp_path, monkeypatch, capsys):
+    """A file name with an unmatched quotation mark is refused with one message."""
     monkeypatch.chdir(tmp_path)
     magics.app("brew's.py", "x = 1")
     assert "Write the file's name behind %%app" in capsys.readouterr().out and not list(tmp_path.iterdir())
 
 
-def test_a_folder_that_cannot_be_written_to_is_told(tmp_path, monkeypatch, capsys):
+def test_unwritable_file_is_reported(tmp_path, monkeypatch, capsys):
+    """A file that can't be written is reported in one message."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "x.txt").mkdir()
     magics.keep("x.txt", "x")

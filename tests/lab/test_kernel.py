@@ -90,7 +90,8 @@ def kernel(tmp_path):
 
 
 @pytest.mark.parametrize("path", ["/free", "/blocked"])
-def test_an_interrupt_ends_a_race_and_nothing_else(kernel, path):
+def test_interrupt_ends_only_the_race(kernel, path):
+    """An interrupt ends the race with one message and a last picture; the server goes on."""
     race = kernel.begin(f"race = await lab.race('{path}', n=3)")
     drawn = False
     while not drawn:  # the race has begun when its first picture is there
@@ -143,19 +144,22 @@ def lines(messages):
     return [m["content"]["data"]["text/plain"] for m in messages if m["msg_type"] in kinds]
 
 
-def test_a_cell_that_takes_its_time_says_so_and_leaves_nothing(kernel):
+def test_slow_cell_shows_its_progress(kernel):
+    """A slow cell shows one line of progress, which is gone at the end."""
     kernel.run("from autograder.lab import progress\nprogress.AFTER = 0.1")
     *during, last = lines(kernel.run(LINE.format(after=0.1, seconds=1)))
     assert during and all(re.fullmatch(r"\d+ s: waiting <here>", line) for line in during)
     assert last == ""
 
 
-def test_a_cell_that_is_quick_shows_no_line(kernel):
+def test_quick_cell_shows_no_progress(kernel):
+    """A quick cell shows no line of progress."""
     kernel.run("from autograder.lab import progress\nprogress.AFTER = 600")
     assert lines(kernel.run(LINE.format(after=600, seconds=0.1))) == []
 
 
-def test_a_race_has_its_picture_and_no_line(kernel):
+def test_race_shows_no_progress_line(kernel):
+    """While a race draws its picture, no line of progress is shown."""
     kernel.run("from autograder.lab import progress\nprogress.AFTER = 0.05")
     shown = [
         m for m in kernel.run("with progress.pictured():\n    __import__('time').sleep(0.5)") if "data" in m["content"]

@@ -49,7 +49,8 @@ def made(canaries, requests=()):
     return load
 
 
-def test_who_would_have_come_while_a_canary_waited_counts():
+def test_latency_counts_delayed_canaries():
+    """Canaries that would have been sent during a stall are counted in the percentiles."""
     load = made([(0.0, 0.001), (0.02, 1.02)])
     seconds = [seconds for _, seconds in load.latencies()]
     assert len(seconds) == 51
@@ -58,7 +59,8 @@ def test_who_would_have_come_while_a_canary_waited_counts():
     assert load.rings == (2, 3)
 
 
-def test_who_still_waits_has_waited_until_now():
+def test_unfinished_request_counts_until_now():
+    """A request without a response counts with the time that it has waited until now."""
     load = made([], [Request(0, "/a", start=0.5), Request(1, "/a", start=0.0, end=0.1, status=200)])
     assert load.latencies("/a", now=3.0) == [(0.5, 2.5), (0.0, 0.1)]
     assert load.windows("/a", now=3.0)[-1][1][99] == 2.5
@@ -67,11 +69,13 @@ def test_who_still_waits_has_waited_until_now():
 @pytest.mark.parametrize(
     "path, route", [("/tea", "/tea"), ("/items/77", "/items"), ("/search?words=x", "/search"), ("/", "/")]
 )
-def test_routes_are_named_without_what_changes(path, route):
+def test_routes_drop_changing_parts(path, route):
+    """Routes are named without the parts of a path that change."""
     assert named(Request(0, path)) == route
 
 
-def test_harm_is_shared_among_the_lines_that_were_seen():
+def test_blocked_time_is_shared_out():
+    """The time that the loop was blocked is shared among the lines that were sampled."""
     load = made([])
     where = [Place("shop.py", 3, "a()", "tea", seconds=0.3), Place("shop.py", 5, "b()", "tea", seconds=0.1)]
     load.apply(Iteration(0.0, 0.4, where=where))
@@ -80,7 +84,8 @@ def test_harm_is_shared_among_the_lines_that_were_seen():
 
 
 @pytest.mark.long
-async def test_it_is_drawn_while_it_runs():
+async def test_load_is_drawn_while_running():
+    """The picture of a load is drawn while the load runs."""
     load = made([(0.0, 0.1)], [Request(0, "/a", start=0.0)])
     load.began = time.perf_counter()
     drawing = live_plot.Drawing(load)

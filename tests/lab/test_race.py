@@ -75,7 +75,8 @@ def shop(tmp_path_factory):
     lab.stop()
 
 
-async def test_blocked_loop_is_seen_and_the_line_is_named(shop):
+async def test_blocking_line_is_named(shop):
+    """A blocked loop is seen in the lane, in the canaries and in the sentence, with the blocking line."""
     race = await lab.race("/blocked?wait=0.1", n=4)
     assert all(r.ok for r in race.requests)
     # they were served one after the other: the sum of their waits is a lower bound that no load can undo
@@ -102,19 +103,22 @@ async def test_computing_is_blocking_too(shop):
 
 
 @pytest.mark.long
-async def test_blocking_in_a_library_is_named_by_the_library(shop):
+async def test_blocking_library_is_named(shop):
+    """Blocking inside a library is attributed to the library and to no line of the app."""
     race = await lab.race("/library", n=2)
     assert race.blocked and not any(b.in_app and b.line for b in race.blocked)
     assert "in line" not in max(race.blocked, key=lambda b: b.seconds).cause
 
 
-async def test_what_blocks_behind_the_answers_is_seen_too(shop):
+async def test_blocking_after_response_is_seen(shop):
+    """A line that blocks after the response is seen as well."""
     for _ in range(5):
         race = await lab.race("/behind?wait=0.06", n=1)
         assert race.blocked and (race.worst_block.line, race.worst_block.code) == (LINE, "time.sleep(seconds)")
 
 
-async def test_errors_of_the_app_are_told_with_their_line(shop):
+async def test_app_error_names_its_line(shop):
+    """An exception in the app is reported with its line."""
     race = await lab.race("/broken", n=1)
     assert race.requests[0].status == 500
     assert race.errors[0].type == "ZeroDivisionError"
@@ -122,13 +126,13 @@ async def test_errors_of_the_app_are_told_with_their_line(shop):
     assert "none of the 1 requests got a good answer (status 500)" in race.sentence
 
 
-async def test_an_error_on_one_connection_costs_no_other_request(shop):
+async def test_error_costs_no_other_request(shop):
     """The server closes a connection after a 500; a pool would hand the next request to one that is just closing."""
     race = await lab.race("/broken", n=20)
     assert [r.status for r in race.requests] == [500] * 20
 
 
-async def test_a_long_sleep_of_the_loop_is_told_while_it_lasts(shop):
+async def test_loop_asleep_is_reported_live(shop):
     """Only Linux tells in which system call a thread sleeps."""
     told = []
 
@@ -153,7 +157,8 @@ async def test_a_long_sleep_of_the_loop_is_told_while_it_lasts(shop):
     assert any(look.call == call for look in race.samples)
 
 
-async def test_requests_without_an_answer_are_given_up(shop):
+async def test_unanswered_requests_are_abandoned(shop):
+    """Requests without a response are given up at the limit."""
     race = await lab.race("/free?wait=1000", n=2, limit=0.5)
     assert [r.error for r in race.requests] == ["no answer"] * 2
     assert all(r.end for r in race.requests)
@@ -169,7 +174,8 @@ async def test_numbers_and_lists_of_paths(shop):
             await lab.race(bad)
 
 
-async def test_a_cancelled_race_leaves_the_racer_ready_for_the_next(shop):
+async def test_cancelled_race_leaves_no_trace(shop):
+    """After a cancelled race the load generator is ready for the next one."""
     task = asyncio.create_task(lab.race("/free?wait=1000", n=3))
     while not shop.listeners:
         await asyncio.sleep(0.01)
@@ -180,7 +186,8 @@ async def test_a_cancelled_race_leaves_the_racer_ready_for_the_next(shop):
 
 
 @pytest.mark.long
-async def test_the_pictures_say_in_words_what_they_show(shop):
+async def test_timeline_has_alternative_text(shop):
+    """The pictures say in words what they show, and never by colour alone."""
     before = await lab.race("/blocked?wait=0.1", n=3)
     after = await lab.race("/free?wait=0.1", n=3)
     for race in (before, after):
@@ -199,13 +206,14 @@ async def test_the_pictures_say_in_words_what_they_show(shop):
     assert lab.side_by_side(before, after) is None
 
 
-def test_a_path_that_no_app_has_is_told_with_what_to_do():
+def test_unknown_path_says_what_helps():
+    """A path that the app doesn't have is reported, with the cell to run again."""
     requests = [Request(i, "/tea", start=0.0, end=1.0, status=404) for i in range(3)]
     said = Race("/tea", "beans.py", requests, end=1.0).sentence
     assert "beans.py has no such path: run the %%app cell of this race again." in said
 
 
-def test_what_is_told_of_a_turn_that_is_over_is_not_counted_again():
+def test_late_report_is_not_recounted():
     """The watch and the loop report from different threads: the last word on a turn may come before the one before it."""
     place = Place("tea.py", 3, "time.sleep(1)", "tea")
     race = Race("/tea", "tea.py", [], began=0.0)
@@ -222,7 +230,8 @@ def test_what_is_told_of_a_turn_that_is_over_is_not_counted_again():
     )
 
 
-def test_all_ways_in_which_requests_failed_are_told():
+def test_all_failures_are_listed():
+    """The sentence lists every status with which requests failed."""
     requests = [Request(i, "/tea", start=0.0, end=1.0, status=status) for i, status in enumerate((500, 504, 500))]
     assert (
         "none of the 3 requests got a good answer (status 500, status 504)"
@@ -230,7 +239,8 @@ def test_all_ways_in_which_requests_failed_are_told():
     )
 
 
-def test_a_long_line_keeps_its_number():
+def test_long_line_keeps_its_number():
+    """A line that is shortened still shows its number."""
     block = Blocked(0.0, 1.0, 0.3, "shop.py", 7, "await " + "very_long_name." * 20 + "call()", "f")
     assert len(block.cause_in(40)) == 40 and block.cause_in(40).endswith("… in line 7")
 
@@ -243,7 +253,7 @@ def of_blocks(*blocks):
     return Race("/tea", "tea.py", [Request(0, "/tea", start=0.0, end=1.0, status=200)], blocked=[*blocks], end=1.0)
 
 
-def test_short_block_is_named_next_to_cpu_wait():
+def test_short_block_and_cpu_wait():
     """Waiting for a CPU is told as such, and what remains of the app's own has its line."""
     race = of_blocks(Blocked(0.6, 0.64, 0.0, "tea.py", 9, "time.sleep(0.04)", "tea"))
     race.not_blamed.append(Blocked(0.0, 0.5, 0.46, "tea.py", 7, "await pour()", "tea"))
@@ -253,19 +263,22 @@ def test_short_block_is_named_next_to_cpu_wait():
     assert "pour" not in race.sentence + " ".join(drawn_words(race))
 
 
-def test_who_held_the_loop_for_long_is_named_however_busy_the_machine():
+def test_long_block_is_always_named():
+    """A call that held the loop for long is named, however long it waited for a CPU."""
     race = of_blocks(Blocked(0.0, 0.9, 0.7, "tea.py", 7, "crunch()", "tea"))
     assert race.culprit.line == 7 and "most of it by crunch() in line 7" in race.sentence
 
 
-def test_the_lag_is_the_longest_stretch_of_the_lane():
+def test_lag_is_the_longest_stretch():
+    """The lag of the loop is the longest stretch of the lane; adjoining blocks count as one."""
     halves = [Blocked(start, start + 0.3, 0.0, "tea.py", 7, "crunch()", "tea") for start in (0.0, 0.302)]
     assert round(of_blocks(*halves).loop_lag) == 602, (
         "two turns with nothing between them are one stretch in the picture"
     )
 
 
-def test_the_word_of_a_late_canary_stands_beside_a_short_mark():
+def test_canary_label_stays_visible():
+    """The label of a late canary stands next to its mark and inside the picture."""
     for start in (0.0, 0.93):
         race = of_blocks()
         race.canaries = [Canary(start, start + 0.06, answered=True)]
@@ -278,7 +291,8 @@ def test_the_word_of_a_late_canary_stands_beside_a_short_mark():
         assert box.x0 >= start + 0.06 or box.x1 <= start
 
 
-def test_a_long_line_leaves_the_pictures_their_size():
+def test_long_line_keeps_picture_size():
+    """A long line of code doesn't make the picture smaller."""
     block = Blocked(0.0, 1.0, 0.3, "shop.py", 7, "await " + "very_long_name." * 20 + "call()", "f")
     race = Race("/long", "shop.py", [Request(0, "/long", start=0.0, end=1.0, status=200)], blocked=[block], end=1.0)
     for figure in (timeline.draw(race), timeline.compare(race, race)):

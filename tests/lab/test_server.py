@@ -53,7 +53,8 @@ def refused(file, limit=60):
 
 
 @pytest.mark.long
-def test_serves_the_file_and_replaces_it(write):
+def test_server_serves_and_replaces(write):
+    """Serving a file again replaces its server, and the old process is gone."""
     first = lab.serve(write(GOOD))
     assert httpx.get(first.url + "/tea").json() == {"tea": "green"}
     second = lab.serve(write(GOOD.replace("green", "black")))
@@ -75,13 +76,15 @@ def test_serves_the_file_and_replaces_it(write):
         ("import os\nprint('last words', flush=True)\nos._exit(3)\n", "died", None, "last words"),
     ],
 )
-def test_says_what_is_wrong_and_where(write, text, stage, line, says):
+def test_startup_error_names_the_line(write, text, stage, line, says):
+    """A file that can't be served gives a message with the stage and the line, and no traceback."""
     error = refused(write(text))
     assert (error.stage, error.line) == (stage, line)
     assert says in str(error) and "Traceback" not in str(error)
 
 
-def test_start_up_that_fails_names_the_line(write):
+def test_failed_lifespan_names_the_line(write):
+    """An exception in the lifespan is reported with its line."""
     error = refused(
         write("""
         from contextlib import asynccontextmanager
@@ -107,14 +110,15 @@ NEVER_STARTS = {
 
 
 @pytest.mark.parametrize("kind", NEVER_STARTS)
-def test_import_that_never_ends_is_named(write, kind):
+def test_endless_import_is_named(write, kind):
+    """An import that never ends is given up, and the message names its line."""
     text, line = NEVER_STARTS[kind]
     error = refused(write(text), limit=4)
     assert error.stage == "endless" and "uvicorn.run()" in str(error)
     assert error.line == line if line else error.line in (2, 3)
 
 
-def test_lifespan_that_never_ends_is_named(write):
+def test_endless_lifespan_is_named(write):
     """The file was imported: an endless loop is not what to look for."""
     text = """
     import asyncio
@@ -140,7 +144,8 @@ def test_missing_file_and_bad_names(tmp_path):
     assert server.name_problem("brew.py") is None
 
 
-def test_current_without_a_server_and_with_a_dead_one(write):
+def test_missing_server_is_reported(write):
+    """Without a server, or with a dead one, `current` raises a clear error."""
     lab.stop()
     with pytest.raises(AppError, match="No app is being served yet"):
         lab.current()
@@ -152,7 +157,8 @@ def test_current_without_a_server_and_with_a_dead_one(write):
 
 
 @pytest.mark.long
-def test_prints_do_not_stop_the_app_and_cannot_pass_for_reports(write):
+def test_prints_cannot_forge_reports(write):
+    """Prints neither stop the app nor pass for reports, and the log is bounded."""
     forged = encode(Ready(1, [], False))
     app = lab.serve(write(f"import os\nprint('x' * 20_000_000)\nprint({forged!r})\nos.write(1, b'more')\n" + GOOD))
     assert httpx.get(app.url + "/tea").status_code == 200
@@ -161,7 +167,8 @@ def test_prints_do_not_stop_the_app_and_cannot_pass_for_reports(write):
 
 
 @pytest.mark.parametrize("name", ["nest_asyncio", "nest_asyncio2"])
-def test_an_app_cannot_patch_its_process_either(write, name):
+def test_app_cannot_patch_its_process(write, name):
+    """An app that patches its own process is refused, with the line."""
     with pytest.raises(AppError) as refused:
         lab.serve(write(f"import asyncio\nimport {name}\n\n{name}.apply()\n"))
     assert (refused.value.stage, refused.value.line) == ("import", 2)
@@ -212,7 +219,8 @@ STUCK = {
 @pytest.mark.long
 @pytest.mark.posix
 @pytest.mark.parametrize("kind", STUCK)
-def test_nothing_survives_the_death_of_its_owner(write, tmp_path, kind):
+def test_server_ends_with_its_owner(write, tmp_path, kind):
+    """Nothing that the server started survives the death of its owner."""
     told = tmp_path / "told"
     file = write(
         "import sys\nfrom fastapi import FastAPI\napp = FastAPI()\n"
@@ -234,7 +242,7 @@ def test_nothing_survives_the_death_of_its_owner(write, tmp_path, kind):
 
 
 @pytest.mark.posix
-def test_the_racer_ends_what_it_guards_and_nothing_else():
+def test_load_generator_ends_its_servers():
     """The number of a server that was stopped may be another process's by then."""
     sleeps = [sys.executable, "-c", "import time; time.sleep(1000)"]
     guarded, stopped = (subprocess.Popen(sleeps, start_new_session=True) for _ in range(2))
@@ -253,7 +261,8 @@ def test_the_racer_ends_what_it_guards_and_nothing_else():
             process.wait()
 
 
-async def test_a_server_that_is_stopped_is_guarded_no_more(write, monkeypatch):
+async def test_stopped_server_is_unguarded(write, monkeypatch):
+    """The load generator no longer guards a server that was stopped."""
     forgotten = []
     monkeypatch.setattr(load_generator_client.LoadGenerator, "forget", lambda self, server: forgotten.append(server))
     app = lab.serve(write(GOOD))
@@ -263,7 +272,8 @@ async def test_a_server_that_is_stopped_is_guarded_no_more(write, monkeypatch):
     assert forgotten == [app]
 
 
-async def test_stopping_ends_a_blocked_app_at_once(write):
+async def test_blocked_app_stops_at_once(write):
+    """Stopping a server ends it even if its app is blocked."""
     app = lab.serve(write("import time\n" + GOOD + '\n@app.get("/stuck")\nasync def stuck():\n    time.sleep(1000)\n'))
     race = asyncio.create_task(lab.race("/stuck", n=1, show=False))
     await asyncio.sleep(0)
@@ -273,7 +283,7 @@ async def test_stopping_ends_a_blocked_app_at_once(write):
 
 
 @pytest.mark.parametrize("name", ["serve_app", "app_warm_up", "loop_watchdog", "procfs", "supervisor", "messages"])
-def test_file_named_like_a_program_is_served(tmp_path, name):
+def test_program_name_can_be_served(tmp_path, name):
     """What serves an app is imported before it, and must not stand in for a learner's file of the same name."""
     file = tmp_path / f"{name}.py"
     file.write_text("from fastapi import FastAPI\n\napp = FastAPI()\n")

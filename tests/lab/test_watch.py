@@ -10,7 +10,8 @@ from freeloop.core import loop_watchdog
 from autograder import paths
 
 
-def test_what_was_sampled_can_be_told_while_the_sampler_goes_on():
+def test_sampling_can_be_read_meanwhile():
+    """Samples can be read while the sampler goes on adding to them."""
     samples, over = Counter(), threading.Event()
 
     def sample():

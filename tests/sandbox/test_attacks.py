@@ -249,7 +249,7 @@ def check(results):
 
 
 @pytest.mark.parametrize("text", [pytest.param(text, id=how) for how, text in BESIDE.items()])
-def test_a_server_beside_the_loop_is_told_what_it_did(text, tmp_path):
+def test_extra_servers_are_named(text, tmp_path):
     """Each of its processes or threads blocks, and all together look as if they did not."""
     file = tmp_path / TASK.file
     file.write_text(text)
@@ -263,7 +263,8 @@ def test_a_server_beside_the_loop_is_told_what_it_did(text, tmp_path):
 
 
 @pytest.mark.sandbox
-def test_in_the_sandbox_no_attack_gains_anything(tmp_path, monkeypatch):
+def test_sandboxed_attacks_gain_nothing(tmp_path, monkeypatch):
+    """With the strongest isolation no attack earns points, reads or writes anything, or leaves a process."""
     before = orphans()
     results, loot = graded(tmp_path, HARMLESS | IN_THE_SANDBOX, "required", monkeypatch, "namespaces")
     check(results)
@@ -273,7 +274,8 @@ def test_in_the_sandbox_no_attack_gains_anything(tmp_path, monkeypatch):
     assert not orphans() - before, "nothing stays behind"
 
 
-def test_without_a_sandbox_the_grade_is_right_or_left_to_a_person(tmp_path, monkeypatch):
+def test_unsandboxed_attacks_earn_nothing(tmp_path, monkeypatch):
+    """Without namespaces each grade is right or left to a person."""
     found = levels.at_least("limits", ceiling="user")
     found.sandbox.close()
     results, loot = graded(tmp_path, HARMLESS, found.level, monkeypatch, found.level)
@@ -285,7 +287,7 @@ def test_without_a_sandbox_the_grade_is_right_or_left_to_a_person(tmp_path, monk
 
 
 @pytest.mark.parametrize("number", ["SIGKILL", "SIGSTOP"])
-def test_a_grader_that_is_killed_or_stopped_costs_no_other(tmp_path, monkeypatch, number):
+def test_killed_load_generator_is_replaced(tmp_path, monkeypatch, number):
     """Without a sandbox, and of the same user, an app can do this to the racer; the verdict waits, and others get theirs."""
     attack = (
         "import os, signal\nfor pid in filter(str.isdigit, os.listdir('/proc')):\n    try:\n"

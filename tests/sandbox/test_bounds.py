@@ -22,7 +22,7 @@ from test_learners_tests import run, sandbox  # noqa: F401  # a fixture
 from autograder import paths, services
 from autograder.classroom import grade, submission, worker_pool
 from autograder.lab import start_budget
-from autograder.programs.forkserver import descendants
+from autograder.programs.procfs import descendants
 from autograder.sandbox import launcher, levels
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux has these bounds")
@@ -44,7 +44,8 @@ UNCOUNTED = {
 
 @pytest.mark.sandbox
 @pytest.mark.parametrize("name", UNCOUNTED)
-def test_memory_that_no_limit_counts_is_denied(sandbox, tmp_path, name):  # noqa: F811
+def test_uncounted_memory_is_denied(sandbox, tmp_path, name):  # noqa: F811
+    """Kinds of memory that no limit counts are denied to a test."""
     statement, says = UNCOUNTED[name]
     found = run(tmp_path, f"import os\ndef test_x():\n    {statement}\n", sandbox)
     assert found.result == "fails" and says in found.output, found
@@ -77,7 +78,8 @@ def test_x():
 
 @pytest.mark.sandbox
 @pytest.mark.parametrize("name", TOGETHER)
-def test_processes_share_one_limit_of_memory(sandbox, tmp_path, name):  # noqa: F811
+def test_processes_share_a_memory_limit(sandbox, tmp_path, name):  # noqa: F811
+    """All processes of a test share one memory limit."""
     assert run(tmp_path, TOGETHER[name], sandbox).result.endswith("(exit code 137).")
 
 
@@ -111,7 +113,7 @@ if not os.path.lexists("link"):
 
 
 @root
-def test_link_left_by_an_app_is_not_followed(tmp_path, monkeypatch):
+def test_left_link_is_not_followed(tmp_path, monkeypatch):
     """Root starts an app again in a folder in which the app has left a link: what it leads to stays root's."""
     monkeypatch.setattr(tempfile, "tempdir", None)
     try:
@@ -140,7 +142,8 @@ def test_link_left_by_an_app_is_not_followed(tmp_path, monkeypatch):
         assert file.stat().st_uid == 0, "the app can't put another file in its place"
 
 
-def test_link_in_a_folder_is_not_packed(tmp_path):
+def test_links_are_not_packed(tmp_path):
+    """A symbolic link in an app's folder isn't packed, so its target can't be read."""
     (tmp_path / "secret").write_text("of the grader")
     folder = tmp_path / "app"
     folder.mkdir()
@@ -151,7 +154,7 @@ def test_link_in_a_folder_is_not_packed(tmp_path):
 
 
 @root
-def test_other_user_does_not_choose_the_level(tmp_path, monkeypatch):
+def test_other_users_cannot_lower_isolation(tmp_path, monkeypatch):
     """A folder that another user makes in ``/tmp`` beforehand must not keep root from having users for apps."""
     for name in ("course-jail-users", "course-sandbox-users"):
         (tmp_path / name).mkdir()
@@ -176,7 +179,7 @@ def connections(url, count, path):
     return made
 
 
-def test_upstream_is_new_after_a_crowd():
+def test_upstream_is_new_after_flood():
     """An app sends more requests than the upstream takes, each to wait for an hour, and is gone: the next one is served."""
     service, environment = services.fresh("upstream")
     url = environment["UPSTREAM_URL"]
@@ -190,7 +193,7 @@ def test_upstream_is_new_after_a_crowd():
     assert reply.status_code == 200 and reply.json()["price"] == service.reply("honest")
 
 
-def test_upstream_request_ends_with_its_client():
+def test_upstream_request_ends_with_client():
     """Without this a few apps in turn could fill it within one exercise."""
     service, environment = services.fresh("upstream")
     url = environment["UPSTREAM_URL"]
@@ -202,7 +205,7 @@ def test_upstream_request_ends_with_its_client():
     until(lambda: httpx.get(f"{url}/items/honest", trust_env=False).status_code == 200)
 
 
-def test_upstream_makes_large_bodies_in_pieces():
+def test_upstream_streams_large_bodies():
     """Large bodies that nobody reads don't add up in the upstream's memory."""
     service, environment = services.fresh("upstream")
     readers = connections(environment["UPSTREAM_URL"], 40, "/items/x?size=10000000&slow=3000")
@@ -230,7 +233,7 @@ def own_memory(pid):
         return 1024 * sum(int(line.split()[1]) for line in file if line.startswith("RssAnon"))
 
 
-def test_postgres_statement_ends_with_its_app():
+def test_postgres_statement_ends_with_app():
     """A statement that goes on for ever doesn't outlive the connection that asked for it, also if no app comes next."""
     service, environment = services.fresh("postgres")
     app = psycopg.connect(environment["DATABASE_URL"], autocommit=True)
@@ -261,7 +264,8 @@ SUPERVISE = (
 )
 
 
-def test_server_that_computes_for_ever_is_ended(tmp_path):
+def test_endless_server_is_ended(tmp_path):
+    """A server that computes without end is ended by its supervisor, and its folder is removed."""
     folder = tmp_path / "server"
     folder.mkdir()
     (tmp_path / "spin.py").write_text(SPIN)
@@ -277,7 +281,8 @@ def test_server_that_computes_for_ever_is_ended(tmp_path):
         supervised.wait()
 
 
-def test_cpu_of_a_server_is_counted_within_a_window():
+def test_server_cpu_has_a_window():
+    """A server's CPU time is measured within a window: half a CPU is fine for hours, a whole one isn't."""
     sys.path.insert(0, str(paths.PROGRAMS))
     try:
         supervisor = importlib.import_module("supervisor")
@@ -292,7 +297,7 @@ def test_cpu_of_a_server_is_counted_within_a_window():
 # --- how long one may take
 
 
-def test_start_cannot_be_prolonged_by_reports(monkeypatch):
+def test_reports_cannot_prolong_a_start(monkeypatch):
     """An app that reports progress for ever, of its own making, has a limited start all the same."""
     monkeypatch.setattr(start_budget, "process_times", lambda pid: ("S", 0.0))
     monkeypatch.setattr(start_budget, "descendants", lambda pid: [])
@@ -306,7 +311,8 @@ def test_start_cannot_be_prolonged_by_reports(monkeypatch):
     assert now[0] <= (start_budget.TOTAL + 1) * start_budget.START_LIMIT_S
 
 
-def test_job_that_takes_too_long_is_not_tried_again(monkeypatch, tmp_path):
+def test_slow_job_is_not_retried(monkeypatch, tmp_path):
+    """A job that takes too long goes to a person and isn't tried again."""
     monkeypatch.setattr(worker_pool, "JOB_LIMIT", 0.05)
     started = []
 
@@ -333,7 +339,8 @@ def test_job_that_takes_too_long_is_not_tried_again(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize("value", ["1,", '"a",'])
-def test_notebook_of_millions_of_values_is_refused(tmp_path, value):
+def test_huge_notebook_is_refused(tmp_path, value):
+    """A notebook with millions of values is refused before it is parsed."""
     file = tmp_path / "x.ipynb"
     file.write_text('{"cells": [' + value * (submission.VALUES_LIMIT + 1) + "0]}")
     with pytest.raises(submission.UnreadableSubmission, match="too many parts"):
@@ -358,7 +365,7 @@ def test_diagnosis_moves_no_cursor():
     assert item.diagnosis.replace("\n", "").isprintable() and "\n" in item.diagnosis
 
 
-def test_descriptor_above_a_thousand_can_be_waited_for(tmp_path):
+def test_high_descriptor_can_be_awaited(tmp_path):
     """`select.select` raises for these: an app that opened many connections made an ERROR of its FAIL."""
     import fcntl
     import resource

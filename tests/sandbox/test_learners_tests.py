@@ -58,7 +58,8 @@ def run(folder, text, sandbox=None):
     ],
     ids=["memory", "file", "disk", "folders", "user", "rights"],
 )
-def test_floods_of_a_test_end_at_a_limit(sandbox, tmp_path, flood, says):
+def test_floods_end_at_limits(sandbox, tmp_path, flood, says):
+    """A learner's test meets limits of memory, files and rights, and where root grades it has another user."""
     text = f"import os, time\nROOT = {os.geteuid() == 0}\ndef test_x():\n    {flood}\n"
     found = run(tmp_path, text, sandbox)
     assert found.result == (FAILED if says else PASSED), found
@@ -66,7 +67,7 @@ def test_floods_of_a_test_end_at_a_limit(sandbox, tmp_path, flood, says):
 
 
 @pytest.mark.sandbox
-def test_fork_bomb_of_a_test_ends(sandbox, tmp_path):
+def test_fork_bomb_of_test_ends(sandbox, tmp_path):
     """At the limit of its user's processes, or before that at the limit of its sandbox's: whichever sees it first."""
     text = "import os, time\ndef test_x():\n    for i in range(2000):\n        if os.fork() == 0: time.sleep(60)\n"
     found = run(tmp_path, text, sandbox)
@@ -75,7 +76,8 @@ def test_fork_bomb_of_a_test_ends(sandbox, tmp_path):
 
 
 @pytest.mark.sandbox
-def test_processes_of_a_test_have_no_more_memory_than_one(sandbox, tmp_path):
+def test_processes_share_memory_limit(sandbox, tmp_path):
+    """The processes of a learner's test together have no more memory than one."""
     text = (
         "import os\ndef test_x():\n    for i in range(6):\n        if os.fork() == 0:\n"
         "            x = b'x' * (300 << 20)\n            while True: pass\n"
@@ -85,7 +87,7 @@ def test_processes_of_a_test_have_no_more_memory_than_one(sandbox, tmp_path):
 
 
 @pytest.mark.sandbox
-def test_sandbox_that_is_killed_is_no_failed_test(sandbox, tmp_path, monkeypatch):
+def test_killed_sandbox_is_no_failure(sandbox, tmp_path, monkeypatch):
     """An exit code that bubblewrap or the system made must not count as one of pytest's."""
     start = sandbox.start
 
@@ -101,7 +103,7 @@ def test_sandbox_that_is_killed_is_no_failed_test(sandbox, tmp_path, monkeypatch
 
 
 @pytest.mark.sandbox
-def test_sandbox_that_cannot_start_is_no_failed_test(tmp_path, monkeypatch):
+def test_unstartable_sandbox_is_no_failure(tmp_path, monkeypatch):
     """The machine may lose what it offered when it was probed."""
     found = levels.at_least("required")
     monkeypatch.setattr(launcher.bubblewrap, "app_profile", lambda *_: ["false"])
@@ -114,7 +116,7 @@ def test_sandbox_that_cannot_start_is_no_failed_test(tmp_path, monkeypatch):
     assert verdict.outcome == "error" and "could not be sandboxed" in verdict.diagnosis
 
 
-def test_python_that_does_not_reach_pytest_is_no_failed_test(tmp_path, monkeypatch):
+def test_missing_pytest_is_no_failure(tmp_path, monkeypatch):
     """Python ends with 1 if an import fails, and so does pytest if a test does."""
     programs = shutil.copytree(paths.PROGRAMS, tmp_path / "programs")
     (programs / "run_pytest.py").write_text("import no_such_module\n")
@@ -134,7 +136,7 @@ def test_x():
 
 @pytest.mark.skipif(syscall_filter.program() is None, reason="there is no filter for this machine")
 @pytest.mark.parametrize("level, errno", [("limits", 1), ("none", 9)])  # EPERM of the filter, EBADF of the system
-def test_filter_of_a_test_without_namespaces(tmp_path, monkeypatch, level, errno):
+def test_tests_are_filtered_without_namespaces(tmp_path, monkeypatch, level, errno):
     """At the level ``limits`` a test loses the system calls that an app loses; a learner's own check is like any program."""
     file = tmp_path / "test_quotes.py"
     file.write_text(UNSHARES.format(errno=errno))

@@ -82,7 +82,8 @@ def test_killed_probe_is_repeated(monkeypatch, losses, found):
 
 
 @pytest.mark.parametrize("level", ["limits", NAMESPACES])
-def test_an_app_is_served_and_raced_at_each_level(tmp_path, level):
+def test_every_level_serves_a_race(tmp_path, level):
+    """At each isolation level an app is served, raced, sampled from outside and ended."""
     sandbox = Sandbox(level)
     try:
         text = APP + "import asyncio\n@app.get('/x')\nasync def x():\n    await asyncio.sleep(0.1)\n    return 1\n"
@@ -100,7 +101,8 @@ def test_an_app_is_served_and_raced_at_each_level(tmp_path, level):
 
 
 @pytest.mark.sandbox
-def test_the_line_that_blocks_is_named(sandbox, tmp_path):
+def test_sandboxed_blocking_line_is_named(sandbox, tmp_path):
+    """The blocking line of a sandboxed app is named."""
     text = APP + "import time\n@app.get('/x')\nasync def x():\n    time.sleep(0.2)\n"
     server = serve(sandbox, tmp_path, text)
     race = asyncio.run(run_race.race("/x", 2, app=server, show=False))
@@ -109,7 +111,8 @@ def test_the_line_that_blocks_is_named(sandbox, tmp_path):
 
 
 @pytest.mark.sandbox
-def test_an_app_sees_nothing_but_python_and_itself(sandbox, tmp_path, monkeypatch):
+def test_sandboxed_app_sees_only_itself(sandbox, tmp_path, monkeypatch):
+    """A sandboxed app sees Python and its own files, and no secrets, processes or networks."""
     monkeypatch.setenv("SECRET_TOKEN", "hush")
     seen = said(
         sandbox,
@@ -140,7 +143,8 @@ def test_an_app_sees_nothing_but_python_and_itself(sandbox, tmp_path, monkeypatc
 
 
 @pytest.mark.sandbox
-def test_only_the_services_that_are_named_are_reached(sandbox, tmp_path):
+def test_only_named_services_are_reached(sandbox, tmp_path):
+    """A sandboxed app reaches the services in its environment and no other port."""
     with socket.create_server(("127.0.0.1", 0)) as named, socket.create_server(("127.0.0.1", 0)) as other:
         ports = [sock.getsockname()[1] for sock in (named, other)]
         look = (
@@ -168,7 +172,8 @@ def test_addresses_in_an_environment():
 
 
 @pytest.mark.sandbox
-def test_what_flees_from_its_group_ends_with_the_app(sandbox, tmp_path):
+def test_escaped_processes_end_with_app(sandbox, tmp_path):
+    """A process that leaves the app's group still ends with the app."""
     text = APP + (
         "import os, time\nif os.fork() == 0:\n    os.setsid()\n    if os.fork() == 0:\n"
         "        while True:\n            time.sleep(1)\n    os._exit(0)\n"
@@ -194,7 +199,8 @@ def of_room(room):
     return found
 
 
-def test_without_namespaces_what_flees_is_swept_away(tmp_path):
+def test_escaped_process_ends_without_namespaces(tmp_path):
+    """Without namespaces, too, a process that leaves the app's group is found and ended."""
     sandbox = Sandbox("limits")
     pid = tmp_path / "pid"
     text = APP + (
@@ -230,7 +236,8 @@ def test_floods_end_at_a_limit(sandbox, tmp_path, flood, says):
 
 
 @pytest.mark.sandbox
-def test_many_processes_together_have_no_more_memory_than_one(sandbox, tmp_path):
+def test_processes_share_the_memory_limit(sandbox, tmp_path):
+    """All processes of an app together have no more memory than one."""
     text = "import os\nfor i in range(6):\n    if os.fork() == 0:\n        x = b'x' * (300 << 20)\n        os.read(0, 1)\nwhile True:\n    pass\n"
     with pytest.raises(AppError) as told:
         serve(sandbox, tmp_path, text)
@@ -238,7 +245,7 @@ def test_many_processes_together_have_no_more_memory_than_one(sandbox, tmp_path)
 
 
 @pytest.mark.sandbox
-def test_fork_bomb_ends_with_its_sandbox(sandbox, tmp_path):
+def test_fork_bomb_ends(sandbox, tmp_path):
     """Nobody asks for it: the sandbox's own first process counts, and ends them all."""
     file = tmp_path / "app.py"
     file.write_text("import os\nwhile True:\n    try: os.fork()\n    except OSError: pass\n")
@@ -250,7 +257,8 @@ def test_fork_bomb_ends_with_its_sandbox(sandbox, tmp_path):
 
 
 @pytest.mark.sandbox
-def test_a_second_app_finds_nothing_of_the_first(sandbox, tmp_path):
+def test_second_app_finds_nothing(sandbox, tmp_path):
+    """A second app finds no files or shared memory of the first."""
     for number in range(2):
         folder = tmp_path / str(number)
         folder.mkdir()
@@ -260,7 +268,8 @@ def test_a_second_app_finds_nothing_of_the_first(sandbox, tmp_path):
 
 
 @pytest.mark.sandbox
-def test_everything_ends_when_its_owner_is_killed(tmp_path):
+def test_sandbox_ends_with_its_owner(tmp_path):
+    """Every process of a sandbox ends when its owner is killed."""
     file = tmp_path / "app.py"
     file.write_text("import os\nif os.fork() == 0:\n    os.setsid()\nwhile True:\n    pass\n")
     script = (
@@ -282,7 +291,8 @@ def test_everything_ends_when_its_owner_is_killed(tmp_path):
 @pytest.mark.parametrize(
     "lesson", ["01_sleeping", "02_calling_http", "03_databases", "04_redis", "05_files", "06_subprocesses"]
 )
-def test_references_pass_in_the_sandbox_and_starters_are_told_the_same(sandbox, tmp_path, lesson):
+def test_sandbox_changes_no_verdict(sandbox, tmp_path, lesson):
+    """In the sandbox references pass, and starters fail with the same kind of diagnosis as outside."""
     exercise = load(paths.SOLUTIONS / lesson)
     endpoint = exercise.endpoints[0]
 
@@ -298,7 +308,8 @@ def test_references_pass_in_the_sandbox_and_starters_are_told_the_same(sandbox, 
     assert (told.outcome, told.kind) == ("fail", endpoint.starter.kind)
 
 
-def test_the_ladder_says_what_is_missing(monkeypatch):
+def test_missing_isolation_names_its_cause(monkeypatch):
+    """Without bubblewrap a lower level is used, and the message says what is missing."""
     monkeypatch.setattr(bubblewrap, "program", lambda: None)
     found = levels.at_least("limits")
     assert found.level in ("user", "limits") and "bubblewrap is not installed" in found.missing["namespaces"]
@@ -353,7 +364,7 @@ def broken_forkserver(folder, text, instead):
 
 
 @pytest.mark.sandbox
-def test_forkserver_that_dies_of_an_app_is_noticed(tmp_path, monkeypatch):
+def test_dying_forkserver_is_noticed(tmp_path, monkeypatch):
     """As that of an ordinary user did with bubblewrap 0.8.0: a level counts only if a second app can be started."""
     setns = 'checked("setns", libc.setns(self.own_pids, NEWPID))'
     programs = broken_forkserver(tmp_path / "programs", setns, "os._exit(1)")
@@ -374,7 +385,8 @@ def test_forkserver_that_dies_of_an_app_is_noticed(tmp_path, monkeypatch):
         ({"sees": True}, "outside its place"),
     ],
 )
-def test_level_needs_all_that_the_probe_tries(seen, why):
+def test_level_needs_every_probe(seen, why):
+    """A level counts only if every part of the probe has the expected result."""
     good = {
         "cannot": [],
         "uid": 61000,
@@ -390,7 +402,8 @@ def test_level_needs_all_that_the_probe_tries(seen, why):
 
 
 @pytest.mark.sandbox
-def test_level_counts_only_if_an_app_is_really_locked_in(monkeypatch):
+def test_level_needs_real_isolation(monkeypatch):
+    """A sandbox that shows a file outside of its folder doesn't count as that level."""
     right = bubblewrap.app_profile
 
     def careless(place, folders=()):
@@ -411,7 +424,7 @@ def kill_from_outside(app):
 
 
 @pytest.mark.sandbox
-def test_app_that_is_killed_from_outside_is_no_fail(sandbox, tmp_path):
+def test_externally_killed_app_is_inconclusive(sandbox, tmp_path):
     """While it starts, an app is ended with its sandbox: nobody's mistake but this machine's."""
     file = tmp_path / "app.py"
     file.write_text("import time\ntime.sleep(600)\n")
@@ -426,7 +439,8 @@ def test_app_that_is_killed_from_outside_is_no_fail(sandbox, tmp_path):
 
 @pytest.mark.sandbox
 @pytest.mark.parametrize("who, outcome", [("app", "fail"), ("outside", "error")])
-def test_death_during_a_race_is_blamed_on_who_did_it(sandbox, tmp_path, who, outcome):
+def test_death_is_blamed_correctly(sandbox, tmp_path, who, outcome):
+    """A death during a race is a FAIL if the app caused it and an ERROR if it came from outside."""
     exercise = load(paths.SOLUTIONS / "01_sleeping")
     endpoint = exercise.endpoints[0]
     file = tmp_path / endpoint.file
@@ -450,7 +464,8 @@ def test_death_during_a_race_is_blamed_on_who_did_it(sandbox, tmp_path, who, out
 
 
 @pytest.mark.sandbox
-def test_forkserver_that_is_killed_costs_no_submission(tmp_path):
+def test_killed_forkserver_is_replaced(tmp_path):
+    """A forkserver that is killed is replaced, and no submission suffers."""
     found = levels.at_least("required")
     try:
         serve_and_stop(found.sandbox.start, tmp_path)
@@ -465,7 +480,8 @@ def test_forkserver_that_is_killed_costs_no_submission(tmp_path):
 
 @pytest.mark.sandbox
 @pytest.mark.parametrize("end, code", [("os._exit(7)", 7), ("os.kill(os.getpid(), 9)", 137)])
-def test_exit_code_comes_from_the_sandbox(sandbox, tmp_path, end, code):
+def test_exit_code_survives_the_sandbox(sandbox, tmp_path, end, code):
+    """The exit code of an app comes through the sandbox unchanged."""
     file = tmp_path / "app.py"
     file.write_text(f"import os\n{end}\n")
     process = sandbox.start(file, {})
@@ -475,7 +491,7 @@ def test_exit_code_comes_from_the_sandbox(sandbox, tmp_path, end, code):
     assert process.exit_code == code
 
 
-def test_starting_in_the_sandbox_costs_little(sandbox, tmp_path):
+def test_sandboxed_start_is_fast(sandbox, tmp_path):
     """What is imported once is there at once: an app is ready long before a fresh process has imported FastAPI."""
 
     def seconds(start):
@@ -534,7 +550,8 @@ ORDINARY = ["setpriv", "--reuid", "1234", "--regid", "1234", "--clear-groups"]
     ],
     ids=["namespaces-user", "user-root", "limits-user", "limits-root"],
 )
-def test_levels_for_an_ordinary_user_and_for_root(level, who):
+def test_levels_match_the_users_rights(level, who):
+    """Root and an ordinary user each get the level that their rights allow."""
     script = LOOK.format(root=str(paths.ROOT), level=level)
     shown = reachable_by_all([*bubblewrap.pythons(), paths.ROOT]) if who or level == "user" else []
     before = ["bwrap", "--dev-bind", "/", "/", *shown] if shown else []

@@ -98,7 +98,8 @@ ESCAPE = [
 
 
 @pytest.mark.parametrize("statement", ESCAPE)
-def test_postgres_guest_can_create_and_read_nothing(statement):
+def test_postgres_guest_has_no_rights(statement):
+    """The app's user of PostgreSQL can neither create anything nor read what isn't its own."""
     _, app = guest("postgres")
     with app, pytest.raises(psycopg.Error, match=DENIED):
         rows(app, statement)
@@ -139,7 +140,7 @@ def test_postgres_role_leaves_nothing_behind(statement):
     assert service._do("SELECT count(*) FROM pg_default_acl") == service._do("SELECT count(*) FROM pg_db_role_setting")
 
 
-def test_postgres_that_is_not_as_new_is_replaced():
+def test_changed_postgres_is_replaced():
     """Should an app ever find a way to leave something, the next one gets another server."""
     before = services.get("postgres")
     before._do("CREATE TABLE left_behind (a int)")
@@ -152,7 +153,7 @@ def test_postgres_temporary_files_are_limited():
         rows(app, "SELECT count(*) FROM (SELECT i, md5(i::text) FROM generate_series(1, 1000000) AS i ORDER BY 2) AS x")
 
 
-def test_postgres_statement_of_the_judge_ends():
+def test_postgres_judge_statement_times_out():
     """An app that makes the judge wait for a lock stalls nobody for long."""
     service = services.get("postgres")
     assert service._do("SHOW statement_timeout") == [(f"{database.STATEMENT_LIMIT_S:.0f}s",)]
@@ -162,7 +163,7 @@ def test_postgres_statement_of_the_judge_ends():
     service.stop()
 
 
-def test_server_that_answers_nothing_is_given_up(monkeypatch):
+def test_silent_server_is_given_up(monkeypatch):
     """A backend that is stopped answers nothing, not even that the time is over."""
     monkeypatch.setattr(database, "ANSWER_LIMIT_S", 0.5)
     service = services.get("postgres")
@@ -208,7 +209,8 @@ def test_postgres_superuser_reaches_nothing():
 
 @pytest.mark.usefixtures("sandboxed")
 @pytest.mark.parametrize("name", ["postgres", "redis", "mysql"])
-def test_server_has_a_user_of_its_own_and_no_rights(name):
+def test_server_has_no_privileges(name):
+    """A service runs as a user of its own, without capabilities and with filtered system calls."""
     service = services.get(name)
     pids = descendants(service._embedded.process.pid)
     told = [dict(line.split(":\t") for line in open(f"/proc/{pid}/status") if ":\t" in line) for pid in pids]
@@ -241,20 +243,22 @@ MYSQL_DENIED = [
 
 
 @pytest.mark.parametrize("statement", MYSQL_DENIED)
-def test_mysql_guest_can_create_and_read_nothing(statement):
+def test_mysql_guest_has_no_rights(statement):
+    """The app's user of MySQL can neither create anything nor read what isn't its own."""
     _, app = guest("mysql")
     with app, pytest.raises(pymysql.Error):
         rows(app, statement)
 
 
-def test_mysql_files_of_the_machine_are_out_of_reach():
+def test_mysql_reads_no_files():
+    """Not even MySQL's administrator can read files of the machine."""
     service, app = guest("mysql")
     with app:
         assert rows(app, "SELECT LOAD_FILE('/etc/passwd')") == [(None,)]
     assert service._do("SELECT LOAD_FILE('/etc/passwd')") == [(None,)], "not even for the administrator"
 
 
-def test_mysql_lock_of_a_token_stalls_nobody():
+def test_mysql_lock_names_are_random():
     """The names of the judge's locks are random: an app that takes locks of all tokens takes none of them."""
     service, app = guest("mysql")
     service.prepare(["wanted"])
@@ -267,7 +271,7 @@ def test_mysql_lock_of_a_token_stalls_nobody():
     serves("mysql")
 
 
-def test_mysql_name_alone_lets_nobody_in():
+def test_mysql_user_needs_its_password():
     """A list of processes or a log may show a user's name; MariaDB wants its password as well."""
     service, environment = services.fresh("mysql")
     if "mariadb" not in service._do("SELECT VERSION()")[0][0].lower():
@@ -318,7 +322,8 @@ def read_for_ever(app):
 
 
 @pytest.mark.parametrize("attack", REDIS_ATTACKS)
-def test_redis_serves_the_next_app_after(attack):
+def test_redis_survives_each_attack(attack):
+    """After each attack Redis serves the next app."""
     _, app = guest("redis")
     try:
         REDIS_ATTACKS[attack](app)
@@ -338,7 +343,8 @@ def test_redis_worker_outlives(attack):
     assert service.alive
 
 
-def test_redis_worker_that_ended_is_noticed(monkeypatch):
+def test_ended_redis_worker_is_noticed(monkeypatch):
+    """A worker of Redis that ended is noticed, and the service is replaced."""
     service = services.get("redis")
     monkeypatch.setattr(service, "arrive", lambda *_: 1 / 0)
     told = []
@@ -348,7 +354,8 @@ def test_redis_worker_that_ended_is_noticed(monkeypatch):
     assert serves("redis") is not service
 
 
-def test_redis_script_that_never_ends_costs_a_server(monkeypatch):
+def test_endless_redis_script_is_ended(monkeypatch):
+    """A script that never ends costs its server; the next app gets a new one."""
     before, app = guest("redis")
 
     def run():
@@ -382,13 +389,15 @@ REDIS_DENIED = [
 
 
 @pytest.mark.parametrize("command", REDIS_DENIED)
-def test_redis_guest_has_no_power_over_the_server(command):
+def test_redis_guest_has_no_power(command):
+    """The app's user of Redis may run no command that concerns the whole server."""
     _, app = guest("redis")
     with pytest.raises(redis.RedisError, match="(?i)permission|denied|not allowed"):
         app.execute_command(*command.split())
 
 
-def test_flood_of_jobs_holds_a_bounded_number():
+def test_flood_of_jobs_is_bounded():
+    """A flood of jobs is taken from the queue, and a bounded number is held."""
     service, app = guest("redis")
     service.hold()
     for start in range(0, 3 * HELD_LIMIT, 500):
@@ -429,7 +438,8 @@ REPORTS = {
 
 
 @pytest.mark.parametrize("kind", REPORTS)
-async def test_flood_of_reports_fails_and_is_named(tmp_path, kind):
+async def test_flood_of_reports_fails(tmp_path, kind):
+    """An app that floods the judge with messages fails, and the diagnosis says why."""
     exercise = load(paths.SOLUTIONS / "01_sleeping")
     endpoint = exercise.endpoint("report")
     file = tmp_path / endpoint.file
@@ -439,7 +449,7 @@ async def test_flood_of_reports_fails_and_is_named(tmp_path, kind):
     assert verdict.outcome == "fail" and "a flood of messages" in verdict.diagnosis, verdict
 
 
-async def test_service_that_ends_before_the_verdict_costs_no_point():
+async def test_ended_service_costs_no_point():
     """The app still asks the one that it was told of, so a new one beside it must not be watched instead."""
     exercise = load(paths.SOLUTIONS / "04_redis")
     endpoint = exercise.endpoint("job")
@@ -453,7 +463,7 @@ async def test_service_that_ends_before_the_verdict_costs_no_point():
         assert (await judge.answers()).outcome == "pass"
 
 
-async def test_service_damaged_each_time_goes_to_a_person(tmp_path):
+async def test_repeated_damage_needs_a_person(tmp_path):
     """A FAIL that is turned into an ERROR earns nothing, and says why."""
     exercise = load(paths.SOLUTIONS / "04_redis")
     endpoint = exercise.endpoint("job")

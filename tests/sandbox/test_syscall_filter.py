@@ -50,7 +50,8 @@ def seen(how):
     return json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
 
-def test_filter_denies_the_dangerous_and_leaves_the_rest():
+def test_filter_denies_dangerous_calls():
+    """The filter denies dangerous system calls and leaves those that apps need."""
     found = seen("filtered")
     assert {
         name: found[name] for name in ("mount", "setns", "bpf", "process_vm_readv", "keyctl", "clone")
@@ -64,7 +65,8 @@ def test_filter_denies_the_dangerous_and_leaves_the_rest():
 
 
 @pytest.mark.parametrize("machine", syscall_filter.AUDIT_ARCH)
-def test_program_is_made_of_whole_instructions_and_jumps_stay_inside(machine):
+def test_filter_program_is_well_formed(machine):
+    """The filter consists of whole instructions whose jumps stay inside, and unknown machines get none."""
     code = syscall_filter.program(machine)
     count = len(code) // 8
     assert len(code) % 8 == 0 and count < 4096

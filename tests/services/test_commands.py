@@ -34,7 +34,8 @@ def test_command_runs_wherever_python_lies(tmp_path, monkeypatch, place):
         service.stop()
 
 
-def test_command_lies_where_programs_may_be_started(tmp_path, monkeypatch):
+def test_command_folder_allows_execution(tmp_path, monkeypatch):
+    """The slow command is placed in a folder from which programs may be started."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     assert commands.executable_folder() == str(tmp_path)
     monkeypatch.setattr(os, "ST_NOEXEC", 8, raising=False)

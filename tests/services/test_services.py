@@ -83,7 +83,8 @@ def test_every_service_is_tested():
 
 
 @pytest.mark.parametrize("name", ASK)
-def test_replies_parks_and_releases_one_at_a_time(name):
+def test_service_holds_and_releases_singly(name):
+    """A service replies, holds requests, and releases each one separately."""
     service, ask = services.get(name), ASK[name]
     assert services.get(name) is service
     service.prepare(["first"])
@@ -132,7 +133,7 @@ def test_calls_are_counted_per_token(name):
     assert service.calls(["same", "other"]) == {"same": 2, "other": 0}
 
 
-def test_open_waits_while_files_are_held():
+def test_open_waits_while_held():
     """Opening a slow file blocks as long as a blocked loop must to be seen."""
     service = services.get("files")
     tokens = [f"opened-{number}" for number in range(3)]
@@ -148,7 +149,7 @@ def test_open_waits_while_files_are_held():
     assert min(waited[1:]) > 0.03
 
 
-def test_who_asks_the_upstream_right_after_it_was_told_to_park_is_held():
+def test_upstream_holds_immediately():
     """The order goes another way than the request, and must not be overtaken by it."""
     service = services.get("upstream")
     place = urlsplit(service.environment["UPSTREAM_URL"])
@@ -163,13 +164,15 @@ def test_who_asks_the_upstream_right_after_it_was_told_to_park_is_held():
             answers.read(len(b"\r\n") + length)
 
 
-def test_replies_cannot_be_guessed_from_another_service():
+def test_replies_differ_between_services():
+    """The reply of one service can't be guessed from another's."""
     assert services.KINDS["upstream"] is not services.KINDS["redis"]
     assert services.get("upstream").reply("x") != services.get("redis").reply("x")
 
 
 @pytest.mark.parametrize("name", ASK)
-def test_a_service_that_died_is_started_anew(name):
+def test_dead_service_is_restarted(name):
+    """A service that died is replaced by a new one, which serves."""
     before = services.get(name)
     before.stop()
     assert not before.alive
@@ -180,7 +183,8 @@ def test_a_service_that_died_is_started_anew(name):
 
 
 @pytest.mark.parametrize("name", SERVERS)
-def test_a_server_that_is_killed_is_not_well_and_another_takes_its_place(name):
+def test_killed_server_is_replaced(name):
+    """A server that is killed is unhealthy; another takes its place, and nothing of the first is left."""
     before = services.get(name)
     assert before.healthy()
     victims = descendants(before._embedded.process.pid) if hasattr(before, "_embedded") else [before._server.pid]
@@ -201,7 +205,8 @@ def seen_from_outside(number, root):
     raise AssertionError(f"no process {number}")
 
 
-def test_a_postgres_that_lost_one_of_its_connections_to_a_crash_is_not_well():
+def test_crashed_connection_makes_postgres_unhealthy():
+    """PostgreSQL is unhealthy after one of its connections has crashed, and is replaced."""
     service = services.get("postgres")
     with psycopg.connect(service.url) as connection:
         os.kill(seen_from_outside(connection.info.backend_pid, service._embedded.process.pid), signal.SIGKILL)
@@ -249,7 +254,8 @@ def test_upstream_lists_a_bounded_number():
         stranger.close()
 
 
-def test_an_asker_that_hangs_up_is_no_longer_held():
+def test_disconnected_request_is_not_held():
+    """A request whose client disconnects is no longer held."""
     service = services.get("upstream")
     service.hold()
     with pytest.raises(httpx.ReadTimeout):
@@ -258,7 +264,8 @@ def test_an_asker_that_hangs_up_is_no_longer_held():
     service.release()
 
 
-def test_the_upstream_fails_and_dawdles_at_will():
+def test_upstream_fails_and_delays():
+    """The upstream returns errors and slow bodies as requested."""
     service = services.get("upstream")
     failed = httpx.get(f"{service.url}/items/hat?status=503&size=5000")
     assert failed.status_code == 503 and len(failed.content) > 5000
@@ -270,7 +277,8 @@ def test_the_upstream_fails_and_dawdles_at_will():
 
 
 @pytest.mark.mysql
-def test_a_mysql_connection_that_breaks_is_no_longer_held():
+def test_broken_mysql_query_is_unheld():
+    """A query whose MySQL connection breaks is no longer held."""
     service = services.get("mysql")
     service.prepare(["impatient"])
     service.hold()
@@ -281,7 +289,8 @@ def test_a_mysql_connection_that_breaks_is_no_longer_held():
     service.release()
 
 
-def test_a_command_that_is_killed_is_no_longer_held():
+def test_killed_command_is_not_held():
+    """A command that is killed is no longer held."""
     service = services.get("commands")
     service.hold()
     process = subprocess.Popen([service.command, "impatient"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -315,7 +324,8 @@ BROKEN = (pymysql.OperationalError, psycopg.OperationalError, redis.ConnectionEr
 
 
 @pytest.mark.parametrize("name", HELLO)
-def test_connections_that_a_judged_app_left_open_are_ended_before_the_next(name):
+def test_leftover_connections_are_ended(name):
+    """Connections that a judged app left open are ended before the next app starts."""
     service = services.get(name)
     served = connect(name, service.environment)  # by the notebook, and not to be judged
     left = connect(name, service.fresh_environment())
@@ -329,7 +339,8 @@ def test_connections_that_a_judged_app_left_open_are_ended_before_the_next(name)
 
 
 @pytest.mark.parametrize("name", ["mysql", "postgres"])
-def test_queries_that_a_judged_app_left_waiting_are_ended_before_the_next(name):
+def test_leftover_queries_are_ended(name):
+    """Queries that a judged app left waiting are ended before the next app starts."""
     service = services.get(name)
     service.prepare(["left"])
     service.hold()
@@ -351,7 +362,8 @@ def test_queries_that_a_judged_app_left_waiting_are_ended_before_the_next(name):
     assert ended
 
 
-def test_a_judged_app_finds_redis_empty():
+def test_judged_app_gets_empty_redis():
+    """Each judged app finds Redis empty."""
     service = services.get("redis")
     connect("redis", service.fresh_environment())("SET left behind")
     assert connect("redis", service.fresh_environment())("DBSIZE") == 0
@@ -374,7 +386,8 @@ FORBIDDEN = {
 
 
 @pytest.mark.parametrize("name", FORBIDDEN)
-def test_a_judged_app_cannot_spoil_the_server_for_the_next(name):
+def test_judged_app_cannot_spoil_server(name):
+    """A judged app can't change a server for the app after it."""
     service = services.get(name)
     do = connect(name, service.fresh_environment())
     for statement in FORBIDDEN[name]:
@@ -384,7 +397,8 @@ def test_a_judged_app_cannot_spoil_the_server_for_the_next(name):
 
 
 @pytest.mark.parametrize("name", FORBIDDEN)
-def test_nobody_but_the_owner_of_a_server_is_let_in_as_its_administrator(name):
+def test_only_owner_is_administrator(name):
+    """Only the owner of a server can connect as its administrator."""
     ((key, url),) = services.get(name).fresh_environment().items()
     admin = {"mysql": "root", "postgres": "judge", "redis": "judge"}[name]
     scheme, _, place = url.partition("://")
@@ -408,7 +422,8 @@ def test_other_users_need_the_secret(name):
 
 
 @pytest.mark.parametrize("name", ["commands", "work"])
-def test_gate_without_the_secret_answers_nobody(name):
+def test_gate_requires_its_secret(name):
+    """The gate answers no connection that doesn't know its secret."""
     service = services.get(name)
     service.hold()
     for line in (b"token\n", b"x token\n", b" token\n", service.secret.encode() + b"\n", bytes(10_000)):
@@ -420,7 +435,7 @@ def test_gate_without_the_secret_answers_nobody(name):
     assert ASK[name](service, "honest") == service.reply("honest")
 
 
-def test_gate_keeps_one_thread_and_few_connections():
+def test_gate_bounds_its_connections():
     """An app that opens thousands of connections costs the judge neither threads nor descriptors without limit."""
     service = services.get("work")
     service.hold()
@@ -452,7 +467,8 @@ sys.stdin.read()
 
 @pytest.mark.posix
 @pytest.mark.parametrize("name", SERVERS)
-def test_nothing_is_left_when_the_owner_is_killed(name):
+def test_services_end_with_their_owner(name):
+    """When the owner of a service is killed, its process and its folder are removed."""
     owner = subprocess.Popen(
         [sys.executable, "-c", OWNER, name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
@@ -466,7 +482,8 @@ def test_nothing_is_left_when_the_owner_is_killed(name):
     owner.stdout.close()
 
 
-def test_a_server_that_does_not_start_is_told_in_a_sentence():
+def test_failed_server_start_is_explained():
+    """A server that doesn't start gives one message with its last words."""
     server = ManagedServer("tea")
     with pytest.raises(ServiceError, match="tea did not start: not yet"):
         server.start([sys.executable, "-c", "pass"], ready=lambda: (_ for _ in ()).throw(OSError("not yet")))
@@ -475,7 +492,8 @@ def test_a_server_that_does_not_start_is_told_in_a_sentence():
         ManagedServer("tea").run(["/bin/sh", "-c", "echo no leaves; exit 1"])
 
 
-def test_a_server_of_ones_own_that_is_not_there(monkeypatch):
+def test_absent_external_server_is_reported(monkeypatch):
+    """An external server that doesn't answer is reported."""
     monkeypatch.setenv("COURSE_REDIS_URL", "redis://127.0.0.1:1")
     with pytest.raises(ServiceError, match="does not answer"):
         services.KINDS["redis"]()
@@ -487,7 +505,8 @@ def test_a_server_of_ones_own_that_is_not_there(monkeypatch):
         services.KINDS["postgres"]()
 
 
-def test_where_there_is_no_mysql_one_sentence_says_how_to_get_one(monkeypatch, tmp_path):
+def test_missing_mysql_is_explained(monkeypatch, tmp_path):
+    """Without MySQL one message says how to get it; the other services go on."""
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(mysql, "PLACES", ())
     with pytest.raises(ServiceError, match="There is no MySQL or MariaDB.*mariadb-server.*COURSE_MYSQL_URL"):
@@ -526,7 +545,8 @@ def test_a_mysql_of_ones_own(monkeypatch):
     assert host._do("SELECT precious FROM theirs.items") == []
 
 
-def test_tables_of_somebody_else_are_left_alone(monkeypatch):
+def test_foreign_tables_are_left_alone(monkeypatch):
+    """A database with another program's tables is refused, and the tables stay."""
     host = services.get("postgres")
     host._do("DROP DATABASE IF EXISTS theirs")
     host._do("CREATE DATABASE theirs OWNER shop")
@@ -542,7 +562,8 @@ def test_tables_of_somebody_else_are_left_alone(monkeypatch):
 
 
 @pytest.mark.parametrize("job", services.JOBS)
-def test_a_job_gives_what_the_judge_knows_and_a_start_that_differs_gives_something_else(job, monkeypatch):
+def test_job_results_match_the_judge(job, monkeypatch):
+    """A job gives the result that the judge knows; with another start number the result differs."""
     service, work = services.get("work"), services.JOBS[job]
     monkeypatch.setenv("WORKSHOP", service.environment["WORKSHOP"])
     found = {token: work(token) for token in ("one", "two", "three")}

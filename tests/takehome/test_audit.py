@@ -38,14 +38,16 @@ def test_audit_names_the_blocking_line(freeloop, project):
     assert not re.findall(r"(?:src|href)=|https?://|@import|<script", page), "one file, nothing from elsewhere"
 
 
-def test_audit_within_budget_exits_with_zero(freeloop):
+def test_audit_within_budget_succeeds(freeloop):
+    """With every block within the budget, the exit code is zero and the report says so."""
     done = freeloop("audit", "shop.main:create", "--factory", *LOAD, "--only", "/awaits", "--max-block", "200ms")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Within the budget" in done.stdout and "GET /awaits  5 × 200" in done.stdout
     assert "/reports" not in done.stdout
 
 
-def test_named_method_is_called_with_example(freeloop, project):
+def test_named_method_uses_the_example(freeloop, project):
+    """A method that is included by name is called with the example of its schema."""
     done = freeloop("audit", "shop.main:app", *LOAD, "--include", "POST /orders", "--only", "/orders", "--json", "-")
     found = json.loads(done.stdout)
     (route,) = found["routes"]
@@ -103,7 +105,8 @@ def test_saturated_pool_is_reported(freeloop, project):
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_audit_that_cannot_run_says_why(freeloop, words, says):
+def test_failed_audit_says_why(freeloop, words, says):
+    """An audit that can't run exits with 2 and says why, without a traceback of its own."""
     done = freeloop("audit", *words)
     assert done.returncode == 2 and says in done.stderr, done.stderr
     assert "host.py" not in done.stderr

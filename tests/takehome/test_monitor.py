@@ -81,7 +81,7 @@ def wait_until(condition):
         time.sleep(0.01)
 
 
-def test_block_is_reported_with_route_and_stack(service, monkeypatch):
+def test_block_has_route_and_stack(service, monkeypatch):
     """Until it's sampled while it blocks: on a busy machine the sampler may get no CPU during a block."""
     monkeypatch.setattr(middleware, "LOG_INTERVAL_S", 0.0)
     monkeypatch.setattr(middleware, "LOGS_A_MINUTE", 10_000)
@@ -100,7 +100,8 @@ def test_block_is_reported_with_route_and_stack(service, monkeypatch):
     assert where in str(block) and "GET /blocks/{number} blocked the event loop" in str(block)
 
 
-def test_app_that_awaits_is_not_reported(service):
+def test_awaiting_app_is_not_reported(service):
+    """An app that awaits is never reported as blocked."""
     monitor, blocks = monitored()
     send = service(monitor)
     for _ in range(20):
@@ -311,7 +312,7 @@ def test_websockets_and_lifespan_pass(service):
 
 
 @pytest.mark.long
-def test_overhead_is_measured_in_one_run(monkeypatch):
+def test_overhead_compares_two_servers(monkeypatch):
     """How large it is, the machine decides; that both servers were measured, and the ratio is of the two, is asserted."""
     monkeypatch.setenv("PYTHONPATH", str(paths.TAKEHOME))
     found = overhead.measure("freeloop.monitor.overhead:default_app", "/", slices=2, slice_s=0.2)

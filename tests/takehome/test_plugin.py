@@ -139,7 +139,7 @@ def test_failure_names_the_line(free_loop, path, target, error, words):
     assert f"test_plugin.py:{line('# here: ' + name)}" in str(caught.value)
 
 
-def test_threads_beyond_the_pool_are_not_concurrent(free_loop):
+def test_excess_threads_are_not_concurrent(free_loop):
     """Forty threads serve ``def`` endpoints: of fifty requests, forty reach the gate."""
     gate = free_loop.patch(f"{__name__}.fetch", returns={})
     with pytest.raises(NotConcurrent, match="Only 40 of 50"):
@@ -163,7 +163,8 @@ def test_requests_that_fail_prove_nothing(free_loop):
         service.stays_free("/blocks/a")
 
 
-def test_request_that_passes_by_the_gate_is_noticed(free_loop):
+def test_request_past_gate_is_noticed(free_loop):
+    """A request that is answered while the gate is closed proves nothing, and the message says so."""
     with pytest.raises(NotConcurrent, match="was answered \\(200\\) while the gate was closed"):
         free_loop.app(app).overlaps("/cached", free_loop.gate())
 
@@ -263,7 +264,7 @@ def test_hidden_correct_app_passes(free_loop, file, tmp_path):
 
 
 @pytest.mark.long
-def test_server_that_runs_already_is_tested(free_loop, tmp_path):
+def test_running_server_can_be_tested(free_loop, tmp_path):
     """Nothing is seen of its loop, so only the rendezvous and the canary speak, and no line is named."""
     (tmp_path / "quotes.py").write_text((HIDDEN / "honest" / "shared_client.py").read_text())
     (tmp_path / "wrong.py").write_text((HIDDEN / "blocking" / "in_a_helper.py").read_text())
@@ -292,7 +293,7 @@ def test_loop_stays_free(free_loop):
 
 
 @pytest.mark.long
-def test_plugin_fails_before_and_passes_after(project):
+def test_plugin_fails_then_passes(project):
     """In a project of its own, loaded as a plugin: red with the blocking endpoint, green once it's fixed."""
     (project / "test_shop.py").write_text(TEST)
     environment = {**os.environ, "PYTHONPATH": f"{paths.TAKEHOME}{os.pathsep}{project}", "SHOP_NAME": "x"}
@@ -311,7 +312,8 @@ def test_plugin_fails_before_and_passes_after(project):
     assert after.returncode == 0 and "2 passed" in after.stdout, after.stdout
 
 
-def test_line_that_calls_is_outside_libraries():
+def test_calling_line_skips_libraries():
+    """The line that calls is the innermost one outside of installed libraries."""
     import json
 
     class Call(json.JSONEncoder):
@@ -353,7 +355,8 @@ def test_line_that_blocks_twice_fails(lengths):
     assert not rest
 
 
-def test_machine_that_waits_for_memory_proves_nothing():
+def test_memory_pressure_proves_nothing():
+    """On a machine that waits for memory a trial proves nothing."""
     decide, _ = trials(*[-1.0] * 8)
     with pytest.raises(Unproved, match="waits for memory"):
         decide()

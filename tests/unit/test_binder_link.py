@@ -22,7 +22,8 @@ END = "/HEAD?urlpath=lab/tree/notebooks/00_start_here/lesson_00_start_here.ipynb
         ("git@git.example.org:ada/tea.git", "git/https%3A%2F%2Fgit.example.org%2Fada%2Ftea"),
     ],
 )
-def test_link_for_each_kind_of_address(remote, provider):
+def test_link_fits_each_address(remote, provider):
+    """Each kind of remote address gives the link of its provider."""
     assert binder.link_for(remote) == f"https://mybinder.org/v2/{provider}{END}"
 
 
@@ -33,7 +34,8 @@ def test_private_address_is_refused(remote):
     assert "secret" not in str(caught.value)
 
 
-def test_link_is_of_the_clone_itself(tmp_path, capsys):
+def test_link_names_the_clones_remote(tmp_path, capsys):
+    """The link is made from the clone's own remote; without one the message says so."""
     subprocess.run(["git", "init", "-q", tmp_path], check=True)
     with pytest.raises(SetupError, match="no remote named origin"):
         binder.main(tmp_path)

@@ -53,7 +53,8 @@ async def test_what_is_sent():
     assert seen[1].startswith(b"POST / ") and b"content-length: 0" in seen[1]
 
 
-async def test_answers_in_pieces_with_news_before_and_without_a_length():
+async def test_chunked_and_unsized_responses_work():
+    """Responses that are chunked, follow an early hint or have no length are read completely."""
     pieces = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nhi\r\n3\r\nho!\r\n0\r\n\r\n"
     async with server(b"HTTP/1.1 103 Early Hints\r\n\r\n" + OK, pieces) as (url, _):
         connection = Connection(url)
@@ -64,7 +65,8 @@ async def test_answers_in_pieces_with_news_before_and_without_a_length():
         assert await Connection(url).request("GET", "/", limit=20) == (200, b"to the end")
 
 
-async def test_no_more_is_read_than_the_limit_and_the_next_request_is_not_mixed_up():
+async def test_response_beyond_limit_is_dropped():
+    """No more is read than the limit, and the next request doesn't get the rest."""
     endless = b"HTTP/1.1 200 OK\r\ncontent-length: 1000000000\r\n\r\n" + b"x" * 100_000
     async with server(endless, OK) as (url, _):
         connection = Connection(url)
@@ -84,7 +86,8 @@ async def test_no_more_is_read_than_the_limit_and_the_next_request_is_not_mixed_
         (b"HTTP/1.1 101 Switching Protocols\r\nupgrade: tea\r\n\r\n", ValueError),
     ],
 )
-async def test_what_is_no_answer_is_an_error_and_the_next_request_has_a_new_connection(answer, error):
+async def test_invalid_response_ends_the_connection(answer, error):
+    """An invalid response is an error, and the next request has a new connection."""
     async with server(answer) as (url, _):
         connection = Connection(url)
         with pytest.raises(error):

@@ -90,13 +90,15 @@ def test_help_needs_no_environment(clone):
     assert not (clone / ".course").exists()
 
 
-def test_a_wrong_argument_sets_nothing_up(clone):
+def test_wrong_argument_installs_nothing(clone):
+    """A wrong argument is reported before anything is installed."""
     done = course(clone, "lab", "--port", "0")
     assert done.returncode == 2 and "not a port" in done.stderr
     assert not (clone / ".course").exists()
 
 
-def test_what_follows_test_goes_to_pytest():
+def test_pytest_gets_remaining_arguments():
+    """Everything after `test` is passed on to pytest."""
     assert cli.parse(["test", "-k", "one", "tests/x.py", "--port", "1"]).pytest_args == [
         "-k",
         "one",
@@ -108,7 +110,8 @@ def test_what_follows_test_goes_to_pytest():
 
 
 @pytest.mark.long
-def test_the_script_parses_on_any_python(root):
+def test_script_parses_on_any_python(root):
+    """The launcher script parses on any Python, so that an old one can print its message."""
     source = (root / "course").read_text(encoding="utf-8")
     tree = ast.parse(source, feature_version=(3, 4))
     for node in ast.walk(tree):
@@ -124,7 +127,8 @@ def test_the_script_parses_on_any_python(root):
             subprocess.run([program, "-c", "compile(open('course').read(), 'course', 'exec')"], cwd=root, check=True)
 
 
-def test_an_old_python_gets_one_sentence(root, capsys):
+def test_old_python_gets_one_message(root, capsys):
+    """An old Python gets one message with the version that is needed."""
     script = runpy.run_path(str(root / "course"), run_name="not main")
     assert script["main"](["lab"], version=(3, 8, 18), candidates=()) == 1
     said = capsys.readouterr().err
@@ -132,7 +136,7 @@ def test_an_old_python_gets_one_sentence(root, capsys):
     assert said.count("\n") == 1 and "course lab" in said
 
 
-def test_a_newer_python_on_path_takes_over(root, tmp_path, monkeypatch):
+def test_newer_python_takes_over(root, tmp_path, monkeypatch):
     """A shim that does not run is passed over; the first Python that fits goes on with the same arguments."""
     script = runpy.run_path(str(root / "course"), run_name="not main")
     for name, body in (("shim", "exit 127"), ("old", "echo 3.9"), ("good", "echo 3.12")):
@@ -146,7 +150,8 @@ def test_a_newer_python_on_path_takes_over(root, tmp_path, monkeypatch):
     assert started == [(str(tmp_path / "good"), ["grade", "x"])]
 
 
-def test_a_missing_part_of_python_is_named(monkeypatch):
+def test_missing_module_is_named(monkeypatch):
+    """A module that this Python lacks is named, with the way to get it."""
     monkeypatch.setattr(environment, "_has", lambda module: module not in ("ensurepip", "venv"))
     with pytest.raises(SetupError, match=r"without venv and ensurepip.*apt install python3-venv"):
         environment.check_python()
@@ -171,7 +176,7 @@ def test_no_network(clone):
 
 
 @pytest.mark.long
-def test_a_first_start_is_complete_survives_a_kill_and_is_not_repeated(clone):
+def test_first_start_survives_a_kill(clone):
     """Killed while it installs, started twice at once, started again: one whole environment, made anew once."""
     env = Environment(clone)
     clone.joinpath("notebooks").mkdir()
@@ -250,7 +255,7 @@ def test_environments_are_separate(made):
     assert {path.name for path in tests.locks()} - {path.name for path in made.locks()} == {"test.txt"}
 
 
-def test_environment_with_more_than_its_locks_is_updated(made):
+def test_larger_environment_is_updated(made):
     """Before the tests had an environment of their own, theirs were the course's packages and more."""
     stamp = json.loads(made.stamp.read_text())
     stamp["locks"]["test.txt"] = "0" * 64
@@ -258,14 +263,16 @@ def test_environment_with_more_than_its_locks_is_updated(made):
     assert not made.ready() and made.sound()
 
 
-def test_a_changed_lock_is_noticed_and_the_environment_still_good_to_build_upon(made):
+def test_changed_lock_is_noticed(made):
+    """After a lock has changed, the environment is out of date but can be updated."""
     with open(made.root / "lock" / "course.txt", "a") as lock:
         lock.write("# changed\n")
     assert not made.ready() and made.sound()
 
 
 @pytest.mark.parametrize("harm", ["no stamp", "half a stamp", "no python", "dead python", "other python", "moved"])
-def test_an_unfinished_or_broken_environment_is_noticed(made, harm):
+def test_damaged_environment_is_noticed(made, harm):
+    """An environment that is unfinished, moved or broken is built again."""
     if harm == "no stamp":
         made.stamp.unlink()
     elif harm == "half a stamp":
@@ -299,14 +306,16 @@ def fake_uv(made: Environment, body: str) -> installer.Runner:
         ("  x Hash mismatch for `uvicorn==0.54.0`", errors.HASHES),
     ],
 )
-def test_a_full_disk_and_a_wrong_hash_while_installing(made, output, sentence):
+def test_installation_errors_are_explained(made, output, sentence):
+    """A full disk and a wrong hash each give one message."""
     run = fake_uv(made, f"echo '{output}'; exit 1")
     with pytest.raises(SetupError) as caught:
         installer.install(run, made.python, made.bin, made.locks(), installer.Pip(run, made.python), made.folder)
     assert str(caught.value) == sentence
 
 
-def test_what_uv_cannot_do_is_left_to_pip(made, monkeypatch):
+def test_pip_replaces_a_failing_uv(made, monkeypatch):
+    """If uv can't install the packages, pip does, with the hashes checked as well."""
     run = fake_uv(made, "echo 'error: invalid peer certificate'; exit 1")
     commands = []
     step = run.step
@@ -321,7 +330,8 @@ def test_what_uv_cannot_do_is_left_to_pip(made, monkeypatch):
     assert install[1:5] == ["-m", "pip", "install", "--require-hashes"]
 
 
-def test_borrowed_pip_that_fails_gives_way_to_an_own_one(made, monkeypatch):
+def test_broken_pip_is_replaced(made, monkeypatch):
+    """If a pip found elsewhere fails, the environment gets its own."""
     run = fake_uv(made, "")
     commands = []
 
@@ -340,7 +350,7 @@ def test_borrowed_pip_that_fails_gives_way_to_an_own_one(made, monkeypatch):
     ]  # fmt: skip
 
 
-def test_long_step_says_how_far_it_is(made, monkeypatch):
+def test_long_step_reports_its_progress(made, monkeypatch):
     """A line each `HEARTBEAT_S`, also while the step prints lines that nobody is to see."""
     monkeypatch.setattr(installer, "HEARTBEAT_S", 0.1)
     run, said = fake_uv(made, ""), []
@@ -370,18 +380,22 @@ def test_progress_of_uv(tmp_path):
     assert installer.describe("installing", 9, "213 of 214 packages unpacked", 0.995).endswith("unpacked")
 
 
-def test_an_unknown_failure_names_its_step_and_the_log(made):
+def test_unknown_failure_names_its_step(made):
+    """An unknown failure names its step, the last line of output and the log."""
     run = fake_uv(made, "")
     with pytest.raises(SetupError, match=r"stopped at packing bags \(too heavy\); its whole output is in .*setup\.log"):
         run.python_step(["sh", "-c", "echo light; echo too heavy; exit 3"], "packing bags")
 
 
-def test_a_disk_that_is_too_full_is_said_before_anything_is_fetched(tmp_path):
+def test_full_disk_is_reported_early(tmp_path):
+    """A disk that is too full is reported before anything is downloaded."""
     with pytest.raises(SetupError, match="The disk is too full: .* MB are free"):
         environment.check_disk(tmp_path, 2**62)
 
 
-def test_ctrl_c_during_the_set_up(made, monkeypatch):
+def test_interrupted_setup_can_continue(made, monkeypatch):
+    """After Ctrl-C during the setup, the message says that it can be run again."""
+
     def interrupted(*_):
         raise KeyboardInterrupt
 
@@ -391,7 +405,7 @@ def test_ctrl_c_during_the_set_up(made, monkeypatch):
         made.ensure()
 
 
-def test_ctrl_c_leaves_no_installer_behind(made):
+def test_ctrl_c_ends_the_installer(made):
     """The step's process is gone when the interruption arrives above, so the lock is not given up before."""
     run = fake_uv(made, "")
     seen = []
@@ -417,7 +431,8 @@ def test_the_operating_systems_own_refusals(made, monkeypatch, number, sentence)
     assert str(caught.value) == sentence
 
 
-def test_a_file_that_cannot_be_used_is_told_by_every_command(monkeypatch, capsys):
+def test_unusable_file_is_reported(monkeypatch, capsys):
+    """Each command reports a file that can't be used in one message."""
     assert cli.main(["grade", "n" * 300]) == 1
     assert "nnn cannot be used: File name too long." in capsys.readouterr().err
     monkeypatch.chdir("/")
@@ -425,7 +440,8 @@ def test_a_file_that_cannot_be_used_is_told_by_every_command(monkeypatch, capsys
     assert "/nowhere/x cannot be used: No such file or directory." in capsys.readouterr().err
 
 
-def test_something_in_the_way_of_the_environment(clone):
+def test_obstructed_environment_is_reported(clone):
+    """A file in the place of the environment's folder is reported."""
     (clone / ".course").write_text("a file")
     says(course(clone, "build"), ".course is in the way")
 
@@ -448,7 +464,7 @@ def test_pips_mirror_is_uvs_mirror():
     assert installer.translate_pip_config("") == {}
 
 
-def test_folder_that_is_missing_does_not_stop_uv(tmp_path):
+def test_missing_folder_does_not_matter(tmp_path):
     """pip warns about such a setting and goes on, uv would stop."""
     listed = "\n".join(
         [
@@ -459,7 +475,8 @@ def test_folder_that_is_missing_does_not_stop_uv(tmp_path):
     assert installer.translate_pip_config(listed) == {"UV_FIND_LINKS": f"{tmp_path},https://a.example/wheels"}
 
 
-def test_the_users_own_python_stays_out(made, monkeypatch):
+def test_users_python_settings_stay_out(made, monkeypatch):
+    """The user's own Python settings don't reach the environment."""
     monkeypatch.setenv("PYTHONPATH", "/somewhere")
     monkeypatch.setenv("JUPYTER_CONFIG_DIR", "/somewhere")
     inside = environment.clean_environment(made)
@@ -477,7 +494,8 @@ def test_a_missing_lock_is_said(clone):
     says(course(clone, "build"), "course.txt is missing", "git checkout -- lock")
 
 
-def test_the_locks_agree_with_the_project_and_name_no_host(root):
+def test_locks_agree_with_the_project(root):
+    """The locks fit the project's dependencies and name no host."""
     assert lockfiles.problems(root) == []
 
 
@@ -510,13 +528,14 @@ def test_binder_reads_the_same_files(root):
 # --- what the tests need ---
 
 
-def test_chromium_that_is_no_program_is_an_error(monkeypatch):
+def test_missing_chromium_is_an_error(monkeypatch):
+    """A CHROMIUM variable that names no program is an error."""
     monkeypatch.setenv("CHROMIUM", "/no/such/browser")
     with pytest.raises(SetupError, match="CHROMIUM is set to /no/such/browser"):
         test_command.find_chromium()
 
 
-def test_chromium_that_does_not_run_is_none(monkeypatch, tmp_path):
+def test_broken_chromium_is_ignored(monkeypatch, tmp_path):
     """Ubuntu's package of that name is a stub that asks for snap."""
     monkeypatch.delenv("CHROMIUM", raising=False)
     stub = tmp_path / "chromium"
@@ -528,7 +547,8 @@ def test_chromium_that_does_not_run_is_none(monkeypatch, tmp_path):
     assert test_command.find_chromium() == str(stub)
 
 
-def test_playwright_is_not_asked_without_its_library(monkeypatch):
+def test_playwright_needs_its_library(monkeypatch):
+    """Playwright isn't asked for its browser if its library isn't installed."""
     monkeypatch.setattr(test_command, "find_library", lambda name: False)
     monkeypatch.setitem(sys.modules, "playwright.sync_api", None)  # importing it would fail
     assert test_command.playwrights_own() is None
@@ -539,13 +559,15 @@ def tea(found) -> test_command.Program:
     return test_command.Program("tea", ("tea-server",), found, "or grow some")
 
 
-def test_program_that_is_there_is_not_installed(monkeypatch, capfd):
+def test_present_program_is_not_installed(monkeypatch, capfd):
+    """A program that is there isn't installed again."""
     monkeypatch.setattr(test_command, "_quietly", lambda command: pytest.fail("installed"))
     test_command.have_programs([tea(lambda: True)])
     assert capfd.readouterr().err == ""
 
 
-def test_missing_program_is_installed_by_root(monkeypatch, capfd):
+def test_root_installs_missing_programs(monkeypatch, capfd):
+    """Root installs a missing program, and a message says so."""
     commands, there = [], []
     monkeypatch.setattr(test_command, "may_install", lambda: True)
     monkeypatch.setattr(test_command, "_quietly", lambda command: commands.append(command) or there.append(1) or "")
@@ -555,7 +577,8 @@ def test_missing_program_is_installed_by_root(monkeypatch, capfd):
     assert "Installing tea-server" in said and "can't run here" not in said
 
 
-def test_package_that_apt_lacks_keeps_no_other_away(monkeypatch):
+def test_missing_package_stops_no_other(monkeypatch):
+    """A package that apt doesn't know doesn't keep the others from being installed."""
     commands = []
     answer = "E: Unable to locate package chromium"
     monkeypatch.setattr(test_command, "_quietly", lambda command: commands.append(command) or answer)
@@ -589,7 +612,7 @@ def test_everything_missing_is_one_message(monkeypatch, capfd, root):
     assert ("index cannot be reached" in said) == root
 
 
-def test_every_program_is_in_the_list():
+def test_every_program_is_listed():
     """What the tests need is kept in one place: a capability that isn't there names a package of that list."""
     assert all(program.packages and program.name for program in test_command.PROGRAMS)
     assert len(test_command.PROGRAMS) == len(
@@ -597,7 +620,8 @@ def test_every_program_is_in_the_list():
     )
 
 
-def test_mysql_is_found_on_the_machine_or_by_its_url(monkeypatch, tmp_path):
+def test_mysql_is_found_by_url(monkeypatch, tmp_path):
+    """MySQL is found on the machine or by its URL."""
     monkeypatch.delenv("COURSE_MYSQL_URL", raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(test_command.mysql, "PLACES", ())
@@ -665,7 +689,8 @@ def ask(address: str, token: str, path: str, method: str = "GET", body: dict | N
 
 
 @pytest.mark.long
-def test_lab_prints_its_address_answers_there_and_leaves_nothing_behind(learner):
+def test_lab_serves_and_ends_cleanly(learner):
+    """The lab prints an address that works, and ends without leaving a process."""
     with lab(learner) as (process, address):
         host, page, token = re.fullmatch(r"(http://127\.0\.0\.1:\d+)(/\S+)\?token=(\w+)", address).groups()
         assert page == "/lab/tree/00_start_here/lesson_00_start_here.ipynb"
@@ -699,7 +724,8 @@ def test_lab_prints_its_address_answers_there_and_leaves_nothing_behind(learner)
     ]
 
 
-def test_a_port_in_use_is_said(learner):
+def test_used_port_is_reported(learner):
+    """A port in use is reported, with what to do."""
     with socket.socket() as taken:
         taken.bind((jupyterlab.ADDRESS, 0))
         taken.listen()

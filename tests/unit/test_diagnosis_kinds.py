@@ -19,7 +19,8 @@ def test_table_lists_exactly_the_enum():
     assert rows[0] == "kind" and rows[1:] == [kind.value for kind in DiagnosisKind]
 
 
-def test_authors_page_lists_kinds_of_apps():
+def test_authors_page_lists_all_kinds():
+    """The page for authors lists exactly the kinds that an app's answer can have."""
     text = (paths.ROOT / "docs" / "exercises.md").read_text(encoding="utf-8")
     listed = text.split("The kinds of diagnosis are: ")[1].split(".")[0]
     assert {kind.strip() for kind in listed.replace("\n", " ").split(",")} == {kind.value for kind in OF_APPS}
@@ -37,5 +38,6 @@ def test_words_stay_plain_strings(word):
     assert hash(word) == hash(plain)
 
 
-def test_outcomes_go_from_best_to_undecided():
+def test_outcomes_are_in_order():
+    """Outcomes are listed from the best to undecided."""
     assert [*Outcome] == ["pass", "fail", "error"]

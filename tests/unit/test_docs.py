@@ -22,7 +22,8 @@ PAGES = [
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_every_command_that_is_named_exists(page):
+def test_named_commands_exist(page):
+    """Every command that a page names can be parsed."""
     commands = re.findall(r"\./course ([^`\n#|\"]*)", page.read_text())
     assert commands or page.name not in ("CONTRIBUTING.md", "teaching.md", "verdicts.md")
     for line in commands:
@@ -33,7 +34,8 @@ def test_every_command_that_is_named_exists(page):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_every_file_that_is_linked_exists(page):
+def test_linked_files_exist(page):
+    """Every file that a page links to or names exists."""
     text = page.read_text()
     for target in re.findall(r"\]\(([^)#\s]+)\)", text):
         if not target.startswith("http"):
@@ -42,12 +44,13 @@ def test_every_file_that_is_linked_exists(page):
         assert "NN_name" in name or (paths.ROOT / name).exists(), name
 
 
-def test_the_lessons_of_the_readme_are_those_that_are_there():
+def test_readme_lists_the_lessons():
+    """The README lists exactly the lessons that exist."""
     numbers = re.findall(r"^\| (\d\d) ", (paths.ROOT / "README.md").read_text(), re.M)
     assert numbers == sorted(folder.name[:2] for folder in paths.NOTEBOOKS.glob("[0-9]*"))
 
 
-def test_readme_picture_moves_and_has_text():
+def test_readme_picture_has_alternative_text():
     """The README leads with a race that moves, unless the reader asked for less motion."""
     assert re.search(r"!\[[^\]]{80,}\]\(docs/race\.svg\)", (paths.ROOT / "README.md").read_text())
     picture = (paths.ROOT / "docs" / "race.svg").read_text()
@@ -56,7 +59,7 @@ def test_readme_picture_moves_and_has_text():
     assert not re.findall(r'(?:href|src)="?http', picture)
 
 
-def test_the_troubles_that_are_explained_are_what_we_say():
+def test_quoted_messages_exist():
     """A message that is quoted as a heading is one that our code, or Python, has."""
     code = "".join(file.read_text() for file in (paths.ROOT / "autograder").rglob("*.py"))
     code = re.sub(r'"\s*\n\s*f?"', "", code)
@@ -110,7 +113,8 @@ def test_measurements_become_a_table_row():
         row("nothing", [])
 
 
-def test_api_page_covers_what_notebooks_import():
+def test_api_page_covers_notebook_imports():
+    """The API page documents everything that notebooks import."""
     page = (DOCS / "site" / "api.md").read_text()
     documented = set(re.findall(r"^\.\. auto(?:function|class|exception):: (\w+)", page, re.M))
     assert set(lab.__all__) - documented == {"diagrams"} and "autograder.lab.diagrams" in page

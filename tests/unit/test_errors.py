@@ -66,7 +66,7 @@ def test_notebook_shows_the_message_only():
     assert CheckFailed("the loop was blocked")._render_traceback_() == ["Not yet: the loop was blocked"]
 
 
-def test_command_line_shows_the_message_only(monkeypatch, capsys):
+def test_command_prints_only_the_message(monkeypatch, capsys):
     """Of any of them, whichever command raised it."""
 
     def refuse(args):

@@ -39,13 +39,15 @@ def with_other_thread(*rows):
     return [ThreadSample(*row[:1], 0.0, 0.0, *row[1:3], w, {}, 0.0) for row, w in zip(rows, workers, strict=True)]
 
 
-def test_all_at_once_needs_a_moment_that_is_certain():
+def test_overlap_needs_a_certain_moment():
+    """Requests overlapped only if there was a moment at which all were certainly being served."""
     assert overlap.certainly_overlapped(race_of((0, 0.3), (0.01, 0.31)), [0.25, 0.25])
     # answered so late that the second may have begun when the first had ended
     assert not overlap.certainly_overlapped(race_of((0, 0.3), (0.01, 0.56)), [0.25, 0.25])
 
 
-def test_load_can_only_take_the_proof_away():
+def test_load_only_weakens_the_proof():
+    """Load can only take the proof of overlap away, never add one."""
     for late in (0.0, 0.1, 0.2, 0.24):
         assert overlap.certainly_overlapped(race_of((0, 0.25), (0, 0.25 + late)), [0.25, 0.25])
     for late in (0.25, 1.0, 9.0):
@@ -66,7 +68,8 @@ def test_turns_are_counted(ends, served):
     assert overlap.proved_batch_size(race, [0.25] * 4, []) == served
 
 
-def test_turns_are_not_read_into_a_starved_machine():
+def test_starved_machine_proves_no_queue():
+    """If threads waited for a CPU, a gap between responses doesn't prove a queue."""
     race = race_of((0.0, 0.25), (0.0, 0.5))
     starved = samples_of((0.2, 1, "poll", 0.0), (0.55, 2, "poll", 0.24))
     assert overlap.proved_batch_size(race, [0.25, 0.25], starved) is None
@@ -77,7 +80,8 @@ def test_turns_are_not_read_into_a_starved_machine():
     assert overlap.proved_batch_size(race, [0.25, 0.25], sampler_starved) == 1
 
 
-def test_a_loop_that_answered_canaries_meanwhile_has_no_excuse():
+def test_answered_canaries_rule_out_starvation():
+    """A loop that answered canaries meanwhile can't claim that it had no CPU."""
     ticking = [(0.26 + 0.02 * i, 0.27 + 0.02 * i) for i in range(6)]
     starved = samples_of((0.2, 1, "poll", 0.0), (0.55, 2, "poll", 0.24))
     race = race_of((0.0, 0.25), (0.0, 0.5), canaries=ticking)
@@ -90,19 +94,22 @@ def test_a_loop_that_answered_canaries_meanwhile_has_no_excuse():
     assert overlap.proved_batch_size(race, [0.25, 0.25], workers) is None
 
 
-def test_a_group_that_was_not_surely_together_is_not_counted():
+def test_uncertain_batch_is_not_counted():
+    """A group of requests that wasn't certainly served together has no size."""
     # one at a time, but the proof of the first gap drowned in load: saying "two" would be a guess
     race = race_of((0.0, 0.25), (0.0, 0.55), (0.0, 0.80))
     busy = samples_of((0.2, 1, "poll", 0.0), (0.54, 2, "poll", 0.2), (0.56, 3, "poll", 0.2), (0.9, 4, "poll", 0.2))
     assert overlap.proved_batch_size(race, [0.25] * 3, busy) is None
 
 
-def test_overtaking_is_counted_only_between_the_last_sent_and_the_first_answer():
+def test_overtaking_has_a_certain_window():
+    """Canaries count as overtaking only between the last request sent and the first response."""
     race = race_of((0.0, 0.3), (0.01, 0.31), canaries=[(0.005, 0.02), (0.05, 0.06), (0.29, 0.32)])
     assert overlap.overtaken(race) == 1
 
 
-def test_asleep_outside_the_poller_needs_unchanged_slices():
+def test_sleep_needs_unchanged_slices():
+    """The loop slept outside its poller only if its thread didn't run in between."""
     poll_call = "232 0x5"
     asleep = samples_of((0.0, 7, "230 0x1"), (0.01, 7, "230 0x1"), (0.05, 7, "230 0x1"))
     assert sleeps_outside_poll(asleep, poll_call) == [pytest.approx(0.05)]
@@ -117,14 +124,15 @@ def test_asleep_outside_the_poller_needs_unchanged_slices():
 @pytest.mark.skipif(
     not EXTERNAL_WAIT_SYSCALLS, reason="the numbers of system calls are known for Linux on x86-64 and arm64"
 )
-def test_threads_that_have_no_cpu_do_not_excuse_a_loop_that_waits_for_no_thread():
+def test_starved_threads_excuse_no_sleep():
+    """Threads without a CPU excuse no loop that waits for something other than a thread."""
     asleep = samples_of((0.0, 7, "NAP", 0.0, 0.0), (0.05, 7, "NAP", 0.0, 0.045))
     for number in EXTERNAL_WAIT_SYSCALLS:
         napping = [replace(sample, call=f"{number} 0x1") for sample in asleep]
         assert sleeps_outside_poll(napping, "232 0x5") == [pytest.approx(0.05)]
 
 
-def test_a_child_that_has_no_cpu_excuses_a_loop_that_reads_whether_it_became_its_program():
+def test_starved_child_excuses_its_parent():
     """The parent reads on a pipe that the child closes when it gets a CPU; one that has it, and sleeps, is no excuse."""
     asleep = samples_of((0.0, 7, "0 0x9"), (0.05, 7, "0 0x9"), (0.1, 7, "0 0x9"))
     queueing = [replace(sample, children={"31": 1.0 + sample.time}) for sample in asleep]
@@ -139,7 +147,7 @@ def test_a_child_that_has_no_cpu_excuses_a_loop_that_reads_whether_it_became_its
     assert not find_stalls(race, queueing, "232 0x5") and find_stalls(race, working, "232 0x5")
 
 
-def test_waited_for_needs_lateness_and_company():
+def test_waiting_needs_lateness_and_company():
     """A short request that ends with a long one is late; one that's late by itself, or with a busy loop, is not that."""
     canaries = [(0.02 * i, 0.02 * i + 0.003) for i in range(60)]
     race = race_of((0.0, 1.2), (0.2, 1.19), canaries=canaries)
@@ -164,7 +172,8 @@ def test_allowance_grows_with_canary_cost(canary_cpu, allowance):
     assert per_request_allowance_s(race, sampled) == pytest.approx(allowance)
 
 
-def test_a_canary_that_waits_beside_a_loop_at_rest_is_no_block():
+def test_idle_loop_excuses_late_canary():
+    """A late canary while the loop is at rest is no block."""
     late = race_of((0, 1), canaries=[(0.1, 0.9)])
     (kept,) = find_stalls(late, samples_of((0.0, 7, "232 0x5"), (0.5, 8, "232 0x5"), (1.0, 9, "232 0x5")), "232 0x5")
     (busy,) = find_stalls(late, samples_of((0.0, 7, "232 0x5"), (0.1, 8, "running"), (1.0, 9, "running")), "232 0x5")
@@ -175,7 +184,8 @@ def block(seconds, waited=0.0):
     return Blocked(0.0, seconds, waited, "app.py", 3, "time.sleep(1)", "f")
 
 
-def test_stalls_leave_out_what_the_neighbours_did():
+def test_stalls_exclude_cpu_wait():
+    """The time that the loop waited for a CPU isn't part of a stall."""
     assert find_stalls(race_of((0, 1), blocked=[block(0.5)]), [], None)[0].seen == "turn"
     assert not find_stalls(race_of((0, 1), blocked=[block(0.5, waited=0.49)]), [], None)
     late = race_of((0, 1), canaries=[(0.1, 0.4)])
@@ -191,13 +201,15 @@ def test_short_slices_add_up():
     assert not find_stalls(race_of((0, 4.0)), samples_of(*rows), "232 0x5")
 
 
-def test_without_looks_nothing_is_excused_and_nothing_breaks():
+def test_no_samples_excuse_nothing():
+    """Without samples nothing is excused and nothing raises."""
     assert excuses.cpu_wait_s([], 0, 1) == 0.0
     assert samples.poller([]) is None
     assert samples.poller(samples_of((0, 1, "running"), (1, 2, "232 0x5"))) == "232 0x5"
 
 
-def test_the_poller_is_where_the_loop_waits_for_longest_and_is_a_call_that_waits_for_work(monkeypatch):
+def test_poller_waits_the_longest(monkeypatch):
+    """The poller is the system call for waiting for work in which the loop spends the most time."""
     monkeypatch.setattr(samples, "POLL_SYSCALLS", {"232", "281"})
     often, long = [(0.001 * i, i, "232 0x5") for i in range(9)], [(0.01, 10, "281 0x6"), (0.3, 11, "running")]
     assert samples.poller(samples_of(*often, *long)) == "281 0x6"
@@ -211,7 +223,9 @@ def test_the_poller_is_where_the_loop_waits_for_longest_and_is_a_call_that_waits
 POLL, FUTEX = "232 0x5", "202 0x1"
 
 
-def test_many_that_stand_in_the_queue_excuse_no_more_than_one():
+def test_starved_threads_count_once():
+    """Several threads that wait for a CPU excuse no more than one does."""
+
     def sample(time, *waited):
         return ThreadSample(time, 0.0, 0.0, 1, FUTEX, {tid: (0.0, w) for tid, w in enumerate(waited)}, {}, 0.0)
 
@@ -219,7 +233,8 @@ def test_many_that_stand_in_the_queue_excuse_no_more_than_one():
     assert sleeps_outside_poll(burning, POLL) == [pytest.approx(0.05)]
 
 
-def test_a_thread_that_keeps_the_gil_takes_it_from_a_loop_that_asks_for_it():
+def test_gil_starvation_is_measured():
+    """A thread that keeps the GIL starves a loop that asks for it; sleeping loops aren't starved."""
     asks = with_other_thread(*((0.005 * i, 10 + i, FUTEX, 0.005 * i) for i in range(40)))
     assert gil.gil_starvation_s(asks, POLL) == pytest.approx(0.195)
     waits_for_work = with_other_thread(*((0.005 * i, 10, POLL, 0.005 * i) for i in range(40)))
@@ -235,7 +250,9 @@ def test_a_thread_that_keeps_the_gil_takes_it_from_a_loop_that_asks_for_it():
     assert gil.gil_starvation_s(rarely, POLL) == 0.0
 
 
-def test_what_the_loop_computes_itself_is_not_excused_by_another_thread_in_the_queue():
+def test_own_computing_is_not_excused():
+    """What the loop computes itself isn't excused by another thread that waits for a CPU."""
+
     def sample(time, cpu, waited):
         return ThreadSample(time, cpu, 0.0, int(1000 * time), "running", {8: (0.0, waited)}, {}, 0.0)
 
@@ -247,7 +264,8 @@ def test_what_the_loop_computes_itself_is_not_excused_by_another_thread_in_the_q
     assert not seen(0.01)
 
 
-def test_a_child_that_gets_no_cpu_is_not_the_apps_doing(monkeypatch):
+def test_starved_child_is_no_stall(monkeypatch):
+    """A child that gets no CPU while it starts is not the app's fault."""
     monkeypatch.setattr(excuses, "SPAWN_SYSCALLS", {"58"})  # as on x86-64, wherever the test runs
     spawn = "58 0x0"
     held_up = samples_of((0.0, 1, "running"), (0.1, 2, spawn), (0.3, 2, spawn), (0.5, 2, spawn), (0.51, 3, POLL))
@@ -259,7 +277,7 @@ def test_a_child_that_gets_no_cpu_is_not_the_apps_doing(monkeypatch):
     assert {stall.seen for stall in find_stalls(race, other, POLL)} == {"turn", "asleep", "canary"}
 
 
-def test_a_start_of_a_child_that_was_hardly_seen_is_excused_as_well(monkeypatch):
+def test_unsampled_child_start_is_excused(monkeypatch):
     """The racer stood in the queue for a CPU itself: it found the loop in vfork once, or only at another time."""
     monkeypatch.setattr(excuses, "SPAWN_SYSCALLS", {"58"})
     block = Blocked(0.1, 0.3, 0.0, "app.py", 9, "create_subprocess_exec(...)", "quote")
@@ -279,7 +297,8 @@ def test_a_start_of_a_child_that_was_hardly_seen_is_excused_as_well(monkeypatch)
 
 
 @pytest.mark.linux
-def test_the_racer_knows_how_long_children_stood_in_the_queue():
+def test_children_have_run_queue_delays():
+    """The load generator knows how long each child process waited for a CPU."""
     with cpu_load.hogs(os.cpu_count() + 1):
         found = load_generator.children_waited(os.getpid())
     hogs = [seconds for pid, seconds in found.items() if not Path(f"/proc/{pid}").exists()]

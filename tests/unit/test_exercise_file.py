@@ -34,7 +34,8 @@ def write(folder, text):
     return folder
 
 
-def test_calls_are_fresh_and_answers_fit_them(tmp_path):
+def test_calls_are_fresh_and_consistent(tmp_path):
+    """Each call has fresh values, and its expected response fits them."""
     endpoint = load(write(tmp_path, GOOD)).endpoint("brew")
     calls = [endpoint.call(0.25) for _ in range(20)]
     assert len({call.path for call in calls}) == 20
@@ -99,12 +100,13 @@ def test_calls_are_fresh_and_answers_fit_them(tmp_path):
         (('file = "brew.py"', 'file = "brew.py"\ncombined_with = true'), "combined_with is for endpoints of one file"),
     ],
 )
-def test_mistakes_are_told_in_a_sentence(tmp_path, change, says):
+def test_mistakes_get_one_message(tmp_path, change, says):
+    """A mistake in an exercise file gets one clear message."""
     with pytest.raises(ExerciseError, match=says):
         load(write(tmp_path, GOOD.replace(*change)))
 
 
-def test_points_are_kept_as_they_are_written(tmp_path):
+def test_points_keep_their_notation(tmp_path):
     """An integer is printed without a decimal point."""
     points = load(write(tmp_path, GOOD.replace("answers = 1", "answers = 0.5"))).endpoint("brew").points
     assert list(map(repr, points.values())) == ["0.5", "2"] and list(points) == ["answers", "concurrency"]
@@ -213,7 +215,8 @@ def test_sections_are_lent():
         compose(BASE, OTHER, ["stir"])
 
 
-def test_sections_and_files_of_a_shop_must_agree(tmp_path):
+def test_shop_sections_must_agree(tmp_path):
+    """The sections of an app with many endpoints must agree with its exercise file."""
     exercise = load(write(tmp_path, SHOP))
     answers = tmp_path / "answers" / "house"
     (answers / "accepted").mkdir(parents=True)

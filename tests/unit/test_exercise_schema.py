@@ -62,7 +62,8 @@ def test_mistakes_are_marked(good, bad):
         read(tomllib.loads(GOOD.replace(good, bad, 1)))
 
 
-def test_models_and_schema_have_the_same_keys():
+def test_models_and_schema_agree():
+    """The models and the JSON schema have the same keys."""
     made = schema()
     assert made["properties"].keys() == ExerciseTables.model_fields.keys()
     for model in (AppTable, EndpointTable, WrittenTable, DiagnosisTable):

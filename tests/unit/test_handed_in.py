@@ -92,7 +92,8 @@ def test_what_leads_elsewhere_is_refused(folder, attack):
 
 
 @pytest.mark.parametrize("depth", [0, 1])
-def test_folder_that_is_a_link_is_refused(folder, tmp_path, depth):
+def test_linked_folder_is_refused(folder, tmp_path, depth):
+    """A submission's folder that is a symbolic link is refused."""
     place = [folder, folder.parent][depth]
     moved = tmp_path / "alice"
     place.rename(moved)

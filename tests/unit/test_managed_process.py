@@ -85,7 +85,8 @@ def test_end_loses_patience(start):
     assert process.returncode == -signal.SIGKILL
 
 
-def test_group_is_killed_without_its_leader(start):
+def test_group_ends_without_its_leader(start):
+    """A process group is killed even if its leader has ended."""
     process = start(PROGRAM)
     _, child = map(int, next(process.lines()).split())
     process.end(None)

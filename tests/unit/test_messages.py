@@ -87,7 +87,8 @@ def test_message_survives_the_pipe(cls):
 
 
 @pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
-def test_damaged_message_is_refused_by_its_reader(cls):
+def test_reader_refuses_damaged_messages(cls):
+    """A message that lacks a field, or has a wrong one, is refused when it is read."""
     fields = on_the_wire(cls)
     damaged = [
         {**fields, "more": 1},
@@ -104,7 +105,7 @@ def test_damaged_message_is_refused_by_its_reader(cls):
 
 
 @pytest.mark.parametrize("cls", [cls for cls in CLASSES if cls is not LoopSample], ids=lambda cls: cls.__name__)
-def test_damaged_message_is_refused_by_its_writer(cls):
+def test_writer_refuses_damaged_messages(cls):
     """Of samples there are hundreds a second: they are checked where they're read."""
     message = message_of(cls)
     for name, hint in typing.get_type_hints(cls).items():
@@ -131,7 +132,8 @@ def test_kinds_on_one_pipe_differ(family):
     assert all(kinds) and len(set(kinds)) == len(kinds)
 
 
-def test_every_kind_travels_on_a_pipe():
+def test_every_kind_has_a_pipe():
+    """Every kind of message belongs to the messages of some pipe."""
     families = [
         value for module in MODULES for name, value in vars(module).items() if name.isupper() and type(value) is tuple
     ]
@@ -142,7 +144,8 @@ def test_every_kind_travels_on_a_pipe():
 @pytest.mark.parametrize(
     "line", ["", "{", "[]", "null", '{"t": 1}', '{"kind": "started"}', '{"kind": ["ended"]}', "[" * 100_000]
 )
-def test_line_of_another_kind_is_refused(line):
+def test_other_kinds_are_refused(line):
+    """A line with another kind of message is refused."""
     with pytest.raises(MessageError):
         decode(line, RaceEnded)
 
@@ -151,7 +154,8 @@ def test_line_of_another_kind_is_refused(line):
     "damage",
     [{"state": "asleep"}, {"syscall": None}, {"argument": None}, {"others": {"1": [1]}}, {"others": {"1": [1, 2, 3]}}],
 )
-def test_sample_that_contradicts_itself_is_refused(damage):
+def test_contradictory_sample_is_refused(damage):
+    """A sample whose parts contradict each other is refused."""
     with pytest.raises(MessageError):
         LoopSample.from_wire({**SAMPLE.to_wire(), **damage})
     assert LoopSample.from_wire(SAMPLE.to_wire()) == SAMPLE
@@ -169,6 +173,7 @@ def test_syscall_file_is_read():
     assert parse_syscall(b"232 0x5 0x7f 0x400 0x0 0x0 0x0 0x7ffd 0x7f00\n") == (SYSCALL, 232, 5)
 
 
-def test_poll_descriptor_is_the_first_argument():
+def test_poll_descriptor_is_first_argument():
+    """The descriptor of a poll is the first argument of its system call."""
     assert SAMPLE.call == "232 0x5" and poll_descriptor(SAMPLE.call) == 5
     assert [poll_descriptor(call) for call in (None, RUNNING, PAGE_FAULT)] == [None, None, None]

@@ -29,7 +29,8 @@ def race(**more):
     return SimpleNamespace(**{"began_at": 100.0, "canaries": [], "asleep": None, **more})
 
 
-def test_a_loop_that_answers_is_given_its_own_ticks(clock):
+def test_live_loop_gets_canary_ticks(clock):
+    """A loop that answers canaries is measured in its own canaries."""
     running = race()
     quiet = QuietPeriod(running, INITIAL_QUIET_S, POLL)
     clock.now += 0.6
@@ -40,7 +41,8 @@ def test_a_loop_that_answers_is_given_its_own_ticks(clock):
     assert not quiet.over and not quiet.alive
 
 
-def test_a_loop_that_does_not_is_given_seconds(clock):
+def test_silent_loop_gets_seconds(clock):
+    """A loop that answers no canaries is given seconds."""
     quiet = QuietPeriod(race(), INITIAL_QUIET_S, POLL)
     clock.now += 0.9
     assert not quiet.over
@@ -59,7 +61,8 @@ def test_a_loop_that_does_not_is_given_seconds(clock):
         (None, False),
     ],
 )
-def test_a_loop_that_sleeps_elsewhere_is_not_waited_for(clock, asleep, over):
+def test_sleeping_loop_is_not_awaited(clock, asleep, over):
+    """A loop that sleeps outside its poller isn't waited for."""
     quiet = QuietPeriod(race(asleep=asleep), INITIAL_QUIET_S, POLL)
     clock.now += 0.3
     assert quiet.over is over
@@ -67,7 +70,8 @@ def test_a_loop_that_sleeps_elsewhere_is_not_waited_for(clock, asleep, over):
     assert not QuietPeriod(race(asleep=asleep), INITIAL_QUIET_S).stuck
 
 
-def test_only_the_sleep_since_the_last_change_counts(clock):
+def test_only_recent_sleep_counts(clock):
+    """Only the sleep since the last change counts."""
     running = race(asleep=(0.0, 0.3, NAP))
     quiet = QuietPeriod(running, INITIAL_QUIET_S, POLL)
     clock.now += 0.2
@@ -77,7 +81,8 @@ def test_only_the_sleep_since_the_last_change_counts(clock):
     assert quiet.stuck
 
 
-def test_quiet_begins_when_what_only_needs_a_cpu_has_had_it(clock):
+def test_quiet_waits_for_starved_processes(clock):
+    """The quiet period begins once starved processes have had a CPU, within a limit."""
     running, under_way = race(), [True]
     quiet = QuietPeriod(running, INITIAL_QUIET_S, POLL, lambda: under_way[0])
     clock.now += 3 * INITIAL_QUIET_S
@@ -93,7 +98,8 @@ def test_quiet_begins_when_what_only_needs_a_cpu_has_had_it(clock):
 
 
 @pytest.mark.linux
-def test_the_leaves_among_the_descendants_of_a_process_are_counted():
+def test_leaf_processes_are_counted():
+    """The leaves among the descendants of a process are counted."""
     with subprocess.Popen(["sh", "-c", "sleep 600 & sh -c 'sleep 600 & wait' & wait"], start_new_session=True) as shell:
         try:
             until(lambda: leaves(shell.pid) == 2)

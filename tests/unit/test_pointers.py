@@ -162,7 +162,8 @@ OTHERS = [ENDPOINT, TWO_CALLS_BELOW, DEPENDENCY, LIFESPAN, BOTH, IN_A_CIRCLE, NO
 
 
 @pytest.mark.parametrize("text", HIDDEN)
-def test_what_stands_in_no_endpoint_is_what_lesson_10_is_about(text, tmp_path):
+def test_hidden_blockers_point_to_ten(text, tmp_path):
+    """A call outside of any endpoint points to lesson 10, and to the lesson for its replacement."""
     file = tmp_path / "shop.py"
     file.write_text(text)
     said = recognised("requests.get(URL)", "get", file, line_of(text))
@@ -171,13 +172,15 @@ def test_what_stands_in_no_endpoint_is_what_lesson_10_is_about(text, tmp_path):
 
 
 @pytest.mark.parametrize("text", OTHERS)
-def test_elsewhere_the_call_tells_the_lesson(text, tmp_path):
+def test_call_determines_the_lesson(text, tmp_path):
+    """A call in an endpoint points to the lesson on that call."""
     file = tmp_path / "shop.py"
     file.write_text(text)
     assert recognised("requests.get(URL)", "get", file, line_of(text)) == " Lesson 02 shows this."
 
 
-def test_a_file_that_cannot_be_read_is_no_obstacle(tmp_path):
+def test_unreadable_file_still_gets_pointer(tmp_path):
+    """If the file can't be parsed or read, the call alone determines the lesson."""
     file = tmp_path / "shop.py"
     assert recognised("requests.get(URL)", "", file, 4) == " Lesson 02 shows this."
     for text in ("async def (", "\0", "# coding: nonsense\n", "(" * 5000, MIDDLEWARE + "#" * LARGEST):
@@ -188,14 +191,16 @@ def test_a_file_that_cannot_be_read_is_no_obstacle(tmp_path):
         assert recognised("requests.get(URL)", "", tmp_path / "pipe.py", 4) == " Lesson 02 shows this."
 
 
-def test_what_python_thinks_of_the_file_is_not_printed():
+def test_syntax_warnings_are_not_printed():
+    """Warnings that Python has about the file aren't printed."""
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         assert in_no_endpoint(MIDDLEWARE + "text = '\\d'", line_of(MIDDLEWARE))
     assert said == []
 
 
-def test_a_file_in_which_everybody_calls_everybody_is_read_quickly_enough_to_end():
+def test_dense_call_graph_ends_quickly():
+    """Sixty functions that all call each other are read in a moment."""
     names = [f"f{n}" for n in range(60)]
     calls = "; ".join(f"{name}()" for name in names)
     text = "".join(f"def {name}():\n    {calls}\n" for name in names)

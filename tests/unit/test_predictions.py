@@ -18,7 +18,8 @@ def finished(**more):
     return race
 
 
-def test_a_prediction_and_the_measurement_stand_side_by_side(capsys):
+def test_prediction_stands_beside_measurement(capsys):
+    """A prediction and the measurement are printed one above the other, to the same scale."""
     lab.predict("ten cups", 2, "s").beside(0.5)
     kept, what, said, measured = capsys.readouterr().out.splitlines()
     assert kept == "ten cups: you predict 2 s."
@@ -26,7 +27,8 @@ def test_a_prediction_and_the_measurement_stand_side_by_side(capsys):
     assert said.count("▇") == 4 * measured.count("▇")
 
 
-def test_who_predicts_nothing_gets_the_measurement(capsys):
+def test_missing_prediction_shows_measurement(capsys):
+    """Without a prediction the measurement is shown all the same."""
     guess = lab.predict("ten cups", None, "s")
     guess.beside(0.5)
     first, _, said, measured = capsys.readouterr().out.splitlines()
@@ -34,7 +36,8 @@ def test_who_predicts_nothing_gets_the_measurement(capsys):
     assert said == "  you said  no guess" and measured == "  measured  0.5 s"
 
 
-def test_a_word_is_a_prediction_too(capsys):
+def test_word_can_be_a_prediction(capsys):
+    """A word is a prediction too."""
     lab.predict("Ann gets", "a letter").beside("no letter")
     assert capsys.readouterr().out.splitlines()[2:] == ["  you said  a letter", "  measured  no letter"]
 
@@ -50,13 +53,15 @@ def test_a_word_is_a_prediction_too(capsys):
         (None, None, "0.32 s. You made no guess."),
     ],
 )
-def test_two_predictions_are_the_ends_of_a_range(capsys, least, most, says):
+def test_two_predictions_form_a_range(capsys, least, most, says):
+    """Two predictions are the ends of a range."""
     lab.predict("the menu, at least", least, "s").beside(0.32, lab.predict("the menu, at most", most, "s"))
     assert capsys.readouterr().out.splitlines()[2:] == [f"the menu: {says}"]
 
 
 @pytest.mark.parametrize("written", ["two", "two s", "2 cups", "2 3", float("nan"), True], ids=repr)
-def test_where_a_number_is_wanted_a_word_is_not_taken(capsys, written):
+def test_number_is_required_for_times(capsys, written):
+    """Where a number is needed, a word isn't accepted, and the message says so."""
     assert lab.predict("ten cups", written, "s").value is None
     assert "is no number. Write a number alone" in capsys.readouterr().out
 
@@ -76,17 +81,20 @@ def test_where_a_number_is_wanted_a_word_is_not_taken(capsys, written):
     ],
     ids=repr,
 )
-def test_what_learners_write_is_taken_as_it_is_meant(written, value):
+def test_written_numbers_are_understood(written, value):
+    """Numbers are understood in the ways in which learners write them."""
     assert lab.predict("ten cups", written, "s").value == value
 
 
-def test_zero_and_zero_can_be_compared(capsys):
+def test_zero_predictions_can_be_compared(capsys):
+    """A prediction of zero can be compared with a measurement of zero."""
     lab.predict("errors", 0).beside(0)
     assert "measured  0" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("written", "unit", "lines"), [(2, "s", 1), (None, "s", 0), (2, "cups", 0), ("two", "s", 0)])
-def test_only_a_time_is_drawn_on_the_timeline(written, unit, lines):
+def test_only_times_are_drawn(written, unit, lines):
+    """Only a prediction of a time is drawn on the timeline."""
     race = finished(prediction=lab.predict("ten cups", written, unit))
     for now in (None, 0.3):
         axes = timeline.draw(race, now).axes[0]
@@ -98,19 +106,21 @@ def test_only_a_time_is_drawn_on_the_timeline(written, unit, lines):
         assert "You predicted 2 s." in race.sentence
 
 
-def test_two_races_side_by_side_are_drawn_to_one_measure():
+def test_compared_races_share_a_scale():
+    """Two races next to each other are drawn to the same scale."""
     left, right = timeline.compare(finished(prediction=lab.predict("ten cups", 2, "s")), finished()).axes
     assert left.get_ylim() == right.get_ylim() and left.get_xlim() == right.get_xlim()
 
 
-def test_a_wild_prediction_does_not_squeeze_the_race():
+def test_wild_prediction_keeps_the_scale():
+    """A prediction far outside doesn't squeeze the race; it's written instead."""
     race = finished(prediction=lab.predict("ten cups", 1_000_000, "s"))
     axes = timeline.draw(race).axes[0]
     assert axes.get_xlim()[1] < 10
     assert any("1000000 s" in text.get_text() for text in axes.texts), "it is said, where it cannot be drawn"
 
 
-def test_what_was_written_stays_in_the_notebook(tmp_path):
+def test_prediction_stays_in_the_notebook(tmp_path):
     """No widget, no browser: the cell is the form, and its output is printed text."""
     notebook = notebook_of("from autograder import lab", "guess = lab.predict('ten cups', 2, 's')", "guess.beside(0.5)")
     notebook, _ = run_notebook(notebook, tmp_path)

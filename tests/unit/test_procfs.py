@@ -59,7 +59,8 @@ def test_descendants_are_found(monkeypatch, listed):
     assert procfs.descendants(process.pid, zombies=True) == []
 
 
-def test_children_of_a_thread_are_its_own():
+def test_thread_lists_its_own_children():
+    """The children of a thread are those that it started itself."""
     found = []
 
     def work():
@@ -75,7 +76,7 @@ def test_children_of_a_thread_are_its_own():
     assert mine == [pid] and pid not in others
 
 
-def test_cpu_time_of_a_thread_is_counted():
+def test_thread_cpu_time_is_counted():
     """By the kernel, at each of its ticks at the latest: that isn't more than the thread itself measures, but for a tick."""
     own, before = procfs.SchedStat(), time.thread_time()
     first = own.read()

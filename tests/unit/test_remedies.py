@@ -90,7 +90,8 @@ async def test_mistakes_in_pythons_own_words(code, says):
     assert says in remedy(str(met.value), code, code), met.value
 
 
-def test_a_coroutine_that_was_given_to_a_thread_is_told_so():
+def test_coroutine_in_a_thread_explained():
+    """A coroutine function given to a thread gets the advice to use a plain `def`."""
     text = "async def read(token):\n    ...\n\ntext = await asyncio.to_thread(read, token)\n"
     assert "make it a plain `def`" in remedy_of_coroutine("read", text)
     assert not remedy_of_coroutine("read", text.replace("async def", "def"))
@@ -98,7 +99,8 @@ def test_a_coroutine_that_was_given_to_a_thread_is_told_so():
 
 
 @pytest.mark.long
-async def test_the_placeholder_of_another_library_in_the_databases_own_words():
+async def test_wrong_placeholder_gets_a_remedy():
+    """PostgreSQL's own message about another library's placeholder gets the right remedy."""
     url = services.get("postgres").environment["DATABASE_URL"]
     connection = await asyncpg.connect(url)
     try:
@@ -148,7 +150,8 @@ def told(tmp_path, error, warning=None, where=RETURN):
     return caught.value.verdict
 
 
-def test_the_exception_comes_first_and_then_the_await(tmp_path):
+def test_exception_precedes_the_missing_await(tmp_path):
+    """A diagnosis names the exception first and then the missing await."""
     never = "coroutine 'AsyncClient.get' was never awaited"
     verdict = told(tmp_path, "'coroutine' object has no attribute 'json'", never)
     assert (verdict.kind, verdict.line) == ("missing await", 4)
@@ -156,13 +159,15 @@ def test_the_exception_comes_first_and_then_the_await(tmp_path):
     assert verdict.diagnosis.index("line 4: return reply.json()") < verdict.diagnosis.index("`AsyncClient.get`")
 
 
-def test_a_name_that_nobody_has_written_is_not_told(tmp_path):
+def test_internal_names_are_not_shown(tmp_path):
+    """The internal name of a library's coroutine isn't shown."""
     never = "coroutine '_make_delegate_method.<locals>.method' was never awaited"
     verdict = told(tmp_path, "int() argument must be a string, not 'coroutine'", never)
     assert "locals" not in verdict.diagnosis and "A coroutine was made but never awaited" in verdict.diagnosis
 
 
-def test_without_a_line_of_theirs_the_await_alone_is_told(tmp_path):
+def test_missing_await_without_a_line(tmp_path):
+    """Without a line of the app, the missing await alone is reported."""
     verdict = told(tmp_path, "'coroutine' object is not iterable", where=())
     assert verdict.kind == "missing await" and verdict.diagnosis.startswith("The endpoint returned a coroutine")
 
@@ -175,7 +180,8 @@ def test_one_request_was_under_way():
     assert "while 4 requests were under way" in messages.blocked([Stall], 4, None)
 
 
-def test_a_client_that_is_made_in_a_race_is_told_with_its_line():
+def test_client_per_request_is_named():
+    """A client that is created for each request is reported with its line."""
     race = Race("/x", "/shop/price.py", [])
     race.apply(RaceStarted(1, 0.0))
     own = Place("/shop/price.py", 12, "httpx.AsyncClient(timeout=30)", "price")

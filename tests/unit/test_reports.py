@@ -43,7 +43,8 @@ def parsed(report, **changes):
 
 
 @pytest.mark.parametrize("report", GOOD, ids=lambda report: report.kind)
-def test_report_of_the_process_is_taken(report):
+def test_process_reports_are_accepted(report):
+    """Every report that the served process sends is accepted."""
     assert reports.parse(encode(report).encode()) == report
 
 
@@ -82,7 +83,8 @@ def test_damaged_report_is_dropped(report, changes):
     assert parsed(report) == report and parsed(report, **changes) is None
 
 
-def test_report_that_lacks_a_field_is_dropped():
+def test_incomplete_report_is_dropped():
+    """A report that lacks a field is dropped."""
     for report in GOOD:
         for name in fields(report):
             rest = {key: value for key, value in fields(report).items() if key != name}
@@ -119,7 +121,8 @@ def test_random_damage_never_raises():
         reports.parse(bytes(data))
 
 
-def test_flood_meter_counts_what_comes_without_a_break():
+def test_flood_meter_counts_unbroken_lines():
+    """Only lines and bytes without a break count as a flood."""
     meter = reports.FloodMeter()
     assert not any(meter.floods(100, more=bool(number % 100)) for number in range(10 * reports.FLOOD_LINES))
     assert [meter.floods(100, more=True) for _ in range(reports.FLOOD_LINES + 1)][-1]
@@ -130,7 +133,8 @@ def test_flood_meter_counts_what_comes_without_a_break():
     ] == [False, True]
 
 
-def test_race_keeps_a_bounded_number_of_places():
+def test_race_bounds_its_places():
+    """A race keeps a bounded number of places."""
     race = Race("t", "app.py", [], began=0.0)
     for number in range(3 * MOST):
         race.apply(ThreadCpu(0.1, [Place("a", number)]))
@@ -148,7 +152,7 @@ Current thread 0x02 (most recent call first):
 """
 
 
-def test_stack_of_the_loop_is_found():
+def test_loop_stack_is_found():
     """Of the threads that faulthandler tells, the loop's is the one that runs main()."""
     dump = reports.StackDump()
     for line in [b"garbage\xff\n", *DUMP.splitlines(keepends=True)[:-1]]:

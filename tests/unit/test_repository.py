@@ -40,7 +40,8 @@ def test_every_supported_python_is_tested():
     assert jobs["linux"]["strategy"]["matrix"]["python"] == re.findall(r"[\d.]+", locked)
 
 
-def test_pre_commit_has_the_locked_ruff():
+def test_pre_commit_has_locked_ruff():
+    """pre-commit runs the version of ruff that the lock has."""
     hooks = yaml.safe_load((paths.ROOT / ".pre-commit-config.yaml").read_text())["repos"]
     locked = re.search(r"^ruff==(\S+)", (paths.ROOT / "lock" / "course.txt").read_text(), re.M)[1]
     assert hooks[0]["rev"] == f"v{locked}"

@@ -51,7 +51,8 @@ def suite(tmp_path):
     return run
 
 
-def test_skips_are_counted_with_their_reason(suite):
+def test_skips_are_counted_with_reasons(suite):
+    """Skipped tests are counted in the summary, with their reasons."""
     code, output = suite()
     assert code == 0 and "2 passed, 3 skipped" in output, output
     assert "Not tested on this machine" in output
@@ -59,7 +60,8 @@ def test_skips_are_counted_with_their_reason(suite):
 
 
 @pytest.mark.parametrize(("words", "variables"), [(["--require-all"], {}), ([], {"CI": "true"})])
-def test_skip_is_a_failure_where_all_is_required(suite, words, variables):
+def test_required_tests_cannot_be_skipped(suite, words, variables):
+    """Where every test is required, a skip is an error."""
     code, output = suite(*words, **variables)
     assert code == 1 and "2 passed, 3 errors" in output, output
     assert "needs mysql: there is no tea server" in output

@@ -38,7 +38,7 @@ def machine(monkeypatch):
     return Machine(monkeypatch)
 
 
-def test_starved_start_is_not_given_up(machine):
+def test_starved_start_is_awaited(machine):
     """At a load of 80 an app gets a hundredth of a CPU: after ten minutes it has used six seconds."""
     machine.state = "R"
     assert machine.pass_time(StartBudget(1, 30.0), 600.0, cpu=0.01) == ""
@@ -60,7 +60,8 @@ def test_imports_are_progress(machine):
         assert machine.pass_time(budget, 20.0, cpu=1.0, modules=modules) == ""
 
 
-def test_waiting_for_disk_or_children_is_no_sleep(machine):
+def test_disk_wait_is_no_sleep(machine):
+    """Waiting for the disk or for child processes doesn't count as sleeping."""
     machine.state = "D"
     assert machine.pass_time(StartBudget(1, 30.0), 100.0) == ""
     machine.state, machine.child = "S", True
@@ -83,7 +84,8 @@ def test_hopeless_machine_is_no_fault(machine):
     assert isinstance(caught.value, OSError) and "too busy" in str(caught.value)
 
 
-def test_times_of_a_process_are_read():
+def test_process_times_are_read():
+    """The state and CPU time of a process are read; a process that is gone has none."""
     import os
 
     state, cpu = start_budget.process_times(os.getpid())

@@ -33,32 +33,37 @@ def read(tmp_path, data):
     return submission.read(file)
 
 
-def test_the_cell_becomes_the_file_with_the_same_line_numbers(tmp_path):
+def test_cell_keeps_its_line_numbers(tmp_path):
+    """The cell becomes the file with the same line numbers."""
     cell = "%%app report.py\nimport time\n\nx = 1\n"
     text, remark = read(tmp_path, notebook(("report", cell))).app(REPORT)
     assert text.splitlines()[1:] == cell.splitlines()[1:] and text.startswith("# report.py")
     assert remark == ""
 
 
-def test_found_by_its_first_line_when_the_grade_id_is_lost(tmp_path):
+def test_cell_is_found_by_magic(tmp_path):
+    """A cell that lost its grade id is found by its first line."""
     text, _ = read(tmp_path, notebook((None, "x = 1"), (None, "%%app report.py\ny = 2"))).app(REPORT)
     assert "y = 2" in text and "x = 1" not in text
 
 
-def test_found_by_its_grade_id_when_the_first_line_is_lost_or_renamed(tmp_path):
+def test_cell_is_found_by_id(tmp_path):
+    """A cell whose first line is lost or renamed is found by its grade id."""
     text, _ = read(tmp_path, notebook(("report", "y = 2"))).app(REPORT)
     assert text.splitlines()[1] == "y = 2"
     text, _ = read(tmp_path, notebook(("report", "%%app other.py\ny = 2"))).app(REPORT)
     assert text.splitlines()[1] == "y = 2"
 
 
-def test_of_several_the_last_counts_and_the_learner_is_told(tmp_path):
+def test_last_of_several_cells_counts(tmp_path):
+    """Of several cells for one file the last counts, and a remark says so."""
     cells = [("report", "%%app report.py\nx = 1"), ("report", "%%app report.py\nx = 2")]
     text, remark = read(tmp_path, notebook(*cells)).app(REPORT)
     assert "x = 2" in text and "2 cells claim to be report.py" in remark
 
 
-def test_a_missing_or_monstrous_cell_is_told(tmp_path):
+def test_missing_or_huge_cell_reported(tmp_path):
+    """A cell that is missing or far too long is reported."""
     text, remark = read(tmp_path, notebook(("other", "x"))).app(REPORT)
     assert text is None and "no cell for report.py" in remark
     text, remark = read(tmp_path, notebook(("report", "#" * 300_000))).app(REPORT)
@@ -77,12 +82,14 @@ def test_a_missing_or_monstrous_cell_is_told(tmp_path):
         (b'{"cells": {}}', "not a notebook"),
     ],
 )
-def test_what_is_no_notebook_is_told(tmp_path, data, says):
+def test_invalid_notebook_is_refused(tmp_path, data, says):
+    """A file that is no notebook is refused with a message that says why."""
     with pytest.raises(submission.UnreadableSubmission, match=says):
         read(tmp_path, data)
 
 
-def test_odd_shapes_inside_are_passed_over(tmp_path):
+def test_odd_cells_are_skipped(tmp_path):
+    """Cells and metadata of an unexpected shape are skipped."""
     data = {
         "cells": [
             None, 7, "x", [], {}, {"cell_type": "code"}, {"cell_type": "code", "source": 7},

@@ -21,7 +21,8 @@ def saved(folder, **kinds):
 
 
 @pytest.mark.long
-def test_points_and_diagnoses_and_no_test(tmp_path):
+def test_verdict_shows_points_and_diagnoses(tmp_path):
+    """The verdict shows points and diagnoses, and nothing of the hidden tests."""
     saved(tmp_path, report="reference", price="starter")
     cells = ["from autograder.judge import checks\nexercise = checks.here()", "await exercise.verdict()"]
     notebook, _ = run_notebook(notebook_of(*cells), tmp_path)
@@ -44,7 +45,8 @@ def test_points_and_diagnoses_and_no_test(tmp_path):
 
 
 @pytest.mark.long
-def test_it_keeps_quiet_while_nbgrader_grades(tmp_path):
+def test_verdict_is_silent_while_grading(tmp_path):
+    """While nbgrader grades, the verdict runs nothing and prints one line."""
     saved(tmp_path)
     cells = [
         "from autograder.judge import checks\nexercise = checks.here()",

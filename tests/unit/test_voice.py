@@ -101,5 +101,6 @@ def test_replaced_phrases_are_found(wrong):
     assert list(found_in(wrong))
 
 
-def test_quotations_and_options_keep_their_words():
+def test_quotations_keep_their_words():
+    """Quotations, options and identifiers may keep the old words."""
     assert not list(found_in('> Nobody noticed.\n\n`--hogs 8`, a roommate, kind = "kept from before"'))

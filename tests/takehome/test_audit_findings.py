@@ -25,7 +25,8 @@ def turn(start, end, *where, **more):
     return {"event": "turn", "start": start, "end": end, "where": list(where), "waited": 0.0, **more}
 
 
-def test_waiting_for_a_cpu_is_no_block():
+def test_cpu_wait_is_no_block():
+    """Waiting for a CPU or for memory is not counted as blocking."""
     block = findings.block_of(turn(0.0, 1.0, place(3, 0.1), waited=0.7, threads_waited=0.1, paged=0.1))
     assert block.blocked_s == pytest.approx(0.1) and block.cpu_wait_s == 0.7
 
@@ -49,13 +50,15 @@ def test_first_request_is_kept_apart():
     assert audit.over_budget == [route]
 
 
-def test_own_lines_come_before_library_lines():
+def test_own_lines_come_first():
+    """Lines of the app come before lines of libraries, however long these block."""
     library = place(9, 0.5, file="/usr/lib/x.py")
     blocks = [findings.block_of(turn(0.0, 0.8, library, place(3, 0.3)))]
     assert [line.place for line in findings.lines_of(blocks, "/srv/shop/")] == ["main.py:3", "/usr/lib/x.py:9"]
 
 
-def test_uvloop_says_what_is_not_seen():
+def test_uvloop_report_names_its_limits():
+    """The report says what can't be seen with uvloop or outside of Linux."""
     audit = findings.Audit("a:b", "3", "uvloop", "callbacks", "linux", "/", False)
     assert "can't be seen" in report_text.text(audit) and "can&#x27;t be seen" in report_html.page(audit)
     audit = findings.Audit("a:b", "3", "asyncio", "iterations", "darwin", "/", True)
@@ -70,7 +73,7 @@ def test_html_escapes_code():
 
 
 @pytest.mark.parametrize("how", ["attach", "outside"])
-def test_watchdog_attaches_to_a_running_loop(tmp_path, how):
+def test_watchdog_attaches_while_running(tmp_path, how):
     """Neither the loop nor its policy is replaced; a loop that shows no iterations is watched from outside."""
     reports, seen = [], threading.Event()
 
@@ -143,7 +146,8 @@ def test_plan_takes_values_in_order():
     assert len(request_plan.plan(openapi, [], include=["DELETE"]).requests) == 2
 
 
-def test_plan_guesses_a_body_that_contains_itself():
+def test_recursive_body_is_guessed():
+    """A request body is guessed from a schema that contains itself."""
     node = {
         "type": "object",
         "required": ["child", "n"],
@@ -155,7 +159,7 @@ def test_plan_guesses_a_body_that_contains_itself():
     assert b'"n": 1' in request.body and request.guessed == ("body",)
 
 
-def test_times_of_a_thread_that_has_ended_are_read():
+def test_ended_thread_has_no_times():
     """A sampler may still look when the loop's thread is gone."""
     made = []
     thread = threading.Thread(target=lambda: made.append(loop_watchdog.ThreadTimes()))
