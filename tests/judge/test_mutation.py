@@ -120,7 +120,7 @@ def coin(monkeypatch):
 
     order = []
 
-    async def toss(test, conftest, file, supplier, sandbox):
+    async def toss(test, conftest, file, supplier, sandbox, *more):
         order.append(file)
         return Run(random.choice([PASSED, FAILED]), "", 0.0)
 

@@ -7,7 +7,13 @@ import pymysql
 from fastapi import FastAPI
 
 place = urlsplit(os.environ["MYSQL_URL"])
-ADDRESS = {"host": place.hostname, "port": place.port, "user": place.username, "database": place.path[1:]}
+ADDRESS = {
+    "host": place.hostname,
+    "port": place.port,
+    "user": place.username,
+    "password": place.password,
+    "database": place.path[1:],
+}
 app = FastAPI()
 
 

@@ -7,7 +7,13 @@ import pymysql
 from fastapi import FastAPI
 
 place = urlsplit(os.environ["MYSQL_URL"])
-ADDRESS = {"host": place.hostname, "port": place.port, "user": place.username, "db": place.path[1:]}
+ADDRESS = {
+    "host": place.hostname,
+    "port": place.port,
+    "user": place.username,
+    "password": place.password,
+    "db": place.path[1:],
+}
 WORDS = {**ADDRESS, "database": ADDRESS["db"]}
 del WORDS["db"]
 app = FastAPI()

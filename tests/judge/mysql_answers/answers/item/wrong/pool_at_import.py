@@ -6,7 +6,13 @@ import aiomysql
 from fastapi import FastAPI
 
 place = urlsplit(os.environ["MYSQL_URL"])
-ADDRESS = {"host": place.hostname, "port": place.port, "user": place.username, "db": place.path[1:]}
+ADDRESS = {
+    "host": place.hostname,
+    "port": place.port,
+    "user": place.username,
+    "password": place.password,
+    "db": place.path[1:],
+}
 
 
 async def open_pool():
