@@ -639,10 +639,13 @@ for path, race in not_fixed.items():
 # ## Take it home
 #
 # The lab needs your app in the course's Python. What you can install into *any* service is **freeloop**, a small package with the same watchdog that draws the loop's lane
-# in this course. It has no dependencies. In your service's own environment you'd write `pip install freeloop`; here the course's copy is put on the path.
+# in this course. It has no dependencies. In your service's own environment, install it from a clone of this course: `pip install PATH/autograder/takehome`. Here it's put on the path.
 #
 # The course did not write the service of the next cells with a lab in mind: it's a package with settings, a `.env` file and a database. freeloop generates it,
 # and you can use your own instead: change `project` and `target`.
+#
+# `audit` serves the app in its own folder, sends requests on this machine only, and lists the lines that block its loop. Before you run it: `/report` and `/accounts/{name}` both query
+# SQLite, and only one of them blocks the loop. Which one, and why not the other?
 
 # %%
 from autograder import paths
@@ -661,13 +664,6 @@ if not Path(project, "ledger").exists():
     run("freeloop", "example", ".")
     print(Path(project, "ledger", "main.py").read_text())
 
-# %% [markdown]
-# ### Audit it
-#
-# `audit` serves the app in its own folder, sends requests on this machine only, and lists the lines that block its loop. Before you run it: `/report` and `/accounts/{name}` both query
-# SQLite, and only one of them blocks the loop. Which one, and why not the other?
-
-# %%
 audit = run("freeloop", "audit", target, "--env-file", ".env", "--requests", "5", "--seconds", "0.5", "--max-block", "100ms")
 print("exit code:", audit.returncode)
 
@@ -677,17 +673,14 @@ print("exit code:", audit.returncode)
 # ### A test that keeps it out
 #
 # The project has a test with freeloop's pytest plugin, `test_ledger.py`. It proves the same two things as the test that you built in lesson 12: reports *overlap*, because all four are held
-# at a gate at the same moment, and the loop *stays free*. As long as the endpoint blocks, both tests fail, and name the line.
+# at a gate at the same moment, and the loop *stays free*. As long as the endpoint blocks, both tests fail, and name the line. The cell runs them, removes
+# the `async` of `report`, so that its query runs in a thread, and runs them again.
 
 # %%
 print(Path(project, "test_ledger.py").read_text())
 TEST = ("pytest", "-q", "-p", "freeloop.pytest_plugin", "-p", "no:cacheprovider", "--rootdir", ".", "--tb=line")
 red = run(*TEST)
 
-# %% [markdown]
-# Now fix it. The cell removes the `async` of `report`, so its query runs in a thread, and SQLite releases the GIL meanwhile. Then the same test runs again.
-
-# %%
 main = Path(project, "ledger", "main.py")
 main.write_text(main.read_text().replace("async def report", "def report"))
 green = run(*TEST)
