@@ -25,33 +25,11 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from autograder.programs.messages import Message, encode
-    from autograder.programs.messages.reports import (
-        GilHeld,
-        Here,
-        Iteration,
-        Place,
-        PythonWarning,
-        Ready,
-        RequestFailed,
-        StartFailed,
-        ThreadCpu,
-    )
+    from autograder.programs.messages import Message, encode, reports
 else:  # started by path: the folder is no package
     _HERE = os.path.dirname(os.path.abspath(__file__))
     sys.path.insert(0, _HERE)
-    from messages import encode
-    from messages.reports import (
-        GilHeld,
-        Here,
-        Iteration,
-        Place,
-        PythonWarning,
-        Ready,
-        RequestFailed,
-        StartFailed,
-        ThreadCpu,
-    )
+    from messages import encode, reports
 
     sys.path.remove(_HERE)
 
@@ -84,13 +62,13 @@ class WatchReports:
         self._tell = tell
 
     def __call__(self, *, event: str, where: list[dict[str, Any]], **more: Any) -> None:
-        places = [Place(**{key: value for key, value in place.items() if key != "last"}) for place in where]
+        places = [reports.Place(**{key: value for key, value in place.items() if key != "last"}) for place in where]
         if event in ("turn", "late"):
-            self._tell(Iteration(over=event == "turn", where=places, **more))
+            self._tell(reports.Iteration(over=event == "turn", where=places, **more))
         elif event == "gil":
-            self._tell(GilHeld(where=places, **more))
+            self._tell(reports.GilHeld(where=places, **more))
         else:
-            self._tell(ThreadCpu(where=places, **more))
+            self._tell(reports.ThreadCpu(where=places, **more))
 
 
 class Trace:
@@ -99,16 +77,16 @@ class Trace:
     def __init__(self, app_file: str) -> None:
         self.app_file = os.path.realpath(app_file)
 
-    def __call__(self, error: BaseException) -> tuple[str, str, list[Place]]:
+    def __call__(self, error: BaseException) -> tuple[str, str, list[reports.Place]]:
         where = []
         seen = error
         while isinstance(seen, BaseExceptionGroup):
             seen = seen.exceptions[0]
         if isinstance(seen, SyntaxError) and seen.filename and os.path.realpath(seen.filename) == self.app_file:
-            where.append(Place(line=seen.lineno or 0, code=(seen.text or "").strip()))
+            where.append(reports.Place(line=seen.lineno or 0, code=(seen.text or "").strip()))
         for entry in traceback.extract_tb(seen.__traceback__):
             if os.path.realpath(entry.filename) == self.app_file:
-                where.append(Place(line=entry.lineno or 0, code=entry.line or "", function=entry.name))
+                where.append(reports.Place(line=entry.lineno or 0, code=entry.line or "", function=entry.name))
         message = str(seen.msg if isinstance(seen, SyntaxError) else seen)
         return str(type(seen).__name__), message[:2000], where[-10:]
 
@@ -130,14 +108,14 @@ class NotInApps:
 class Failed(Exception):
     """The app cannot be served; carries the report."""
 
-    def __init__(self, report: StartFailed) -> None:
+    def __init__(self, report: reports.StartFailed) -> None:
         self.report = report
 
 
 def die_with_owner(tell: ReportWriter) -> None:
     """Kill everything of ours as soon as the lifeline closes.  Blocks: run it in a thread."""
     while question := os.read(0, 1):
-        tell(Here(question[0]))
+        tell(reports.Here(question[0]))
     if hasattr(os, "killpg") and os.getpgrp() == os.getpid():
         os.killpg(0, signal.SIGKILL)
     os._exit(0)
@@ -169,7 +147,7 @@ def report_warnings(tell: ReportWriter) -> None:
     ) -> None:
         if issubclass(category, RuntimeWarning):
             code = line or linecache.getline(filename, lineno)
-            tell(PythonWarning(str(message), [Place(str(filename), int(lineno), code.strip())]))
+            tell(reports.PythonWarning(str(message), [reports.Place(str(filename), int(lineno), code.strip())]))
         show(message, category, filename, lineno, file, line)  # type: ignore[arg-type]
 
     warnings.showwarning = showwarning
@@ -183,14 +161,14 @@ def load(app_file: str, trace: Trace) -> object:
     try:
         module = importlib.import_module(os.path.splitext(name)[0])
     except SyntaxError as error:
-        raise Failed(StartFailed("syntax", *trace(error))) from error
+        raise Failed(reports.StartFailed("syntax", *trace(error))) from error
     except BaseException as error:  # SystemExit and KeyboardInterrupt are mistakes here, too
-        raise Failed(StartFailed("import", *trace(error))) from error
+        raise Failed(reports.StartFailed("import", *trace(error))) from error
     if not hasattr(module, "app"):
         others = [str(key) for key, value in vars(module).items() if hasattr(value, "router") and callable(value)]
-        raise Failed(StartFailed("no app", others=others))
+        raise Failed(reports.StartFailed("no app", others=others))
     if not callable(module.app):
-        raise Failed(StartFailed("not an app", str(type(module.app).__name__)))
+        raise Failed(reports.StartFailed("not an app", str(type(module.app).__name__)))
     return module.app
 
 
@@ -204,7 +182,7 @@ def reporting(app, tell: ReportWriter, trace: Trace, state: dict):
             if scope["type"] == "lifespan":
                 state["startup"] = trace(error)
             elif isinstance(error, Exception):
-                tell(RequestFailed(scope.get("path", ""), *trace(error)))
+                tell(reports.RequestFailed(scope.get("path", ""), *trace(error)))
             raise
 
     return wrapped
@@ -239,7 +217,7 @@ async def serve(app, sock: socket.socket, tell: ReportWriter, state: dict, itera
         if server.started:
             state["ready"] = True
             iterations.phase = "serving"
-            tell(Ready(port_of(sock), state["threads"], state["stacks"]))
+            tell(reports.Ready(port_of(sock), state["threads"], state["stacks"]))
 
     server.startup = startup_then_tell  # type: ignore[method-assign]
     await server.serve(sockets=[sock])
@@ -284,7 +262,7 @@ def main(app_file: str, sock: socket.socket | None = None) -> int:
         return 1
     except (SystemExit, KeyboardInterrupt):
         if "ready" not in state:
-            tell(StartFailed("startup", *state.get("startup", ("", "", []))))
+            tell(reports.StartFailed("startup", *state.get("startup", ("", "", []))))
         return 1
     return 0
 

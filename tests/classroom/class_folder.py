@@ -11,6 +11,14 @@ EXERCISE = load(paths.SOLUTIONS / LESSON)
 (TASK,) = EXERCISE.endpoints
 REFERENCE = EXERCISE.answer_file(TASK, "reference").read_text()
 STARTER = EXERCISE.answer_file(TASK, "starter").read_text()
+# the result for a file that isn't a notebook
+BROKEN_ITEM = {
+    "id": "submission",
+    "outcome": "error",
+    "points": 0,
+    "max_points": 0,
+    "diagnosis": "Not graded: not JSON.",
+}
 
 
 def hand_in(course, student, text, timestamp=None):

@@ -14,7 +14,7 @@ import capabilities
 import nbformat
 import pytest
 import sqlalchemy
-from class_folder import LESSON, REFERENCE, STARTER, TASK, fill_in, hand_in, of_student, scores, verdict
+from class_folder import BROKEN_ITEM, LESSON, REFERENCE, STARTER, TASK, fill_in, hand_in, of_student, scores, verdict
 from helpers import until
 from nbgrader.api import Gradebook
 
@@ -283,14 +283,7 @@ def test_broken_file_is_left_alone(course, canned, capsys, monkeypatch):
     file = hand_in(course, "ada", REFERENCE)
     good = file.read_text()
     file.write_text("{")
-    broken = {
-        "id": "submission",
-        "outcome": "error",
-        "points": 0,
-        "max_points": 0,
-        "diagnosis": "Not graded: not JSON.",
-    }
-    canned.say = lambda job: {**worker_pool.undecided(job, ""), "items": [broken]}
+    canned.say = lambda job: {**worker_pool.undecided(job, ""), "items": [BROKEN_ITEM]}
     converted = []
     real = writer.Writer.write
     monkeypatch.setattr(writer.Writer, "write", lambda self, student: converted.append(student) or real(self, student))

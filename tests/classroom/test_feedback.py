@@ -7,7 +7,7 @@ import sys
 
 import nbformat
 import pytest
-from class_folder import EXERCISE, LESSON, REFERENCE, STARTER, hand_in, verdict
+from class_folder import BROKEN_ITEM, EXERCISE, LESSON, REFERENCE, STARTER, hand_in, verdict
 from helpers import nbgrader
 from nbgrader.api import Gradebook
 from nbgrader.utils import notebook_hash
@@ -60,13 +60,7 @@ def test_pages_for_everybody(course, canned) -> None:
     failed = verdict(0)
     for item in failed["items"]:
         item["diagnosis"] = SAID
-    broken = {
-        "id": "submission",
-        "outcome": "error",
-        "points": 0,
-        "max_points": 0,
-        "diagnosis": "Not graded: <not> JSON.",
-    }
+    broken = {**BROKEN_ITEM, "diagnosis": "Not graded: <not> JSON."}
     results = {"ada": failed, "bob": {"items": [broken]}}
     canned.say = lambda job: {**worker_pool.undecided(job, ""), **results[job.id.split("/")[0]]}
     assert grade_class.main(str(course)) == grade_class.NEED_A_PERSON
@@ -167,15 +161,8 @@ def test_not_graded_pages_are_released(course, canned, tmp_path) -> None:
             file.write_text(text)
     (course / "submitted" / "eve").symlink_to(course / "submitted" / "ada")
     canned.say = lambda job: {**worker_pool.undecided(job, ""), **verdict(1)}
-    broken = {
-        "id": "submission",
-        "outcome": "error",
-        "points": 0,
-        "max_points": 0,
-        "diagnosis": "Not graded: not JSON.",
-    }
     good = canned.say
-    canned.say = lambda job: {**good(job), "items": [broken]} if job.id.startswith("bob") else good(job)
+    canned.say = lambda job: {**good(job), "items": [BROKEN_ITEM]} if job.id.startswith("bob") else good(job)
     assert grade_class.main(str(course)) == grade_class.NEED_A_PERSON
     assert class_feedback.main(str(course)) == class_feedback.DONE
     assert "symbolic link" in (course / "feedback" / "eve" / LESSON / f"{NAME}.html").read_text()

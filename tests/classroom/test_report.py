@@ -5,7 +5,7 @@ import io
 import json
 
 import pytest
-from class_folder import LESSON, REFERENCE, TASK, hand_in, verdict
+from class_folder import BROKEN_ITEM, LESSON, REFERENCE, TASK, hand_in, verdict
 from helpers import nbgrader
 from nbgrader.api import Gradebook
 
@@ -23,14 +23,7 @@ def graded(course, canned):
     (course / "submitted" / "ada" / LESSON / "notes.ipynb").write_text("{")
     hand_in(course, "bob", REFERENCE).write_text("{")
     hand_in(course, "cid", REFERENCE)
-    broken = {
-        "id": "submission",
-        "outcome": "error",
-        "points": 0,
-        "max_points": 0,
-        "diagnosis": "Not graded: not JSON.",
-    }
-    results = {"ada": verdict(1), "bob": {"items": [broken]}}
+    results = {"ada": verdict(1), "bob": {"items": [BROKEN_ITEM]}}
     canned.say = lambda job: {
         **worker_pool.undecided(job, "its workers ended."),
         **results.get(job.id.split("/")[0], {}),
