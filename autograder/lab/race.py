@@ -169,7 +169,7 @@ class Blocked:
             line, code = self.thread
             where = (f" in line {line}" if line else "") + ", in a thread"
             return short(code, room and room - len(where)) + where
-        if self.function == "Thread.start":
+        if self.function == "Thread.start" and not self.collection:
             return short("the start of threads", room)
         before = "automatic garbage collection" if self.collection == "automatic" else ""
         after = " (garbage collection)" if self.collection == "explicit" else ""

@@ -1,6 +1,7 @@
 """A race is measured from outside the app, and says who blocked the loop."""
 
 import asyncio
+import dataclasses
 import statistics
 import textwrap
 import warnings
@@ -237,6 +238,16 @@ def test_all_failures_are_listed():
         "none of the 3 requests got a good answer (status 500, status 504)"
         in Race("/tea", "tea.py", requests, end=1.0).sentence
     )
+
+
+def test_collection_goes_before_thread_start():
+    """A collection that strikes while a thread starts is what blocked, and not the start."""
+    start = Blocked(0.0, 0.4, 0.0, "shop.py", 7, "to_thread(f)", "Thread.start", in_app=False)
+    assert start.cause == "the start of threads"
+    collected = dataclasses.replace(start, collection="automatic")
+    assert collected.cause == "automatic garbage collection"
+    in_app = dataclasses.replace(collected, in_app=True)
+    assert in_app.cause == "automatic garbage collection, during to_thread(f) in line 7"
 
 
 def test_long_line_keeps_its_number():

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import importlib
 import os
+import secrets
 import socket
 import subprocess
 import sys
@@ -186,8 +187,9 @@ def test_upstream_is_new_after_flood():
     service, environment = services.fresh("upstream")
     url = environment["UPSTREAM_URL"]
     for _ in range(5):
-        crowd = connections(url, 450, "/items/x?wait=3600")
-        until(lambda: service.calls(["x"])["x"] >= 1)
+        token = secrets.token_hex(4)
+        crowd = connections(url, 450, f"/items/{token}?wait=3600")
+        until(lambda token=token: service.calls([token])[token] >= 1)
         for connection in crowd:
             connection.close()
     service, environment = services.fresh("upstream")
@@ -199,9 +201,10 @@ def test_upstream_request_ends_with_client():
     """Without this a few apps in turn could fill it within one exercise."""
     service, environment = services.fresh("upstream")
     url = environment["UPSTREAM_URL"]
-    for round_ in range(5):
-        crowd = connections(url, 450, f"/items/{round_}?wait=3600")
-        until(lambda n=round_: service.calls([str(n)])[str(n)] == 450)
+    for _ in range(5):
+        token = secrets.token_hex(4)  # the counts of a service are those since its start
+        crowd = connections(url, 450, f"/items/{token}?wait=3600")
+        until(lambda token=token: service.calls([token])[token] == 450)
         for connection in crowd:
             connection.close()
         pids = [service._server.pid, *descendants(service._server.pid)]
@@ -252,14 +255,15 @@ def test_postgres_statement_ends_with_app():
 def test_postgres_calls_cannot_be_forged():
     """Neither a notification that an app makes up nor one that it sends again counts as a call."""
     service, environment = services.fresh("postgres")
-    service.prepare(["token"])
+    token = secrets.token_hex(4)
+    service.prepare([token])
     with psycopg.connect(environment["DATABASE_URL"], autocommit=True) as app:
         app.execute("LISTEN calls")
-        app.execute("NOTIFY calls, 'token 1'")
-        app.execute("SELECT price_of('token')")
+        app.execute(f"NOTIFY calls, '{token} 1'")
+        app.execute("SELECT price_of(%s)", [token])
         for heard in list(app.notifies(timeout=60, stop_after=2)):
             app.execute(f"NOTIFY calls, '{heard.payload}'")
-        assert service.calls(["token"]) == {"token": 1}
+        assert service.calls([token]) == {token: 1}
 
 
 SPIN = "import sys, threading\nif sys.argv[1:]: threading.Event().wait()\nwhile True: pass\n"

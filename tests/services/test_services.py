@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -118,19 +119,20 @@ def test_service_holds_and_releases_singly(name):
 def test_calls_are_counted_per_token(name):
     """Two calls for the same token are held, counted and answered each for itself."""
     service, ask = services.get(name), ASK[name]
-    service.prepare(["same", "same", "other"])
+    same, other = secrets.token_hex(4), secrets.token_hex(4)  # a count is that since the start of the service
+    service.prepare([same, same, other])
     service.hold()
     replies = []
-    threads = [threading.Thread(target=lambda: replies.append(ask(service, "same"))) for _ in range(2)]
+    threads = [threading.Thread(target=lambda: replies.append(ask(service, same))) for _ in range(2)]
     for number, thread in enumerate(threads, 1):
         thread.start()
-        until(lambda number=number: service.held() == ["same"] * number)
-    assert service.calls(["same", "other"]) == {"same": 2, "other": 0}
+        until(lambda number=number: service.held() == [same] * number)
+    assert service.calls([same, other]) == {same: 2, other: 0}
     service.release()
     for thread in threads:
         thread.join()
-    assert replies == [service.reply("same")] * 2
-    assert service.calls(["same", "other"]) == {"same": 2, "other": 0}
+    assert replies == [service.reply(same)] * 2
+    assert service.calls([same, other]) == {same: 2, other: 0}
 
 
 def test_open_waits_while_held():
