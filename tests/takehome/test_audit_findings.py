@@ -1,6 +1,7 @@
 """Findings are computed by pure functions from reports, so races made by hand are enough."""
 
 import asyncio
+import gc
 import threading
 import time
 
@@ -8,6 +9,7 @@ import pytest
 from freeloop import durations, findings, report_html, report_text, request_plan
 from freeloop.core import loop_watchdog
 from freeloop.env_file import EnvFileError, read_env_file
+from helpers import until
 
 
 def place(line, seconds, collection="", file="/srv/shop/main.py"):
@@ -74,8 +76,12 @@ def test_html_escapes_code():
 
 @pytest.mark.parametrize("how", ["attach", "outside"])
 def test_watchdog_attaches_while_running(tmp_path, how):
-    """Neither the loop nor its policy is replaced; a loop that shows no iterations is watched from outside."""
+    """Neither the loop nor its policy is replaced; a loop that shows no iterations is watched from outside.
+
+    When the loop is closed, nothing of the watchdog stays in the process.
+    """
     reports, seen = [], threading.Event()
+    callbacks, threads = list(gc.callbacks), set(threading.enumerate())
 
     def tell(**report):
         reports.append(report)
@@ -98,6 +104,8 @@ def test_watchdog_attaches_while_running(tmp_path, how):
     asyncio.run(main())
     lines = {item["code"] for report in reports if report["event"] == "turn" for item in report["where"]}
     assert "time.sleep(0.25)" in lines
+    until(lambda: not [thread for thread in threading.enumerate() if thread not in threads])
+    assert gc.callbacks == callbacks
 
 
 def test_loop_without_selector_is_refused():

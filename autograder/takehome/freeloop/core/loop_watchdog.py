@@ -38,6 +38,7 @@ BUSY_REPORT_S = 0.02  # s of CPU at one place, after which they are reported
 GIL_HELD_MIN_S = 0.02  # s for which one call has to hold the GIL to be reported
 GIL_HOLDER_SHARE = 0.8  # share of that time which one thread computed: then it held the GIL, and did not share it
 COLLECTION_MIN_S = 0.001  # s: a shorter garbage collection is not recorded
+CLOSED_POLL_S = 1.0  # s between two looks at whether a loop that no longer runs was closed
 REPORT_INTERVAL_S = 0.05  # s between two reports on an iteration that still goes on, for the live picture
 OWN_THREADS = ("freeloop-", "course-")  # how the names of threads begin that are not the app's
 GIVEN_MODULE = "workshop.py"  # the course's own module that lies next to an app: what matters is the line that calls it
@@ -305,6 +306,8 @@ class LoopIterations:
         busy = self.thread_cpu_sampler()
         own = ThreadTimes()
         while not self._stopped.is_set():
+            if self.loop is not None and self.loop.is_closed():
+                return self.stop()  # what runs in this thread from now on is none of the loop's
             asleep, own_waited = time.perf_counter(), own.read()[1]
             time.sleep(self.sample_interval_s)
             # From here to `_take` nothing may release the GIL, as reading a file does: the loop thread would move on, and
@@ -582,7 +585,9 @@ def watch_from_outside(
             except RuntimeError:
                 iterations.idle = True
                 return  # the loop is closed
-            ran.wait()
+            while not ran.wait(CLOSED_POLL_S):
+                if loop.is_closed():
+                    return
 
     thread = threading.Thread(target=pulse, name="freeloop-pulse", daemon=True)
     thread.start()
