@@ -7,6 +7,7 @@ budget of `TOTAL` times as much, progress or not.
 """
 
 import time
+from collections.abc import Sequence
 
 from autograder.errors import UserFacingError
 from autograder.programs.procfs import descendants, process_times
@@ -53,7 +54,7 @@ class StartBudget:
             self._cpu_at_progress = cpu
         if state is not None:
             self.cpu_s = cpu - self._cpu_at_progress
-        if state is None or (state == "S" and not any(letter in ("R", "D") for letter, _ in others)):
+        if state is None or _rests(state, [letter for letter, _ in others]):
             self.asleep_s += passed
             self._asleep_total_s += passed
         if self.cpu_s >= self.limit or cpu >= TOTAL * self.limit:
@@ -63,3 +64,14 @@ class StartBudget:
         if now - self._began >= GIVE_UP_S:
             raise StartTimeout("The machine is too busy to start the app. Close other programs, then try again.")
         return ""
+
+
+def _rests(state: str, others: Sequence[str | None]) -> bool:
+    """True if a process in this state has nothing to wait for but itself; ``others`` are those that it has started.
+
+    The letters are Linux's (proc(5)). T: stopped by a signal, which nothing of ours sends. Z: its first thread has ended. D is
+    waiting for a disk, and so the machine's doing, or for a child of vfork(2): then it's the child that counts.
+    """
+    if any(letter in ("R", "D") for letter in others):
+        return False
+    return state in ("S", "T", "t", "Z") or (state == "D" and any(letter in ("S", "T") for letter in others))

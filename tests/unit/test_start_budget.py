@@ -13,13 +13,13 @@ from autograder.lab.start_budget import StartBudget, StartTimeout
 
 
 class Machine:
-    """A process and a clock that a test sets; the process starts nothing unless ``child`` is set."""
+    """A process and a clock that a test sets; the process starts nothing unless ``child``, a state, is set."""
 
     def __init__(self, monkeypatch):
-        self.now, self.state, self.cpu, self.child = 0.0, "S", 0.0, None
+        self.now, self.state, self.cpu, self.child = 0.0, "S", 0.0, ""
         monkeypatch.setattr(start_budget.time, "monotonic", lambda: self.now)
         monkeypatch.setattr(
-            start_budget, "process_times", lambda pid: (self.state, self.cpu) if pid == 1 else ("R", 0.0)
+            start_budget, "process_times", lambda pid: (self.state, self.cpu) if pid == 1 else (self.child, 0.0)
         )
         monkeypatch.setattr(start_budget, "descendants", lambda pid, zombies: [2] if self.child else [])
 
@@ -53,6 +53,13 @@ def test_endless_sleep_is_found(machine):
     assert machine.pass_time(StartBudget(1, 30.0), 31.0) == "sleeping"
 
 
+@pytest.mark.parametrize("state, child", [("T", ""), ("T", "S"), ("S", "T"), ("Z", ""), ("D", "S"), ("D", "T")])
+def test_stopped_start_is_found(machine, state, child):
+    """Stopped by a signal of its own, or waiting in vfork for a child that sleeps: neither ends by itself."""
+    machine.state, machine.child = state, child
+    assert machine.pass_time(StartBudget(1, 30.0), 31.0) == "sleeping"
+
+
 def test_imports_are_progress(machine):
     """A large library may take its time, as long as it imports more and more of itself."""
     budget = StartBudget(1, 30.0)
@@ -64,7 +71,7 @@ def test_disk_wait_is_no_sleep(machine):
     """Waiting for the disk or for child processes doesn't count as sleeping."""
     machine.state = "D"
     assert machine.pass_time(StartBudget(1, 30.0), 100.0) == ""
-    machine.state, machine.child = "S", True
+    machine.state, machine.child = "S", "R"
     assert machine.pass_time(StartBudget(1, 30.0), 100.0) == ""
 
 
