@@ -221,6 +221,9 @@ class Race:
     mixed: bool = False  # the requests went to different places: comparing them with each other says nothing
     held: bool = False  # replies were held back for different times: comparing the requests says nothing
     turn_ended: float | None = None  # when the newest iteration of the loop that is over began
+    host_delay_s: float = (
+        0.0  # seconds for which the process that runs the race, and maybe its services, was kept from running
+    )
     judged: bool = False  # the judge weighs it: excuses and thread blame are decided there, on more evidence
 
     @property

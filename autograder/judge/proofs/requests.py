@@ -35,6 +35,8 @@ REST = (0.03, 0.1, 0.3, 1.0, 3.0)
 SIGHTS = 2  # races in which connections were not the business of the app's loop, before it is told
 FORGOTTEN_AWAIT_S = 1.0  # s beyond its wait that an answer is given where an await is known to be missing ...
 FORGOTTEN_AWAIT_MIN_CANARIES = 30  # ... and canaries that are answered in that time
+DELAY_POLL_INTERVAL_S = 0.05  # s for which the clock sleeps that notices when this process itself is late
+DELAY_MIN_S = 0.1  # s: to be late for less is usual on a busy machine, and keeps nobody from an answer
 ANSWER_LIMIT_S = 10.0  # s beyond its wait that a request is given on its own
 
 
@@ -71,7 +73,7 @@ async def run_requests(
         RaceRequest(i, call.method, call.path, at=moment, on_order=i in on_order)
         for i, (call, moment) in enumerate(zip(calls, at or [0.0] * len(calls), strict=True))
     ]
-    companion = companion or _until_forgotten(app, calls)
+    companion = _delay_measured(companion or _until_forgotten(app, calls))
     race = await run_race.run(
         app,
         requests,
@@ -88,6 +90,32 @@ async def run_requests(
     for request, call in zip(race.requests, calls, strict=True):
         _check_answer(app, race, request, call, limit)
     return race
+
+
+def _delay_measured(
+    companion: Callable[[Race], Coroutine[Any, Any, None]],
+) -> Callable[[Race], Coroutine[Any, Any, None]]:
+    """``companion``, and beside it a clock that adds up in the race's ``host_delay_s`` how late this process wakes up."""
+
+    async def measure(race: Race) -> None:
+        while race.end is None:
+            asleep = time.perf_counter()
+            await asyncio.sleep(DELAY_POLL_INTERVAL_S)
+            late = time.perf_counter() - asleep - DELAY_POLL_INTERVAL_S
+            race.host_delay_s += late if late >= DELAY_MIN_S else 0.0
+
+    async def both(race: Race) -> None:
+        clock = asyncio.create_task(measure(race))
+        clocks.add(clock)
+        clock.add_done_callback(clocks.discard)
+        try:
+            await companion(race)
+        except BaseException:
+            clock.cancel()
+            raise
+
+    clocks: set[asyncio.Task[None]] = set()  # the loop itself keeps none of its tasks alive
+    return both
 
 
 def _until_forgotten(app: Server, calls: list[CheckRequest]) -> Callable[[Race], Coroutine[Any, Any, None]]:
@@ -232,7 +260,8 @@ def _no_answer(app: Server, race: Race, request: Request, call: CheckRequest, li
     if not app.alive or (request.error and "no answer" not in request.error):
         raise AnswerFault(DiagnosisKind.SERVER_DIED, reports.FLOODED if app.flooded else messages.died(call))
     never_awaited(app)
-    if excuses.cpu_wait_s(samples.decode_samples(race), 0.0, limit, watching=False) > limit / 2:
+    delay = max(excuses.cpu_wait_s(samples.decode_samples(race), 0.0, limit, watching=False), race.host_delay_s)
+    if delay > limit / 2:  # the app's own, or that of this process, in which services may have to reply
         raise Inconclusive("the machine was too busy to answer in time. Try again.")
     stalls = [Stall(b.seconds, "turn", b) for b in race.blocked]
     text = messages.no_answer(call, limit)
