@@ -28,9 +28,11 @@ class Proxy:
     def __init__(self) -> None:
         self._selector = selectors.DefaultSelector()
         self._wake, woken = socket.socketpair()
+        self._wake.setblocking(False)
         woken.setblocking(False)
         self._work: list[Callable[[], object]] = []
         self._lock = threading.Lock()
+        self._closing = self._closed = False
         self._retries: list[Callable[[], object]] = []  # attempts to connect that found a full backlog
         self._selector.register(woken, selectors.EVENT_READ, lambda _: self._do_work(woken))
         self._thread = threading.Thread(target=self._run, name="course-proxy", daemon=True)
@@ -58,13 +60,26 @@ class Proxy:
                 self._selector.unregister(listener)
             listener.close()
 
-        self._do(close)
+        if not self._do(close):
+            listener.close()
 
-    def _do(self, work: Callable[[], object]) -> None:
-        """Have the thread call ``work``."""
+    def close(self) -> None:
+        """End the thread, and with it every connection and listener.  A second time it does nothing."""
+
+        def close() -> None:
+            self._closing = True
+
+        self._do(close)
+        self._thread.join()
+
+    def _do(self, work: Callable[[], object]) -> bool:
+        """Have the thread call ``work``; False if the proxy is closed."""
         with self._lock:
-            self._work.append(work)
-        self._wake.send(b"x")
+            if not self._closed:
+                self._work.append(work)
+                with contextlib.suppress(BlockingIOError):  # so much has woken it that it comes anyway
+                    self._wake.send(b"x")
+            return not self._closed
 
     def _do_work(self, woken: socket.socket) -> None:
         woken.recv(READ_SIZE)
@@ -74,7 +89,7 @@ class Proxy:
             call()
 
     def _run(self) -> None:
-        while True:
+        while not self._closing:
             for key, events in self._selector.select(RETRY_INTERVAL_S if self._retries else None):
                 with contextlib.suppress(OSError, KeyError, ValueError):
                     key.data(events)
@@ -82,6 +97,16 @@ class Proxy:
             for retry in retries:
                 with contextlib.suppress(OSError, KeyError, ValueError):
                     retry()
+        with self._lock:
+            self._closed = True
+            for call in self._work:
+                with contextlib.suppress(OSError, KeyError, ValueError):
+                    call()
+            for key in list((self._selector.get_map() or {}).values()):
+                if isinstance(key.fileobj, socket.socket):
+                    key.fileobj.close()
+            self._wake.close()
+            self._selector.close()
 
     def _accept(self, listener: socket.socket, address: Address) -> None:
         """Take one connection, and connect it to ``address``."""

@@ -113,6 +113,8 @@ class Sandbox:
             for forkserver in self._forkservers.values():
                 forkserver.close()
             self._forkservers.clear()
+            if self._proxy is not None:
+                self._proxy.close()
         atexit.unregister(self.close)
 
 

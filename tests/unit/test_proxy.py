@@ -142,3 +142,20 @@ def delays():
                     yield sock.getpeername(), not sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
         except OSError:
             continue  # no socket, not connected, or closed just now
+
+
+def test_closed_proxy_leaves_nothing(unix):
+    """Its thread ends and its connections are closed, also a listener that's given up later; to close it again is no error."""
+    proxy, target = Proxy(), unix(5)
+    front, late = (socket.create_server(("127.0.0.1", 0)) for _ in range(2))
+    proxy.carry(front, target.getsockname())
+    proxy.carry(late, target.getsockname())
+    client = connect(front.getsockname())
+    server = accept(target)
+    for _ in range(2):
+        proxy.close()
+    proxy.drop(late)
+    assert not proxy.alive and late.fileno() == front.fileno() == -1
+    assert client.recv(1) == server.recv(1) == b""
+    client.close()
+    server.close()
