@@ -25,19 +25,10 @@
 #
 # - how to decide, in five questions, and a checklist for code reviews;
 # - the main patterns of lessons 01 to 10, blocking and fixed, raced once more on your machine, and the table that comes out of it;
-# - what a linter finds of it, and a configuration to copy;
+# - what a linter finds, and a configuration to copy;
 # - fixes that don't fix, and what you may have read elsewhere;
 # - how to serve your own app in the lab, and how to audit and test any service with a package that you can take home.
 #
-# The next cell loads the tools of the course.
-# If it says `ModuleNotFoundError`, the notebook isn't running in the course's own Python:
-# close it and start it with `./course lab`.
-
-# %%
-from autograder import lab, services
-# %load_ext autograder.lab
-
-# %% [markdown]
 # ## How to decide
 #
 # Take the questions in this order. The first *yes* decides.
@@ -51,7 +42,7 @@ from autograder import lab, services
 # | Is it CPU-bound, in Python or in one long call (`sorted`, `json`, `re`)? | a `ProcessPoolExecutor` from the lifespan; for minutes of work, a queue and a worker service of its own | 08 |
 #
 # Each fix has a limit that you have to choose: 40 threads for all `def` endpoints together, a few more than the cores for `to_thread`,
-# the size of a connection pool, the number of processes. Without a limit, the load passes on to the next service. With one that is too small, requests wait for it.
+# the size of a connection pool, the number of processes. Without a limit, the load passes on to the next service. With one that is too small, requests wait longer than they have to. Making callers wait instead of accepting everything is **back-pressure**.
 #
 # ## How each row is measured
 #
@@ -60,11 +51,15 @@ from autograder import lab, services
 # - how long all four took, as a multiple of the fastest one. Concurrent requests give about 1, **sequential** ones, served one after the other, about 4;
 # - how long the slowest canary waited.
 #
-# The next cell defines it, and starts the services that the apps call. If this machine doesn't have one of them, the cell says so,
-# and its rows are left out.
+# The next cell loads the tools of the course, defines `compare`, and starts the services that the apps call. If this machine doesn't have one of them,
+# the cell says so, and its rows are left out. If it says `ModuleNotFoundError`, the notebook isn't running in the course's own Python:
+# close it and start it with `./course lab`.
 
 # %%
 import os
+
+from autograder import lab, services
+# %load_ext autograder.lab
 
 rows, have = {}, set()
 
@@ -325,10 +320,12 @@ if "redis" in have:
     await compare("Redis", "04", "/redis", "/redis_asyncio")
 
 # %% [markdown]
-# ## Files
+# ## Files and programs
 #
-# Lesson 05. The file has to be large to take any time, since most of it is in the machine's memory.
-# `aiofiles` reads it in a thread. On a network share, a small file takes as long as a large one does here.
+# Lesson 05. The file was written a moment ago, so the operating system still has it in memory, and only a large file takes noticeable time to read.
+# `aiofiles` reads it in a thread. On a network share, a small file can take as long as this large one.
+#
+# The second app, from lesson 06, starts a program and waits for it to end.
 
 # %%
 # %%app table_files.py
@@ -358,11 +355,6 @@ with tempfile.TemporaryDirectory() as folder:
     large = Path(folder, "large")
     large.write_bytes(bytes(100_000_000))
     await compare("a large file", "05", f"/open?name={large}", f"/aiofiles?name={large}")
-
-# %% [markdown]
-# ## Programs
-#
-# Lesson 06.
 
 # %%
 # %%app table_programs.py
@@ -478,9 +470,9 @@ for name, (lesson, bad, good) in rows.items():
 display(Markdown("\n".join(lines)))
 
 # %% [markdown]
-# Read the last two columns first. The regex seems slower where it's fixed, because its four jobs wait for one process; its canary doesn't. A fix doesn't always make the request itself faster, and a thread or a process has its price. It always keeps the *other* requests fast.
+# Read the last two columns first. The regex seems slower after the fix, because its four jobs wait for one process, but its canary isn't. A fix doesn't always make the request itself faster, and a thread or a process has its price. It always keeps the *other* requests fast.
 #
-# ## What a linter finds of it
+# ## What a linter finds
 #
 # [ruff](https://docs.astral.sh/ruff/)'s rules of the group `ASYNC` look for blocking calls in `async def`. What they don't know, you can name: the rule `TID251` forbids the imports
 # in a list. This is a configuration to copy, for `pyproject.toml`. The cell runs ruff on the files of this page, first with `ASYNC` alone, then with the configuration.
@@ -525,7 +517,7 @@ for what, report in (("ASYNC alone", found), ("the configuration", found_now)):
 #
 # </details>
 #
-# The `ASYNC` rules miss the database drivers, Redis and everything CPU-bound, and they don't follow calls into your own functions. They cost nothing, so use them. They are no proof.
+# The `ASYNC` rules miss the database drivers, Redis and everything CPU-bound, and they don't follow calls into your own functions. They cost nothing, so use them, but a clean report proves nothing.
 #
 # A ban applies to the import and not to the call. So it also reports code that uses the library in a thread, as `/def` does. Such an import gets
 # a `noqa` comment for TID251, and a reviewer sees it. SQLAlchemy isn't on the list either: complete it with what you use.
@@ -641,8 +633,8 @@ for path, race in not_fixed.items():
 # The lab needs your app in the course's Python. What you can install into *any* service is **freeloop**, a small package with the same watchdog that draws the loop's lane
 # in this course. It has no dependencies. In your service's own environment, install it from a clone of this course: `pip install PATH/autograder/takehome`. Here it's put on the path.
 #
-# The course did not write the service of the next cells with a lab in mind: it's a package with settings, a `.env` file and a database. freeloop generates it,
-# and you can use your own instead: change `project` and `target`.
+# The service in the next cells is built like one of yours: it's a package with settings, a `.env` file and a database. freeloop generates it as an example;
+# to use your own service instead, change `project` and `target`.
 #
 # `audit` serves the app in its own folder, sends requests on this machine only, and lists the lines that block its loop. Before you run it: `/report` and `/accounts/{name}` both query
 # SQLite, and only one of them blocks the loop. Which one, and why not the other?
@@ -687,13 +679,13 @@ green = run(*TEST)
 
 # %% [markdown]
 # In production, freeloop's middleware, `app.add_middleware(LoopMonitor, budget="100ms")`, logs the route and the line when a budget is exceeded, and exports the loop's lag to Prometheus or OpenTelemetry,
-# with the waits for a CPU kept apart. The package's README has all of it.
+# with waits for a CPU counted separately. The package's README explains all of this.
 #
 # ## What you have seen
 #
 # - Five questions that decide, and a checklist to keep next to a review.
 # - The main patterns of lessons 01 to 10 once more, blocking and fixed, measured on your machine.
-# - The other requests, in the last columns: they pay for a blocked loop.
+# - That other requests pay for a blocked loop, as the last columns show.
 # - What a linter finds for free, what you can teach it, and what it can't see.
 # - How to bring your own service into the lab, and how to audit and test it where it is.
 #
@@ -706,6 +698,7 @@ green = run(*TEST)
 # | sequential, concurrent, parallel | one after the other; in progress during the same time; running at the same instant on several cores |
 # | thread-safe | several threads may use the object at once without breaking it |
 # | connection pool | connections that are kept open and lent to one request at a time |
+# | back-pressure | slowing down callers so that a service isn't overloaded |
 # | lifespan | what an app does before its first request and after its last one |
 #
 # ## Check yourself

@@ -94,10 +94,8 @@ def headings(notebook):
 def test_shape(file):
     notebook = source(file)
     kind = notebook.metadata.course.kind
-    # the last lesson has the whole table, and the package that learners take home
-    high = 48 if "14_the_whole_table" in str(file) else 45
     low = 20 if kind == "lesson" else 10
-    assert low <= len(notebook.cells) <= high
+    assert low <= len(notebook.cells) <= 45
     levels = [level for level, _ in headings(notebook)]
     assert levels[0] == 1 and levels.count(1) == 1
     assert all(after - before <= 1 for before, after in itertools.pairwise(levels))
