@@ -37,7 +37,7 @@
 # While a cell runs, its marker shows `[*]`.
 #
 # Some cells ask you for a **prediction**. Write it down before you run the next cell: a wrong guess is worth more than no guess,
-# because it shows you where your picture of the app differs from the app. Cells under **Your turn** are there to be changed and run again.
+# because it shows you where your idea of the app is wrong. Cells under **Your turn** are there to be changed and run again.
 #
 # The next cell imports the tools of the course. If it fails with `ModuleNotFoundError`, the notebook isn't running
 # in the course's own Python environment: close it and start it with `./course lab`.

@@ -43,7 +43,7 @@ from autograder import lab
 # %% [markdown]
 # ## One slow request, ten slow clients
 #
-# A café API takes orders. `wait` is a **query parameter**: it isn't part of the path, so FastAPI reads it from behind the question mark,
+# A café API takes orders. `wait` is a **query parameter**: it isn't part of the path, so FastAPI reads it from what follows the question mark,
 # and `/coffee?wait=0.2` calls `coffee(0.2)`. A coffee takes as long as `wait` says, in seconds. The menu takes no time at all.
 
 # %%
@@ -226,7 +226,7 @@ block = helper.worst_block
 print(f"The race of beans.py: {block.code}, {block.place}")
 
 # %% [markdown]
-# The linter finds the sleep in the café and misses the one behind the roaster, where the sleep isn't inside the `async def`.
+# The linter finds the sleep in the café and misses the one in the roaster's helper, where the sleep isn't inside the `async def`.
 # Between the two functions there could be three files and two packages. Ruff has this rule too (`ASYNC251`), and it also looks at one function at a time.
 # A race doesn't read code. It samples what the thread is doing while it's blocked.
 #
@@ -387,7 +387,7 @@ print(f"{partly.seconds:.2f} s is {'less' if partly.seconds < 2 else 'not less'}
 # Each request blocks for only a tenth of its wait, but ten of them arrive together and their tenths add up.
 # No other request is served during that time. The total hides it, and the canary shows it.
 #
-# So after a fix, race again and look at the event loop lane. That the line you knew about is gone doesn't mean the loop is free.
+# So after a fix, race again and look at the event loop lane. Fixing the line that you knew about doesn't prove that the loop is free.
 #
 # ## Deeper: the health probe is the first victim
 #
@@ -510,7 +510,7 @@ print(f"Five coffees, one request at a time: {sum(race.seconds for race in alone
 #
 # ## Words of this lesson
 #
-# - **query parameter**: a value behind the question mark of a URL, such as `wait` in `/coffee?wait=0.2`.
+# - **query parameter**: a value after the question mark of a URL, such as `wait` in `/coffee?wait=0.2`.
 # - **coroutine**, **awaitable**: calling an `async def` function returns a coroutine, which does nothing yet. Coroutines, tasks and futures are
 #   *awaitable*: `await` waits for their result without blocking the loop.
 # - **concurrent / parallel**: concurrent work is in progress during the same time, even on one thread; parallel work executes at the same instant on several CPUs.

@@ -74,7 +74,7 @@ exercise = checks.here()
 #
 # If you replace the client, answer three questions: When in the app's life is it created? How does the endpoint get hold of it? And how long
 # does it wait by default, compared with the 30 seconds that the file allows now?
-# If you keep the client, one keyword less is enough.
+# If you keep the client, removing one keyword is enough.
 #
 # </details>
 #

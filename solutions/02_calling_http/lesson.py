@@ -323,7 +323,7 @@ each = (time.perf_counter() - started) / 10
 print(f"Creating one client takes {1000 * each:.0f} ms on this machine, so thirty of them take {30 * each:.2f} s.")
 
 # %% [markdown]
-# There's no staircase, so the bars on the left look fair. But they are all longer than they need to be, because the app was blocked before it sent its first upstream call.
+# There's no staircase, so the bars on the left look fine. But they are all longer than they need to be, because the app was blocked before it sent its first upstream call.
 #
 # The line that blocks looks harmless. Yet a new client prepares for `https` right away: it builds a TLS context, for which it reads and parses the certificates
 # of every authority that it trusts. That's CPU-bound work without any `await`, done on the loop, and our upstream doesn't even speak `https`.

@@ -90,7 +90,7 @@ exercise = checks.here()
 #
 # If you replace the driver: which object should exist once per app, and where in the app's life is it created? What does a request borrow from it, and for how long?
 # A price is a single value, and asyncpg has a method that returns just that.
-# If you keep the driver, one keyword less is enough.
+# If you keep the driver, removing one keyword is enough.
 #
 # </details>
 #

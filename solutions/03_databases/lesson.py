@@ -15,7 +15,7 @@
 # # Databases
 #
 # > **It happened.** Morpheus, a service that sends e-mails and text messages, ran its `def` endpoints in 40 threads and its database pool with SQLAlchemy's default of 15 connections.
-# > During a cutover more than 15 requests came together, getting a connection rose from 3 ms to the full 30 s timeout, and for ten minutes requests failed.
+# > During a cutover more than 15 requests arrived together, the time to get a connection rose from 3 ms to the full 30 s timeout, and for ten minutes requests failed.
 # > One `async def` endpoint queried the same pool with a blocking call, so the loop froze with it and even the non-blocking endpoints stalled.
 # > ([morpheus#510](https://github.com/tutorcruncher/morpheus/pull/510), 2026)
 #
@@ -65,7 +65,7 @@ cursor.execute("SELECT count(*) FROM items")
 print("Items in the shop:", cursor.fetchone()[0])
 
 # %% [markdown]
-# The shop is empty, which doesn't matter: this lesson needs its waits and not its wares. `SELECT pg_sleep(0.2)` is a query
+# The shop is empty, which doesn't matter: this lesson needs slow queries, not data. `SELECT pg_sleep(0.2)` is a query
 # that takes 0.2 seconds and does nothing. It stands in for whatever is slow in a real database.
 #
 # ## A slow query makes a slow app
@@ -224,7 +224,7 @@ print(f"This pool may hold up to {places} connections, asyncpg's default.")
 # There is no network and no encryption between this notebook and its database. With them, the difference grows.
 #
 # A pool saves time, and it's also a limit. It has to be one, because the server has limits as well: one for all its clients together,
-# and often a lower one per user. What does the server do beyond that? The next cell opens connections until it's refused.
+# and often a lower one per user. What does the server do beyond its limit? The next cell opens connections until it's refused.
 
 # %%
 limit = int(await onlooker.fetchval("SHOW max_connections"))
@@ -287,7 +287,7 @@ print(f"Prompt: {statuses.count(200)} requests got status 200, {statuses.count(5
 # so no tool that watches the loop will ever show you this queue.
 #
 # On the right the requests that can't be served learn that early. Their clients can retry, or show what they have.
-# A long queue that isn't visible anywhere helps neither them nor the database.
+# A long queue that isn't visible anywhere helps neither the clients nor the database.
 #
 # ### Your turn: size the pool
 #

@@ -90,7 +90,7 @@ exercise = checks.here()
 #
 # If you replace the client: a different import, the same URL and timeout, created once per app; and then look for every place where a command's result is used,
 # or thrown away, without having been awaited. A forgotten `await` on the first command means that the worker never sees the job.
-# If you keep the client, one keyword less is enough.
+# If you keep the client, removing one keyword is enough.
 #
 # </details>
 #

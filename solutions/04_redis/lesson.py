@@ -23,7 +23,7 @@
 #
 # You will see
 #
-# - what `blpop` in an `async def` endpoint does to the request that brings what it waits for;
+# - how `blpop` in an `async def` endpoint blocks the very request that would end its wait;
 # - the fix, one client from `redis.asyncio`, and the same race again;
 # - a `get` that does no harm until the server hangs;
 # - a pool that's smaller than the load;
@@ -74,8 +74,8 @@ print("She looks again, and waits a moment:", ours.blpop("box:ann", 0.1))
 # ## A request that waits for another request
 #
 # The app is a post office. `POST /take/ann` waits for a letter for Ann, for up to `patience` seconds.
-# `POST /bring/ann` writes her one, which takes `writing` seconds, and puts it in. The client comes from the package **redis-py**.
-# Ten clients come at once, each with an empty box of their own and 0.3 seconds of patience.
+# `POST /bring/ann` writes a letter to her, which takes `writing` seconds, and puts it into her box. The client comes from the package **redis-py**.
+# Ten clients arrive at once, each with an empty box of their own and 0.3 seconds of patience.
 
 # %%
 # %%app post.py
@@ -108,7 +108,7 @@ bad = await lab.race("/take/client{i}?patience=0.3", n=10, method="POST", title=
 # %% [markdown]
 # The staircase. The server could have kept all ten waiting at the same time; it's made for that.
 #
-# Now Ann's box is empty, and she has two seconds of patience. Together with her comes Bob, who writes her a letter in 0.3 seconds
+# Now Ann's box is empty, and she has two seconds of patience. Bob arrives at the same moment: he writes her a letter in 0.3 seconds
 # and puts it into her box. Look at the file again: Bob's writing is an awaited sleep.
 #
 # **Does Ann get a letter? And after how many seconds is Bob's request done?**
@@ -323,10 +323,10 @@ print("A pool that a client creates for itself has room for", ours.connection_po
 
 # %% [markdown]
 # The plain `ConnectionPool` raises an error at once, and the client gets status 500. On a quiet day you wouldn't have noticed.
-# The pool that a client creates for itself is of this kind: it's larger, but it has an end.
+# The pool that a client creates for itself is of this kind: it's larger, but it has a limit, too.
 #
 # The `BlockingConnectionPool` makes requests wait for a connection, and in `redis.asyncio` that wait is awaited. ("Blocking" refers to the request, not to the loop.)
-# On the right are three groups of five, and no request is refused unless it waits longer than the pool's `timeout`. It's the back-pressure of lesson 02.
+# On the right are three groups of five, and no request is refused unless it waits longer than the pool's `timeout`. This is **back-pressure**, as in lesson 02: callers are slowed down instead of refused.
 #
 # But look at what it means here. The requests in the second group aren't listening to Redis yet. Their letters may already be in their boxes,
 # and still they wait for other clients whose boxes are empty. If your endpoints wait in `blpop`, the pool must be as large as
@@ -566,7 +566,7 @@ print(f"With gather, {not_sent} of the 500 found no connection.")
 #
 # ## What you have seen
 #
-# - `blpop` in an `async def` blocks the loop, and the request that brings what it waits for can't get through: a deadlock, until a timeout ends it.
+# - `blpop` in an `async def` blocks the loop, so the request that would end its wait can't run: a deadlock, until a timeout ends it.
 # - One client from `redis.asyncio`, opened in the lifespan and awaited, lets all requests wait concurrently.
 # - A blocking `get` blocks the loop for a moment that no client notices. When the server hangs, it blocks every request for as long.
 # - `blpop` keeps a connection while it waits. A plain pool that's too small raises errors, a blocking pool makes requests queue.
@@ -601,7 +601,7 @@ print(f"With gather, {not_sent} of the 500 found no connection.")
 # - **thread-safe**: correct even when several threads use it at the same time.
 # - **pub/sub**: publish and subscribe; messages reach the clients that are subscribed to a channel at that moment.
 # - **pipeline**: many commands sent together, with all replies read together.
-# - **round trip**: the way of a request to the server and of the reply back.
+# - **round trip**: a request on its way to the server, and the reply on its way back. It takes time even if the server has nothing to do.
 # - **socket timeout**: the longest that a client waits for data from a connection.
 #
 # ## Further reading
