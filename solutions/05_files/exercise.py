@@ -135,9 +135,9 @@ small.unlink()
 #
 # ## The whole verdict
 #
-# The checks above don't see everything that is graded. The next cell judges your files as they were saved last, hidden tests included, and says how many points they get. It may take a minute, and isn't graded itself.
+# The checks above don't see everything that is graded. The next cell judges your files as they were last saved, hidden tests included, and prints how many points they get. It may take a minute, and it isn't graded itself.
 #
-# In a terminal, in the folder of the course, `./course grade notebooks/05_files/exercise_05_files.ipynb` says the same of the notebook as it was saved.
+# In a terminal, in the course's folder, `./course grade notebooks/05_files/exercise_05_files.ipynb` prints the same for the notebook as you last saved it.
 
 # %%
 await exercise.verdict()

@@ -26,10 +26,10 @@
 # - what `open` and `read` in an `async def` endpoint do when the file is slow;
 # - three fixes, and why each of them is a thread: `asyncio.to_thread`, aiofiles, a `def` endpoint;
 # - a fix that only looks right, and an upload that stops the app;
-# - when a file is not worth the trouble;
+# - which files aren't worth the trouble;
 # - *deeper:* one thread hop per line, a small pool that everything shares, and a large file on a fast disk.
 #
-# Most files are read faster than you can measure. That's why this mistake lives so long: it doesn't show on the author's machine. It shows on a
+# Most files are read faster than you can measure. That's why this mistake goes unnoticed for so long: it doesn't show on the author's machine. It shows on a
 # network share, on a disk that has to spin up first, or with a file that has grown.
 #
 # Run the next cell first: it loads the tools of the course. If it says `ModuleNotFoundError`, the notebook isn't running in the course's own Python. Close it
@@ -40,7 +40,7 @@ from autograder import lab
 # %load_ext autograder.lab
 
 # %% [markdown]
-# ## A file that takes its time
+# ## A slow file
 #
 # We need a file that is slow every time. Linux and macOS have one (Windows doesn't): the **named pipe**. It has a path and you open it like any file,
 # but there is nothing in it until another process or thread writes into the other end.
@@ -262,7 +262,7 @@ whole = await race_with_late_writer("/whole/slow-2", "slow-2")
 lab.side_by_side(half, whole, titles=("only read in a thread", "the whole job"))
 
 # %% [markdown]
-# The `await` is there and so is the thread, and the loop is still blocked, by `open`. `exists`, `stat` and `listdir` ask the file system just the same, and so
+# The `await` is there and so is the thread, and the loop is still blocked, by `open`. `exists`, `stat` and `listdir` access the file system as well, and so
 # does closing a file that you have written to. Put everything that touches the disk into one function, and offload that function.
 #
 # ### Your turn

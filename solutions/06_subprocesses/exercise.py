@@ -88,7 +88,7 @@ await exercise.answers("quote")
 # The next check is a **rendezvous**: no program is allowed to end until all requests of the race have started theirs. If all of them get that far, the programs certainly ran at the same time; if they don't, the check says
 # what prevented it.
 #
-# **What this check does not look for:** output that is longer than a pipe holds, so `wait` before reading passes, and a timeout of your own that is too short, because no program is held for long. Lesson 06 shows what becomes of both.
+# **What this check does not look for:** output that is longer than a pipe holds, so `wait` before reading passes, and a timeout of your own that is too short, because no program is held for long. Lesson 06 shows what goes wrong with both.
 
 # %% concurrency="quote"
 """Concurrency: all programs are running at the same moment, and the loop stays free."""
@@ -104,7 +104,7 @@ await exercise.concurrency("quote")
 #
 # `{"tour": "a1b2c3", "total": 314159}`
 #
-# The loop is free here already. Find out what else waits without need.
+# The loop is free here already. Find out what else waits unnecessarily.
 #
 # **Rule.** The program runs exactly once for each part.
 #
@@ -160,9 +160,9 @@ await exercise.concurrency("tour")
 #
 # ## The whole verdict
 #
-# The checks above don't see everything that is graded. The next cell judges your files as they were saved last, hidden tests included, and says how many points they get. It may take a minute, and isn't graded itself.
+# The checks above don't see everything that is graded. The next cell judges your files as they were last saved, hidden tests included, and prints how many points they get. It may take a minute, and it isn't graded itself.
 #
-# In a terminal, in the folder of the course, `./course grade notebooks/06_subprocesses/exercise_06_subprocesses.ipynb` says the same of the notebook as it was saved.
+# In a terminal, in the course's folder, `./course grade notebooks/06_subprocesses/exercise_06_subprocesses.ipynb` prints the same for the notebook as you last saved it.
 
 # %%
 await exercise.verdict()

@@ -133,7 +133,7 @@ guess.beside(at_once(bad))
 # 3. The other requests arrived. The event loop couldn't start them, so their programs weren't started either.
 # 4. The first program ended. The thread finished the response, took the next request, and started the next program.
 #
-# The second process doesn't help while the first one stands still waiting for it. `subprocess.run`, `call`, `check_call`, `os.system`, `os.popen(...).read()` and `Popen.wait` all wait in this way. A **blocking** call
+# The second process doesn't help as long as the first one is suspended until it ends. `subprocess.run`, `call`, `check_call`, `os.system`, `os.popen(...).read()` and `Popen.wait` all wait in this way. A **blocking** call
 # isn't one that computes; it's one that doesn't return until something has happened.
 #
 # ## The fix: a program that you can await
@@ -299,7 +299,7 @@ async def letters_read(letters, patience=2):
 stuck, read = await letters_read(1_000_000)
 
 # %% [markdown]
-# All that time, the program stood still in `print`. What a program prints goes through a **pipe**, a buffer in the operating system that holds only a small part of a million letters. When the pipe is full and isn't read at the other end, writing blocks. So
+# All that time, the program was suspended inside `print`. What a program prints goes through a **pipe**, a buffer in the operating system that holds only a small part of a million letters. When the pipe is full and isn't read at the other end, writing blocks. So
 # the program waited for us to read, and we waited for it to end. Two parties that wait for each other forever are a **deadlock**. As soon as we read, the program went on.
 #
 # `communicate` reads *and* waits, so use it unless you have a reason not to. The same is true of `stderr=PIPE`, and of `Popen.wait` in `subprocess`.
@@ -340,13 +340,13 @@ code = process.returncode
 print(f"After kill() it is gone, with return code {code}: ended by signal {-code}.")
 
 # %% [markdown]
-# The timeout cancelled *our wait* and nothing else. The program works on for a client that has long had its error, and holds its memory and its core.
+# The timeout cancelled *our wait* and nothing else. The program keeps running for a client that received its error long ago, and still occupies memory and a core.
 #
 # To stop it you have to send it a **signal**, a message of the operating system to a process. `kill` sends the one that can't be ignored. Then wait once more until the program is really gone, with `communicate` rather than `wait`: in most Pythons asyncio's
 # `wait` ends only when the pipe has been read to its end, so it can hang although the program is dead.
 #
 # Both traps met in one bug report: a chat bot awaited `ffmpeg` with `wait_for(process.wait(), timeout=30)` and `stderr=PIPE`. A file that made `ffmpeg` print many warnings filled the pipe, so the conversion always ran into its timeout, and each
-# time a process stayed behind. *([hermes-agent#63004](https://github.com/NousResearch/hermes-agent/pull/63004))*
+# time left a process behind. *([hermes-agent#63004](https://github.com/NousResearch/hermes-agent/pull/63004))*
 #
 # In an app, put all of this in one place. The next app has both versions, one that only gives up and one that also stops the program. Both respond with status 504, *gateway timeout*, and the program's process ID.
 
@@ -380,7 +380,7 @@ async def label(way: str, wait: str):
 
 
 # %% [markdown]
-# Why `finally`, and not only `except TimeoutError`? A wait can also end with another error, or because the request itself is cancelled. What is in `finally` runs in every case.
+# Why `finally`, and not only `except TimeoutError`? A wait can also end with another error, or because the request itself is cancelled. The `finally` block runs in every case.
 #
 # The next cell sends four requests to each, for labels that would take a minute, and counts the processes that are left. Then it ends them.
 
@@ -464,7 +464,7 @@ print("The whole group is gone.")
 # ## Deeper: a burst of programs
 #
 # The loop is free now, so it takes every request right away, and nothing limits how many programs a burst of requests starts. The old program mostly sleeps, which costs nothing. So here is one that computes: it works out the pattern of black and white squares on a
-# parcel. The app starts it in two ways; the second has a semaphore. A request that finds no place free waits, on the loop, and blocks nothing.
+# parcel. The app starts it in two ways; the second has a semaphore. A request that finds no free place awaits one, which blocks nothing.
 
 # %%
 squares = folder / "squares"
@@ -572,7 +572,7 @@ folder.rmdir()
 #   It has its own memory and its own place on the CPUs; its parent decides whether to wait for it.
 # - **blocking, non-blocking:** a blocking call returns when its work is done; a non-blocking one returns at once, and you await the result.
 #   Only the second kind leaves the event loop free.
-# - **query parameter:** a value behind the `?` of a URL, as in `/labels?wait=0.3`.
+# - **query parameter:** a value after the `?` of a URL, as in `/labels?wait=0.3`.
 #   FastAPI passes it to the endpoint if its name isn't in the path.
 # - **pipe:** a buffer of the operating system between two processes; what one writes, the other reads.
 #   When it's full, the writer waits.
