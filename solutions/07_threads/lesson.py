@@ -24,7 +24,7 @@
 # - what CPU-bound work in an `async def` endpoint does;
 # - three fixes: `asyncio.to_thread`, `run_in_threadpool`, a `def` endpoint;
 # - why Python threads can work at the same time at all, and how to measure for which work they can't;
-# - two traps: work that no thread takes off the loop, and a thread that works on after its request has given up;
+# - two traps: work that blocks the loop even from a thread, and a thread that keeps running after its request has given up;
 # - when not to bother;
 # - *deeper:* timeouts, clients that leave, bursts of threads, two fixes that don't fix, garbage collection, and objects that aren't thread-safe.
 #
@@ -170,8 +170,8 @@ for name, race in (("run_in_threadpool", threadpool), ("def", plain)):
 # But much of what we call isn't written in Python. Pillow's `resize` is written in C, and while it adds up pixels it needs no Python object. So its authors made it *release* the GIL first, and take it again at the end. In between, other threads can run Python code:
 # the loop's, for instance.
 #
-# Does a function release the GIL? Its documentation rarely says so, but you can measure it, here in the notebook, which has an event loop of its own. `lag` gives a job to a thread. While the thread works, the loop sleeps for a millisecond, again and again, and notes by how much it
-# woke up too late. The cell after it measures six jobs: `sha256` is a checksum for any data; `pbkdf2_hmac` and bcrypt hash passwords, and are slow on purpose.
+# Does a function release the GIL? Its documentation rarely says so, but you can measure it, here in the notebook, which has an event loop of its own. `lag` gives a job to a thread. While the thread works, the loop sleeps for a millisecond, again and again, and records how late it
+# woke up. The cell after it measures six jobs: `sha256` is a checksum for any data; `pbkdf2_hmac` and bcrypt hash passwords, and are slow on purpose.
 
 # %%
 import asyncio
@@ -227,7 +227,7 @@ for name, job in jobs.items():
 # - **It releases the GIL**: Pillow, bcrypt, pbkdf2, one large checksum. The loop hardly notices. (`hashlib` releases it only for more than 2,047 bytes at a time.)
 # - **It releases the GIL when asked**: a hundred thousand small checksums are a hundred thousand short calls from Python code, and between two of them the GIL can change hands. The loop gets to run, but each time only after some milliseconds, and
 #   the more threads compute, the longer it waits.
-# - **It holds the GIL to its end**: `sorted` is a single call, written in C, and it compares Python objects. Compare its two numbers.
+# - **It holds the GIL until it returns**: `sorted` is a single call, written in C, and it compares Python objects. Compare its two numbers.
 #
 # ### Your turn
 #
@@ -273,7 +273,7 @@ ranked = await lab.race("/median", n=4)
 lab.diagrams.gil().show()
 
 # %% [markdown]
-# There is an `await`, there is a thread, and a linter is content. Still, the loop is stopped for as long as each `sorted` takes, because its thread waits for the GIL. If the lane names a line, that is only where the loop's thread was when it lost the GIL: the line itself
+# There is an `await`, there is a thread, and a linter has nothing to report. Still, the loop is stopped for as long as each `sorted` takes, because its thread waits for the GIL. If the lane names a line, that is only where the loop's thread was when it lost the GIL: the line itself
 # does nothing wrong. If the loop was asleep at that moment, the lane may even say that it's free, since it shows what the loop *does*, and here the loop can't begin. The canary isn't fooled.
 #
 # Such work needs another *process*. That's lesson 08.
@@ -397,7 +397,7 @@ pool.total_tokens = 40
 print(f"{taken} of 4 tokens are taken, and there are {more} threads more than before.")
 
 # %% [markdown]
-# The pool believes that it's empty, and the threads are still at work. So a timeout around a slow service undoes the limit, and the pool's own figures don't show it. In production, put `threading.active_count()` into your metrics too.
+# The pool counts no thread as busy, although all of them are still running. So a timeout around a slow service undoes the limit, and the pool's own figures don't show it. In production, put `threading.active_count()` into your metrics too.
 #
 # ## Deeper: a client that leaves
 #
@@ -493,12 +493,15 @@ lab.serve("counting.py")
 forty = await lab.race("/forty", n=30, title="thirty counts", show=False)
 few = await lab.race("/few", n=30, title="thirty counts", show=False)
 lab.side_by_side(forty, few, titles=("a pool of 40", f"{os.environ['THREADS']} threads, started before"))
+print(f"The slowest canary waited {forty.worst_canary:.2f} s with the pool of 40, and {few.worst_canary:.2f} s with {os.environ['THREADS']} threads.")
 
 # %% [markdown]
 # <details><summary>What to compare</summary>
 #
-# Not the totals: the work is the same, only one thread at a time can do it, and it may even be the larger pool that is done first. Compare the canaries and the lanes. On the left, the loop waits for each thread to start, and then competes with all thirty for one lock. On the right there is nothing to
-# start, and it competes with a few; the other jobs wait in a list, where waiting costs nothing. A hatched stretch on the right may name any line: that's where the loop's thread was when it waited for the GIL.
+# The slowest canary. Not the totals: the work is the same, only one thread at a time can do it, and the larger pool may even finish first. On the left, the loop waits for each thread to start, and then competes with all thirty for one lock. On the right there is nothing to
+# start, and the loop competes with a few threads; the other jobs wait in the executor's queue, where waiting costs nothing.
+#
+# The sum of the hatched stretches says less. With the small pool each wait for the GIL is short, but the race can last longer and contain more of them. A hatched stretch on the right may name any line: that's where the loop's thread was when it waited for the GIL.
 #
 # </details>
 #
@@ -548,7 +551,7 @@ waited = leaving.requests[0].end
 print(f"with_pool: a timeout of 0.1 s responded after {waited:.2f} s, and the loop was blocked for {leaving.blocked_seconds:.2f} s.")
 
 # %% [markdown]
-# The canary of a single request waits for about one piece, which is what you see on your own machine. With eight requests, it waits for eight. And the timeout of 0.1 seconds was punctual: it cancelled the `await`, and then leaving the `with` block blocked the loop until the thread had slept its 0.6 seconds.
+# The canary of a single request waits for about one piece, which is what you see on your own machine. With eight requests, it waits for eight. And the timeout of 0.1 seconds fired on time: it cancelled the `await`, and then leaving the `with` block blocked the loop until the thread had slept its 0.6 seconds.
 # Create a pool once, in the lifespan.
 #
 # ## Deeper: garbage collection
@@ -617,7 +620,7 @@ print(f"to_thread sees {with_to_thread}, run_in_threadpool sees {with_threadpool
 #
 # - CPU-bound work in an `async def` blocks the loop for as long as it takes. `await` wouldn't help: there is nothing to wait for.
 # - `to_thread`, `run_in_threadpool` and a `def` endpoint let another thread do it. The loop is free; the total is bounded by the cores.
-# - It depends on the GIL. Pillow, bcrypt, pbkdf2 and large checksums release it. Python code releases it when asked, every 5 ms. `sorted` and `json.dumps` hold it to their end, and a thread doesn't help.
+# - It depends on the GIL. Pillow, bcrypt, pbkdf2 and large checksums release it. Python code releases it when asked, every 5 ms. `sorted` and `json.dumps` hold it until they return, and a thread doesn't help.
 # - A thread can't be stopped, only asked.
 # - Work of some microseconds: leave it inline.
 # - *Deeper:* a timeout can leave a thread running without counting it, or not fire at all. Cap the threads that compute, and start them early. `sleep(0)`, a pool in a `with` block and `to_thread(gc.collect)` don't fix anything. Objects that threads share must be thread-safe, and
@@ -637,7 +640,7 @@ print(f"to_thread sees {with_to_thread}, run_in_threadpool sees {with_threadpool
 #
 # <details><summary>Answer</summary>
 #
-# It's one call that holds the GIL to its end, so no thread will help. It needs a better expression, a limit on its input, or another process.
+# It's one call that holds the GIL until it returns, so no thread will help. It needs a better expression, a limit on its input, or another process.
 #
 # </details>
 #

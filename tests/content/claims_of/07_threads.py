@@ -15,8 +15,8 @@ assert [ending for ending, _ in patient.values()] == ["TimeoutError", "TimeoutEr
 assert patient["run_in_threadpool", "with_anyio"][1] >= 0.99
 assert taken == 0 and more > 4
 assert left_early["endpoint"] == 10 > left_early["stream"] > 0
-# two views of the same thing; what else runs on this machine during one of the races may turn one of them round
-assert forty.blocked_seconds > few.blocked_seconds or forty.worst_canary > few.worst_canary
+# not the sums of the blocks: the longer race of the small pool may contain more of them, each of them short
+assert forty.worst_canary > few.worst_canary
 # each iteration of the loop runs a piece of every request
 assert eight.worst_canary > 4 * 0.02 and eight.worst_canary > one.worst_canary
 assert waited >= 0.59 and leaving.blocked_seconds > 0.1
