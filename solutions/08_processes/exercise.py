@@ -35,7 +35,7 @@
 # - `ranking(token)` sorts a long list. Nearly all of its time is a single call of `sorted`.
 # - `route(token)` takes a million and a half small steps in plain Python.
 #
-# Both return a number. Import them, and don't change them: the judge, the program that gives the points, uses its own copy. In that copy each piece of work reports that it has begun, waits until it may go on, and starts from a number that can't be known
+# Both return a number. Import them, and don't change them: the judge, the program that grades your files, uses its own copy. In that copy each piece of work reports that it has begun, waits until it may go on, and starts from a number that can't be known
 # beforehand. So it really has to be done. This works in another process, too.
 #
 # The next cell loads the tools of the course. If it says `ModuleNotFoundError`, the notebook isn't running in the course's own Python: close it and start it with `./course lab`. After a restart of the kernel, run
@@ -170,9 +170,9 @@ await exercise.concurrency("route")
 #
 # ## The whole verdict
 #
-# The checks above don't see everything that is graded. The next cell judges your files as they were saved last, hidden tests included, and says how many points they get. It may take a minute, and isn't graded itself.
+# The checks above don't see everything that is graded. The next cell judges your files as they were last saved, hidden tests included, and prints how many points they get. It may take a minute, and it isn't graded itself.
 #
-# In a terminal, in the folder of the course, `./course grade notebooks/08_processes/exercise_08_processes.ipynb` says the same of the notebook as it was saved.
+# In a terminal, in the course's folder, `./course grade notebooks/08_processes/exercise_08_processes.ipynb` prints the same for the notebook as you last saved it.
 
 # %%
 await exercise.verdict()

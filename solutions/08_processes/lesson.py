@@ -21,14 +21,14 @@
 #
 # You'll see
 #
-# - three kinds of work that stop the loop although a thread does them, and a fourth that stops it less;
+# - three kinds of work that stop the loop even from a thread, and a fourth that only delays it;
 # - the fix: a pool of processes, opened in the lifespan;
 # - what travels between two processes, what can't, and what it costs;
 # - a trap: a pool that is started inside a request;
 # - when not to bother;
 # - *deeper:* `fork`, a worker that dies, the size of a pool, why more server workers don't fix blocking, what a probe sees while the app starts, and what's new in Python 3.14.
 #
-# In lesson 07, a `sorted` in a thread stopped the whole app, because it held the GIL to its end. But a machine can run more than one Python, and each has a GIL of its own.
+# In lesson 07, a `sorted` in a thread stopped the whole app, because it held the GIL until it returned. But a machine can run more than one Python, and each has a GIL of its own.
 #
 # Run the next cell first: it loads the tools of the course. If it says `ModuleNotFoundError`, the notebook isn't running in the course's own Python. Close it and start it with `./course lab`.
 
@@ -411,7 +411,7 @@ for way, patience in (("fork", 3), ("spawn", 50)):
         print(f"{way:6} {statuses[way]} after {locked.seconds:.2f} s")
 
 # %% [markdown]
-# The forked worker waits forever; a longer timeout wouldn't help. It only happens if the moment is bad, so it doesn't happen in your tests. Since Python 3.12, a `fork` in a process with several threads at least logs a `DeprecationWarning`.
+# The forked worker waits forever; a longer timeout wouldn't help. It only happens when the fork comes at the wrong moment, so your tests don't show it. Since Python 3.12, a `fork` in a process with several threads at least logs a `DeprecationWarning`.
 #
 # - `spawn` starts a fresh Python, which has its own locks, all unlocked. It works everywhere, and costs the imports.
 # - `forkserver` starts one fresh process without threads, early, and forks that. From Python 3.14 on it's the default on Linux.
@@ -420,7 +420,7 @@ for way, patience in (("fork", 3), ("spawn", 50)):
 #
 # ## Deeper: a worker that dies
 #
-# A worker can be killed: by a bug in a C library, or by the operating system when memory runs out. `os._exit(1)` does it on purpose. In the next app, one pool is used as before. The other one is looked after: the request that finds it broken removes it and responds with 503, *try again*, and the next request makes a new one.
+# A worker can be killed: by a bug in a C library, or by the operating system when memory runs out. `os._exit(1)` does it on purpose. In the next app, one pool is used as before. The other one is replaced when it breaks: the request that finds it broken removes it and responds with 503, *Service Unavailable*, and the next request creates a new one.
 
 # %%
 # %%app mortal.py
@@ -498,7 +498,7 @@ for size, (seconds, megabytes) in sizes.items():
 # %% [markdown]
 # <details><summary>What decides</summary>
 #
-# The cores decide about the time: more workers than cores, or than jobs, don't make it faster, and on a machine that is busy with other things not even two may be faster than one. The workers decide about the memory: each is a whole Python with its own copy of everything it imports.
+# The number of cores determines the time: more workers than cores, or than jobs, don't make it faster, and on a machine that is busy with other things not even two may be faster than one. The number of workers determines the memory: each is a whole Python with its own copy of everything it imports.
 #
 # </details>
 #
@@ -622,7 +622,7 @@ else:
 #
 # ## What you have seen
 #
-# - `sorted`, `json.dumps` and a regular expression hold the GIL to the end of their call. In a thread they stop the loop as before. Plain Python in a thread stops it less.
+# - `sorted`, `json.dumps` and a regular expression hold the GIL to the end of their call. In a thread they stop the loop as before. Plain Python in a thread only delays it.
 # - A `ProcessPoolExecutor`, opened in the lifespan and warmed up, leaves the loop alone for all of them.
 # - Names and bytes travel. A lambda can't be sent, and a large argument is pickled with the GIL held. Send little, and have heavy work in a file of its own.
 # - A pool inside a request starts a Python each time, and its end blocks the loop.
@@ -643,7 +643,7 @@ else:
 #
 # <details><summary>Answer</summary>
 #
-# Both lists are pickled and unpickled in the app's process, with the GIL held. The work has moved; the pickling has stayed. Let the worker read the rows itself, and return only what is needed.
+# Both lists are pickled and unpickled in the app's process, with the GIL held. The computation has moved to the worker, but the pickling hasn't. Let the worker read the rows itself, and return only what is needed.
 #
 # </details>
 #

@@ -150,7 +150,7 @@ exercise.target("stock")
 await exercise.answers("stock")
 
 # %% [markdown]
-# **What this check does not look for:** a timeout of your own that is too short, because no reply is held back for long. And it sends 45 requests. How many would your version bear?
+# **What this check does not look for:** a timeout of your own that is too short, because no reply is held back for long. And it sends 45 requests. How many could your version handle?
 
 # %% concurrency="stock"
 """Concurrency: 45 calls are with the supplier at the same moment, and the loop stays free."""
@@ -228,9 +228,9 @@ await exercise.concurrency("account")
 #
 # ## The whole verdict
 #
-# The checks above don't see everything that is graded. The next cell judges your files as they were saved last, hidden tests included, and says how many points they get. It may take a minute, and isn't graded itself.
+# The checks above don't see everything that is graded. The next cell judges your files as they were last saved, hidden tests included, and prints how many points they get. It may take a minute, and it isn't graded itself.
 #
-# In a terminal, in the folder of the course, `./course grade notebooks/09_def_or_async/exercise_09_def_or_async.ipynb` says the same of the notebook as it was saved.
+# In a terminal, in the course's folder, `./course grade notebooks/09_def_or_async/exercise_09_def_or_async.ipynb` prints the same for the notebook as you last saved it.
 
 # %%
 await exercise.verdict()

@@ -84,7 +84,7 @@ lab.diagrams.pools(in_tokens=10, note="Ten def requests hold ten of the forty to
 #
 # 1. It calls an `async def` function on the event loop. What happens inside is up to the function.
 # 2. It runs a `def` function in a thread, and awaits the thread.
-# 3. So in the first race, ten sleeps ran one after the other on the loop. In the second, ten threads slept concurrently. In the third there was one thread, and it never slept in an endpoint: the loop noted ten times to wake up at.
+# 3. So in the first race, ten sleeps ran one after the other on the loop. In the second, ten threads slept concurrently. In the third there was one thread, and it never slept in an endpoint: the loop set ten timers.
 #
 # (A short hatched stretch at the beginning of the second race is the start of ten threads, as in lesson 07.)
 #
@@ -141,7 +141,7 @@ for path, guess in blocks.items():
 # %% [markdown]
 # An ordinary call runs where its caller runs. So in an `async def`, you have to offload a helper yourself.
 #
-# ## The forty
+# ## The pool of 40 threads
 #
 # FastAPI's thread pool has 40 places, called **tokens**. A call needs a token to run in a thread, and returns it at the end. The counting is done by **AnyIO**, a library that Starlette uses (Starlette is the framework underneath FastAPI). Its *limiter* accepts another number. The next cell saves a lifespan that does so, in a file of its own because two apps need it.
 
@@ -305,7 +305,7 @@ print(f"async def {1e6 * awaited_each:.1f} µs, def {1e6 * pooled_each:.0f} µs:
 # - **A thread hop** in an endpoint that takes 50 milliseconds anyway.
 # - **An `async def` that computes for a few microseconds.** Lesson 07 has shown that the hop costs more.
 #
-# Always bother about two things: a blocking call in `async def`, and a `def` endpoint that may wait for something slow forty times at once. Each of them can stop the whole app. This is the end of the core path.
+# Two things are always worth fixing: a blocking call in `async def`, and a `def` endpoint that may wait for something slow forty times at once. Each of them can stop the whole app. This is the end of the core path.
 #
 # ## Deeper: a health probe that tells the truth
 #
@@ -400,7 +400,7 @@ for path, seconds in other_waits.items():
     print(f"{path:13} {seconds:.2f} s")
 
 # %% [markdown]
-# Now the `def` ping is fast, and whatever shares the default executor waits; aiofiles is among it, as lesson 05 has shown. A second pool is also a tool: put slow work of one kind into a pool of its own, and it can't starve the rest. Use `loop.run_in_executor(my_pool, function)`, or `anyio.to_thread.run_sync(function, limiter=my_limiter)`.
+# Now the `def` ping is fast, and whatever shares the default executor waits, aiofiles included, as lesson 05 has shown. A second pool is also a tool: put slow work of one kind into a pool of its own, and it can't starve the rest. Use `loop.run_in_executor(my_pool, function)`, or `anyio.to_thread.run_sync(function, limiter=my_limiter)`.
 #
 # ## Deeper: threads that compute
 #
@@ -438,11 +438,11 @@ lab.side_by_side(few, many, titles=(f"{few_tokens} tokens", "100 tokens"))
 # %% [markdown]
 # <details><summary>What to compare</summary>
 #
-# The work is the same, so the totals say little; sometimes one is ahead, sometimes the other. The canary says it: with 4 tokens the loop competes for the GIL with four threads, and with 100 it competes with twenty. So for threads that wait, raise the limit, if what they wait for can bear it. For threads that compute, lower it. If you have both, give them separate pools.
+# The work is the same, so the totals say little; sometimes one is ahead, sometimes the other. The canary shows the difference: with 4 tokens the loop competes for the GIL with four threads, and with 100 it competes with twenty. So for threads that wait, raise the limit, if the service that they wait for can handle it. For threads that compute, lower it. If you have both, give them separate pools.
 #
 # </details>
 #
-# ## Deeper: a session pool smaller than the forty
+# ## Deeper: a session pool smaller than the thread pool
 #
 # The incident at the top of this lesson has a second pool in it, that of the database connections. Here SQLAlchemy has five connections to SQLite, and a session that gets none gives up after four seconds. One endpoint gets its session from a dependency, as many tutorials do it; the other opens it inside. Both return a **response model**, which FastAPI validates. (A report with the same ending: [fastapi#3205](https://github.com/fastapi/fastapi/issues/3205).)
 
@@ -539,10 +539,10 @@ for path in ("/from_thread", "/asyncio_run"):
 #
 # - `async def` around a blocking call is a staircase. `def` around it, or an awaited call, is not.
 # - FastAPI respects the keyword only in functions that it calls itself. A helper runs where its caller runs.
-# - There are 40 tokens, shared by everything that needs a thread: `def` endpoints, `def` dependencies, files, ordinary generators. If slow requests hold them all, the app is down with a free loop, and only an `async def` without such needs still responds.
+# - There are 40 tokens, shared by everything that needs a thread: `def` endpoints, `def` dependencies, files, ordinary generators. If slow requests hold them all, the app is down with a free loop, and only `async def` endpoints that need no thread still respond.
 # - A tiny dependency as `def` costs a hop and a token.
 # - If you don't know: `def`, if the code is thread-safe, and count how many may wait at the same time.
-# - *Deeper:* `asyncio.to_thread` has another, smaller pool, which looks up host names as well. More tokens help threads that wait, and fewer help threads that compute. A session pool that is smaller than the 40 can deadlock with it. From a `def`, `anyio.from_thread.run` reaches the app's loop.
+# - *Deeper:* `asyncio.to_thread` has another, smaller pool, which looks up host names as well. More tokens help threads that wait, and fewer help threads that compute. A session pool that is smaller than the pool of 40 can deadlock with it. From a `def`, `anyio.from_thread.run` reaches the app's loop.
 #
 # ## Check yourself
 #
