@@ -251,7 +251,7 @@ await exercise.concurrency("order")
 # <details><summary>Hint 2: a pointer</summary>
 #
 # Two problems are in this endpoint: where the first call waits, and what a second client does that comes while the first is still waiting.
-# An answer to the first only, whether a thread or an `await`, leaves the second open.
+# A fix for the first only, whether a thread or an `await`, leaves the second unsolved.
 #
 # </details>
 #

@@ -167,7 +167,7 @@ lab.side_by_side(bad, ways["/streamed"], titles=("returned", "streamed"))
 #
 # ## A request body, and a validator
 #
-# Incoming data takes the same road in the other direction: FastAPI parses the JSON, and pydantic validates it, on the loop, before your endpoint starts.
+# Incoming data goes through the same steps in reverse: FastAPI parses the JSON, and pydantic validates it, on the loop, before your endpoint starts.
 # The next app receives deliveries. One endpoint takes long lists, one limits the size of the body, and one has a **validator**, a function
 # of yours that pydantic calls for a field. This validator checks a supplier's name by calling another service, the course's HTTP service, which takes
 # 0.1 seconds to reply.
@@ -477,8 +477,8 @@ print(f"dictionary: {[request.status for request in together.requests]}, fetched
 # once, so the second request fails. Around a plain function that calls a service, `lru_cache` works, and blocks the loop on every miss.
 #
 # The dictionary stores the result, but too late: four clients that came at the same moment all found it empty, and all four fetched. If the rate has to be fetched *once*,
-# the first request has to leave a mark before it awaits, and the others have to wait for that fetch.
-# An `asyncio.Task` is such a mark, since many can await the same task. A lock for each key is another.
+# the first request has to store something before it awaits, so that the others can wait for that fetch.
+# That can be an `asyncio.Task`, since many can await the same task, or a lock for each key.
 #
 # ## Deeper: which thread validates a response?
 #

@@ -41,7 +41,7 @@ exercise = checks.here()
 # ## The task
 #
 # **A blocker** is a line that holds the event loop while it waits or computes, for 20 milliseconds or more, each time it is reached.
-# A line that waits in a thread is none. Nor is a line that takes its time before the service accepts requests.
+# A line that waits in a thread isn't a blocker. Neither is a slow line that runs before the service accepts requests.
 #
 # There are nine. Each is worth one point. Each line that you name although it doesn't block **costs** one point, so guessing doesn't help.
 #
@@ -138,8 +138,8 @@ show("library.py", 45, 57)
 # %%keep findings.txt
 
 # %% [markdown]
-# The check says which lines it can't read, and which don't hold the call that you name. Whether a line blocks, it doesn't
-# know: measure the endpoint and see. The grade says how many are right.
+# The check says which lines it can't read, and which don't hold the call that you name. It doesn't know
+# whether a line blocks: measure the endpoint to find out. The grade says how many are right.
 # Run the cell above before it, each time.
 
 # %% found="findings"

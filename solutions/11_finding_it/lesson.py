@@ -306,7 +306,7 @@ elif your_path:
 # ## Inside a container
 #
 # On Linux, reading another process requires the capability `CAP_SYS_PTRACE`, or the same user and a `ptrace_scope` of 0. Containers drop the capability by default, so py-spy
-# answers *Permission denied* even to root. Plan for it before the incident:
+# reports *Permission denied* even to root. Plan for it before the incident:
 #
 # | where | how |
 # |---|---|
@@ -328,7 +328,7 @@ print("ptrace_scope:", scope.read_text().strip() if scope.exists() else "not set
 
 # %% [markdown]
 # Two more things are special in a container. A **liveness probe** that times out restarts it: probes have a timeout of 1 second by default, and a blocked
-# loop answers none. And a CPU limit suspends the whole process when its quota is used up, which looks like a blocked loop from outside and has no
+# loop responds to none. And a CPU limit suspends the whole process when its quota is used up, which looks like a blocked loop from outside and has no
 # guilty line. The file `cpu.stat` of the container's cgroup counts that as `nr_throttled`.
 #
 # ## Slow sometimes: a watchdog and a gauge
@@ -708,12 +708,12 @@ display(Markdown("\n".join("| " + " | ".join(row) + " |" for row in rows)))
 # - **blockbuster** finds names wherever they are called, so the helper too, and the lock behind `.result()` and behind
 #   a queue. It doesn't know what a driver in C does (psycopg2), nor `os.system`, nor computing, and it raises for a tiny read as well.
 # - **debug mode** and **pyleak** measure time, so they find everything longer than their threshold. Their defaults are 100 and 200 ms.
-# - **py-spy** finds whatever lasts, if you look while it lasts.
+# - **py-spy** finds whatever is still running when you take the dump.
 # - **the lane** finds what lasts longer than 20 ms, and names the line. Of the tools that measure time it is the only one that subtracts the waiting for a CPU; the others may accuse
 #   a non-blocking endpoint on a busy machine.
 #
-# No tool finds everything. Those that know names need no luck and no load, those that measure time see what has no name. You need one of each.
-# [flake8-async](https://github.com/python-trio/flake8-async), where ruff has these rules from, also accepts a list of your own (`async200-blocking-calls`), to which you can add your driver.
+# No tool finds everything. Tools that know names need neither luck nor load; tools that measure time also find what is on no list. Use one of each.
+# [flake8-async](https://github.com/python-trio/flake8-async), the origin of these ruff rules, also accepts a list of your own (`async200-blocking-calls`), to which you can add your driver.
 #
 # ## Deeper: what debug mode costs
 #

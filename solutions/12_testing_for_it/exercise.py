@@ -17,7 +17,7 @@
 # A colleague will change an app, again and again. Write the test that stops them when they block the loop, and leaves them alone when
 # they don't. This takes about 25 minutes. You need lesson 12, *Testing for it*.
 #
-# Here your test is what is tested. It runs against sixteen apps that you never see. Six are correct, ten aren't.
+# In this exercise, your test is what's being tested. It runs against sixteen apps that you never see. Six are correct, ten aren't.
 #
 # | points | for |
 # |---|---|

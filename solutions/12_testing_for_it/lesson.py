@@ -153,7 +153,7 @@ guess.beside(len(right))
 # One right verdict has the wrong reason. Ten blocks of 0.7 seconds make seven seconds, but httpx waits for five at most (its read timeout). So the test ended
 # in a `ReadTimeout` and never reached the `assert`. Anyone who reads that suspects the network.
 #
-# On a busy machine all of it moves. A test that fails now and then without a reason is called **flaky**, and it's switched off before long.
+# On a busy machine, any of these results can change. A test that fails now and then without a reason is called **flaky**, and it's switched off before long.
 #
 # ### Your turn
 #
@@ -190,7 +190,7 @@ if requests and limit:
 #
 # Requests that meet like this at a supplier have a **rendezvous**. You know it from the checks of the exercises.
 #
-# A slow machine makes all that later. It doesn't make it different. Only one limit remains: how long to wait for the four calls before deciding
+# On a slow machine all of this happens later, but the result is the same. Only one limit remains: how long to wait for the four calls before deciding
 # that they'll never arrive. It can be generous, because only an incorrect app makes the test wait that long.
 #
 # ## Step 1: a supplier that waits
@@ -470,7 +470,7 @@ short = verdicts("test_concurrency.py", ["short_block"])
 #
 # To find such blocks, a tool has to measure the loop itself and subtract what the machine is to blame for. That's what the lane
 # does, and so do the checks of this course. Lesson 11 has others: ruff and blockbuster need no clock at all.
-# So in CI, on the machine that tests every change, use ruff for the names and this test for the promise.
+# So in CI, on the machine that tests every change, use ruff for the calls that it knows, and this test for everything that waits on the supplier.
 #
 # ## Deeper: clients that mislead
 #
@@ -560,7 +560,7 @@ print("The test with one:", timed)
 # - A supplier of your own, which replies when the test releases it, shows which requests are in progress at the same moment.
 # - A canary that is answered while all others wait shows that the loop is free.
 # - Every request must get its own response. Check it.
-# - A short block that ends by itself isn't seen like that. Other tools see it.
+# - This test doesn't find a short block that ends by itself. Other tools do.
 # - `TestClient` outside a `with` has a loop per call and hides blocking. A client on the app's own loop measures itself.
 #
 # ## Words of this lesson

@@ -160,7 +160,7 @@ await exercise.concurrency("item")
 #
 # <details><summary>Hint</summary>
 #
-# How many connections does the pool lend, and for how long is each one held? The canary is content here as well. Lesson 03.
+# How many connections does the pool lend, and for how long is each one held? The canary is on time here as well. Lesson 03.
 #
 # </details>
 

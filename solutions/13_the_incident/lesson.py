@@ -167,7 +167,7 @@ for percent in (50, 95, 99):
 print(f"The average: {sum(waits) / len(waits) * 1000:.0f} ms.")
 
 # %% [markdown]
-# An average hides the slow requests, which is why alerts use percentiles. p99 sounds rare, but a page that makes a dozen requests, opened ten times, makes more than a hundred.
+# An average hides the slow requests, which is why alerts use percentiles. The waits of the slowest few per cent are called **tail latency**. p99 sounds rare, but a page that makes a dozen requests, opened ten times, makes more than a hundred.
 # Percentiles can't be averaged: the p99 of a day isn't the mean of the p99s of its hours.
 #
 # ## A prediction
@@ -234,7 +234,7 @@ print(f"The longest wait of a client for one: {longest.seconds * 1000:6.0f} ms."
 #
 # ## Trap: what is easy to see
 #
-# Whoever reads the code sees the `time.sleep` at once. So let's do what many do, and fix that first.
+# Anyone who reads the code sees the `time.sleep` at once. So let's do what many do, and fix that first.
 # `fix` changes one line of the file and serves it again. Then comes the same load, for about ten seconds.
 
 # %%
@@ -289,8 +289,8 @@ for name, load in (("the incident", incident), ("the easy one", easy), ("the pri
 # Compare the first row with the last two. The seconds for which the loop was blocked fall when you fix in order of harm, and with them the wait of the usual request, p50.
 # The waits on the right are measured by the clock, so a machine with other work adds to them; the blocked seconds leave that out.
 #
-# Fix one line at a time and measure after each. So you know which fix did what,
-# and you stop when the canary is flat.
+# Fix one line at a time and measure after each. That shows what each fix did,
+# and when to stop: when the canary is flat.
 #
 # ## Deeper: why not run more workers?
 #
@@ -392,6 +392,7 @@ for name, counted in (("of the canaries that were sent", sent), ("of all that wo
 # | alert | a rule on a measurement that notifies the person on call |
 # | percentile, p99 | the value that 99 % of the measurements don't exceed |
 # | latency | the time from a request to its response, as the client measures it |
+# | tail latency | the latency of the slowest few per cent of the requests, for example p99 |
 # | span | the time that a piece of the service's own code took, as tracing records it |
 # | load | requests that arrive at their own rate, whether or not earlier ones are answered |
 # | worker | one of several processes that serve the same app |
@@ -412,7 +413,7 @@ for name, counted in (("of the canaries that were sent", sent), ("of all that wo
 #
 # <details><summary>Answer</summary>
 #
-# It's late less often, and as late as before whenever it meets a process that is blocked. Each request's chance to meet one is divided by four at best.
+# The canary is late less often, but just as late as before whenever it reaches a blocked process. With four processes, the chance of that falls to a quarter at best.
 # That buys time for the fix. It isn't the fix.
 #
 # </details>
