@@ -18,7 +18,7 @@
 # > each write blocked the event loop, so during an upload of a few megabytes `/health`, running conversations and WebSocket pings had to wait.
 # > To make the bug visible on a fast disk, its test delays every write by 100 ms. *([OpenHands/software-agent-sdk#3119](https://github.com/OpenHands/software-agent-sdk/issues/3119))*
 #
-# The core path takes about 20 minutes; the sections marked *Deeper* add about 15 more. You need lesson 01, *Sleeping*: what blocks an event loop, and what
+# **About 20 minutes**, plus 15 for the sections marked "Deeper". You need lesson 01, *Sleeping*: what blocks an event loop, and what
 # `def` endpoints, threads and `await` do about it.
 #
 # You'll see
@@ -389,7 +389,7 @@ for way, seconds in (("directly", direct), ("through a thread", hop), ("through 
 #
 # Don't leave these: a path that may lead to a network share, a file that grows, a file whose size a client decides.
 #
-# This is the end of the core path. The sections marked *Deeper* can wait for another day; the summary and the exercise don't need them.
+# The core of the lesson ends here. The sections marked *Deeper* can wait for another day; the summary and the exercise don't need them.
 #
 # ## Deeper: one thread hop per line
 #

@@ -18,7 +18,7 @@
 # > While the checker ran, for up to five seconds per script, the server took no other request. A call to `/health` hung until the script was done.
 # > *([EnvForage#505](https://github.com/rishabh0510rishabh/EnvForage/issues/505))*
 #
-# The core path takes about 20 minutes; the sections marked *Deeper* add about 10 more. You need lesson 01, *Sleeping*, and from lesson 02 `gather` and the semaphore.
+# **About 20 minutes**, plus 10 for the sections marked "Deeper". You need lesson 01, *Sleeping*, and from lesson 02 `gather` and the semaphore.
 #
 # You'll see
 #
@@ -405,7 +405,7 @@ for pid in filter(running, left["give_up"]):
 
 
 # %% [markdown]
-# The clients can't tell the two apart. On the machine, one of them leaves a process behind with every request that takes too long. And when do requests take too long? When the machine already has too much to do.
+# The clients can't tell the two apart. On the machine, one of them leaves a process behind with every request that takes too long. And requests take too long precisely when the machine already has too much to do.
 #
 # (`subprocess.run(..., timeout=0.5)` does kill the program that it started. Until then it blocks.)
 #
@@ -432,7 +432,7 @@ print(f"uname says {by_program}, os.uname() says {by_function}.")
 print(f"The program took {1000 * with_program:.1f} ms, the function {1e6 * with_function:.1f} µs.")
 
 # %% [markdown]
-# The fastest process is the one that you don't start. This is the end of the core path.
+# The fastest process is the one that you don't start. The core of the lesson ends here; the sections marked *Deeper* are optional.
 #
 # ## Deeper: programs that start programs
 #

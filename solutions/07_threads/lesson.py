@@ -17,7 +17,7 @@
 # > **It happened.** In July 2026 a burst of logins took a production service down: each login ran bcrypt on the event loop, for hundreds of milliseconds, and together they held up `/livez` for more than five seconds. Kubernetes
 # > killed the pod, and since it was the only replica, every client got status 503. The fix was `asyncio.to_thread`, and it works because bcrypt releases the GIL. *([dnotitia/akb#283](https://github.com/dnotitia/akb/pull/283))*
 #
-# The core path takes about 20 minutes; the sections marked *Deeper* add about 20 more. You need lesson 01, *Sleeping* (`def` endpoints and their pool of 40 threads), and from lesson 06 why a timeout doesn't stop a program.
+# **About 20 minutes**, plus 20 for the sections marked "Deeper". You need lesson 01, *Sleeping* (`def` endpoints and their pool of 40 threads), and from lesson 06 why a timeout doesn't stop a program.
 #
 # You'll see
 #
@@ -347,7 +347,7 @@ folder.rmdir()
 # %% [markdown]
 # The thread hop costs much more than the job, so leave such a job inline. A millisecond is a good limit, but measure it with the largest input that a client can send, not with your own.
 #
-# (The cell also removed the photograph.) This is the end of the core path.
+# (The cell also removed the photograph.) The core of the lesson ends here; the sections marked *Deeper* are optional.
 #
 # ## Deeper: three timeouts around a thread
 #

@@ -17,7 +17,7 @@
 # > **It happened.** A search service ran its tokenizer through `asyncio.to_thread`, because a comment in its code said that the tokenizer releases the GIL. It doesn't: under load, the worker threads starved the event loop, even `/livez` timed out, and Kubernetes took the
 # > pod out of service and back again, so clients saw intermittent 503s. The fix was a pool of processes. *([dnotitia/akb#244](https://github.com/dnotitia/akb/pull/244))*
 #
-# The core path takes about 20 minutes; the sections marked *Deeper* add about 20 more. You need lesson 07, *Threads* (the GIL, the lock that a thread must hold to run Python code), and from lesson 02 the lifespan of an app.
+# **About 20 minutes**, plus 20 for the sections marked "Deeper". You need lesson 07, *Threads* (the GIL, the lock that a thread must hold to run Python code), and from lesson 02 the lifespan of an app.
 #
 # You'll see
 #
@@ -75,7 +75,7 @@ JOBS = {"rank": rank, "dump": dump, "match": match, "count": count}
 # %% [markdown]
 # ## A thread that doesn't help
 #
-# The office's app ranks in a thread, as its author once learned.
+# The office's app runs the ranking in a thread, as lesson 07 does with pictures.
 
 # %%
 # %%app office.py
@@ -364,7 +364,7 @@ print(f"Theirs: {1000 * slow:.2f} ms. Yours: {1000 * fast:.2f} ms, with {'the sa
 #
 # </details>
 #
-# This is the end of the core path.
+# The core of the lesson ends here; the sections marked *Deeper* are optional.
 #
 # ## Deeper: `fork`
 #

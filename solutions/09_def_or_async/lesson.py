@@ -17,7 +17,7 @@
 # > **It happened.** A research group's backend stopped for 30 seconds whenever it had more than 50 concurrent connections; then a few requests failed, and everything was back to normal. The report names the thread pool and the synchronous
 # > database sessions. With every endpoint and every dependency turned from `async def` into `def`, 500 concurrent requests no longer stopped it. *([uhh-lt/dats#217](https://github.com/uhh-lt/dats/issues/217))*
 #
-# The core path takes about 20 minutes; the sections marked *Deeper* add about 15 more. You need lesson 01, *Sleeping*, and lesson 07, *Threads*: what blocks an event loop, and that a `def` endpoint runs in a pool of threads.
+# **About 20 minutes**, plus 15 for the sections marked "Deeper". You need lesson 01, *Sleeping*, and lesson 07, *Threads*: what blocks an event loop, and that a `def` endpoint runs in a pool of threads.
 #
 # You'll see
 #
@@ -305,7 +305,7 @@ print(f"async def {1e6 * awaited_each:.1f} µs, def {1e6 * pooled_each:.0f} µs:
 # - **A thread hop** in an endpoint that takes 50 milliseconds anyway.
 # - **An `async def` that computes for a few microseconds.** Lesson 07 has shown that the hop costs more.
 #
-# Two things are always worth fixing: a blocking call in `async def`, and a `def` endpoint that may wait for something slow forty times at once. Each of them can stop the whole app. This is the end of the core path.
+# Two things are always worth fixing: a blocking call in `async def`, and a `def` endpoint that may wait for something slow forty times at once. Each of them can stop the whole app. The core of the lesson ends here; the sections marked *Deeper* are optional.
 #
 # ## Deeper: a health probe that tells the truth
 #

@@ -19,7 +19,7 @@
 # > the step in which FastAPI turns a return value into JSON, and that step runs on the event loop
 # > ([fastapi#1224](https://github.com/fastapi/fastapi/issues/1224)).
 #
-# The core of this lesson takes about 20 minutes; sections that start with "Deeper" are extra.
+# **About 20 minutes**, without the sections marked "Deeper".
 # You need lessons 01, 02 and 07, and the difference between `def` and `async def` from lesson 09.
 #
 # You'll see the event loop blocked although no line of an endpoint is at fault:
@@ -520,8 +520,8 @@ for path in ("/async_def", "/def"):
     print(path, where[path])
 
 # %% [markdown]
-# So `def` changes more than where your function runs: a `def` endpoint's response model is validated in the thread pool as well, for a second thread from
-# the 40. If slow `def` endpoints hold all 40, a response that is ready still waits for a thread before it can be validated.
+# So `def` changes more than where your function runs: a `def` endpoint's response model is validated in the thread pool as well, so the request needs one of
+# the 40 threads a second time. If slow `def` endpoints hold all 40, a response that is ready still waits for a thread before it can be validated.
 # The request body is validated on the loop in both cases, and so is the response serialised.
 #
 # ## Deeper: response models and templates, measured

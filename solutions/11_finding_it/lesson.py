@@ -19,7 +19,7 @@
 # > blocked on. Afterwards the team installed py-spy, and gave the container the capability that py-spy needs
 # > ([mvidarr#462](https://github.com/prefect421/mvidarr/pull/462)).
 #
-# The core of this lesson takes about 20 minutes; sections that start with "Deeper" are extra, and the tool table there runs for some minutes.
+# **About 20 minutes**, without the sections marked "Deeper"; the tool table there runs for some minutes.
 # You need lesson 01: what a blocked event loop is, and what the canary shows. This page is also meant to be opened in an incident:
 #
 # | the service is | go to |

@@ -19,7 +19,7 @@
 # > ([unsloth#9077](https://github.com/unslothai/unsloth/pull/9077)). Days later the clock was removed altogether, and the test now holds the slow call at a gate and checks that
 # > health checks are answered meanwhile ([unsloth#9532](https://github.com/unslothai/unsloth/pull/9532)).
 #
-# The core of this lesson takes about 20 minutes; sections that start with "Deeper" are extra.
+# **About 20 minutes**, without the sections marked "Deeper".
 # You need lessons 01, *Sleeping*, and 02, *Calling HTTP*, and you should have written a test with pytest before.
 #
 # You'll see
@@ -144,7 +144,7 @@ guess.beside(len(right))
 # %% [markdown]
 # Each wrong verdict has its own reason.
 #
-# - **A short block is quick.** Ten times 0.1 seconds is less than two. The test measures a sum, and a sum of small things is small.
+# - **A short block is quick.** Ten times 0.1 seconds is one second, which is less than two. The test measures a sum, and short blocks add up to too little.
 # - **Correct code can be slow.** An endpoint that awaits for 2.2 seconds delays no other request. The test fails all the same.
 # - **A thread pool has a size.** The pool of `to_thread` has four threads more than the machine has cores: six on two cores. There, ten waits of one second take two rounds.
 #   Whether that test failed on your machine depends on its cores.

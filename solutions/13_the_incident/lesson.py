@@ -18,7 +18,7 @@
 # > metrics said that it was fast: all of its measured calls took less than 5 ms. The probes never got that far; the event loop was stalled, and nothing accepted their
 # > connections ([terrapod#228](https://github.com/mattrobinsonsre/terrapod/issues/228)).
 #
-# The core of this lesson takes about 20 minutes; sections that start with "Deeper" are extra. You need the lessons before this one.
+# **About 20 minutes**, without the sections marked "Deeper". You need the lessons before this one.
 # You know what blocks a loop, and how to fix each kind. What you don't know yet is where to begin when there are many.
 #
 # You'll see
