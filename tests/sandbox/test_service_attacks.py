@@ -6,6 +6,7 @@ honest neighbours on the same worker.
 
 import asyncio
 import contextlib
+import itertools
 import json
 import os
 import signal
@@ -563,9 +564,16 @@ def graded_by_command(jobs, level, folder):
     return {job.id: result for job, result in zip(jobs, json.loads(done.stdout)["submissions"], strict=True)}
 
 
-@pytest.mark.parametrize("lesson", HANDED_IN)
-@pytest.mark.parametrize("level", capabilities.isolation_levels())
-@pytest.mark.parametrize("grading", [graded_in_class, graded_by_command])
+def _ways():
+    """(way of grading, level, lesson): each pair of two of them is met without the slow half."""
+    lists = ([graded_in_class, graded_by_command], capabilities.isolation_levels(), list(HANDED_IN))
+    for numbers in itertools.product(*(range(len(values)) for values in lists)):
+        values = [some[number] for some, number in zip(lists, numbers, strict=True)]
+        marks = [pytest.mark.slow] if sum(numbers) % 2 else []
+        yield pytest.param(*values, marks=marks, id="-".join([values[0].__name__, *map(str, values[1:])]))
+
+
+@pytest.mark.parametrize("grading, level, lesson", list(_ways()))
 def test_honest_neighbours_have_full_points(tmp_path, monkeypatch, lesson, level, grading):
     """One process grades an honest submission after each attack: it must not notice."""
     monkeypatch.setenv("COURSE_ISOLATION_CEILING", level)
