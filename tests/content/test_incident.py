@@ -48,7 +48,8 @@ async def test_passing_shop_is_served_once(tmp_path, monkeypatch):
     monkeypatch.setattr(served_app, "Server", Server)
     reference = EXERCISE.answer_file(EXERCISE.endpoints[0], "reference").read_text()
     result = await grade.grade(handed_in(tmp_path / "shop.ipynb", reference))
-    assert (result.points, result.max_points, len(started)) == (15, 15, 1)
+    assert (result.points, result.max_points) == (15, 15), [item for item in result.items if item.outcome != "pass"]
+    assert len(started) == 1
 
 
 async def test_broken_shop_fails_every_item(tmp_path):
