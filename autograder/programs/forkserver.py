@@ -203,9 +203,10 @@ class Forkserver:
         sock = socket.socket(fileno=os.dup(listening))
         for number, target in ((stdin, 0), (stdout, 1), (stdout if test else stderr, 2)):
             os.dup2(number, target)
+        # before the introduction is closed: until then a failure of ours can be reported, and nothing of the learner's has run
+        sys.modules["syscall_filter"].apply()
         close_all_but(() if test else {sock.fileno()})
         self.control.detach()
-        sys.modules["syscall_filter"].apply()
         if test:
             run = sys.modules["run_pytest"]
             sys.argv = [run.__file__, order.name]  # type: ignore[list-item]

@@ -243,7 +243,8 @@ class SandboxedProcess:
     """An app in its sandbox. ``pid`` leads the group to kill, ``app_pid`` serves; both as this process sees them.
 
     ``socket`` is the path of the Unix socket on which it answers. ``exit_code`` is known once `wait` has returned, at the
-    level ``namespaces``: there the sandbox's first process reports it, which the app cannot reach.
+    level ``namespaces``: there the sandbox's first process reports it, which the app cannot reach. ``failed`` then says why the
+    program could not begin, or is "".
     """
 
     def __init__(
@@ -256,6 +257,7 @@ class SandboxedProcess:
     ) -> None:
         self.returncode: int | None = None
         self.exit_code: int | None = None
+        self.failed = ""
         self.forkserver = forkserver
         self._proxy = proxy
         self._reported = False
@@ -337,6 +339,9 @@ class SandboxedProcess:
         self._introductions.settimeout(END_REPORT_LIMIT_S)
         with contextlib.suppress(OSError, MessageError):
             news, pid, _ = introduction(self._introductions)
+            if isinstance(news, ProgramFailed) and pid == self.app_pid:
+                self.failed = news.why
+                news, pid, _ = introduction(self._introductions)
             if isinstance(news, ProgramEnded) and pid == self.pid:
                 self.exit_code = news.code
 

@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 
 RUN_LIMIT = 90.0  # s: what a test needs on a busy machine, and more
 APP_PORT = 8000  # where a sandboxed test finds the app, in its own network
-NOT_BEGUN = 70  # the exit code of a sandboxed process that did not get as far as pytest (see programs/forkserver.py)
 OUTPUT_LIMIT = 64 * 1024  # bytes kept of what a run prints, the newest
 SETTINGS = "[pytest]\nasyncio_mode = auto\nasyncio_default_fixture_loop_scope = function\n"
 PASSED, FAILED, HANGS = "passes", "fails", "does not end"
@@ -172,7 +171,7 @@ def _run(test: Path, conftest: Path, start: Callable[[str, str], TestProcess | S
             code = process.wait(RUN_LIMIT)
             if isinstance(process, SandboxedProcess):
                 code = process.exit_code
-                begun = code not in (None, NOT_BEGUN)
+                begun = code is not None and not process.failed
             else:
                 begun = process.begun
             if not begun:
