@@ -39,6 +39,14 @@ def with_other_thread(*rows):
     return [ThreadSample(*row[:1], 0.0, 0.0, *row[1:3], w, {}, 0.0) for row, w in zip(rows, workers, strict=True)]
 
 
+def test_equal_request_waits_afterwards():
+    """Only an answer that came a whole wait after the other one's shows that the wait began then."""
+    samples = samples_of((0.0, 1, "7"), (2.0, 2, "7"))
+    for end, after in ((0.7, False), (1.0, True)):
+        race = race_of((0.0, 0.5), (0.2, end))
+        assert overlap.waited_after(race, samples, race.requests[1], 0.5, race.requests[0]) == after
+
+
 def test_overlap_needs_a_certain_moment():
     """Requests overlapped only if there was a moment at which all were certainly being served."""
     assert overlap.certainly_overlapped(race_of((0, 0.3), (0.01, 0.31)), [0.25, 0.25])

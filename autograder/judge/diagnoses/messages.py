@@ -125,6 +125,15 @@ def one_at_a_time() -> str:
     )
 
 
+def same_one_at_a_time(endpoint: Endpoint) -> str:
+    """Requests for different things run together, but those for the same thing are served one at a time."""
+    return (
+        f"{endpoint.route} was requested twice at the same time for the same thing, and the second request began only when the "
+        "first had ended, although the event loop was free. Look for a lock, or a queue, that all requests for the same thing "
+        "share. The task lets requests wait together, the same ones too."
+    )
+
+
 def few_at_a_time(served: int, requests: int, calls: int = 1) -> str:
     """Only ``served`` of so many requests, or of their calls if each makes several, are under way at a time."""
     if calls == 1:

@@ -72,6 +72,12 @@ def waited_for(
     )
 
 
+def waited_after(race: Race, samples: list[ThreadSample], request: Request, wait: float, other: Request) -> bool:
+    """True if ``request`` was answered nearly its whole ``wait`` later than ``other``, in attributed seconds."""
+    gap = request.ended_at - other.ended_at
+    return gap - reply_delay_excuse_s(race, samples, other.ended_at, request.ended_at) >= MIN_GAP_SHARE * wait
+
+
 def overtaken(race: Race) -> int:
     """How many canaries were sent after the last request and answered before the first answer."""
     last_sent = max(r.sent_at for r in race.requests)

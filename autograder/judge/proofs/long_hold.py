@@ -31,6 +31,7 @@ class LongHold:
     gets its reply at once.
 
     ``called``: the first request's call was held.  ``called_again``: the second one's was as well, at the same moment.
+    ``again_alive``: the loop answered canaries while the second call was waited for in vain.
     ``held_s``: for how long the first reply was held.  ``overtaken``: the third request was answered meanwhile.
     ``alive``: the loop answered canaries while the third request was waited for in vain.  ``released`` and
     ``other_released``: when the replies were released, in seconds since the race began.
@@ -48,7 +49,7 @@ class LongHold:
         self.hold_s = hold_s
         self._quiet = quiet
         self._sent = {FIRST}
-        self.called = self.called_again = self.overtaken = self.alive = False
+        self.called = self.called_again = self.again_alive = self.overtaken = self.alive = False
         self.held_s = 0.0
         self.released: float | None = None
         self.other_released: float | None = None
@@ -66,12 +67,12 @@ class LongHold:
                 self._send(number)
 
     async def _steps(self, race: Race) -> None:
-        self.called = await self._until(race, lambda: self._held(FIRST) >= 1)
+        self.called, _ = await self._until(race, lambda: self._held(FIRST) >= 1)
         if not self.called:
             return
         since = time.perf_counter()
         self._send(AGAIN)
-        self.called_again = await self._until(race, lambda: self._held(FIRST) >= 2)
+        self.called_again, self.again_alive = await self._until(race, lambda: self._held(FIRST) >= 2)
         if len(self.calls) > OTHER:
             self._send(OTHER)
             await self._serve_other(race)
@@ -108,14 +109,17 @@ class LongHold:
             self.other_released = time.perf_counter() - race.began_at
         return bool(held)
 
-    async def _until(self, race: Race, seen: Callable[[], bool]) -> bool:
-        """True when ``seen()`` holds; False if that doesn't happen for a while, or the first request is answered."""
+    async def _until(self, race: Race, seen: Callable[[], bool]) -> tuple[bool, bool]:
+        """(True when ``seen()`` holds, whether the loop was alive until then).
+
+        The first is False if that doesn't happen for a while, or the first request is answered.
+        """
         quiet = self._quiet(race)
         while not quiet.over and not self._ended(race, FIRST):
             if seen():
-                return True
+                break
             await asyncio.sleep(POLL_INTERVAL_S)
-        return seen()
+        return seen(), quiet.alive
 
     def _held(self, number: int) -> int:
         """How many calls are held for the same part of a request, at most."""
@@ -138,6 +142,11 @@ class LongHold:
     def _canaries(race: Race, since: float) -> int:
         start = since - race.began_at
         return sum(canary.answered and canary.start >= start for canary in race.canaries)
+
+    @property
+    def missed_again(self) -> bool:
+        """True if the second request didn't call the service while the first reply was held, although the loop was free."""
+        return self.called and not self.called_again and self.again_alive and self.held_s >= self.hold_s
 
     def together(self, race: Race) -> bool:
         """True if the third request was answered only together with those whose reply was held."""

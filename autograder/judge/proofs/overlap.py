@@ -111,6 +111,17 @@ class OverlapProof:
         if fault := blocked(race, samples, self.rest):  # type: ignore[misc]
             return Trial(fault)
         long = race.requests[0]
+        # the same request again, for which the one before was waited for: its whole wait lies behind that one's answer
+        if overlap.waited_for(
+            race,
+            samples,
+            race.requests[again],
+            middle.wait,
+            race.requests[first],
+            TOGETHER_MIN_S * scale,
+            TOGETHER_MIN_CANARIES,
+        ) and overlap.waited_after(race, samples, race.requests[again], middle.wait, race.requests[first]):
+            return Trial(Verdict(Outcome.FAIL, DiagnosisKind.ONE_AT_A_TIME, messages.same_one_at_a_time(self.endpoint)))
         for request, call in zip(race.requests[first:], calls[first:], strict=True):
             if overlap.waited_for(
                 race, samples, request, call.wait, long, TOGETHER_MIN_S * scale, TOGETHER_MIN_CANARIES

@@ -251,8 +251,16 @@ class RendezvousProof:
                 )
         if not self.endpoint.cached and not holding.called_again:
             counts = await asyncio.to_thread(self.service.calls, first.tokens)
-            if any(counts[token] - before.get(token, 0) < 2 for token in first.tokens):
+            shared = any(counts[token] - before.get(token, 0) < 2 for token in first.tokens)
+            if shared and holding.missed_again:
                 return Trial(Verdict(Outcome.FAIL, DiagnosisKind.SHARED_CALL, messages.shared_call(self.endpoint)))
+            # where one piece of work at a time is allowed, the same one may wait as any other
+            if not shared and self.endpoint.barrier != "loop" and holding.missed_again:
+                return Trial(
+                    Verdict(Outcome.FAIL, DiagnosisKind.ONE_AT_A_TIME, messages.same_one_at_a_time(self.endpoint))
+                )
+            if shared or self.endpoint.barrier != "loop":
+                return Trial()
         if len(calls) > OTHER and not holding.overtaken:
             if holding.together(race) and self.endpoint.raced <= 2:
                 return Trial(
