@@ -90,8 +90,9 @@ await exercise.answers("document")
 # The next check is a **rendezvous**: nothing is written into any of the files until all of them are being read. If all the readers get that far, they certainly waited concurrently; if they don't, the check
 # says what prevented it.
 #
-# **What this check does not look for:** an `open` on the event loop. In this exercise only reading is slow, so a solution that opens the file on the loop and offloads just `read` passes. It breaks the rule all the
-# same, and on a real network share it blocks.
+# Opening a file may wait as well, as on a slow network share, and here it does. So an `open` on the event loop is found, even if `read` is offloaded.
+#
+# **What this check does not look for:** whether each file is closed. A service that runs for weeks needs that: every file that stays open costs it a descriptor.
 
 # %% concurrency="document"
 """Concurrency: all files are being read at the same moment, and the loop stays free."""
