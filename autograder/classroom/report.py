@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ from typing import Any
 from nbgrader.api import Gradebook, MissingEntry
 
 from autograder.classroom import diagnoses_report, intake
+from autograder.classroom import handed_in as inspection
 from autograder.classroom.lessons import LessonMismatch, lesson_of
 from autograder.classroom.nbgrader.export import is_settled
 from autograder.classroom.nbgrader.gradebook import Course, CourseError
@@ -20,6 +22,9 @@ from autograder.classroom.nbgrader.gradebook import Course, CourseError
 GRADED, WAITS, NEEDS_A_PERSON, UNGRADED, NOTHING = (
     "graded", "waits for manual grading", "needs a person", "not graded yet", "nothing handed in",
 )  # fmt: skip
+
+# where a formula may begin, with the signs in full width that some spreadsheets take as well
+FORMULA = re.compile(r"((?:^|[;\t\r\n])[\s\"']*)(?=[=+\-@\uff1d\uff0b\uff0d\uff20])")
 
 
 @dataclass
@@ -96,10 +101,13 @@ def _rows_of(course: Course, lesson: str) -> Iterator[Row]:
                 row.state = UNGRADED if name in handed_in else NOTHING
             else:
                 _fill(row, submission, course, people.get(name, ""))
-            if name in handed_in:
+            if name in handed_in and (refused := inspection.problem(handed_in[name])):
+                row.state, row.why = NEEDS_A_PERSON, refused  # as grading says: nothing in it is read
+            elif name in handed_in:
                 for notebook, belongs_to in ours.items():
                     if belongs_to:
                         row.extra_files += intake.examine(handed_in[name], notebook, belongs_to).remarks
+            row.student = ascii(name)[1:-1] if inspection.wrong_name(name) else name
             yield row
 
 
@@ -242,11 +250,14 @@ def _number(value: float | None) -> str:
 
 
 def _table(table: list[list[str]]) -> str:
-    """Return lines of CSV. A cell that a spreadsheet would run as a formula gets an apostrophe in front."""
+    """Return lines of CSV. A cell that a spreadsheet would run as a formula gets an apostrophe in front of its sign.
+
+    Many spreadsheets split a line at semicolons or tabs, so each part of a cell counts.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     for line in table:
-        writer.writerow([f"'{cell}" if cell.startswith(("=", "+", "-", "@")) else cell for cell in line])
+        writer.writerow([FORMULA.sub(r"\1'", cell) for cell in line])
     return text.getvalue()
 
 

@@ -23,6 +23,7 @@ SIZE_LIMIT = 100 * 1024 * 1024  # bytes of a notebook file: outputs of 20 MB hap
 PARTS_LIMIT = 300_000  # objects and lists in it: each costs memory, however small it is in the file
 VALUES_LIMIT = 5_000_000  # commas in it: between two of them may be a value of its own
 SOURCE_LIMIT = 200_000  # characters of one cell
+NAME_LIMIT = 100  # characters of the names that a notebook gives itself: they are shown to people
 ZIP = b"PK\x03\x04"
 MAGIC = re.compile(r"^\s*%%(?:app|keep)\s+(\S+)[ \t]*(?:\n|$)")
 
@@ -105,7 +106,7 @@ def read(path: Path | str) -> Submission:
             "the file is JSON, but not a notebook (it has no list of cells). Download it again as .ipynb."
         )
     course = _dictionary(_dictionary(data.get("metadata")).get("course"))
-    return Submission(path, _text(course.get("lesson")), _text(course.get("kind")), [c for c in map(_cell, cells) if c])
+    return Submission(path, _name(course.get("lesson")), _name(course.get("kind")), [c for c in map(_cell, cells) if c])
 
 
 def _without_following(path: str, flags: int) -> int:
@@ -137,3 +138,10 @@ def _dictionary(value: Any) -> dict[str, Any]:
 
 def _text(value: Any) -> str | None:
     return value if isinstance(value, str) else None
+
+
+def _name(value: Any) -> str | None:
+    """Return a text that may be printed: short, and without control characters or lone surrogates."""
+    if not isinstance(value, str):
+        return None
+    return "".join(c if c.isprintable() else "\ufffd" for c in value[:NAME_LIMIT])

@@ -203,3 +203,25 @@ def test_mistyped_lesson_is_corrected(course, graded) -> None:
     assert code == grade_class.BAD_INPUT and "Did you mean 05_files?" in said and "generate" not in said
     code, said = graded(["01_sleeping"])
     assert code == grade_class.BAD_INPUT and "nbgrader generate_assignment 01_sleeping" in said
+
+
+@pytest.mark.parametrize("renamed", [False, True])
+def test_stated_lesson_is_shown_safely(course, graded, renamed: bool) -> None:
+    """A notebook names its own lesson: a lone surrogate there ended the run for the class, and escapes reached the terminal."""
+    import json
+
+    file = hand_in(course, "ada", REFERENCE)
+    notebook = json.loads(file.read_text())
+    notebook["metadata"]["course"]["lesson"] = "\ud800\x1b[2J\nada: all points" + "x" * 100_000
+    for cell in notebook["cells"]:
+        cell["metadata"].get("nbgrader", {}).pop("grade_id", None)
+    if renamed:
+        file.rename(file.with_name("other.ipynb")).write_text(json.dumps(notebook))
+    else:
+        copy_of(file, f"{NAME}-Copy1.ipynb")
+        file.write_text(json.dumps(notebook))
+    hand_in(course, "bob", REFERENCE)
+    code, said = graded()
+    assert code in (grade_class.ALL_GRADED, grade_class.NEED_A_PERSON) and scores(course)["bob"] == 3
+    assert "\x1b" not in said and "\nada: all points" not in said and len(said) < 10_000
+    said.encode()

@@ -137,3 +137,21 @@ def test_diagnoses_report_has_no_names(course, canned, capsys) -> None:
     assert "1 of 1 student passed (1 with try 2)" in shown["text"] and "1 of 1 student passed" in shown["html"]
     assert shown["html"].count("data:image/png;base64,") == 1 and "<script" not in shown["html"]
     assert report.main(str(course), [], "canvas", diagnoses=True) == 2
+
+
+def test_report_refuses_what_grading_refuses(graded, capsys) -> None:
+    """A name with an escape and a lone surrogate ended the report, or reached the terminal; grading refuses such folders."""
+    folder = graded / "submitted" / "ada" / LESSON
+    (folder / "x\x1b[2J\udcff.ipynb").write_text("{")
+    (graded / "submitted" / "e\x1b[2J" / LESSON).mkdir(parents=True)
+    for form in report.FORMS:
+        said = printed(capsys, str(graded), [], form)
+        assert "\x1b" not in said and said.encode()
+
+
+@pytest.mark.parametrize("start", ["", "a;", "a\t", "a\n", "\t", " ", "a; ", 'a;"'])
+@pytest.mark.parametrize("sign", ["=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20"])
+def test_no_cell_is_a_formula(start: str, sign: str) -> None:
+    """Spreadsheets in many languages split lines at semicolons, so a formula may begin within a cell, too."""
+    (line,) = csv.reader(io.StringIO(report._table([[f"{start}{sign}cmd()"]])))
+    assert line == [f"{start}'{sign}cmd()"]
