@@ -23,14 +23,14 @@ PARTS = ("answers", "concurrency")
 
 
 class ExerciseError(UserFacingError):
-    """An exercise file cannot be used; the message names the file, the place and what to write there."""
+    """An exercise file can't be used. The message names the file, the place in it and what to write there."""
 
 
 @dataclass(frozen=True)
 class CheckRequest:
-    """One request with fresh values, and the answer that is right for it.
+    """One request with fresh values, and the expected response.
 
-    ``wait`` is how long it must take, in seconds; ``tokens`` are what it will ask a service for.
+    ``wait`` is how long the response must take, in seconds. ``tokens`` are the tokens that its calls to a service carry.
     """
 
     method: str
@@ -42,9 +42,9 @@ class CheckRequest:
 
 @dataclass(frozen=True)
 class ExpectedDiagnosis:
-    """What the verdict on a ``part`` of a wrong answer must say: the kind of diagnosis, and what its text contains.
+    """What the verdict on a ``part`` of a wrong answer must say: the kind of diagnosis, and words in its text.
 
-    Where one mistake can have several messages (a driver's own, say), the text contains any one of ``says``.
+    The text must contain at least one of ``says``, because one mistake can have several messages (for example one per driver).
     """
 
     kind: DiagnosisKind
@@ -52,7 +52,7 @@ class ExpectedDiagnosis:
     part: str = "concurrency"
 
     def fits(self, kind: str, diagnosis: str) -> bool:
-        """True if a verdict of that kind with that text is the expected one."""
+        """Return True if a verdict of this kind with this text is the expected one."""
         return kind == self.kind and (not self.says or any(words in diagnosis for words in self.says))
 
     def __str__(self) -> str:
@@ -79,14 +79,13 @@ class Endpoint:
     wrong: dict[str, ExpectedDiagnosis] = field(default_factory=dict)
     afterwards: bool = False  # the service is called after the response, which need not wait for it
     responds_first: bool = False  # ... and must not wait for it
-    cached: bool = False  # what the service said for a token is kept: it is not asked again
-    combined_with: tuple[
-        Endpoint, ...
-    ] = ()  # the endpoints that are raced together; then there is no request of its own
-    shared: str = ""  # names the cell and the answers' folder of a file that holds several endpoints
-    not_checked: str = ""  # what passes all the same, as a sentence for learners
+    cached: bool = False  # the app caches the reply for each token: it calls the service once
+    # the endpoints that are raced together; this one then has no request of its own
+    combined_with: tuple[Endpoint, ...] = ()
+    shared: str = ""  # the name of the cell and of the answers' folder, if a file holds several endpoints
+    not_checked: str = ""  # what the checks don't cover, as a sentence for learners
     magic = "%%app"  # the first word of its cell
-    beside: tuple[str, ...] = ()  # the services that the file's other endpoints ask
+    beside: tuple[str, ...] = ()  # the services that the file's other endpoints call
 
     @property
     def cell(self) -> str:
@@ -100,23 +99,23 @@ class Endpoint:
 
     @property
     def services(self) -> tuple[str, ...]:
-        """The services that must be there when the file is served."""
+        """The services that must be running when the file is served."""
         return tuple(sorted({self.service, *self.beside} - {""}))
 
     @property
     def route(self) -> str:
-        """The request without its query, as people say it: ``GET /reports/{number}``."""
+        """The request without its query string, such as ``GET /reports/{number}``."""
         return self.request.split("?")[0]
 
     @property
     def raced(self) -> int:
-        """How many requests are sent together: as the exercise says, or so few that every honest pool has room."""
-        # each call may need a thread of its own
+        """How many requests are sent together: as the exercise says, or few enough for every default thread pool."""
+        # each call may need its own thread
         return self.requests or max(RACE_SIZE // self.upstream_calls, 1)
 
     @property
     def large(self) -> bool:
-        """True if so many requests are raced that a race of a few belongs to each race of all."""
+        """True if so many requests are raced that each large race is paired with a small one."""
         return self.raced > 2 * RACE_SIZE
 
     def item(self, part: str) -> str:
@@ -124,7 +123,7 @@ class Endpoint:
         return f"{self.id}_{part}"
 
     def call(self, wait: float = 0.0, service: Service | None = None) -> CheckRequest:
-        """A `CheckRequest` with fresh random values that takes ``wait`` seconds, or asks ``service`` for fresh tokens."""
+        """Return a `CheckRequest` with fresh random values that waits ``wait`` seconds, or calls ``service`` with fresh tokens."""
         token = secrets.token_hex(6)
         values: dict[str, Any] = {
             "number": random.SystemRandom().randrange(100_000, 1_000_000),

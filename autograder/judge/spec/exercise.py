@@ -1,7 +1,8 @@
-"""An exercise as its file says it: endpoints, texts, points, catalogue.
+"""An exercise as its file describes it: endpoints, text tasks, points and catalogue.
 
-The file is ``exercise.toml`` in the lesson's folder; docs/exercises.md explains it.  A learner's notebook reads a copy
-without the catalogue."""
+The file is ``exercise.toml`` in the lesson's folder; docs/exercises.md explains it. A learner's notebook reads a copy
+without the catalogue.
+"""
 
 from __future__ import annotations
 
@@ -22,9 +23,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SharedFile:
-    """A file in which all endpoints of an exercise stand, and its catalogue.
+    """A file that holds all endpoints of an exercise, and its catalogue.
 
-    ``accepted`` maps names to what they do, ``partly`` names to the sections that are repaired, ``wrong`` names to
+    ``accepted`` maps each answer's name to what it does, ``partly`` to the sections that are fixed, and ``wrong`` to
     (the endpoint that must fail, `ExpectedDiagnosis`).
     """
 
@@ -44,23 +45,23 @@ class Exercise:
     endpoints: tuple[Endpoint, ...]
     folder: Path
     shop: SharedFile | None = None
-    written: tuple[TextTask, ...] = ()  # of `TextTask`: what is handed in that is not an app
+    written: tuple[TextTask, ...] = ()  # what is handed in that isn't an app
 
     @property
     def tasks(self) -> tuple[Endpoint | TextTask, ...]:
-        """All that is graded: endpoints, and texts."""
+        """Everything that is graded: endpoints and text tasks."""
         return self.endpoints + self.written
 
     @property
     def files(self) -> list[tuple[Any, ...]]:
-        """The tasks in groups: those that stand in one file together."""
+        """The tasks grouped by the file that holds them."""
         groups: dict[str, list[Endpoint | TextTask]] = {}
         for endpoint in self.tasks:
             groups.setdefault(endpoint.file, []).append(endpoint)
         return [tuple(group) for group in groups.values()]
 
     def endpoint(self, name: str) -> Any:
-        """The endpoint or text task with the id ``name``.  Raises `ExerciseError` if there is none."""
+        """Return the endpoint or text task with the id ``name``. Raises `ExerciseError` if there is none."""
         for endpoint in self.tasks:
             if endpoint.id == name:
                 return endpoint
@@ -68,14 +69,14 @@ class Exercise:
         raise ExerciseError(f"Exercise {self.lesson} has no endpoint {name!r}. It has: {known}.")
 
     def answer_file(self, endpoint: Endpoint | TextTask, kind: str, name: str | None = None) -> Path:
-        """The catalogue's file: kind is starter, reference, accepted or wrong (the last two with a name)."""
+        """Return the path of a catalogued answer. ``kind`` is starter, reference, accepted or wrong; the last two need a name."""
         folder = self.folder / "answers" / endpoint.cell
         suffix = Path(endpoint.file).suffix
         return folder / kind / f"{name}{suffix}" if name else folder / f"{kind}{suffix}"
 
 
 def load(folder: str | Path) -> Exercise:
-    """Read ``exercise.toml`` in ``folder``.  Raises `ExerciseError` with a sentence that says what to mend."""
+    """Read ``exercise.toml`` in ``folder``. Raises `ExerciseError`, whose message says what to fix."""
     file = Path(folder) / "exercise.toml"
     try:
         data = tomllib.loads(file.read_text(encoding="utf-8"))
@@ -95,18 +96,18 @@ CATALOGUE = ("[endpoint.accepted", "[endpoint.wrong", "[app.accepted", "[app.par
 
 
 def public_text(folder: str | Path) -> str:
-    """The exercise file as learners get it: without the catalogue of accepted and wrong answers."""
+    """Return the exercise file as learners get it: without the catalogue of accepted and wrong answers."""
     lines, keep = [], True
     for line in (Path(folder) / "exercise.toml").read_text(encoding="utf-8").splitlines():
         if line.startswith("["):
             keep = not line.startswith(CATALOGUE)
-        if keep and not line.startswith("#:schema "):  # there is no schema beside a learner's copy
+        if keep and not line.startswith("#:schema "):  # a learner's copy has no schema next to it
             lines.append(line)
     return "\n".join(lines).rstrip() + "\n"
 
 
 def _exercise(tables: ExerciseTables, folder: Path) -> Exercise:
-    """The `Exercise` that the tables of a file in ``folder`` describe."""
+    """Return the `Exercise` that the tables of a file in ``folder`` describe."""
     shop = _shared_file(tables.app) if tables.app else None
     endpoints = tuple(_endpoint(table, shop) for table in tables.endpoint)
     if shop:
@@ -169,12 +170,12 @@ def _text_task(table: WrittenTable, lesson: str) -> TextTask:
 
 
 def _places(lines: list[str]) -> tuple[tuple[str, int], ...]:
-    """(file, number) of each line that is written as file:number."""
+    """Return (file, number) of each line that is written as file:number."""
     found = [line.rpartition(":") for line in lines]
     return tuple((file, int(number)) for file, _, number in found)
 
 
 def _expected(table: DiagnosisTable) -> ExpectedDiagnosis:
-    """What a wrong answer must be told."""
+    """Return the diagnosis that a wrong answer must get."""
     says = (table.says,) if isinstance(table.says, str) else tuple(table.says)
     return ExpectedDiagnosis(table.kind, says, table.part)

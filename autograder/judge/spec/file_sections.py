@@ -1,6 +1,6 @@
-"""A file in sections: each begins with a line ``# --- name: what it is``, and one file can lend another its sections.
+"""Files in sections: each section begins with a line ``# --- name: what it is`` and can replace the same one in another file.
 
-So the catalogue of a large file need not hold it fifty times: an answer holds the sections in which it differs.
+An answer in a large file's catalogue therefore holds only the sections in which it differs, not a copy of the whole file.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ START = re.compile(r"^# --- (\w+)", re.MULTILINE)
 
 
 def split(text: str) -> tuple[str, dict[str, str]]:
-    """(head, {name: section}): what stands above the first section, and the sections in their order."""
+    """Return (head, {name: section}): the text above the first section, and the sections in order."""
     starts = [*START.finditer(text)]
     ends = [*(match.start() for match in starts[1:]), len(text)]
     head = text[: starts[0].start()] if starts else text
@@ -23,15 +23,15 @@ def split(text: str) -> tuple[str, dict[str, str]]:
 
 
 def compose(base: str, other: str, names: Iterable[str] | None = None) -> str:
-    """``base`` with the sections of ``other`` in the place of its own, and other's imports above: all, or those of ``names``.
+    """Return ``base`` with its sections replaced by those of ``other``, and with the imports of ``other`` at the top.
 
-    Raises `KeyError` for a section that is not in both.
+    All sections of ``other`` are used, or only those in ``names``. Raises `KeyError` for a section that isn't in both.
     """
     head, sections = split(base)
     above, lent = split(other)
     names = list(lent) if names is None else names
     for name in names:
-        sections[name]  # it must be there to be replaced
+        sections[name]  # raises KeyError if there is nothing to replace
         sections[name] = lent[name].rstrip("\n") + "\n\n\n"
     imports = "".join(line + "\n" for line in above.splitlines() if line.startswith(("import ", "from ")))
     return imports + head + "".join(sections.values()).rstrip("\n") + "\n"

@@ -1,7 +1,7 @@
-"""The JSON Schema of exercise.toml, which editors use to complete keys and mark mistakes.
+"""The JSON Schema of exercise.toml, which editors use to complete keys and highlight mistakes.
 
-``python -m autograder.judge.spec.schema`` writes it to docs/exercise.schema.json. It's made of the models that
-`autograder.judge.spec.tables` checks with, so the two can't differ in keys or words.
+``python -m autograder.judge.spec.schema`` writes it to docs/exercise.schema.json. It's generated from the models
+that `autograder.judge.spec.tables` validates with, so the two can't diverge.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def schema() -> dict[str, Any]:
 
 
 def _plain(node: Any, named: bool = False) -> Any:
-    """A schema without what means nothing in TOML, which has no null, and nothing to an author: titles made of names.
+    """Return a schema without null, which TOML doesn't have, and without generated titles, which tell an author nothing.
 
     ``named``: the keys of this object are names of properties or of models.
     """

@@ -1,7 +1,7 @@
-"""The tables of exercise.toml, as pydantic models: what each key may be.  docs/exercises.md explains them.
+"""The tables of exercise.toml as pydantic models: which keys and values are valid. docs/exercises.md explains them.
 
-`read` checks a file's tables with them, and `autograder.judge.spec.schema` makes the JSON Schema of them, so the two can't
-differ.  What depends on several keys at once (such as a job that belongs to one service only) no schema says.
+`read` validates a file's tables with these models, and `autograder.judge.spec.schema` generates the JSON Schema from them,
+so the two can't diverge. Rules that involve several keys (such as a job that only one service has) are not in the schema.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from autograder.judge.verdict import DiagnosisKind
 
 
 class Table(BaseModel):
-    """A table with known keys, each of exactly its type."""
+    """A table that rejects unknown keys, and values of another type."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
 class LacksKey(ValueError):
-    """A key that must be there isn't."""
+    """A required key is missing."""
 
 
 def _known_service(name: str) -> str:
@@ -43,7 +43,7 @@ def _known_service(name: str) -> str:
 
 Text = Annotated[str, StringConstraints(min_length=1)]
 Name = Annotated[str, StringConstraints(pattern=r"^\w+$")]
-# In the course lessons are numbered; whatever a folder is called can be loaded all the same.
+# The course's lessons are numbered, but a folder with any other name can be loaded too.
 LessonName = Annotated[str, WithJsonSchema({"type": "string", "pattern": r"^\d\d_\w+$"})]
 PythonFile = Annotated[str, StringConstraints(pattern=r"^\w+\.py$")]
 RequestLine = Annotated[str, StringConstraints(pattern=r"^(GET|POST|PUT|DELETE) /")]
@@ -54,7 +54,7 @@ Barrier = Literal["calls", "places", "loop"]
 Part = Literal["answers", "concurrency"]
 WrittenPart = Literal["found", "honest", "blocking"]
 WrittenKind = Literal["findings", "tests"]
-# An integer stays one, and is printed so.
+# An integer stays an integer, so that it's printed as one.
 Points = Annotated[int, Field(ge=0)] | Annotated[float, Field(ge=0)]
 Texts = dict[str, Text]
 WRITTEN_POINTS: dict[str, set[str]] = {"findings": {"found"}, "tests": {"honest", "blocking"}}
@@ -62,7 +62,7 @@ assert get_args(Barrier) == BARRIERS and get_args(Part) == PARTS and set(get_arg
 
 
 class DiagnosisTable(Table):
-    """A kind of diagnosis, words that it must contain (one of them, if there are several), and the part of the verdict."""
+    """The expected diagnosis: its kind, words that it must contain (at least one of a list), and the part of the verdict."""
 
     kind: Annotated[DiagnosisKind, Field(strict=False)]
     says: Text | list[Text] = Field(default_factory=list)
@@ -70,7 +70,7 @@ class DiagnosisTable(Table):
 
 
 def _as_table(value: object) -> object:
-    """A kind of diagnosis alone, as its table."""
+    """Return the table for a diagnosis that is written as its kind alone."""
     return {"kind": value} if isinstance(value, str) else value
 
 
@@ -78,7 +78,7 @@ Diagnosis = Annotated[DiagnosisTable, BeforeValidator(_as_table, json_schema_inp
 
 
 class SharedDiagnosisTable(DiagnosisTable):
-    """The same, for a file that holds several endpoints: with the endpoint that must fail."""
+    """The expected diagnosis in a file that holds several endpoints, with the endpoint that must fail."""
 
     endpoint: Name
 
@@ -96,27 +96,27 @@ class AppTable(Table):
 class EndpointTable(Table):
     """One graded endpoint, and its catalogue."""
 
-    id: Name = Field(description="Names the cell, the answers' folder and the items of the verdict.")
-    file: PythonFile | None = Field(None, description="The file that the learner's cell is saved as.")
+    id: Name = Field(description="The name of the cell, of the answers' folder and of the items of the verdict.")
+    file: PythonFile | None = Field(None, description="The file in which the learner's cell is saved.")
     title: Text = Field(description="The heading of the endpoint.")
     request: RequestLine | None = Field(
         None, description="Method and path, with {number}, {token} and {wait} for fresh values."
     )
     answer: Any = Field(None, description="The expected response, as JSON.")
-    points: dict[Part, Points] = Field(description="Points of each part.", min_length=1)
+    points: dict[Part, Points] = Field(description="The points of each part.", min_length=1)
     service: Service = Field("", description="The service that the endpoint calls.")
-    upstream_calls: int = Field(1, ge=1, description="Calls for each request.")
-    requests: int = Field(0, ge=0, le=MAX_RACE_SIZE, description="How many requests are sent together.")
+    upstream_calls: int = Field(1, ge=1, description="The number of calls that each request makes to the service.")
+    requests: int = Field(0, ge=0, le=MAX_RACE_SIZE, description="The number of requests that are sent together.")
     starter: Diagnosis = Field(
         DiagnosisTable(kind=DiagnosisKind.BLOCKED), description="The diagnosis that the starter must get."
     )
     afterwards: bool = Field(False, description="The service is called after the response.")
-    responds_first: bool = Field(False, description="With afterwards: the response must not wait.")
-    cached: bool = Field(False, description="At most one call for each token.")
-    combined_with: bool = Field(False, description="All other endpoints are requested together.")
-    not_checked: str = Field("", description="What passes all the same, as a sentence for learners.")
+    responds_first: bool = Field(False, description="With afterwards: the response must not wait for the service.")
+    cached: bool = Field(False, description="The app caches replies: at most one call for each token.")
+    combined_with: bool = Field(False, description="The requests go to all other endpoints, together.")
+    not_checked: str = Field("", description="What the checks don't cover, as a sentence for learners.")
     job: Job | None = Field(None, description='The job of service = "work".')
-    barrier: Barrier = Field("calls", description="What must be under way at the same moment.")
+    barrier: Barrier = Field("calls", description="What must be in progress at the same moment.")
     accepted: Texts = Field(default_factory=dict, description="Correct answers: file name = what it does.")
     wrong: dict[str, Diagnosis] = Field(
         default_factory=dict, description="Wrong answers: file name = the diagnosis that it must get."
@@ -134,14 +134,14 @@ class EndpointTable(Table):
 
 
 class TruthTable(Table):
-    """The lines that block, as file:line, and those that only lead to them."""
+    """The lines that block, as file:line, and the lines that only lead to them."""
 
     blockers: list[Line]
     on_the_way: list[Line] = Field(default_factory=list)
 
 
 class WrittenTable(Table):
-    """A graded text: a list of findings, or a test; and its catalogue."""
+    """A graded text (a list of findings, or a test) and its catalogue."""
 
     id: Name
     kind: WrittenKind
@@ -164,7 +164,7 @@ class WrittenTable(Table):
 
 
 class ExerciseTables(Table):
-    """What an exercise asks, and how it's judged. docs/exercises.md explains every key."""
+    """What an exercise asks for, and how it's judged. docs/exercises.md explains every key."""
 
     model_config = ConfigDict(json_schema_extra={"anyOf": [{"required": ["endpoint"]}, {"required": ["written"]}]})
 
@@ -197,7 +197,7 @@ MODELS: dict[str, tuple[str, type[Table]]] = {
 
 
 def read(data: dict[str, Any]) -> ExerciseTables:
-    """Return the checked tables of an exercise.toml.  Raises `LacksKey` with a key, and `ValueError` with a sentence."""
+    """Return the validated tables of an exercise.toml. Raises `LacksKey` with the key, or `ValueError` with a message."""
     try:
         return ExerciseTables.model_validate(data)
     except ValidationError as problem:
@@ -210,7 +210,7 @@ def read(data: dict[str, Any]) -> ExerciseTables:
 
 
 def _sentence(kind: str, place: list[int | str], error: Any) -> str:
-    """Say in a sentence what is wrong at a place."""
+    """Return a sentence that says what is wrong at ``place``."""
     top, key, value = place[0], place[-1], error["input"]
     if kind == "extra_forbidden":
         what, model = _table_at(place[:-1])
@@ -232,7 +232,7 @@ def _sentence(kind: str, place: list[int | str], error: Any) -> str:
 
 
 def _table_at(place: list[int | str]) -> tuple[str, type[Table]]:
-    """(what a table is called, its model)."""
+    """Return (the name of the table for messages, its model)."""
     names = [part for part in place if isinstance(part, str)]
     if not names:
         return "the file", ExerciseTables

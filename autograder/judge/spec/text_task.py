@@ -1,4 +1,4 @@
-"""What a learner hands in that is not an app: a list of findings, or a test.
+"""Tasks whose answer isn't an app but a text: a list of findings, or a test.
 
 In exercise.toml such a task is a table ``[[written]]``; docs/exercises.md explains its keys.
 """
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TextTask:
-    """One graded text.  ``kind`` is findings or tests.
+    """One graded text. ``kind`` is "findings" or "tests".
 
-    Of findings, ``blockers`` and ``on_the_way`` hold lines as (file, number), and are empty in a learner's copy; of tests, ``honest`` and
-    ``blocking`` map the names of hidden apps to what they do.
+    For findings, ``blockers`` and ``on_the_way`` hold lines as (file, number); they're empty in a learner's copy. For tests,
+    ``honest`` and ``blocking`` map the names of hidden apps to what they do.
     """
 
     id: str
@@ -35,7 +35,7 @@ class TextTask:
     honest: dict[str, str] = field(default_factory=dict)
     blocking: dict[str, str] = field(default_factory=dict)
 
-    request = ""  # it is not asked over HTTP
+    request = ""  # no HTTP request is made
     magic = "%%keep"  # the first word of its cell
 
     @property
@@ -50,7 +50,7 @@ class TextTask:
 
     @property
     def services(self) -> tuple[str, ...]:
-        """Nothing that a judged text needs runs beforehand."""
+        """The services to start beforehand: none."""
         return ()
 
     def item(self, part: str) -> str:
