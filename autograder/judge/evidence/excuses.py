@@ -1,7 +1,8 @@
-"""Time that was the machine's doing and not the app's: run-queue delay, vfork, and the pipe over which a child reports its exec.
+"""Delays that the machine caused and not the app: run-queue delay, vfork, page faults, and the exec pipe of a child process.
 
-Time in the queue for a CPU is counted by the kernel for each thread.  What remains of a delay when that is taken away
-was not caused by other processes.  An excuse is taken from the samples around an interval, so it is never too small."""
+The kernel counts each thread's run-queue delay. What remains of a delay after subtracting it wasn't caused by other
+processes. An excuse is measured between the samples around an interval, so it's never too small.
+"""
 
 from __future__ import annotations
 
@@ -15,18 +16,18 @@ if TYPE_CHECKING:
     from autograder.judge.evidence.samples import ThreadSample
     from autograder.lab.race import Race
 
-MIN_CANARIES = 5  # canaries that a loop has answered before it counts as alive
-# Numbers of the system calls that start a process.  With vfork, which Python uses, the caller sleeps until the child has
-# had a CPU and has become its program: asyncio's own way to start one does so, and no honest app can help it.
+MIN_CANARIES = 5  # canaries that a loop must answer to count as alive
+# Numbers of the system calls that start a process. With vfork, which `subprocess` and asyncio use, the caller sleeps until
+# the child has had a CPU and has called exec. A correct app can't avoid that.
 SPAWN_SYSCALLS = {"x86_64": {"56", "57", "58", "435"}, "aarch64": {"220", "435"}}.get(platform.machine(), set())
 
 
 def cpu_wait_s(samples: list[ThreadSample], start: float, end: float, watching: bool = True) -> float:
-    """Seconds between two moments in which the loop thread, another thread or the load generator waited for a CPU.
+    """Return for how many seconds of an interval the loop thread, another thread or the load generator waited for a CPU.
 
-    It is taken from the samples around the interval, so it is never too small.  The app process has a sampling thread of
-    ours that wakes two hundred times a second, and on a busy machine waits for a CPU all the time.  That thread may own the
-    GIL and delay the loop for a moment, but not for a whole request: without ``watching`` its time is left out.
+    It's measured between the samples around the interval, so it's never too small. The app process also runs the watchdog's
+    thread, which wakes two hundred times a second and is always waiting for a CPU on a busy machine. That thread may hold
+    the GIL and delay the loop for a moment, but not for a whole request: without ``watching``, its time is left out.
     """
     first, last = samples_around(samples, start, end)
     if first is None or last is None:
@@ -37,45 +38,45 @@ def cpu_wait_s(samples: list[ThreadSample], start: float, end: float, watching: 
 
 
 def vfork_wait_s(samples: list[ThreadSample], start: float, end: float) -> float:
-    """Seconds between two moments in which the loop thread may have slept until a child that it had started got a CPU.
+    """Return for how many seconds of an interval the loop thread may have waited in vfork for its child to get a CPU.
 
-    It is measured from the sample before the loop was seen so to the sample after, so it is never too small.
+    It's measured from the sample before the one that shows it to the sample after, so it's never too small.
     """
     near = samples_near(samples, start, end)
     return sum(b.time - a.time for a, b in itertools.pairwise(near) if is_spawning(a) or is_spawning(b))
 
 
 def page_fault_wait_s(samples: list[ThreadSample], start: float, end: float) -> float:
-    """Return the seconds between two moments in which the loop thread may have waited for a page of memory.
+    """Return for how many seconds of an interval the loop thread may have waited for a page of memory.
 
-    From the sample before it was found so to the sample after: so it is never too small.  In a machine that is short of memory
-    code and data are taken from a process and read back when it needs them; the app can do nothing about it.
+    It's measured from the sample before the one that shows it to the sample after, so it's never too small. A machine that
+    is short of memory evicts a process's pages and reads them back on access; the app can do nothing about it.
     """
     near = samples_near(samples, start, end)
     return sum(b.time - a.time for a, b in itertools.pairwise(near) if a.paging or b.paging)
 
 
 def exec_pipe_wait_s(samples: list[ThreadSample]) -> float:
-    """Seconds in which the newest child of a loop thread that slept in ``read`` waited for a CPU, as the samples show.
+    """Return for how many seconds the newest child waited for a CPU while the loop thread slept in ``read``.
 
-    The child that was started with vfork lets its parent go before it has closed its end of the pipe over which it tells that
-    it could not become its program: `subprocess` reads there, and waits until the child has had a CPU once more.
-    Only the child that was started last can hold that pipe.  What it sleeps before it becomes its program (a ``preexec_fn``)
-    is the app's doing, and other children that wait for a CPU are no excuse.
+    `subprocess` reads from a pipe on which the child would report that exec failed. With vfork, the parent continues before
+    the child has closed its end of that pipe, so the read lasts until the child has had a CPU once more. Only the newest
+    child can hold the pipe, so other children that wait for a CPU excuse nothing. Neither does time that the child sleeps
+    before exec, in a ``preexec_fn``: that is the app's own.
     """
     waited = 0.0
     for before, after in itertools.pairwise(samples):
         if before.children is not None and after.children:
-            newest = next(reversed(after.children))  # Linux lists them as they were started
+            newest = next(reversed(after.children))  # Linux lists children in the order in which they were started
             waited += after.children[newest] - before.children.get(newest, 0.0)
     return waited
 
 
 def unobserved_spawn_wait_s(samples: list[ThreadSample], start: float, end: float) -> float:
-    """Seconds between two moments in which a loop may have waited for a new process while no sample was taken.
+    """Return for how many seconds of an interval the loop may have waited for a new process while no sample was taken.
 
-    The load generator, which takes the samples, was then waiting for a CPU itself.  0.0 if no sample shows the loop
-    starting a process.
+    These are the times in which the load generator, which takes the samples, waited for a CPU itself. 0.0 if no sample shows
+    the loop starting a process.
     """
     near = samples_near(samples, start, end)
     if not any(map(is_spawning, samples)):
@@ -84,14 +85,14 @@ def unobserved_spawn_wait_s(samples: list[ThreadSample], start: float, end: floa
 
 
 def is_spawning(sample: ThreadSample) -> bool:
-    """True if the loop thread was seen in a system call that starts a process."""
+    """Return True if the sample shows the loop thread in a system call that starts a process."""
     return sample.call.split(" ")[0] in SPAWN_SYSCALLS
 
 
 def other_threads_cpu_wait_s(first: ThreadSample, last: ThreadSample, watching: bool = True) -> float:
-    """The longest time, in seconds, that one other thread waited for a CPU.
+    """Return the longest time, in seconds, that any one other thread waited for a CPU.
 
-    Not the sum: many threads that compute wait for a CPU all the time, and together they would excuse everything.
+    It isn't the sum: many computing threads are always waiting for a CPU, and together they would excuse everything.
     With ``watching``, the waits of our own threads in the app process are added.
     """
     worker = max((thread_times_between(first.workers, tid, last.workers)[1] for tid in last.workers), default=0.0)
@@ -100,10 +101,10 @@ def other_threads_cpu_wait_s(first: ThreadSample, last: ThreadSample, watching: 
 
 
 def reply_delay_excuse_s(race: Race, samples: list[ThreadSample], start: float, end: float) -> float:
-    """Seconds by which a busy machine may have delayed a response that was due at ``start`` and came at ``end``.
+    """Return by how many seconds a busy machine may have delayed a response that was due at ``start`` and came at ``end``.
 
-    Canaries are the ticks of a clock that slows down with the app: a loop that has answered several of them since ``start``
-    has also had an iteration for everything else that was due.  Then only a worker thread can have waited for a CPU.
+    Canaries are a clock that slows down with the app: a loop that has answered several of them since ``start`` has also
+    had an iteration for everything else that was due. Then only a worker thread can have waited for a CPU.
     """
     ticks = sum(c.answered and c.start >= start and c.ended_at <= end for c in race.canaries)
     if ticks < MIN_CANARIES:

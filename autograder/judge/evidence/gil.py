@@ -1,4 +1,4 @@
-"""CPU time that other threads of the app took from its loop by holding the GIL."""
+"""CPU time that the app's other threads took from its loop by holding the GIL."""
 
 from __future__ import annotations
 
@@ -9,18 +9,19 @@ from autograder.judge.evidence.samples import other_threads_cpu_s, samples_near
 if TYPE_CHECKING:
     from autograder.judge.evidence.samples import ThreadSample
 
-STALL_MIN_S = 0.020  # s of attributed standstill: exercises block for more, honest apps were never seen at half of it
-GIL_STARVATION_MIN_S = 0.020  # CPU s that other threads may spend while the loop waits for them to let go of the GIL
-GIL_STARVATION_MIN_SHARE = (
-    0.05  # of all their CPU time: beside threads that let go of the GIL it was never seen at a hundredth
+STALL_MIN_S = (
+    0.020  # s of attributed stall: exercises block for longer, and no correct app was ever measured at half of it
 )
+GIL_STARVATION_MIN_S = 0.020  # CPU s that other threads may spend while the loop waits for the GIL
+# share of all their CPU time: next to threads that release the GIL, it was never measured at a hundredth
+GIL_STARVATION_MIN_SHARE = 0.05
 
 
 def gil_wait_s(samples: list[ThreadSample], poll_call: str | None) -> tuple[float, float]:
-    """(CPU seconds that other threads of the app spent while the loop wanted to run and could not, all that they spent).
+    """Return (CPU seconds that other threads spent while the loop waited for the GIL, all CPU seconds that they spent).
 
-    The loop thread then sleeps outside ``resting``, and wakes every few milliseconds to ask for the GIL: so its number
-    of time slices grows.  A call that waits for a thread sleeps in one piece, and is a stall of its own.
+    A thread that waits for the GIL sleeps outside ``poll_call`` and wakes every few milliseconds to request it, so its number
+    of time slices grows. A blocking call that waits for a thread sleeps without waking, and counts as a stall of its own.
     """
     spent = lost = 0.0
     index = 0
@@ -42,7 +43,7 @@ def gil_wait_s(samples: list[ThreadSample], poll_call: str | None) -> tuple[floa
             after = samples[index]
             seconds = other_threads_cpu_s(last, after)
             spent += seconds
-            # from asking for the GIL to standing in the queue for a CPU, or back: it asks five milliseconds at a time
+            # between a request for the GIL and a wait for a CPU, or back: each request lasts five milliseconds
             asks = wanted or after.call not in ("running", poll_call)
             if asks and poll_call not in (first.call, after.call):
                 lost += min(seconds, after.time - last.time)
@@ -50,7 +51,7 @@ def gil_wait_s(samples: list[ThreadSample], poll_call: str | None) -> tuple[floa
 
 
 def gil_starvation_s(samples: list[ThreadSample], poll_call: str | None) -> float:
-    """CPU seconds that other threads took from the loop by holding the GIL; 0.0 where it is no more than usual."""
+    """Return the CPU seconds that other threads took from the loop by holding the GIL; 0.0 if that is no more than usual."""
     if poll_call is None:
         return 0.0
     lost, spent = gil_wait_s(samples, poll_call)
@@ -60,7 +61,7 @@ def gil_starvation_s(samples: list[ThreadSample], poll_call: str | None) -> floa
 def gil_held_between(
     samples: list[ThreadSample], poll_call: str | None, start: float, end: float, seconds: float
 ) -> bool:
-    """True if most of a stall of so many attributed seconds is another thread's computing."""
+    """Return True if another thread computed during most of a stall of ``seconds`` attributed seconds."""
     if poll_call is None or not samples:
         return False
     return gil_wait_s(samples_near(samples, start, end), poll_call)[0] >= seconds / 2

@@ -1,8 +1,9 @@
 """Whether requests waited at the same time, in what groups they were served, and whether canaries overtook them.
 
-A request that waits ``w`` seconds and was sent at ``s`` and answered at ``e`` waited somewhere in [s, e].  At every moment
-in [e - w, s + w] it was certainly waiting.  If one moment lies in that interval for all requests, all of them waited at
-once.  Load can only empty the interval."""
+A request that waits ``w`` seconds, was sent at ``s`` and was answered at ``e`` certainly waited during [e - w, s + w]. If
+these intervals of all requests have a moment in common, all requests waited at the same time. Load can only make an
+interval shorter, so it can't fake the proof.
+"""
 
 from __future__ import annotations
 
@@ -14,13 +15,15 @@ if TYPE_CHECKING:
     from autograder.judge.evidence.samples import ThreadSample
     from autograder.lab.race import Race, Request
 
-LATE_MIN_S = 2.0  # s, attributed, between the moment at which an answer was due and the answer
+LATE_MIN_S = 2.0  # attributed s between the moment at which a response was due and the response
 LATE_MIN_CANARIES = 20  # canaries answered in between
-MIN_GAP_SHARE = 0.8  # share of a request's own wait that lies, attributed, between two answers that were served in turn
+MIN_GAP_SHARE = (
+    0.8  # share of a request's own wait that lies, attributed, between two responses that were served in turns
+)
 
 
 def certainly_overlapped(race: Race, waits: list[float]) -> bool:
-    """True if there was a moment at which every request of the race was certainly waiting."""
+    """Return True if there was a moment at which every request of the race was certainly waiting."""
     return _together(list(zip(race.requests, waits, strict=True)))
 
 
@@ -29,10 +32,10 @@ def _together(pairs: list[tuple[Request, float]]) -> bool:
 
 
 def proved_batch_size(race: Race, waits: list[float], samples: list[ThreadSample]) -> int | None:
-    """How many requests were served together, if they were served in turns; None if that is not proved.
+    """Return how many requests were served together, if they were served in turns; None if that isn't proved.
 
-    Proved means: the first group certainly waited together, and after it was answered the next request
-    took its full wait, although all were sent at once.
+    It's proved if the first group certainly waited together, and the next request took its full wait after that group was
+    answered, although all were sent at the same moment.
     """
     order = sorted(zip(race.requests, waits, strict=True), key=lambda pair: pair[0].ended_at)
     for served in range(1, len(order)):
@@ -44,9 +47,9 @@ def proved_batch_size(race: Race, waits: list[float], samples: list[ThreadSample
 
 
 def late(race: Race, samples: list[ThreadSample], due: list[float]) -> tuple[Request, float] | None:
-    """(request, seconds) of the first answer, if it came long after the moment at which it was ``due``; else None.
+    """Return (request, seconds late) of the first response, if it came long after it was ``due``; else None.
 
-    The request that is answered first has waited for no other one.  The loop must have answered many canaries since.
+    The request that is answered first hasn't waited for any other. The loop must have answered many canaries in between.
     """
     request, moment = min(zip(race.requests, due, strict=True), key=lambda pair: pair[0].ended_at)
     ticks = sum(c.answered and c.start >= moment and c.ended_at <= request.ended_at for c in race.canaries)
@@ -57,10 +60,10 @@ def late(race: Race, samples: list[ThreadSample], due: list[float]) -> tuple[Req
 def waited_for(
     race: Race, samples: list[ThreadSample], request: Request, wait: float, other: Request, least: float, canaries: int
 ) -> bool:
-    """True if a request that was to take ``wait`` seconds was answered late, and only when ``other`` was.
+    """Return True if a request that should take ``wait`` seconds was answered late, and no earlier than ``other``.
 
-    ``least`` is by how many attributed seconds it must have been late, and ``canaries`` how many the loop must have answered
-    in that time.
+    ``least`` is the number of attributed seconds by which it must have been late, and ``canaries`` the number of canaries
+    that the loop must have answered in that time.
     """
     due = request.sent_at + wait
     if request.ended_at < other.ended_at - least / 2:
@@ -73,13 +76,13 @@ def waited_for(
 
 
 def waited_after(race: Race, samples: list[ThreadSample], request: Request, wait: float, other: Request) -> bool:
-    """True if ``request`` was answered nearly its whole ``wait`` later than ``other``, in attributed seconds."""
+    """Return True if ``request`` was answered nearly its whole ``wait``, in attributed seconds, after ``other``."""
     gap = request.ended_at - other.ended_at
     return gap - reply_delay_excuse_s(race, samples, other.ended_at, request.ended_at) >= MIN_GAP_SHARE * wait
 
 
 def overtaken(race: Race) -> int:
-    """How many canaries were sent after the last request and answered before the first answer."""
+    """Return how many canaries were sent after the last request and answered before the first response."""
     last_sent = max(r.sent_at for r in race.requests)
     first_end = min(r.ended_at for r in race.requests)
     return sum(c.answered and c.start >= last_sent and c.ended_at <= first_end for c in race.canaries)

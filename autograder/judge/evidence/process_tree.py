@@ -6,8 +6,8 @@ from autograder.programs.procfs import children
 
 
 def leaves(pid: int) -> int:
-    """How many processes a process has started, itself or through others, that have started none themselves.
+    """Return the number of descendants of a process that have no children themselves.
 
-    0 if the system doesn't list children, or if it has started none.
+    0 if the process has no children, or if the system doesn't list them.
     """
     return sum(leaves(child) or 1 for child in children(pid))

@@ -1,7 +1,8 @@
-"""Standstills of the loop that are the app's own doing.
+"""Stalls: times in which the app itself stopped its event loop.
 
-A thread whose number of time slices is the same in two samples has not run in between.  If it slept in a system call
-that is not its poller, the loop stood still from the first sample to the second."""
+A thread whose number of time slices is the same in two samples hasn't run in between. If it slept in a system call other
+than the one in which the loop waits for work, the loop was stalled from the first sample to the second.
+"""
 
 from __future__ import annotations
 
@@ -26,16 +27,16 @@ if TYPE_CHECKING:
     from autograder.judge.evidence.samples import ThreadSample
     from autograder.lab.race import Blocked, Canary, Race
 
-SHORT_SLEEPS_SHARE = 0.3  # share of a race that the loop may spend asleep elsewhere in short slices
-CANARY_STALL = 0.040  # s: a canary's wait holds some work of the racer's own as well
-PER_REQUEST_ALLOWANCE_S = (
-    0.003  # s of honest work that each request beyond the usual few may add to one turn of the loop
+SHORT_SLEEPS_SHARE = 0.3  # share of a race that the loop may spend in short sleeps outside its poll call
+CANARY_STALL = 0.040  # s: a canary's time includes some work of the load generator
+PER_REQUEST_ALLOWANCE_S = 0.003  # s of work that each request beyond `RACE_SIZE` may add to one iteration of the loop
+CANARY_COST_RATIO = (
+    6  # a correct app's request needs up to 6 times the CPU time of a canary: 3 ms, where a canary needs 0.5 ms
 )
-CANARY_COST_RATIO = 6  # how many times the CPU time of a canary a request of a correct app needs: 3 ms to half of one
 ALLOWANCE_MIN_CANARIES = 10
-PER_REQUEST_ALLOWANCE_MAX_S = 0.010  # s: three times that of an idle machine
-# ... and of those that wait for a moment, or for somebody outside, whoever else of the process has a CPU meanwhile: nanosleep,
-# clock_nanosleep, poll, select, ppoll, pselect6, recvfrom, recvmsg, wait4, waitid.
+PER_REQUEST_ALLOWANCE_MAX_S = 0.010  # s: three times the allowance on an idle machine
+# Numbers of the system calls that wait for a time, or for something outside the process, and for none of its other threads:
+# nanosleep, clock_nanosleep, poll, select, ppoll, pselect6, recvfrom, recvmsg, wait4, waitid.
 EXTERNAL_WAIT_SYSCALLS = {
     "x86_64": {"35", "230", "7", "23", "271", "270", "45", "47", "61", "247"},
     "aarch64": {"101", "115", "73", "72", "207", "212", "260", "95"},
@@ -44,20 +45,20 @@ EXTERNAL_WAIT_SYSCALLS = {
 
 @dataclass(frozen=True)
 class Stall:
-    """A standstill of the loop: seconds attributed to the app, and how it was seen.
+    """A stall of the loop: the seconds attributed to the app, and how it was seen.
 
-    ``held``: during most of it another thread of the app computed, and the loop waited for that thread.
+    ``held_gil``: during most of it the loop waited for another thread of the app, which computed.
     """
 
     seconds: float
     seen: str  # "asleep", "canary" or "turn"
-    block: Blocked | None = None  # the `Blocked` that names the line, where there is one
+    block: Blocked | None = None  # names the line, if one was seen
     held_gil: bool = False
-    free: bool = False  # during most of it the loop waited for work: only the canary was kept waiting
+    free: bool = False  # during most of it the loop waited for work: only the canary was delayed
 
 
 def sleeps_outside_poll(samples: list[ThreadSample], poll_call: str | None) -> list[float]:
-    """Attributed seconds of each stretch in which the loop thread slept, without running, outside ``resting``."""
+    """Return the attributed seconds of each time that the loop thread slept, without running, outside ``poll_call``."""
     found = []
     index = 0
     while index < len(samples):
@@ -71,7 +72,7 @@ def sleeps_outside_poll(samples: list[ThreadSample], poll_call: str | None) -> l
                 last += 1
             if last > index:
                 own = samples[index].call.split(" ")[0] in EXTERNAL_WAIT_SYSCALLS
-                # how long somebody stood in the queue is told when that is over: one sample more
+                # the kernel adds a run-queue delay when it's over: look one sample further
                 after = min(last + 1, len(samples) - 1)
                 excuse = (
                     0.0
@@ -85,7 +86,7 @@ def sleeps_outside_poll(samples: list[ThreadSample], poll_call: str | None) -> l
 
 
 def _at_rest(samples: list[ThreadSample], poll_call: str | None, start: float, end: float) -> float:
-    """Seconds between two moments in which the loop was found waiting for work."""
+    """Return for how many seconds of an interval the samples show the loop waiting for work."""
     if poll_call is None:
         return 0.0
     near = samples_near(samples, start, end)
@@ -97,24 +98,24 @@ def _at_rest(samples: list[ThreadSample], poll_call: str | None, start: float, e
 
 
 def per_request_allowance_s(race: Race, samples: list[ThreadSample]) -> float:
-    """Seconds of work that each request beyond the usual few may add to one iteration of the loop.
+    """Return the seconds of work that each request beyond `RACE_SIZE` may add to one iteration of the loop.
 
-    CPU time itself grows with the load of a machine.  What a canary costs in the same race shows by how much.
+    CPU time grows with the load of a machine. The CPU time of canaries in the same race shows by how much.
     """
-    # of the cheaper ones: while the others were under way, the loop had requests to work on as well
+    # take a cheap canary: while the others were in progress, the loop also worked on requests
     costs = sorted(canary_cpu_s(samples, canary) for canary in race.canaries if canary.answered)
     typical = costs[len(costs) // 5] if len(costs) >= ALLOWANCE_MIN_CANARIES else 0.0
     return max(PER_REQUEST_ALLOWANCE_S, min(CANARY_COST_RATIO * typical, PER_REQUEST_ALLOWANCE_MAX_S))
 
 
 def canary_cpu_s(samples: list[ThreadSample], canary: Canary) -> float:
-    """CPU seconds that the loop thread has spent at most while a canary was under way."""
+    """Return the most CPU seconds that the loop thread can have spent while a canary was in progress."""
     first, last = samples_around(samples, canary.start, canary.ended_at)
     return last.cpu - first.cpu if first and last else 0.0
 
 
 def find_stalls(race: Race, samples: list[ThreadSample], poll_call: str | None) -> list[Stall]:
-    """Every standstill of the loop that is the app's own, the longest first."""
+    """Return every stall of the loop that the app itself caused, the longest first."""
     found = []
     crowd = per_request_allowance_s(race, samples) * max(len(race.requests) - RACE_SIZE, 0)
     for block in race.long_iterations:
@@ -124,7 +125,7 @@ def find_stalls(race: Race, samples: list[ThreadSample], poll_call: str | None) 
             samples, block.start, block.end
         )
         seconds -= exec_pipe_wait_s(samples_near(samples, block.start, block.end))
-        # what the loop's thread has itself computed in one turn needs no excuse
+        # CPU time of the loop thread itself in one iteration can't be excused
         seconds = max(seconds, loop_cpu_s(samples, block.start, block.end))
         if seconds >= STALL_MIN_S + crowd:
             found.append(
@@ -132,7 +133,7 @@ def find_stalls(race: Race, samples: list[ThreadSample], poll_call: str | None) 
             )
     asleep = sleeps_outside_poll(samples, poll_call) if poll_call else []
     found += [Stall(seconds, "asleep") for seconds in asleep if seconds >= STALL_MIN_S + crowd]
-    # many short ones add up: a loop that sleeps in slices answers nobody in time either
+    # many short sleeps add up: a loop that sleeps in slices is late for every request too
     if sum(asleep) >= max(SHORT_SLEEPS_SHARE * race.seconds, 5 * STALL_MIN_S):
         found.append(Stall(sum(asleep), "asleep", held_gil=bool(gil_starvation_s(samples, poll_call))))
     for canary in race.canaries:
