@@ -1,8 +1,8 @@
-"""The proof for endpoints that ask a service behind their answer: in a background task, or through a log.
+"""The proof for endpoints that call a service after the response: in a background task, or through a log.
 
-The service holds everything.  If all requests are answered all the same, their answers do not wait for it; if all of
-them have asked, they wait for it together.  Then everything is let go, and one more guest comes: what is done behind
-an answer may block the loop only then.
+The service holds every reply. If all requests are answered nevertheless, their responses don't wait for the service. If all
+of their calls are held at once, they wait together. Then all replies are released and one more request is sent, because
+work after the response may block the loop only then.
 """
 
 from __future__ import annotations
@@ -29,21 +29,20 @@ if TYPE_CHECKING:
     from autograder.services import Service
 
 NEXT_REQUEST_S = 0.6  # s after the others that one more request is sent, at first
-WATCHED_S = 1.2  # s after the others that it's sent once, so that what blocks now and then is seen
-FORGOTTEN_BACKGROUND_AWAIT_S = (
-    2.0  # s, instead of `MAX_QUIET_S`, that is waited for a question where an await is known to be missing
-)
+WATCHED_S = 1.2  # s after the others that it's sent in one race, to catch code that blocks only now and then
+# s, instead of `MAX_QUIET_S`, to wait for a call where Python has warned of a missing await
+FORGOTTEN_BACKGROUND_AWAIT_S = 2.0
 
 
 class BackgroundProof(RendezvousProof):
-    """Trials of an endpoint whose ``service`` need not have replied when the request is answered."""
+    """Trials of an endpoint that may respond before its ``service`` has replied."""
 
     proofs = 1
-    lone = False  # an answer that waits for nobody says nothing when it is alone
+    lone = False  # a response that doesn't wait for the service proves nothing when the request is alone
     next_guest = NEXT_REQUEST_S
 
     async def answers(self) -> None:
-        """Ask one after the other; the service must have been asked in the end."""
+        """Send requests one after the other. Each must have called the service in the end."""
         for _ in range(3):
             calls = await self._calls(1)
             _, watch = await self._watched(calls, calls)
@@ -53,7 +52,7 @@ class BackgroundProof(RendezvousProof):
             await self._check_count()
 
     async def _hold_one_long(self, seconds: float) -> Trial:
-        """The `Trial` of one race that is watched for a little longer than the others, where nothing is shown."""
+        """Return the `Trial` of one race that is watched for longer than the others; none is run if it would be shown."""
         if seconds < WATCHED_S:
             return Trial(proved=True)
         before, self.next_guest = self.next_guest, max(self.next_guest, WATCHED_S)
@@ -107,7 +106,7 @@ class BackgroundProof(RendezvousProof):
                 show=show,
                 companion=watch.hold,
                 rest=self.rest,
-                mixed=len(guests) > len(calls),  # who comes later is not to be compared with the others
+                mixed=len(guests) > len(calls),  # a later request can't be compared with the others
                 at=[0.0] * len(calls) + [self.next_guest] * (len(guests) - len(calls)),
             )
         finally:
@@ -116,13 +115,13 @@ class BackgroundProof(RendezvousProof):
 
 
 class BackgroundObserver:
-    """Holds what the requests of one race ask for behind their answers, and keeps what it saw.
+    """Holds the calls that the requests of one race make after their responses, and records what it saw.
 
-    ``ahead``: all were answered while nothing had been let go.  ``all_met``: all their questions were held at one
-    moment.  ``missing``: the tokens that never came.  ``in_turns``: unanswered, and each newcomer came only after
-    another had been let go, although the loop was alive; ``together`` is how many there were at most.
-    ``alive``: the loop answered canaries while everything was held and nothing new came.
-    ``hopeless()`` tells whether the app is known to have forgotten an await: then what is missing will hardly come.
+    ``ahead``: all requests were answered before any reply was released. ``all_met``: all their calls were held at one
+    moment. ``missing``: the tokens of calls that never came. ``in_turns``: the requests weren't answered, and each new call
+    came only after a reply had been released, although the loop was alive; ``together`` is the largest number of calls
+    that were held at once. ``alive``: the loop answered canaries while all calls were held and no new one came.
+    ``await_forgotten()`` returns whether Python has warned of a missing await: then missing calls are unlikely to come.
     """
 
     def __init__(
@@ -150,11 +149,11 @@ class BackgroundObserver:
         return self.wanted - self.seen
 
     def seen_through(self, race: Race) -> bool:
-        """True if the loop was watched for a while after everything was let go, and all the time until then."""
+        """Return True if the loop was watched for a while after everything was released, and all the time until then."""
         return sum(c.answered and c.start >= happened(self.released) for c in race.canaries) >= ALIVE_MIN_CANARIES
 
     async def hold(self, race: Race) -> None:
-        """Run beside a race, until everything has come and was let go."""
+        """Run during a race, until all calls have come and are released."""
         while race.began is None:
             await asyncio.sleep(POLL_INTERVAL_S)
         self.alive = alive = await self._quiet(race, lambda: self.all_met and self._answered(race))
@@ -178,17 +177,17 @@ class BackgroundObserver:
     def _observe(self) -> set[str]:
         held: Any = self.service.held()
         if held and held[0] not in self.wanted:
-            self.service.release(held[:1])  # left over from before, and perhaps in the way of those who are wanted
+            self.service.release(held[:1])  # left over from an earlier race, and may block the wanted calls
         held = self.wanted.intersection(held)
         self.seen |= held
         if len(held) > self.together:
-            # more than there were when it was quiet: it was the machine that held them up
+            # more than there were in the quiet time: the machine had delayed them
             self.together, self.in_turns = len(held), False
         self.all_met = self.all_met or held == self.wanted
         return held
 
     async def _quiet(self, race: Race, enough: Callable[[], object]) -> bool:
-        """Wait until ``enough()``, or until nothing has changed for a while; True if the loop was alive in that while."""
+        """Wait until ``enough()``, or until nothing has changed for a while. Return True if the loop was alive meanwhile."""
         quiet, before = QuietPeriod(race, self.patience, self.rest), None
         while True:
             now = (self._observe(), sum(request.end is not None for request in race.requests))

@@ -1,4 +1,4 @@
-"""Services that take their time: each question is let go when it has waited for so long."""
+"""Injects latency into services: each reply is released after a fixed time."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 
 
 class Latency:
-    """Holds each reply of ``services``, which park, for ``seconds``."""
+    """Holds each reply of ``services`` for ``seconds``. They must be holding their replies already."""
 
     def __init__(self, services: Iterable[Service], seconds: float) -> None:
         self.seconds = seconds
         self._since: list[tuple[Service, dict[str, float]]] = [(service, {}) for service in services]
 
     async def hold(self, race: Race) -> None:
-        """Run beside a race or a load, until it ends."""
+        """Run during a race or a load, until it ends."""
         while race.end is None:
-            # in a thread: to ask a database who waits is a wait, too
+            # in a thread, because asking a database for its waiting clients blocks
             await asyncio.to_thread(self._step)
             await asyncio.sleep(POLL_INTERVAL_S)
 

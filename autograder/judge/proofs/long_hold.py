@@ -18,13 +18,13 @@ from autograder.lab.race import Race
 from autograder.programs.messages.races import Send
 from autograder.services import Service
 
-HOLD_S = 1.2  # s that the first reply is held: longer than the limits of a second that many write
+HOLD_S = 1.2  # s that the first reply is held: longer than a timeout of one second, which is common
 SHOWN_HOLD_S = 0.3  # s in the visible check, which should take no more than a second in all
 FIRST, AGAIN, OTHER = range(3)  # the requests: something, the same once more, and something else
 
 
 class LongHold:
-    """Holds the reply to the first of up to three requests, and keeps what it saw.
+    """Holds the reply to the first of up to three requests, and records what it saw.
 
     ``calls`` are the requests `FIRST`, `AGAIN` and, where there is one, `OTHER`.  The second is sent when the call of the
     first has reached the service; the third when the call of the second has, or when it evidently doesn't come.  The third
@@ -110,9 +110,9 @@ class LongHold:
         return bool(held)
 
     async def _until(self, race: Race, seen: Callable[[], bool]) -> tuple[bool, bool]:
-        """(True when ``seen()`` holds, whether the loop was alive until then).
+        """Wait until ``seen()``. Return (whether it became true, whether the loop was alive meanwhile).
 
-        The first is False if that doesn't happen for a while, or the first request is answered.
+        The wait ends without it if nothing happens for a while, or if the first request is answered.
         """
         quiet = self._quiet(race)
         while not quiet.over and not self._ended(race, FIRST):
@@ -122,9 +122,9 @@ class LongHold:
         return seen(), quiet.alive
 
     def _held(self, number: int) -> int:
-        """How many calls are held for the same part of a request, at most."""
+        """Return the largest number of calls that are held for one token of a request."""
         held = self.service.held()
-        # a call that no request needs is not to be in the way of the others
+        # a call that no request needs must not block the others
         if strays := set(held).difference(*(call.tokens for call in self.calls)):
             self.service.release(list(strays))
         return max(held.count(token) for token in self.calls[number].tokens)
@@ -152,6 +152,6 @@ class LongHold:
         """True if the third request was answered only together with those whose reply was held."""
         if self.overtaken or not self.alive or self.released is None or self.other_released is None:
             return False
-        # what works on after its reply ends as long after it as the first one does: that is no queue
+        # a request that works on after its reply ends as long after it as the first one does, which is no queue
         first, other = race.requests[FIRST].ended_at, race.requests[OTHER].ended_at
         return other >= first - (self.released - self.other_released) / 2

@@ -1,4 +1,4 @@
-"""The proof for endpoints that are told how long to wait: all requests certainly waited at the same moment."""
+"""The proof for endpoints whose request says how long to wait: all requests certainly waited at the same moment."""
 
 from __future__ import annotations
 
@@ -23,28 +23,29 @@ if TYPE_CHECKING:
     from autograder.judge.spec.endpoint import Endpoint
     from autograder.lab.server import Server
 
-# s that the requests of the first trial wait, if nobody looks: enough to prove it on an idle machine
+# s that requests wait in the first trial, if it isn't shown: enough for a proof on an idle machine
 QUICK = (0.05, 0.1)
-ALONE = (0.03, 0.12)  # s that a request waits which is sent alone: longer or shorter than those that are raced
-WAIT = 0.25  # s that those of the next wait; shorter ones do not tell requests that are served in turns from a busy machine
-MAX_WAIT_S = 4.0  # s: trials grow up to this wait when a machine is too busy to tell
-# The race of unlike requests, in seconds.  One waits for longer than a second: a wait that is cut short, or made in another way
-# when it is long, shows there, and so does what blocks the loop twice a second.  A shorter one is sent twice, the second time
-# while the first is under way: each must take its own wait.  The last comes later than all and must be answered before the long one.
+ALONE = (0.03, 0.12)  # s that a single request waits: longer or shorter than those that are raced
+WAIT = 0.25  # s in the next trial; with less, requests that are served in turns can't be told from a busy machine
+MAX_WAIT_S = 4.0  # s: the wait grows up to this when a machine is too busy to tell
+# The race of unlike requests, in seconds. One waits for longer than a second, which shows waits that are cut short or made in
+# another way when they're long, and code that blocks the loop twice a second. A shorter one is sent twice, the second time
+# while the first is in progress: each must take its own wait. The last is sent after all others and must be answered before
+# the long one.
 LONG = (1.15, 1.3)
 MIDDLE = (0.45, 0.55)
 SHORT = (0.1, 0.15)
 MIDDLE_AGAIN_AT = 0.2
 SHORT_AT = 0.25
-SHOWN_SCALE = 0.5  # of all these in the visible check
+SHOWN_SCALE = 0.5  # the factor of all these times in the visible check
 TOGETHER_MIN_S = (
-    0.2  # s, attributed, that a shorter request was answered later than it was due, if it waited for a long one
+    0.2  # attributed s by which a shorter request must be late before it counts as waiting for the long one
 )
 TOGETHER_MIN_CANARIES = 8  # canaries answered in between
 
 
 class OverlapProof:
-    """Trials of an endpoint whose requests say, in ``{wait}``, how long they take."""
+    """Trials of an endpoint whose requests say, in ``{wait}``, how long to wait."""
 
     proofs = 1
 
@@ -54,25 +55,25 @@ class OverlapProof:
         self.wait = random.uniform(*QUICK)
         self.rest: str | None = None
         self._unlike_next = True
-        self._scale = 1.0  # of the times of unlike requests
-        self._before: Trial | None = None  # the `Trial` of the request that was sent alone in the warm-up
+        self._scale = 1.0  # the factor of the times of unlike requests
+        self._before: Trial | None = None  # the `Trial` of the single request in the warm-up
 
     async def answers(self) -> None:
-        """Ask one after the other, and for the last once more: a result kept from before is too early."""
+        """Send requests one after the other, and repeat the last one: a cached result comes too early."""
         for call in (self.endpoint.call(0.04), *2 * [self.endpoint.call(0.1)]):
             await run_requests(self.app, [call], ANSWER_LIMIT_S + call.wait)
 
     async def warm_up(self) -> None:
         """Start the threads of pools, and import what is imported on first use."""
-        wait = random.triangular(*ALONE, ALONE[0])  # any of them, but mostly a short one
+        wait = random.triangular(*ALONE, ALONE[0])  # any in that range, but mostly short
         calls = [self.endpoint.call(wait) for _ in range(self.endpoint.raced)]
         race = await run_requests(self.app, calls, ANSWER_LIMIT_S, at=[REST[0]] * len(calls))
         self.rest = await find_poll_syscall(self.app, race)
-        # a wait that was kept from before is over too early here
+        # a cached wait ends too early here
         self._before = Trial(await self._one(wait))
 
     async def trial(self, show: bool = False) -> Trial:
-        """One race, or two of different size; a trial that shows nothing makes the next one wait twice as long."""
+        """Run one race, or two of different sizes. If nothing is decided, the next trial waits twice as long."""
         if show:
             self.wait = max(self.wait, WAIT)
         if not show and (fault := await self._alone()):
@@ -92,7 +93,7 @@ class OverlapProof:
         return unlike
 
     async def _unlike(self, scale: float) -> Trial:
-        """The `Trial` of a race of requests that wait for different times, one of which is sent twice."""
+        """Return the `Trial` of a race of requests that wait for different times, one of which is sent twice."""
         first, again = 1, 2
         middle = self.endpoint.call(scale * random.uniform(*MIDDLE))
         calls = [self.endpoint.call(scale * random.uniform(*LONG)), middle, middle]
@@ -111,7 +112,7 @@ class OverlapProof:
         if fault := blocked(race, samples, self.rest):  # type: ignore[misc]
             return Trial(fault)
         long = race.requests[0]
-        # the same request again, for which the one before was waited for: its whole wait lies behind that one's answer
+        # the repeated request waited for the first one: its whole wait lies after that one's response
         if overlap.waited_for(
             race,
             samples,
@@ -132,7 +133,7 @@ class OverlapProof:
         in_time = all(
             request.ended_at < long.ended_at - TOGETHER_MIN_S * scale / 2 for request in race.requests[first:]
         )
-        # had the two shared a wait, the second would have been answered with the first
+        # if the two had shared a wait, the second would have been answered with the first
         own = race.requests[first].ended_at < race.requests[again].sent_at + middle.wait
         if not (in_time and own):
             self._scale = min(self._scale * 1.5, MAX_WAIT_S)
@@ -156,9 +157,9 @@ class OverlapProof:
         return Trial(proved=bool(overlap.certainly_overlapped(race, waits) and overlap.overtaken(race)))
 
     async def _alone(self) -> Verdict | None:
-        """One or two requests alone, with waits of any length; the failing `Verdict` if they block the loop.
+        """Send one or two single requests with random waits. Return the failing `Verdict` if they block the loop, else None.
 
-        A handler may not know by the number or by the wait of a request that it is raced.
+        A handler must not be able to tell from the number or the waits of requests that it's being raced.
         """
         if self._before is not None:
             before, self._before = self._before, None

@@ -1,4 +1,4 @@
-"""How long to wait for what may never come: in the app's own time, which a busy machine slows down with the app."""
+"""How long to wait for something that may never come, measured by canaries, which a busy machine delays as it does the app."""
 
 from __future__ import annotations
 
@@ -10,18 +10,20 @@ if TYPE_CHECKING:
 
     from autograder.lab.race import Race
 
-POLL_INTERVAL_S = 0.005  # s between two looks at what a service holds
-INITIAL_QUIET_S = 0.5  # s without a newcomer before the rest is taken to be held back, at first
-MAX_QUIET_S = 8.0  # s
-STUCK = 0.4  # share of the patience that a loop is given which sleeps, all the time, where it does not wait for work
-ALIVE_MIN_CANARIES = 10  # canaries that must be answered in that time: an app that is slow answers them slowly as well
+POLL_INTERVAL_S = 0.005  # s between two polls of what a service holds
+INITIAL_QUIET_S = 0.5  # s without a new call after which missing calls count as held back, in the first trial
+MAX_QUIET_S = 8.0  # s, the same in later trials, at most
+STUCK = (
+    0.4  # share of the patience after which a loop counts as stuck if it sleeps, without a break, outside its poll call
+)
+ALIVE_MIN_CANARIES = 10  # canaries that must be answered in that time; a slow app answers them slowly as well
 
 
 class QuietPeriod:
-    """A time in which nothing changes, beside a race that goes on; `restart` it at each change.
+    """A period of a running race in which nothing changes. Call `restart` at each change.
 
-    ``rest`` is the system call in which the loop waits for work, if that is known.  While ``unsettled()`` something is known
-    to be under way that only needs a CPU: the time begins when it has had it, at the latest after `MAX_QUIET_S`.
+    ``rest`` is the system call in which the loop waits for work, if it's known. ``unsettled()`` returns True while something
+    is in progress that only needs a CPU; the period doesn't begin before it's done, or before `MAX_QUIET_S` have passed.
     """
 
     def __init__(
@@ -35,7 +37,7 @@ class QuietPeriod:
         self.restart()
 
     def restart(self) -> None:
-        """Something has changed."""
+        """Begin the period again, because something has changed."""
         self._since = time.perf_counter()
 
     @property
@@ -45,7 +47,7 @@ class QuietPeriod:
 
     @property
     def canaries(self) -> int:
-        """How many canaries were sent and answered since the last change."""
+        """The number of canaries that were sent and answered since the last change."""
         since = self._since - self._race.began_at
         return sum(c.answered and c.start >= since for c in self._race.canaries)
 
@@ -56,20 +58,20 @@ class QuietPeriod:
 
     @property
     def stuck(self) -> bool:
-        """True if the loop has slept for long since the last change, in one piece, and not where it waits for work.
+        """True if the loop has slept for long since the last change, without a break, outside its poll call.
 
-        That ends a wait, and proves nothing by itself.
+        That ends a wait. It proves nothing by itself.
         """
         if self._rest is None or self._race.asleep is None:
             return False
         start, end, call = self._race.asleep
-        # no shorter than all that came before it: where a busy machine made that slow, this sleep is still the longest
+        # at least as long as the race before it: on a busy machine that was slow as well
         enough = max(STUCK * self.patience, start)
         return call != self._rest and end - max(start, self._since - self._race.began_at) >= enough
 
     @property
     def over(self) -> bool:
-        """True if it was quiet for long enough: a loop that answers is given its own ticks, one that does not, seconds."""
+        """True if it was quiet for long enough, measured in canaries for a loop that answers them, else in seconds."""
         if self.stuck:
             return True
         if self._unsettled and time.perf_counter() - self._made < MAX_QUIET_S and self._unsettled():

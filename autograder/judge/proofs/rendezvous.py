@@ -1,8 +1,8 @@
-"""The proof for endpoints that ask a service: the service holds every reply until all requests have asked.
+"""The proof for endpoints that call a service: the service holds every reply until all requests have called it.
 
-Who has asked is told by the service, which the learner's code does not own.  When all have, they are side by side:
-that is a fact, and no load can undo it.  If some never come, the service lets go one at a time, and watches whether
-the next only comes when the one before has gone.
+The service, which learners' code can't change, reports whose calls it holds. When it holds those of all requests, the
+requests run side by side: that is a fact, and no load can undo it. If some calls never come, the service releases one reply
+at a time, and the judge watches whether each missing call comes only after a release.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ if TYPE_CHECKING:
     from autograder.lab.server import Server
     from autograder.services import Service
 
-HOLD = 0.1  # s that the reply to a request which is alone is held: whoever answers meanwhile does not wait for it
-COLD_START = 6  # times that, for the first requests: the processes that do the work may have to start
+HOLD = 0.1  # s that the reply to a single request is held: a response in that time doesn't wait for the reply
+COLD_START = 6  # times `WORK` for the first requests, because the processes that do the work may have to start
 STEP_S = 0.06  # s that a request is given after its reply, while other replies are still held ...
 STEP_CANARIES = 2  # ... and canaries
-WORK = 5.0  # s that a piece of work is given beyond: it takes a tenth of one, but the machine may be busy
+WORK = 5.0  # s beyond the limit for each piece of work: it takes a tenth of a second, but the machine may be busy
 
 
 class RendezvousProof:
-    """Trials of an endpoint that asks ``endpoint.service``."""
+    """Trials of an endpoint that calls ``endpoint.service``."""
 
-    lone = True  # requests that are alone are judged as well
+    lone = True  # single requests are judged as well
 
     def __init__(self, app: Server, endpoint: Endpoint, service: Service) -> None:
         self.app = app
@@ -54,19 +54,20 @@ class RendezvousProof:
         self._alone_next = self._hold_next = True
         self._expected: Counter[str] = Counter()  # how many calls each token has been requested for
         self._all_waited = 0  # meetings in which no request was answered before the last reply was released
-        self._earlier: CheckRequest | None = None  # a request that was answered before
+        self._earlier: CheckRequest | None = None  # a request that has already been answered
 
     @property
     def proofs(self) -> int:
         """How many trials must prove it.
 
-        Four that are served in turns are let go in the order of their turns once in 22, and two of them in one of two orders.
+        Four requests that are served in turns are released in the order of their turns by chance, once in 22 trials; two
+        requests have only two orders.
         """
         few = self.endpoint.barrier == "calls" and not self.endpoint.large
         return 2 if few and not self.service.computes else 1
 
     async def _calls(self, count: int) -> list[CheckRequest]:
-        # in threads: to know what is right may mean to do the same work
+        # in threads, because computing the expected response may mean doing the same work
         making = [asyncio.to_thread(self.endpoint.call, 0.0, self.service) for _ in range(count)]
         calls = await asyncio.gather(*making)
         self.service.prepare([token for call in calls for token in call.tokens])
@@ -74,13 +75,13 @@ class RendezvousProof:
         return calls
 
     def _expect(self, calls: list[CheckRequest]) -> None:
-        """Note that these requests are sent: each needs one call for each of its tokens, or the first of them if it's cached."""
+        """Record that these requests are sent: each needs one call for each of its tokens, or only the first does if it's cached."""
         for call in calls:
             for token in call.tokens:
                 self._expected[token] = 1 if self.endpoint.cached else self._expected[token] + 1
 
     async def _called_too_often(self) -> Verdict | None:
-        """The failing `Verdict` if the service was called more often than the requests needed, else None."""
+        """Return the failing `Verdict` if the service was called more often than the requests needed, else None."""
         counts = await asyncio.to_thread(self.service.calls, list(self._expected))
         for token, expected in self._expected.items():
             if counts[token] > expected:
@@ -98,10 +99,10 @@ class RendezvousProof:
             raise AnswerFault(verdict.kind, verdict.diagnosis)
 
     async def answers(self) -> None:
-        """Ask one after the other for something new, and for the last of it once or twice more."""
+        """Send new requests one after the other, and repeat the last one once or twice."""
         for _ in range(2):
             (call,) = calls = await self._calls(1)
-            # a pool of processes starts with the first request: on a busy machine that takes longer than the work
+            # a pool of processes starts with the first request, which takes longer than the work on a busy machine
             await run_requests(self.app, calls, ANSWER_LIMIT_S + COLD_START * self._working(1))
             await self._check_count()
         for _ in range(random.randint(1, 2)):
@@ -109,7 +110,7 @@ class RendezvousProof:
             await self._check_count()
 
     async def _again(self, call: CheckRequest) -> Race:
-        """Ask for the same once more: the service must see all of it, and be waited for, or nothing of it if it is kept."""
+        """Repeat a request. It must make all its calls again and wait for the replies, or make no call if the replies are cached."""
         self._expect([call])
         race, seen, ended = await self._held(call)
         if not self.endpoint.cached:
@@ -121,9 +122,10 @@ class RendezvousProof:
         return race
 
     async def _held(self, call: CheckRequest) -> tuple[Race, set[str], bool]:
-        """Ask alone, and hold each reply for a moment: (race, tokens seen, whether it was answered while one was held).
+        """Send one request and hold each reply for a moment.
 
-        The moment lasts until a canary was answered; as long as nobody can tell a loop that will answer none, for `HOLD`.
+        Return (race, tokens of the calls, whether it was answered while a reply was held). A reply is held until a canary was
+        answered, or for `HOLD` as long as the poll call is unknown, without which a stuck loop can't be recognised.
         """
         seen, let_go = set(), set()
 
@@ -158,9 +160,9 @@ class RendezvousProof:
         return race, seen, bool(seen - let_go)
 
     async def _alone(self) -> Verdict | None:
-        """The failing `Verdict` if a request that is alone blocks the loop, or one for what is kept, else None.
+        """Return the failing `Verdict` if a single request, or a repeated one for a cached reply, blocks the loop; else None.
 
-        A handler may not know by the number of requests that it is raced.
+        A handler must not be able to tell from the number of requests that it's being raced.
         """
         (call,) = await self._calls(1)
         races = [(await self._held(call))[0]]
@@ -182,17 +184,17 @@ class RendezvousProof:
         self.rest = await find_poll_syscall(self.app, race)
 
     def _quiet(self, race: Race) -> QuietPeriod:
-        """A `QuietPeriod` that begins when no program is on its way to the service any more."""
+        """Return a `QuietPeriod` that begins once no started program has yet to call the service."""
         return quiet_period(self.app, self.service, race, self.patience, self.rest)
 
     def _working(self, count: int) -> float:
-        """Seconds that so many requests are given for work of their own."""
+        """Return how many seconds ``count`` requests get for CPU-bound work."""
         return WORK * count * self.endpoint.upstream_calls if self.service.computes else 0.0
 
     async def trial(self, show: bool = False) -> Trial:
-        """One meeting, or two of different size; a trial that shows nothing makes the next one more patient.
+        """Run one race, or two of different sizes. If nothing is decided, the next trial waits longer for missing calls.
 
-        Before the first meeting one request is alone, and again as long as that one shows a fault.
+        A single request is sent before the first race, and again in each trial until it shows no fault.
         """
         if not show and self.lone and self._alone_next:
             if fault := await self._alone():
@@ -209,8 +211,8 @@ class RendezvousProof:
         return held
 
     async def _hold_one_long(self, seconds: float) -> Trial:
-        """The `Trial` of one race in which the first reply is held for so many seconds."""
-        # what is not cached was requested before: a copy that was kept would be found now
+        """Return the `Trial` of one race in which the first reply is held for ``seconds``."""
+        # repeat an earlier request if replies must not be cached: a cached reply shows now
         first = self._earlier if self._earlier and not self.endpoint.cached else (await self._calls(1))[0]
         calls = [first, first]
         if not self.service.computes:
@@ -254,7 +256,7 @@ class RendezvousProof:
             shared = any(counts[token] - before.get(token, 0) < 2 for token in first.tokens)
             if shared and holding.missed_again:
                 return Trial(Verdict(Outcome.FAIL, DiagnosisKind.SHARED_CALL, messages.shared_call(self.endpoint)))
-            # where one piece of work at a time is allowed, the same one may wait as any other
+            # if only one piece of work is allowed at a time, an equal request may wait as any other
             if not shared and self.endpoint.barrier != "loop" and holding.missed_again:
                 return Trial(
                     Verdict(Outcome.FAIL, DiagnosisKind.ONE_AT_A_TIME, messages.same_one_at_a_time(self.endpoint))
@@ -263,9 +265,8 @@ class RendezvousProof:
                 return Trial()
         if len(calls) > OTHER and not holding.overtaken:
             if holding.together(race) and self.endpoint.raced <= 2:
-                return Trial(
-                    served_in_turns(1, self.endpoint.raced)
-                )  # in so small a race a lock may have passed by chance
+                # a lock may have passed such a small race by chance
+                return Trial(served_in_turns(1, self.endpoint.raced))
             if holding.together(race):
                 return Trial(
                     Verdict(Outcome.FAIL, DiagnosisKind.ANSWERED_TOGETHER, messages.answered_together(self.endpoint))
@@ -293,7 +294,7 @@ class RendezvousProof:
         finally:
             self.service.release()
         fault = blocked(race, samples.decode_samples(race), self.rest, self.service.computes)
-        # where only a few are let in, several of them compute together, and the loop gets less of the GIL than in a fair race
+        # if a limit admits a few at a time, these compute together, and the loop gets less of the GIL than in a race without a limit
         if fault and not (fault.kind == DiagnosisKind.GIL and meeting.in_turns):
             return Trial(fault)
         if fault := await self._called_too_often():
@@ -309,16 +310,15 @@ class RendezvousProof:
         if meeting.proved:
             return Trial(proved=True)
         if meeting.all_met and not self.service.computes:
-            # all were let go then at the latest; whoever had its reply before had more time still
+            # the last reply was released then; requests that had their reply earlier had even more time
             if late := overlap.late(race, samples.decode_samples(race), [happened(meeting.released)] * len(calls)):
                 return Trial(answered_late(calls[late[0].key], late[1]))
         if meeting.in_turns:
             return Trial(self._in_turns(meeting.stood, calls))
         if meeting.all_met and meeting.independent is False:
             self._all_waited += meeting.all_wait
-            if (
-                meeting.all_wait and self._all_waited > 1
-            ):  # once may be chance, where a lock happens to serve the last one
+            # once may be chance: a lock may happen to serve the last one first
+            if meeting.all_wait and self._all_waited > 1:
                 return Trial(
                     Verdict(Outcome.FAIL, DiagnosisKind.ANSWERED_TOGETHER, messages.answered_together(self.endpoint))
                 )
@@ -346,14 +346,15 @@ class RendezvousProof:
 
 
 class HeldReplies:
-    """Holds the replies of one race, and keeps what it saw.
+    """Holds the replies of one race, and records what it saw.
 
-    ``all_met``: all wanted tokens were held at one moment.  ``overtaken``: a canary was answered while they were.
-    ``independent``: the requests were answered one by one in the order in which they were let go, which was of our choice;
-    False if one was not, although the loop was alive; None if that was not seen.  (To have asked is not yet to listen.)
+    ``all_met``: all wanted tokens were held at one moment. ``overtaken``: a canary was answered while they were.
+    ``independent``: the requests were answered one by one in the order, chosen by the judge, in which their replies were
+    released; False if one wasn't, although the loop was alive; None if that wasn't seen. (A request that has made its call
+    doesn't necessarily wait for the reply yet.)
     ``passed``: the tokens that were overtaken by a canary while they were held.
-    ``together``: the largest set of tokens that were held at one moment; ``stood``: the largest before one was let go.
-    ``in_turns``: after a long quiet time with a loop that was alive, each newcomer came only after another had been let go.
+    ``together``: the largest set of tokens held at one moment; ``stood``: the largest before any release.
+    ``in_turns``: after a long quiet period with a loop that was alive, each new call came only after a release.
     """
 
     def __init__(
@@ -370,18 +371,17 @@ class HeldReplies:
         self.independent: bool | None = None
         self.listening: int | None = None
         self.all_wait = False
-        self.newest_first = (
-            False  # of requests with several questions: those that are served in turns stand in one of two orders
-        )
+        # the order of release for requests with several calls: a lock serves them in one of two orders
+        self.newest_first = False
         self.passed: set[str] = set()
         self.together: set[str] = set()
         self.stood: set[str] = set()
         self.seen: set[str] = set()
         self.held_at_last: set[str] = set()
-        self.released: float | None = None  # when all were let go, in seconds since the race began
+        self.released: float | None = None  # when the last reply was released, in seconds since the race began
 
     async def hold(self, race: Race) -> None:
-        """Run beside a race, until all its requests are answered."""
+        """Run during a race, until all its requests are answered."""
         while race.began is None:
             await asyncio.sleep(POLL_INTERVAL_S)
         if self.barrier == "loop":
@@ -398,14 +398,14 @@ class HeldReplies:
             self.in_turns = alive
             self.stood = set(self.together)
             await self._drain(race)
-        # looked at first, so that whoever was answered by then was answered while it was held
+        # taken before the release, so that a request answered by then was answered while its reply was held
         if self.released is None:
             self.released = time.perf_counter() - race.began_at
         self.held_at_last = set(self.service.held())
         self.service.release()
 
     def first_unasked_call(self, race: Race) -> CheckRequest | None:
-        """The first call that was answered while the service parked, and had not asked or not waited for the reply."""
+        """Return the first request that was answered too early: without its call, or while its reply was held."""
         for request, call in zip(race.requests, self.calls, strict=True):
             early = self.released is None or request.ended_at < self.released
             if early and (not self.seen.issuperset(call.tokens) or self.held_at_last.intersection(call.tokens)):
@@ -414,7 +414,7 @@ class HeldReplies:
 
     @property
     def proved(self) -> bool:
-        """True if what this kind of meeting must show was seen."""
+        """True if this race has shown what the endpoint's ``barrier`` requires."""
         if self.barrier == "loop":
             return self.passed >= self.wanted
         return bool(self.all_met and self.overtaken and self.independent)
@@ -426,7 +426,7 @@ class HeldReplies:
 
     def _held(self) -> list[str]:
         held = self.service.held()
-        # a call that no request needs is neither wanted nor in the way of the others
+        # a call that no request needs doesn't count, and must not block the others
         if strays := [token for token in held if token not in self.wanted]:
             self.service.release(strays)
             held = [token for token in held if token in self.wanted]
@@ -439,9 +439,9 @@ class HeldReplies:
         return quiet_period(self.app, self.service, race, self.patience, self.rest)
 
     async def _wait_for_all(self, race: Race) -> bool:
-        """Until all are there, or nobody has come for a while, or somebody is answered without having been let go.
+        """Wait until all calls are held, or no new one has come for a while, or a request is answered without a release.
 
-        True if the loop was alive in that while.
+        Return True if the loop was alive meanwhile.
         """
         quiet, seen = self._quiet(race), 0
         while not any(request.end is not None for request in race.requests):
@@ -458,24 +458,26 @@ class HeldReplies:
         return quiet.alive
 
     async def _canary_answered(self, race: Race) -> bool:
-        """True as soon as a canary that was sent from now on is answered, while nobody is let go."""
+        """Return True as soon as a canary that is sent from now on is answered, while no reply is released."""
         return await _overtaken(race, QuietPeriod(race, self.patience, self.rest))
 
     async def _let_each_go(self, race: Race) -> None:
-        """Whoever comes is let go as soon as a canary was answered beside it; all need not come together."""
+        """Release each reply as soon as a canary was answered while it was held. The calls needn't come together."""
         while not _over(race):
             held = self._held()
             if not held:
                 await asyncio.sleep(POLL_INTERVAL_S)
                 continue
             if not await self._canary_answered(race):
-                return  # one that was not overtaken is enough: nothing is proved here
+                return  # one call that wasn't overtaken is enough: this race proves nothing
             self.passed.update(held)
             self.service.release(held)
 
     async def _let_go_singly(self, race: Race) -> None:
-        """One request at a time, the newest first, and the next when that one is answered or asks for more: nobody else
-        computes meanwhile."""
+        """Release the replies of one request at a time, the newest first, so that no other one computes meanwhile.
+
+        The next one follows when that request is answered or makes another call.
+        """
         while not _over(race):
             held = self._held()
             if not held:
@@ -496,10 +498,10 @@ class HeldReplies:
         return sum(request.end is not None for request in race.requests)
 
     async def _let_go_in_any_order(self, race: Race) -> None:
-        """One request at a time: each must be answered while those that are left are still held.
+        """Release one request at a time: each must be answered while the others are still held.
 
-        A lock around the wait alone lets everyone ask, but then it serves in an order of its own: in that of arrival, or
-        against it (a busy Redis replies to the last first).
+        With a lock around only the wait, all requests make their calls, but they're answered in an order that isn't the
+        judge's: that of arrival, or the reverse (a busy Redis replies to the last client first).
         """
         for number in self._order()[:-1]:
             answered, quiet = self._answered(race), self._quiet(race)
@@ -513,13 +515,13 @@ class HeldReplies:
         self.independent = True
 
     def _order(self) -> list[int]:
-        """The numbers of the calls in the order in which they are let go: any, but neither as they came nor the other way round.
+        """Return the numbers of the requests in a random order of release, but neither that of arrival nor the reverse.
 
-        Where a request asks several questions there are only two, and both orders are tried.
+        Requests that make several calls are released in these two orders, each in turn.
         """
         came = self._in_order_of_arrival()
         if len(self.calls) > 2 * RACE_SIZE:
-            # those that a pool has no thread for yet came last, and whoever is answered first gives its thread to one of them
+            # the last to come may still wait for a thread of a pool, which each answered request frees: release those first
             return came[::-1]
         if len(self.wanted) == len(self.calls):
             return _any_order(came)
@@ -532,11 +534,11 @@ class HeldReplies:
     async def _let_more_go(self, race: Race, number: int) -> None:
         """No request was answered when that call was released: release the others one by one until one is.
 
-        If another one is answered first, call ``number`` had to wait for it.  ``listening`` is then how many listened, at most,
-        and ``all_wait`` tells whether none was answered before the last reply was released.
+        If another one is answered first, request ``number`` had to wait for it. ``listening`` is then the largest number of
+        requests that can have waited for their replies, and ``all_wait`` is True if none was answered before the last release.
         """
         waiting = [n for n in self._in_order_of_arrival() if race.requests[n].end is None and n != number]
-        # a lock has an order of its own, of arrival or against it: the last to be released is neither the first nor the last
+        # a lock serves in the order of arrival or in reverse: so release last one that came neither first nor last
         if not (large := len(self.calls) > 2 * RACE_SIZE):
             waiting = [*waiting[:1], *waiting[:0:-1]]
         else:
@@ -564,30 +566,29 @@ class HeldReplies:
         if ended and min(ended, key=lambda n: race.requests[n].ended_at) != number:
             self.independent = False
             self.listening = len(self.calls) - unanswered
-            # of two requests the other one is always the last: that may as well be a lock
+            # with two requests the other one is always the last, which may also be due to a lock
             self.all_wait = last and none_before and not large and len(self.calls) > 2
 
     async def _drain(self, race: Race) -> None:
-        """Let one go at a time; who comes must come after that, and never make more than there were.
+        """Release one reply at a time. New calls must come only after a release, and never make more than were held before.
 
-        Those are compared who are at the same of their questions: whoever was let go may be at the next already, when
-        another one comes in.
+        Only requests at the same of their calls are compared: a request may already make its next call when another comes.
         """
         most = self._abreast(self.stood)
         while not _over(race):
             held = self._held()
             if self._abreast(held) > most:
-                self.in_turns = False  # two at once after all: it was the machine
+                self.in_turns = False  # more at once after all: the machine had delayed them
             if not held:
                 await asyncio.sleep(POLL_INTERVAL_S)
                 continue
             self.service.release(held[:1])
             if self.wanted <= self.seen:
-                return  # all have come: nobody new can show that it was otherwise
+                return  # all have come: no new call can change the result
             await self._newcomer_or_quiet(race, set(held))
 
     def _abreast(self, tokens: Iterable[str]) -> int:
-        """How many requests are at the same of their questions, at most."""
+        """Return the largest number of requests that are at the same of their calls."""
         stages = [
             sum(token in tokens for token in stage) for stage in zip(*(c.tokens for c in self.calls), strict=True)
         ]
@@ -602,10 +603,10 @@ class HeldReplies:
 
 
 def quiet_period(app: Server, service: Service, race: Race, patience: float, rest: str | None) -> QuietPeriod:
-    """A `QuietPeriod`; where a service is called by programs, it begins when none is on its way."""
+    """Return a `QuietPeriod`. If programs call the service, it begins once no started program has yet to call it."""
 
     def on_its_way() -> bool:
-        """True if a process of the app is alive that is not held: it has not called yet, or has its reply and ends."""
+        """Return True if the app has a process whose call isn't held: it hasn't called yet, or has its reply and is ending."""
         return leaves(app.pid) > len(service.held())
 
     return QuietPeriod(race, patience, rest, on_its_way if service.spawns else None)
@@ -616,7 +617,7 @@ def _over(race: Race) -> bool:
 
 
 async def _overtaken(race: Race, quiet: QuietPeriod) -> bool:
-    """True as soon as a canary that was sent from now on is answered; False if the loop does not answer for a while."""
+    """Return True as soon as a canary that is sent from now on is answered, False if the loop answers none for a while."""
     now = time.perf_counter() - race.began_at
     while quiet.seconds < 2 * quiet.patience and not quiet.stuck and not _over(race):
         if any(c.answered and c.start >= now for c in race.canaries):
@@ -626,7 +627,7 @@ async def _overtaken(race: Race, quiet: QuietPeriod) -> bool:
 
 
 def _any_order(tokens: list[int]) -> list[int]:
-    """The numbers in an order by chance, but neither as they came nor the other way round if there are three or more."""
+    """Return the numbers in a random order, which for three or more is neither the given one nor its reverse."""
     order = list(tokens)
     while len(tokens) > 2 and order in (tokens, tokens[::-1]):
         random.shuffle(order)

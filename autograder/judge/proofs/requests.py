@@ -29,15 +29,15 @@ if TYPE_CHECKING:
     from autograder.lab.server import Server
     from autograder.programs.messages.reports import PythonWarning, RequestFailed
 
-# s in which nothing is asked, so that the loop is seen at rest: more where a busy machine hid it.  The first of them go
+# s without a request, in which the loop is seen idle: more each time if a busy machine hid it. The first of them comes
 # before the requests of the warm-up.
 REST = (0.03, 0.1, 0.3, 1.0, 3.0)
-SIGHTS = 2  # races in which connections were not the business of the app's loop, before it is told
-FORGOTTEN_AWAIT_S = 1.0  # s beyond its wait that an answer is given where an await is known to be missing ...
+SIGHTS = 2  # races in which another process or loop served the connections, before that is a fault
+FORGOTTEN_AWAIT_S = 1.0  # s beyond its wait that a response gets after Python has warned of a missing await ...
 FORGOTTEN_AWAIT_MIN_CANARIES = 30  # ... and canaries that are answered in that time
-DELAY_POLL_INTERVAL_S = 0.05  # s for which the clock sleeps that notices when this process itself is late
-DELAY_MIN_S = 0.1  # s: to be late for less is usual on a busy machine, and keeps nobody from an answer
-ANSWER_LIMIT_S = 10.0  # s beyond its wait that a request is given on its own
+DELAY_POLL_INTERVAL_S = 0.05  # s that the task sleeps which measures the delay of this process
+DELAY_MIN_S = 0.1  # s: shorter delays are usual on a busy machine, and delay no response by much
+ANSWER_LIMIT_S = 10.0  # s beyond its wait that a single request gets
 
 
 class AnsweredTooEarly(AnswerFault):
@@ -61,12 +61,12 @@ async def run_requests(
     rest: str | None = None,
     **fields: Any,
 ) -> Race:
-    """Race the calls and return the `Race`; raises `AnswerFault` for the first answer that is not right.
+    """Race the calls and return the `Race`. Raises `AnswerFault` for the first wrong response.
 
-    ``at`` says when each is sent, in seconds after the start; without it they are sent together.  Those whose numbers are
-    in ``on_order`` are sent when the load generator is ordered to.  ``rest`` is what
-    `find_poll_syscall` has found, ``fields`` are some of the race.  Without ``companion``, no answer is waited for that an await
-    which is missing will not give.
+    ``at`` says when each one is sent, in seconds after the start; without it, they're sent together. Those whose numbers are
+    in ``on_order`` are sent when the load generator gets a `Send` order. ``rest`` is the result of `find_poll_syscall`, and
+    ``fields`` are fields of the race. ``companion`` runs during the race; without one, the race ends early if a response
+    can't come because of a missing await.
     """
     on_order = set(on_order)
     requests = [
@@ -95,7 +95,7 @@ async def run_requests(
 def _delay_measured(
     companion: Callable[[Race], Coroutine[Any, Any, None]],
 ) -> Callable[[Race], Coroutine[Any, Any, None]]:
-    """``companion``, and beside it a clock that adds up in the race's ``host_delay_s`` how late this process wakes up."""
+    """Return ``companion`` with a task that adds up, in the race's ``host_delay_s``, how late this process wakes up."""
 
     async def measure(race: Race) -> None:
         while race.end is None:
@@ -114,12 +114,12 @@ def _delay_measured(
             clock.cancel()
             raise
 
-    clocks: set[asyncio.Task[None]] = set()  # the loop itself keeps none of its tasks alive
+    clocks: set[asyncio.Task[None]] = set()  # the loop only has weak references to its tasks
     return both
 
 
 def _until_forgotten(app: Server, calls: list[CheckRequest]) -> Callable[[Race], Coroutine[Any, Any, None]]:
-    """Runs beside a race, and ends it if answers are still missing when Python has long told of a forgotten await."""
+    """Return a companion that ends a race if responses are still missing long after Python has warned of a missing await."""
 
     async def watch(race: Race) -> None:
         while race.end is None:
@@ -138,17 +138,17 @@ def _until_forgotten(app: Server, calls: list[CheckRequest]) -> Callable[[Race],
 
 
 def forgotten(app: Server) -> Iterator[tuple[str, PythonWarning]]:
-    """(name of the coroutine, the warning) for each of Python's warnings that one was never awaited."""
+    """Yield (name of the coroutine, the warning) for each of Python's warnings of a coroutine that was never awaited."""
     for warning in list(app.warnings):
         if found := re.search(r"coroutine '([\w.<>]+)' was never awaited", warning.message):
             yield found.group(1), warning
 
 
 async def run_at_each_size(endpoint: Endpoint, show: bool, race: Callable[[int, bool], Awaitable[Trial]]) -> Trial:
-    """The `Trial` of as many requests as the endpoint is raced with, and beside a large race one of a few requests.
+    """Return the `Trial` of a race of the endpoint's size, and for a large race also of one with a few requests.
 
-    Forty requests that arrive at the same moment keep any loop busy for a while; whether one of them blocks it is seen
-    better among few.  ``race(count, shown)`` gives the `Trial` of one race; a race that is shown comes first.
+    Forty requests that arrive at the same moment keep any loop busy for a while, so a blocking one is easier to see among
+    a few. ``race(count, shown)`` returns the `Trial` of one race; a race that is shown comes first.
     """
     sizes = sorted({RACE_SIZE, endpoint.raced}, reverse=show) if endpoint.large else [endpoint.raced]
     proved = True
@@ -161,10 +161,10 @@ async def run_at_each_size(endpoint: Endpoint, show: bool, race: Callable[[int, 
 
 
 async def find_poll_syscall(app: Server, race: Race) -> str | None:
-    """The system call in which the loop thread waits while there is nothing to do but canaries; None where none can be seen.
+    """Return the system call in which the idle loop waits for work; None if the system doesn't show it.
 
-    It is looked for before the first request of ``race``, of which all were sent late, and then in races of its own.
-    Raises `Inconclusive` for a loop that was looked at, and never found waiting: what it does cannot be judged.
+    It's taken from the samples before the first request of ``race``, whose requests are all sent late, and then from races
+    of its own. Raises `Inconclusive` if there are samples and none shows the loop waiting, because then it can't be judged.
     """
     first = min(request.sent_at for request in race.requests)
     if found := samples.poller([sample for sample in samples.decode_samples(race) if sample.time < first]):
@@ -186,7 +186,7 @@ async def find_poll_syscall(app: Server, race: Race) -> str | None:
 def _check_answer(app: Server, race: Race, request: Request, call: CheckRequest, limit: float) -> None:
     if request.status is None or request.error:
         if app.alive and _error_of(race, call):
-            _server_error(app, race, request, call)  # a stream broke off in the middle
+            _server_error(app, race, request, call)  # a streaming response broke off
         _no_answer(app, race, request, call, limit)
     if request.status >= 500:
         _server_error(app, race, request, call)
@@ -204,9 +204,9 @@ def _check_answer(app: Server, race: Race, request: Request, call: CheckRequest,
 
 
 def never_awaited(app: Server, ended: str = "", seen: int | None = None) -> None:
-    """Raise the `AnswerFault` for a forgotten await if Python has warned of one in the app.
+    """Raise the `AnswerFault` for a missing await if Python has warned of one in the app.
 
-    ``ended`` is the diagnosis of the exception that a request ended in, and ``seen`` its line.
+    ``ended`` is the diagnosis of the exception with which a request ended, and ``seen`` the line of that exception.
     """
     for name, warning in forgotten(app):
         place = first_frame_in(warning.where, app.file)
@@ -218,7 +218,7 @@ def never_awaited(app: Server, ended: str = "", seen: int | None = None) -> None
 
 
 def _error_of(race: Race, call: CheckRequest) -> RequestFailed | None:
-    """The exception that ended the app's work on a call, as its host told it, or None."""
+    """Return the exception that ended the app's work on a call, as the served process reported it, or None."""
     return next((e for e in race.errors if call.path.partition("?")[0] == e.path), None)
 
 
@@ -229,17 +229,17 @@ def _server_error(app: Server, race: Race, request: Request, call: CheckRequest)
     hint = remedy(error.message, last.code, _text(app.file)) if error and last and last.line else ""
     hint = hint or (gave_up(error.type) if error else "")
     text = messages.server_error(call, error, hint) if error else ""
-    ended = text if line else ""  # without a line of theirs the exception says nothing to a learner
+    ended = text if line else ""  # an exception without a line of the app tells a learner nothing
     if hint:
         raise AnswerFault(
             DiagnosisKind.MISSING_AWAIT if error and "'coroutine'" in error.message else DiagnosisKind.SERVER_ERROR,
             text,
             line,
         )
-    # a second loop in the running one leaves a coroutine unawaited as well, and says what is wrong by itself
+    # asyncio.run() in a running loop also leaves a coroutine unawaited, but its own message says what is wrong
     if error is None or error.type != "RuntimeError":
         never_awaited(app, ended, line)
-    # these two are told of a coroutine for other reasons: it is awaited twice, or two use one connection
+    # these two messages name a coroutine for other reasons: it's awaited twice, or two tasks use one connection
     other = error and any(words in error.message for words in ("already awaited", "another coroutine"))
     missing = error and ("coroutine" in error.message or "await wasn't used" in error.message)
     if missing and not other:
@@ -249,7 +249,7 @@ def _server_error(app: Server, race: Race, request: Request, call: CheckRequest)
 
 
 def _text(file: str | Path) -> str:
-    """The learner's file as text, to recognise what was meant; it is never run here."""
+    """Return the learner's file as text, from which hints recognise what was meant. It's never run here."""
     try:
         return Path(file).read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -261,7 +261,7 @@ def _no_answer(app: Server, race: Race, request: Request, call: CheckRequest, li
         raise AnswerFault(DiagnosisKind.SERVER_DIED, reports.FLOODED if app.flooded else messages.died(call))
     never_awaited(app)
     delay = max(excuses.cpu_wait_s(samples.decode_samples(race), 0.0, limit, watching=False), race.host_delay_s)
-    if delay > limit / 2:  # the app's own, or that of this process, in which services may have to reply
+    if delay > limit / 2:  # the app's delay, or that of this process, in which services may have to reply
         raise Inconclusive("the machine was too busy to answer in time. Try again.")
     stalls = [Stall(b.seconds, "turn", b) for b in race.blocked]
     text = messages.no_answer(call, limit)

@@ -1,4 +1,4 @@
-"""The proof for a whole app: requests to all its endpoints together, and a loop that stays free beside them."""
+"""The proof for a whole app: requests to all its endpoints together, during which the loop stays free."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
     from autograder.services import Service
 
 EACH = 2  # requests to each endpoint
-SLOW = 0.1  # s that each service takes on a slow day
+SLOW = 0.1  # s that each service takes in `slow_day`
 
 
 class WholeAppProof:
-    """Trials of all the endpoints in ``endpoint.mix``; ``services`` maps the names of those they ask to the services.
+    """Trials of all the endpoints in ``endpoint.combined_with``; ``services`` maps the names of those they call to services.
 
-    How many are served together is the matter of each endpoint's own item.  Here the services hold their replies only
-    until nobody new comes; then a canary must still be answered, and nothing may have blocked the loop.
+    Each endpoint's own item judges how many of its requests run together. Here the services hold their replies only until
+    no new call comes. Then canaries must still be answered, and nothing may have blocked the loop.
     """
 
     proofs = 1
@@ -45,7 +45,7 @@ class WholeAppProof:
         self.rest: str | None = None
 
     def calls(self, each: int) -> list[CheckRequest]:
-        """So many fresh calls of each endpoint, in turn; their services are ready for them."""
+        """Return ``each`` fresh requests to each endpoint, alternately, and prepare their services for them."""
         calls, tokens = [], {}  # type: ignore[var-annotated]
         for _ in range(each):
             for endpoint in self.endpoint.combined_with:
@@ -58,7 +58,7 @@ class WholeAppProof:
         return calls
 
     async def answers(self) -> None:
-        """All endpoints once, together."""
+        """Send one request to each endpoint, all together."""
         await run_requests(self.app, self.calls(1), ANSWER_LIMIT_S)
 
     async def warm_up(self) -> None:
@@ -68,7 +68,7 @@ class WholeAppProof:
         self.rest = await find_poll_syscall(self.app, race)
 
     async def trial(self, show: bool = False) -> Trial:
-        """One race; a trial that shows nothing makes the next one more patient."""
+        """Run one race. If nothing is decided, the next trial waits longer for new calls."""
         calls = self.calls(EACH)
         crowd = ReplyGate(self.services.values(), self.patience, self.rest)
         for service in self.services.values():
@@ -95,9 +95,9 @@ class WholeAppProof:
 
 
 class ReplyGate:
-    """Holds the replies of several services until nobody new comes.
+    """Holds the replies of several services until no new call comes.
 
-    ``overtaken``: many canaries were sent and answered after the last newcomer, while replies were held.
+    ``overtaken``: many canaries were sent and answered after the last new call, while replies were held.
     """
 
     def __init__(self, services: Iterable[Service], patience: float, rest: str | None) -> None:
@@ -107,7 +107,7 @@ class ReplyGate:
         self.overtaken = False
 
     async def hold(self, race: Race) -> None:
-        """Run beside a race until the crowd is let go."""
+        """Run during a race until the replies are released."""
         while race.began is None:
             await asyncio.sleep(POLL_INTERVAL_S)
         quiet, seen = QuietPeriod(race, self.patience, self.rest), None
@@ -129,7 +129,7 @@ class ReplyGate:
 
 
 async def slow_day(app: Server, endpoint: Endpoint, services: dict[str, Service], seconds: float, rate: float) -> Load:
-    """The `Load` of an app whose services all take `SLOW` seconds: ``rate`` requests a second, to all endpoints in turn."""
+    """Return the `Load` of an app whose services all take `SLOW` seconds: ``rate`` requests per second, to each endpoint in turn."""
     calls = WholeAppProof(app, endpoint, services).calls(max(round(seconds * rate / len(endpoint.combined_with)), 1))
     requests = [RaceRequest(i, call.method, call.path, at=i / rate) for i, call in enumerate(calls)]
     for service in services.values():
