@@ -1,6 +1,6 @@
-"""What the cells of an exercise notebook call: a check answers at once, in words and with a picture.
+"""The checks that the cells of an exercise notebook call. Each reports its result immediately, as text and as a picture.
 
-Hidden tests call the same judge with fresh inputs; nothing here knows more than a learner may see.
+Hidden tests call the same judge with fresh inputs. Nothing here has information that a learner may not see.
 """
 
 from __future__ import annotations
@@ -36,21 +36,21 @@ if TYPE_CHECKING:
 
 
 class CheckFailed(UserFacingError, AssertionError):
-    """A check did not pass; its message is the diagnosis, and all that a notebook shows."""
+    """A check didn't pass. The notebook shows only its message, which is the diagnosis."""
 
     def _render_traceback_(self) -> list[str]:
         return [f"Not yet: {self}"]
 
 
 class Checks:
-    """The checks of one exercise, for the notebook that lies beside its ``exercise.toml``."""
+    """The checks of one exercise, for the notebook in the same folder as its ``exercise.toml``."""
 
     def __init__(self, exercise: Exercise) -> None:
         self._exercise = exercise
         self._judges: dict[tuple[str, bytes | None], Any] = {}
 
     async def answers(self, name: str) -> None:
-        """Raise `CheckFailed` unless the endpoint's app, as saved by its %%app cell, answers rightly."""
+        """Raise `CheckFailed` unless the endpoint's app, as saved by its %%app cell, answers correctly."""
         with doing(f"asking {name}"):
             verdict = await self._judge(name).answers()
         self._settle(
@@ -75,14 +75,15 @@ class Checks:
         self._settle(name, verdict, praise + "\nThe hidden tests look again, with other values.")
 
     async def concurrency(self, name: str) -> None:
-        """The hidden test: the whole verdict on concurrency, repeated until it is certain."""
+        """Run the hidden test: the whole verdict on concurrency, with trials repeated until it's certain."""
         verdict = await self._judge(name).concurrency()
         self._settle(name, verdict, f"{name}: concurrency proved.")
 
     async def look(self, name: str) -> None:
-        """Print whether a list of findings can be read and names calls that are there.  Nothing is raised.
+        """Print whether a list of findings can be read, and whether its lines contain the calls that it names.
 
-        Which lines are right it doesn't say, and can't: the learner's copy of the exercise doesn't have them.
+        It can't say which lines are right, because the learner's copy of the exercise doesn't contain them. Raises
+        `CheckFailed` only if there is no list.
         """
         task = self._exercise.endpoint(name)
         if not Path(task.file).is_file():
@@ -93,7 +94,7 @@ class Checks:
             print(remark)
 
     async def rehearse(self, name: str) -> None:
-        """Run a test once against each app that lies beside the notebook, and print what it does to them."""
+        """Run a test once against each app in the notebook's folder, and print the results."""
         task = self._exercise.endpoint(name)
         if not Path(task.file).is_file():
             raise CheckFailed(_missing(task))
@@ -110,8 +111,8 @@ class Checks:
         print("The test knows these apps apart. The hidden ones are more, and each is tried twice.")
 
     async def score(self, name: str, part: str) -> float:
-        """The hidden test of what is graded in parts: print the verdict, return the points, which nbgrader takes."""
-        # the parts of a text are decided together: its judge is kept for the next part
+        """Run a hidden test with partial points: print the verdict, and return the points for nbgrader."""
+        # the parts of a text task are decided together: keep its judge for the next part
         text = self._exercise.endpoint(name).file
         key = (name, Path(text).read_bytes() if Path(text).is_file() else None)
         judge = self._judges.setdefault(key, self._judge(name))
@@ -122,7 +123,7 @@ class Checks:
     async def verdict(self) -> None:
         """Print the whole verdict, hidden tests included: PASS, FAIL or ERROR, points and diagnosis of every item.
 
-        It judges the files as the %%app cells saved them.  Nothing is raised for what a learner's file does.
+        It judges the files as the %%app cells saved them, and raises nothing for what a learner's file does.
         """
         if os.environ.get("NBGRADER_EXECUTION"):
             print("This notebook is being graded: the grade is the verdict.")
@@ -148,7 +149,7 @@ class Checks:
         print(f"{points:g} of {most:g} points, hidden tests included.")
 
     async def load(self, seconds: float = 5.0, rate: float = 15) -> Load:
-        """Send a load to the file in which all endpoints stand while its services are slow; print who blocked the loop."""
+        """Send a load to the file that holds all endpoints while its services are slow; print which lines blocked the loop."""
         endpoint = next(task for task in self._exercise.endpoints if task.combined_with)
         file = Path(endpoint.file)
         if not file.is_file():
@@ -169,7 +170,7 @@ class Checks:
         return load
 
     def target(self, name: str) -> None:
-        """Draw the picture that a right answer makes: all requests side by side, and a loop that stays free."""
+        """Draw the picture of a correct answer: all requests side by side, and a loop that stays free."""
         endpoint = self._exercise.endpoint(name)
         requests = [Request(i, "", start=0.0, end=WAIT, status=200) for i in range(endpoint.raced)]
         canaries = [Canary(0.02 * i, 0.02 * i + 0.003, answered=True) for i in range(int(WAIT / 0.02))]
@@ -183,7 +184,7 @@ class Checks:
         return judging(Path(endpoint.file), endpoint)
 
     def _settle(self, name: str, verdict: Verdict, praise: str) -> None:
-        # an edited cell that was not run is the commonest surprise: say which state was judged
+        # a cell that was edited and not run is the most common surprise: say which version was judged
         file = Path(self._exercise.endpoint(name).file)
         saved = f"({file} as it was saved at {datetime.fromtimestamp(file.stat().st_mtime):%H:%M:%S})"
         if not verdict.passed:
@@ -196,7 +197,7 @@ def _missing(task: Endpoint | TextTask) -> str:
 
 
 def here() -> Checks:
-    """The `Checks` for the notebook's own folder; starts the services that its apps ask, and tells the apps of them."""
+    """Return the `Checks` for the notebook's own folder. Starts the services that its apps call, and passes their addresses on."""
     try:
         exercise = load(Path.cwd())
         for name in {task.service for task in exercise.tasks if task.service}:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 TRIALS = 7
 CONFIRM = 2  # trials that must show a fault before it is a FAIL
-NAMELESS = 2  # further trials for a loop that stood still if none of them has named a line
+NAMELESS = 2  # further trials if the loop was blocked and no trial has named a line
 
 
 async def decide(method: OverlapProof | RendezvousProof | WholeAppProof, confirm: int, show: bool = False) -> Verdict:
@@ -27,14 +27,14 @@ async def decide(method: OverlapProof | RendezvousProof | WholeAppProof, confirm
         trial = await method.trial(show=show and number == 1)
         if trial.fault:
             faults.append(trial.fault)
-            # where a busy machine saw that the loop stood still, but not who held it, it is worth another look
+            # on a busy machine a trial may show that the loop was blocked, but not the line: run another one to name it
             named = next((fault for fault in reversed(faults) if not fault.nameless), None)
             if len(faults) >= confirm and (named or len(faults) >= confirm + NAMELESS):
                 named = named or trial.fault
                 return Verdict(Outcome.FAIL, named.kind, named.diagnosis, named.line, number)
         elif trial.proved:
             clean += 1
-            # a fault that is not seen again must have been chance, and asks for one proof more
+            # a fault that isn't seen again must have been chance, and needs one more proof
             if clean >= method.proofs + len(faults):
                 return Verdict(Outcome.PASS, trials=number)
     raise Inconclusive("the machine was too busy to see the requests side by side. Try again.")

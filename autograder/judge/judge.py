@@ -1,4 +1,4 @@
-"""The judge: PASS needs a proof, FAIL needs a certificate that was confirmed, all else is ERROR."""
+"""The judge: PASS needs a proof, FAIL needs a confirmed certificate, everything else is ERROR."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
     from autograder.lab.server import Server
     from autograder.services import Service
 
-RETRIES = 3  # an ERROR is the machine's doing: it is tried again, this often at most
+RETRIES = 3  # attempts at most: an ERROR is the machine's fault, so the judge tries again
 
 
 class Judge:
-    """Judges one endpoint of a file.  With ``served`` all its items share that server; without, each has its own.
+    """Judges one endpoint of a file. With ``served``, all its items share that server; without it, each starts its own.
 
-    If the app has ended, it is started again for the next item, so one item's crash doesn't cost another.
+    If the app has ended, it's started again for the next item, so a crash during one item doesn't affect another.
     """
 
     def __init__(self, file: str | Path, endpoint: Endpoint, served: ServedApp | None = None) -> None:
@@ -44,9 +44,9 @@ class Judge:
         self._kept = served is not None
 
     async def verdict_with_retries(self, part: str) -> Verdict:
-        """The verdict on a part of the points, "answers" or "concurrency"; an ERROR is tried again.
+        """Return the verdict on a part of the points, "answers" or "concurrency". An ERROR is retried.
 
-        So is the first death of a server: another process of this machine may have killed it.
+        The first death of a server is retried as well, because another process of this machine may have killed it.
         """
         judged = {"answers": self.answers, "concurrency": self.concurrency}[part]
         verdict, died, ended = Verdict(Outcome.ERROR), False, 0
@@ -57,12 +57,14 @@ class Judge:
             elif verdict.outcome != Outcome.ERROR:
                 break
             ended += verdict.diagnosis.endswith(ENDED)
-        if ended > 1:  # an app that damages a service gains nothing by it: a person sees what it did
+        if (
+            ended > 1
+        ):  # an app that crashes a service gains nothing by it: the person who decides sees how often it happened
             return replace(verdict, diagnosis=ended_again(verdict.diagnosis, ended, RETRIES))
         return verdict
 
     async def answers(self) -> Verdict:
-        """Verdict on right answers: fresh requests, one after the other."""
+        """Return the verdict on correct answers, from fresh requests sent one after the other."""
 
         async def work(method: OverlapProof | RendezvousProof | WholeAppProof) -> Verdict:
             await method.answers()
@@ -71,13 +73,13 @@ class Judge:
         return await self._judged(work)
 
     async def concurrency(self) -> Verdict:
-        """Verdict on concurrency: requests run side by side while the loop stays free."""
+        """Return the verdict on concurrency: do requests run side by side while the loop stays free?"""
         return await self._judged(lambda method: decide(method, CONFIRM))
 
     async def side_by_side(self) -> Verdict:
-        """The visible check: as `concurrency`, drawn in a notebook, and told at the first fault that shows.
+        """Return the verdict of the visible check: like `concurrency`, but drawn in a notebook, and one fault is enough.
 
-        Afterwards ``pictured`` is the race that was drawn, if the requests of it were answered rightly.
+        Afterwards, ``pictured`` is the race that was drawn, if its requests were answered correctly.
         """
 
         async def work(method: OverlapProof | RendezvousProof | WholeAppProof) -> Verdict:
@@ -95,9 +97,9 @@ class Judge:
         self.races = []
         try:
             names = self.endpoint.services if self.endpoint.combined_with else filter(None, [self.endpoint.service])
-            app = await self._served.app()  # first: it may replace a service that an earlier app has damaged
+            app = await self._served.app()  # first, because it may replace a service that an earlier app has damaged
             app.races.clear()
-            # those that the app was told of, also if one has ended since: a new one would not be asked by this app
+            # the services whose addresses the app has, even if one has ended since: the app doesn't know a new one
             asked = {name: self._served.asked[name] for name in names}
             failed = True
             verdict = await work(self._method(app, asked))
@@ -116,7 +118,7 @@ class Judge:
         finally:
             if app is not None:
                 self.races = list(app.races)
-            # an endpoint that failed may have left the app blocked, and the next item is not to suffer from it
+            # an endpoint that failed may have left the app blocked, which must not affect the next item
             if failed or not self._kept:
                 await self._served.stop()
 

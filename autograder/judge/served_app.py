@@ -1,4 +1,4 @@
-"""One learner's file, served while it is judged."""
+"""One learner's file, served while it's judged."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 
 
 class ServedApp:
-    """One file, served when it is first asked for, and anew if it is gone; the names of ``services`` are those it asks.
+    """One file, served on first use and again if its server has ended. ``services`` are the names of those that it calls.
 
-    An asynchronous context manager: leaving it ends the server.  It is started in ``sandbox``, if there is one.
+    An asynchronous context manager: leaving it stops the server. The app runs in ``sandbox``, if there is one.
     """
 
     def __init__(self, file: str | Path, services: Iterable[str] = (), sandbox: Sandbox | None = None) -> None:
         self.file = file
         self.services = services
-        self.asked: dict[str, Service] = {}  # the services, by their names, that the running app has been told of
+        self.asked: dict[str, Service] = {}  # the services whose addresses the running app has, by name
         self.sandbox = sandbox
         self._app: Server | None = None
         self._refused: AppError | None = None
@@ -43,7 +43,7 @@ class ServedApp:
         await self.stop()
 
     async def app(self) -> Server:
-        """The running `Server`.  Raises `AppError`, at once for a file that was refused before, and `ServiceError`."""
+        """Return the running `Server`. Raises `AppError` (immediately, if the file failed to start before) and `ServiceError`."""
         if self._refused:
             raise self._refused
         if self._app is None or not self._app.alive:
@@ -56,7 +56,7 @@ class ServedApp:
                 ports += service.ports
                 app_files += service.app_files
             start = partial(self.sandbox.start, ports=ports) if self.sandbox else None
-            # no more of our environment than it needs: there may be secrets in it
+            # pass no more of our environment than the app needs: it may contain secrets
             self._app = await asyncio.to_thread(Server, self._with(app_files), environment, inherit=False, start=start)
             try:
                 await asyncio.to_thread(self._app.wait_until_ready)  # type: ignore[union-attr]
@@ -68,7 +68,7 @@ class ServedApp:
         return self._app  # type: ignore[return-value]
 
     def _with(self, app_files: list[Path]) -> str | Path:
-        """The file to serve: where something of ours must lie beside it, a copy, because the learner may have changed theirs."""
+        """Return the file to serve: a copy if it needs ``app_files`` next to it, because the learner may have changed theirs."""
         if not app_files:
             return self.file
         if self._folder is None:
@@ -78,7 +78,7 @@ class ServedApp:
         return Path(self._folder.name) / Path(self.file).name
 
     async def stop(self) -> None:
-        """End the server, if it runs, and remove the copy of the file."""
+        """Stop the server, if it runs, and remove the copy of the file."""
         if self._app is not None:
             await asyncio.to_thread(self._app.stop)
         if self._folder is not None:
@@ -87,7 +87,7 @@ class ServedApp:
 
 
 async def ended_service(asked: dict[str, Service]) -> str | None:
-    """The name of a service that has ended, of those in ``asked`` (names to services), or None."""
+    """Return the name of a service in ``asked`` (names to services) that has ended, or None."""
     for name, service in asked.items():
         if not await asyncio.to_thread(service.healthy):
             return name
@@ -98,11 +98,11 @@ ENDED = "ended. Try again."
 
 
 def service_ended_message(name: str) -> str:
-    """What to say when a service has ended while an app was using it."""
+    """Return the message for a service that has ended while an app was using it."""
     return f"the service that it asks ({name}) {ENDED}"
 
 
 def ended_again(diagnosis: str, count: int, tries: int) -> str:
-    """The diagnosis of the last of several tries, for the person who must decide, if a service ended in ``count`` of them."""
+    """Return the diagnosis for the person who must decide, if a service ended in ``count`` of several tries."""
     seen = f"ended in {count} of {tries} tries, while this app was using it. Look at what the app sends to it."
     return diagnosis.replace(ENDED, seen)

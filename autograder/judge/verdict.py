@@ -1,4 +1,4 @@
-"""Verdicts: what the judge says about one item."""
+"""Verdicts: what the judge decides about one graded item."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from autograder.errors import UserFacingError
 
 
 class Outcome(StrEnum):
-    """What the judge says of one graded item, from the best to the one that a person has to look at."""
+    """The judge's decision on one graded item, from the best to the one that a person has to look at."""
 
     PASS = "pass"
     FAIL = "fail"
@@ -18,7 +18,7 @@ class Outcome(StrEnum):
 
 
 class DiagnosisKind(StrEnum):
-    """Why an answer fails.  exercise.toml, JSON and reports use the words; docs/verdicts.md says what each one means."""
+    """Why an answer fails. exercise.toml, JSON and reports use these strings; docs/verdicts.md says what each one means."""
 
     # of apps
     DOES_NOT_START = "does not start"
@@ -60,11 +60,11 @@ class DiagnosisKind(StrEnum):
 
 @dataclass(frozen=True)
 class Verdict:
-    """The outcome for one item, and the ``kind`` of its diagnosis: "" for a PASS, and for an ERROR.
+    """The outcome for one item, and the ``kind`` of its diagnosis, which is "" for PASS and ERROR.
 
-    ``line`` is the learner's line that the diagnosis speaks of, where there is one; ``trials`` how many races it took.
-    ``share`` is the part of the points that is earned, where there is one between none and all.  ``nameless``: the loop
-    stood still, and it was not seen who held it.
+    ``line`` is the learner's line that the diagnosis names, if any, and ``trials`` how many races it took. ``share`` is the
+    share of the points that is earned, if it isn't none or all. ``nameless``: the loop was blocked, and no sample shows
+    which line blocked it.
     """
 
     outcome: Outcome
@@ -81,21 +81,21 @@ class Verdict:
         return self.outcome == Outcome.PASS
 
     def points(self, most: float) -> float:
-        """How many of ``most`` points it is worth."""
+        """Return how many of ``most`` points the verdict is worth."""
         share = float(self.passed) if self.share is None else self.share
         return most if share == 1 else round(most * share, 2)
 
 
 @dataclass(frozen=True)
 class Trial:
-    """What one race showed: a fault, or a proof, or (neither) that the machine was too busy to tell."""
+    """What one race showed: a fault, a proof, or neither, if the machine was too busy to tell."""
 
     fault: Verdict | None = None
     proved: bool = False
 
 
 class AnswerFault(Exception):
-    """A mistake in the learner's app that needs no second look."""
+    """A mistake in the learner's app that is certain after one race."""
 
     def __init__(self, kind: DiagnosisKind, text: str, line: int | None = None) -> None:
         super().__init__(text)
@@ -103,4 +103,4 @@ class AnswerFault(Exception):
 
 
 class Inconclusive(UserFacingError):
-    """This machine did not let us find out."""
+    """The machine was too busy to tell, or lacks something that the verdict needs."""

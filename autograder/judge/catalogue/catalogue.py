@@ -1,4 +1,4 @@
-"""An exercise's catalogue: every answer whose verdict is known beforehand, and whether the judge agrees."""
+"""An exercise's catalogue: all answers with a known verdict, and whether the judge agrees with it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Answer:
-    """One catalogued answer to an endpoint or a written task: ``wrong`` is what it must be told, or None if it must pass."""
+    """One catalogued answer to an endpoint or a text task. ``wrong`` is the diagnosis that it must get, None if it must pass."""
 
     endpoint: Endpoint | TextTask
     kind: str  # starter, reference, accepted, wrong
@@ -45,10 +45,10 @@ class Answer:
 
 @dataclass(frozen=True)
 class Judged:
-    """Both verdicts on one catalogued answer, and what is wrong with them ("" if nothing is).
+    """Both verdicts on one catalogued answer, and in what they differ from the catalogue ("" if they don't).
 
-    ``seconds`` is what it took with the server's start, ``proof_seconds`` the verdict on concurrency alone.  Where there
-    are more verdicts than two, or one, ``verdicts`` is how many, and ``answers`` and ``concurrency`` are the one that counts.
+    ``seconds`` is the whole time including the server's start, ``proof_seconds`` that of the verdict on concurrency alone.
+    ``verdicts`` is the number of verdicts. If it isn't two, ``answers`` and ``concurrency`` are both the one that counts.
     """
 
     answer: Answer | multi_endpoint.MultiEndpointAnswer
@@ -67,14 +67,14 @@ class Judged:
 
 
 def catalogue(exercise: Exercise) -> Sequence[Answer | multi_endpoint.MultiEndpointAnswer]:
-    """Every `Answer` to an exercise's endpoints.  Raises `ExerciseError` where files and exercise.toml disagree."""
+    """Return every `Answer` to an exercise's endpoints. Raises `ExerciseError` if files and exercise.toml disagree."""
     if exercise.shop:
         return multi_endpoint.catalogue(exercise)
     return [answer for endpoint in exercise.endpoints for answer in _answers(exercise, endpoint)]
 
 
 def written(exercise: Exercise) -> list[Answer]:
-    """Every `Answer` to an exercise's written tasks.  Raises `ExerciseError` as `catalogue` does."""
+    """Return every `Answer` to an exercise's text tasks. Raises `ExerciseError` as `catalogue` does."""
     return [answer for task in exercise.written for answer in _answers(exercise, task)]
 
 
@@ -103,11 +103,11 @@ async def judge(
     comparison: Callable[[Server, Any], Awaitable[dict[str, Any]]] | None = None,
     sandbox: Sandbox | None = None,
 ) -> Judged:
-    """Judge one catalogued answer on all its items and compare with what is known of it.
+    """Judge one catalogued answer on all its items, and compare the verdicts with the catalogue.
 
-    ``comparison`` is a coroutine function that is called with the running server and the endpoint when both verdicts are
-    there; what it returns is kept as ``rivals``.  Only an answer with an endpoint of its own has such a server.
-    Apps are started in ``sandbox``, if there is one.
+    ``comparison`` is called with the running server and the endpoint after both verdicts, and its result is kept as
+    ``baseline_verdicts``. Answers in files that hold several endpoints aren't compared. Apps run in ``sandbox``, if there
+    is one.
     """
     if isinstance(answer, multi_endpoint.MultiEndpointAnswer):
         return await _judge_whole(answer, sandbox)
@@ -115,7 +115,7 @@ async def judge(
         return await _judge_written(answer, sandbox)
     began = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="course-answer-", ignore_cleanup_errors=True) as folder:
-        # alone in a folder and under the learner's name, as when it is handed in
+        # alone in a folder and with the learner's file name, as when it's handed in
         file = shutil.copy(answer.file, Path(folder) / answer.endpoint.file)
         async with ServedApp(file, answer.endpoint.services, sandbox) as served:
             bench = Judge(file, answer.endpoint, served)
@@ -141,7 +141,7 @@ async def _judge_whole(answer: multi_endpoint.MultiEndpointAnswer, sandbox: Sand
 
 
 async def _judge_written(answer: Answer, sandbox: Sandbox | None) -> Judged:
-    """One verdict, even where it is on two parts of the points: the same runs decide both."""
+    """Judge a text task. It counts as one verdict even if it has two parts, because the same runs decide both."""
     began = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="course-answer-", ignore_cleanup_errors=True) as folder:
         file = shutil.copy(answer.file, Path(folder) / answer.endpoint.file)
@@ -149,7 +149,7 @@ async def _judge_written(answer: Answer, sandbox: Sandbox | None) -> Judged:
         *others, verdict = [await bench.verdict_with_retries(part) for part in answer.endpoint.parts]
     complaint = _miss(answer, verdict) if answer.wrong else _failed("it", verdict)
     if not complaint and any(other.passed != bool(verdict.points(1)) for other in others):
-        complaint = f"the other part must {'pass' if verdict.points(1) else 'fail'} as well but: {others[0]}"
+        complaint = f"the other part must {'pass' if verdict.points(1) else 'fail'} as well, but: {others[0]}"
     return Judged(answer, verdict, verdict, complaint, time.perf_counter() - began, verdicts=1)
 
 
@@ -164,12 +164,12 @@ def _complaint(answer: Answer, answers: Verdict, concurrency: Verdict) -> str:
 
 
 def _failed(part: str, verdict: Verdict) -> str:
-    """What is wrong with a verdict that must be PASS."""
+    """Return in what a verdict that must be PASS differs, or ""."""
     return "" if verdict.passed else f"{part} must pass but: {verdict.outcome} {verdict.kind}: {verdict.diagnosis}"
 
 
 def _miss(answer: Answer, verdict: Verdict) -> str:
-    """What is wrong with a verdict that must be FAIL, for the reason that the catalogue gives."""
+    """Return in what a verdict that must be FAIL, with the catalogue's diagnosis, differs, or ""."""
     if verdict.outcome != Outcome.FAIL:
         return f"must fail but: {verdict.outcome} {verdict.diagnosis}"
     if answer.wrong and not answer.wrong.fits(verdict.kind, verdict.diagnosis):

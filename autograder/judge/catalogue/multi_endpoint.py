@@ -1,8 +1,8 @@
-"""The catalogue of a file in which all endpoints of an exercise stand.
+"""The catalogue of a file that holds all endpoints of an exercise.
 
-``reference.py`` and ``starter.py`` are whole files in sections (see `sections`).  The others are made of them: an accepted
-answer and a wrong one lend their sections to the reference, and a partly repaired one has some of the reference's in
-the starter.
+``reference.py`` and ``starter.py`` are whole files in sections (see `autograder.judge.spec.file_sections`). The other
+answers are composed from them: accepted and wrong answers replace sections of the reference, and a partly fixed answer
+replaces some sections of the starter with those of the reference.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class MultiEndpointAnswer:
-    """One catalogued file: ``expected`` holds (endpoint, `ExpectedDiagnosis`) for those that are judged, None for those that must pass."""
+    """One catalogued file. ``expected`` holds (endpoint, `ExpectedDiagnosis`, or None if it must pass) for each one that is judged."""
 
     file: str
     kind: str  # starter, reference, accepted, partly, wrong
@@ -39,7 +39,7 @@ class MultiEndpointAnswer:
 
     @property
     def wrong(self) -> ExpectedDiagnosis | None:
-        """The first `ExpectedDiagnosis` that it must be told, None if all must pass."""
+        """The first `ExpectedDiagnosis` of its endpoints, or None if all must pass."""
         return next((wrong for _, wrong in self.expected if wrong), None)
 
     @property
@@ -49,7 +49,7 @@ class MultiEndpointAnswer:
 
 
 def catalogue(exercise: Exercise) -> list[MultiEndpointAnswer]:
-    """Every `MultiEndpointAnswer` of an exercise.  Raises `ExerciseError` where files and exercise.toml disagree."""
+    """Return every `MultiEndpointAnswer` of an exercise. Raises `ExerciseError` if files and exercise.toml disagree."""
     shop = exercise.shop
     if shop is None:
         raise ExerciseError(f"{exercise.lesson} has no file that holds all its endpoints.")
@@ -57,7 +57,7 @@ def catalogue(exercise: Exercise) -> list[MultiEndpointAnswer]:
     starter, reference = ((folder / f"{kind}.py").read_text(encoding="utf-8") for kind in ("starter", "reference"))
 
     def whole(kind: str, name: str, text: str, repaired: set[str]) -> MultiEndpointAnswer:
-        """The answer whose endpoints in ``repaired`` (ids) must pass, and all others get the starter's diagnosis."""
+        """Return the answer whose endpoints in ``repaired`` (ids) must pass; all others must get the starter's diagnosis."""
         return MultiEndpointAnswer(
             shop.file, kind, name, text, tuple((e, _expected(exercise, e, repaired)) for e in exercise.endpoints)
         )
@@ -107,7 +107,7 @@ def _composed(exercise: Exercise, name: str, base: str, other: str, sections: It
 
 
 async def judge(answer: MultiEndpointAnswer, sandbox: Sandbox | None = None) -> tuple[list[Verdict], str]:
-    """([verdict], complaint) for one catalogued file; the complaint is "" if all verdicts are those that it must get."""
+    """Return ([verdict], complaint) for one catalogued file; the complaint is "" if all verdicts are as expected."""
     verdicts, complaints = [], []
     with tempfile.TemporaryDirectory(prefix="course-answer-", ignore_cleanup_errors=True) as folder:
         file = Path(folder) / answer.file

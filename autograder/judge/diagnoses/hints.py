@@ -1,7 +1,7 @@
-"""What most likely helps against an exception of the learner's app, in a sentence: the mistakes that many make.
+"""Hints for exceptions of a learner's app: for each common mistake, a sentence that says what most likely helps.
 
-The exception alone says what Python could not do.  What was meant is recognised by its words, the learner's line and,
-where that line came later than the mistake, the text of the file.
+An exception only says what Python couldn't do. The mistake behind it is recognised from the exception's message, the
+learner's line and, if the mistake is in an earlier line, the text of the file.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import re
 
 THREADS = r"to_thread|run_in_threadpool|run_sync"
 CALLED = re.compile(rf"\b({THREADS})\(\s*([A-Za-z_][\w.]*)\((.*?)\)")
-# the line of a statement over several lines may name the hand-over only
+# the reported line of a multi-line statement may contain only the beginning of the call
 OVER = re.compile(rf"\b({THREADS}|run_in_executor|submit)\(")
 
 
@@ -18,7 +18,7 @@ GAVE_UP = {"TimeoutError", "ReadTimeout", "PoolTimeout", "ConnectTimeout", "Writ
 
 
 def remedy(message: str, code: str, text: str = "") -> str:
-    """The sentence for an exception with this ``message`` in the line ``code`` of a file with this ``text``, or nothing."""
+    """Return the hint for an exception with this ``message`` in the line ``code`` of a file with this ``text``, or ""."""
     for known in (
         _gather,
         _awaited,
@@ -45,7 +45,7 @@ def remedy(message: str, code: str, text: str = "") -> str:
 def _gather(message: str, code: str, text: str) -> str:
     if "gather" in code and "unhashable type: 'list'" in message and re.search(r"gather\(\s*(\[|\w+\s*\))", code):
         return "`gather` takes coroutines one by one: put a star before the list, as in `gather(*coroutines)`."
-    # Python 3.11 takes the generator for a coroutine, and later ones do not
+    # Python 3.11 accepts a generator as a coroutine here, later versions don't
     generator = re.search(r"gather\((?!\s*\*)[^\n]*\bfor\b", code + text)
     if generator and re.search(r"bad yield|awaitable is required", message):
         return "`gather` takes coroutines one by one: put a star before them, as in `gather(*(ask(x) for x in many))`."
@@ -180,7 +180,7 @@ def _kept(message: str, code: str, text: str) -> str:
 
 
 def remedy_of_coroutine(name: str, text: str) -> str:
-    """The sentence for the coroutine function ``name`` that was never awaited, if ``text`` gives it to a thread, or nothing."""
+    """Return the hint for a coroutine function ``name`` that was never awaited, if ``text`` passes it to a thread, or ""."""
     short = re.escape(name.rpartition(".")[2])
     if re.search(rf"\b({THREADS})\(\s*{short}\s*[,)]", text) and re.search(rf"\basync def {short}\b", text):
         return f"`{name}` is `async def`, and a thread cannot await it: make it a plain `def`, or await it without a thread."
@@ -188,24 +188,24 @@ def remedy_of_coroutine(name: str, text: str) -> str:
 
 
 def gave_up(kind: str) -> str:
-    """The sentence for an exception of this ``kind`` (a class name), if it says that a limit of the app's own ran out, or nothing."""
+    """Return the hint for an exception of the class named ``kind`` if it means that the app's own timeout has passed, or ""."""
     if kind in GAVE_UP:
         return " A limit of the app's own ran out before it had its reply. The service may take long: be more patient."
     return ""
 
 
 def _inside(code: str) -> str:
-    """What stands in the brackets of the first `gather` in ``code``."""
+    """Return ``code`` from the opening bracket of its first `gather` on."""
     return code[code.index("gather(") + 7 :]
 
 
 def _pair(text: str) -> bool:
-    """True if behind the first call another one follows, after a comma."""
+    """Return True if a comma and a second call follow the first one."""
     return bool(re.match(r"\s*,\s*[A-Za-z_][\w.]*\(", text[len(_first_call(text)) :]))
 
 
 def _first_call(text: str) -> str:
-    """``text`` up to the bracket that closes its first call."""
+    """Return ``text`` up to the bracket that closes its first call."""
     depth = 0
     for index, letter in enumerate(text):
         depth += (letter == "(") - (letter == ")")
@@ -215,7 +215,7 @@ def _first_call(text: str) -> str:
 
 
 def remedy_of_answer(body: str) -> str:
-    """The sentence for a wrong answer with this ``body``, or nothing."""
+    """Return the hint for a wrong response with this ``body``, or ""."""
     if re.search(r'"(SELECT|INSERT|UPDATE|DELETE) \d+( \d+)?"', body):
         return " `execute` of asyncpg gives what became of the command: `fetchval` gives the value."
     return ""

@@ -1,7 +1,7 @@
-"""Which lesson shows what a diagnosis speaks of, where it can be recognised.
+"""The sentence of a diagnosis that links to the lesson on its subject, if that can be recognised.
 
-A call is recognised by its words.  Where it stands is read in the app's file: a middleware, a log's handler, an async
-stream, a background task and a cache are what lesson 10 is about, whatever it is that they call.
+A call is recognised by its name. The app's file shows where the call is: lesson 10 covers middlewares, log handlers, async
+streams, background tasks and caches, whatever they call.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 HTTP, FILES = 2, 5  # lessons
-# the first that fits; the code of the line, then the name of the function that it has called
+# (lesson, pattern), of which the first match counts; the text is the code of the line and the name of the function that it called
 SHOWN = [
     (10, r"\bLogger\.\w+"),
     (1, r"\btime\.sleep\b|\bsleep\("),
@@ -30,26 +30,26 @@ SHOWN = [
     (8, r"\bsorted\(|\bjson\.(dumps|loads)\b|\bre\.\w+\(|\b(ranking|route)\b"),
     (7, r"\bhashlib\b|\bbcrypt\b|\bpbkdf2|\bscrypt\b|\bImage\b|\bresize\(|\b(thumbnail|stamp)\b"),
 ]
-HIDDEN = 10  # the lesson on blockers that stand in no endpoint
-LARGEST = 100_000  # bytes of a file that is read
+HIDDEN = 10  # the lesson on blockers outside endpoints
+LARGEST = 100_000  # bytes: larger files aren't read
 CACHES = {"lru_cache", "cache"}
-HANDED = {"add_task", "BackgroundTask", "add_middleware", "Middleware"}  # they run what they are given
+HANDED = {"add_task", "BackgroundTask", "add_middleware", "Middleware"}  # calls that are passed a function to run later
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 def pointer(lesson: int) -> str:
-    """The sentence that sends a learner to a lesson."""
+    """Return the sentence that links to a lesson."""
     return f" Lesson {lesson:02} shows this."
 
 
 def recognised(code: str, callee: str = "", file: str | None = None, line: int = 0) -> str:
-    """The sentence for a blocking call, or nothing where it is not one of those that the lessons show.
+    """Return the sentence for a blocking call, or "" if no lesson shows it.
 
-    ``file`` and ``line`` say where in the learner's file it stands, if that is known.
+    ``file`` and ``line`` are its place in the learner's file, if that is known.
     """
     text = f"{code} {callee}"
     lesson = next((lesson for lesson, words in SHOWN if re.search(words, text)), None)
-    # a socket can be read like a file
+    # a socket can be read like a file: then it's about HTTP
     if lesson == FILES and file and re.search(rb"\.makefile\(|\bsocket\.", source(file)) and "open(" not in code:
         lesson = HTTP
     if file and lesson != HIDDEN and in_no_endpoint(source(file), line):
@@ -59,13 +59,13 @@ def recognised(code: str, callee: str = "", file: str | None = None, line: int =
 
 
 def in_no_endpoint(source: bytes, line: int) -> bool:
-    """True if what stands in that line is run by a middleware, a log's handler, an async stream, a background task or a cache.
+    """Return True if the line is run by a middleware, a log handler, an async stream, a background task or a cache.
 
     A function that one of these calls counts as well, if nothing else calls it.
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # those of a learner's file have been told where it was served
+            warnings.simplefilter("ignore")  # the file's own warnings were reported when it was served
             names = _Names(ast.parse(source))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False
@@ -74,7 +74,7 @@ def in_no_endpoint(source: bytes, line: int) -> bool:
 
 
 class _Names:
-    """Which function names which in a file, and which of them lesson 10 is about."""
+    """Which functions of a file use which names, and which functions lesson 10 is about."""
 
     def __init__(self, tree: ast.Module) -> None:
         nodes = list(ast.walk(tree))
@@ -90,7 +90,7 @@ class _Names:
                 self._callers[name].append(function)
 
     def hidden(self, function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
-        """True if the function is one that lesson 10 is about, or if every way to it begins at one of those."""
+        """Return True if lesson 10 is about the function, or about every function from which it can be reached."""
         todo, known, found = [function], set(), False
         while todo:
             function = todo.pop()
@@ -121,14 +121,14 @@ class _Names:
 
 
 def _given_to(calls: Iterable[Any], names: set[str]) -> set[str | None]:
-    """The names of all that is handed to a call of one of these names."""
+    """Return the names of everything that is passed to calls of ``names``."""
     calls = (call for call in calls if isinstance(call, ast.Call) and _last(call.func) in names)
     given = (value for call in calls for value in (*call.args, *(keyword.value for keyword in call.keywords)))
     return {_last(value) for value in given}
 
 
 def _yields(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
-    """True if it is a generator itself; a function inside it does not count."""
+    """Return True if the function itself is a generator. Functions inside it don't count."""
     todo: list[ast.AST] = list(function.body)
     while todo:
         node = todo.pop()
@@ -140,14 +140,14 @@ def _yields(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
 
 
 def _last(node: ast.AST) -> str | None:
-    """The last name of ``a.b.c``, of a call of it, or None."""
+    """Return the last name of ``a.b.c`` or of a call of it, or None."""
     if isinstance(node, ast.Call):
         node = node.func
     return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", None)
 
 
 def source(file: str | Path) -> bytes:
-    """The bytes of an app's file; empty if it can't be read or is too large."""
+    """Return the bytes of an app's file; empty if it can't be read or is too large."""
     try:
         with open(file, "rb", opener=_never_waiting) as opened:
             text = opened.read(LARGEST + 1)

@@ -1,4 +1,4 @@
-"""The words of a verdict, in the learner's terms: what, which line, for how long, and where to read on."""
+"""The messages of diagnoses: what happened, in which line, for how long, and which lesson shows it."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from autograder.lab.race import Blocked, Request
     from autograder.programs.messages.reports import RequestFailed
 
-# the threads that asyncio.to_thread has: cores + 4, and from Python 3.13 on only those cores count that the process may use
+# the number of threads for asyncio.to_thread: cores + 4. From Python 3.13 on, only the cores that the process may use count
 CORES = {os.cpu_count() or 1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1}
 TO_THREAD = {min(32, cores + 4) for cores in CORES}
 ANYIO_THREADS = 40  # the default limit of anyio's worker threads, which Starlette and FastAPI use
 
 
 def blocked(stalls: Sequence[Any], requests: int, block: Blocked | None) -> str:
-    """The loop stood still; ``stalls`` are the longest first, ``block`` names the line, if one was seen."""
+    """The loop was blocked. ``stalls`` has the longest first; ``block`` names the line, if one was seen."""
     seconds = stalls[0].seconds
     if block is None:
         return (
@@ -43,7 +43,7 @@ def blocked(stalls: Sequence[Any], requests: int, block: Blocked | None) -> str:
 
 
 def _remark(block: Blocked) -> str:
-    """What a line does that doesn't look like waiting: a sentence, or nothing."""
+    """A sentence on why a line blocks that doesn't look as if it waits, or ""."""
     statement = _statement(block)
     if "preexec_fn" in statement:
         return (
@@ -76,7 +76,7 @@ def _statement(block: Blocked) -> str:
 
 
 def everybody_waits(seconds: float) -> str:
-    """A canary waited for ``seconds`` although the loop was free."""
+    """A canary was answered only after ``seconds``, although the loop was free."""
     return (
         f"The event loop was free, and a canary waited for {seconds:.2f} s all the same. A canary asks for a path that the app does "
         "not have: so something waits in front of every path, in a middleware or a dependency of the whole app, also for those "
@@ -85,7 +85,7 @@ def everybody_waits(seconds: float) -> str:
 
 
 def client_each(line: int, code: str) -> str:
-    """Requests make a client each: a moment for one of them, and for many it adds up."""
+    """Each request makes its own HTTP client. That takes little time for one request, and adds up for many."""
     return (
         f"Each request makes a client of its own, in line {line}: {code}. A new client loads certificates, which is work on the "
         "loop with nothing to await: while it lasts, no other request is served. Make one client for the whole app."
@@ -94,7 +94,7 @@ def client_each(line: int, code: str) -> str:
 
 
 def gil(seconds: float, place: tuple[int, str, str, str] | None, line: int | None) -> str:
-    """A thread kept the GIL; ``place`` is where it computed, (line, code, function, file), if that was seen."""
+    """A thread held the GIL. ``place``, if it was seen, is where it computed: (line, code, function, file)."""
     who = ""
     if line:
         who = f" by line {line}: {place[1]} (in {place[2]})"  # type: ignore[index]
@@ -215,7 +215,7 @@ def kept(call: CheckRequest, service: str) -> str:
 
 
 def called_again(endpoint: Endpoint, count: int) -> str:
-    """Of something that must be cached; ``count`` is how many calls there were for the same thing."""
+    """The service was called ``count`` times for the same thing, which the app must cache."""
     return (
         f"{endpoint.route} was requested twice for the same thing, and the service ({endpoint.service}) was called {count} times: "
         "the second request came before the first had its reply, and called the service as well. One call is enough for both: keep "
@@ -313,7 +313,7 @@ def wrong_body(call: CheckRequest, request: Request, hint: str = "") -> str:
 
 
 def server_error(call: CheckRequest, error: RequestFailed, hint: str = "") -> str:
-    """The exception with the learner's line, and behind it the ``hint`` at what most likely helps."""
+    """A request ended in an exception: its message and the learner's line, followed by the ``hint``."""
     where = error.where[-1] if error.where else None
     said = ": " + error.message.splitlines()[0] if error.message.strip() else ""
     text = f"{call.method} {call.path} ended in {error.type}{said}"
@@ -325,10 +325,10 @@ def server_error(call: CheckRequest, error: RequestFailed, hint: str = "") -> st
 def missing_await(
     name: str | None = None, line: int | None = None, code: str = "", ended: str = "", hint: str = ""
 ) -> str:
-    """A coroutine was not awaited: its ``name``, where that is known, or the line where it was seen in ``ended``.
+    """A coroutine wasn't awaited. ``name`` is its name and ``line`` and ``code`` where it was made, if they're known.
 
-    ``ended`` is the diagnosis of the exception that it led to, if it led to one; that is told first.
-    ``hint`` stands for what helps against a missing `await`, where another thing does.
+    ``ended`` is the diagnosis of the exception that it led to, if any, and comes first. ``hint`` replaces the advice to write
+    `await` where something else helps.
     """
     if ended and name is None:
         return ended + " An `await` is missing, before the call that gave this coroutine."
@@ -340,7 +340,7 @@ def missing_await(
             "whose result it returns. (A function with `await` in it is `async def`.)"
         )
     where = f" (line {line}: {code})" if line else ""
-    # what a library calls its own function inside: nobody has written that name
+    # a function inside a library: the learner hasn't written that name
     theirs = "<locals>" in name or (code and name.rpartition(".")[2] not in code)
     called = f"A coroutine{where} was made" if theirs else f"The coroutine `{name}`{where} was called"
     done = f"{called} but never awaited, so its work was not done. "

@@ -1,4 +1,4 @@
-"""Which judge a task has: each kind has its own, and all are asked for the verdict on a part of the points."""
+"""The judge for each kind of task. All judges have the method ``verdict_with_retries(part)``."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def judging(
     file: str | Path, task: Endpoint | TextTask, served: ServedApp | None = None
 ) -> Judge | FindingsJudge | MutationJudge:
-    """The judge of ``task`` for the learner's ``file``; its ``verdict_with_retries(part)`` gives the `Verdict` on a part."""
+    """Return the judge of ``task`` for the learner's ``file``; its ``verdict_with_retries(part)`` returns the `Verdict`."""
     if not isinstance(task, TextTask):
         return Judge(file, task, served)
     if task.kind == "findings":

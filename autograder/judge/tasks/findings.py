@@ -1,7 +1,7 @@
-"""Judges a list of findings: which lines of a service block its loop, named as ``library.py:31 requests.get``.
+"""Judges a list of findings: the lines of a service that block its loop, written as ``library.py:31 requests.get``.
 
-The list is text.  It is read here, never run.  Which lines are right is only in the course's sources, in
-``solutions/``: nothing that a learner receives determines them, and a visible check says only what can be read.
+The list is text, which is parsed and never run. The right lines are only in the course's sources, in ``solutions/``: they
+can't be derived from what a learner receives, and a visible check says only whether a list can be read.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from autograder.judge.spec.text_task import TextTask
 from autograder.judge.verdict import DiagnosisKind, Inconclusive, Outcome, Verdict
 
 LINE = re.compile(r"(?:\./)?(\w[\w./-]*\.py)\s*:\s*(\d{1,6})(?:[\s:,-]+(\S.*))?")
-MOST = 40  # lines that a list may name: a service has fewer blockers
+MOST = 40  # lines that a list may name; a service has fewer blockers
 
 
 @dataclass
 class Findings:
-    """What a list says: ``named`` maps (file, line) to the call that it names; ``unread`` are lines that say nothing."""
+    """A parsed list: ``named`` maps (file, line) to the call on it; ``unread`` are the lines that can't be read."""
 
     named: dict[tuple[str, int], str] = field(default_factory=dict)
     unread: list[str] = field(default_factory=list)
 
 
 def read(text: str) -> Findings:
-    """The `Findings` in a text: one a line, ``#`` begins a remark."""
+    """Return the `Findings` in a text: one per line; ``#`` starts a comment."""
     found = Findings()
     for line in text.splitlines():
         line = line.partition("#")[0].strip()
@@ -43,7 +43,7 @@ def read(text: str) -> Findings:
 
 
 def truth(task: TextTask) -> TextTask:
-    """The task as the course's sources have it, with its lines.  Raises `Inconclusive` where they aren't at hand."""
+    """Return the task from the course's sources, with the right lines. Raises `Inconclusive` if there are no sources."""
     from autograder.judge.spec.exercise import ExerciseError, load
 
     try:
@@ -56,7 +56,7 @@ def truth(task: TextTask) -> TextTask:
 
 
 def check_readable(text: str, task: TextTask) -> tuple[bool, str]:
-    """(Whether a list can be graded, what the visible check says of it): the same for right lines and wrong ones."""
+    """Return (whether a list can be graded, the visible check's message), which are the same for right and wrong lines."""
     found = read(text)
     total = task.points["found"]
     problems = unread(found)
@@ -71,7 +71,7 @@ def check_readable(text: str, task: TextTask) -> tuple[bool, str]:
 
 
 def unread(found: Findings) -> list[str]:
-    """What to say of lines that can't be read."""
+    """Return messages about the lines that can't be read."""
     problems = [f"This line cannot be read: {line}" for line in found.unread[:5]]
     return [*problems, "Write file, line and call, as in: library.py:31 requests.get"] if problems else []
 
@@ -84,7 +84,7 @@ class FindingsJudge:
         self.task = task
 
     async def verdict_with_retries(self, part: str) -> Verdict:
-        """The verdict on the whole list; its share is what was found less what was wrongly accused."""
+        """Return the verdict on the whole list; its share is (right lines - wrong lines) / all blockers."""
         try:
             return await asyncio.to_thread(self._verdict, truth(self.task))
         except Inconclusive as problem:
@@ -132,7 +132,7 @@ def _lines(count: int) -> str:
 
 
 def remarks(text: str, folder: str | Path) -> list[str]:
-    """Sentences on accusations whose line does not hold the call that they name, as the files in ``folder`` say."""
+    """Return a sentence for each finding whose line, in the files of ``folder``, doesn't contain the call that it names."""
     said = []
     for (name, number), call in read(text).named.items():
         try:

@@ -1,8 +1,8 @@
-"""Judges a test by mutation: it must pass for every honest app and fail for every other, each time.
+"""Judges a test by mutation: it must pass for every correct app and fail for every blocking one, each time.
 
-The apps lie in ``hidden/`` of the lesson's folder in `solutions/`.  They are tried in a random order, and what earns
-points is tried twice.  Only what is the same both times counts, so a test that tosses a coin earns nothing; and a test that fails for an honest app
-earns nothing either, because such a test is not believed for long.
+The apps are in ``hidden/`` of the lesson's folder in ``solutions/``. They're tried in a random order, and twice where the
+result earns points. Only results that are the same both times count, so a test that tosses a coin earns nothing. A test
+that fails for a correct app earns nothing either, because people soon ignore such a test.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from autograder.judge.spec.text_task import TextTask
     from autograder.sandbox.launcher import Sandbox
 
-ENOUGH = 8  # runs that all failed, after which a test is one that always fails
-HANGING = 2  # runs that do not end, after which no more is tried
-AT_LEAST = 0.5  # of the blocking apps must be seen before anything is worth points
-AT_A_TIME = 6  # runs; most of one is waiting
+ENOUGH = 8  # runs after which a test that has failed in each counts as one that always fails
+HANGING = 2  # runs that don't end, after which the judge stops
+AT_LEAST = 0.5  # share of the blocking apps that a test must detect to earn points
+AT_A_TIME = 6  # runs at the same time: they mostly wait
 NO_WALL = (
     "a test is a program of its own, and root runs it only where there are namespaces. "
     "Grade as a user who is not root, or where bubblewrap works."
@@ -38,7 +38,7 @@ NO_WALL = (
 
 @dataclass(frozen=True)
 class App:
-    """An app whose truth is known; ``says`` is what it does, in words that may be told after grading."""
+    """An app that is known to be correct or blocking. ``says`` describes it, for messages after grading."""
 
     file: Path
     honest: bool
@@ -46,7 +46,7 @@ class App:
 
 
 def hidden(task: TextTask) -> list[App]:
-    """The apps that ``task`` is graded with.  Raises `Inconclusive` where the sources of the course are not at hand."""
+    """Return the apps with which ``task`` is graded. Raises `Inconclusive` if the course's sources aren't there."""
     from autograder.judge.spec.exercise import load
 
     folder = paths.SOLUTIONS / task.lesson
@@ -68,11 +68,11 @@ async def run_against(
     sandbox: Sandbox | None = None,
     filtered: bool = False,
 ) -> Mapping[App, list[Run]]:
-    """{app: [Run, ...]} for the learner's ``test``: each app once, and once more if that can change the verdict.
+    """Run the learner's ``test`` against each app once, and again if that can change the verdict; return {app: [Run, ...]}.
 
-    An honest app for which the test failed once gets two more chances: a busy machine may be late.  Without ``twice``
-    each app is tried only once.  A ``sandbox`` locks the test and the apps in, and ``filtered`` limits a test without one (see `attempt`).  Raises `Inconclusive` if the
-    machine does not let us find out.
+    A correct app for which the test failed once is tried twice more, because a busy machine may be late. Without ``twice``,
+    each app is tried only once. With ``sandbox``, the test and the apps run in it; ``filtered`` limits a test without one
+    (see `attempt`). Raises `Inconclusive` if the machine is too busy to tell.
     """
     runs: defaultdict[App, list[Run]] = defaultdict(list)
     supplier = await asyncio.to_thread(Rooms)
@@ -100,7 +100,7 @@ async def run_against(
 
 
 async def rehearsed(task: TextTask, folder: Path) -> tuple[bool, list[str]]:
-    """(whether all is right, lines that say so) for the test in ``folder``, tried once on the apps that lie beside it."""
+    """Run the test in ``folder`` once against each app there. Return (whether all results are right, lines to print)."""
     files = sorted([*folder.glob("honest_*.py"), *folder.glob("blocking_*.py")])  # noqa: ASYNC240
     apps = [App(file, file.name.startswith("honest"), file.name) for file in files]
     runs = await run_against(folder / task.file, folder / "conftest.py", apps, twice=False)
@@ -116,12 +116,12 @@ async def rehearsed(task: TextTask, folder: Path) -> tuple[bool, list[str]]:
 
 
 def results(runs: Mapping[App, list[Run]], app: App) -> list[str]:
-    """How each run against ``app`` ended: `PASSED`, `FAILED`, `HANGS`, or why it could not be run."""
+    """Return the result of each run against ``app``: `PASSED`, `FAILED`, `HANGS`, or why it couldn't be run."""
     return [run.result for run in runs.get(app, ())]
 
 
 def cannot_earn_points(runs: Mapping[App, list[Run]]) -> bool:
-    """True if no further run can earn points: the test cannot be run, does not end, or fails for everybody."""
+    """Return True if no further run can earn points: the test can't be run, doesn't end, or fails for every app."""
     every = [run.result for found in runs.values() for run in found]
     if any(result not in (PASSED, FAILED, HANGS) for result in every) or every.count(HANGS) >= HANGING:
         return True
@@ -130,9 +130,9 @@ def cannot_earn_points(runs: Mapping[App, list[Run]]) -> bool:
 
 
 class MutationJudge:
-    """Judges the test in ``file`` for a `TextTask` task; both parts are decided by the same runs.
+    """Judges the test in ``file`` for a `TextTask`. The same runs decide both parts.
 
-    The test runs in a sandbox, with the limits of an app, if ``sandbox`` has namespaces, and with limits of its own in any case.
+    If ``sandbox`` has namespaces, the test runs in a sandbox with the limits of an app. It has limits of its own in any case.
     """
 
     def __init__(self, file: str | Path, task: TextTask, sandbox: Sandbox | None = None) -> None:
@@ -143,7 +143,7 @@ class MutationJudge:
         self._runs: Mapping[App, list[Run]] | None = None
 
     async def verdict_with_retries(self, part: str) -> Verdict:
-        """The verdict on a part: "honest" (all honest apps pass) or "blocking" (its share is those that fail)."""
+        """Return the verdict on a part: "honest" (all correct apps must pass) or "blocking" (its share is that of the detected apps)."""
         if self.level == "user":
             return Verdict(Outcome.ERROR, "", f"No verdict: {NO_WALL}")
         try:
@@ -159,7 +159,7 @@ class MutationJudge:
 
 
 def verdict(part: str, apps: list[App], runs: Mapping[App, list[Run]]) -> Verdict:
-    """The `Verdict` on a part of the points for what the runs showed."""
+    """Return the `Verdict` on a part of the points, from the results of ``runs``."""
     every = [run.result for found in runs.values() for run in found]
     broken = next((run for found in runs.values() for run in found if run.result not in (PASSED, FAILED, HANGS)), None)
     if broken:

@@ -1,7 +1,7 @@
-"""Runs a learner's pytest test against apps that are known to be right or wrong: one app, one supplier, one run of pytest.
+"""Runs a learner's pytest test against an app that is known to be correct or blocking.
 
-The test runs in a process of its own.  It knows an address of the app and one of the supplier, both new each time, and
-nothing that tells which app it is: the app's file is gone before the test begins.  What counts is how its process ends.
+The test runs in its own process. It gets the addresses of the app and of the supplier, both new for each run, and can't
+find out which app it is: the app's file is deleted before the test begins. The exit code of pytest is the result.
 """
 
 from __future__ import annotations
@@ -35,16 +35,16 @@ from autograder.services.upstream import Rooms
 if TYPE_CHECKING:
     from typing import Any
 
-RUN_LIMIT = 90.0  # s: what a test needs on a busy machine, and more
-APP_PORT = 8000  # where a sandboxed test finds the app, in its own network
-OUTPUT_LIMIT = 64 * 1024  # bytes kept of what a run prints, the newest
+RUN_LIMIT = 90.0  # s: more than a test needs on a busy machine
+APP_PORT = 8000  # the app's port in the network of a sandboxed test
+OUTPUT_LIMIT = 64 * 1024  # bytes of a run's output that are kept, from the end
 SETTINGS = "[pytest]\nasyncio_mode = auto\nasyncio_default_fixture_loop_scope = function\n"
 PASSED, FAILED, HANGS = "passes", "fails", "does not end"
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run of the test: ``result`` is passes, fails, does not end or, if it could not be run, a sentence."""
+    """One run of the test. ``result`` is `PASSED`, `FAILED`, `HANGS` or, if the test couldn't be run, a sentence."""
 
     result: str
     output: str
@@ -52,7 +52,7 @@ class Run:
 
     @property
     def reason(self) -> str:
-        """What pytest says of the first failure, in a line or two."""
+        """What pytest reports for the first failure, shortened."""
         lines = [line[2:].strip() for line in self.output.splitlines() if line.startswith("E ")]
         text = " ".join(" ".join(lines[:3]).split()) or " ".join(self.output.split())[-200:]
         return "".join(c if c.isprintable() else "\ufffd" for c in text)[:200]
@@ -90,16 +90,16 @@ class TestProcess(ManagedProcess):
 
     @property
     def begun(self) -> bool:
-        """Whether pytest was reached; only asked for once it has ended. Always True on Windows."""
+        """Whether the process got as far as pytest; read it once, after the process has ended. Always True on Windows."""
         return os.name != "posix" or os.read(self._started, 1) == b"s"
 
     def end(self, grace_s: float | None = 0.0) -> None:
-        """Kill it with all that it started, which may go on when pytest itself has ended."""
+        """Kill the process group, which may hold processes that have outlived pytest itself."""
         self.kill_group()
         self.wait()
 
     def close(self) -> None:
-        """Close what is left of it here, but for its output, which a thread may still read."""
+        """Close its pipe, but not its output, which a thread may still read."""
         os.close(self._started)
 
 
@@ -111,10 +111,10 @@ async def attempt(
     sandbox: Sandbox | None = None,
     filtered: bool = False,
 ) -> Run:
-    """Run the learner's file ``test`` with ``conftest`` against the app in the file ``app``; returns a `Run`.
+    """Run the learner's file ``test`` with ``conftest`` against the app in the file ``app``; return a `Run`.
 
-    With ``sandbox``, a `Sandbox` of the level that has namespaces, the app and the test each run in a sandbox. Without one,
-    ``filtered`` takes system calls away from the test. Raises `Inconclusive` if the machine does not let us find out.
+    With ``sandbox``, whose level must be "namespaces", the app and the test each run in a sandbox. Without one, ``filtered``
+    takes system calls away from the test. Raises `Inconclusive` if the app or pytest can't be started.
     """
     return await asyncio.to_thread(_attempt, Path(test), Path(conftest), Path(app), supplier, sandbox, filtered)
 
@@ -156,7 +156,7 @@ def _sandboxed(
 
 
 def _run(test: Path, conftest: Path, start: Callable[[str, str], TestProcess | SandboxedProcess]) -> Run:
-    """Run pytest once; ``start`` starts it, given the folder and the name of the file."""
+    """Run pytest once. ``start`` starts it in a folder, with the name of the test's file."""
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="course-test-", ignore_cleanup_errors=True) as folder:
         shutil.copy(test, folder)
@@ -185,7 +185,7 @@ def _run(test: Path, conftest: Path, start: Callable[[str, str], TestProcess | S
         finally:
             process.end()
             reader.join(2)
-            if not reader.is_alive():  # else something that fled holds the other end
+            if not reader.is_alive():  # else a process that left the group holds the other end
                 process.stdout.close()  # type: ignore[union-attr]
             process.close()
     return Run(_result(code, test.name), output.decode(errors="replace"), time.monotonic() - began)
@@ -198,7 +198,7 @@ def _read(pipe: Any, output: bytearray) -> None:
 
 
 def _result(code: int | None, name: str) -> str:
-    """What the exit code of pytest says."""
+    """Return the result that pytest's exit code stands for."""
     if code is None:
         return HANGS
     if code in (0, 1):
@@ -211,6 +211,6 @@ def _result(code: int | None, name: str) -> str:
 
 
 def first_error(output: str) -> str:
-    """The lines of pytest's output that say why a file could not be read."""
+    """Return the lines of pytest's output that say why a file couldn't be read."""
     found = re.findall(r"^E\s+(.*)$", output, re.M)
     return " ".join(" ".join(found[-2:]).split())[:300]
