@@ -1,6 +1,6 @@
-"""Says which user of this machine is at the other end of a TCP connection over loopback.
+"""Finds out which user of this machine is at the other end of a TCP connection over loopback.
 
-Linux answers that through a netlink socket (sock_diag(7)), which belongs to the network in which it was made.
+Linux reports that through a netlink socket (sock_diag(7)), for the network namespace in which the socket was created.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ UID_OFFSET = 16 + 4 + 48 + 3 * 4  # nlmsghdr, the start of inet_diag_msg with it
 
 
 def opened() -> socket.socket | None:
-    """A netlink socket for `owner`, or None where the system has none."""
+    """Return a netlink socket for `owner`, or None if the system has none."""
     if not hasattr(socket, "AF_NETLINK"):
         return None
     try:
@@ -25,7 +25,7 @@ def opened() -> socket.socket | None:
 
 
 def owner(netlink: socket.socket, peer: tuple[str, int], ours: tuple[str, int]) -> int | None:
-    """The user id of the process at the end ``peer`` of the connection between two (host, port), or None if it's not known."""
+    """Return the user id of the process at ``peer``, of a connection between two (host, port); None if it isn't known."""
     request = struct.pack("=BBBBI", socket.AF_INET, socket.IPPROTO_TCP, 0, 0, ALL_STATES)
     request += struct.pack("!HH", peer[1], ours[1])
     request += socket.inet_aton(peer[0]) + bytes(12) + socket.inet_aton(ours[0]) + bytes(12)
@@ -41,7 +41,7 @@ def owner(netlink: socket.socket, peer: tuple[str, int], ours: tuple[str, int]) 
 
 
 def works(netlink: socket.socket) -> bool:
-    """True if this kernel knows the owner of a connection."""
+    """Return True if this kernel reports the owner of a connection."""
     with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()) as near:
         far, _ = server.accept()
         with far:

@@ -1,18 +1,19 @@
-"""Starts apps quickly and sandboxes each one: a process that has imported what apps import, and forks for each of them.
+"""Starts apps quickly, each in a sandbox: a process that has imported what apps import, and forks for each app.
 
 `autograder.sandbox.launcher` starts it by path as ``python -I forkserver.py FD LEVEL UID PLACE PROGRAM``, before there is
-any learner's code, and, at the level ``namespaces``, inside the read-only root that bubblewrap has built. Nothing in here
-is secret. PROGRAM is what it forks: "app" serves a learner's app, "test" runs pytest on a learner's test.
+any learner's code, and, at the level ``namespaces``, inside the read-only root that bubblewrap has built. It holds no
+secrets. PROGRAM says what it forks: "app" serves a learner's app, "test" runs pytest on a learner's test.
 
-Orders come on the socket FD, and forks introduce themselves (`messages.sandbox`). With the order to start a program come six file descriptors: the app's stdin, stdout and stderr, the socket that it
-listens on, one over which it is introduced, and the files of its folder. Of a fork of this process
+Orders come on the socket FD, and forks introduce themselves (`messages.sandbox`). Six file descriptors come with the order
+to start a program: its stdin, stdout and stderr, the socket on which it listens, the socket for its introduction, and the
+files of its folder. The order creates these processes:
 
-* at the level ``namespaces`` the first process gets its own process ids, network, IPC and mounts, opens the listeners
-  for the services and hands them out, and is then the init of the sandbox: when the app ends, all else in there ends,
-  and the init reports the app's exit code to the owner;
-* the app's process takes its limits, drops all rights, and serves the learner's file.
+* At the level ``namespaces``, a first process in new namespaces (process ids, network, IPC and mounts). It opens the
+  listeners for the services, passes them to the owner, and then is the sandbox's init: when the app ends, every other
+  process in the sandbox ends, and the init reports the app's exit code to the owner.
+* The app's process, which sets its limits, drops all privileges, and serves the learner's file.
 
-When the socket closes, its owner is gone, and everything is killed.
+When the socket closes, the owner has ended, and everything is killed.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from autograder.programs.messages import decode, encode, sandbox
-else:  # started by path: the folder is no package
+else:  # started by path: the folder isn't a package
     _HERE = os.path.dirname(os.path.abspath(__file__))
     sys.path.insert(0, _HERE)
     from messages import decode, encode, sandbox
@@ -45,7 +46,7 @@ else:  # started by path: the folder is no package
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
-import procfs  # noqa: E402, started by path, we are in no package
+import procfs  # noqa: E402, started by path: the folder isn't a package
 
 sys.path.remove(HERE)
 
@@ -55,9 +56,9 @@ APP_IMPORTS = (
     "fastapi", "fastapi.responses", "pydantic",
     "uvicorn", "uvicorn.lifespan.on", "uvicorn.protocols.http.auto", "uvicorn.protocols.websockets.auto",
     "httpx", "asyncpg", "psycopg", "redis.asyncio", "aiofiles", "aiofiles.os",
-    "pydantic.v1",  # FastAPI imports it when the first route is made; what the first request needs is in `app_warm_up`
+    "pydantic.v1",  # FastAPI imports it with the first route; `app_warm_up` has what the first request needs
 )  # fmt: skip
-# Not pytest_asyncio: pytest warns of plugins that were imported before it could rewrite their assertions.
+# Without pytest_asyncio: pytest warns about plugins that were imported before it could rewrite their assertions.
 TEST_IMPORTS = ("asyncio", "encodings.idna", "httpx", "json", "subprocess", "_pytest.config", "pytest")
 
 NEWNS, NEWUTS, NEWIPC, NEWPID, NEWNET = 0x00020000, 0x04000000, 0x08000000, 0x20000000, 0x40000000
@@ -65,16 +66,16 @@ MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_BIND, MS_REC, MS_PRIVATE = 2, 4, 8, 4096, 163
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_CAPBSET_DROP = 1, 4, 24
 PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS, PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL = 36, 38, 47, 4
 SIOCSIFFLAGS, IFF_UP_RUNNING = 0x8914, 0x41
-HOUSE_POLL_INTERVAL_S = 0.2  # s between two looks at how much a sandbox uses
-ADDRESS_SPACE = 8  # times the memory of a process: what is mapped and not used costs page tables
-SOCKET_MEMORY = 256 << 10  # bytes that the system may hold for one socket
-TCP_BUFFERS = "4096 16384 131072"  # bytes: the least, the first and the most of a buffer; the system's own most are MB
+HOUSE_POLL_INTERVAL_S = 0.2  # s between two checks of what a sandbox uses
+ADDRESS_SPACE = 8  # times the memory limit of a process, because unused mappings need page tables
+SOCKET_MEMORY = 256 << 10  # bytes that the kernel may use for one socket
+TCP_BUFFERS = "4096 16384 131072"  # bytes: minimum, default and maximum of a buffer; the system's maximum is several MB
 
 libc = ctypes.CDLL(None, use_errno=True)
 
 
 def checked(what: str, result: int) -> None:
-    """Raise the `OSError` of a C call that failed."""
+    """Raise `OSError` if the ``result`` of a C call says that it failed."""
     if result != 0:
         number = ctypes.get_errno()
         raise OSError(number, f"{what}: {os.strerror(number)}")
@@ -92,12 +93,12 @@ def mount(source: str, target: str, kind: str, flags: int, data: str = "") -> No
 
 
 class Forkserver:
-    """Takes orders and forks, one process for each app."""
+    """Carries out orders, and forks one process for each app."""
 
     def __init__(self, control: socket.socket, level: str, uid: int | None, place: str, program: str) -> None:
         self.control = control
         self.level = level
-        self.uid = uid  # whom apps run as, or None for whoever we are
+        self.uid = uid  # the user that apps run as, or None for the current one
         self.place = place  # the one folder that is writable in a sandbox
         self.program = program
         self.own_pids = os.open("/proc/self/ns/pid", os.O_RDONLY) if level == "namespaces" else None
@@ -107,7 +108,7 @@ class Forkserver:
         while True:
             data, ancillary, _, _ = self.control.recvmsg(1 << 16, socket.CMSG_SPACE(6 * 4))
             if not data:
-                return  # our owner is gone
+                return  # the owner has ended
             order: sandbox.ForkserverOrder = decode(data, *sandbox.FORKSERVER_ORDERS)
             handed = descriptors(ancillary)
             if isinstance(order, sandbox.StartProgram):
@@ -120,7 +121,7 @@ class Forkserver:
                 os.close(number)
 
     def ready(self) -> None:
-        """Say to the owner that what was ordered is done."""
+        """Report to the owner that an order is carried out."""
         self.control.send(encode(sandbox.ForkserverReady()).encode())
 
     def start(self, order: sandbox.StartProgram, handed: list[int]) -> None:
@@ -129,7 +130,7 @@ class Forkserver:
             if os.fork() == 0:
                 guarded(lambda: self.app(order, handed), handed[4])
             return
-        # the next child is the first process of a new namespace of process ids; we stay in our own
+        # the next child is the first process of a new PID namespace; this process stays in its own
         checked("unshare", libc.unshare(NEWPID))
         try:
             if os.fork() == 0:
@@ -138,7 +139,7 @@ class Forkserver:
             checked("setns", libc.setns(self.own_pids, NEWPID))
 
     def init(self, order: sandbox.StartProgram, handed: list[int]) -> None:
-        """Be the first process of a sandbox: build the rest of it, start the app, report its end, and end."""
+        """Run the first process of a sandbox: build the rest of it, start the app, report its exit code, and exit."""
         os.setsid()
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         checked("unshare", libc.unshare(NEWNS | NEWNET | NEWIPC | NEWUTS))
@@ -146,7 +147,7 @@ class Forkserver:
         for folder in (self.place, "/dev/shm"):
             mount("tmpfs", folder, "tmpfs", MS_NOSUID | MS_NODEV, f"size={order.limits.disk},nr_inodes=4096,mode=1777")
         for path, name in order.aliases.items():
-            if path != name:  # it lies in the place, which is empty now
+            if path != name:  # it's inside `place`, which is empty now
                 os.makedirs(path, exist_ok=True)
                 mount(name, path, "", MS_BIND | MS_REC)
         mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
@@ -155,7 +156,7 @@ class Forkserver:
             fcntl.ioctl(lo, SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", IFF_UP_RUNNING))
         for name in ("tcp_rmem", "tcp_wmem"):
             with contextlib.suppress(OSError), open(f"/proc/sys/net/ipv4/{name}", "w") as file:
-                file.write(TCP_BUFFERS)  # of this network only
+                file.write(TCP_BUFFERS)  # for this network namespace only
         listeners = [socket.create_server(("127.0.0.1", port), backlog=256) for port in order.ports]
         os.makedirs(order.folder, exist_ok=True)
         paths = [order.folder, *unpack(handed[5], order.folder)]
@@ -164,7 +165,7 @@ class Forkserver:
                 os.chown(path, self.uid, self.uid)
         else:
             with contextlib.suppress(OSError), open("/proc/sys/user/max_user_namespaces", "w") as file:
-                file.write("0")  # nothing in here makes namespaces of its own
+                file.write("0")  # no process in the sandbox can create namespaces
         introduce(handed[4], sandbox.SandboxBuilt(), listeners)
         for listener in listeners:
             listener.close()
@@ -173,7 +174,7 @@ class Forkserver:
             self.app(order, handed)
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
         drop_rights(self.uid)
-        # nothing in the sandbox may look into its init, or take it over
+        # no process in the sandbox may inspect or trace its init
         prctl(PR_SET_DUMPABLE, 0)
         prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         close_all_but({handed[4]})
@@ -182,15 +183,15 @@ class Forkserver:
         os._exit(code)
 
     def app(self, order: sandbox.StartProgram, handed: list[int]) -> None:
-        """Run the process of the app, with limits and without rights; never returns."""
+        """Run the app's process, with limits and without privileges; never returns."""
         stdin, stdout, stderr, listening, introduction = handed[:5]
-        # a session of its own, also apart from the sandbox's first process: Linux shares the CPUs among sessions first
-        # (sched_autogroup), so a crowd in this one can't keep that process from its work
+        # its own session, separate from that of the sandbox's init: Linux shares CPU time among sessions first
+        # (sched_autogroup), so many processes in this one can't starve the init
         os.setsid()
         set_limits(order.limits)
         drop_rights(self.uid)
-        prctl(PR_SET_DUMPABLE, 1)  # as for any other process of its user: it may look at itself
-        # as Python itself starts, which ignores SIGPIPE and makes Ctrl-C an exception
+        prctl(PR_SET_DUMPABLE, 1)  # as for any other process: it may read its own files in /proc
+        # the signal handlers with which Python itself starts
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.default_int_handler)
         os.chdir(order.folder)
@@ -198,12 +199,12 @@ class Forkserver:
         os.environ.update(order.environment)
         time.tzset()
         introduce(introduction, sandbox.ProgramStarts())
-        os.read(introduction, 1)  # we are known by our own process id now
+        os.read(introduction, 1)  # the owner knows this process's id now
         test = self.program == "test"
         sock = socket.socket(fileno=os.dup(listening))
         for number, target in ((stdin, 0), (stdout, 1), (stdout if test else stderr, 2)):
             os.dup2(number, target)
-        # before the introduction is closed: until then a failure of ours can be reported, and nothing of the learner's has run
+        # before the introduction is closed: until then a failure can be reported, and no code of the learner's has run
         sys.modules["syscall_filter"].apply()
         close_all_but(() if test else {sock.fileno()})
         self.control.detach()
@@ -217,9 +218,9 @@ class Forkserver:
         os._exit(finish(serve.main(file, sock)))
 
     def sweep(self) -> None:
-        """Kill whatever apps have left behind, where no sandbox's init does it."""
+        """Kill processes that apps have left behind, at levels without a sandbox's init."""
         if self.uid is not None:
-            # only a process of that user can say "all of that user's", without a race
+            # only a process of that user can kill all of the user's processes at once, without a race
             child = os.fork()
             if child == 0:
                 with contextlib.suppress(OSError):
@@ -230,7 +231,7 @@ class Forkserver:
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(child, 0)
             return
-        # what flees from its group falls to us when its parent ends: we asked for it
+        # as a subreaper, this process adopts those that left their group when their parent ends
         while left := procfs.descendants(os.getpid()):
             for pid in left:
                 with contextlib.suppress(OSError):
@@ -240,7 +241,7 @@ class Forkserver:
 
 
 def unpack(number: int, folder: str) -> list[str]:
-    """Write the files that were handed over; returns their paths."""
+    """Write the files of the order to ``folder``; return their paths."""
     with os.fdopen(os.dup(number)) as packed:
         files = json.load(packed)
     paths = [os.path.join(folder, name) for name in files]
@@ -251,7 +252,7 @@ def unpack(number: int, folder: str) -> list[str]:
 
 
 def finish(code: int) -> int:
-    """Flush what was printed, and return ``code``."""
+    """Flush stdout and stderr, and return ``code``."""
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(Exception):
             stream.flush()
@@ -259,7 +260,7 @@ def finish(code: int) -> int:
 
 
 def guarded(work: Callable[[], object], introduction: int) -> None:
-    """Run what a fresh fork has to do; if it cannot be done, say why and end."""
+    """Run the work of a new fork. If it fails, report why and exit."""
     try:
         work()
     except BaseException as problem:
@@ -269,7 +270,7 @@ def guarded(work: Callable[[], object], introduction: int) -> None:
 
 
 def introduce(number: int, message: sandbox.Introduction, listeners: Sequence[socket.socket] = ()) -> None:
-    """Send the owner a ``message`` about this process; the kernel adds our process id as the owner sees it."""
+    """Send the owner a ``message`` about this process. The kernel adds its process id in the owner's PID namespace."""
     rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [listener.fileno() for listener in listeners]))]
     with socket.socket(fileno=os.dup(number)) as sock:
         sock.sendmsg([encode(message).encode()], rights if listeners else [])
@@ -285,7 +286,7 @@ def descriptors(ancillary: list[tuple[int, int, bytes]]) -> list[int]:
 
 
 def set_limits(limits: sandbox.Limits) -> None:
-    """Set the resource limits of this process, none above the present hard limit."""
+    """Set the resource limits of this process, none of them above its current hard limit."""
     for name, value in (
         ("RLIMIT_DATA", limits.memory),
         ("RLIMIT_AS", ADDRESS_SPACE * limits.memory),
@@ -303,13 +304,13 @@ def set_limits(limits: sandbox.Limits) -> None:
 
 
 def drop_rights(uid: int | None) -> None:
-    """Become ``uid`` (or stay who we are) with no capability, and with none to be had."""
+    """Change to the user ``uid`` (None for the current one), without capabilities and with no way to gain any."""
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     with contextlib.suppress(OSError):
         prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
     for capability in range(64):
         if libc.prctl(PR_CAPBSET_DROP, ctypes.c_ulong(capability)) != 0:
-            break  # no more of them, or not ours to drop; then there are none to be had either
+            break  # there are no more of them, or no right to drop them, and then none can be gained either
     if uid is not None:
         os.setgroups([])
         os.setresgid(uid, uid, uid)
@@ -319,18 +320,18 @@ def drop_rights(uid: int | None) -> None:
 
 
 def close_all_but(kept: Iterable[int]) -> None:
-    """Close all file descriptors but these and the three standard streams."""
+    """Close all file descriptors except ``kept`` and the three standard streams."""
     numbers = sorted({0, 1, 2, *kept})
     for low, high in zip(numbers, [*numbers[1:], 1 << 20], strict=True):
         os.closerange(low + 1, high)
 
 
 def keep_house(app: int, memory: int, together: int) -> int:
-    """Reap until the app has ended, and return its exit code.
+    """Reap processes until the app has ended, and return its exit code.
 
-    That is 137 as soon as all in the sandbox use more than ``memory`` bytes, or are more than ``together`` processes: a
-    fork bomb ends here, and not when it has spent the time that a start may take.  It is 128 and the number of the signal
-    if one ended the app.
+    It's 128 plus the signal's number if a signal ended the app. It's 137 as soon as all processes in the sandbox together
+    use more than ``memory`` bytes, or are more than ``together``: this stops a fork bomb without waiting for the time limit
+    of a start.
     """
     while True:
         pid, status = os.waitpid(-1, os.WNOHANG)
@@ -344,39 +345,39 @@ def keep_house(app: int, memory: int, together: int) -> int:
 
 
 def uses_too_much(memory: int, together: int) -> bool:
-    """Whether the sandbox's processes use more memory than that together, or are too many."""
+    """Return True if the sandbox's processes together use more than ``memory`` bytes, or are more than ``together``."""
     others = processes()
     total = kernel = SOCKET_MEMORY * procfs.socket_count() + sum(map(procfs.page_tables, others))
-    # the quick sum counts what forks share once for each of them
+    # the quick sum counts memory that forks share once for each of them
     exact = len(others) <= together and kernel + sum(map(procfs.own_memory, others)) > memory
     for pid in others if exact else ():
         total += procfs.proportional_memory(pid)
-        # the exact one waits for each process that is just being forked: meanwhile they may become too many
+        # the exact sum waits for each process that is being forked, and meanwhile they may become too many
         if total > memory or len(processes()) > together:
             return True
     return len(others) > together
 
 
 def processes() -> list[int]:
-    """The ids of the sandbox's processes without its first one, which asks."""
+    """Return the ids of the sandbox's processes, except the first one, which is the caller."""
     return [pid for pid in procfs.process_ids() if pid != 1]
 
 
 def collect() -> None:
-    """Reap what has ended."""
+    """Reap the children that have ended."""
     with contextlib.suppress(ChildProcessError):
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass
 
 
 def main(number: str, level: str, uid: str, place: str, program: str) -> None:
-    """Import what is needed, say so, and take orders until the owner is gone."""
+    """Import what programs need, report ready, and carry out orders until the owner ends."""
     watchdog = os.path.join(os.path.dirname(HERE), "takehome", "freeloop", "core")
     control = socket.socket(fileno=int(number))
-    os.umask(0o022)  # apps of another user must reach what is mounted for them
+    os.umask(0o022)  # apps that run as another user must be able to read what is mounted for them
     forkserver = Forkserver(control, level, None if uid == "-" else int(uid), place, program)
     prctl(PR_SET_CHILD_SUBREAPER, 1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for our owner
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the owner
     sys.path[:0] = [HERE, watchdog]
     for name in (
         "syscall_filter",
@@ -390,7 +391,7 @@ def main(number: str, level: str, uid: str, place: str, program: str) -> None:
     if program != "test":
         sys.modules["app_warm_up"].import_lazily_loaded()
     for name in [name for name in sys.modules if name.partition(".")[0] == "messages"]:
-        del sys.modules[name]  # a learner's file of that name is theirs
+        del sys.modules[name]  # a learner's module may have that name
     import gc
 
     gc.collect()

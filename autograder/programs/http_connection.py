@@ -1,9 +1,9 @@
-"""One HTTP/1.1 connection to a server of this machine: h11 over asyncio's streams.
+"""One HTTP/1.1 connection to a server on this machine: h11 over asyncio streams.
 
-A race sends many small requests on a CPU that it shares with the app; a client that can do everything costs five times
-as much for each, and the app is measured beside it.  This one has no pool, no TLS, no redirects and no cookies.
+A race sends many small requests on a CPU that it shares with the app that is measured. A full-featured client needs five
+times as much CPU time per request. This one has no pool, TLS, redirects or cookies.
 
-This file runs in the racer's process, and imports nothing of ours.
+It runs in the load generator's process, and imports nothing else of the package.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from urllib.parse import quote, urlsplit
 
 import h11
 
-AGENT = "python-httpx/0.28.1"  # an ordinary one: no app is to know a race by it
+AGENT = "python-httpx/0.28.1"  # a common one, so that no app can recognise a race by it
 READ = 65_536  # bytes read at a time
-AS_THEY_ARE = "/:?#[]@!$&'()*+,;=%~"  # what a path may contain; all else is percent-encoded
+AS_THEY_ARE = "/:?#[]@!$&'()*+,;=%~"  # characters of a path that aren't percent-encoded
 
 
 class Disconnected(Exception):
-    """The server closed the connection before its answer was complete."""
+    """The server closed the connection before its response was complete."""
 
 
 class Connection:
@@ -38,7 +38,7 @@ class Connection:
         self._http = self._reader = self._writer = None  # type: ignore[assignment]
 
     async def open(self) -> None:
-        """Connect, if that is not done.  Raises `OSError`."""
+        """Connect, unless it's connected already. Raises `OSError`."""
         if self._writer is not None:
             return
         if self._socket:
@@ -48,7 +48,7 @@ class Connection:
         self._http = h11.Connection(h11.CLIENT)
 
     def close(self) -> None:
-        """Close; the next request opens it anew."""
+        """Close the connection; the next request opens it again."""
         if self._writer is not None:
             self._writer.close()
             self._http = self._reader = self._writer = None  # type: ignore[assignment]
@@ -56,9 +56,9 @@ class Connection:
     async def request(
         self, method: str, path: str, headers: dict[str, str] | None = None, json: object = None, limit: int = 0
     ) -> tuple[int | None, bytes]:
-        """Send a request and return (status, body): no more of the body is read than ``limit`` bytes, and a little.
+        """Send a request and return (status, body). Reading stops soon after ``limit`` bytes of the body.
 
-        Raises `OSError`, `Disconnected`, or `ValueError` for what cannot be sent or is no HTTP.
+        Raises `OSError`, `Disconnected`, or `ValueError` for a request that can't be sent or a response that isn't HTTP.
         """
         whole = False
         try:
@@ -74,7 +74,7 @@ class Connection:
             if whole:
                 self._http.start_next_cycle()
             else:
-                self.close()  # nobody can know where in an answer it stands
+                self.close()  # part of a response may still be unread
 
     def _send(self, method: str, path: str, headers: dict[str, str] | None, body: object) -> None:
         data = b"" if body is None else notation.dumps(body, separators=(",", ":")).encode()

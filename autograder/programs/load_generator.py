@@ -1,8 +1,8 @@
-"""Sends the requests of a race and takes the times, in a process that does nothing else.
+"""Sends the requests of a race and measures their times, in a process that does nothing else.
 
-Started by path as ``python -I load_generator.py`` by `autograder.lab.load_generator_client`; orders come in on stdin and events
-go out on stdout, one a line (`messages.races`).  When stdin closes, the owner is gone, and the process groups that are guarded
-are killed.
+`autograder.lab.load_generator_client` starts it by path as ``python -I load_generator.py``. It reads orders on stdin and
+writes events to stdout, one per line (`messages.races`). When stdin closes, the owner has ended, and this process kills the
+process groups that it guards.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from autograder.programs.http_connection import Connection, Disconnected
     from autograder.programs.messages import decode, encode, races
     from autograder.programs.private import keep_private
-else:  # started by path: the folder is no package
+else:  # started by path: the folder isn't a package
     HERE = os.path.dirname(os.path.abspath(__file__))
     sys.path.insert(0, HERE)
     import procfs
@@ -35,17 +35,17 @@ else:  # started by path: the folder is no package
 
     sys.path.remove(HERE)
 
-BODY_LIMIT = 1_000_000  # bytes read of one response
-CANARY_LIMIT = 64_000  # bytes read of the answer to a canary
-SAMPLE_EVERY = 0.002  # s between two looks, while the loop thread moves
-SAMPLE_AT_MOST = 0.008  # s between two looks at a loop thread that does not
-ASLEEP_FROM = 0.1  # s after which it is told that the loop thread sleeps, and again each time that so much has passed
-READ = {"x86_64": 0, "aarch64": 63}.get(platform.machine())  # number of the system call `read`
-OPEN_LIMIT = 2.0  # s that the connections of a race are given to open; what is slower opens in the race
+BODY_LIMIT = 1_000_000  # bytes that are read of one response
+CANARY_LIMIT = 64_000  # bytes that are read of the response to a canary
+SAMPLE_EVERY = 0.002  # s between two samples while the loop thread runs
+SAMPLE_AT_MOST = 0.008  # s between two samples while it doesn't
+ASLEEP_FROM = 0.1  # s of sleep of the loop thread after which it's reported, and again after each further period
+READ = {"x86_64": 0, "aarch64": 63}.get(platform.machine())  # the number of the system call `read`
+OPEN_LIMIT = 2.0  # s in which the connections of a race must open; slower ones open during the race
 
 
 class Thread:
-    """What Linux tells of the first thread of a process: its CPU seconds, run-queue seconds, time slices, system call."""
+    """The first thread of a process as Linux reports it: CPU seconds, run-queue seconds, time slices, system call."""
 
     def __init__(self, pid: int) -> None:
         self._counts = procfs.SchedStat(pid)
@@ -56,7 +56,7 @@ class Thread:
         return self._counts.read()
 
     def call(self) -> tuple[races.LoopState, int | None, int | None]:
-        """(state, number, first argument) of what it sleeps in, see `races.LoopSample`."""
+        """Return (state, number, first argument) of the system call in which it sleeps; see `races.LoopSample`."""
         return races.parse_syscall(self._call.read())
 
     def close(self) -> None:
@@ -66,7 +66,7 @@ class Thread:
 
 
 class OtherThreads:
-    """All threads of a process but its first: CPU seconds and run-queue seconds of each, by thread id."""
+    """All threads of a process except the first: the CPU seconds and run-queue seconds of each, by thread id."""
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
@@ -74,7 +74,7 @@ class OtherThreads:
         self._last: dict[int, tuple[float, float]] = {}
 
     def changed(self) -> dict[str, list[float]]:
-        """[CPU, run queue] of those threads for which they are not what they were at the last look."""
+        """Return {thread id: [CPU seconds, run-queue seconds]} of the threads whose times have changed since the last sample."""
         here = set(procfs.thread_ids(self.pid)) - {self.pid}
         for tid in set(self._counts) - here:
             self._counts.pop(tid).close()
@@ -98,18 +98,18 @@ class OtherThreads:
 
 
 def children_waited(pid: int) -> dict[str, float]:
-    """Run-queue seconds of each process that the first thread of a process has started, by process id."""
+    """Return the run-queue seconds of each process that the first thread of a process has started, by process id."""
     found = {}
     try:
         for child in procfs.children(pid, pid):
             found[str(child)] = procfs.thread_times(child)[1]
     except (OSError, ValueError):
-        pass  # not told here, or a child has just ended
+        pass  # the system doesn't list children, or a child has just ended
     return found
 
 
 class Race:
-    """One race, as it was ordered: requests sent together, a canary at a time during them, samples of the loop thread."""
+    """One race: requests that are sent together, one canary at a time during them, and samples of the loop thread."""
 
     def __init__(
         self, order: races.StartRace, tell: Callable[[races.RaceEvent], None], own: procfs.OwnSchedStat
@@ -122,15 +122,15 @@ class Race:
         self.orders = {request.key: asyncio.Event() for request in order.requests if request.on_order}
 
     async def run(self) -> None:
-        """Run the race and report its events, ``end`` the last."""
-        # A connection for each request: a server closes those on which an error went out, and one that is shared could
-        # be closed just when the next request is written to it.
+        """Run the race and report its events, the last of which is `RaceEnded`."""
+        # One connection per request: a server closes a connection after an error, and could close a shared one just when the
+        # next request is written to it.
         connections = [Connection(self.order.base, self.order.socket) for _ in self.order.requests]
         own = Connection(self.order.base, self.order.socket)
         beside: list[asyncio.Task[None]]
         beside, elsewhere = [], 0
         if self.order.canary:
-            # connections are opened before the race: that is work of ours, not of the app
+            # open connections before the race, so that this work isn't measured
             before = self._accepted()
             opened = await self._open([*connections, own])
             elsewhere = self._elsewhere(before) if opened else 0
@@ -148,7 +148,7 @@ class Race:
             async with asyncio.timeout(self.order.limit):
                 await asyncio.gather(*tasks)
             if beside:
-                # once one more is answered, the turn that sent the last answer is over and reported
+                # once one more canary is answered, the iteration that sent the last response is over and reported
                 await self._ping(connections[0])
                 for _ in range(self.order.after):
                     await asyncio.sleep(self.order.canary_every)
@@ -168,7 +168,7 @@ class Race:
             self.tell(races.RaceEnded(self.id, time.perf_counter(), self.samples))
 
     async def _open(self, connections: list[Connection]) -> bool:
-        """Open them in their order, and return True if the last one got an answer: then the app has accepted all."""
+        """Open the connections in order. Return True if a canary on the last one is answered: then the app has accepted all."""
         try:
             async with asyncio.timeout(OPEN_LIMIT):
                 for connection in connections:
@@ -186,7 +186,7 @@ class Race:
             return None
 
     def _elsewhere(self, before: set[int] | None) -> int:
-        """How many of the open connections the app's loop does not wait for: another loop, or process, has accepted them."""
+        """Return how many of the open connections the app's loop doesn't poll: another loop, or process, has accepted them."""
         after = self._accepted()
         if before is None or after is None or self.order.pid is None or self.order.epoll is None:
             return 0
@@ -196,7 +196,7 @@ class Race:
             return 0
 
     async def _ping(self, connection: Connection) -> bool:
-        """One canary; True if it was answered."""
+        """Send one canary; return True if it was answered."""
         try:
             async with asyncio.timeout(OPEN_LIMIT):
                 await connection.request("GET", self.order.canary or "/", limit=CANARY_LIMIT)
@@ -248,11 +248,11 @@ class Race:
             if pid := self.order.pid:
                 return Thread(pid), OtherThreads(pid)
         except OSError:
-            pass  # not Linux, or not ours to look at
+            pass  # not Linux, or no permission
         return None
 
     async def _sample(self, thread: Thread, others: OtherThreads) -> None:
-        """Look again and again: often while the loop thread moves, less often while it does not, which is the same to see."""
+        """Take samples: frequently while the loop thread runs, less often while it sleeps and they would all be equal."""
         every, state, since, told = SAMPLE_EVERY, None, 0.0, 0.0
         while True:
             self._look(thread, others)
@@ -273,19 +273,19 @@ class Race:
             call = thread.call()
             cpu, waited, slices = thread.sched()
             if thread.sched()[2] != slices:
-                call = "running", None, None  # it moved on between the two looks
+                call = "running", None, None  # it ran between the two reads
             changed = others.changed()
         except (OSError, IndexError):
             return  # the process has ended
         now, own = time.perf_counter(), self.own.read()[1]
-        # it may wait for a child to become its program, and that for a CPU: how long, is known when it has had one
+        # it may wait for a child's exec, and the child for a CPU; the kernel adds that time once the child has had one
         reads = READ is not None and (call[1] == READ or (self.samples and self.samples[-1].syscall == READ))
         started = children_waited(others.pid) if reads else None
         self.samples.append(races.LoopSample(now, cpu, waited, slices, *call, changed, own, started))
 
 
 class LoadGenerator:
-    """Takes orders one at a time and writes events without ever waiting for the reader."""
+    """Carries out orders one at a time, and writes events from a thread, so that a slow reader never delays a race."""
 
     def __init__(self) -> None:
         self.out: queue.SimpleQueue[races.RaceEvent] = queue.SimpleQueue()
@@ -346,7 +346,7 @@ class LoadGenerator:
 
 
 def kill_group(pid: int) -> None:
-    """Kill a process group, or on Windows end one process; nothing happens if it is gone."""
+    """Kill a process group, or on Windows end one process. Do nothing if it has ended."""
     try:
         if hasattr(os, "killpg"):
             os.killpg(pid, signal.SIGKILL)
@@ -359,5 +359,5 @@ def kill_group(pid: int) -> None:
 if __name__ == "__main__":
     keep_private()
     if hasattr(signal, "SIGINT"):
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the notebook; it tells us to cancel
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the notebook, which then sends Cancel
     asyncio.run(LoadGenerator().main())

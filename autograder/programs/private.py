@@ -1,6 +1,6 @@
-"""Keeps a process's memory and open files from other processes of the same user.
+"""Makes a process's memory and open files inaccessible to other processes of the same user.
 
-The process of the load generator, that of the HTTP upstream and grading workers do so at their start.
+The load generator, the HTTP upstream and grading workers call it when they start.
 """
 
 from __future__ import annotations
@@ -12,6 +12,6 @@ PR_SET_DUMPABLE = 4
 
 
 def keep_private() -> None:
-    """No process of our own user may look into this one or take its pipes from /proc; only Linux can be told so."""
+    """Deny other processes of this user access to this one's memory, and to its pipes in /proc. Only Linux supports it."""
     if sys.platform.startswith("linux"):
         ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0)

@@ -1,7 +1,7 @@
-"""Reads what Linux says about processes, threads and sockets in ``/proc``.
+"""Reads what Linux reports about processes, threads and sockets in ``/proc``.
 
-Everything else that needs it asks here.  A process can end between two reads, and other systems have no ``/proc``: each
-function says what it returns then.  Programs import this file as well, so it knows nothing of the package.
+All other modules use this one to read ``/proc``. A process can end between two reads, and other systems have no ``/proc``:
+each docstring says what happens then. Scripts in ``programs/`` import this file by path, so it imports nothing of the package.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ import os
 TICKS_PER_S = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 ZOMBIE = "Z"  # the state of a process that has ended and that its parent hasn't waited for
-EPOLLIN, EPOLLET = 0x1, 1 << 31  # there is input; report each change only once
-_LISTS_CHILDREN = os.path.exists("/proc/thread-self/children")  # a kernel can be built without
+EPOLLIN, EPOLLET = 0x1, 1 << 31  # input is available; edge-triggered
+_LISTS_CHILDREN = os.path.exists("/proc/thread-self/children")  # a kernel can be built without it
 
 
 class SchedStat:
-    """The CPU time and run-queue delay of one thread, by default the one that creates this; any thread may read them.
+    """The CPU time and run-queue delay of one thread, by default the thread that creates the object. Any thread may read them.
 
     The first thread of a process has the id of the process.  Raises `OSError` if there is no such thread, or no ``/proc``.
     """
@@ -40,7 +40,7 @@ class SchedStat:
 
 
 class OwnSchedStat:
-    """`SchedStat` of the thread that creates this, with times of 0.0 where the system has none."""
+    """`SchedStat` of the thread that creates the object, with times of 0.0 if the system doesn't report them."""
 
     def __init__(self) -> None:
         try:
@@ -54,9 +54,9 @@ class OwnSchedStat:
 
 
 class SyscallFile:
-    """What the first thread of a process is doing, as Linux's own text (see `messages.parse_syscall`).
+    """The state of the first thread of a process, as text in Linux's format (see `messages.races.parse_syscall`).
 
-    Raises `OSError` if there is no such process, if it isn't ours to look at, or where there is no ``/proc``.
+    Raises `OSError` if there is no such process, without permission to read it, or without a ``/proc``.
     """
 
     def __init__(self, pid: int) -> None:
@@ -72,7 +72,7 @@ class SyscallFile:
 
 
 def thread_times(pid: int | str, tid: int | str | None = None) -> tuple[float, float]:
-    """Return (CPU seconds, seconds waiting for a CPU) of a thread so far, without ``tid`` of the first one of a process.
+    """Return (CPU seconds, seconds waiting for a CPU) of a thread so far; without ``tid``, of the first one of the process.
 
     Raises `OSError` or `ValueError` if it has ended, or where the system has no ``/proc``.
     """
@@ -99,7 +99,7 @@ def reaped_cpu_s(pid: int) -> float:
 
 
 def parent(pid: int) -> int | None:
-    """Return the id of the process that has started a process, or that has taken it over; None if not known."""
+    """Return the id of the parent of a process, which may be the one that adopted it; None if not known."""
     try:
         return int(_stat(pid)[1])
     except (OSError, IndexError, ValueError):
@@ -108,7 +108,7 @@ def parent(pid: int) -> int | None:
 
 def _stat(pid: int) -> list[str]:
     with open(f"/proc/{pid}/stat") as file:
-        return file.read().rpartition(")")[2].split()  # the program's name may have blanks and brackets in it
+        return file.read().rpartition(")")[2].split()  # the program's name may contain spaces and brackets
 
 
 def machine_cpu_s() -> float:
@@ -122,7 +122,7 @@ def machine_cpu_s() -> float:
 
 
 def memory_stalled_s() -> float:
-    """Return the seconds for which any process of this machine has been stalled for want of memory.
+    """Return for how many seconds any process of this machine has been stalled by a shortage of memory.
 
     Raises `OSError` or `ValueError` where the system doesn't count them.
     """
@@ -131,7 +131,7 @@ def memory_stalled_s() -> float:
 
 
 def process_ids() -> list[int]:
-    """Return the ids of all processes; none where the system has no ``/proc``."""
+    """Return the ids of all processes; an empty list if the system has no ``/proc``."""
     return [int(name) for name in os.listdir("/proc") if name.isdigit()] if os.path.isdir("/proc") else []
 
 
@@ -141,7 +141,7 @@ def thread_ids(pid: int | str) -> list[int]:
 
 
 def inner_thread_ids(pid: int) -> dict[int, int]:
-    """Return {the id that a thread has in its own namespace of process ids: the id that it has here} of a process.
+    """Return {id in the thread's own PID namespace: id in the caller's} for each thread of a process.
 
     Raises `OSError` if it has ended.
     """
@@ -156,8 +156,8 @@ def inner_thread_ids(pid: int) -> dict[int, int]:
 def children(pid: int, tid: int | None = None) -> list[int]:
     """Return the ids of the processes that a process, or with ``tid`` only that thread, has started.
 
-    It leaves out what it can't read: a process, or a thread of it, may just have ended.  A kernel that doesn't list children
-    doesn't say which thread started a process either: with ``tid`` there are none then.
+    It skips what it can't read, because a process or a thread may just have ended. A kernel that doesn't list children
+    doesn't report which thread started a process either: the result with ``tid`` is then empty.
     """
     if not _LISTS_CHILDREN:
         return [each for each in process_ids() if parent(each) == pid] if tid is None else []
@@ -170,9 +170,9 @@ def children(pid: int, tid: int | None = None) -> list[int]:
 
 
 def descendants(pid: int, zombies: bool = False) -> list[int]:
-    """Return the ids of the processes that a process has started, itself or through others.
+    """Return the ids of all descendants of a process: its children, their children and so on.
 
-    With ``zombies``, also of those that have ended and that their parent hasn't waited for.
+    With ``zombies``, include those that have ended and whose parent hasn't waited for them.
     """
     found = children(pid)
     for each in found:
@@ -181,7 +181,7 @@ def descendants(pid: int, zombies: bool = False) -> list[int]:
 
 
 def own_memory(pid: int) -> int:
-    """Return the bytes of memory that a process shares with no file; what it shares with forks counts. 0 if not known."""
+    """Return the bytes of a process's memory that no file backs. Memory shared with forks counts. 0 if not known."""
     try:
         with open(f"/proc/{pid}/statm") as file:
             resident, shared = (int(pages) for pages in file.read().split()[1:3])
@@ -193,7 +193,7 @@ def own_memory(pid: int) -> int:
 def proportional_memory(pid: int) -> int:
     """Return the bytes of memory of a process, each page divided by the number of processes that share it.
 
-    All that it has where that can't be read: a process may keep others from it.
+    If that can't be read, because a process may deny it, return `own_memory`.
     """
     try:
         with open(f"/proc/{pid}/smaps_rollup") as file:
@@ -203,7 +203,7 @@ def proportional_memory(pid: int) -> int:
 
 
 def page_tables(pid: int) -> int:
-    """Return the bytes that the system uses to keep track of a process's memory; 0 if not known."""
+    """Return the bytes of a process's page tables; 0 if not known."""
     try:
         with open(f"/proc/{pid}/status") as file:
             return next(int(line.split()[1]) for line in file if line.startswith("VmPTE:")) * 1024
@@ -212,7 +212,7 @@ def page_tables(pid: int) -> int:
 
 
 def socket_count() -> int:
-    """Return how many sockets there are in the network that the caller sees; 0 if not known."""
+    """Return how many sockets there are in the caller's network namespace; 0 if not known."""
     try:
         with open("/proc/net/sockstat") as file:
             return int(file.readline().split()[-1])
@@ -221,7 +221,7 @@ def socket_count() -> int:
 
 
 def accepted_sockets(port: int | None, path: str | None = None) -> set[int]:
-    """Return the inode numbers of the sockets that any process has accepted on a TCP port, or at a Unix socket's ``path``.
+    """Return the inode numbers of the sockets that any process has accepted on a TCP port, or on the Unix socket at ``path``.
 
     Raises `OSError`, `IndexError` or `ValueError` where the system doesn't list them.
     """
@@ -235,17 +235,17 @@ def accepted_sockets(port: int | None, path: str | None = None) -> set[int]:
 
 
 def polled_sockets(pid: int, number: int) -> set[int]:
-    """Return the inode numbers of the sockets of a process for whose input its epoll object with that file number waits.
+    """Return the inode numbers of a process's sockets whose input its epoll instance, the file descriptor ``number``, polls.
 
-    Each line of it in ``fdinfo`` has a file number, the events in hexadecimal digits, and the inode in such digits.  Raises
-    `OSError`, `ValueError` or `StopIteration` where the system doesn't list them.
+    Each line in ``fdinfo`` has a file descriptor, the events and the inode, the last two in hexadecimal. Raises `OSError`,
+    `ValueError` or `StopIteration` if the system doesn't list them.
     """
     found = set()
     with open(f"/proc/{pid}/fdinfo/{number}") as table:
         for words in (line.split() for line in table if line.startswith("tfd:")):
             inode = next(int(word[4:], 16) for word in words if word.startswith("ino:"))
             events = int(words[3], 16)
-            # another process may have put it there: then the number is not that of a file of this one
+            # another process may have added it: then the number isn't one of this process's descriptors
             ours = _link_target(f"/proc/{pid}/fd/{words[1]}") == f"socket:[{inode}]"
             if ours and events & EPOLLIN and not events & EPOLLET:
                 found.add(inode)

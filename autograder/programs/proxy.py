@@ -1,9 +1,10 @@
-"""Carries bytes between connections that arrive at a listener and the address that the listener stands for.
+"""Forwards bytes between the connections of a listener and the address that the listener stands for.
 
-A sandbox has a network of its own, with nothing in it.  Its first process opens a listener there for each service that the
-exercise names and sends it to the launcher, so a connection that the app makes arrives in the launcher's process, and is
-carried to the real service.  A database server in a sandbox is the other way round: it listens on a Unix socket in its
-folder, and its supervisor carries a port of loopback to it.  Programs import it as well, so it knows nothing of the package.
+A sandbox has its own network, which is empty. Its first process opens a listener there for each service that the exercise
+names and sends it to the launcher. A connection that the app makes then arrives in the launcher's process, which forwards it
+to the real service. For a database server in a sandbox it's the other way round: the server listens on a Unix socket in its
+folder, and its supervisor forwards a port of loopback to it. Scripts in ``programs/`` import this file by path, so it imports
+nothing of the package.
 """
 
 from __future__ import annotations
@@ -18,12 +19,12 @@ from collections.abc import Callable
 Address = tuple[str, int] | str  # a host and a port, or the path of a Unix socket
 
 READ_SIZE = 1 << 16  # bytes
-QUEUE_LIMIT = 1 << 20  # bytes that wait for a slow reader before its partner is read no further
+QUEUE_LIMIT = 1 << 20  # unsent bytes for a slow reader above which its partner isn't read
 RETRY_INTERVAL_S = 0.01  # s between two attempts to connect to a Unix socket whose backlog is full
 
 
 class Proxy:
-    """One thread that carries all connections of all listeners it's given.  Thread-safe."""
+    """One thread that forwards all connections of all its listeners. Thread-safe."""
 
     def __init__(self) -> None:
         self._selector = selectors.DefaultSelector()
@@ -33,18 +34,18 @@ class Proxy:
         self._work: list[Callable[[], object]] = []
         self._lock = threading.Lock()
         self._closing = self._closed = False
-        self._retries: list[Callable[[], object]] = []  # attempts to connect that found a full backlog
+        self._retries: list[Callable[[], object]] = []  # connection attempts to repeat, because the backlog was full
         self._selector.register(woken, selectors.EVENT_READ, lambda _: self._do_work(woken))
         self._thread = threading.Thread(target=self._run, name="course-proxy", daemon=True)
         self._thread.start()
 
     @property
     def alive(self) -> bool:
-        """True while connections are carried."""
+        """True while connections are forwarded."""
         return self._thread.is_alive()
 
     def carry(self, listener: socket.socket, address: Address) -> None:
-        """Carry connections from ``listener`` to ``address`` until `drop`."""
+        """Forward connections from ``listener`` to ``address`` until `drop`."""
         listener.setblocking(False)
 
         def register() -> None:
@@ -53,7 +54,7 @@ class Proxy:
         self._do(register)
 
     def drop(self, listener: socket.socket) -> None:
-        """Close a listener; connections that it brought live until one of their ends closes."""
+        """Close a listener. Its connections stay open until one of their ends closes."""
 
         def close() -> None:
             with contextlib.suppress(KeyError, ValueError):
@@ -64,7 +65,7 @@ class Proxy:
             listener.close()
 
     def close(self) -> None:
-        """End the thread, and with it every connection and listener.  A second time it does nothing."""
+        """Stop the thread and close every connection and listener. A second call does nothing."""
 
         def close() -> None:
             self._closing = True
@@ -73,11 +74,11 @@ class Proxy:
         self._thread.join()
 
     def _do(self, work: Callable[[], object]) -> bool:
-        """Have the thread call ``work``; False if the proxy is closed."""
+        """Have the thread call ``work``; return False if the proxy is closed."""
         with self._lock:
             if not self._closed:
                 self._work.append(work)
-                with contextlib.suppress(BlockingIOError):  # so much has woken it that it comes anyway
+                with contextlib.suppress(BlockingIOError):  # the wake-up pipe is full, so the thread wakes anyway
                     self._wake.send(b"x")
             return not self._closed
 
@@ -109,7 +110,7 @@ class Proxy:
             self._selector.close()
 
     def _accept(self, listener: socket.socket, address: Address) -> None:
-        """Take one connection, and connect it to ``address``."""
+        """Accept one connection, and connect it to ``address``."""
         near, _ = listener.accept()
         far = socket.socket(socket.AF_UNIX if isinstance(address, str) else socket.AF_INET, socket.SOCK_STREAM)
         for end in (near, far):
@@ -119,9 +120,9 @@ class Proxy:
         self._connect(near, far, address)
 
     def _connect(self, near: socket.socket, far: socket.socket, address: Address) -> None:
-        """Connect ``far``.  What ``near`` sends until then waits in the kernel; if there's no connecting, both are closed.
+        """Connect ``far``. What ``near`` sends until then waits in the kernel. If the connection fails, both are closed.
 
-        A Unix socket is connected at once, or not at all while its backlog is full.  No event says when that's over.
+        A Unix socket connects immediately, or fails while its backlog is full. No event reports when that's over.
         """
         number = far.connect_ex(address)
         if number == 0:
@@ -144,18 +145,18 @@ class Proxy:
 
 
 class ProxiedConnection:
-    """Two connected ends, non-blocking, between which bytes are carried until both have sent all, or one fails."""
+    """Two connected, non-blocking sockets between which bytes are forwarded until both have sent everything, or one fails."""
 
     def __init__(self, selector: selectors.BaseSelector, near: socket.socket, far: socket.socket) -> None:
         self._selector = selector
         self._ends = (near, far)
         self._unsent = {near: bytearray(), far: bytearray()}  # bytes to be written to that end
         self._ended: set[socket.socket] = set()  # ends that will send no more
-        self._shut: set[socket.socket] = set()  # ends that know that no more will come
+        self._shut: set[socket.socket] = set()  # ends whose sending direction was shut down
         self._watch()
 
     def _ready(self, end: socket.socket, events: int) -> None:
-        """Read from and write to one end, as far as ``events`` say that it is ready."""
+        """Read from and write to one end, as far as ``events`` say that it's ready."""
         other = self._ends[1 - self._ends.index(end)]
         try:
             if events & selectors.EVENT_WRITE and self._unsent[end]:
@@ -182,7 +183,7 @@ class ProxiedConnection:
         self._watch()
 
     def _watch(self) -> None:
-        """Have the selector watch those events of each end that matter now."""
+        """Register those events of each end that matter now."""
         for one, partner in (self._ends, self._ends[::-1]):
             events = selectors.EVENT_WRITE if self._unsent[one] else 0
             if one not in self._ended and len(self._unsent[partner]) < QUEUE_LIMIT:

@@ -1,9 +1,9 @@
 """Runs pytest on a learner's test, in the folder that holds the test and its conftest.
 
-The sandbox's forkserver imports it and calls `main` in a process that is locked in and has its limits (see forkserver.py).
-Where there is no sandbox it is started by path, as ``python -I run_pytest.py FD TEST FILTER``, and sets limits itself; a byte
-on the descriptor FD says that it got that far, so that the exit code is pytest's. (FD is "-" on Windows, which passes none
-on.) FILTER is "filtered" if system calls are taken away from the test, else "-".
+The sandbox's forkserver imports it and calls `main` in a sandboxed process that has its limits (see forkserver.py).
+Without a sandbox it's started by path, as ``python -I run_pytest.py FD TEST FILTER``, and sets limits itself. It writes a
+byte to the file descriptor FD just before pytest starts, which shows that the exit code is pytest's. (FD is "-" on Windows,
+which can't pass descriptors on.) FILTER is "filtered" if the test gets the system call filter, else "-".
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ LIMITS = {"RLIMIT_CPU": 120, "RLIMIT_FSIZE": 64 << 20, "RLIMIT_AS": 4 << 30, "RL
 
 
 def set_limits() -> None:
-    """Take the `LIMITS`, where the system has such."""
+    """Set the `LIMITS`, where the system has resource limits."""
     try:
         import resource
     except ImportError:  # Windows
@@ -27,7 +27,7 @@ def set_limits() -> None:
 
 
 def filter_system_calls() -> None:
-    """Take away what `syscall_filter` denies, from this process and all that it starts."""
+    """Apply `syscall_filter` to this process and all processes that it starts."""
     folder = os.path.dirname(os.path.abspath(__file__))
     sys.path.insert(0, folder)
     import syscall_filter

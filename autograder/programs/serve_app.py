@@ -1,14 +1,13 @@
-"""Serves one file with an ``app`` in it, in a process of its own.
+"""Serves the ``app`` of one file in its own process.
 
 Started as ``python -I serve_app.py FILE`` with three pipes:
 
-* stdin: the lifeline.  When it closes, its owner is gone, and this process kills its whole process
-  group, itself included.  Each byte on it is a question that ``here`` answers: whoever has read
-  ``here`` has read all that was reported before.
-* stdout: reports, from here to the owner, one a line (`messages.reports`).
-* stderr: whatever the app prints.
+* stdin: the lifeline. When it closes, the owner has ended, and this process kills its whole process group, itself included.
+  Each byte on it is answered with a `Here` report: when the owner has read that, it has read all earlier reports.
+* stdout: reports to the owner, one per line (`messages.reports`).
+* stderr: what the app prints.
 
-The app's own prints to stdout go to stderr, so nothing that it says can be taken for a report.
+What the app prints to stdout goes to stderr, so it can't be mistaken for a report.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from autograder.programs.messages import Message, encode, reports
-else:  # started by path: the folder is no package
+else:  # started by path: the folder isn't a package
     _HERE = os.path.dirname(os.path.abspath(__file__))
     sys.path.insert(0, _HERE)
     from messages import encode, reports
@@ -34,12 +33,12 @@ else:  # started by path: the folder is no package
     sys.path.remove(_HERE)
 
 OWN_MODULES = ("serve_app", "app_warm_up", "loop_watchdog", "procfs", "messages", "messages.reports")
-# where `app_warm_up` and `loop_watchdog` are: in the package that learners take home, of which nothing else is needed here
+# the folder of `app_warm_up` and `loop_watchdog`, in the package that learners take home; nothing else of it is needed here
 WATCHDOG = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "takehome", "freeloop", "core")
 
 
 class ReportWriter:
-    """Writes reports to the owner; from any thread, each in one write."""
+    """Writes reports to the owner. Thread-safe: each report is written as a whole."""
 
     def __init__(self, file_descriptor: int) -> None:
         self._fd = file_descriptor
@@ -52,11 +51,11 @@ class ReportWriter:
                 while data:
                     data = data[os.write(self._fd, data) :]
             except OSError:
-                os._exit(3)  # nobody listens any more
+                os._exit(3)  # the owner has closed its end
 
 
 class WatchReports:
-    """Gives what the watchdog tells, which is the watchdog's own vocabulary, to a `ReportWriter` as messages."""
+    """Converts the watchdog's events to messages, and passes them to a `ReportWriter`."""
 
     def __init__(self, tell: ReportWriter) -> None:
         self._tell = tell
@@ -72,7 +71,7 @@ class WatchReports:
 
 
 class Trace:
-    """Turns an exception into what a learner needs: (type, message, the lines of their file that it came through)."""
+    """Converts an exception to what a learner needs: (type, message, the traceback's lines in their file)."""
 
     def __init__(self, app_file: str) -> None:
         self.app_file = os.path.realpath(app_file)
@@ -92,7 +91,7 @@ class Trace:
 
 
 class NotInApps:
-    """Finds no module, but says why those that patch asyncio have no place in an app (see `sys.meta_path`)."""
+    """A finder for `sys.meta_path` that rejects modules which patch asyncio, and says why."""
 
     NAMES = {"nest_asyncio", "nest_asyncio2"}
 
@@ -106,14 +105,14 @@ class NotInApps:
 
 
 class Failed(Exception):
-    """The app cannot be served; carries the report."""
+    """The app can't be served; holds the report."""
 
     def __init__(self, report: reports.StartFailed) -> None:
         self.report = report
 
 
 def die_with_owner(tell: ReportWriter) -> None:
-    """Kill everything of ours as soon as the lifeline closes.  Blocks: run it in a thread."""
+    """Answer each byte on the lifeline, and kill the process group when it closes. Blocks: run it in a thread."""
     while question := os.read(0, 1):
         tell(reports.Here(question[0]))
     if hasattr(os, "killpg") and os.getpgrp() == os.getpid():
@@ -122,7 +121,7 @@ def die_with_owner(tell: ReportWriter) -> None:
 
 
 def dump_stacks_on_signal(file_descriptor: int) -> bool:
-    """Let SIGUSR2 write all stacks to the owner, also while a call holds the GIL; returns False where that cannot be."""
+    """Have SIGUSR2 write all stacks to the owner, even while a call holds the GIL. Return False if that isn't possible."""
     try:
         import faulthandler
 
@@ -133,7 +132,7 @@ def dump_stacks_on_signal(file_descriptor: int) -> bool:
 
 
 def report_warnings(tell: ReportWriter) -> None:
-    """Tell the owner of "coroutine ... was never awaited", each time, and let it be printed as ever."""
+    """Report each RuntimeWarning, such as "coroutine ... was never awaited", and print it as usual."""
     warnings.simplefilter("always", RuntimeWarning)
     show = warnings.showwarning
 
@@ -162,7 +161,7 @@ def load(app_file: str, trace: Trace) -> object:
         module = importlib.import_module(os.path.splitext(name)[0])
     except SyntaxError as error:
         raise Failed(reports.StartFailed("syntax", *trace(error))) from error
-    except BaseException as error:  # SystemExit and KeyboardInterrupt are mistakes here, too
+    except BaseException as error:  # in an import, SystemExit and KeyboardInterrupt are mistakes too
         raise Failed(reports.StartFailed("import", *trace(error))) from error
     if not hasattr(module, "app"):
         others = [str(key) for key, value in vars(module).items() if hasattr(value, "router") and callable(value)]
@@ -173,7 +172,7 @@ def load(app_file: str, trace: Trace) -> object:
 
 
 def reporting(app, tell: ReportWriter, trace: Trace, state: dict):
-    """``app`` itself, with its errors told to the owner before uvicorn sees them."""
+    """Return ``app``, wrapped so that its exceptions are reported before uvicorn sees them."""
 
     async def wrapped(scope: dict, receive, send) -> None:
         try:
@@ -189,13 +188,13 @@ def reporting(app, tell: ReportWriter, trace: Trace, state: dict):
 
 
 def port_of(sock: socket.socket) -> int | None:
-    """The port that a socket listens on; None for a Unix socket, which was made by our owner, who knows where it is."""
+    """Return the port on which a socket listens; None for a Unix socket, whose path the owner knows."""
     return sock.getsockname()[1] if sock.family == socket.AF_INET else None
 
 
 def local_socket() -> socket.socket:
-    """A socket on a free port of this machine."""
-    # asyncio turns Nagle's algorithm off only on sockets that name their protocol
+    """Return a socket that is bound to a free port of loopback."""
+    # asyncio only disables Nagle's algorithm if the socket was created with its protocol
     sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     sock.bind(("127.0.0.1", 0))
@@ -203,7 +202,7 @@ def local_socket() -> socket.socket:
 
 
 async def serve(app, sock: socket.socket, tell: ReportWriter, state: dict, iterations) -> None:
-    """Serve ``app`` on ``sock`` with uvicorn; report ``ready`` once requests are taken."""
+    """Serve ``app`` on ``sock`` with uvicorn, and report `Ready` once it accepts requests."""
     import uvicorn
 
     config = uvicorn.Config(
@@ -224,7 +223,7 @@ async def serve(app, sock: socket.socket, tell: ReportWriter, state: dict, itera
 
 
 def main(app_file: str, sock: socket.socket | None = None) -> int:
-    """Serve the file, on ``sock`` if it is given (programs/forkserver.py has one)."""
+    """Serve the file, on ``sock`` if the caller has one (as programs/forkserver.py does)."""
     out = os.dup(1)
     tell = ReportWriter(out)
     os.dup2(2, 1)
@@ -237,7 +236,7 @@ def main(app_file: str, sock: socket.socket | None = None) -> int:
 
     sys.path.remove(WATCHDOG)
     for name in OWN_MODULES:
-        sys.modules.pop(name, None)  # a learner's file of that name is theirs
+        sys.modules.pop(name, None)  # a learner's module may have that name
     report_warnings(tell)
     sys.meta_path.insert(0, NotInApps())
     trace = Trace(app_file)

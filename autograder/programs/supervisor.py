@@ -1,13 +1,13 @@
 """Runs a server for as long as its owner lives: ``python -I supervisor.py FOLDER USER SIGNAL SOCKET COMMAND...``.
 
-USER is whom the server runs as, or "-" for whoever we are; SIGNAL (INT or TERM) asks it to end. SOCKET is the path of a
-Unix socket on which a server without a network listens: a port of loopback is carried to it, and its number is printed
-as a line. With "-" there is none, and the line is "-".
+USER is the user that the server runs as, or "-" for the current one. SIGNAL (INT or TERM) is the signal that stops it.
+SOCKET is the path of a Unix socket on which a server without a network listens: the supervisor forwards a port of loopback
+to it, and prints the port as a line. With "-", nothing is forwarded, and the line is "-".
 
-When stdin closes the owner is gone, however it went: the server and all that it started are killed and the FOLDER
-with its data is removed.  (A killed process cannot clean up after itself; this one outlives it for that.)
+When stdin closes, the owner has ended, for whatever reason: the server and all that it started are killed, and FOLDER with
+its data is removed. (A killed process can't clean up after itself, so the supervisor outlives it.)
 
-A server whose processes together use too much memory or disk, or compute for too long, is ended as well.
+A server whose processes together use too much memory, disk or CPU time is stopped as well.
 """
 
 from __future__ import annotations
@@ -23,16 +23,18 @@ import threading
 import time
 
 if os.name == "posix":
-    import resource  # now: whoever the server runs as may not be able to read the standard library
+    import resource  # not later: the server's user may not be able to read the standard library
 
-MEMORY_LIMIT = 1 << 29  # bytes of all processes of a server together, without what they share
+MEMORY_LIMIT = 1 << 29  # bytes of all processes of a server together, without shared memory
 PROCESS_MEMORY_LIMIT = 768 << 20  # bytes of one process
 FILE_LIMIT = 128 << 20  # bytes of one file
-DISK_LIMIT = 512 << 20  # bytes of its folder
-POLL_INTERVAL_S = 0.5  # s between two looks at the memory
-POLLS_PER_DISK_POLL = 2  # a folder takes longer to look through
-CPU_WINDOW_S = 60.0  # s by the clock ...
-CPU_LIMIT_S = 45.0  # ... in which a server may compute for so long; what the course's apps ask takes milliseconds
+DISK_LIMIT = 512 << 20  # bytes of the server's folder
+POLL_INTERVAL_S = 0.5  # s between two checks of memory and CPU time
+POLLS_PER_DISK_POLL = 2  # walking through a folder takes longer
+CPU_WINDOW_S = 60.0  # s of wall-clock time ...
+CPU_LIMIT_S = (
+    45.0  # ... in which a server may use this much CPU time; the queries of the course's apps take milliseconds
+)
 
 
 def main(folder: str, user: str, ended_by: str, socket: str, command: list[str]) -> None:
@@ -64,7 +66,7 @@ def main(folder: str, user: str, ended_by: str, socket: str, command: list[str])
 
 
 def filtered(command: list[str]) -> tuple[list[str], tuple[int, ...]]:
-    """(bubblewrap's command with a filter for system calls, the descriptors that it needs)."""
+    """Return (bubblewrap's command with a system call filter, the file descriptors that it needs)."""
     import syscall_filter
 
     code = syscall_filter.program(shared_memory=True)
@@ -77,7 +79,7 @@ def filtered(command: list[str]) -> tuple[list[str], tuple[int, ...]]:
 
 
 def forwarded_port(path: str) -> int | str:
-    """The port of loopback that leads to a Unix socket from now on, or "-"."""
+    """Forward a port of loopback to the Unix socket at ``path``, and return the port; return "-" if the path is "-"."""
     if path == "-":
         return "-"
     import socket
@@ -90,7 +92,7 @@ def forwarded_port(path: str) -> int | str:
 
 
 def limit() -> None:
-    """Set the limits of a process of the server's; the server inherits them to its children."""
+    """Set the limits of one process of the server, which its children inherit."""
     for number, most in (
         (resource.RLIMIT_DATA, PROCESS_MEMORY_LIMIT),
         (resource.RLIMIT_FSIZE, FILE_LIMIT),
@@ -121,13 +123,13 @@ def watch(server: subprocess.Popen[bytes], folder: str) -> None:
 
 
 class CpuMeter:
-    """Says when more than `CPU_LIMIT_S` of CPU time was used within `CPU_WINDOW_S`."""
+    """Detects when more than `CPU_LIMIT_S` of CPU time was used within `CPU_WINDOW_S`."""
 
     def __init__(self) -> None:
         self._seen: collections.deque[tuple[float, float]] = collections.deque()
 
     def too_much(self, now: float, used: float) -> bool:
-        """Take in that ``used`` seconds have been used at the moment ``now``; True if that is too much."""
+        """Record that ``used`` CPU seconds in total have been used at the time ``now``; return True if that is too much."""
         self._seen.append((now, used))
         while now - self._seen[0][0] > CPU_WINDOW_S:
             self._seen.popleft()
@@ -135,7 +137,7 @@ class CpuMeter:
 
 
 def disk_use(folder: str) -> int:
-    """Bytes on the disk that the files of a folder take."""
+    """Return how many bytes on disk the files of a folder take."""
     total = 0
     for place, _, names in os.walk(folder):
         for name in names:
@@ -145,7 +147,7 @@ def disk_use(folder: str) -> int:
 
 
 def end(server: subprocess.Popen[bytes], ended_by: str) -> None:
-    """Ask first: a server that is asked also reaps its own children.  Then kill whatever is left."""
+    """Send the stop signal first, because a server that shuts down also reaps its children. Then kill what is left."""
     with contextlib.suppress(OSError, subprocess.TimeoutExpired):
         if ended_by == "KILL":
             kill(server)
@@ -156,7 +158,7 @@ def end(server: subprocess.Popen[bytes], ended_by: str) -> None:
 
 
 def kill(server: subprocess.Popen[bytes]) -> None:
-    """Kill the server's process group; the sandbox, where it has one, ends with it."""
+    """Kill the server's process group. Its sandbox, if it has one, ends with it."""
     with contextlib.suppress(OSError):
         if hasattr(os, "killpg"):
             os.killpg(server.pid, signal.SIGKILL)

@@ -1,10 +1,10 @@
-"""A seccomp filter that takes away what neither an app nor a service's server ever asks the system for.
+"""A seccomp filter that denies the system calls that neither apps nor the servers of services need.
 
-Namespaces decide what a process can see; the kernel behind them is shared. The calls below are those by which kernels
-have been broken out of, and those that look into other processes: all of them fail with EPERM, or with ENOSYS where a
-library then takes another way. Each process may do this to itself without any right, and its children inherit it.
+Namespaces decide what a process can see, but the kernel is shared. The calls below are those through which sandboxes have
+been escaped, and those that access other processes. They fail with EPERM, or with ENOSYS where libraries then fall back to
+another call. A process needs no privilege to apply the filter to itself, and its children inherit it.
 
-It is for Linux on x86-64 and 64-bit ARM; elsewhere `program` returns None.
+It supports Linux on x86-64 and 64-bit ARM; elsewhere `program` returns None.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import sys
 
 AUDIT_ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 SECCOMP_SYSCALL = {"x86_64": 317, "aarch64": 277}
-X32_BIT = 0x40000000  # system calls of a second kind on x86-64, with the same numbers
+X32_BIT = 0x40000000  # set in the numbers of x86-64's x32 system calls
 SET_MODE_FILTER, FLAG_TSYNC, FLAG_SPEC_ALLOW = 1, 1, 4
 PR_SET_NO_NEW_PRIVS = 38
 
@@ -41,52 +41,41 @@ DENIED = {
     "name_to_handle_at": (303, 264), "settimeofday": (164, 170), "clock_settime": (227, 112), "adjtimex": (159, 171),
     "clock_adjtime": (305, 266), "fanotify_init": (300, 262),
 }  # fmt: skip
-# io_uring does what other calls do, past a filter; programs fall back.  So does the C library from clone3 to clone, whose
-# flags a filter can read.
+# io_uring does the work of other calls without passing the filter; programs fall back to those calls. The C library falls
+# back from clone3 to clone, whose flags a filter can read.
 MISSING = {
     "io_uring_setup": (425, 425),
     "io_uring_enter": (426, 426),
     "io_uring_register": (427, 427),
     "clone3": (435, 435),
 }
-# Memory that no process's own limit counts, and that stays when none maps it.  Apps have files of a bounded size for that;
+# Memory that no process's limit counts, and that stays when no process maps it. Apps can use files, whose size is limited;
 # PostgreSQL needs it.
 UNCOUNTED_MEMORY = {"memfd_create": (319, 279), "memfd_secret": (447, 447), "shmget": (29, 194)}
 CLONE, SOCKET, IOCTL, MMAP = (56, 220), (41, 198), (16, 29), (9, 222)
 MAP_SHARED, MAP_ANONYMOUS = 0x01, 0x20
 SETSOCKOPT, SOL_SOCKET = (54, 208), 1
-BUFFER_SIZES = (7, 8)  # SO_SNDBUF, SO_RCVBUF: memory of the system's, so they stay as they are, without an error
+BUFFER_SIZES = (7, 8)  # SO_SNDBUF, SO_RCVBUF: kernel memory, so a change is ignored without an error
 NEW_NAMESPACES = 0x7E020080  # CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET, NEWTIME
-FAMILIES = (
-    0,
-    1,
-    2,
-    10,
-    16,
-)  # UNSPEC, UNIX, INET, INET6, NETLINK; a VSOCK or packet socket would pass by a network namespace
-TERMINAL_IOCTLS = (0x5412, 0x541C)  # TIOCSTI, TIOCLINUX: they put words into a terminal's mouth
+# UNSPEC, UNIX, INET, INET6, NETLINK; a VSOCK or packet socket would bypass a network namespace
+FAMILIES = (0, 1, 2, 10, 16)
+TERMINAL_IOCTLS = (0x5412, 0x541C)  # TIOCSTI, TIOCLINUX: they insert input into a terminal
 
 LOAD, JUMP_EQUAL, JUMP_AT_LEAST, JUMP_ANY_BIT, RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 ALLOW, KILL, ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
-NUMBER, ARCHITECTURE, FIRST_ARGUMENT, SECOND_ARGUMENT, THIRD_ARGUMENT, FOURTH_ARGUMENT = (
-    0,
-    4,
-    16,
-    24,
-    32,
-    40,
-)  # offsets in what a filter sees
+# offsets in struct seccomp_data
+NUMBER, ARCHITECTURE, FIRST_ARGUMENT, SECOND_ARGUMENT, THIRD_ARGUMENT, FOURTH_ARGUMENT = (0, 4, 16, 24, 32, 40)
 
 
 def instruction(code: int, value: int, true: int = 0, false: int = 0) -> bytes:
-    """One instruction of classic BPF, with how many to skip if a comparison is true or false."""
+    """Return one instruction of classic BPF; ``true`` and ``false`` say how many to skip after a comparison."""
     return struct.pack("=HBBI", code, true, false, value)
 
 
 def program(machine: str | None = None, shared_memory: bool = False) -> bytes | None:
-    """The filter as bytes, as bubblewrap's ``--seccomp`` and the kernel take it; None for a machine that it doesn't know.
+    """Return the filter in the format of bubblewrap's ``--seccomp`` and of the kernel; None for an unknown machine.
 
-    With ``shared_memory`` processes may share memory that belongs to no file.
+    With ``shared_memory``, processes may share memory that belongs to no file.
     """
     machine = machine or os.uname().machine
     if not sys.platform.startswith("linux") or machine not in AUDIT_ARCH or sys.maxsize < 1 << 32:
@@ -149,9 +138,9 @@ def program(machine: str | None = None, shared_memory: bool = False) -> bytes | 
 
 
 def apply() -> bool:
-    """Filter the system calls of this process, all its threads and all its children from now on; True if that was done.
+    """Filter the system calls of this process, all its threads and all its later children; return True if that was done.
 
-    Where the kernel has no seccomp nothing changes.  Raises `OSError` if it refuses the filter.
+    Without seccomp in the kernel, nothing changes. Raises `OSError` if the kernel refuses the filter.
     """
     code = program()
     if code is None:
@@ -159,7 +148,7 @@ def apply() -> bool:
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     buffer = ctypes.create_string_buffer(code, len(code))
-    # struct sock_fprog: the number of instructions, and where they are
+    # struct sock_fprog: the number of instructions, and their address
     sock_fprog = ctypes.create_string_buffer(struct.pack("@HP", len(code) // 8, ctypes.addressof(buffer)))
     call = SECCOMP_SYSCALL[os.uname().machine]
     if libc.syscall(call, SET_MODE_FILTER, FLAG_TSYNC | FLAG_SPEC_ALLOW, sock_fprog) == 0:

@@ -1,15 +1,16 @@
-"""The process of an HTTP service that holds its replies for as long as it is told to.
+"""An HTTP service that holds its replies until it gets an order to release them.
 
-Started by path as ``python -I upstream_server.py LISTENER OWNERS``: the numbers of two open files, the socket that it
-listens on ("-" to open one itself), and the netlink socket that tells whose a connection is ("-" where there is none). It serves *rooms*: each has prices of its
-own and a gate that holds replies. ``GET /items/{token}`` asks the first room, ``GET /{room}/items/{token}`` another.
+Started by path as ``python -I upstream_server.py LISTENER OWNERS``. Both are file descriptors: the listening socket ("-" to
+open one), and the netlink socket that reports the owners of connections ("-" for none). The service has *rooms*, each with
+its own prices and a gate that holds replies. ``GET /items/{token}`` calls the first room, ``GET /{room}/items/{token}``
+another.
 
-Orders come on stdin, one a line, the settings first, and news go out on stdout (`messages.upstream`). They hold and release the
-replies of the first room; other users of the machine can reach its port as well, so it serves only those that the settings name. Another room's
-name is a secret, and whoever knows it also has its gate over HTTP: ``POST /{room}/gate/hold``, ``/release?count=1``, ``/open``,
-``GET /{room}/gate/arrived`` and ``/gate/price/{token}``.
+Orders come on stdin, one per line, the settings first, and news go out on stdout (`messages.upstream`). Orders hold and
+release the replies of the first room. Other users of the machine can reach its port too, so it only serves the users in its
+settings. The name of another room is a secret: a client that knows it can also control its gate over HTTP, with
+``POST /{room}/gate/hold``, ``/release?count=1``, ``/open``, ``GET /{room}/gate/arrived`` and ``/gate/price/{token}``.
 
-An app that only knows the address can give no orders. When stdin closes, the process ends.
+An app that only knows the address can't give orders. When stdin closes, the process ends.
 """
 
 from __future__ import annotations
@@ -36,14 +37,14 @@ if TYPE_CHECKING:
     from autograder.programs import connection_owner
     from autograder.programs.messages import decode, encode, upstream
     from autograder.programs.private import keep_private
-else:  # started by path: the folder is no package
+else:  # started by path: the folder isn't a package
     sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
     import connection_owner
     from messages import decode, encode, upstream
     from private import keep_private
 
-PARTS = 5  # of a slow body
-PIECE = 64 << 10  # bytes of a body that are made at one time
+PARTS = 5  # parts of a slow body
+PIECE = 64 << 10  # bytes of a body that are in memory at a time
 MEMORY_LIMIT = 512 << 20  # bytes
 HELD_LIMIT = 1000  # requests that one room holds; one beyond gets no reply until the gate opens, and isn't listed
 TOKEN_LENGTH_LIMIT = 200  # characters
@@ -54,7 +55,7 @@ NOT_FOUND = {"detail": "there are only /items/{token}"}
 
 
 class Room:
-    """A gate and prices: ``held`` are (token, event) in the order of arrival; ``tell`` is called with each change of them."""
+    """A gate and prices. ``held`` has (token, event) in order of arrival; ``tell`` is called with each change of it."""
 
     def __init__(self, secret: bytes, tell: Callable[[upstream.UpstreamNews], None] = lambda news: None) -> None:
         self.secret = secret
@@ -64,7 +65,7 @@ class Room:
         self.unlisted: list[asyncio.Event] = []
 
     def price(self, token: str) -> int:
-        """The price of a token: a number below one million."""
+        """Return the price of a token: a number below one million."""
         digest = hmac.new(self.secret, token.encode(), hashlib.sha256).digest()
         return int.from_bytes(digest[:8], "big") % 1_000_000
 
@@ -83,7 +84,7 @@ class Room:
             gate.set()
 
     async def hold(self, token: str, receive) -> None:
-        """Return when the request for a token is released, or its client has hung up."""
+        """Wait until the request for a token is released, or its client has disconnected."""
         entry = (token, asyncio.Event())
         listed = len(self.held) < HELD_LIMIT
         if listed:
@@ -103,19 +104,22 @@ class Room:
 
 
 class App:
-    """The ASGI app.  At will a reply has ``wait`` seconds of latency, another ``status``, a body of more than ``size`` bytes, or
-    a ``slow`` body: its parts come over so many seconds, after the head."""
+    """The ASGI app.
+
+    The query of a request can set ``wait`` (seconds of latency), ``status``, ``size`` (bytes of padding in the body) and
+    ``slow`` (seconds over which the parts of the body are sent).
+    """
 
     def __init__(self, secret: bytes) -> None:
         self.secret = secret
         self.first = Room(secret, tell)
         self.rooms: dict[str, Room] = {}
         self.connections: set[asyncio.Transport] = set()
-        self.requests: set[asyncio.Task] = set()  # those that are served at this moment
+        self.requests: set[asyncio.Task] = set()  # those that are being served
         self.renewing: asyncio.Task | None = None
 
     def order(self, order: upstream.UpstreamOrder) -> None:
-        """Carry out an order of the owner's."""
+        """Carry out an order of the owner."""
         if isinstance(order, upstream.EndConnections):
             self.renewing = asyncio.create_task(self.renew())
             return
@@ -156,7 +160,7 @@ class App:
             self.requests.discard(task)  # type: ignore[arg-type]
 
     async def serve(self, scope: dict, receive, send) -> None:
-        """Answer one request.  A client that hangs up ends it."""
+        """Answer one request. It ends when the client disconnects."""
         path = scope["path"].split("/")[1:]
         query = {key: values[-1] for key, values in parse_qs(scope["query_string"].decode("latin-1")).items()}
         room = self.first
@@ -183,7 +187,7 @@ class App:
 
 
 def gate_state(room: Room, words: list[str], query: dict[str, str]) -> int | list[str]:
-    """Do what a test tells a room's gate; returns the price that it asks for, or the tokens that are held."""
+    """Carry out a test's order to a room's gate. Return the price that it requests, or the tokens that are held."""
     if words[0] == "price" and len(words) == 2:
         return room.price(words[1])
     if words[0] == "hold":
@@ -196,18 +200,18 @@ def gate_state(room: Room, words: list[str], query: dict[str, str]) -> int | lis
 
 
 def seconds(query: dict[str, str], name: str) -> float:
-    """A number of seconds in a query, 0.0 without it."""
+    """Return a number of seconds from a query, 0.0 if it isn't there."""
     return min(max(float(query.get(name, 0)), 0.0), SECONDS_LIMIT)
 
 
 async def disconnected(receive) -> None:
-    """Return when the client has hung up."""
+    """Wait until the client has disconnected."""
     while (await receive())["type"] != "http.disconnect":
         pass
 
 
 async def pause(seconds: float, receive) -> bool:
-    """Wait for so many seconds; False, and earlier, if the client has hung up."""
+    """Wait for ``seconds``; return False early if the client disconnects."""
     if seconds <= 0:
         return True
     gone = asyncio.create_task(disconnected(receive))
@@ -219,10 +223,10 @@ async def pause(seconds: float, receive) -> bool:
 
 
 async def answer(send, status: int, body: object, slow: float = 0.0, receive=None, padding: int = 0) -> None:
-    """Send a JSON body, in parts over ``slow`` seconds if it is to be slow.
+    """Send a JSON body, in parts over ``slow`` seconds if that isn't 0.
 
-    So many bytes of ``padding`` go into the text that ends it.  They are never in memory together: an app may ask for many
-    large bodies and read none of them.
+    ``padding`` bytes are added to the string at its end. They're never all in memory, because an app may request many large
+    bodies and read none of them.
     """
     data = json.dumps(body).encode()
     head, tail = (data[:-2], data[-2:]) if padding > 0 else (data, b"")
@@ -244,7 +248,7 @@ async def answer(send, status: int, body: object, slow: float = 0.0, receive=Non
 
 
 def pieces(length: int, step: int) -> Iterator[tuple[int, int]]:
-    """(start, end) of pieces of at most `PIECE` bytes, of which none crosses a multiple of ``step``."""
+    """Yield (start, end) of pieces of at most `PIECE` bytes, none of which crosses a multiple of ``step``."""
     start = 0
     while start < length:
         end = min(start + PIECE, length, (start // step + 1) * step)
@@ -253,14 +257,14 @@ def pieces(length: int, step: int) -> Iterator[tuple[int, int]]:
 
 
 class Users:
-    """Which users of this machine a connection may come from."""
+    """The users of this machine that may connect."""
 
     def __init__(self, netlink: socket.socket | None, ranges: list[list[int]]) -> None:
-        self.netlink = netlink  # None where nobody can say whose a connection is
+        self.netlink = netlink  # None if the system doesn't report the owner of a connection
         self.ranges = ranges
 
     def admits(self, peer: tuple[str, int], ours: tuple[str, int]) -> bool:
-        """True if the process at the address ``peer`` of a connection belongs to one of the users."""
+        """Return True if the process at the address ``peer`` of a connection belongs to one of the users."""
         if self.netlink is None:
             return True
         user = connection_owner.owner(self.netlink, peer, ours)
@@ -268,7 +272,7 @@ class Users:
 
 
 def guarded(users: Users, connections: set[asyncio.Transport]) -> type[asyncio.Protocol]:
-    """uvicorn's protocol, which drops connections of other users; those that are open are in ``connections``."""
+    """Return uvicorn's protocol, extended to abort connections of other users and to keep open ones in ``connections``."""
 
     class Guarded(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
         def connection_made(self, transport: asyncio.Transport) -> None:
@@ -285,13 +289,13 @@ def guarded(users: Users, connections: set[asyncio.Transport]) -> type[asyncio.P
 
 
 def tell(news: upstream.UpstreamNews) -> None:
-    """Write a line of news."""
+    """Write one message to the owner."""
     sys.stdout.write(encode(news) + "\n")
     sys.stdout.flush()
 
 
 def read_orders(loop: asyncio.AbstractEventLoop, app: App) -> None:
-    """Take orders until the owner is gone."""
+    """Carry out orders until the owner ends."""
     for line in sys.stdin:
         order: upstream.UpstreamOrder = decode(line, *upstream.UPSTREAM_ORDERS)
         loop.call_soon_threadsafe(app.order, order)
@@ -299,7 +303,7 @@ def read_orders(loop: asyncio.AbstractEventLoop, app: App) -> None:
 
 
 async def main(listener: str, owners: str) -> None:
-    """Serve, until stdin closes."""
+    """Serve until stdin closes."""
     settings = decode(sys.stdin.readline(), upstream.UpstreamSettings)
     app = App(bytes.fromhex(settings.secret))
     threading.Thread(target=read_orders, args=(asyncio.get_running_loop(), app), daemon=True).start()
@@ -315,14 +319,14 @@ async def main(listener: str, owners: str) -> None:
 
 
 def opened(listener: str) -> socket.socket:
-    """The listening socket of this number, or a new one."""
+    """Return the listening socket with this file descriptor, or a new one."""
     if listener == "-":
         return socket.create_server(("127.0.0.1", 0), backlog=1024)
     return socket.socket(fileno=int(listener))
 
 
 def limit_memory() -> None:
-    """End requests, or this process, rather than take all the memory of the machine; its owner starts another."""
+    """Limit the memory of this process: requests fail, or the process ends and its owner starts another one."""
     if os.name == "posix":
         import resource
 

@@ -1,12 +1,11 @@
-"""Messages that cross a pipe between our own processes: one dataclass for each, used by the side that writes and the side that reads.
+"""Messages between the project's own processes: one dataclass for each, which both sides of a pipe use.
 
-On the wire a message is one JSON object: the word ``kind`` and the fields.  `encode` and `decode` check every field against its
-annotation, so that a field which is missing, unknown or of another type raises `MessageError` on either side, and what arrives
-is as good as what was made here.
+On the wire a message is one JSON object: its ``kind`` and its fields. `encode` and `decode` check every field against its
+annotation, so a field that is missing, unknown or of the wrong type raises `MessageError` on either side.
 
 Each module has the messages of one pair of processes, so that a process imports no more than it needs: `reports`, `races`,
-`upstream`, `sandbox`, `grading`.  Times are seconds; moments are seconds of ``time.perf_counter()``, which all processes of one
-machine share.
+`upstream`, `sandbox`, `grading`. Durations are in seconds. Moments are values of ``time.perf_counter()``, a clock that all
+processes of a machine share.
 """
 
 from __future__ import annotations
@@ -24,26 +23,26 @@ if typing.TYPE_CHECKING:
 
 
 class MessageError(ValueError):
-    """Something is not one of our messages; the text names the message, the field and what is wrong with it."""
+    """Invalid data for a message. The text names the message, the field and what is wrong with it."""
 
 
 class Message:
-    """A message, or a part of one.  ``kind`` is its word on the wire, "" for a part."""
+    """A message, or a part of one. ``kind`` identifies it on the wire; it's "" for a part."""
 
     kind: ClassVar[str] = ""
 
     def to_wire(self) -> dict[str, Any]:
-        """Return the fields by name, for JSON.  Raises `MessageError` if one is not as its annotation says."""
+        """Return the fields by name, for JSON. Raises `MessageError` if one doesn't match its annotation."""
         values = vars(self)
         return {name: write(values[name], name) for name, (_, write) in _checks_of(type(self)).items()}
 
     @classmethod
     def from_wire(cls, fields: object) -> Self:
-        """Return what was written as ``fields``.  Raises `MessageError` unless each field is there and as it must be."""
+        """Return the message with these ``fields``. Raises `MessageError` unless all are there and match their annotations."""
         known = _checks_of(cls)
         if type(fields) is not dict or fields.keys() != known.keys():
             raise MessageError(f"{cls.__name__}: {_difference(fields, known)}")
-        message = cls.__new__(cls)  # not __init__, which for a frozen class takes longer than all checks
+        message = cls.__new__(cls)  # without __init__, which takes longer than all checks for a frozen class
         try:
             vars(message).update({name: read(fields[name], name) for name, (read, _) in known.items()})
             message.check()
@@ -52,20 +51,20 @@ class Message:
         return message
 
     def check(self) -> None:
-        """Raise `MessageError` if fields that are right each for itself don't fit together."""
+        """Raise `MessageError` if valid fields don't fit together."""
 
 
 M = TypeVar("M", bound=Message)
-NUMBER_LIMIT = 1e15  # no time and no count is so large; what is below it is neither infinite nor "not a number"
+NUMBER_LIMIT = 1e15  # more than any time or count; the comparison also excludes infinities and NaN
 
 
 def encode(message: Message) -> str:
-    """Return a message as one line of JSON, without the end of the line.  Raises `MessageError`."""
+    """Return a message as one line of JSON, without the newline. Raises `MessageError`."""
     return json.dumps({"kind": message.kind, **message.to_wire()})
 
 
 def decode(line: str | bytes, *classes: type[M]) -> M:
-    """Return the message in a line, which must be of one of these classes.  Raises `MessageError`."""
+    """Return the message in a line, which must be of one of these classes. Raises `MessageError`."""
     try:
         fields = json.loads(line)
         kind = fields.pop("kind")
@@ -77,14 +76,14 @@ def decode(line: str | bytes, *classes: type[M]) -> M:
     raise MessageError(f"{str(kind)[:50]!r} is none of {', '.join(known.kind for known in classes)}")
 
 
-# The checks of each class are made of its annotations when it is first used.
+# The checks of each class, made from its annotations on first use.
 _known: dict[type[Message], dict[str, tuple[Check, Check]]] = {}
 
 
 def _checks_of(cls: type[Message]) -> dict[str, tuple[Check, Check]]:
     """Return {name: (function that reads, function that writes)} for the fields of a class."""
     if cls not in _known:
-        # names are looked up in the module of the class itself: where an app is served, that is no longer in sys.modules
+        # look up names in the globals of the class's module, which is no longer in sys.modules where an app is served
         hints = typing.get_type_hints(cls, vars(cls)["__init__"].__globals__)
         _known[cls] = {field.name: _checks(hints[field.name]) for field in fields_of(cls)}  # type: ignore[arg-type]
     return _known[cls]

@@ -1,4 +1,4 @@
-"""Between a grading worker (`autograder.classroom.worker`) and `autograder.classroom.worker_pool`."""
+"""Messages between a grading worker (`autograder.classroom.worker`) and `autograder.classroom.worker_pool`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from . import Message
 
 @dataclass(frozen=True)
 class WorkerReady(Message):
-    """A worker takes orders; ``sentence`` says how it isolates."""
+    """The worker is ready for orders. ``sentence`` describes its isolation."""
 
     kind: ClassVar[str] = "ready"
     level: str
@@ -19,7 +19,7 @@ class WorkerReady(Message):
 
 @dataclass(frozen=True)
 class WorkerRefused(Message):
-    """No worker can isolate as well as was asked."""
+    """The worker can't provide the isolation that was requested."""
 
     kind: ClassVar[str] = "refused"
     why: str
@@ -27,7 +27,7 @@ class WorkerRefused(Message):
 
 @dataclass(frozen=True)
 class GradeSubmission(Message):
-    """Grade the notebook in ``file`` as one for ``lesson``."""
+    """Grade the notebook in ``file`` as a submission for ``lesson``."""
 
     kind: ClassVar[str] = "grade"
     id: str
@@ -39,7 +39,7 @@ class GradeSubmission(Message):
 class GradedItem(Message):
     """The result for one graded cell (see `autograder.classroom.grade.Item`).
 
-    ``kind`` is that of its diagnosis here; a part of a message has none of its own on the wire.
+    ``kind`` is the kind of its diagnosis; as a part of a message, it has no message kind on the wire.
     """
 
     id: str

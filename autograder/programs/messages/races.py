@@ -36,15 +36,15 @@ class StartRace(Message):
     """Run a race: send the requests together, with canaries one after the other during them.
 
     Args:
-        race: The race's number, which all its events have.
+        race: The race's number, which all its events repeat.
         base: URL of the app.
         socket: Path of the Unix socket that the app listens on, or None.
-        canary: Path that canaries ask for, or None for no canaries.
+        canary: Path that canaries request, or None for no canaries.
         canary_every: Seconds between a canary's response and the next canary.
         limit: Seconds after which requests without a response are given up.
         pid: The app's process, if its threads are to be sampled, else None.
-        epoll: File number of the epoll object in which the app's loop waits for work, where that is known.
-        after: For how many canaries the app is watched when all requests have their responses.
+        epoll: File descriptor of the epoll instance with which the app's loop waits for work, if known.
+        after: The number of canaries for which the app is watched after the last response.
     """
 
     kind: ClassVar[str] = "race"
@@ -62,14 +62,14 @@ class StartRace(Message):
 
 @dataclass(frozen=True)
 class Cancel(Message):
-    """End the race that is running."""
+    """End the running race."""
 
     kind: ClassVar[str] = "cancel"
 
 
 @dataclass(frozen=True)
 class Send(Message):
-    """Send the request of the running race that waits for this order."""
+    """Send the request of the running race with this ``key``, which waits for the order."""
 
     kind: ClassVar[str] = "send"
     key: int
@@ -77,7 +77,7 @@ class Send(Message):
 
 @dataclass(frozen=True)
 class Guard(Message):
-    """Kill this process group when the owner is gone."""
+    """Kill this process group when the owner has ended."""
 
     kind: ClassVar[str] = "guard"
     pid: int
@@ -85,7 +85,7 @@ class Guard(Message):
 
 @dataclass(frozen=True)
 class Unguard(Message):
-    """Leave this process group alone again: it ends."""
+    """Stop guarding this process group, because it's being ended."""
 
     kind: ClassVar[str] = "unguard"
     pid: int
@@ -103,15 +103,15 @@ class LoopSample(Message):
         time: The moment at which it was taken.
         cpu: CPU time of the loop thread so far.
         waited: Time that the loop thread has waited for a CPU so far.
-        slices: How many time slices it has had.  If it had none between two samples, it did not run in between.
-        state: `RUNNING` (or ready to run), `PAGE_FAULT` (asleep until the kernel has brought a page of memory; it is in no
-            system call), or `SYSCALL` (asleep in one).
+        slices: How many time slices it has had. If the number is the same in two samples, it didn't run in between.
+        state: `RUNNING` (or ready to run), `PAGE_FAULT` (asleep until the kernel has read a page of memory, and in no system
+            call), or `SYSCALL` (asleep in one).
         syscall: The number of that system call, else None.
         argument: The first argument of that system call, else None: for a wait on a file descriptor, the descriptor.
-        others: [CPU time, time waiting for a CPU] of those other threads for which they have changed, by thread id.
+        others: [CPU time, time waiting for a CPU] of the other threads whose times have changed, by thread id.
         generator_waited: Time that the load generator itself has waited for a CPU so far.
-        children: Time that each child process has waited for a CPU, by process id, if the loop thread is in ``read``, or just
-            was; else None.
+        children: Time that each child process has waited for a CPU, by process id, if the loop thread is in ``read`` or was in
+            the sample before; else None.
     """
 
     time: float
@@ -127,11 +127,11 @@ class LoopSample(Message):
 
     @property
     def call(self) -> str:
-        """What it sleeps in, as text that can be compared: "232 0x5", or "running" or "page fault"."""
+        """The system call in which it sleeps, as text that can be compared: "232 0x5". Otherwise "running" or "page fault"."""
         return self.state if self.state != SYSCALL else f"{self.syscall} {self.argument:#x}"
 
     def to_wire(self) -> dict[str, Any]:
-        """Return the fields by name.  There are hundreds a second of these, so they're checked only where they are read."""
+        """Return the fields by name. There are hundreds of samples a second, so they're only checked where they're read."""
         return dict(vars(self))
 
     def check(self) -> None:
@@ -145,7 +145,7 @@ class LoopSample(Message):
 
 @dataclass(frozen=True)
 class RaceStarted(Message):
-    """The race begins at the moment ``t``; ``elsewhere`` connections are not the business of the app's loop."""
+    """The race begins at the moment ``t``. ``elsewhere`` is the number of connections that the app's loop doesn't poll."""
 
     kind: ClassVar[str] = "started"
     race: int
@@ -187,7 +187,7 @@ class CanarySent(Message):
 
 @dataclass(frozen=True)
 class CanaryDone(Message):
-    """A canary is over; ``waited`` is for how many seconds the load generator itself waited for a CPU meanwhile."""
+    """A canary is over. ``waited`` is for how many seconds the load generator itself waited for a CPU meanwhile."""
 
     kind: ClassVar[str] = "canary done"
     race: int
@@ -199,7 +199,7 @@ class CanaryDone(Message):
 
 @dataclass(frozen=True)
 class LoopAsleep(Message):
-    """The loop thread has slept from ``start`` to ``end`` in one ``call`` (see `LoopSample.call`), and still does."""
+    """The loop thread has slept from ``start`` to ``end`` in one ``call`` (see `LoopSample.call`), and still sleeps."""
 
     kind: ClassVar[str] = "asleep"
     race: int
@@ -210,7 +210,7 @@ class LoopAsleep(Message):
 
 @dataclass(frozen=True)
 class RaceEnded(Message):
-    """The race is over, at the moment ``t``: its last event, with all samples."""
+    """The race ended at the moment ``t``. It's the last event, with all samples."""
 
     kind: ClassVar[str] = "ended"
     race: int
@@ -220,7 +220,7 @@ class RaceEnded(Message):
 
 @dataclass(frozen=True)
 class RaceBroken(Message):
-    """The race could not be run."""
+    """The race couldn't be run."""
 
     kind: ClassVar[str] = "broken"
     race: int
@@ -232,15 +232,15 @@ RACE_EVENTS: tuple[type[RaceEvent], ...] = get_args(RaceEvent)
 
 
 def poll_descriptor(call: str | None) -> int | None:
-    """Return the file descriptor of the epoll object in a `LoopSample.call`, in which a loop waits for work."""
+    """Return the file descriptor of the epoll instance in a `LoopSample.call` in which a loop waits for work, or None."""
     number, _, argument = (call or "").partition(" ")
     return int(argument, 16) if number.isdigit() and argument else None
 
 
 def parse_syscall(text: bytes) -> tuple[LoopState, int | None, int | None]:
-    """Return (state, number, first argument) of what Linux says in ``/proc/<pid>/task/<tid>/syscall``.
+    """Return (state, number, first argument) from the text of ``/proc/<pid>/task/<tid>/syscall``.
 
-    A thread that sleeps in no system call has the number -1 there: it waits for a page of memory.
+    The number is -1 for a thread that sleeps outside system calls: it waits for a page of memory.
     """
     words = text.split()
     if words[0] == b"running":

@@ -1,6 +1,7 @@
 """What the process that serves an app reports, from serve_app.py and loop_watchdog.py to `autograder.lab.server`.
 
-The app shares that process and may forge reports: `autograder.lab.reports` bounds what arrives."""
+The app shares that process and may forge reports, so `autograder.lab.reports` limits what it accepts.
+"""
 
 from __future__ import annotations
 
@@ -19,11 +20,11 @@ class Place(Message):
     """A line that was running, or that an exception came through.
 
     Args:
-        line: 0 where no line is known.
-        callee: The function that the line had called, if that's a Python function.
+        line: 0 if no line is known.
+        callee: The Python function that the line had called, if any.
         collection: Whether it was a garbage collection: "explicit" for a call of ``gc.collect()``, "automatic" for any other.
         lifespan: True in the app's start-up, before anything is served.
-        seconds: How long it ran, as far as it was seen.
+        seconds: How long it ran, as far as samples show.
     """
 
     file: str = ""
@@ -42,7 +43,7 @@ class Ready(Message):
 
     Args:
         port: On loopback; None for an app on a Unix socket.
-        threads: Ids of our own threads in the process.
+        threads: Ids of the threads in the process that aren't the app's: the lifeline's and the watchdog's.
         stacks: True if SIGUSR2 makes the process write its stacks.
     """
 
@@ -54,7 +55,7 @@ class Ready(Message):
 
 @dataclass(frozen=True)
 class Here(Message):
-    """Everything that was reported before this byte came on the lifeline has been written."""
+    """The answer to a byte on the lifeline: all earlier reports have been written."""
 
     kind: ClassVar[str] = "here"
     question: int
@@ -67,15 +68,15 @@ class Iteration(Message):
     Args:
         start: The moment at which it began.
         end: The moment at which it ended, or now.
-        over: False while it still goes on.
+        over: False while it's still running.
         waited: Seconds for which the loop thread waited for a CPU.
-        threads_waited: Seconds for which threads that it started waited for a CPU, and it for them.
-        paged: Seconds for which it waited for memory, at most.
+        threads_waited: Seconds for which it waited for threads that it had started while these waited for a CPU.
+        paged: Seconds for which it waited for pages of memory, at most.
         modules: How many modules the process has imported.
         tasks: How many asyncio tasks ran in it.
-        longest_task: Seconds of the task that ran longest.
+        longest_task: Seconds for which the longest of these tasks ran.
         longest_collection: Seconds of the longest garbage collection.
-        where: The places that it spent most time at, greatest first.
+        where: The places at which it spent most time, in descending order.
     """
 
     kind: ClassVar[str] = "iteration"
@@ -95,7 +96,7 @@ class Iteration(Message):
 
 @dataclass(frozen=True)
 class ThreadCpu(Message):
-    """Another thread than the loop's has computed for so many seconds at one place."""
+    """A thread other than the loop's has computed for ``seconds`` at one place."""
 
     kind: ClassVar[str] = "thread cpu"
     seconds: float
@@ -115,7 +116,7 @@ class GilHeld(Message):
 
 @dataclass(frozen=True)
 class StartFailed(Message):
-    """The app can't be served: in which stage it failed, and the exception (or what is there instead of an app).
+    """The app can't be served: the stage in which it failed, and the exception (or what there is instead of an app).
 
     ``others`` are the names of other variables that could be an app; ``where`` are lines of the file, innermost last.
     """
@@ -141,7 +142,7 @@ class RequestFailed(Message):
 
 @dataclass(frozen=True)
 class PythonWarning(Message):
-    """A RuntimeWarning of Python's, and its line."""
+    """A RuntimeWarning from Python, and its line."""
 
     kind: ClassVar[str] = "warning"
     message: str

@@ -1,4 +1,4 @@
-"""Orders to the forkserver, and what its forks say of themselves, between `autograder.sandbox.launcher` and forkserver.py."""
+"""Orders to the forkserver, and introductions of its forks, between `autograder.sandbox.launcher` and forkserver.py."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from . import Message
 
 @dataclass(frozen=True)
 class Limits(Message):
-    """Limits of a process, and where there are namespaces of all processes of an app together; None for no limit.
+    """The limits of a process and, at the level ``namespaces``, of all processes of an app together; None for no limit.
 
     Args:
         memory: In bytes.
-        disk: In bytes: of the writable place, and of one file.
+        disk: In bytes: of the writable folder, and of one file.
         processes: Of the app's user, threads included.
         together: Processes of one sandbox.
         cpu: Seconds.
@@ -33,9 +33,9 @@ class StartProgram(Message):
     """Start the program ``name`` in ``folder``.
 
     Args:
-        environment: All of its environment.
+        environment: Its whole environment.
         ports: Ports of loopback on which services listen in the sandbox.
-        aliases: {path: the name under which it lies in the sandbox} of folders.
+        aliases: {path: the path under which it's mounted in the sandbox} of folders.
     """
 
     kind: ClassVar[str] = "start"
@@ -49,14 +49,14 @@ class StartProgram(Message):
 
 @dataclass(frozen=True)
 class AreYouReady(Message):
-    """Answer with `ForkserverReady`: so the owner sees that the forkserver is well."""
+    """Answer with `ForkserverReady`, so that the owner can check that the forkserver works."""
 
     kind: ClassVar[str] = "are you ready"
 
 
 @dataclass(frozen=True)
 class Sweep(Message):
-    """Kill what programs have left behind, and answer with `ForkserverReady`."""
+    """Kill the processes that programs have left behind, and answer with `ForkserverReady`."""
 
     kind: ClassVar[str] = "sweep"
 
@@ -74,21 +74,21 @@ class ForkserverReady(Message):
 
 @dataclass(frozen=True)
 class SandboxBuilt(Message):
-    """From a sandbox's first process: the sandbox is there.  The listeners of its services come with it."""
+    """From a sandbox's first process: the sandbox is ready. The listeners of its services come with the message."""
 
     kind: ClassVar[str] = "sandbox"
 
 
 @dataclass(frozen=True)
 class ProgramStarts(Message):
-    """From the program's own process, before anything of the learner's runs in it."""
+    """From the program's own process, before any of the learner's code runs in it."""
 
     kind: ClassVar[str] = "app"
 
 
 @dataclass(frozen=True)
 class ProgramFailed(Message):
-    """The program could not be started."""
+    """The program couldn't be started."""
 
     kind: ClassVar[str] = "failed"
     why: str

@@ -10,10 +10,10 @@ from . import Message, MessageError
 
 @dataclass(frozen=True)
 class UpstreamSettings(Message):
-    """What the process needs before it serves.
+    """The settings that the process needs before it serves.
 
     Args:
-        secret: Makes the prices, in hexadecimal digits.
+        secret: The key from which prices are derived, in hexadecimal.
         users: [lowest, highest] user ids whose connections are accepted.
     """
 
@@ -52,14 +52,14 @@ class OpenRoom(Message):
 
 @dataclass(frozen=True)
 class ReportCalls(Message):
-    """Do nothing: once it's done, all calls before it have been reported."""
+    """Only answer with `Done`: all earlier calls have then been reported."""
 
     kind: ClassVar[str] = "count"
 
 
 @dataclass(frozen=True)
 class EndConnections(Message):
-    """End every connection and request, so that the next app finds the upstream as new."""
+    """End every connection and request, so that the next app finds the upstream in its initial state."""
 
     kind: ClassVar[str] = "end connections"
 
@@ -85,7 +85,7 @@ class Done(Message):
 
 @dataclass(frozen=True)
 class Called(Message):
-    """A call for this token has come."""
+    """A call for this token has arrived."""
 
     kind: ClassVar[str] = "called"
     token: str
@@ -101,7 +101,7 @@ class Held(Message):
 
 @dataclass(frozen=True)
 class Left(Message):
-    """The client whose reply was held has hung up, or got it."""
+    """The client whose reply was held has disconnected."""
 
     kind: ClassVar[str] = "left"
     token: str
