@@ -1,8 +1,8 @@
-"""Real services that an app waits for.  Each can hold the replies to what reaches it, and release them.
+"""Real services for apps to wait for. Each can hold its replies, and release them.
 
-A service is started on first use, belongs to this process, and ends with it.  ``get("upstream")`` returns the running
-one; ``fresh("upstream")`` returns one that is as new, for an app that is about to be judged.  `Service.environment` is
-what an app needs to find it.
+A service is started on first use, belongs to this process, and ends with it. ``get("upstream")`` returns the running
+service; ``fresh("upstream")`` returns one in its initial state, for an app that is about to be judged. An app finds the
+service through `Service.environment`.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ _running: dict[str, Service] = {}
 
 
 def get(name: str) -> Service:
-    """The running service of that name.  Raises `ServiceError`, with the reason, if it can't run here."""
+    """Return the running service of that name. Raises `ServiceError`, with the reason, if it can't run here."""
     service = _running.get(name)
     if service is not None and not service.alive:
-        service.stop()  # what may be left of it
+        service.stop()  # remove what may be left of it
         service = None
     if service is None:
         service = _running[name] = KINDS[name]()
@@ -42,9 +42,9 @@ def get(name: str) -> Service:
 
 
 def fresh(name: str) -> tuple[Service, dict[str, str]]:
-    """(A service that is as new, the environment for one app that is about to be judged.)
+    """Return (a service in its initial state, the environment for one app that is about to be judged).
 
-    What an earlier app left in the service is removed.  Where that fails, the service is replaced.  Raises `ServiceError`.
+    What an earlier app left in the service is removed. If that fails, the service is replaced. Raises `ServiceError`.
     """
     service = get(name)
     try:
@@ -57,7 +57,7 @@ def fresh(name: str) -> tuple[Service, dict[str, str]]:
 
 @atexit.register
 def stop_all() -> None:
-    """End all services of this process."""
+    """Stop all services of this process."""
     while _running:
         _running.popitem()[1].stop()
 

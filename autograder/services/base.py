@@ -1,4 +1,4 @@
-"""What every service can do."""
+"""The interface of every service."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from autograder.errors import UserFacingError
 
 
 class ServiceError(UserFacingError):
-    """A service cannot start, or died: a matter of this machine, never of a learner's app."""
+    """A service can't start, or has died. That is a problem of this machine, never of a learner's app."""
 
 
 class Service(ABC):
-    """A real thing that an app waits for.
+    """A service that an app calls and waits for.
 
-    *Token*: a random word that says which request of a race something belongs to.  *Reply*: the number that
-    the service gives for a token; nobody can know it without asking the service.
+    *Token*: a random word that identifies the request of a race to which a call belongs. *Reply*: the number that the
+    service returns for a token, which an app can't know without calling the service.
     """
 
-    app_files: tuple[Path, ...] = ()  # files that lie beside an app which asks this service
-    spawns = False  # True if each question is asked by a process that the app starts for it
-    computes = False  # True if the app itself must work on what the service gives it
+    app_files: tuple[Path, ...] = ()  # files that must be in the folder of an app that calls this service
+    spawns = False  # True if the app starts a process for each call
+    computes = False  # True if the app itself must compute a result from the service's reply
 
     def __init__(self) -> None:
         self._secret = secrets.token_bytes(16)
@@ -37,15 +37,15 @@ class Service(ABC):
     @property
     @abstractmethod
     def environment(self) -> dict[str, str]:
-        """The environment variables through which an app finds the service, as a dictionary."""
+        """The environment variables through which an app finds the service."""
 
     def fresh_environment(self) -> dict[str, str]:
-        """The `environment` for an app that is about to be judged; what those judged before have left open is ended."""
+        """Return the `environment` for an app that is about to be judged, and end what earlier apps have left open."""
         return self.environment
 
     @property
     def ports(self) -> list[int]:
-        """Ports of this machine that an app must reach and that `environment` does not name."""
+        """Ports of this machine that an app must reach and that `environment` doesn't name."""
         return []
 
     @property
@@ -54,43 +54,43 @@ class Service(ABC):
         """False once the service has ended."""
 
     def healthy(self) -> bool:
-        """True if it still does its work, as itself says when it is asked: a server may be gone before `alive` shows it."""
+        """Return True if the service responds to a check. A server may fail before `alive` shows it."""
         return self.alive
 
     @abstractmethod
     def prepare(self, tokens: list[str]) -> None:
-        """Make the service ready to be asked for these tokens."""
+        """Prepare the service for calls with these tokens."""
 
     @abstractmethod
     def hold(self) -> None:
-        """From now on hold everything that is asked for."""
+        """Hold the reply to every call from now on."""
 
     @abstractmethod
     def held(self) -> list[str]:
-        """The tokens that are held at this moment, in the order in which they came where that is known."""
+        """Return the tokens of the held calls, in the order of arrival where that is known."""
 
     @abstractmethod
     def release(self, tokens: list[str] | None = None) -> None:
-        """Let those of these tokens go that are held, and hold whoever comes; without tokens let all go, and hold no more."""
+        """Release the held replies for ``tokens`` and keep holding others. Without ``tokens``, release all, and stop holding."""
 
     def calls(self, tokens: Iterable[str]) -> dict[str, int]:
-        """How many calls for each of these tokens have reached the service since it was started.
+        """Return how many calls for each of these tokens have reached the service since it was started.
 
-        A count is never too high.  A call that is still on its way is not in it yet.  Raises `ServiceError`.
+        A count is never too high. It doesn't include a call that is still on its way. Raises `ServiceError`.
         """
         with self._counting:
             return {token: self._calls[token] for token in tokens}
 
     def count_call(self, token: str) -> None:
-        """Count one call for a token.  Each service does so before it replies, so that an answered call is a counted one."""
+        """Count one call for a token. Each service calls this before it replies, so every answered call is counted."""
         with self._counting:
             self._calls[token] += 1
 
     @abstractmethod
     def stop(self) -> None:
-        """End the service."""
+        """Stop the service."""
 
     def reply(self, token: str) -> int:
-        """What the service gives for a token: a number below one million."""
+        """Return the service's reply for a token: a number below one million."""
         digest = hmac.new(self._secret, token.encode(), hashlib.sha256).digest()
         return int.from_bytes(digest[:8], "big") % 1_000_000

@@ -1,7 +1,7 @@
-"""A command that takes its time: a real child process that reports to the service and waits to be released.
+"""A slow command: a real child process that connects to the service and waits until it's released.
 
-``PRICE_COMMAND token`` prints the reply as digits.  It is a small script that connects to the service, so the service
-sees each process that was really started.
+``PRICE_COMMAND token`` prints the reply as digits. It's a small script that connects to the service, so the service sees
+each process that was really started.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ sys.exit(0 if reply else 1)
 
 
 class Commands(SocketGate):
-    """The script; it reports to the gate's port."""
+    """The script, and the gate to whose port it connects."""
 
     spawns = True
 
@@ -40,7 +40,7 @@ class Commands(SocketGate):
         self.folder = Path(tempfile.mkdtemp(prefix="course-commands-", dir=executable_folder()))
         self.command = self.folder / "price"
         self.command.write_text(SCRIPT.format(start=first_lines(sys.executable), port=self.port, secret=self.secret))
-        self.command.chmod(0o755)  # the folder is closed to other users
+        self.command.chmod(0o755)  # other users have no access to the folder
 
     @property
     def environment(self) -> dict[str, str]:
@@ -52,10 +52,10 @@ class Commands(SocketGate):
 
 
 def first_lines(python: str) -> str:
-    """Return the first lines of a script that this Python runs, wherever it lies.
+    """Return the first lines of a script for the interpreter ``python``, whatever its path is.
 
-    A ``#!`` line cannot name a program whose path has a space, or more than about 120 bytes. There the shell finds it: to
-    Python, its line is a string.
+    A ``#!`` line can't name a program whose path contains a space or has more than about 120 bytes. The shell starts it then,
+    with a line that is a string to Python.
     """
     if " " not in python and len(os.fsencode(python)) < 120:
         return f"#!{python} -IS"
@@ -63,7 +63,7 @@ def first_lines(python: str) -> str:
 
 
 def executable_folder() -> str:
-    """Return a folder for temporary files from which programs can be started: ``/tmp`` may be mounted ``noexec``."""
+    """Return a folder for temporary files in which programs can be executed. ``/tmp`` may be mounted ``noexec``."""
     for folder in (tempfile.gettempdir(), "/var/tmp", "/dev/shm", str(paths.ROOT / ".course")):
         if os.access(folder, os.W_OK | os.X_OK) and not os.statvfs(folder).f_flag & getattr(os, "ST_NOEXEC", 0):
             return folder

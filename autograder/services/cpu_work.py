@@ -1,8 +1,8 @@
-"""Work that keeps a CPU busy: the jobs of `workshop`, which lies beside the app and runs in its process, or in a child.
+"""CPU-bound work: the jobs of `workshop`, a module in the app's folder that runs in its process or in a child.
 
-A job reports its token to the gate, waits until it is let go, and is told the number that it must start from.  So
-nobody knows a result beforehand; the judge does the same work with its own copy of the module.  What the app's process
-says is proof of nothing but this: somebody there asked for that token, and waits.
+A job sends its token to the gate, waits until it's released, and gets the number from which it must start. An app therefore
+can't know a result beforehand. The judge does the same work with its own copy of the module. A connection from the app's
+process proves only that a job for that token was started there, and waits.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ JOBS = {"thumbnail": workshop.thumbnail, "stamp": workshop.stamp, "ranking": wor
 
 
 class CpuWork(SocketGate):
-    """The gate that jobs report to, in the variable WORKSHOP."""
+    """The gate to which jobs connect; its address is in the variable WORKSHOP."""
 
     app_files = (Path(workshop.__file__),)
     computes = True
@@ -26,5 +26,5 @@ class CpuWork(SocketGate):
         return {"WORKSHOP": f"{self.secret}@127.0.0.1:{self.port}"}
 
     def result(self, job: str, token: str) -> int:
-        """What a job must give for a token.  This does the work."""
+        """Return the result that a job must have for a token. This does the work."""
         return JOBS[job](token, self.reply(token))

@@ -1,4 +1,4 @@
-"""What the services that are databases share: a server, embedded or given, and the judge's own connection to it."""
+"""The base of the database services: a server, embedded or given by URL, and the judge's connection to it."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ NOT_EMPTY = (
     "The database that {name} names has tables of its own under the course's names. The course makes tables anew, so "
     "nothing was touched. Name a database that is empty."
 )
-# The judge's statements take milliseconds.  An app must not be able to stall grading by making one of them wait.
-STATEMENT_LIMIT_S = 20.0  # s, kept by the server
-ANSWER_LIMIT_S = 30.0  # s, kept by the judge, in case the server doesn't answer at all
+# The judge's statements take milliseconds. An app must not be able to stall grading by making one of them wait.
+STATEMENT_LIMIT_S = 20.0  # s, enforced by the server
+ANSWER_LIMIT_S = 30.0  # s, enforced by the judge, in case the server doesn't answer at all
 
 
 class Database(Service):
-    """A database server; ``name`` is what a learner calls it, ``error`` what its driver raises."""
+    """A database server. ``name`` is its name in messages, ``error`` the exception class of its driver."""
 
     def __init__(self, name: str, error: type[Exception]) -> None:
         super().__init__()
@@ -33,11 +33,11 @@ class Database(Service):
         self._embedded: Any = None
         self._ours: Any = None
         self._gate = threading.Lock()
-        self._asked_at: float | None = None  # when the statement under way was sent
+        self._asked_at: float | None = None  # when the current statement was sent
         self._ended = threading.Event()
 
     def stop(self) -> None:
-        """End the connection and, if it's ours, the server."""
+        """Close the connection and, if it's embedded, stop the server."""
         self._ended.set()
         if self._ours is not None:
             with suppress(self.error, OSError):
@@ -47,7 +47,7 @@ class Database(Service):
             self._embedded.stop()
 
     def healthy(self) -> bool:
-        """True if the server still answers on the judge's connection.  A backend that crashed takes that one with it."""
+        """Return True if the server still answers on the judge's connection. A crash of any backend would break it."""
         try:
             self._do("SELECT 1")
         except ServiceError:
@@ -55,7 +55,7 @@ class Database(Service):
         return self.alive
 
     def _do(self, query: str, values: Any = None) -> list[tuple[Any, ...]]:
-        """The rows of a statement.  Raises `ServiceError`, also when the server doesn't answer in time."""
+        """Return the rows of a statement. Raises `ServiceError`, also if the server doesn't answer in time."""
         if self._ours is None:
             raise ServiceError(f"{self.name} was stopped.")
         try:
@@ -74,7 +74,7 @@ class Database(Service):
             self._asked_at = None
 
     def _watch(self, descriptor: int) -> None:
-        """From now on break the judge's connection, a socket of that descriptor, when a statement isn't answered in time."""
+        """Start to watch the judge's connection (its socket's descriptor), and break it when a statement isn't answered in time."""
         connection = socket.socket(fileno=descriptor)
 
         def watch() -> None:

@@ -1,10 +1,10 @@
-"""Slow files: named pipes.  A reader waits until the service writes.
+"""Slow files: named pipes, whose readers wait until the service writes.
 
-Opening the writing end of a pipe without waiting succeeds only when there is a reader, so the service sees each reader.
-The file ``{token}`` in the folder ``DOCUMENTS`` holds the reply as digits.
+A non-blocking open of a pipe for writing succeeds only if it has a reader, so the service sees each reader. The file
+``{token}`` in the folder ``DOCUMENTS`` holds the reply as digits.
 
-To open a pipe for reading waits as well, until the service opens the writing end.  While the service holds its replies it
-tries that only every `OPEN_INTERVAL_S`.  So an `open` on the event loop blocks it visibly, as on a network share.
+Opening a pipe for reading also blocks until the service opens it for writing. While the service holds its replies, it tries
+that only every `OPEN_INTERVAL_S`, so an `open` on the event loop blocks it visibly, as on a network share.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from autograder.services.base import ServiceError
 from autograder.services.gate import Gate
 
 POLL_INTERVAL_S = 0.002  # s between two attempts to open a pipe for writing
-OPEN_INTERVAL_S = 0.06  # s between them while replies are held: three times what counts as a blocked loop
+OPEN_INTERVAL_S = 0.06  # s between them while replies are held: three times the shortest stall that counts
 
 
 class Files(Gate):
-    """The folder and the thread that writes into its pipes."""
+    """The folder, and the thread that writes to its pipes."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -50,7 +50,7 @@ class Files(Gate):
 
     def prepare(self, tokens: list[str]) -> None:
         with self._gate:
-            # pipes that nobody ever opened, because an answer went wrong before
+            # pipes that were never opened, because an earlier response failed
             for path in self._waiting.values():
                 path.unlink(missing_ok=True)
             self._waiting.clear()
@@ -70,13 +70,13 @@ class Files(Gate):
         while not self._stopping.is_set():
             with self._gate:
                 waiting = list(self._waiting.items())
-            # the last first: a loop that comes to the next file when the one before was opened has to wait for the next round
+            # the last one first: a loop that opens the next file once the previous one is open has to wait for the next round
             opened = [
                 (token, path, pipe) for token, path in reversed(waiting) if (pipe := self._open(path)) is not None
             ]
             for token, path, pipe in reversed(opened):
                 with self._gate:
-                    # the next reader of the same file gets a pipe of its own, and is a call of its own
+                    # the next reader of the same file gets its own pipe, and counts as its own call
                     path.unlink(missing_ok=True)
                     if token in self._waiting:
                         os.mkfifo(path)
@@ -85,7 +85,7 @@ class Files(Gate):
 
     @staticmethod
     def _open(path: Path) -> int | None:
-        """The descriptor of a pipe's writing end; None if there is no reader yet, or an app has put something else there."""
+        """Return the descriptor of a pipe's writing end; None without a reader, or if an app has put something else there."""
         try:
             pipe = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
         except OSError:
@@ -96,6 +96,6 @@ class Files(Gate):
         return None
 
     def _deliver(self, token: str, pipe: int) -> None:
-        with contextlib.suppress(OSError):  # the reader may have gone
+        with contextlib.suppress(OSError):  # the reader may have closed the pipe
             os.write(pipe, str(self.reply(token)).encode())
         os.close(pipe)

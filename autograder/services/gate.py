@@ -1,4 +1,4 @@
-"""The part of holding replies that services share: which requests have arrived, and which may go on."""
+"""The base of services that hold replies themselves: which calls have arrived, and which are released."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from collections.abc import Callable
 
 from autograder.services.base import Service
 
-HELD_LIMIT = 1000  # requests that are held at one time; those beyond get no reply.  An exercise sends at most 45.
-CONNECTIONS_LIMIT = 512  # open connections of one gate; those beyond are closed
+HELD_LIMIT = 1000  # calls that are held at a time; further ones get no reply. An exercise makes at most 45.
+CONNECTIONS_LIMIT = 512  # open connections of one gate; further ones are closed
 LINE_LIMIT = 300  # bytes of the line that a client sends
-LINE_LIMIT_S = 10.0  # s in which that line must come
+LINE_LIMIT_S = 10.0  # s in which that line must arrive
 
 
 class Gate(Service):
-    """A service that is told of each arrival, with a function that sends the reply."""
+    """A service that holds each arriving call as a function that sends the reply."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -29,7 +29,7 @@ class Gate(Service):
         self._held: list[tuple[str, Callable[[], None]]] = []  # in the order of arrival
 
     def arrive(self, token: str, go: Callable[[], None]) -> None:
-        """Count a call for ``token``, and hold it while the service holds its replies; else call ``go`` at once."""
+        """Count a call for ``token``. Hold it if the service holds its replies, else call ``go`` immediately."""
         self.count_call(token)
         with self._gate:
             if self._holding:
@@ -39,12 +39,12 @@ class Gate(Service):
         go()
 
     def leave(self, go: Callable[[], None]) -> None:
-        """The request that ``go`` would have answered has given up."""
+        """Remove the call that ``go`` would have answered, because its client has disconnected."""
         with self._gate:
             self._held = [entry for entry in self._held if entry[1] is not go]
 
     def forget(self) -> None:
-        """Drop what is held: the app that asked for it is gone."""
+        """Drop all held calls, because the app that made them has ended."""
         with self._gate:
             self._held.clear()
 
@@ -70,7 +70,7 @@ class Gate(Service):
 
 
 class SocketGate(Gate):
-    """A gate at a port of this machine. A client sends ``secret token`` as a line, and gets a line when it is released.
+    """A gate on a port of this machine. A client sends ``secret token`` as a line, and gets a line when it's released.
 
     One thread serves all connections. ``secret`` keeps out other users of the machine.
     """
@@ -101,10 +101,10 @@ class SocketGate(Gate):
         return self._thread.is_alive()
 
     def prepare(self, tokens: list[str]) -> None:
-        """Nothing to do: a reply is made when a request comes."""
+        """Do nothing: the reply is computed when a call comes."""
 
     def answer(self, token: str) -> str:
-        """What is sent for a token."""
+        """Return the line that is sent for a token."""
         return str(self.reply(token))
 
     def stop(self) -> None:
@@ -161,7 +161,7 @@ class SocketGate(Gate):
         if not data:
             return self._close(caller)
         if caller.token is not None:
-            return None  # more than was asked for
+            return None  # more than one line
         caller.line += data
         if b"\n" not in caller.line:
             return self._close(caller) if len(caller.line) > LINE_LIMIT else None
@@ -196,7 +196,7 @@ class SocketGate(Gate):
 
 
 class Caller:
-    """A client's connection: ``line`` is what it has sent, ``token`` what it asks for."""
+    """A client's connection: ``line`` is what it has sent so far, ``token`` the token of its call."""
 
     def __init__(self, connection: socket.socket) -> None:
         self.connection = connection

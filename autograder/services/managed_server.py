@@ -1,4 +1,4 @@
-"""Starts a server program that comes in a wheel, in a folder of its own that goes when the server goes."""
+"""Starts a server program that comes in a wheel, in its own folder, which is removed when the server ends."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from autograder.services.base import ServiceError
 
 SUPERVISOR = PROGRAMS / "supervisor.py"
 START_LIMIT_S = 60.0  # s
-NOBODY = "nobody"  # whom root runs servers as where there is no sandbox; some refuse to run as root
+NOBODY = "nobody"  # the user as which root runs servers without a sandbox, because some refuse to run as root
 
 Ready = TypeVar("Ready")
 
 
 class ManagedServer:
-    """A server process that its supervisor ends with its owner; ``folder`` is its own.
+    """A server process that its supervisor stops when its owner ends. ``folder`` is its own folder.
 
-    Where bubblewrap works the server runs in a sandbox (see `server_profile`), and only a Unix socket in ``folder`` leads
-    to it: `sandboxed` is True then, and `port` is a port of loopback from which bytes are carried to that socket.
-    Elsewhere the server must listen on `port` of loopback itself.
+    Where bubblewrap works, the server runs in a sandbox (see `server_profile`) and can be reached only through a Unix socket
+    in ``folder``: `sandboxed` is then True, and the supervisor forwards `port` of loopback to that socket. Elsewhere the
+    server must listen on `port` of loopback itself.
 
-    ``ended_by`` names the signal that asks this server to end soon; in a sandbox it's killed, its data goes anyway.
+    ``ended_by`` names the signal for a fast shutdown. In a sandbox the server is killed, because its data is removed anyway.
     """
 
     def __init__(self, name: str, ended_by: str = "INT") -> None:
@@ -64,16 +64,16 @@ class ManagedServer:
             shutil.chown(path, self._nobody)
 
     def reachable(self, folder: Path) -> Path:
-        """A folder of programs where the server's user can reach it: a copy, if it may lie behind a closed one."""
+        """Return a folder of programs that the server's user can read: a copy, if a parent folder may deny access."""
         if not self._nobody:
-            return folder  # a sandbox shows it
+            return folder  # it's mounted in the sandbox
         for part in (folder.name, folder.name + ".libs"):
             if (folder.parent / part).is_dir():
                 shutil.copytree(folder.parent / part, self.folder / part, symlinks=True)
         return self.folder / folder.name
 
     def write(self, name: str, text: str) -> Path:
-        """A file in the folder that only the server's user can read; returns its path."""
+        """Create a file in the folder that only the server's user can read; return its path."""
         path = self.folder / name
         path.touch(mode=0o600)
         path.write_text(text)
@@ -81,7 +81,7 @@ class ManagedServer:
         return path
 
     def make_folder(self, name: str) -> Path:
-        """A folder in the folder that only the server's user can read; returns its path."""
+        """Create a subfolder that only the server's user can read; return its path."""
         path = self.folder / name
         path.mkdir(mode=0o700)
         self._give(path)
@@ -93,11 +93,11 @@ class ManagedServer:
         return server_profile.command(self.folder, shown, self._user.id if self._user else None, setup)
 
     def run(self, command: Iterable[object], shown: Iterable[Path] = ()) -> None:
-        """Run a command to its end, as the server's user; raises `ServiceError` with its last words.
+        """Run a command as the server's user, until it ends. Raises `ServiceError` with the end of its output.
 
-        ``shown`` are the files and folders that it needs beside the system's.
+        ``shown`` are the files and folders that it needs in addition to the system's.
         """
-        if self._user is not None:  # its set-up wants to know the name of who it is
+        if self._user is not None:  # the setup program looks up the name of its user
             self.write("passwd", f"server:x:{self._user.id}:{self._user.id}::/:/bin/sh\n")
         words = self._words(shown, setup=True)
         if self._user is not None:
@@ -117,7 +117,7 @@ class ManagedServer:
         listens: Path | None = None,
         shown: Iterable[Path] = (),
     ) -> Ready:
-        """Start the server and wait until ``ready()`` doesn't raise; returns what it returns.
+        """Start the server and wait until ``ready()`` doesn't raise; return its result.
 
         ``listens`` is the Unix socket on which a sandboxed server listens, ``shown`` are the files and folders that it needs.
         """
@@ -141,9 +141,9 @@ class ManagedServer:
             time.sleep(0.02)
 
     def stop(self) -> None:
-        """End the server, and remove its folder."""
+        """Stop the server, and remove its folder."""
         if self.process is not None:
-            self.process.end(None)  # it ends the server and removes the folder first
+            self.process.end(None)  # the supervisor stops the server and removes the folder first
             self.process.close()
         shutil.rmtree(self.folder, ignore_errors=True)
         if self._user is not None:
@@ -152,7 +152,7 @@ class ManagedServer:
 
 
 def free_port() -> int:
-    """A port of this machine that nobody listens on at this moment."""
+    """Return a port of this machine on which no process listens at the moment."""
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         return sock.getsockname()[1]

