@@ -1,5 +1,5 @@
-"""The sandbox: student code runs in it, and can reach nothing but what its exercise names.
+"""The sandbox: learners' code runs in it, and can only reach what its exercise names.
 
-`levels` finds out what this machine offers and chooses; `launcher` starts apps and learners' tests at a level;
+`levels` finds out which levels of isolation work on this machine, and chooses one; `launcher` starts apps and learners' tests at a level;
 `bubblewrap` builds the command lines.
 """

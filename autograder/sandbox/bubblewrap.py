@@ -1,7 +1,7 @@
-"""The command line of bubblewrap: one builder, and a profile for each kind of process that it locks in.
+"""Command lines of bubblewrap, with one profile for each kind of process that runs in it.
 
-`app_profile` is for the forkserver, which starts apps and learners' tests and gives each one namespaces of its own;
-`kernel_profile` is for one Jupyter kernel, which is locked in by itself.
+`app_profile` is for the forkserver, which starts apps and learners' tests and gives each one its own namespaces.
+`kernel_profile` is for one Jupyter kernel.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from pathlib import Path
 from autograder.paths import PROGRAMS, WATCHDOG
 
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
-# what programs look up; nothing of this is secret, and nothing else of /etc is shown
+# configuration that programs look up: none of it is secret, and nothing else of /etc is visible
 SETTINGS = (
     "alternatives", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "localtime", "mime.types", "nsswitch.conf",
     "passwd", "group", "protocols", "services", "ssl/certs", "ssl/openssl.cnf", "ca-certificates",
 )  # fmt: skip
-# not "zero": a shared mapping of it is memory that no limit counts
+# without "zero": a shared mapping of it is memory that no limit counts
 DEVICES = ("null", "full", "random", "urandom")
-# mounting, a network of its own and another user need rights inside the sandbox; apps never have them
+# the forkserver needs capabilities in the sandbox to mount, to create a network and to change users; apps never have them
 CAPABILITIES = ("CAP_SYS_ADMIN", "CAP_NET_ADMIN", "CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP", "CAP_CHOWN")
 
 
@@ -32,11 +32,11 @@ def program() -> str | None:
 
 
 def app_profile(place: str, folders: Iterable[str] = ()) -> list[str]:
-    """Return the words that go before the forkserver's command, so that it runs in a read-only root.
+    """Return the arguments to prepend to the forkserver's command, so that it runs in a read-only root.
 
-    ``place`` is the folder that is writable and private to each app; ``folders`` are shown as well, read-only. The
-    forkserver mounts an empty file system over ``place`` for each app, so whatever lies below ``place`` is bound a second
-    time, under the name that `aliases` gives it, from where the forkserver brings it back.
+    ``place`` is the folder that is writable and private to each app; ``folders`` are mounted read-only. The forkserver mounts
+    an empty file system over ``place`` for each app. So folders inside ``place`` are bound a second time, to the path that
+    `aliases` gives them, from which the forkserver mounts them again.
     """
     words = [str(program()), "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-net"]
     words += ["--new-session", "--clearenv"]
@@ -56,16 +56,16 @@ def app_profile(place: str, folders: Iterable[str] = ()) -> list[str]:
 
 
 def kernel_profile(place: str) -> list[str]:
-    """Return the words that go before a Jupyter kernel's command: a read-only root, and ``place`` to write to."""
+    """Return the arguments to prepend to a Jupyter kernel's command: a read-only root, with ``place`` writable."""
     words = [str(program()), "--unshare-all", "--die-with-parent", "--cap-drop", "ALL", *system()]
-    words += ["--dev", "/dev", "--proc", "/proc"]  # with terminals: IPython starts programs in one
+    words += ["--dev", "/dev", "--proc", "/proc"]  # with terminals, because IPython starts programs in one
     words += laid({path: path for path in pythons()})
-    words += ["--unsetenv", "JPY_PARENT_PID"]  # a kernel that does not see its parent takes it for gone
+    words += ["--unsetenv", "JPY_PARENT_PID"]  # a kernel that can't see its parent process would exit
     return [*words, "--bind", place, place, "--remount-ro", "/", "--chdir", os.path.join(place, "work"), "--"]
 
 
 def system() -> list[str]:
-    """Return words that show the system's programs and libraries, and what they look up."""
+    """Return arguments that mount the system's programs, libraries and their configuration."""
     words = []
     for path in SYSTEM:
         if os.path.islink(path):
@@ -78,11 +78,11 @@ def system() -> list[str]:
 
 
 def devices() -> list[str]:
-    """Return words that make a ``/dev`` of the few devices that every program needs.
+    """Return arguments that create a ``/dev`` with the few devices that every program needs.
 
-    Not ``--dev``: for an ordinary user bubblewrap then makes a second user namespace inside the first, in order to mount
-    ``/dev/pts``. The forkserver would be in the inner one, its process ids in the outer one, and after the first app the
-    system would refuse to let it back into its own namespace of process ids (seen with bubblewrap 0.8.0).
+    It isn't ``--dev``: for an unprivileged user, bubblewrap then creates a second user namespace inside the first one, to
+    mount ``/dev/pts``. The forkserver would be in the inner namespace and its PID namespace would belong to the outer one, so
+    after the first app the kernel would refuse to let it return to its PID namespace (seen with bubblewrap 0.8.0).
     """
     words = ["--tmpfs", "/dev", "--dir", "/dev/shm"]
     for name in DEVICES:
@@ -93,33 +93,33 @@ def devices() -> list[str]:
 
 
 def laid(paths: Mapping[str, str]) -> list[str]:
-    """Return words that show each of ``paths``, read-only, under the name it maps to, with the folders on the way there."""
+    """Return arguments that mount each of ``paths`` read-only at the path it maps to, and create the parent folders."""
     words = []
     for path, name in paths.items():
         for parent in reversed(Path(name).parents):
-            words += ["--dir", str(parent)]  # bubblewrap itself makes them for root's eyes only
+            words += ["--dir", str(parent)]  # bubblewrap itself would create them readable only by root
         words += ["--ro-bind", path, name]
     return words
 
 
 def aliases(place: str, paths: Iterable[str]) -> dict[str, str]:
-    """Map each path to where it lies in the root: the same path, or one below ``/mnt`` if it lies in ``place``."""
+    """Map each path to its path in the sandbox's root: the same one, or one in ``/mnt`` if it's in ``place``."""
     paths = list(paths)
     covered = [path for path in paths if inside(path, place)]
     return {path: f"/mnt/{covered.index(path)}" if path in covered else path for path in paths}
 
 
 def inside(path: str, folder: str) -> bool:
-    """True if a path is ``folder`` or lies below it."""
+    """Return True if a path is ``folder`` or inside it."""
     return os.path.join(path, "").startswith(os.path.join(folder, ""))
 
 
 def visible() -> list[str]:
-    """Return the files and folders of ours that every sandbox of apps shows: this Python, and the programs that run there."""
+    """Return the course's files and folders that every app's sandbox contains: this Python, and the scripts that run there."""
     return [*pythons(), str(PROGRAMS), str(WATCHDOG)]
 
 
 def pythons() -> list[str]:
-    """Return the folders of this Python, outermost first, that the system's folders do not hold."""
+    """Return the folders of this Python, outermost first, that aren't inside the system's folders."""
     found = {os.path.realpath(path) for path in (sys.prefix, sys.base_prefix)} | {sys.prefix, sys.base_prefix}
     return sorted(path for path in found if path not in ("/", "/usr") and not path.startswith(("/usr/", "/lib/")))

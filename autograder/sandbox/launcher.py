@@ -1,4 +1,4 @@
-"""The owner's side of the sandbox: starts apps and learners' tests in it, each as something like a `subprocess.Popen`."""
+"""The owner's side of the sandbox: starts apps and learners' tests, each as an object similar to `subprocess.Popen`."""
 
 from __future__ import annotations
 
@@ -44,31 +44,31 @@ from autograder.programs.messages.sandbox import (
 from autograder.programs.proxy import Address, Proxy
 from autograder.sandbox import bubblewrap
 
-END_GRACE_S = 5.0  # s: it ends all apps first
-START_LIMIT = 60.0  # s: what is imported once takes a while on a busy machine
+END_GRACE_S = 5.0  # s: the forkserver ends all apps first
+START_LIMIT = 60.0  # s: the forkserver's imports take a while on a busy machine
 INTRODUCTION_LIMIT = 30.0  # s
 END_LIMIT_S = 1.0  # s between the end of an app's output and the end of its process
 END_REPORT_LIMIT_S = 10.0  # s between the end of a process and its sandbox's report of it, on a busy machine
 LIMITS = {
-    "memory": 1 << 30,  # bytes of a process, and, where there are namespaces, of all processes of an app together
-    "disk": 64 << 20,  # bytes of its place, and of one file
-    "processes": 256,  # threads count as well
-    "together": 192,  # processes of a sandbox: twice what the largest race needs that starts a program in a shell for each request
+    "memory": 1 << 30,  # bytes of a process and, at the level `namespaces`, of all processes of an app together
+    "disk": 64 << 20,  # bytes of its writable folder, and of one file
+    "processes": 256,  # including threads
+    "together": 192,  # processes of a sandbox: twice what the largest race needs if each request starts a program in a shell
     "open_files": 1024,
     "cpu": 300,  # s of a process
 }
-FIRST_USER, USERS = 61000, 1000  # ids that distributions leave free; each forkserver takes one that no other has
-RUN_FOLDERS = ("/run", "/var/run", "/var/lib")  # where only root can write
+FIRST_USER, USERS = 61000, 1000  # ids that distributions don't use; each forkserver takes its own
+RUN_FOLDERS = ("/run", "/var/run", "/var/lib")  # only root can write there
 PORTS = {"postgresql": 5432, "postgres": 5432, "redis": 6379, "mysql": 3306, "http": 80, "https": 443}
 SOCKET_PATH_LIMIT = 100  # bytes of a Unix socket's path; the system's own limit is 107
 
 
 class SandboxError(UserFacingError):
-    """An app cannot be sandboxed here: a matter of this machine, never of a learner's app."""
+    """An app can't be sandboxed here. That is a problem of this machine, never of a learner's app."""
 
 
 class Sandbox:
-    """Starts apps at one level: ``namespaces``, ``user`` or ``limits``. Thread-safe; `close` ends all of them."""
+    """Starts apps at one level: ``namespaces``, ``user`` or ``limits``. Thread-safe. `close` ends all of them."""
 
     def __init__(self, level: str, limits: Mapping[str, int] = LIMITS) -> None:
         self.level = level
@@ -86,10 +86,10 @@ class Sandbox:
         ports: Iterable[int] | Mapping[int, Address] = (),
         program: str = "app",
     ) -> SandboxedProcess:
-        """Start the app (or, with ``program`` "test", pytest on the test) in ``file`` with that environment.
+        """Start the app in ``file`` (or, with ``program`` "test", pytest on ``file``) with ``environment``.
 
-        It can reach the services that the environment names, by address or by folder, and ``ports`` of this machine; as a
-        mapping, each port leads to the address that is its value, a host and a port or the path of a Unix socket. Raises
+        It can reach the services that the environment names, by address or by folder, and ``ports`` of this machine. If
+        ``ports`` is a mapping, each port is forwarded to its value: a host and a port, or the path of a Unix socket. Raises
         `SandboxError`.
         """
         with self._lock:
@@ -107,7 +107,7 @@ class Sandbox:
             return forkserver.start(Path(file), environment, ports, self._proxy)
 
     def close(self) -> None:
-        """End all apps and what starts them."""
+        """End all apps and the forkservers."""
         with self._lock:
             self._closed = True
             for forkserver in self._forkservers.values():
@@ -119,7 +119,7 @@ class Sandbox:
 
 
 class Forkserver:
-    """One process that forks apps, and our end of the socket over which it gets its orders."""
+    """One process that forks apps, and the owner's end of the socket over which it gets its orders."""
 
     def __init__(self, level: str, limits: Mapping[str, int], folders: tuple[str, ...], program: str = "app") -> None:
         self.level = level
@@ -128,7 +128,7 @@ class Forkserver:
         self.place = os.path.realpath(tempfile.gettempdir())
         self.user = free_user() if os.geteuid() == 0 and level != "limits" else None
         if self.user is not None:
-            for folder in folders:  # for the app's user, and for no other user of this machine
+            for folder in folders:  # accessible to the app's user, and to no other user of this machine
                 os.chown(folder, -1, self.user.id)
                 os.chmod(folder, os.stat(folder).st_mode & ~0o007 | 0o050)
         self._aliases = bubblewrap.aliases(self.place, [*bubblewrap.visible(), *folders])
@@ -155,7 +155,7 @@ class Forkserver:
 
     @property
     def alive(self) -> bool:
-        """True while it can start apps."""
+        """True while the forkserver can start apps."""
         return self.process.alive
 
     def start(
@@ -191,11 +191,11 @@ class Forkserver:
         return SandboxedProcess(self, order, addresses, file, proxy)
 
     def _processes(self) -> int | None:
-        """How many processes an app's user may have; our own user has others already."""
+        """Return how many processes an app's user may have; None if it's the current user, who has others already."""
         return self.limits["processes"] if self.user is not None or self.level == "namespaces" else None
 
     def send(self, order: ForkserverOrder, descriptors: list[int]) -> None:
-        """Send an order and file descriptors with it. Raises `SandboxError` if there is no receiver any more."""
+        """Send an order with file descriptors. Raises `SandboxError` if the forkserver has ended."""
         rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))]
         try:
             self._control.sendmsg([encode(order).encode()], rights)
@@ -203,11 +203,11 @@ class Forkserver:
             raise SandboxError(f"what starts the apps is gone ({problem})") from None
 
     def check(self) -> None:
-        """Raise `SandboxError` if it doesn't answer any more."""
+        """Raise `SandboxError` if the forkserver no longer answers."""
         self._ask(AreYouReady(), START_LIMIT)
 
     def sweep(self) -> None:
-        """Kill what apps have left behind; namespaces leave nothing."""
+        """Kill processes that apps have left behind; the level ``namespaces`` leaves none."""
         if self.level != "namespaces" and self.alive:
             with contextlib.suppress(SandboxError):
                 self._ask(Sweep(), START_LIMIT)
@@ -228,11 +228,11 @@ class Forkserver:
         raise SandboxError(self.last_words() or why)
 
     def last_words(self) -> str:
-        """Return the last line that it printed, or nothing."""
+        """Return the last line that the forkserver printed, or ""."""
         return self.process.last_words()
 
     def close(self) -> None:
-        """End it, and all apps that it started."""
+        """End the forkserver, and all apps that it started."""
         self._control.close()
         self.process.end(END_GRACE_S)
         if self.user is not None:
@@ -240,11 +240,11 @@ class Forkserver:
 
 
 class SandboxedProcess:
-    """An app in its sandbox. ``pid`` leads the group to kill, ``app_pid`` serves; both as this process sees them.
+    """An app in its sandbox. ``pid`` is the process group to kill, ``app_pid`` the app's process, both in this PID namespace.
 
-    ``socket`` is the path of the Unix socket on which it answers. ``exit_code`` is known once `wait` has returned, at the
-    level ``namespaces``: there the sandbox's first process reports it, which the app cannot reach. ``failed`` then says why the
-    program could not begin, or is "".
+    ``socket`` is the path of the Unix socket on which it responds. At the level ``namespaces``, ``exit_code`` is known once
+    `wait` has returned: the sandbox's first process reports it, and the app can't manipulate that process. ``failed`` then
+    says why the program couldn't be started, or is "".
     """
 
     def __init__(
@@ -293,7 +293,7 @@ class SandboxedProcess:
                 os.close(number)
 
     def _meet(self, addresses: Mapping[int, Address]) -> None:
-        """Learn which process is which: the kernel says with each introduction which process made it."""
+        """Receive the introductions of the processes; the kernel adds the sender's process id to each."""
         self.pid = 0
         while True:
             news, pid, handed = introduction(self._introductions)
@@ -316,9 +316,9 @@ class SandboxedProcess:
 
     @property
     def lost(self) -> str | None:
-        """Why the app is gone or unusable through no doing of its own, or None: a matter of this machine.
+        """Return why the machine, and not the app, is the reason that the app has ended or can't be used; None if it isn't.
 
-        For callers who see that the app no longer answers, before they end it: waits a second for the app's end.
+        Call it when the app no longer answers, before ending it: it waits a second for the app's end.
         """
         if self._proxy is not None and not self._proxy.alive:
             return "what carries its connections to the services ended"
@@ -332,7 +332,7 @@ class SandboxedProcess:
         return "its sandbox was ended from outside" if gone else None
 
     def _take_report(self) -> None:
-        """Read, once, what the sandbox's first process reports of the app's end."""
+        """Read the report of the sandbox's first process on the app's end, once."""
         if self._reported:
             return
         self._reported = True
@@ -379,12 +379,12 @@ class SandboxedProcess:
             self.wait()
 
     def close(self) -> None:
-        """Close our ends of the app's pipes, but for its output, which a thread may still read."""
+        """Close this process's ends of the app's pipes, but not its output, which a thread may still read."""
         for pipe in (self.stdin, self.stderr):
             pipe.close()
 
     def threads(self, numbers: Iterable[int]) -> list[int]:
-        """Return thread ids as we see them, for the ids that the app's own process sees."""
+        """Convert thread ids from the app's PID namespace to this process's."""
         wanted = set(numbers)
         return [tid for inner, tid in procfs.inner_thread_ids(self.app_pid).items() if inner in wanted]
 
@@ -400,7 +400,7 @@ class SandboxedProcess:
 
 
 def socket_folder(room: int) -> str:
-    """Return a folder for temporary files in which ``room`` more bytes still make the path of a Unix socket."""
+    """Return a folder for temporary files whose path leaves ``room`` bytes for the name of a Unix socket."""
     candidates = [tempfile.gettempdir(), os.environ.get("XDG_RUNTIME_DIR") or "/tmp", "/tmp", "/var/tmp", "/dev/shm"]
     for folder in candidates:
         if len(os.fsencode(folder)) + room <= SOCKET_PATH_LIMIT and os.access(folder, os.W_OK | os.X_OK):
@@ -409,10 +409,10 @@ def socket_folder(room: int) -> str:
 
 
 def share_folder(folder: str, user: int) -> None:
-    """Let the user (and group) of that id read the files in ``folder`` and make files of its own there.
+    """Let the user and group with the id ``user`` read the files in ``folder`` and create files there.
 
-    The folder and our files stay ours, and its sticky bit keeps an app from putting something else in their place. What an
-    app has left there is not touched, and no link is followed: it could lead to any file of root's.
+    The folder and its files keep their owner, and the sticky bit prevents an app from replacing them. What an app has left
+    there isn't touched, and no link is followed, because it could lead to any of root's files.
     """
     os.chown(folder, -1, user)
     os.chmod(folder, 0o1770)
@@ -430,16 +430,16 @@ def share_folder(folder: str, user: int) -> None:
 
 
 def readable(number: int, limit: float | None) -> bool:
-    """True once a file descriptor can be read, False after ``limit`` seconds.  (`select.select` refuses numbers above 1023.)"""
+    """Return True once a file descriptor is readable, False after ``limit`` seconds. (`select.select` rejects those above 1023.)"""
     poll = select.poll()
     poll.register(number, select.POLLIN)
     return bool(poll.poll(None if limit is None else 1000 * limit))
 
 
 def packed(folder: Path | None) -> BinaryIO:
-    """Return the files of a folder as JSON in a file of no name, from their names to their bytes in base64.
+    """Return an anonymous file with a folder's files as JSON: {name: content in base64}.
 
-    Links are left out. Without a folder there are no files.
+    Links are left out. Without a folder the JSON is empty.
     """
     entries = os.scandir(folder) if folder else ()
     paths = [Path(entry.path) for entry in entries if entry.is_file(follow_symlinks=False)]
@@ -451,7 +451,7 @@ def packed(folder: Path | None) -> BinaryIO:
 
 
 def introduction(sock: socket.socket) -> tuple[Introduction | None, int, list[int]]:
-    """Return (the message, the process that sent it, descriptors that came with it); (None, 0, []) at the end.
+    """Return (the message, the sender's process id, file descriptors that came with it); (None, 0, []) at the end.
 
     Raises `MessageError` for anything else.
     """
@@ -467,14 +467,14 @@ def introduction(sock: socket.socket) -> tuple[Introduction | None, int, list[in
 
 
 def environment_of(home: str) -> dict[str, str]:
-    """Return what every program finds in its environment here: of ours, only where programs are and the language."""
+    """Return the environment of every program in a sandbox: of the current one, only the PATH and the locale."""
     kept = {key: value for key, value in os.environ.items() if key in ("LANG", "TZ") or key.startswith("LC_")}
     path = os.pathsep.join([os.path.join(sys.prefix, "bin"), "/usr/local/bin", "/usr/bin", "/bin"])
     return {**kept, "PATH": path, "HOME": home, "TMPDIR": home, "USER": "learner"}
 
 
 def seen_folders(environment: Mapping[str, str]) -> set[str]:
-    """Return the folders that an environment names, itself or through a file in it."""
+    """Return the folders that an environment names, directly or as the folder of a file."""
     found = set()
     for value in environment.values():
         if value.startswith("/"):
@@ -488,7 +488,7 @@ def seen_folders(environment: Mapping[str, str]) -> set[str]:
 def reachable(
     environment: Mapping[str, str], ports: Iterable[int] | Mapping[int, Address] = ()
 ) -> tuple[dict[int, Address], dict[str, str]]:
-    """Return ({port in the sandbox: address outside}, the environment as it must be in the sandbox)."""
+    """Return ({port in the sandbox: address outside}, the environment with the addresses that are valid in the sandbox)."""
     given: Mapping[int, Address] = ports if isinstance(ports, Mapping) else {}
     addresses: dict[int, Address] = {port: ("127.0.0.1", port) for port in ports}
     inside = {}
@@ -510,24 +510,24 @@ def reachable(
 
 
 class SandboxUser:
-    """A user id that no other forkserver of this machine uses, for as long as we hold its lock."""
+    """A user id that no other forkserver of this machine uses as long as this process holds its lock."""
 
     def __init__(self, number: int, lock: int) -> None:
         self.id = number
         self._lock: int | None = lock
 
     def free(self) -> None:
-        """Let others have the id; a second time it does nothing."""
+        """Release the id for others. A second call does nothing."""
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
 
 
 def user_locks() -> Path:
-    """Return the folder of locks of user ids.  Raises `SandboxError` if none can be had.
+    """Return the folder with the locks of user ids. Raises `SandboxError` if there can't be one.
 
-    It's where only root can write. In a folder for temporary files any other user could have made it before, and so decide
-    at which level root grades.
+    Only root can write there. In a folder for temporary files, any other user could create it first, and so decide at which
+    level root grades.
     """
     last = OSError("there is no /run")
     for place in RUN_FOLDERS:
@@ -545,8 +545,8 @@ def user_locks() -> Path:
 
 
 def free_user() -> SandboxUser:
-    """Return a `SandboxUser` of our own; only root can have one. Raises `SandboxError`."""
-    import fcntl  # Windows has none, and imports this module all the same
+    """Return a `SandboxUser` for this process, which must be root's. Raises `SandboxError`."""
+    import fcntl  # not at the top: Windows has no fcntl, and imports this module too
 
     folder = user_locks()
     for number in range(FIRST_USER, FIRST_USER + USERS):

@@ -1,10 +1,10 @@
-"""How well student code can be isolated on this machine: the levels, and which of them really work here.
+"""The levels of isolation for learners' code, and which of them really work on this machine.
 
 =============  ==========================================================================================
-``namespaces`` bubblewrap's read-only root; processes, network and mounts of its own for each app
-``user``       a process of a user of its own, with limits; needs root
-``limits``     a process with limits, of our own user
-``none``       a process like any other (what a learner's own checks use)
+``namespaces`` bubblewrap's read-only root, with separate processes, network and mounts for each app
+``user``       a process with limits that runs as a separate user; needs root
+``limits``     a process with limits that runs as the current user
+``none``       an ordinary process (used by a learner's own checks)
 =============  ==========================================================================================
 """
 
@@ -26,16 +26,16 @@ from autograder.errors import UserFacingError
 from autograder.sandbox import bubblewrap
 from autograder.sandbox.launcher import Sandbox, SandboxedProcess, SandboxError
 
-PROBES = 3  # of a level, while they are killed from outside
-LEVELS = ("none", "limits", "user", "namespaces")  # each keeps more away than the one before it
+PROBES = 3  # attempts for each level, if a probe is killed from outside
+LEVELS = ("none", "limits", "user", "namespaces")  # each isolates better than the one before it
 WHAT = {
     "namespaces": "each app has a read-only system, one small writable place, and no network but its services",
     "user": "each app is a process of another user, with limits; it can read what anybody can, and use the network",
     "limits": "each app is a process of yours, with limits; it can read what you can, and use the network",
     "none": "apps are processes like any other",
 }
-# What grading relies on, tried from inside: the file itself is imported, as a learner's is. What a machine gets wrong must
-# fail here, once for all, and not in the apps of a class, where it would look like the learners' mistake.
+# What grading relies on, tried from inside a sandbox. The file is imported like a learner's. A problem of the machine must
+# fail here, once, and not in the apps of a class, where it would look like the learners' mistake.
 PROBE = """
 import json, os, socket, subprocess, sys, threading
 seen = {"pid": os.getpid(), "uid": os.getuid(), "others": [], "network": "", "wrote": [], "cannot": []}
@@ -83,7 +83,7 @@ ANSWER = b"the service of the probe"
 
 @dataclass(frozen=True)
 class Isolation:
-    """The sandbox that was chosen (None at the level ``none``), its level, and why each better level isn't available."""
+    """The chosen sandbox (None at the level ``none``), its level, and why each better level isn't available."""
 
     sandbox: Sandbox | None
     level: str
@@ -91,26 +91,26 @@ class Isolation:
 
     @property
     def sentence(self) -> str:
-        """What a teacher needs to know about it."""
+        """The level of isolation in words, for the teacher."""
         return f"Isolation: {self.level} ({WHAT[self.level]})." + "".join(
             f" No {level}: {why}." for level, why in self.missing.items()
         )
 
 
 class IsolationUnavailable(UserFacingError):
-    """This machine does not offer the isolation that was asked for."""
+    """This machine doesn't support the requested isolation."""
 
 
 class ProbeLost(SandboxError):
-    """The probe was killed from outside, for lack of memory say: that doesn't show what the machine offers."""
+    """The probe was killed from outside, for example for lack of memory, which says nothing about the level."""
 
 
 def at_least(required: str = "none", ceiling: str | None = None, **more: Mapping[str, int]) -> Isolation:
-    """Return the best isolation that this machine offers, up to ``ceiling``.
+    """Return the best isolation that works on this machine, up to ``ceiling``.
 
-    Each level is tried by starting two apps in it that do what apps do while they're graded. Without
-    a ceiling the environment variable COURSE_ISOLATION_CEILING may give one: so a test, or a teacher, can see what a
-    lesser level does. Raises `IsolationUnavailable` if the best level is below ``required``.
+    Each level is tried with two apps that do what apps do while they're graded. Without ``ceiling``, the environment variable
+    COURSE_ISOLATION_CEILING can set one, for tests and for teachers who want to try a lower level. Raises
+    `IsolationUnavailable` if the best level is below ``required``.
     """
     ceiling = ceiling or os.environ.get("COURSE_ISOLATION_CEILING") or "namespaces"
     required = "namespaces" if required == "required" else required
@@ -151,7 +151,7 @@ def _tried(level: str, **more: Mapping[str, int]) -> Sandbox:
         with _service() as address, contextlib.ExitStack() as running:
             first, seen = running.enter_context(_probed(sandbox, address))
             _check(level, seen)
-            first.forkserver.check()  # it may have died of its first app, and then the next app would get another
+            first.forkserver.check()  # the first app may have crashed it, and then the next app would get another one
             second, seen = running.enter_context(_probed(sandbox, address))
             _check(level, seen)
             second.forkserver.check()
@@ -165,7 +165,7 @@ def _tried(level: str, **more: Mapping[str, int]) -> Sandbox:
 
 @contextlib.contextmanager
 def _probed(sandbox: Sandbox, address: tuple[str, int]) -> Iterator[tuple[SandboxedProcess, dict[str, Any]]]:
-    """Start an app in the sandbox; yield it, while it runs, and what it finds out. Raises `SandboxError`."""
+    """Start an app in the sandbox; yield the running app and its findings. Raises `SandboxError`."""
     with tempfile.TemporaryDirectory(prefix="course-probe-") as folder, tempfile.TemporaryDirectory() as outside:
         file = Path(folder) / "probe.py"
         file.write_text(f"OUTSIDE = {outside!r}\nSERVICE = {address!r}\nANSWER = {ANSWER!r}\n{PROBE}")
@@ -187,7 +187,7 @@ def _probed(sandbox: Sandbox, address: tuple[str, int]) -> Iterator[tuple[Sandbo
 
 @contextlib.contextmanager
 def _service() -> Iterator[tuple[str, int]]:
-    """Answer connections to a port of this machine, whose address it yields."""
+    """Answer connections to a port of this machine, and yield its address."""
 
     def answer() -> None:
         with contextlib.suppress(OSError):
@@ -200,12 +200,12 @@ def _service() -> Iterator[tuple[str, int]]:
         thread = threading.Thread(target=answer, daemon=True)
         thread.start()
         yield listener.getsockname()
-        listener.shutdown(socket.SHUT_RDWR)  # `close` alone would not wake it
+        listener.shutdown(socket.SHUT_RDWR)  # `close` alone wouldn't wake the thread
         thread.join()
 
 
 def _check(level: str, seen: dict[str, Any]) -> None:
-    """Raise `SandboxError` unless the probe was really locked in, and could do what an app does."""
+    """Raise `SandboxError` unless the probe was really isolated, and could do what an app needs."""
     if seen["cannot"]:
         raise SandboxError(f"an app cannot {seen['cannot'][0]}")
     if level == "user" and seen["uid"] == 0:
@@ -221,7 +221,7 @@ def _check(level: str, seen: dict[str, Any]) -> None:
 
 
 def _why(said: bytes, report: bytes) -> str:
-    """Say why there is no answer from the probe, from what it printed and what its host reported."""
+    """Return why the probe hasn't answered, from what it printed and what serve_app reported."""
     try:
         failed = json.loads(report)
         return f"an app does not start there: {failed.get('message') or failed.get('type')}"

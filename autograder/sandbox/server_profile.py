@@ -1,8 +1,8 @@
-"""The sandbox of a service's server program: it sees its own program, its libraries and one folder, and nothing else.
+"""The sandbox of a service's server program, in which it can access only its own program, its libraries and one folder.
 
-What an app can reach is part of the app's sandbox. A server that an app takes over must be worth nothing, so this one
-has no network (it is reached through a Unix socket in its folder), no program to start but its own, no other processes,
-no capability, and where root starts it, a user and a group that nothing else has.
+A service that an app can reach is part of the app's sandbox, so a server that an app has taken over must be of no use to it.
+It has no network (clients connect to a Unix socket in its folder), no other program or process, no capability and, if root
+starts it, a user and a group of its own.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ SOCKET_PATH_LIMIT = 100  # bytes; the system's own limit is 107
 
 @cache
 def unavailable() -> str | None:
-    """Why servers can't be sandboxed on this machine, or None if they can."""
+    """Return why servers can't be sandboxed on this machine, or None if they can."""
     if not sys.platform.startswith("linux"):
         return "it needs Linux"
     if not bubblewrap.program():
@@ -39,10 +39,10 @@ def unavailable() -> str | None:
 
 
 def command(folder: Path | None, shown: Iterable[str | Path], user: int | None, setup: bool = False) -> list[str]:
-    """The words that go before a server's command so that it runs in the sandbox, with only ``folder`` to write to.
+    """Return the arguments to prepend to a server's command, so that it runs in the sandbox and can write only to ``folder``.
 
-    ``shown`` are the server's own files and folders, read-only. ``user`` is whom root runs it as. With ``setup`` the
-    system's programs are there as well: what makes a data folder needs a shell, and runs before any app does.
+    ``shown`` are the server's own files and folders, mounted read-only. ``user`` is the user id as which root runs it. With
+    ``setup``, the system's programs are there too, because creating a data folder needs a shell; that runs before any app.
     """
     words = [str(bubblewrap.program()), "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-net"]
     words += ["--new-session", "--die-with-parent", "--clearenv", "--cap-drop", "ALL"]
@@ -76,7 +76,7 @@ def command(folder: Path | None, shown: Iterable[str | Path], user: int | None, 
 
 @cache
 def libraries(path: str) -> frozenset[str]:
-    """The shared libraries that a program loads, by the paths at which it looks for them."""
+    """Return the shared libraries that a program loads, by the paths at which it looks for them."""
     if not os.path.isfile(path) or not os.access(path, os.X_OK):
         return frozenset()
     linked = subprocess.run(["ldd", path], capture_output=True, text=True)
