@@ -1,4 +1,4 @@
-"""The lab: serve an app in a process of its own, race requests against it, draw what happened.
+"""The lab: serve an app in its own process, race requests against it, and draw what happened.
 
 A notebook imports this package as ``lab`` and uses what is listed here::
 
@@ -53,17 +53,17 @@ __all__ = [
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
-    """``%load_ext autograder.lab``: adds the cell magic ``%%app`` and the short form of our errors."""
+    """Load the IPython extension: add the cell magics, and the short form of the course's errors."""
     from autograder.lab.magics import register
     from autograder.lab.progress import Line
     from autograder.lab.timeline import prepare
 
     register(shell)
-    # a grade is read afterwards, when nothing is in progress
+    # during grading, no one watches the output
     if getattr(shell, "kernel", None) is not None and not os.environ.get("NBGRADER_EXECUTION"):
         Line(shell)
     prepare()
-    # the commonest slip with our functions; a bare <coroutine object ...> explains nothing
+    # the most common mistake with the lab's functions; a bare <coroutine object ...> explains nothing
     shell.display_formatter.formatters["text/plain"].for_type(types.CoroutineType, _forgotten_await)  # type: ignore[union-attr]
 
 

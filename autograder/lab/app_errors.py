@@ -1,4 +1,4 @@
-"""Says in the learner's terms why an app cannot be served."""
+"""Messages for learners on why an app can't be served."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 class AppError(UserFacingError):
-    """An app cannot be served or used; its message is all that the learner needs to read.
+    """An app can't be served or used. The message is everything that the learner needs to read.
 
-    ``stage`` is one of ``file``, ``syntax``, ``import``, ``no app``, ``not an app``, ``startup``,
-    ``endless``, ``died``; ``line`` the learner's line, where one is known.
+    ``stage`` is one of ``file``, ``syntax``, ``import``, ``no app``, ``not an app``, ``startup``, ``endless``, ``died``.
+    ``line`` is the learner's line, if it's known.
     """
 
     def __init__(self, message: str, stage: str = "file", line: int | None = None) -> None:
@@ -28,8 +28,8 @@ class AppError(UserFacingError):
 def never_started(file: Path, spent: str, seconds: float, place: Place | None, imported: bool) -> AppError:
     """Return the `AppError` for an app whose start never ends.
 
-    ``spent`` is "computing" or "sleeping", for so many ``seconds`` without progress; ``place`` the line of the file that it was
-    seen in last, or None; ``imported`` is true if the file was imported and only the lifespan is not over.
+    ``spent`` is "computing" or "sleeping", and ``seconds`` how long it did that without progress. ``place`` is the line of the
+    file in which it was last seen, or None. ``imported`` is True if the file was imported and only the lifespan hasn't ended.
     """
     did = "computed" if spent == "computing" else "waited"
     where = f" It is at line {place.line}: {place.code}" if place else ""
@@ -42,7 +42,7 @@ def never_started(file: Path, spent: str, seconds: float, place: Place | None, i
 
 
 def explain(file: Path, failure: StartFailed | None, log: str) -> AppError:
-    """The `AppError` for a ``failed`` report of the host (or for its absence)."""
+    """Return the `AppError` for a `StartFailed` report of the served process, or for its absence."""
     name = file.name
     if failure is None:
         tail = log.strip().splitlines()[-3:]

@@ -1,7 +1,7 @@
 """Diagrams of the ideas behind the measurements: the event loop, the two thread pools, the GIL, processes.
 
-Each function returns a `Diagram`, which a notebook shows as a picture with a text alternative.  A diagram is drawn on
-a light card of its own, so it looks the same in JupyterLab's light and dark themes.
+Each function returns a `Diagram`, which a notebook shows as a picture with a text alternative. A diagram has a light
+background, so it looks the same in JupyterLab's light and dark themes.
 """
 
 import base64
@@ -17,18 +17,18 @@ BLUE, GREEN, RED, AMBER = "#4c78a8", "#3d8b3d", "#c8452d", "#b3730f"
 FONT = "system-ui, 'Segoe UI', Helvetica, Arial, sans-serif"
 CODE = "ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, monospace"
 WIDTH = 760  # pixels
-MAX_ROWS = 5  # entries of a list that are drawn; the rest is counted
+MAX_ROWS = 5  # entries of a list that are drawn; the others are only counted
 
 
 @dataclass(frozen=True)
 class Diagram:
-    """An SVG picture and the text that says the same."""
+    """An SVG picture and its text alternative."""
 
     svg: str
     text: str
 
     def show(self) -> None:
-        """Display the picture in the notebook; outside a notebook nothing happens."""
+        """Display the picture in the notebook. Outside a notebook, do nothing."""
         live_plot.show(self._repr_mimebundle_())
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
@@ -48,10 +48,10 @@ def loop(
     """Draw the event loop at one moment: its ready queue, the callback that is running, and what waits for I/O.
 
     Args:
-        running: The code that has the thread, or "" if the loop is idle.
-        ready: What could run now, in order.
+        running: The code that is running, or "" if the loop is idle.
+        ready: Callbacks that could run now, in order.
         waiting: What waits for a socket or a timer.
-        blocked: Whether the running code keeps the thread although it only waits.
+        blocked: Whether the running code blocks the thread although it only waits.
         note: One sentence below the picture.
     """
     color = RED if blocked else GREEN
@@ -92,7 +92,7 @@ def pools(
         note: One sentence below the picture.
     """
     if threads is None:
-        threads = ThreadPoolExecutor()._max_workers  # there is no public name for it, and the rule changed in 3.13
+        threads = ThreadPoolExecutor()._max_workers  # it has no public name, and the default changed in 3.13
     in_threads = min(in_threads, threads)
     parts = [
         _box(20, 50, 350, 210, "AnyIO's thread limiter", BLUE, "def endpoints and dependencies,"),
@@ -113,7 +113,7 @@ def pools(
 
 
 def gil(note: str = "") -> Diagram:
-    """Draw how the GIL is shared: Python code takes turns, a C call that keeps it stops everyone, one that releases it does not."""
+    """Draw how threads share the GIL: Python code takes turns, and a C call stops the others unless it releases the GIL."""
     rows = [
         (
             "Python code in a thread",
@@ -202,7 +202,7 @@ def _text(
     x: float, y: float, words: str, size: int, color: str, font: str = FONT, anchor: str = "start",
     room: float = 0.0, bold: bool = False,
 ) -> str:  # fmt: skip
-    """A line of text; where it would be wider than ``room`` pixels it is cut."""
+    """Return a line of text, cut if it would be wider than ``room`` pixels."""
     if room and len(words) > (most := int(room / (size * 0.6))):
         words = words[: most - 1] + "…"
     weight = ' font-weight="600"' if bold else ""

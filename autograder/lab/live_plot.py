@@ -1,8 +1,7 @@
-"""Redraws the timeline in the notebook while a race runs, away from whatever takes the times.
+"""Redraws the timeline in the notebook while a race runs.
 
-The race is sent and timed by the racer, and the app is served by a third process, so drawing here
-costs them nothing but CPU.  The picture is rendered in a thread of low priority and handed to the
-notebook by the loop: that leaves the notebook's own loop free, too.
+The load generator and the served app are other processes, so drawing costs them nothing but CPU time. The picture is
+rendered in a low-priority thread and displayed by the loop, which keeps the notebook's own loop free too.
 """
 
 from __future__ import annotations
@@ -30,14 +29,14 @@ LIVE_DPI = 80
 
 
 def possible() -> bool:
-    """True in a notebook, where a picture can be replaced by the next one."""
+    """Return True in a notebook, where a picture can be updated."""
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython else None
     return shell is not None and getattr(shell, "kernel", None) is not None
 
 
 def show(data: Mapping[str, str]) -> DisplayHandle | None:
-    """Display a bundle of MIME types in the notebook; nothing happens elsewhere.  Returns the display's handle."""
+    """Display a bundle of MIME types in the notebook, and return the display's handle. Elsewhere, do nothing."""
     if not possible():
         return None
     from IPython.display import display
@@ -46,13 +45,13 @@ def show(data: Mapping[str, str]) -> DisplayHandle | None:
 
 
 def side_by_side(before: Race, after: Race, titles: Sequence[str] = ("before", "after")) -> None:
-    """Show two races on one time scale in the notebook, with what they say in words under them."""
+    """Show two races on one time scale in the notebook, with their sentences below."""
     text = f"{titles[0]}: {before.sentence}\n{titles[1]}: {after.sentence}"
     show(timeline.bundle(timeline.compare(before, after, titles), text))
 
 
 class Drawing:
-    """The picture of one race, from its first request to its final form."""
+    """The picture of one race, from its first request to its end."""
 
     def __init__(self, race: Race) -> None:
         self.race = race
@@ -62,12 +61,12 @@ class Drawing:
         self._shown = contextlib.ExitStack()
 
     def start(self) -> None:
-        """Begin to draw, in a task of the running loop."""
+        """Start drawing, in a task of the running loop."""
         self._shown.enter_context(progress.pictured())
         self._task = asyncio.get_running_loop().create_task(self._draw())
 
     async def finish(self) -> None:
-        """Put the final picture in the place of the live one."""
+        """Replace the live picture with the final one."""
         self._shown.close()
         if self._task is None:
             return
@@ -96,7 +95,7 @@ class Drawing:
 
 
 def yield_cpu() -> None:
-    """Let this thread stand behind all others in the queue for a CPU, where the system can (Linux)."""
+    """Give this thread the lowest scheduling priority, where the system supports that (Linux)."""
     if sys.platform == "linux":
         with contextlib.suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 5)

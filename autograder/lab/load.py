@@ -1,7 +1,7 @@
-"""A load: requests to several routes for some seconds, at the moments at which guests would come.
+"""A load: requests to several routes for some seconds, sent at their times whether or not earlier ones are answered.
 
-A race asks how requests that come together are served.  A load asks what guests feel over time: the latencies of each
-route and of the canary in percentiles, and who blocked the loop, sorted by the harm that was done.
+A race shows how requests that arrive together are served. A load shows what clients experience over time: the latency
+percentiles of each route and of the canary, and the lines that blocked the loop, those that blocked longest first.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Blocker:
-    """One line that blocked the loop during a load: in ``times`` of its turns, for ``seconds`` in all."""
+    """One line that blocked the loop during a load: in ``times`` of its iterations, for ``seconds`` in all."""
 
     seconds: float
     times: int
@@ -45,30 +45,30 @@ class Blocker:
 
 @dataclass(repr=False)
 class Load(Race):
-    """What a load showed; a `Race` whose requests are sent one by one over ``lasts`` seconds."""
+    """The results of a load: a `Race` whose requests are sent one by one over ``lasts`` seconds."""
 
     lasts: float = 0.0
     harm: defaultdict[int, list[tuple[float, str, str]]] = field(
         default_factory=lambda: defaultdict(list)
-    )  # line to (seconds, code, function) of each turn
+    )  # line to (seconds, code, function) of each iteration
 
     def picture(self, now: float | None = None) -> Figure:
-        """The figure of latencies over time; ``now`` (seconds since the start) while the load still runs."""
+        """Return the figure of latencies over time; ``now`` (seconds since the start) while the load is running."""
         return load_plot.draw(self, now)
 
     @property
     def routes(self) -> dict[str, list[Request]]:
-        """The requests by route, in the order in which the routes were first asked for."""
+        """The requests by route, in the order in which the routes were first requested."""
         found: dict[str, list[Request]] = {}
         for request in self.requests:
             found.setdefault(named(request), []).append(request)
         return found
 
     def latencies(self, route: str | None = None, now: float | None = None) -> list[tuple[float, float]]:
-        """[(moment, seconds)] of a route, or of the canary; whoever still waits has waited until now.
+        """Return [(moment, seconds)] of a route, or of the canary. A request that isn't answered counts until ``now``.
 
-        There is one canary at a time.  While it waits, others would have come: each of them counts, with what was
-        left of the wait.
+        There is only one canary at a time. Those that would have been sent while it waited count as well, each with the
+        remaining wait.
         """
         until = now if now is not None else max(self.seconds, self.end or 0.0)
         if route is not None:
@@ -83,11 +83,11 @@ class Load(Race):
         return found
 
     def percentiles(self, route: str | None = None) -> dict[int, float]:
-        """{50: seconds, 95: …, 99: …} over the whole load, of a route or (without one) of the canary."""
+        """Return {50: seconds, 95: …, 99: …} over the whole load, of a route or (without one) of the canary."""
         return quantiles([seconds for _, seconds in self.latencies(route)])
 
     def windows(self, route: str | None = None, now: float | None = None) -> list[tuple[float, dict[int, float]]]:
-        """[(start of the window, its percentiles)] of a route, or of the canary."""
+        """Return [(start of the window, its percentiles)] of a route, or of the canary."""
         found: defaultdict[int, list[float]] = defaultdict(list)
         for moment, seconds in self.latencies(route, now):
             found[int(moment / WINDOW)].append(seconds)
@@ -95,7 +95,7 @@ class Load(Race):
 
     @property
     def rings(self) -> tuple[int, int]:
-        """How many windows the pager rang in, and how many windows there were."""
+        """(The number of windows with an alert, the number of all windows)."""
         windows = self.windows()
         return sum(at[99] > PAGER for _, at in windows), len(windows)
 
@@ -104,7 +104,7 @@ class Load(Race):
         super()._take_iteration(report)
         if len(self.blocked) == before:
             return
-        # several requests may have blocked in one iteration: each line has its share, by the time that it was seen there
+        # several requests may have blocked in one iteration: each line gets the share for which it was sampled
         places = [place for place in report.where if place.file == self.file]
         seen = sum(place.seconds for place in report.where) or 1.0
         for line in {place.line for place in places}:
@@ -114,7 +114,7 @@ class Load(Race):
 
     @property
     def blockers(self) -> list[Blocker]:
-        """The lines of the app that blocked the loop, the greatest harm first; what is under 20 ms in all is left out."""
+        """The app's lines that blocked the loop, longest total first; those below 20 ms in all are left out."""
         found = []
         for line, shares in self.harm.items():
             seconds, (_, code, function) = sum(share[0] for share in shares), max(shares)
@@ -124,7 +124,7 @@ class Load(Race):
 
     @property
     def sentence(self) -> str:
-        """What the picture shows, in words."""
+        """The picture in words."""
         if self.end is None:
             return f"{self.name}: not finished."
         if not self.canaries:
@@ -144,7 +144,7 @@ class Load(Race):
 
 
 def named(request: Request) -> str:
-    """A request's route as people say it: of a path that ends in a number or a token, what stands before."""
+    """Return a request's route for display: the path, without a number or a token at its end."""
     parts = request.route.split("/")
     return "/".join(parts[:2]) or "/"
 
@@ -158,11 +158,11 @@ async def load(
     show: bool = True,
     limit: float = LIMIT,
 ) -> Load:
-    """Send ``rate`` requests a second to ``paths`` in turn for so many seconds, and return the `Load`.
+    """Send ``rate`` requests a second to ``paths`` in turn for ``seconds``, and return the `Load`.
 
     A path may begin with a method, as in ``"POST /orders/{i}"``, and may contain ``{i}``, the number of the request.
-    ``app`` is a `Server`; without it the one that was served last.  ``show`` draws the latencies while the load runs,
-    if this is a notebook.  Raises `AppError` when no app is served.
+    ``app`` is a `Server`, by default the one that was served last. ``show`` draws the latencies while the load runs, in a
+    notebook. Raises `AppError` if no app is served.
     """
     app = app or server.current()
     wanted = [path if " " in path else f"GET {path}" for path in paths]
@@ -187,7 +187,7 @@ async def run(
     limit: float = LIMIT,
     companion: Callable[[Race], Coroutine[Any, Any, None]] | None = None,
 ) -> Load:
-    """As `run_race.run`, for requests that say in ``at`` when they are sent."""
+    """Run a load, as `run_race.run` does a race; each request says in ``at`` when it's sent."""
     return await run_race.run(
         app, requests, title=title, show=show, limit=limit, companion=companion, kind=Load, mixed=True, lasts=lasts
     )

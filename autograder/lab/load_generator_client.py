@@ -1,4 +1,4 @@
-"""Starts the racer process, gives it orders and hands its events on."""
+"""Starts the load generator's process, sends it orders and passes its events on."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ PROGRAM = PROGRAMS / "load_generator.py"
 
 
 class LoadGeneratorGone(UserFacingError):
-    """The process that sends the requests ended; a problem of this machine, never of the learner's app."""
+    """The load generator has ended. That is a problem of this machine, never of the learner's app."""
 
 
 class LoadGenerator:
-    """The racer process of this process; one is enough, it runs one race at a time."""
+    """This process's load generator. It runs one race at a time."""
 
     def __init__(self) -> None:
         self._ids = itertools.count(1)
@@ -53,11 +53,11 @@ class LoadGenerator:
 
     @property
     def alive(self) -> bool:
-        """True while the process of the load generator runs."""
+        """True while the load generator's process runs."""
         return self.process.alive
 
     def order(self, order: RaceOrder) -> None:
-        """Send an order.  Raises `LoadGeneratorGone` if the process has ended."""
+        """Send an order. Raises `LoadGeneratorGone` if the process has ended."""
         line = encode(order) + "\n"
         try:
             with self._lock:
@@ -67,27 +67,27 @@ class LoadGenerator:
             raise LoadGeneratorGone("The process that sends the requests is gone. Run this again.") from error
 
     def guard(self, server: Server) -> None:
-        """From now on the racer ends a `Server` with all that it started when we are gone, whatever ends us."""
+        """Have the load generator kill a `Server` and all that it started if this process ends, however it ends."""
         if server.guard is not self:
             self.order(Guard(server.process.pid))
             server.guard = self
 
     def forget(self, server: Server) -> None:
-        """Forget a server that ends: its number may soon be another process's."""
+        """Stop guarding a server that is ending, because its process id may soon be reused."""
         with contextlib.suppress(LoadGeneratorGone):
             self.order(Unguard(server.process.pid))
 
     def next_race(self) -> int:
-        """A number for a race that no other race has."""
+        """Return a number for a race that no other race has."""
         return next(self._ids)
 
     async def events(self, order: StartRace) -> AsyncIterator[RaceEvent]:
-        """Run the race that ``order`` describes and yield its events as they come, `RaceEnded` the last."""
+        """Run the race that ``order`` describes and yield its events as they come, the last of which is `RaceEnded`."""
         loop = asyncio.get_running_loop()
         arrived: asyncio.Queue[RaceEvent | None] = asyncio.Queue()
 
         def subscriber(event: RaceEvent | None) -> None:
-            with contextlib.suppress(RuntimeError):  # the loop was closed under us
+            with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile
                 loop.call_soon_threadsafe(arrived.put_nowait, event)
 
         self._subscribers[order.race] = subscriber
@@ -111,7 +111,7 @@ class LoadGenerator:
                     self.order(Cancel())
 
     async def _next(self, arrived: asyncio.Queue[RaceEvent | None], limit: float) -> RaceEvent | None:
-        """The next event; a racer that is silent for far longer than a race may last was stopped from outside."""
+        """Return the next event. A load generator that is silent for far longer than ``limit`` was stopped from outside."""
         try:
             async with asyncio.timeout(limit + GRACE):  # wait_for may swallow a cancellation on Python 3.11
                 return await arrived.get()
@@ -120,11 +120,11 @@ class LoadGenerator:
             raise LoadGeneratorGone("The process that sends the requests no longer answers. Run this again.") from None
 
     def close(self) -> None:
-        """End the process; it ends the servers that it guards first."""
-        self.process.end(END_LIMIT)  # it has to end what it guards
+        """End the process, which first kills the servers that it guards."""
+        self.process.end(END_LIMIT)  # it has to kill what it guards
 
     def _read(self) -> None:
-        with contextlib.suppress(MessageError, ValueError):  # the pipe was closed, or what comes is of no use
+        with contextlib.suppress(MessageError, ValueError):  # the pipe was closed, or the output is invalid
             for line in self.process.stdout:  # type: ignore[union-attr]
                 event: RaceEvent = decode(line, *RACE_EVENTS)
                 if subscriber := self._subscribers.get(event.race):
@@ -137,7 +137,7 @@ _racer: LoadGenerator | None = None
 
 
 def load_generator() -> LoadGenerator:
-    """The racer of this process, started on first use and again if it is gone."""
+    """Return this process's load generator, which is started on first use and again if it has ended."""
     global _racer
     if _racer is None or not _racer.alive:
         _racer = LoadGenerator()

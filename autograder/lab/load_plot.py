@@ -1,8 +1,8 @@
 """The picture of a load: latencies over time, a lane for the canary and one for each route, and the loop below.
 
-A lane is a scale of latencies from 1 ms to 10 s, each line of it ten times the one below.  A column is half a second:
-full up to the 50th percentile, pale to the 95th, paler to the 99th.  The words at the right say the same for the whole
-load.  Where the canary rings the pager its column is hatched and has an exclamation mark.
+A lane is a logarithmic scale of latencies from 1 ms to 10 s. A column is half a second: dark up to the 50th percentile,
+pale up to the 95th, paler up to the 99th. The text on the right has the percentiles of the whole load. Where the canary
+raises an alert, its column is hatched and has an exclamation mark.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ LANE, GAP = 1.0, 0.35
 
 
 def draw(load: Load, now: float | None = None) -> Figure:
-    """Return the `Figure` of a load; ``now`` (seconds since it began) while it is still running."""
+    """Return the `Figure` of a load; ``now`` (seconds since it began) while it's running."""
     from matplotlib.figure import Figure
 
     with timeline.drawing:
@@ -60,7 +60,7 @@ def draw(load: Load, now: float | None = None) -> Figure:
 
 
 def _height(seconds: float) -> float:
-    """Where a latency stands in its lane: 0 for the lowest, 1 for the highest."""
+    """Return the position of a latency in its lane: 0 for the lowest, 1 for the highest."""
     return min(max(math.log10(max(seconds, LOWEST) / LOWEST) / DECADES, 0.0), 1.0)
 
 
@@ -70,7 +70,7 @@ def _lane(axes: Axes, top: float, load: Load, route: str | None, now: float | No
     base = top + LANE
     axes.hlines([base - decade / DECADES for decade in range(DECADES + 1)], 0, span, color="#dddddd", lw=0.5, zorder=0)
     windows = load.windows(route, now)
-    # a route may take as long as what it waits for; the canary waits for nothing but the loop
+    # a route may take as long as the services that it waits for; the canary waits only for the loop
     late = [route is None and at[99] > PAGER for _, at in windows]
     for group, color, hatch in ((False, GOOD, None), (True, BAD, "///")):
         for quantile, alpha in ((99, 0.25), (95, 0.5), (50, 1.0)):

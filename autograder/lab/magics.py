@@ -1,4 +1,4 @@
-"""The cell magics ``%%app brew.py``: the cell is the file, save it, serve it; and ``%%keep``: save it, no more."""
+"""The cell magics ``%%app brew.py``, which saves the cell as a file and serves it, and ``%%keep``, which only saves it."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ def register(shell: InteractiveShell) -> None:
 
 
 def app(line: str, cell: str) -> None:
-    """Save the cell as the named file beside the notebook, and serve it.
+    """Save the cell as a file next to the notebook, and serve it.
 
-    The file's first line is a comment in the place of the magic, so that line numbers in the file,
-    in messages and in the cell are the same.
+    A comment replaces the magic in the file's first line, so that line numbers in the file, in messages and in the cell are
+    the same.
     """
     words = _words(line)
     if len(words) != 1:
@@ -42,7 +42,7 @@ def app(line: str, cell: str) -> None:
     try:
         running = server.serve(name)
     except (app_errors.AppError, StartTimeout) as error:
-        # printed, not raised: the cell is saved, and `Run all` goes on to the checks, which say it again
+        # printed, not raised: the cell is saved, and `Run all` continues with the checks, which report it again
         print(error)
         return
     print(f"{name} is saved and served at {running.url}")
@@ -51,7 +51,7 @@ def app(line: str, cell: str) -> None:
 
 
 def keep(line: str, cell: str) -> None:
-    """Save the cell as the named file beside the notebook, and run nothing: a list, a test, a module of an app."""
+    """Save the cell as a file next to the notebook, without running it: a list, a test, a module of an app."""
     words = _words(line)
     if len(words) != 1 or not re.fullmatch(r"\w[\w-]*\.(py|txt)", words[0]):
         print("Write the name of a file behind %%keep, as in:  %%keep findings.txt  or  %%keep test_brew.py")
@@ -67,12 +67,12 @@ def keep(line: str, cell: str) -> None:
 def _words(line: str) -> list[str]:
     try:
         return shlex.split(line)
-    except ValueError:  # a quotation mark without its other
+    except ValueError:  # an unbalanced quotation mark
         return []
 
 
 def _saved(name: str, text: str) -> bool:
-    """True if the file was written; what is in the way is printed."""
+    """Write the file and return True, or print why it can't be written and return False."""
     try:
         Path(name).write_text(text, encoding="utf-8")
     except OSError as error:
@@ -82,5 +82,5 @@ def _saved(name: str, text: str) -> bool:
 
 
 def as_file(name: str, cell: str, magic: str = "%%app") -> str:
-    """The text of the file for the body of a ``%%app`` or ``%%keep`` cell."""
+    """Return the text of the file for the body of a ``%%app`` or ``%%keep`` cell."""
     return f"# {name}: saved by the cell {magic} {name}\n" + cell.rstrip("\n") + "\n"

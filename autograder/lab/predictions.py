@@ -1,12 +1,12 @@
-"""A learner's prediction: written down before the measurement, and put beside it afterwards.
+"""A learner's prediction: written down before a measurement, and compared with it afterwards.
 
-The cell with the prediction is the learner's own, so what they wrote stays in the notebook::
+The prediction is in the learner's own cell, so it stays in the notebook::
 
-    guess = lab.predict("all ten cups", None, "s")      # a number in the place of None
+    guess = lab.predict("all ten cups", None, "s")      # a number instead of None
     race = await lab.race("/tea/{i}", n=10, prediction=guess)
     guess.beside(race.seconds)
 
-Nothing here is required: who predicts nothing gets the measurement alone.
+A prediction is optional: without one, only the measurement is printed.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-NEAR = 0.1  # of a guess: what lies no further from it is called about as much
+NEAR = 0.1  # share of a prediction: a measurement that is closer counts as about the same
 SECONDS = ("sec", "secs", "second", "seconds")  # what people write for s
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What somebody thinks that a measurement will show; ``value`` is None while they say nothing."""
+    """What a learner expects of a measurement. ``value`` is None without a prediction."""
 
     what: str
     value: float | str | None
@@ -34,7 +34,7 @@ class Prediction:
 
     @property
     def seconds(self) -> float | None:
-        """Where the prediction lies on a timeline, or None if it is no time."""
+        """The position of the prediction on a timeline, or None if it isn't a time."""
         on_it = self.unit == "s" and isinstance(self.value, float) and self.value >= 0
         return self.value if on_it else None  # type: ignore[return-value]
 
@@ -44,8 +44,8 @@ class Prediction:
     def beside(self, measured: object, at_most: Prediction | None = None) -> None:
         """Print the prediction and what was ``measured``, one below the other, with a bar for numbers.
 
-        With ``at_most``, another prediction, this one is the least: then say on which side of the two, or between them,
-        what was measured lies.
+        With ``at_most``, another prediction, this one is the lower bound: also print whether the measurement is below, between
+        or above the two.
         """
         if at_most is not None:
             return print(self._between(at_most, measured))
@@ -75,9 +75,9 @@ class Prediction:
 
 
 def predict(what: str, value: object = None, unit: str = "") -> Prediction:
-    """Keep a prediction of ``what``: ``value`` is a number (in ``unit``), without a unit also a word, None to predict nothing.
+    """Return the `Prediction` of ``what``, and print how it was understood.
 
-    Says in one line what was understood, and returns a `Prediction`.
+    ``value`` is a number (in ``unit``), or without a unit also a word, or None to predict nothing.
     """
     number = _number(_bare(value, unit))
     prediction = Prediction(what, None if unit and isinstance(number, str) else number, unit)
@@ -93,7 +93,7 @@ def predict(what: str, value: object = None, unit: str = "") -> Prediction:
 
 
 def _bare(value: object, unit: str) -> object:
-    """``value`` without the unit that somebody wrote behind the number: "2 s", "2 seconds", "200 ms"."""
+    """Return ``value`` without a unit after the number, as in "2 s", "2 seconds" or "200 ms"."""
     found = re.fullmatch(r"\s*([-+]?[\d.]+|\d+,\d+)\s*([a-z]+)\.?\s*", value) if isinstance(value, str) else None
     if not found:
         return value
@@ -105,7 +105,7 @@ def _bare(value: object, unit: str) -> object:
 
 
 def _number(value: Any) -> float | str | None:
-    """``value`` as a float where it is a number, also one in quotes or with a decimal comma; else as a word."""
+    """Return ``value`` as a float if it's a number (even in quotes or with a decimal comma), else as a word."""
     if value is None or isinstance(value, bool):
         return None if value is None else str(value)
     if isinstance(value, tuple) and len(value) == 2 and all(isinstance(part, int) for part in value):
@@ -126,5 +126,5 @@ def _said(value: float | str | None, unit: str) -> str:
 
 
 def _bar(value: float, longest: float, width: int = 40) -> str:
-    """A bar of text, at least one mark long, so that two numbers can be compared at a glance."""
+    """Return a bar of text, at least one character long, so that two numbers can be compared at a glance."""
     return "▇" * max(1, round(width * abs(value) / longest)) if longest else ""

@@ -1,6 +1,6 @@
-"""A line under a cell that runs for longer than a second: for how long, and what it is doing.
+"""A progress line under a cell that runs for longer than a second: how long it has run, and what it's doing.
 
-A race has its live picture instead.  The line is gone when the cell has ended.
+A race has its live picture instead. The line disappears when the cell ends.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
 
-AFTER = 1.0  # s, and from then on as often
-_doing: list[str] = []  # what is being done, the innermost last
-_pictures = 0  # that are being drawn live
+AFTER = 1.0  # s until the line appears, and between its updates
+_doing: list[str] = []  # the current activities, the innermost last
+_pictures = 0  # the number of live pictures
 
 
 @contextlib.contextmanager
 def doing(what: str) -> Iterator[None]:
-    """Say ``what`` in the line, as "judging price", for as long as the block lasts."""
+    """Show ``what`` in the line, such as "judging price", during the ``with`` block."""
     _doing.append(what)
     try:
         yield
@@ -35,7 +35,7 @@ def doing(what: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def pictured() -> Iterator[None]:
-    """For as long as the block lasts a picture shows that something goes on: no line is begun."""
+    """Don't start a line during the ``with`` block, because a live picture shows the progress."""
     global _pictures
     _pictures += 1
     try:
@@ -45,7 +45,7 @@ def pictured() -> Iterator[None]:
 
 
 class Line:
-    """The line of the cell that is running in ``shell``; it watches one cell after the other from now on."""
+    """The progress line of each cell that runs in ``shell`` from now on."""
 
     _over: threading.Event | None
     _thread: threading.Thread | None
@@ -59,7 +59,7 @@ class Line:
     def _begin(self, info: object = None) -> None:
         self._end()
         self._over = threading.Event()
-        # what is shown belongs to the cell whose context it is
+        # the output belongs to the cell with this context
         show = contextvars.copy_context().run
         self._thread = threading.Thread(
             target=show, args=(self._watch, self._over), name="course-progress", daemon=True

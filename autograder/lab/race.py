@@ -1,4 +1,4 @@
-"""A race: N requests sent together, canaries during them, and what is known about it afterwards."""
+"""A race: N requests that are sent together, canaries during them, and the results."""
 
 from __future__ import annotations
 
@@ -32,20 +32,20 @@ if TYPE_CHECKING:
 
 
 BLOCKED_FROM = 0.020  # s of attributed lag; below it are the iterations of healthy apps (see docs/verdicts.md)
-ACCUSED_FROM = 0.1  # s of attributed lag: a line that held the loop so long is named, however busy the machine
-CROWD_TASKS = 3  # tasks in one iteration, from which on it may be long because many requests came at once ...
+ACCUSED_FROM = 0.1  # s of attributed lag from which a line is named, however busy the machine is
+CROWD_TASKS = 3  # tasks in one iteration from which it may be long because many requests came at once ...
 CROWD_TASK_MAX_S = 0.015  # ... if no task was seen to run for so long (the grid of samples is 5 ms) ...
 CROWD_COLLECTION_MAX_S = (
     0.040  # ... and no garbage collection: 30 ms were seen after gc.freeze(), 60 ms and more before
 )
-CPU_WAIT_MIN_S = 0.05  # s of waiting for a CPU, from which on the lane has a word of it ...
-CPU_WAIT_SHARE = 0.2  # ... where the loop was blocked as well: if it is at least such a share of both together
-UNKNOWN_CAUSE = "something that left no trace"  # a call that keeps the GIL keeps the watchdog from looking, too
-MOST = 5000  # reports of one kind that are kept of a race
+CPU_WAIT_MIN_S = 0.05  # s of waiting for a CPU from which the lane's text mentions it ...
+CPU_WAIT_SHARE = 0.2  # ... and, if the loop was blocked as well, its minimum share of both together
+UNKNOWN_CAUSE = "something that left no trace"  # a call that holds the GIL stops the watchdog as well
+MOST = 5000  # reports of one kind that are kept for a race
 
 
 def happened(moment: float | None) -> float:
-    """A moment of a race that is known.  Raises `ValueError` for one that hasn't come yet."""
+    """Return a moment of a race. Raises `ValueError` if it hasn't come yet."""
     if moment is None:
         raise ValueError("this has not happened yet in the race")
     return moment
@@ -53,7 +53,7 @@ def happened(moment: float | None) -> float:
 
 @dataclass
 class Request:
-    """One request of a race.  Times in seconds since the race began; ``end`` is None while it is under way."""
+    """One request of a race. Times are in seconds since the race began; ``end`` is None while it's in progress."""
 
     key: int
     path: str
@@ -71,17 +71,17 @@ class Request:
 
     @property
     def sent_at(self) -> float:
-        """``start`` of a request that was sent.  Raises `ValueError`."""
+        """``start`` of a request that was sent. Raises `ValueError` if it wasn't."""
         return happened(self.start)
 
     @property
     def ended_at(self) -> float:
-        """``end`` of a request that is over.  Raises `ValueError`."""
+        """``end`` of a request that has ended. Raises `ValueError` if it hasn't."""
         return happened(self.end)
 
     @property
     def route(self) -> str:
-        """The path without its query."""
+        """The path without its query string."""
         return self.path.split("?")[0]
 
     @property
@@ -94,10 +94,10 @@ class Request:
 class Canary:
     """A cheap request that shows whether the loop still responds.
 
-    ``waited`` is how long the load generator itself waited for a CPU meanwhile, in seconds: that is not the app's doing.
+    ``waited`` is for how many seconds the load generator itself waited for a CPU meanwhile, which isn't the app's fault.
     """
 
-    LATE: ClassVar = 0.05  # s: one that is under way for longer is late, and drawn so
+    LATE: ClassVar = 0.05  # s: a canary that takes longer is drawn as late
 
     start: float
     end: float | None = None
@@ -106,24 +106,26 @@ class Canary:
 
     @property
     def ended_at(self) -> float:
-        """``end`` of a canary that is over.  Raises `ValueError`."""
+        """``end`` of a canary that has ended. Raises `ValueError` if it hasn't."""
         return happened(self.end)
 
     def late(self, now: float | None = None) -> bool:
-        """Return True if it waited, or at ``now`` has waited, so long that the loop was not free.  The picture and the
-        lane's words both follow this."""
+        """Return True if it took, or by ``now`` has taken, so long that the loop wasn't free.
+
+        Both the picture and the lane's text depend on this.
+        """
         end = now if self.end is None else self.end
         return end is not None and end - self.start - self.waited >= self.LATE
 
 
 @dataclass
 class Blocked:
-    """A stretch in which the loop served no request: seconds since the race began, and the code that held it.
+    """A period in which the loop served no request, in seconds since the race began, and the code that blocked it.
 
-    **Blocked** means held by the app's own code.  So ``seconds``, the one number for it that captions, pictures, checks and
-    lists read, leaves out ``waited``, in which the loop thread waited for a CPU, ``threads_waited``, in which a thread did that
-    it had started and waited for, and ``paged``, in which it waited for memory.  Those are the machine's doing.
-    ``line`` is 0 where no line of the learner's was on the stack.
+    **Blocked** means: by the app's own code. So ``seconds``, the number that captions, pictures, checks and lists use, leaves
+    out the times that the machine is responsible for: ``waited``, in which the loop thread waited for a CPU,
+    ``threads_waited``, in which it waited for a thread that waited for a CPU, and ``paged``, in which it waited for memory.
+    ``line`` is 0 if no line of the learner's was on the stack.
     """
 
     start: float
@@ -137,34 +139,34 @@ class Blocked:
     in_app: bool = True
     thread: (
         tuple[int, str] | tuple[()]
-    ) = ()  # (line, code) of the app's own in a thread that computed meanwhile and kept the loop waiting
+    ) = ()  # (line, code) of the app in a thread that computed meanwhile and made the loop wait
     threads_waited: float = 0.0
     paged: float = 0.0
     collection: str = ""  # "explicit" or "automatic" if most of it was a garbage collection
-    crowd: bool = False  # many tasks, of which none ran for long
+    crowd: bool = False  # many tasks ran, none of them for long
 
     @property
     def machine_seconds(self) -> float:
-        """Seconds that were the machine's doing: waiting for a CPU, or for memory."""
+        """Seconds for which the machine is responsible: waiting for a CPU, or for memory."""
         return min(self.waited + self.threads_waited + self.paged, self.end - self.start)
 
     @property
     def seconds(self) -> float:
-        """Seconds for which the app's own code held the loop."""
+        """Seconds for which the app's own code blocked the loop."""
         return max(self.end - self.start - self.machine_seconds, 0.0)
 
     @property
     def queued(self) -> bool:
-        """True if most of it was the machine's doing, and the rest is too short to blame a line for it."""
+        """True if the machine is responsible for most of it, and the rest is too short to blame a line for it."""
         return self.machine_seconds > self.seconds and self.seconds < ACCUSED_FROM
 
     @property
     def cause(self) -> str:
-        """What blocked, as learners say it: ``time.sleep(0.2) in line 9``."""
+        """What blocked the loop, for messages: ``time.sleep(0.2) in line 9``."""
         return self.cause_in(None)
 
     def cause_in(self, room: int | None) -> str:
-        """Return `cause` in at most ``room`` letters: long code is cut, the number of its line is not."""
+        """Return `cause` in at most ``room`` characters: long code is cut, the line number isn't."""
         if self.thread:
             line, code = self.thread
             where = (f" in line {line}" if line else "") + ", in a thread"
@@ -191,26 +193,30 @@ class Blocked:
 
 @dataclass(repr=False)
 class Race:
-    """What a race showed.  All times are seconds since it began."""
+    """The results of a race. All times are in seconds since it began."""
 
     title: str
     file: str
     requests: list[Request]
     canaries: list[Canary] = field(default_factory=list)
     blocked: list[Blocked] = field(default_factory=list)  # by the app's own code
-    not_blamed: list[Blocked] = field(default_factory=list)  # long iterations, by the machine's or a crowd's doing
+    not_blamed: list[Blocked] = field(
+        default_factory=list
+    )  # long iterations due to the machine, or to many requests at once
     startup: list[Blocked] = field(default_factory=list)  # before the app was ready, by tasks that it had started
-    gil_holds: list[Blocked] = field(default_factory=list)  # another thread kept the GIL, as the watchdog reports
+    gil_holds: list[Blocked] = field(
+        default_factory=list
+    )  # times in which another thread held the GIL, as the watchdog reports
     errors: list[RequestFailed] = field(default_factory=list)
     samples: list[LoopSample] = field(default_factory=list)
-    elsewhere: int = 0  # connections that are not the business of the app's loop
+    elsewhere: int = 0  # connections that the app's loop doesn't poll
     asleep: tuple[float, float, str] | None = (
         None  # (start, end, call): the newest long sleep of the loop thread in one system call
     )
-    watchers: list[int] = field(default_factory=list)  # ids of the host's own threads
+    watchers: list[int] = field(default_factory=list)  # ids of the threads in the served process that aren't the app's
     found: Counter[tuple[int, str]] = field(
         default_factory=Counter
-    )  # turns in which the loop was found in a line of the app: (line, code)
+    )  # iterations in which the loop was seen in a line of the app: (line, code)
     busy: Counter[tuple[int, str, str, str]] = field(
         default_factory=Counter
     )  # CPU seconds of other threads, by (line, code, function, file)
@@ -218,48 +224,46 @@ class Race:
     end: float | None = None
     pending_block: Blocked | None = None
     prediction: Prediction | None = None
-    mixed: bool = False  # the requests went to different places: comparing them with each other says nothing
-    held: bool = False  # replies were held back for different times: comparing the requests says nothing
-    turn_ended: float | None = None  # when the newest iteration of the loop that is over began
-    host_delay_s: float = (
-        0.0  # seconds for which the process that runs the race, and maybe its services, was kept from running
-    )
-    judged: bool = False  # the judge weighs it: excuses and thread blame are decided there, on more evidence
+    mixed: bool = False  # the requests differ, so their times can't be compared
+    held: bool = False  # replies were held for different times, so those of the requests can't be compared
+    turn_ended: float | None = None  # the start of the newest iteration of the loop that has ended
+    host_delay_s: float = 0.0  # seconds for which the process that runs the race, and maybe its services, couldn't run
+    judged: bool = False  # the judge decides on excuses and threads itself, with more evidence
 
     @property
     def name(self) -> str:
-        """What was raced, and against which file: ``cafe.py, /coffee``."""
+        """The file and the title of the race: ``cafe.py, /coffee``."""
         return f"{os.path.basename(self.file)}, {self.title}"
 
     @property
     def began_at(self) -> float:
-        """``began`` of a race that runs, or has run.  Raises `ValueError`."""
+        """``began`` of a race that has started. Raises `ValueError` if it hasn't."""
         return happened(self.began)
 
     @property
     def seconds(self) -> float:
-        """From the first request sent to the last answered."""
+        """Seconds from the first request to the last response."""
         return max((r.end for r in self.requests if r.end is not None), default=0.0)
 
     @property
     def quickest(self) -> float:
-        """Seconds of the quickest successful request, or of the quickest failed one if none succeeded; 0.0 without responses."""
+        """Seconds of the fastest successful request, or of the fastest failed one if none succeeded; 0.0 without responses."""
         done = [r for r in self.requests if r.seconds is not None]
         return min((r.seconds for r in [r for r in done if r.ok] or done), default=0.0)  # type: ignore[return-value, type-var]
 
     @property
     def ratio(self) -> float:
-        """How many times the quickest request all of them together took."""
+        """The time of all requests together, divided by that of the fastest one."""
         return self.seconds / self.quickest if self.quickest else 0.0
 
     @property
     def long_iterations(self) -> list[Blocked]:
-        """Every iteration of at least 20 ms, whoever is to blame for it, in their order."""
+        """Every iteration of at least 20 ms, whatever caused it, in order."""
         return sorted([*self.blocked, *self.not_blamed], key=lambda block: block.start)
 
     @property
     def loop_lag(self) -> float:
-        """The longest stretch for which the app's own code held the loop, in milliseconds."""
+        """The longest time for which the app's own code blocked the loop, in milliseconds."""
         return 1000 * max((seconds for _, seconds in timeline.held_pieces(self.blocked)), default=0.0)
 
     @property
@@ -271,11 +275,11 @@ class Race:
 
     @property
     def lane(self) -> str:
-        """What the lane of the loop shows, in words."""
+        """The lane of the loop in words."""
         return self.lane_at(None)
 
     def lane_at(self, now: float | None) -> str:
-        """Return the state of the loop in words; ``now`` (seconds since the race began) while the race still runs."""
+        """Return the state of the loop in words; ``now`` (seconds since the race began) while the race is running."""
         blocks = self.blocks_at(now)
         blocked = sum(block.seconds for block in blocks)
         waited = self.cpu_wait_seconds
@@ -289,40 +293,40 @@ class Race:
         return "free"
 
     def blocks_at(self, now: float | None) -> list[Blocked]:
-        """Return the blocks so far: while the race runs (``now`` is not None), with the one that still goes on."""
+        """Return the blocks so far, including the current one while the race is running (``now`` isn't None)."""
         pending = self.pending_block
         going_on = now is not None and pending is not None and pending.seconds >= BLOCKED_FROM and not pending.queued
         return [*self.blocked, *([pending] if going_on else [])]  # type: ignore[list-item]
 
     @property
     def blocked_seconds(self) -> float:
-        """Seconds for which the app's own code held the loop, all together."""
+        """Seconds for which the app's own code blocked the loop in all."""
         return sum(b.seconds for b in self.blocked)
 
     @property
     def cpu_wait_seconds(self) -> float:
-        """Seconds of long iterations in which the machine kept the loop waiting, for a CPU or for memory."""
+        """Seconds of long iterations in which the loop waited for a CPU or for memory."""
         return sum(b.machine_seconds for b in self.long_iterations)
 
     @property
     def worst_canary(self) -> float:
-        """Seconds of the slowest canary that has ended, 0.0 without one."""
+        """Seconds of the slowest canary that has ended; 0.0 if there is none."""
         return max((c.end - c.start for c in self.canaries if c.end is not None), default=0.0)
 
     def picture(self, now: float | None = None) -> Figure:
-        """The figure of the race; ``now`` (seconds since it began) while it is still running."""
+        """Return the figure of the race; ``now`` (seconds since it began) while it's running."""
         return timeline.draw(self, now)
 
     @property
     def sentence(self) -> str:
-        """What the picture shows, in words."""
+        """The picture in words."""
         return sentence(self)
 
     def __repr__(self) -> str:
         return f"<Race: {self.sentence}>"
 
     def apply(self, event: RaceEvent | Report) -> None:
-        """Take in one event of the load generator or one report of the served process."""
+        """Process one event of the load generator or one report of the served process."""
         if isinstance(event, RaceStarted):
             self.began = event.t
             self.elsewhere = event.elsewhere
@@ -337,7 +341,7 @@ class Race:
             self._take(event, self.began)
 
     def _take(self, event: RaceEvent | Report, began: float) -> None:
-        """Take in what happened since the race ``began``."""
+        """Process an event or report from the time after ``began``."""
         if isinstance(event, RequestSent):
             self.requests[event.key].start = event.t - began
         elif isinstance(event, RequestDone):
@@ -370,7 +374,7 @@ class Race:
             self.busy[where] += report.seconds  # type: ignore[assignment]  # seconds
 
     def _block(self, report: Iteration | GilHeld) -> Blocked:
-        """The `Blocked` of one report."""
+        """Return the `Blocked` for one report."""
         place = report.where[0] if report.where else Place()
         began = self.began or 0.0
         block = Blocked(
@@ -400,7 +404,7 @@ class Race:
             return
         block = self._block(report)
         if not report.over:
-            # the watchdog and the loop report from different threads: this iteration may be over already, and be counted
+            # the watchdog and the loop report from different threads: this iteration may have ended already, and be counted
             if self.turn_ended is None or report.start > self.turn_ended:
                 self.pending_block = block
             return
@@ -418,10 +422,10 @@ class Race:
             into.append(block)
 
     def blame_threads(self) -> None:
-        """Name the thread that computed, where the loop stood in a line that itself only waits.
+        """Name the thread that computed, if the loop was seen in a line that itself only waits.
 
-        Only one thread of a process runs Python at a time.  A line that awaits, or one of asyncio's own, cannot hold a loop
-        for long; a thread of the app's can, and the watchdog has reported how long each of them computed.
+        Only one thread of a process runs Python at a time. A line that awaits, or one of asyncio's own, can't block the loop
+        for long. A thread of the app can, and the watchdog has reported how long each of them computed.
         """
         place, spent = max(self.busy.items(), key=lambda item: item[1], default=(None, 0.0))
         for block in self.blocked:
@@ -433,7 +437,7 @@ class Race:
         self.blocked.sort(key=lambda block: block.start)
 
     def _blame_for_gil(self, hold: Blocked) -> None:
-        """One call on another thread kept the GIL: that blocked the loop, in an iteration or before one could begin."""
+        """Record that a call on another thread held the GIL, which blocked the loop in an iteration or before one could begin."""
         what = "garbage collection" if hold.collection else hold.code
         if not hold.in_app and not hold.collection:
             what = f"{hold.function} in {os.path.basename(hold.file)}"
@@ -449,7 +453,7 @@ class Race:
             self.blocked.append(hold)
 
     def take_stuck(self, frames: list[Place]) -> None:
-        """Take in the stack of a loop thread that reports nothing any more, innermost frame first: its line of the app blocks."""
+        """Record as blocking the app's line in the stack (innermost frame first) of a loop thread that no longer reports."""
         place = next((frame for frame in frames if os.path.realpath(frame.file) == os.path.realpath(self.file)), None)
         if place is None or self.end is None or any(os.path.basename(f.file) == "selectors.py" for f in frames[:1]):
             return
@@ -459,14 +463,14 @@ class Race:
         self._add(Blocked(start, self.end, 0.0, self.file, place.line, code, place.function))  # type: ignore[arg-type]
 
     def settle(self) -> None:
-        """The race is over: a block that still goes on counts as far as it was seen."""
+        """Finish the race: a block that hasn't ended counts as far as it was seen."""
         if self.pending_block is not None:
             self._add(self.pending_block)
         self.pending_block = None
 
 
 def sentence(race: Race) -> str:
-    """Return one or two sentences that say what the picture of a race shows."""
+    """Return one or two sentences that describe the picture of a race."""
     answered = [r for r in race.requests if r.ok]
     n = len(race.requests)
     if race.end is None:
@@ -514,15 +518,15 @@ def _loop(race: Race) -> str:
 
 
 def startup_blocks(reports: Iterable[Iteration], file: str | Path) -> list[Blocked]:
-    """Return what blocked the loop before the app in ``file`` was ready, of the ``reports`` on its iterations until then.
+    """Return what blocked the loop before the app in ``file`` was ready, from the ``reports`` on its iterations until then.
 
-    The lifespan itself may take its time, because nothing is served yet, and so may the libraries.  What is left are tasks that
-    the app starts: they put off the first request, and nothing in a race would show it.
+    The lifespan itself and the libraries may block, because nothing is served yet. What remains are tasks that the app has
+    started: they delay the first request, which no race would show.
     """
     folder = os.path.dirname(os.path.realpath(file)) + os.sep
     found = []
     for report in reports:
-        # frozen modules and code made of strings have names that are no paths
+        # frozen modules, and code compiled from strings, have file names that aren't paths
         tasks = [place for place in report.where if os.path.isabs(place.file) and not place.lifespan]
         places = [place for place in tasks if os.path.realpath(place.file).startswith(folder)]
         seconds = sum(place.seconds for place in places)
@@ -535,7 +539,7 @@ def startup_blocks(reports: Iterable[Iteration], file: str | Path) -> list[Block
 
 
 def startup_sentence(blocks: list[Blocked]) -> list[str]:
-    """Return what `startup_blocks` found as a list of at most one sentence."""
+    """Return the result of `startup_blocks` as a list of at most one sentence."""
     if not blocks:
         return []
     worst = max(blocks, key=lambda block: block.seconds)

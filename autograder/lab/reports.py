@@ -1,5 +1,8 @@
-"""Reads what the process of an app reports.  It's shared with the learner's code, so nothing is trusted: what isn't exactly
-one of the known messages is dropped, and what is has bounded values."""
+"""Reads the reports of an app's process.
+
+The process also runs the learner's code, so its reports aren't trusted: what isn't exactly one of the known messages is
+dropped, and the values of the others are bounded.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +16,9 @@ from autograder.programs.messages.reports import REPORTS, Place, Ready, Report
 TEXT_LIMIT = 2000
 LIST_LIMIT = 10
 DURATIONS = {"seconds", "waited", "threads_waited", "paged", "longest_task", "longest_collection"}  # fields in seconds
-FLOOD_LINES = 2000  # lines that came without a break; an app whose loop is always late makes a few hundred a second
-FLOOD_BYTES = 2 << 20  # bytes that came without a break
-FLOOD_FORGERIES = 200  # lines that are no reports, in all: the watchdog writes none
+FLOOD_LINES = 2000  # lines without a break; an app whose loop is always late sends a few hundred a second
+FLOOD_BYTES = 2 << 20  # bytes without a break
+FLOOD_FORGERIES = 200  # lines in all that aren't reports: the watchdog writes none
 FLOODED = (
     "The app's process sent a flood of messages through the channel on which the course watches "
     "it, and was ended. An app never needs that channel: does your code write to file descriptors that it didn't open?"
@@ -23,21 +26,21 @@ FLOODED = (
 
 
 class FloodMeter:
-    """Counts what comes in faster than it can be read, and says when that's more than a watched app has to report.
+    """Detects output that arrives faster than it can be read, and is more than the watchdog ever reports.
 
-    It needs no clock: on a busy machine an app and its reader are both slow.
+    It needs no clock, because on a busy machine an app and its reader are both slow.
     """
 
     def __init__(self) -> None:
         self._lines = self._bytes = self._forgeries = 0
 
     def forged(self) -> bool:
-        """Count a line that is no report; True if there are too many."""
+        """Count a line that isn't a report; return True if there are too many."""
         self._forgeries += 1
         return self._forgeries > FLOOD_FORGERIES
 
     def floods(self, size: int, more: bool) -> bool:
-        """Count a line of ``size`` bytes, behind which ``more`` is waiting already or not; True if there are too many."""
+        """Count a line of ``size`` bytes; ``more`` says whether the next one is already there. Return True if it's a flood."""
         self._lines += 1
         self._bytes += size
         too_many = self._lines > FLOOD_LINES or self._bytes > FLOOD_BYTES
@@ -47,7 +50,7 @@ class FloodMeter:
 
 
 def parse(line: bytes) -> Report | None:
-    """The report in one line of bytes with bounded values, or None if it is none of ours."""
+    """Return the report in a line, with bounded values, or None if it isn't one of the known messages."""
     try:
         report: Report = decode(line, *REPORTS)
     except MessageError:
@@ -58,7 +61,7 @@ def parse(line: bytes) -> Report | None:
 
 
 def _bounded(message: Any) -> Any:
-    """A message with texts that are short and can be printed, short lists, and durations that are not negative."""
+    """Return a message with short, printable texts, short lists, and durations that aren't negative."""
     return replace(message, **{name: _bound(name, value) for name, value in vars(message).items()})
 
 
@@ -75,12 +78,12 @@ def _bound(name: str, value: Any) -> Any:
 
 
 def _text(value: str) -> str:
-    # what is printed later must be printable: no lone surrogates, no control characters that move a terminal's cursor
+    # texts may be printed later: no lone surrogates, and no control characters, which a terminal would execute
     clean = value[:TEXT_LIMIT].encode("utf-8", "replace").decode()
     return clean if clean.isprintable() else "".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in clean)
 
 
-STACK_LINES_LIMIT = 1000  # lines of a dump that are kept
+STACK_LINES_LIMIT = 1000  # lines of a stack dump that are kept
 _FRAME = re.compile(rb'  File "(.{1,1000})", line (\d{1,9}) in (.{1,200})\n?')
 
 
@@ -91,12 +94,12 @@ class StackDump:
         self._lines: list[bytes] = []
 
     def take(self, line: bytes) -> None:
-        """Take in a line that is no report."""
+        """Add a line that isn't a report."""
         if len(self._lines) < STACK_LINES_LIMIT:
             self._lines.append(line)
 
     def main_thread(self, program: str) -> list[Place]:
-        """Return the frames (``file``, ``line``, ``function``) of the thread that runs ``program``, [] if it is not there yet."""
+        """Return the frames (``file``, ``line``, ``function``) of the thread that runs ``program``; [] if it isn't complete yet."""
         threads: list[list[Place]] = [[]]
         for line in list(self._lines):
             found = _FRAME.fullmatch(line)

@@ -1,4 +1,4 @@
-"""Runs a race against a server, and draws it while it runs if this is a notebook."""
+"""Runs a race against a server, and in a notebook draws it while it runs."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ if TYPE_CHECKING:
     from autograder.programs.messages.reports import Report
 
 
-CANARY_EVERY = 0.02  # s between an answer and the next canary
+CANARY_EVERY = 0.02  # s between the response to a canary and the next canary
 LIMIT = 60.0  # s
-AFTER = 2  # canaries for which a race is watched when all is answered: some apps block behind their answers
+AFTER = 2  # canaries for which a race is watched after the last response, because some apps block then
 
 
 class Interrupted(asyncio.CancelledError):
-    """A race was stopped by the one who ran it."""
+    """The user has interrupted a race."""
 
     def _render_traceback_(self) -> list[str]:
         return ["Interrupted. Nothing is lost: run the cell again."]
 
 
 def canary_path() -> str:
-    """A path that no app has; a new one each time, so that no app can know a canary before it comes."""
+    """Return a path that no app has. It's random, so that no app can recognise a canary."""
     return "/" + secrets.token_hex(4)
 
 
@@ -50,15 +50,14 @@ async def race(
     limit: float = LIMIT,
     prediction: Prediction | None = None,
 ) -> Race:
-    """Send ``n`` requests to ``path`` together, with canaries beside them, and return the `Race`.
+    """Send ``n`` requests to ``path`` together, with canaries during the race, and return the `Race`.
 
-    ``path`` may contain ``{i}``, the number of the request, or be a list of paths (then ``n`` is its
-    length).  ``json`` is sent as the body of every request.  ``app`` is a `Server`; without it the
-    one that was served last.  ``show`` draws the timeline while the race runs, if this is a notebook.
-    ``prediction``, made by `predict`, is marked in the picture if it is a time.
-    Requests that have no answer after ``limit`` seconds are given up and counted as failed.
+    ``path`` may contain ``{i}``, the number of the request, or be a list of paths (then ``n`` is its length). ``json`` is sent
+    as the body of every request. ``app`` is a `Server`, by default the one that was served last. ``show`` draws the timeline
+    while the race runs, in a notebook. ``prediction``, made by `predict`, is marked in the picture if it's a time. Requests
+    without a response after ``limit`` seconds are cancelled and count as failed.
 
-    Raises `AppError` when no app is served.
+    Raises `AppError` if no app is served.
     """
     app = app or server.current()
     paths = [path.replace("{i}", str(i + 1)) for i in range(n)] if isinstance(path, str) else list(path)
@@ -97,11 +96,10 @@ async def run(
 ) -> Any:
     """Run a race of ready-made ``requests`` against the `Server` ``app``.
 
-    With ``sample`` the server is observed from outside; ``epoll`` is the descriptor of the epoll object in which its loop
-    waits for work, if that is known.  ``after`` is for how many more canaries the app is watched when all
-    requests are answered.
-    ``companion`` is a coroutine function that is called with the `Race` and runs while the race does; what it
-    raises ends the race.  ``more`` are fields of the `Race`, or of the ``kind`` of it that is wanted.
+    With ``sample``, the load generator samples the server's threads. ``epoll`` is the file descriptor of the epoll instance
+    with which its loop waits for work, if known. ``after`` is the number of canaries for which the app is watched after the
+    last response. ``companion`` is a coroutine function that is called with the `Race` and runs during it; an exception in
+    it ends the race. ``more`` are fields of the `Race`, or of its subclass ``kind``.
     """
     result = kind(title, str(app.file), [Request(r.key, r.path, r.method) for r in requests], **more)
     result.watchers = list(app.watchers)
@@ -139,13 +137,13 @@ async def run(
             result.apply(event)
         if companion_task:
             await companion_task
-        # reports travel on another pipe than the racer's events: wait for those of the last turn
+        # reports and the load generator's events come on different pipes: wait for the reports of the last iteration
         drained = await asyncio.to_thread(app.drain_reports)
         if not drained and not sample and not any(request.ok for request in result.requests):
             result.take_stuck(await asyncio.to_thread(app.stuck_frames))
         await asyncio.sleep(0)
         result.settle()
-        if not sample:  # a judge has its own ways to tell a thread that kept the loop waiting
+        if not sample:  # the judge detects threads that made the loop wait in another way
             result.blame_threads()
         app.finish_race(result, show)
     except asyncio.CancelledError:

@@ -37,18 +37,18 @@ if TYPE_CHECKING:
 
 PROGRAM = PROGRAMS / "serve_app.py"
 STARTUP_REPORTS = 100  # reports on long iterations before the app was ready that are kept
-LOG_LIMIT = 64 * 1024  # bytes kept of what an app prints, the newest
-RACES_KEPT = 12  # of one app: a verdict takes few, and each has thousands of samples
+LOG_LIMIT = 64 * 1024  # bytes of an app's output that are kept, from the end
+RACES_KEPT = 12  # races of one app that are kept: a verdict needs few, and each has thousands of samples
 
 
 class Server:
     """A running app: ``url``, ``pid`` (also the loop thread's id on Linux), ``file``; ``stop()`` ends it.
 
-    ``environment`` adds variables to those that the app finds; without ``inherit`` it finds only those and what every
-    program needs.  ``start(file, environment)`` is what starts the process, in a sandbox say (`sandbox.launcher.Sandbox`); an app
-    that answers on a Unix socket has its path in ``socket``.  Each of ``listeners`` is called with every report of the
-    host (see `lab.reports`), in a thread of this server; ``log`` is the tail of what the app printed, ``warnings`` the
-    newest of Python's RuntimeWarnings in it.
+    ``environment`` is added to the app's environment; without ``inherit``, the app gets only that and what every program
+    needs. ``start(file, environment)`` starts the process, for example in a sandbox (`sandbox.launcher.Sandbox`). ``socket``
+    is the path of the Unix socket on which the app responds, if it has one. Each of ``listeners`` is called with every report
+    of the process (see `lab.reports`), in a thread of this server. ``log`` is the end of the app's output, ``warnings`` has
+    the newest RuntimeWarnings in it.
     """
 
     def __init__(
@@ -60,23 +60,23 @@ class Server:
     ) -> None:
         self.file = Path(file).resolve()
         self.url: str | None = None
-        self.watchers: list[int] = []  # ids of the host's own threads, as it says
+        self.watchers: list[int] = []  # ids of the threads in its process that aren't the app's, as it reports them
         self.warnings: deque[PythonWarning] = deque(maxlen=100)
         self.listeners: list[Callable[[Report], object]] = []
-        self.guard: LoadGenerator | None = None  # the load generator that ends it if we cannot
-        self.drawn_race: Race | None = None  # the newest race of it that was to be drawn
-        self.races: deque[Race] = deque(maxlen=RACES_KEPT)  # the newest that are over
-        self.races_elsewhere = 0  # races in which another loop or process than its own accepted connections
+        self.guard: LoadGenerator | None = None  # the load generator that kills it if this process can't
+        self.drawn_race: Race | None = None  # its newest race that was drawn
+        self.races: deque[Race] = deque(maxlen=RACES_KEPT)  # the newest that have ended
+        self.races_elsewhere = 0  # races in which another loop or process accepted connections
         self.startup_reports: deque[Iteration] = deque(
             maxlen=STARTUP_REPORTS
         )  # long iterations of its loop before it was ready
-        self.flooded = False  # True if it was ended because it sent a flood of reports
+        self.flooded = False  # True if it was killed because it sent a flood of reports
         self._log = bytearray()
         self._settled = threading.Event()
         self._failure: StartFailed | None = None
-        self._dumps = False  # whether it writes its stacks when it gets SIGUSR2
+        self._dumps = False  # whether it writes its stacks on SIGUSR2
         self._stacks = reports.StackDump()
-        self._progress: Place | None = None  # the line of the file that a long start was seen in last
+        self._progress: Place | None = None  # the line of the file in which a long start was last seen
         self._modules = 0  # how many modules it had imported at its newest report
         self._imported = False
         self._stopped = False
@@ -94,12 +94,12 @@ class Server:
 
     @property
     def log(self) -> str:
-        """The newest 64 KiB of what the app printed."""
+        """The last 64 KiB of the app's output."""
         return self._log.decode(errors="replace")
 
     @property
     def pid(self) -> int:
-        """The id of the app's process, which isn't always the process that was started: a sandbox has others."""
+        """The id of the app's process. In a sandbox, it isn't the process that was started."""
         return getattr(self.process, "app_pid", self.process.pid)
 
     @property
@@ -108,10 +108,10 @@ class Server:
         return self.process.poll() is None
 
     def wait_until_ready(self, limit: float | None = None) -> Server:
-        """Return once the app serves requests; raise `AppError` as soon as it is clear that it never will.
+        """Wait until the app serves requests. Raises `AppError` as soon as it's clear that it never will.
 
-        ``limit`` is in seconds that the app computes, or sleeps of its own accord, without importing anything new; without it
-        `START_LIMIT_S`.  Raises `StartTimeout` if the machine is too busy.
+        ``limit`` is for how many seconds the app may compute, or sleep by its own choice, without importing anything new; the
+        default is `START_LIMIT_S`. Raises `StartTimeout` if the machine is too busy.
         """
         budget = StartBudget(self.pid, limit or START_LIMIT_S)
         try:
@@ -138,18 +138,18 @@ class Server:
         raise explain(self.file, failure, self.log)
 
     def lost(self) -> str | None:
-        """Why a sandboxed app is gone through no doing of its own, or None; only for an app that no longer answers."""
+        """Return why the machine has ended a sandboxed app that no longer answers; None if it hasn't."""
         return None if self.flooded else getattr(self.process, "lost", None)
 
     def finish_race(self, race: Race, drawn: bool) -> None:
-        """Take note of a `Race` of this app that is over; ``drawn`` if it was to be drawn."""
+        """Record a `Race` of this app that has ended; ``drawn`` says whether it was drawn."""
         self.races_elsewhere += bool(race.elsewhere)
         if drawn:
             self.drawn_race = race
         self.races.append(race)
 
     def drain_reports(self, limit: float = 1.0) -> bool:
-        """Return True when every report made so far has been taken in, False if that took more than ``limit`` seconds."""
+        """Wait until every report made so far has been processed; return False if that takes more than ``limit`` seconds."""
         self._question = self._question % 250 + 1
         answered = threading.Event()
 
@@ -165,7 +165,7 @@ class Server:
             while self.alive and time.monotonic() < deadline and not answered.wait(0.05):
                 pass
         except (OSError, ValueError):
-            pass  # it is gone, and with it what it had to say
+            pass  # it has ended, and sends no more reports
         finally:
             self.listeners.remove(listen)
         return answered.is_set()
@@ -173,8 +173,8 @@ class Server:
     def stuck_frames(self, limit: float = 1.0) -> list[Place]:
         """Return the stack of the loop thread, innermost frame first, of an app that no longer reports anything.
 
-        A call that holds the GIL silences the watchdog as well.  The signal handler of `faulthandler` needs no GIL.  Returns []
-        where that cannot be, or when nothing came within ``limit`` seconds.
+        A call that holds the GIL stops the watchdog as well, but the signal handler of `faulthandler` doesn't need the GIL.
+        Returns [] if the system doesn't support that, or if nothing arrives within ``limit`` seconds.
         """
         if not self._dumps or not self.alive:
             return []
@@ -191,7 +191,7 @@ class Server:
         return frames
 
     def stop(self) -> None:
-        """End the server and everything that it started."""
+        """Stop the server and everything that it started."""
         if self._stopped:
             return
         self._stopped = True
@@ -201,12 +201,12 @@ class Server:
         except OSError:
             pass
         if self.guard:
-            self.guard.forget(self)  # before it is waited for: until then nobody else has its number
+            self.guard.forget(self)  # before waiting for it: until then its process id can't be reused
         self.process.wait()
         for reader in self._readers:
             if reader is not threading.current_thread():
                 reader.join(1)
-        # a process that fled from the group may hold the other ends open; closing would then wait for it
+        # a process that has left the group may hold the other ends open; closing would then wait for it
         pipes = [self.process.stdin, *(pipe for reader, pipe in self._streams if not reader.is_alive())]
         for pipe in pipes:
             with contextlib.suppress(OSError):
@@ -243,7 +243,7 @@ class Server:
         self._settled.set()
 
     def _take_startup(self, report: Iteration) -> None:
-        """Take in a report on a long iteration, if it began before the app was ready."""
+        """Process a report on a long iteration, if it began before the app was ready."""
         if report.phase == "serving":
             return
         self._modules = max(self._modules, report.modules)
@@ -263,16 +263,16 @@ class Server:
 
 
 def waiting(pipe: IO[bytes]) -> bool:
-    """True if there is more to read from a pipe already; Windows can't say."""
+    """Return True if there is already more to read from a pipe; always False on Windows."""
     if os.name != "posix":
         return False
-    poll = select.poll()  # `select.select` refuses descriptors above 1023
+    poll = select.poll()  # `select.select` rejects descriptors above 1023
     poll.register(pipe, select.POLLIN)
     return bool(poll.poll(0))
 
 
 def plain(file: Path, environment: Mapping[str, str], inherit: bool) -> ManagedProcess:
-    """Start the process that serves a file, as one of our own."""
+    """Start the process that serves a file, without a sandbox."""
     return ManagedProcess(
         [sys.executable, "-I", PROGRAM, file],
         text=False,
@@ -286,27 +286,27 @@ NEEDED = {"PATH", "HOME", "USER", "LANG", "TZ", "TMPDIR", "TEMP", "TMP", "SYSTEM
 
 
 def child_environment(inherit: bool = True) -> dict[str, str]:
-    """The environment of a served process: ours without what belongs to the notebook's kernel, or only what is needed."""
+    """Return the environment of a served process: the current one without the kernel's variables, or only what is needed."""
     if not inherit:
         return {key: value for key, value in os.environ.items() if key.upper() in NEEDED or key.startswith("LC_")}
     return {key: value for key, value in os.environ.items() if not key.startswith(("JPY_", "NBGRADER_", "PYTHON"))}
 
 
 def first_frame_in(where: Iterable[Place], file: Path) -> Place | None:
-    """The first of the sampled places that lies in the learner's file, if any does."""
+    """Return the first of the sampled places that is in the learner's file, or None."""
     return next((place for place in where if os.path.realpath(place.file) == os.path.realpath(file)), None)
 
 
 _current: Server | None = None
-_refused: str | None = None  # the name of the file that could not be served last
+_refused: str | None = None  # the name of the last file, if it couldn't be served
 _interrupted: Path | None = None  # the file whose server was ended because a race against it was interrupted
 
 
 def serve(file: str | Path) -> Server:
-    """Serve ``file`` (its variable ``app``) and return the `Server`.  Replaces the one served before.
+    """Serve the variable ``app`` of ``file`` and return the `Server`, which replaces the previous one.
 
-    Raises `AppError` with a message for the learner: no such file, a syntax error, no ``app``, an
-    exception at import or at start-up, each with their line.
+    Raises `AppError` with a message for the learner: no such file, a syntax error, no ``app``, or an exception at import or
+    at start-up, with the line.
     """
     global _current, _refused, _interrupted
     path = Path(file)
@@ -328,7 +328,7 @@ def serve(file: str | Path) -> Server:
 
 
 def name_problem(name: str) -> str | None:
-    """Why a file of this name cannot be served, as a sentence, or None."""
+    """Return why a file of this name can't be served, as a sentence, or None."""
     stem = name.removesuffix(".py")
     if stem == name or not re.fullmatch(r"[A-Za-z_]\w*", stem) or keyword.iskeyword(stem):
         return f"{name!r} is not a name for a Python file. Use letters, digits and underscores, as in %%app brew.py"
@@ -338,7 +338,7 @@ def name_problem(name: str) -> str | None:
 
 
 def _is_installed(stem: str) -> bool:
-    """True for a library of the environment, `autograder`, and what the course gives to apps; false for files at hand."""
+    """Return True for libraries of the environment, `autograder`, and modules that the course gives to apps."""
     if stem in ("autograder", "workshop"):
         return True
     installed = [path for path in sys.path if Path(path).name in ("site-packages", "dist-packages")]
@@ -346,9 +346,9 @@ def _is_installed(stem: str) -> bool:
 
 
 def interrupt(server: Server) -> None:
-    """End the server, if it is the current one, because nobody waits for it any more: it may be blocked for good.
+    """Stop the server, if it's the current one, because it may be blocked forever.
 
-    The next `current` serves the same file anew.
+    The next `current` serves the same file again.
     """
     global _interrupted
     if _current is server:
@@ -357,7 +357,7 @@ def interrupt(server: Server) -> None:
 
 
 def current() -> Server:
-    """The server that `race` uses when it is not told another.  Raises `AppError` if there is none."""
+    """Return the server that `race` uses by default. Raises `AppError` if there is none."""
     if _current is None and _interrupted is not None:
         return serve(_interrupted)
     if _current is None and _refused:
@@ -372,7 +372,7 @@ def current() -> Server:
 
 
 def stop() -> None:
-    """Stop what `serve` started last; nothing happens if there is nothing."""
+    """Stop the server that `serve` started last, if there is one."""
     global _current
     if _current is not None:
         _current.stop()

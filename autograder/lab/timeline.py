@@ -1,6 +1,6 @@
-"""The picture of a race: a bar a request, a lane for the canary, a lane for the event loop.
+"""The picture of a race: a bar for each request, a lane for the canary, a lane for the event loop.
 
-Everything that colour says is also said by hatching or by a word, and by `Race.sentence`.
+Everything that a colour means is also shown by hatching or by a word, and said in `Race.sentence`.
 """
 
 from __future__ import annotations
@@ -27,27 +27,29 @@ WAITING = "#4c78a8"
 FAILED = "#8a8a8a"
 FREE = "#cfe8cf"
 BLOCKED = "#c8452d"
-CPU_WAIT = "#d8cfc0"  # the loop waited for a CPU: the machine's doing
+CPU_WAIT = "#d8cfc0"  # the loop waited for a CPU, which is due to the machine
 GOOD = "#3d8b3d"
 LATE = "#e8a33d"
 GUESS = "#333333"
 WIDTH = 9.0  # inches
 FINAL_DPI = 144
 MARGIN, LETTER = 0.15, 0.085  # inches; the width of a letter of the labels
-LABEL = 0.26  # inches from the axis down to the words under its numbers
-LEGIBLE = 0.72  # of its width: where there is less room, a picture is scrolled instead of made smaller
+LABEL = 0.26  # inches from the axis down to the text below its numbers
+LEGIBLE = 0.72  # share of its width: with less room, a picture is scrolled instead of shrunk
 
-drawing = threading.Lock()  # matplotlib's font cache and text layout are not safe in two threads at once
+drawing = threading.Lock()  # matplotlib's font cache and text layout aren't thread-safe
 
 
 def prepare() -> None:
-    """Import what drawing needs.  It takes a second of CPU time: a notebook spends it before its first race, and the
-    processes that grade a class draw nothing and never do."""
+    """Import what drawing needs, which takes a second of CPU time.
+
+    A notebook does that before its first race. The processes that grade a class never draw.
+    """
     from matplotlib.backends import backend_agg  # noqa: F401
 
 
 def draw(race: Race, now: float | None = None) -> Figure:
-    """Return the `Figure` of a race; ``now`` (seconds since it began) while it is still running."""
+    """Return the `Figure` of a race; ``now`` (seconds since it began) while it's running."""
     from matplotlib.figure import Figure
 
     with drawing:
@@ -55,7 +57,7 @@ def draw(race: Race, now: float | None = None) -> Figure:
         figure = Figure(figsize=(WIDTH, height))
         axes = figure.subplots()
         longest = max(map(len, _panel(axes, race, now, _span(race, now))))
-        # Margins in inches by hand: matplotlib's own layout takes as long again as the picture, in every frame.
+        # Margins in inches: matplotlib's automatic layout would double the time of every frame.
         left = MARGIN + LETTER * longest
         figure.subplots_adjust(left=left / WIDTH, right=1 - MARGIN / WIDTH, bottom=0.48 / height, top=1 - 0.32 / height)
         return figure
@@ -65,7 +67,7 @@ def compare(before: Race, after: Race, titles: Sequence[str] = ("before", "after
     """Return the `Figure` of two races on one time scale, the first on the left."""
     from matplotlib.figure import Figure
 
-    # a prediction was for one of them, and stands in that one's own picture
+    # a prediction belongs to one of them, and is in that one's own picture
     before, after = (dataclasses.replace(race, prediction=None) for race in (before, after))
     with drawing:
         figure = Figure(figsize=(WIDTH * 1.25, max(_height(before), _height(after))), layout="constrained")
@@ -77,7 +79,7 @@ def compare(before: Race, after: Race, titles: Sequence[str] = ("before", "after
 
 
 def bundle(figure: Figure, text: str, dpi: float = FINAL_DPI) -> dict[str, str]:
-    """A figure as a notebook shows it: a dictionary of MIME types, with ``text`` under it and as its alternative."""
+    """Return a figure for a notebook: a dictionary of MIME types, with ``text`` below it and as its alternative."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     file = io.BytesIO()
@@ -104,7 +106,7 @@ def _height(race: Race) -> float:
 
 
 def _span(race: Race, now: float | None) -> float:
-    """The width of the time axis in seconds; while a race runs it grows in steps, so that bars do not creep."""
+    """Return the width of the time axis in seconds. It grows in steps while a race runs, so that bars don't creep."""
     if now is not None:
         span = 0.5
         while span < now * 1.05:
@@ -113,7 +115,7 @@ def _span(race: Race, now: float | None) -> float:
         ends = [race.seconds, *(c.end or 0 for c in race.canaries), *(b.end for b in race.blocked)]
         span = max(max(ends) * 1.04, 0.05)
     guess = race.prediction.seconds if race.prediction else None
-    # room for the prediction, but not so much that it squeezes what was measured
+    # room for the prediction, but not so much that it squeezes the measured bars
     return max(span, guess * 1.04) if guess is not None and guess <= 4 * span else span
 
 
@@ -131,13 +133,13 @@ def _panel(
     axes.set_ylim(rows + 3.15, -0.7)
     axes.set_xlim(0, span)
     axes.set_xlabel("seconds since the race began")
-    # A frame must be quick: a tick is five artists, and a title or a label without a place looks at all of them.
+    # A frame must be fast: a tick is five artists, and placing a title or a label automatically inspects all of them.
     axes.set_yticks([])
     below = axes.transAxes + ScaledTranslation(0, -LABEL, axes.figure.dpi_scale_trans)
     axes.xaxis.set_label_coords(0.5, 0, transform=below)
     labels: dict[Any, str] = {}
     if names or race.mixed:
-        for row in range(0, rows, 1 if rows <= (20 if race.mixed else 12) else 5):  # different places: each has a name
+        for row in range(0, rows, 1 if rows <= (20 if race.mixed else 12) else 5):  # different requests: label each one
             labels[row] = short(order[row].route, 22) if race.mixed else f"answer {row + 1}"
         labels |= {rows + 0.6: "canary", rows + 1.9: "event loop"}
     beside = axes.get_yaxis_transform()
@@ -152,7 +154,7 @@ def _panel(
 
 
 def _prediction(axes: Axes, rows: int, prediction: Prediction, span: float) -> None:
-    """A dashed line where the learner expected the end, with a word; the word alone if it lies beyond the picture."""
+    """Draw a labelled dashed line where the learner expected the end; only the label if that is outside the picture."""
     where: float = prediction.seconds  # type: ignore[assignment]
     axes.set_ylim(rows + 3.15, -1.7)
     if where > span:
@@ -164,17 +166,17 @@ def _prediction(axes: Axes, rows: int, prediction: Prediction, span: float) -> N
 
 
 def _answered(request: Request) -> tuple[bool, float, int]:
-    """Sort key: rows stand in the order of the answers, so that a queue looks like a staircase."""
+    """Return a sort key: rows are in the order of the responses, so that a queue looks like a staircase."""
     return (request.end is None, request.end or 0.0, request.key)
 
 
 def short(text: str, room: int | None) -> str:
-    """``text``, cut to ``room`` letters unless that is None."""
+    """Return ``text``, cut to ``room`` characters unless that is None."""
     return text if room is None or len(text) <= room else text[: room - 1] + "…"
 
 
 def _requests(axes: Axes, order: list[Request], now: float | None, span: float) -> None:
-    """The bars, those that look the same in one piece: with many requests each piece costs a part of every frame."""
+    """Draw the bars, with one artist for all that look the same, because each artist costs time in every frame."""
     from matplotlib.collections import PolyCollection
 
     bars: dict[tuple[bool, bool], list[list[tuple[float, float]]]]
@@ -206,7 +208,7 @@ def _requests(axes: Axes, order: list[Request], now: float | None, span: float) 
             ),
             autolim=False,
         )
-    if tips:  # an arrow says that a bar goes on; in one piece as well
+    if tips:  # arrows for bars that continue, also as one artist
         axes.plot(*zip(*tips, strict=True), linestyle="", marker=">", markersize=6, color=WAITING, gid="under way")
 
 
@@ -222,8 +224,8 @@ def _canaries(axes: Axes, row: float, race: Race, now: float | None, span: float
             good.append(piece)
         elif canary.late(now):
             late.append(piece)
-        # what is left is short and has no answer: it was sent just now, or just before the race ended
-    # a quick answer is narrower than a pixel: its edge has its own colour, or there would be nothing to see
+        # the rest is short and has no response: it was sent just now, or just before the race ended
+    # a fast response is narrower than a pixel: a coloured edge makes it visible
     for pieces, color, edge, hatch in ((good, GOOD, GOOD, None), (late, LATE, "white", "..")):
         if pieces:
             axes.broken_barh(pieces, (row - 0.3, 0.6), facecolor=color, hatch=hatch, edgecolor=edge, linewidth=0.5)
@@ -242,7 +244,7 @@ def _canaries(axes: Axes, row: float, race: Race, now: float | None, span: float
 
 
 def _beside(start: float, seconds: float, span: float, room: float) -> tuple[float, str]:
-    """(place, alignment) of a word that needs so much ``room``: in the middle of its mark if that is long, else beside it."""
+    """Return (place, alignment) of a label that needs ``room``: inside its mark if that is long enough, else next to it."""
     end = start + seconds
     if seconds >= room:
         return start + seconds / 2, "center"
@@ -250,7 +252,7 @@ def _beside(start: float, seconds: float, span: float, room: float) -> tuple[flo
 
 
 def _loop(axes: Axes, row: float, race: Race, now: float | None, span: float) -> None:
-    """The lane of the loop: free, blocked by the app (dark, hatched), or waiting for a CPU (pale, with dots)."""
+    """Draw the lane of the loop: free, blocked by the app (dark, hatched), or waiting for a CPU (pale, dotted)."""
     end = now if now is not None else span
     axes.broken_barh([(0, end)], (row - 0.35, 0.7), facecolor=FREE, linewidth=0)
     blocks = race.blocks_at(now)
@@ -274,26 +276,26 @@ def _loop(axes: Axes, row: float, race: Race, now: float | None, span: float) ->
         color="#7a1f10",
         fontweight="bold",
     )
-    # a label may be longer than its panel is wide; the layout must not make room for it
+    # a label may be wider than its panel; the layout must not make room for it
     label.set_in_layout(False)
 
 
 def held_pieces(blocks: Iterable[Blocked]) -> list[tuple[float, float]]:
-    """Return [(start, seconds)] in which the app's own code held the loop, those that touch in one.
+    """Return [(start, seconds)] in which the app's own code blocked the loop, with adjacent pieces merged.
 
-    When in a stretch the machine kept it waiting is not known, so that is drawn at the end of the stretch.
+    It isn't known when during a block the machine made the loop wait, so that is drawn at the end of the block.
     """
     return merged([(block.start, block.seconds) for block in blocks if block.seconds])
 
 
 def cpu_wait_pieces(blocks: Iterable[Blocked]) -> list[tuple[float, float]]:
-    """Return [(start, seconds)] in which the machine kept the loop waiting."""
+    """Return [(start, seconds)] in which the machine made the loop wait."""
     pieces = [(block.end - block.machine_seconds, block.machine_seconds) for block in blocks if block.machine_seconds]
     return merged([piece for piece in pieces if piece[1] >= 0.001])
 
 
 def merged(pieces: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Pieces of (start, seconds) with a gap of under 5 ms between them drawn as one."""
+    """Return pieces of (start, seconds) with gaps of less than 5 ms merged."""
     merged: list[tuple[float, float]] = []
     for start, seconds in sorted(pieces):
         if merged and start - sum(merged[-1]) < 0.005:
