@@ -1,4 +1,4 @@
-"""``./course class add-exercise FROM NAME``: a copy of an exercise, to be changed into one of the teacher's own."""
+"""``./course class add-exercise FROM NAME``: copies an exercise, as the start of one of the teacher's own."""
 
 import re
 import shutil
@@ -19,7 +19,7 @@ NEXT = """solutions/{name} is a copy of {origin} with ids of its own: {ids}. Now
 
 
 def main(origin: str, name: str) -> int:
-    """Copy the exercise ``origin`` to ``solutions/NAME``. Returns an exit code; nothing that exists is written over."""
+    """Copy the exercise ``origin`` to ``solutions/NAME``. Return an exit code. Nothing that exists is overwritten."""
     target = paths.SOLUTIONS / name
     try:
         _check(origin, name, target)
@@ -34,7 +34,7 @@ def main(origin: str, name: str) -> int:
 
 
 def _check(origin: str, name: str, target: Path) -> None:
-    """Raise `ExerciseError` if there is nothing to copy, or no place for the copy."""
+    """Raise `ExerciseError` if there is nothing to copy, or if the target can't be used."""
     known = [folder.name for folder in paths.exercises()]
     if origin not in known:
         raise ExerciseError(f"there is no exercise {origin!r}. There are: {', '.join(known)}.")
@@ -49,7 +49,7 @@ def _check(origin: str, name: str, target: Path) -> None:
 
 
 def copy(source: Path, target: Path) -> dict[str, str]:
-    """Copy an exercise's folder, without its lesson, and rename its ids. Returns the new id of each old one."""
+    """Copy an exercise's folder, without its lesson, and rename its ids. Return {old id: new id}."""
     exercise = load(source)
     prefix = target.name[3:]
     cells = [exercise.shop.id] if exercise.shop else []

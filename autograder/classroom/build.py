@@ -1,4 +1,4 @@
-"""``./course build``: makes ``notebooks/`` from ``solutions/``, the same bytes every time."""
+"""``./course build``: builds ``notebooks/`` from ``solutions/``, reproducibly to the byte."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ RECORD = paths.ROOT / ".course" / "built.json"
 
 
 def main(check: bool = False) -> int:
-    """Build the notebooks, or with ``check`` say what differs.  Returns an exit code."""
+    """Build the notebooks, or with ``check`` print the differences. Return an exit code."""
     try:
         with tempfile.TemporaryDirectory(prefix="course-build-") as scratch:
             fresh = build(Path(scratch))
@@ -56,7 +56,7 @@ def main(check: bool = False) -> int:
 
 
 def build(scratch: Path) -> dict[str, bytes]:
-    """All products as a dictionary from path below ``notebooks/`` to bytes; ``scratch`` is an empty folder."""
+    """Return all products as {path in ``notebooks/``: bytes}; ``scratch`` is an empty folder."""
     products = {}
     lessons.check_unique(paths.exercises())
     walkthroughs = sorted(folder for folder in paths.SOLUTIONS.glob("[0-9][0-9]_*") if (folder / "lesson.py").is_file())
@@ -74,7 +74,7 @@ def build(scratch: Path) -> dict[str, bytes]:
 
 
 def given(folder: Path) -> list[Path]:
-    """The files that learners get beside an exercise as they are: an app that somebody else wrote, say, or a library."""
+    """Return the files that learners get with an exercise unchanged, for example an app or a library."""
     asked = {endpoint.service for endpoint in load(folder).endpoints} - {""}
     app_files = {file for name in asked for file in KINDS[name].app_files}
     return sorted(app_files.union(file for file in (folder / "given").glob("*") if file.is_file()))
@@ -120,7 +120,7 @@ def generate(root: Path, lesson: str) -> None:
 
 
 def as_bytes(notebook: nbformat.NotebookNode) -> bytes:
-    """A notebook as committed: no outputs, no counts, only metadata that we put there."""
+    """Return a notebook as it's committed: without outputs and execution counts, and only with the build's metadata."""
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
@@ -129,7 +129,7 @@ def as_bytes(notebook: nbformat.NotebookNode) -> bytes:
 
 
 def edited(products: dict[str, bytes]) -> list[str]:
-    """Products whose file is neither what git has, nor what the last build wrote, nor what this one makes."""
+    """Return the products whose file is neither git's version, nor that of the last build, nor that of this one."""
     last = json.loads(RECORD.read_text()) if RECORD.is_file() else {}
     found = []
     for name, data in products.items():
@@ -143,7 +143,7 @@ def edited(products: dict[str, bytes]) -> list[str]:
 
 
 def install(products: dict[str, bytes]) -> None:
-    """Write the products, remove committed files that nothing makes any more, and remember what was written."""
+    """Write the products, remove committed files that are no longer built, and record what was written."""
     RECORD.parent.mkdir(exist_ok=True)
     RECORD.write_text(json.dumps({name: digest(data) for name, data in products.items()}, indent=1))
     for name, data in products.items():
@@ -159,7 +159,7 @@ def install(products: dict[str, bytes]) -> None:
 
 
 def differences(products: dict[str, bytes]) -> list[str]:
-    """One sentence for each product that is missing, stale or unknown."""
+    """Return a sentence for each product that is missing, outdated or unknown."""
     found = []
     for name, data in sorted(products.items()):
         file = paths.NOTEBOOKS / name
@@ -171,13 +171,13 @@ def differences(products: dict[str, bytes]) -> list[str]:
 
 
 def strays(products: Iterable[str]) -> list[str]:
-    """Committed files below ``notebooks/`` that the build does not make.  A learner's own files are not ours."""
+    """Return the committed files in ``notebooks/`` that aren't built. A learner's own files don't count."""
     tracked = [name for name in (git("ls-files", "-z", "--", ".") or b"").decode().split("\0") if name]
     return [name for name in tracked if name not in products and (paths.NOTEBOOKS / name).exists()]
 
 
 def git(*words: str) -> bytes | None:
-    """What git says about ``notebooks/``, in bytes; None if it says nothing (no git, no clone, no such file)."""
+    """Run git in ``notebooks/`` and return its output; None if it fails (no git, no clone, no such file)."""
     try:
         return subprocess.run(["git", *words], cwd=paths.NOTEBOOKS, capture_output=True, check=True).stdout
     except (OSError, subprocess.CalledProcessError):

@@ -1,4 +1,4 @@
-"""What a verdict rests on, as hashes: the same key means that judging again would say the same."""
+"""Cache keys of verdicts: hashes of everything that a verdict depends on."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from autograder.judge.spec.exercise import load
 
 
 def of_submission(file: Path | str, lesson: str, isolation: str) -> str:
-    """The key of one submitted notebook: what is judged in it, what judges it, and how it is locked in.
+    """Return the key of one submitted notebook, from the answers in it, the code that judges it, and the isolation.
 
-    Text around the graded cells, outputs and metadata are not in it: they have no part in the verdict.
+    Text around the graded cells, outputs and metadata don't enter the key, because they don't affect the verdict.
     """
     parts = [lesson, isolation, of_exercise(lesson), of_grader(), of_environment()]
     try:
@@ -32,7 +32,7 @@ def of_submission(file: Path | str, lesson: str, isolation: str) -> str:
 
 
 def of_answers(files: Iterable[tuple[Path, str]]) -> str:
-    """Return a hash of a student's answers alone, in (file, lesson) pairs: the same for the same text, whoever judges it."""
+    """Return a hash of a student's answers alone, in (file, lesson) pairs: the same for the same text, independent of the judge."""
     told = []
     for file, lesson in files:
         with contextlib.suppress(reading.UnreadableSubmission):
@@ -48,20 +48,20 @@ def _tasks(lesson: str) -> tuple[Any, ...]:
 
 @cache
 def of_exercise(lesson: str) -> str:
-    """The exercise, with its catalogue and all that lies beside it."""
+    """Return a hash of the exercise's folder, including the catalogue."""
     return _of_files(paths.SOLUTIONS / lesson)
 
 
 @cache
 def of_grader(root: Path = paths.ROOT) -> str:
-    """The code that judges in a clone: all that a grading worker imports, and the programs that it starts by path."""
+    """Return a hash of a clone's judging code: all modules that a grading worker imports, and the scripts that it starts."""
     code = imported_from("autograder.classroom.worker", root)
     by_path = [root / path.relative_to(paths.ROOT) for path in (paths.PROGRAMS, paths.WATCHDOG)]
     return _digest(*(_of_files(path) for path in [*code, *by_path]))
 
 
 def imported_from(module: str, root: Path = paths.ROOT) -> list[Path]:
-    """Return the files of this package that a module imports, itself or through others, wherever in them, in order."""
+    """Return the sorted files of this package that a module imports, directly or indirectly, anywhere in the code."""
     found: set[Path] = set()
     todo = [module]
     while todo:
@@ -76,7 +76,7 @@ def imported_from(module: str, root: Path = paths.ROOT) -> list[Path]:
 
 
 def _imports_of(file: Path) -> Iterator[str]:
-    """Yield the dotted names that a file imports from this package; the last part of one may be no module."""
+    """Yield the dotted names that a file imports from this package; the last part may not be a module."""
     for node in ast.walk(ast.parse(file.read_bytes())):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -89,7 +89,7 @@ def _imports_of(file: Path) -> Iterator[str]:
 
 @cache
 def of_environment() -> str:
-    """Python and the packages that it has."""
+    """Return a hash of the Python version and the installed packages."""
     packages = sorted({f"{d.metadata['Name']} {d.version}" for d in metadata.distributions()})
     return _digest(platform.python_version(), platform.machine(), *packages)
 
@@ -109,5 +109,5 @@ def _digest(*parts: str | bytes) -> str:
 
 
 def of_file(file: Path | str) -> str:
-    """The key of a file of which all counts; "" for one that isn't there."""
+    """Return the hash of a whole file; "" if it doesn't exist."""
     return _of_files(Path(file)) if Path(file).is_file() else ""

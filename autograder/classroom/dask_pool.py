@@ -1,7 +1,7 @@
-"""The same work on many machines: batches of submissions as tasks of Dask distributed.
+"""Grading on several machines: batches of submissions as tasks of Dask distributed.
 
-A task takes the files themselves along, starts worker processes of ours (and with them the services) on the machine it
-lands on, and brings results back.  Dask gives the batch of a worker that dies to another.
+A task contains the files themselves. On its machine, it starts the course's worker processes (and with them the services),
+and returns the results. If a Dask worker dies, Dask gives its batch to another one.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from typing import Any
 
 from autograder.classroom.worker_pool import Job, JobRefused, LocalPool, undecided
 
-BATCH = 8  # submissions a task: enough to pay for starting the services once
+BATCH = 8  # submissions per task: enough to justify starting the services once
 
 
 class ClusterPool:
-    """Runs jobs on the workers of a Dask scheduler; the same interface as `pool.LocalPool`."""
+    """Runs jobs on the workers of a Dask scheduler; the same interface as `worker_pool.LocalPool`."""
 
     def __init__(self, address: str, isolation: str, log: Path | str, batch: int = BATCH) -> None:
         self.address = address
@@ -46,7 +46,7 @@ class ClusterPool:
                 part = futures.pop(future)
                 try:
                     results, refused = await future
-                except Exception as problem:  # whatever a lost worker or a foreign machine makes of it
+                except Exception as problem:  # a lost worker or another machine can raise anything
                     results, refused = {}, None
                     why = f"no worker of the cluster could grade it ({type(problem).__name__}: {problem})"
                 else:
@@ -59,14 +59,14 @@ class ClusterPool:
 
 
 def packed(file: Path | str) -> str:
-    """A file's bytes as text."""
+    """Return a file's bytes as text."""
     return base64.b64encode(Path(file).read_bytes()).decode()
 
 
 def grade_batch(
     orders: list[tuple[str, str, str, str]], isolation: str
 ) -> tuple[dict[str, dict[str, Any]], str | None]:
-    """Runs on a worker of the cluster: ({job's id: result}, why nothing was graded or None)."""
+    """Grade a batch on a worker of the cluster; return ({job's id: result}, why nothing was graded or None)."""
     results: dict[str, dict[str, Any]] = {}
     with tempfile.TemporaryDirectory(prefix="course-batch-", ignore_cleanup_errors=True) as folder:
         jobs = []
@@ -77,7 +77,7 @@ def grade_batch(
             jobs.append(Job(name, str(file), lesson))
         pool = LocalPool(2, isolation, Path(folder) / "workers.log")
         try:
-            # a task runs in a thread of Dask's, which has no loop of its own
+            # a task runs in one of Dask's threads, which has no event loop
             asyncio.run(pool.run(jobs, lambda job, result: results.__setitem__(job.id, result)))
         except JobRefused as refused:
             return {}, str(refused)

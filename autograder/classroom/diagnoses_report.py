@@ -49,7 +49,7 @@ class Diagnosis:
 
 @dataclass
 class Endpoint:
-    """What is known of one endpoint. ``tries_to_pass`` maps a number of tries to how many students passed with that try."""
+    """The statistics of one endpoint. ``tries_to_pass`` maps a number of tries to how many students passed with that try."""
 
     lesson: str
     endpoint: str
@@ -96,7 +96,7 @@ def read_tries(file: Path, lesson: str) -> dict[str, list[list[dict[str, Any]]]]
 
 
 def summary(lesson: str, endpoint: str, ids: set[str], tries: dict[str, list[list[dict[str, Any]]]]) -> Endpoint:
-    """Return what the tries show of one endpoint, whose graded items have these ids."""
+    """Return the statistics of one endpoint, whose graded items have these ids."""
     result = Endpoint(lesson, endpoint)
     students: Counter[str] = Counter()
     times: Counter[str] = Counter()

@@ -1,4 +1,4 @@
-"""``./course grade``: the whole verdict on submissions, hidden tests included, without showing them."""
+"""``./course grade``: the whole verdict on submissions, including the hidden tests, which it doesn't show."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from autograder.sandbox import levels
 
 
 class WrongNotebook(reading.UnreadableSubmission):
-    """A notebook was handed in for a lesson that it doesn't belong to. It costs no points: a person must look."""
+    """A notebook was submitted for a lesson that it doesn't belong to. It costs no points: a person must look at it."""
 
     outcome = Outcome.ERROR
 
@@ -33,8 +33,8 @@ class WrongNotebook(reading.UnreadableSubmission):
 class Item:
     """The result for one graded cell.
 
-    ``kind`` is the kind of its diagnosis (`autograder.judge.spec.exercise.KINDS`), and ``race`` what a picture of the
-    student's race needs (`race_picture.summary`), where the item was decided by races.
+    ``kind`` is the kind of its diagnosis (`autograder.judge.verdict.DiagnosisKind`). ``race`` is the data for a picture of
+    the student's race (`race_picture.summary`), if the item was decided by races.
     """
 
     id: str
@@ -48,7 +48,7 @@ class Item:
 
 @dataclass
 class Result:
-    """The result for one submission; ``seconds`` is what grading it took, ``isolation`` how it was locked in."""
+    """The result for one submission; ``seconds`` is how long grading took, ``isolation`` the level of isolation."""
 
     path: str
     lesson: str | None
@@ -65,13 +65,13 @@ class Result:
 
 
 def main(names: list[str], as_json: bool = False, isolation: str = "none") -> int:
-    """Grade files and folders of submissions, with the best isolation that there is, and none below ``isolation``.
+    """Grade files and folders of submissions, with the best available isolation, which must be at least ``isolation``.
 
     Returns 0 if all have all points, 1 if not, 2 for bad input or too little isolation.
     """
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")  # names and messages come from anywhere
+            stream.reconfigure(errors="backslashreplace")  # names and messages may contain any character
     files, problems = find(names)
     for problem in problems:
         print(printable(problem), file=sys.stderr)
@@ -99,7 +99,7 @@ def main(names: list[str], as_json: bool = False, isolation: str = "none") -> in
 
 
 def find(names: list[str]) -> tuple[list[Path], list[str]]:
-    """(notebook files, problems in words) for the files and folders that were named."""
+    """Return (notebook files, messages on problems) for the given files and folders."""
     files, problems = [], []
     for name in names:
         path = Path(name)
@@ -116,9 +116,9 @@ def find(names: list[str]) -> tuple[list[Path], list[str]]:
 
 
 def _lesson(file: Path) -> bool:
-    """True for a walk-through: it has nothing to grade, and is passed over in folders."""
+    """Return True for a walk-through, which has nothing to grade and is skipped in folders."""
     if not file.name.startswith("lesson_"):
-        return False  # as the build names none; so each submission is read only once
+        return False  # the build gives walk-throughs no other name; so each submission is read only once
     try:
         return reading.read(file).kind == "lesson"
     except reading.UnreadableSubmission:
@@ -142,9 +142,9 @@ async def _grade_all(files: list[Path], found: levels.Isolation, quiet: bool) ->
 
 
 async def grade(file: Path | str, sandbox: Any = None, lesson: str | None = None) -> Result:
-    """The `Result` for one notebook file, its apps in ``sandbox``; never raises for what a learner can have done to it.
+    """Return the `Result` for one notebook file; its apps run in ``sandbox``. Nothing that a learner can do to it raises.
 
-    ``lesson`` is what it was handed in for, where that is known: then it need not, and cannot, say so itself.
+    ``lesson`` is the lesson for which it was submitted, if known; otherwise the notebook itself says it.
     """
     began = time.perf_counter()
     exercises = {folder.name: folder for folder in paths.exercises()}
@@ -176,7 +176,7 @@ async def grade(file: Path | str, sandbox: Any = None, lesson: str | None = None
 
 
 def _which(submission: reading.Submission, exercises: dict[str, Path]) -> str:
-    """The lesson that a submission belongs to: as it says itself, or as its cells show."""
+    """Return the lesson that a submission belongs to, according to its metadata or its cells."""
     if submission.lesson in exercises and submission.kind == "exercise":
         return submission.lesson
     if submission.kind == "lesson":
@@ -194,7 +194,7 @@ def _which(submission: reading.Submission, exercises: dict[str, Path]) -> str:
 
 
 async def _file(submission: reading.Submission, endpoints: tuple[Any, ...], sandbox: Any) -> list[Item]:
-    """The items of the endpoints that stand in one file: it is served once for all of them."""
+    """Return the items of the endpoints in one file, which is served once for all of them."""
     text, remark = submission.app(endpoints[0])
     if text is None:
         return [
@@ -213,7 +213,7 @@ async def _file(submission: reading.Submission, endpoints: tuple[Any, ...], sand
 
 
 async def _safely(judge: Any, endpoint: Any, remark: str) -> list[Item]:
-    """The items of one endpoint; a mistake of ours costs this endpoint an ERROR, and no other anything."""
+    """Return the items of one endpoint. A bug in the grader makes them an ERROR, and doesn't affect other endpoints."""
     try:
         items = []
         for part in endpoint.parts:
@@ -238,15 +238,15 @@ def _item(endpoint: Any, part: str, verdict: Verdict, remark: str) -> Item:
 
 
 def printable(text: str, kept: str = "") -> str:
-    """``text`` without control characters, except those in ``kept``: a terminal would carry them out.
+    """Return ``text`` without control characters, which a terminal would execute, except those in ``kept``.
 
-    Names of files, and what an app answers, come from the learner. A line break in them could forge a line of ours.
+    File names and an app's responses come from the learner. A line break in them could forge a line of the output.
     """
     return "".join(c if c.isprintable() or c in kept else "\ufffd" for c in text)
 
 
 def as_text(result: Result) -> str:
-    """A result for people: a line an item, the diagnosis under it."""
+    """Return a result as text: a line for each item, with the diagnosis below it."""
     lines = [
         f"{printable(result.path)}: {result.points:g} of {result.max_points:g} points, hidden tests included ({result.seconds:.1f} s)"
     ]

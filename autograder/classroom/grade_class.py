@@ -1,4 +1,4 @@
-"""Grades what nbgrader collected, several submissions at a time, into nbgrader's own gradebook."""
+"""Grades the submissions that nbgrader collected, several at a time, and writes them to nbgrader's gradebook."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def main(
     force: bool = False,
     as_json: bool = False,
 ) -> int:
-    """Grade a class.  Returns 0 if all are graded, 1 if some need a person, 2 for bad input, 3 if it had to stop.
+    """Grade a class. Return 0 if all are graded, 1 if some need a person, 2 for bad input, 3 if it had to stop.
 
     With ``as_json``, each event is a line of JSON on stdout: isolation, lesson, rescued, "needs a person", done, end.
     """
@@ -104,18 +104,18 @@ class Run:
         self.cluster = cluster
         self.force = force
         self.as_json = as_json
-        self.people: dict[tuple[str, str], str] = {}  # (lesson, student): why a person is needed
+        self.people: dict[tuple[str, str], str] = {}  # {(lesson, student): why a person must look}
         self.handed_in = 0
         self.lessons: list[str] = []
         self.progress: Progress | None = None
 
     def tell(self, event: str, text: str, **facts: Any) -> None:
-        """Print what happened: the ``text``, or the event with its facts as a line of JSON."""
+        """Print the ``text`` of an event or, with ``as_json``, the event and its facts as a line of JSON."""
         print(json.dumps({"event": event, **facts}) if self.as_json else text, flush=True)
 
     async def grade(self, lessons: Sequence[str]) -> int:
         """Grade lessons one after another. Returns the exit code."""
-        # what the level will be, before anything is looked up: it is part of each key
+        # find out the level first, because it's part of each cache key
         found = levels.at_least(self.course.isolation) if not self.cluster else None
         self.level = found.level if found else f"cluster, {self.course.isolation}"
         if found:
@@ -130,7 +130,7 @@ class Run:
         return self._end()
 
     async def _lesson(self, lesson: str) -> None:
-        """Find out what has to be judged and written for a lesson, and do it."""
+        """Judge and write what is new or changed in a lesson."""
         books = {
             name: lesson_of(ids, lesson, name, self.course.source(lesson))
             for name, ids in self.course.items(lesson).items()
@@ -188,7 +188,7 @@ class Run:
             await self._work(lesson, todo, jobs)
 
     def _page_for_refused(self, lesson: str, student: str, books: dict[str, str | None], why: str) -> None:
-        """Write the feedback page of a student whose folder isn't read at all."""
+        """Write the feedback page of a student whose folder was refused."""
         pages = self.course.feedback(lesson, student)
         for name in books:
             if not (pages / f"{name}.html").exists():
@@ -200,7 +200,7 @@ class Run:
                 )
 
     def _sort_out(self, lesson: str, student: str, folder: Path, books: dict[str, str | None]) -> tuple[str, str]:
-        """Put the notebooks that are certainly meant in their places.
+        """Copy notebooks with other names to the expected ones, where it's certain which one is meant.
 
         Returns two sentences for the teacher: on extra files with other answers, and on notebooks that are missing.
         """
@@ -221,7 +221,7 @@ class Run:
         return extra, missing or misnamed(books, folder)
 
     def _is_done(self, lesson: str, student: str, before: str | None, key: str) -> bool:
-        """True if the gradebook has what was handed in, and it was decided: by the judge, or since then by a person."""
+        """Return True if the gradebook has this submission with a verdict of the judge, or a later decision of a person."""
         if not self.course.is_written(lesson, student):
             return False
         return before == key or (before == UNDECIDED + key and not self.course.needs_a_person(lesson, student))
@@ -239,7 +239,7 @@ class Run:
 
         def done(job: Job, result: dict[str, Any]) -> None:
             submission = by_file[job.file]
-            if all(is_final(item) for item in result["items"]):  # another time the machine may let us decide
+            if all(is_final(item) for item in result["items"]):  # an ERROR may be decided in another run
                 self.store.keep(submission.keys[Path(job.file)], result)
             submission.results[Path(job.file).name] = result
             waiting[submission.student].discard(job.file)
@@ -260,11 +260,11 @@ class Run:
             from autograder.classroom.dask_pool import ClusterPool
 
             return ClusterPool(self.cluster, self.course.isolation, self.room / "logs" / "workers.log")
-        # not less than the level in the keys of the verdicts: a worker that finds less refuses to grade
+        # at least the level in the cache keys: a worker that can't provide it refuses to grade
         return LocalPool(self.workers, self.level, self.room / "logs" / "workers.log")
 
     def needs_a_person(self, lesson: str, student: str, why: str) -> None:
-        """Say at once that somebody must look, and again at the end."""
+        """Print that a person must look at a submission, and record it for the summary."""
         self.people[lesson, student] = why
         line = f"needs a person: {student}: {why}"
         if self.as_json:
@@ -312,9 +312,12 @@ class Run:
 
 
 class Submission:
-    """What one student handed in for a lesson: ``keys`` of its files, ``results`` by file name, what is ``missing``,
-    and what is ``extra`` in a way that a person must look at. ``answers`` is the hash of the answers alone, and
-    ``files`` that of the files as they are."""
+    """A student's submission for a lesson.
+
+    ``keys`` are the cache keys of its files, and ``results`` the results by file name. ``missing`` and ``extra`` are
+    sentences on notebooks, the latter on those that a person must look at. ``answers`` is the hash of the answers alone,
+    ``files`` that of the files.
+    """
 
     def __init__(
         self, lesson: str, student: str, key: str, keys_of_files: dict[Path, str], missing: str = "", extra: str = ""
@@ -330,7 +333,7 @@ class Submission:
 
 
 def misnamed(names: Iterable[str], folder: Path) -> str:
-    """A sentence on a notebook that is not there under its name; "" if all are."""
+    """Return a sentence on a notebook that doesn't exist under its expected name; "" if all do."""
     missing = sorted(name for name in names if not (folder / f"{name}.ipynb").is_file())
     if not missing:
         return ""

@@ -1,4 +1,4 @@
-"""Looks through a folder that a student handed in, before anything in it is read or copied.
+"""Checks a submitted folder before anything in it is read or copied.
 
 A link in it would be followed by whatever reads it: another student's notebook would be graded for this one, and a link to
 ``gradebook.db`` copied to where feedback comes from. Nothing but ordinary files and folders is let through.
@@ -13,7 +13,7 @@ SIZE_LIMIT = 1 << 30  # bytes of all its files
 
 
 def problem(folder: Path) -> str:
-    """What is wrong with a submission, in a sentence for the teacher; "" if nothing is.
+    """Return what is wrong with a submission, as a sentence for the teacher, or "".
 
     ``folder`` is a student's folder for one lesson; its parent is the student's own.
     """
@@ -39,12 +39,12 @@ def problem(folder: Path) -> str:
 
 
 def wrong_name(name: str) -> str:
-    """Why a name is refused, as the end of a sentence, or ""."""
+    """Return why a name is refused, as the end of a sentence, or ""."""
     return "" if name.isprintable() else "has a name with a line break or another control character"
 
 
 def wrong_kind(status: os.stat_result) -> str:
-    """Why a file is refused for what it is, as the end of a sentence, or ""."""
+    """Return why a file of this kind is refused, as the end of a sentence, or ""."""
     mode = status.st_mode
     if stat.S_ISDIR(mode):
         return ""

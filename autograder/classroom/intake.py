@@ -1,8 +1,8 @@
-"""Which of the files that a student handed in is the one to grade, and what the others are.
+"""Decides which of a student's submitted files to grade, and describes the others.
 
 nbgrader grades the notebook that has the name it was released with, and skips all others without a word. So a finished
 ``exercise-Copy1.ipynb`` next to an untouched ``exercise.ipynb`` counts as untouched work. Here each notebook is read (never
-run) and named for what it is. Where only one file can be meant, it's graded; otherwise the teacher is told.
+run) and classified. If only one file can be meant, it's graded; otherwise the teacher gets a message.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from autograder.classroom import submission as reading
 from autograder.classroom.submission import Submission, UnreadableSubmission
 from autograder.judge.spec.exercise import Exercise, load
 
-REPLACED = ".replaced"  # is added to the name of a file whose place another one took
+REPLACED = ".replaced"  # suffix of a file that another one has replaced
 
 
 @dataclass
 class Intake:
-    """What was found: ``chosen`` is the notebook to grade instead of the expected one, or None.
+    """The result of `examine`. ``chosen`` is the notebook to grade instead of the expected one, or None.
 
     ``remarks`` say what the extra files are. ``problem`` says why a person must look, and is "" if nobody must.
     """
@@ -81,7 +81,7 @@ def examine(folder: Path, name: str, lesson: str) -> Intake:
 
 
 def rescue(found: Intake, expected: Path) -> None:
-    """Copy the chosen notebook to the place of the expected one, which is kept under the suffix `REPLACED`."""
+    """Copy the chosen notebook to the expected path; a file that was there is kept with the suffix `REPLACED`."""
     if found.chosen is None:
         return
     if expected.exists():

@@ -1,4 +1,4 @@
-"""Which lesson of the course an assignment belongs to.
+"""Finds the lesson of the course to which an assignment belongs.
 
 The teacher's own files say so: the notebook in ``source/``, in its metadata, then the names of the notebook and of the
 assignment. The ids of graded cells alone decide only where nothing else is known, because copied exercises share them.
@@ -16,7 +16,7 @@ from autograder.errors import UserFacingError
 from autograder.judge.spec.endpoint import ExerciseError
 from autograder.judge.spec.exercise import load, public_text
 
-# what may differ in a teacher's exercise.toml without changing how an answer is judged
+# keys that don't change how an answer is judged, so a teacher may edit them
 HARMLESS = {"title", "points", "not_checked", "starter"}
 
 

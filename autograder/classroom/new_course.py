@@ -28,7 +28,7 @@ Run them in the course's environment: {activate}"""
 
 
 def main(folder: str, chosen: Iterable[str] = (), points: Iterable[str] = ()) -> int:
-    """Make the folder, or add the ``chosen`` lessons to it. Returns an exit code; nothing that exists is written over.
+    """Create the folder, or add the ``chosen`` lessons to it. Return an exit code. Nothing that exists is overwritten.
 
     ``chosen`` holds names of exercises and ranges of their numbers, as in "01-05"; ``points`` holds "LESSON=N", where N
     is what the whole exercise is worth.

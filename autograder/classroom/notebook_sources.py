@@ -1,8 +1,8 @@
-"""From the text sources of a lesson to the notebooks that nbgrader takes.
+"""Converts the text sources of a lesson to nbgrader's source notebooks.
 
-In the text, a cell of an exercise only says which endpoint it belongs to: ``app="report"``,
-``answers="report"``, ``concurrency="report"``.  Points, nbgrader's metadata, the reference solution
-and the starter are put in here, from ``exercise.toml`` and the catalogue, so that they cannot differ.
+In the text, a cell of an exercise only names its endpoint: ``app="report"``, ``answers="report"``,
+``concurrency="report"``. This module adds points, nbgrader's metadata, the reference solution and the starter, from
+``exercise.toml`` and the catalogue, so they can't diverge.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 
 
 def lesson_notebook(folder: Path | str) -> NotebookNode:
-    """The walk-through of a lesson, from ``lesson.py``."""
+    """Return the walk-through of a lesson, from ``lesson.py``."""
     notebook = _read(Path(folder) / "lesson.py")
     return _finished(notebook, Path(folder).name, "lesson")
 
 
 def exercise_notebook(folder: Path | str) -> NotebookNode:
-    """nbgrader's source notebook of an exercise: with the reference solution, hidden tests, and starters as metadata.
+    """Return nbgrader's source notebook of an exercise, with the reference solution, hidden tests, and starters as metadata.
 
     Raises `ExerciseError` if the cells and ``exercise.toml`` do not agree.
     """
@@ -56,7 +56,7 @@ def exercise_notebook(folder: Path | str) -> NotebookNode:
             if kind not in endpoint.parts:
                 raise ExerciseError(f"{folder.name}: exercise.toml gives no points for the {kind} of {name}.")
             cell.metadata["nbgrader"] = _nbgrader(endpoint.item(kind), points=endpoint.points[kind])
-            # so that Run All goes on to the other endpoints behind a check that says "not yet"
+            # so that Run All continues with the other endpoints after a check that fails
             cell.metadata["tags"] = ["raises-exception"]
     wanted = []
     for endpoints in exercise.files:
@@ -84,7 +84,7 @@ def _app_cell(cell: NotebookNode, exercise: Exercise, endpoint: Any) -> None:
 
 
 def _nbgrader(grade_id: str, points: float | None = None) -> dict[str, Any]:
-    """nbgrader's metadata, schema version 3: a cell to be solved, or one worth ``points``."""
+    """Return nbgrader's metadata (schema version 3) for a solution cell, or for a test cell worth ``points``."""
     graded = points is not None
     data = {
         "grade": graded,
@@ -107,7 +107,7 @@ def _read(file: Path) -> NotebookNode:
 
 
 def _finished(notebook: NotebookNode, lesson: str, kind: str) -> NotebookNode:
-    """Metadata of ours and nothing else, and cell ids that depend only on what the cells say."""
+    """Return the notebook with only the course's metadata, and with cell ids that depend only on the cells' contents."""
     notebook.metadata = nbformat.from_dict({"kernelspec": KERNEL, "course": {"lesson": lesson, "kind": kind}})
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     ids = set()

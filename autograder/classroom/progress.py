@@ -1,4 +1,4 @@
-"""One line that says how far grading is."""
+"""A progress line for grading."""
 
 import sys
 import time

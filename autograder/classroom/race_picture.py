@@ -19,7 +19,11 @@ if TYPE_CHECKING:
     from autograder.lab.race import Race
 
 LEFT, WIDTH, RIGHT, ROW, TOP = 104, 560, 690, 15, 10  # of the drawing, in pixels
-REQUESTS_MAX, PIECES_MAX, TEXT_MAX = 40, 60, 600  # of one race: an app decides how many there are, and how long
+REQUESTS_MAX, PIECES_MAX, TEXT_MAX = (
+    40,
+    60,
+    600,
+)  # limits for one race, because an app decides how many there are, and how long
 TICKS = 5  # at most so many numbers along the axis
 
 

@@ -1,7 +1,7 @@
 """Reads a submitted notebook as data: which lesson it belongs to, and the learner's files in it.
 
-Nothing in it is run, imported or trusted here.  Whatever is missing, double, renamed or broken ends
-in a sentence for the learner, never in an exception for the teacher.
+Nothing in it is run, imported or trusted. Anything that is missing, duplicated, renamed or broken results in a sentence for
+the learner, never in an exception for the teacher.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from autograder.errors import UserFacingError
 from autograder.judge.verdict import Outcome
 from autograder.lab.magics import as_file
 
-SIZE_LIMIT = 100 * 1024 * 1024  # bytes of a notebook file: outputs of 20 MB happen, more than this is an attack
+SIZE_LIMIT = 100 * 1024 * 1024  # bytes of a notebook file: outputs of 20 MB occur, more than this is an attack
 PARTS_LIMIT = 300_000  # objects and lists in it: each costs memory, however small it is in the file
-VALUES_LIMIT = 5_000_000  # commas in it: between two of them may be a value of its own
+VALUES_LIMIT = 5_000_000  # commas in it, each of which may separate two values
 SOURCE_LIMIT = 200_000  # characters of one cell
 NAME_LIMIT = 100  # characters of the names that a notebook gives itself: they are shown to people
 ZIP = b"PK\x03\x04"
@@ -29,14 +29,14 @@ MAGIC = re.compile(r"^\s*%%(?:app|keep)\s+(\S+)[ \t]*(?:\n|$)")
 
 
 class UnreadableSubmission(UserFacingError):
-    """The file as a whole cannot be graded; the message says why, in the learner's terms."""
+    """The file as a whole can't be graded; the message tells the learner why."""
 
     outcome = Outcome.FAIL  # of each of its items
 
 
 @dataclass
 class Submission:
-    """One notebook file.  ``cells`` holds (grade_id or None, source) of its code cells, in order."""
+    """One notebook file. ``cells`` has (grade_id or None, source) of its code cells, in order."""
 
     path: Path
     lesson: str | None
@@ -44,10 +44,10 @@ class Submission:
     cells: list[tuple[str | None, str]] = field(default_factory=list)
 
     def app(self, endpoint: Any) -> tuple[str | None, str]:
-        """(text of the endpoint's file, remark): the text is None if no cell holds it.
+        """Return (text of the endpoint's file, remark); the text is None if no cell contains it.
 
-        The cell is known by its grade_id; if that was lost, by its first line ``%%app report.py``.  Of
-        several the last counts, as it does when the notebook is run from top to bottom.
+        The cell is found by its grade_id or, if that was lost, by its first line ``%%app report.py``. The last of several
+        counts, as when the notebook is run from top to bottom.
         """
         by_id = [source for grade_id, source in self.cells if grade_id == endpoint.cell]
         by_name = [source for _, source in self.cells if _named(source) == endpoint.file]
@@ -67,12 +67,12 @@ class Submission:
         match = MAGIC.match(source)
         if not match and re.search(r"^[ \t]*%%(?:app|keep)\b", source, re.MULTILINE):
             return None, f"the first line of its cell must be {endpoint.magic} {endpoint.file}, with nothing above it."
-        # without its magic the whole cell is the file: one comment line more keeps nothing from being found
+        # without its magic the whole cell is the file
         return as_file(endpoint.file, source[match.end() :] if match else source, endpoint.magic), remark
 
 
 def read(path: Path | str) -> Submission:
-    """Read a notebook file into a `Submission`.  Raises `UnreadableSubmission`."""
+    """Read a notebook file and return a `Submission`. Raises `UnreadableSubmission`."""
     path = Path(path)
     try:
         with open(path, "rb", opener=_without_following) as file:
@@ -110,7 +110,7 @@ def read(path: Path | str) -> Submission:
 
 
 def _without_following(path: str, flags: int) -> int:
-    """Open a file itself, not what a link leads to, and without waiting for the other end of a named pipe."""
+    """Open a file without following links, and without waiting for the other end of a named pipe."""
     return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
 
 

@@ -1,4 +1,4 @@
-"""What has been judged, and what has been written into the gradebook: a small SQLite file, safe to kill at any moment."""
+"""The verdict cache: an SQLite file with verdicts, and with what the gradebook has. A kill at any moment can't damage it."""
 
 from __future__ import annotations
 
@@ -24,37 +24,37 @@ CREATE TABLE IF NOT EXISTS people (lesson TEXT, student TEXT, why TEXT NOT NULL,
 
 
 class Store:
-    """Verdicts by key, and the key with which each submission was written.  One process at a time owns it."""
+    """Verdicts by key, and the key with which each submission was written. One process at a time owns it."""
 
     def __init__(self, file: Path | str) -> None:
         self._base = sqlite3.connect(file, timeout=1, isolation_level=None, check_same_thread=False)
         self._base.executescript(SCHEMA)
-        # held until we end, however we end: a second coordinator is refused at once
+        # locked until this process ends, however it ends, so that a second coordinator is refused immediately
         self._base.execute("PRAGMA locking_mode = EXCLUSIVE")
         self._base.execute("BEGIN EXCLUSIVE")
         self._base.execute("COMMIT")
 
     def result(self, key: str) -> dict[str, Any] | None:
-        """The result that was kept for a key, or None."""
+        """Return the cached result for a key, or None."""
         row = self._base.execute("SELECT result FROM verdicts WHERE key = ?", [key]).fetchone()
         return json.loads(row[0]) if row else None
 
     def keep(self, key: str, result: dict[str, Any]) -> None:
-        """Keep a result; it is on the disk when this returns."""
+        """Store a result; it's on disk when this returns."""
         self._base.execute("INSERT OR REPLACE INTO verdicts (key, result) VALUES (?, ?)", [key, json.dumps(result)])
 
     def written(self, lesson: str) -> dict[str, str]:
-        """{student: key} of what the gradebook has."""
+        """Return {student: key} of what the gradebook has."""
         return dict(self._base.execute("SELECT student, key FROM written WHERE lesson = ?", [lesson]))
 
     def wrote(self, lesson: str, student: str, key: str) -> None:
-        """Remember that the gradebook has this student's grade."""
+        """Record that the gradebook has this student's grade."""
         self._base.execute(
             "INSERT OR REPLACE INTO written (lesson, student, key) VALUES (?, ?, ?)", [lesson, student, key]
         )
 
     def note_try(self, lesson: str, student: str, answers: str, items: list[dict[str, Any]]) -> None:
-        """Remember the outcomes of a student's ``answers`` (their hash); the same answers graded again aren't another try."""
+        """Record the outcomes of a student's ``answers`` (their hash). The same answers graded again aren't another try."""
         short = [{"id": item["id"], "outcome": item["outcome"], "kind": item.get("kind", "")} for item in items]
         self._base.execute(
             "INSERT INTO tries (lesson, student, answers, items) VALUES (?, ?, ?, ?) "
@@ -63,12 +63,12 @@ class Store:
         )
 
     def broken(self, lesson: str) -> dict[str, tuple[str, str]]:
-        """{student: (hash of the files, why)} of submissions that nbgrader couldn't take."""
+        """Return {student: (hash of the files, why)} of submissions that nbgrader couldn't process."""
         rows = self._base.execute("SELECT student, key, why FROM broken WHERE lesson = ?", [lesson])
         return {student: (key, why) for student, key, why in rows}
 
     def note_broken(self, lesson: str, student: str, key: str, why: str) -> None:
-        """Remember why a submission with these files can't be graded; with ``why`` empty, that it can."""
+        """Record why a submission with these files can't be graded or, with an empty ``why``, that it can."""
         self._base.execute("DELETE FROM broken WHERE lesson = ? AND student = ?", [lesson, student])
         if why:
             self._base.execute("INSERT INTO broken VALUES (?, ?, ?, ?)", [lesson, student, key, why])

@@ -1,6 +1,6 @@
-"""Grades submissions one after the other, in a process of its own: ``python -m autograder.classroom.worker LEVEL``.
+"""Grades submissions one after the other in its own process: ``python -m autograder.classroom.worker LEVEL``.
 
-Orders come on stdin and results go out on stdout, one a line (`messages.grading`).  It ends when its stdin does.
+It reads orders on stdin and writes results to stdout, one per line (`messages.grading`). It ends when stdin closes.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from autograder.sandbox import levels
 async def main(isolation: str) -> int:
     keep_private()
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # whatever else prints goes to the log
+    os.dup2(2, 1)  # all other output goes to the log
     orders = asyncio.StreamReader(limit=1 << 20)
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(orders), sys.stdin)
 

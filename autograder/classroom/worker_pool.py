@@ -1,4 +1,4 @@
-"""Worker processes on this machine, and the jobs that they are given.  A worker that dies costs one try of one job."""
+"""Worker processes on this machine, and their jobs. A worker that dies costs one try of one job."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from autograder.programs.messages.grading import (
     WorkerRefused,
 )
 
-TRIES = 3  # a job that was with this many workers when they died waits for a person
+TRIES = 3  # workers that may die with the same job before it needs a person
 JOB_LIMIT = 1800.0  # s
 LINE_LIMIT = 1 << 24  # bytes of one result
 
 
 @dataclass
 class Job:
-    """One submission: ``file`` handed in for ``lesson``; ``id`` names it, ``tries`` counts the workers that died of it."""
+    """One submission: ``file`` for ``lesson``. ``id`` identifies it; ``tries`` is how many workers died with it."""
 
     id: str
     file: str
@@ -41,16 +41,16 @@ class Job:
 
 
 class JobRefused(UserFacingError):
-    """No worker can be had that isolates as well as was asked."""
+    """No worker can provide the requested isolation."""
 
 
 def default_workers() -> int:
-    """Judging mostly waits, so that a CPU keeps several workers busy."""
+    """Return the default number of workers: several per CPU, because judging mostly waits."""
     return 3 * (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 
 
 class LocalPool:
-    """Runs jobs on worker processes of this machine.  ``on_isolation`` is called with the sentence on it."""
+    """Runs jobs on worker processes on this machine. ``on_isolation`` is called with the description of their isolation."""
 
     def __init__(
         self, workers: int, isolation: str, log: Path | str, on_isolation: Callable[[str], None] = lambda sentence: None
@@ -72,7 +72,7 @@ class LocalPool:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _slot(self, waiting: deque[Job], done: Callable[[Job, dict[str, Any]], None]) -> None:
-        """One worker after the other, as long as there are jobs."""
+        """Run one worker after the other, as long as there are jobs."""
         worker = None
         try:
             while waiting:
@@ -87,7 +87,7 @@ class LocalPool:
                 await worker.end()
                 late, worker = worker.late, None
                 job.tries += 1
-                if late:  # a second time it would stall the class for as long again
+                if late:  # a second attempt would take as long again
                     done(job, undecided(job, f"Grading it took more than {JOB_LIMIT / 60:.0f} minutes."))
                 elif job.tries < TRIES:
                     waiting.append(job)
@@ -98,7 +98,7 @@ class LocalPool:
                 await worker.end()
 
     async def _started(self) -> Worker:
-        """A worker that is ready; one that dies before it is, is no reason to give up."""
+        """Return a worker that is ready, after several attempts if it dies before."""
         for _ in range(TRIES):
             worker = await Worker.start(self.isolation, self.log)
             if worker is not None:
@@ -112,11 +112,11 @@ class Worker:
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self.process = process
         self.sentence = ""
-        self.late = False  # True once it has not answered in time
+        self.late = False  # True if it didn't answer in time
 
     @classmethod
     async def start(cls, isolation: str, log: Path) -> Worker | None:
-        """A worker that is ready, or None if it died before.  Raises `JobRefused`."""
+        """Start a worker; return it when it's ready, or None if it died before. Raises `JobRefused`."""
         with log.open("ab") as errors:
             process = await asyncio.create_subprocess_exec(
                 sys.executable, "-P", "-m", "autograder.classroom.worker", isolation,
@@ -134,7 +134,7 @@ class Worker:
         return None
 
     async def grade(self, job: Job) -> dict[str, Any] | None:
-        """The result as a dictionary, or None if the worker is gone."""
+        """Return the result as a dictionary, or None if the worker has died."""
         order = encode(GradeSubmission(job.id, job.file, job.lesson)).encode() + b"\n"
         with contextlib.suppress(OSError):
             self.process.stdin.write(order)  # type: ignore[union-attr]  # it is a pipe
@@ -145,7 +145,7 @@ class Worker:
         return None
 
     async def _line(self) -> WorkerNews | None:
-        with contextlib.suppress(ValueError):  # too long, or nothing that a worker says
+        with contextlib.suppress(ValueError):  # too long, or not a message
             try:
                 async with asyncio.timeout(JOB_LIMIT):
                     line = await self.process.stdout.readline()  # type: ignore[union-attr]
@@ -156,7 +156,7 @@ class Worker:
         return None
 
     async def end(self) -> None:
-        """Let it go, or kill it; what it started ends with it."""
+        """End the worker, or kill it; what it started ends with it."""
         if self.process.stdin:
             self.process.stdin.close()
         with contextlib.suppress(TimeoutError):
@@ -169,7 +169,7 @@ class Worker:
 
 
 def undecided(job: Job, why: str) -> dict[str, Any]:
-    """A result without a verdict: it waits for a person."""
+    """Return a result without a verdict, which needs a person."""
     item = {
         "id": "submission",
         "points": 0,

@@ -1,4 +1,4 @@
-"""The one writer of the gradebook, in a thread of its own."""
+"""The only writer of the gradebook, in its own thread."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from autograder.judge.verdict import Outcome
 if TYPE_CHECKING:
     from autograder.classroom.grade_class import Run, Submission
 
-UNDECIDED = "undecided "  # before the key of what was written without some verdict
+UNDECIDED = "undecided "  # prefix of the key if some verdict is missing
 
 
 class GradebookWriter(threading.Thread):
-    """The one thread that writes into the gradebook; what goes wrong for all ends the run."""
+    """The thread that writes to the gradebook. An error that isn't due to one submission ends the run."""
 
     def __init__(self, run: Run, lesson: str) -> None:
         super().__init__(daemon=True)
@@ -38,12 +38,12 @@ class GradebookWriter(threading.Thread):
         self.todo.put(submission)
 
     def check(self) -> None:
-        """Raise what ended the thread."""
+        """Raise the exception that ended the thread, if there was one."""
         if self.trouble:
             raise self.trouble
 
     def end(self) -> None:
-        """Wait until everything that was put is written, and end the thread."""
+        """Wait until all submissions are written, and end the thread."""
         self.todo.put(None)
         self.join()
 
@@ -77,7 +77,7 @@ class GradebookWriter(threading.Thread):
         results = [in_gradebooks_points(result, self.points) for result in results]
         said = [as_text(Result(**{**r, "items": [Item(**i) for i in r["items"]]})) for r in results]
         pages = run.course.feedback(self.lesson, submission.student)
-        # what a kill leaves half written, under the key that it had before, is not to be taken for done
+        # a submission that is half written when this process is killed must not count as done under its old key
         run.store.wrote(self.lesson, submission.student, "")
         try:
             writer.write(submission.student)
@@ -117,17 +117,17 @@ class GradebookWriter(threading.Thread):
 
 
 def without_race(item: dict[str, Any]) -> dict[str, Any]:
-    """Return an item without what its picture needs."""
+    """Return an item without the data for its picture."""
     return {name: value for name, value in item.items() if name != "race"}
 
 
 def without_verdict(result: dict[str, Any]) -> list[dict[str, Any]]:
-    """The items of a result that have no verdict."""
+    """Return the items of a result that have no verdict."""
     return [item for item in result["items"] if item["outcome"] == Outcome.ERROR]
 
 
 def is_final(item: dict[str, Any]) -> bool:
-    """True for an item that would get the same result again: a verdict, or a file that can't be graded."""
+    """Return True for an item that would get the same result again: a verdict, or a file that can't be graded."""
     return item["outcome"] != Outcome.ERROR or item["diagnosis"].startswith("Not graded")
 
 
@@ -143,7 +143,7 @@ def in_gradebooks_points(result: dict[str, Any], points: dict[str, float]) -> di
 
 
 class Log(logging.Handler):
-    """Keeps what nbgrader says of one submission."""
+    """Collects nbgrader's log of one submission."""
 
     def __init__(self) -> None:
         super().__init__()

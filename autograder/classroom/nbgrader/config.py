@@ -1,4 +1,4 @@
-"""nbgrader's settings for this course; a teacher's ``nbgrader_config.py`` starts from them."""
+"""nbgrader's settings for this course, with which a teacher's ``nbgrader_config.py`` starts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ IN_PLACE_OF = {Execute: JudgePreprocessor, SaveAutoGrades: SaveVerdicts, Overwri
 
 
 def apply(config: Config, isolation: str = "none", show_hidden_tests: bool = False) -> None:
-    """Set on a traitlets config what generating, autograding and feedback need.
+    """Set the options of nbgrader's generate, autograde and feedback in a traitlets config.
 
     Nothing is graded with less than the level ``isolation``; ``show_hidden_tests`` leaves them in the feedback.
     """
@@ -29,7 +29,7 @@ def apply(config: Config, isolation: str = "none", show_hidden_tests: bool = Fal
     config.ExportApp.plugin_class = SettledCsvExport
     config.JudgePreprocessor.isolation = isolation
     config.HideHiddenTests.show = show_hidden_tests
-    # a graded cell that was deleted is put back: what is judged is the app, and that may be there
+    # a deleted test cell is restored: the app is judged, and that may be there
     config.OverwriteCells.add_missing_cells = True
     config.ExecutePreprocessor.timeout = CELL_LIMIT
     config.Execute.timeout = CELL_LIMIT
@@ -37,6 +37,6 @@ def apply(config: Config, isolation: str = "none", show_hidden_tests: bool = Fal
 
 
 def preprocessors(database: bool = True) -> list[type]:
-    """nbgrader's own steps of generate_assignment, with `InsertStarter` for ClearSolutions."""
+    """Return nbgrader's own steps of generate_assignment, with `InsertStarter` instead of ClearSolutions."""
     steps = [InsertStarter if step is ClearSolutions else step for step in GenerateAssignment().preprocessors]
     return [step for step in steps if database or step is not SaveCells]

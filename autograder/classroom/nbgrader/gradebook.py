@@ -1,4 +1,4 @@
-"""The one writer of nbgrader's gradebook and of its folder ``autograded``: nbgrader's own converter, fed with verdicts."""
+"""The only writer of nbgrader's gradebook and of its folder ``autograded``: nbgrader's own converter, with given verdicts."""
 
 from __future__ import annotations
 
@@ -40,27 +40,27 @@ from autograder.classroom.nbgrader import config
 from autograder.classroom.nbgrader.preprocessors import JudgePreprocessor
 from autograder.errors import UserFacingError
 
-# steps of nbgrader that change no cell, or only what is in its metadata of nbgrader
+# nbgrader's steps that change no cell, or only nbgrader's metadata in it
 LEAVE_CELLS = (DeduplicateIds, CheckCellMetadata, SaveAutoGrades, AssignLatePenalties)
 
 
 @functools.cache
 def one_engine(url: str) -> sqlalchemy.Engine:
-    """nbgrader makes a database engine for each step, and with it compiles each query anew; one will do."""
+    """Return a shared engine. nbgrader would create one for each step, and compile every query again."""
     return sqlalchemy.create_engine(url)
 
 
 def validate(metadata: dict[str, Any], schema: dict[str, Any]) -> None:
-    """As `jsonschema.validate`, which checks the schema too, for each cell; nbgrader's own is right."""
+    """Validate like `jsonschema.validate`, which would also check nbgrader's own schema for each cell."""
     error = exceptions.best_match(validators.validator_for(schema)(schema).iter_errors(metadata))
     if error:
         raise error
 
 
 class KeptGradebook(Gradebook):
-    """nbgrader opens the gradebook for each step, and looks for all tables and the course each time.  This one stays.
+    """A gradebook that stays open. nbgrader opens it for each step, and queries all tables and the course each time.
 
-    Its session still ends with the step: what was not committed is rolled back, and no step sees what another read.
+    Its session still ends with the step: uncommitted changes are rolled back, and no step sees data that another has read.
     """
 
     def close(self) -> None:
@@ -71,13 +71,13 @@ def keep_gradebook_open(*modules: Any) -> None:
     """Have these modules of nbgrader use one open gradebook for the whole process, instead of opening it for each step."""
     api.create_engine = lambda url, **_: one_engine(url)
     warnings.filterwarnings("ignore", category=sqlalchemy.exc.SAWarning)  # about nbgrader's own queries
-    kept = functools.cache(KeptGradebook)  # the converter names the course, its steps do not: two at most
+    kept = functools.cache(KeptGradebook)  # the converter passes the course's name, its steps don't: at most two
     for module in modules:
         module.Gradebook = kept
 
 
 class FewerChecks(NotebookExporter):
-    """nbconvert validates the notebook after each step, also after one that is off or leaves the cells as they were."""
+    """Skips validation, which nbconvert does after each step, after steps that are disabled or change no cells."""
 
     def _validate_preprocessor(self, notebook: Any, step: Any) -> None:
         if getattr(step, "enabled", True) and not isinstance(step, LEAVE_CELLS):
@@ -85,11 +85,11 @@ class FewerChecks(NotebookExporter):
 
 
 class CourseError(UserFacingError):
-    """A folder cannot be used as an nbgrader course; the message says why."""
+    """A folder can't be used as an nbgrader course; the message says why."""
 
 
 def named_judge(step: Any) -> bool:
-    """True for the class `JudgePreprocessor`, one made from it, or its name, as a configuration may have it."""
+    """Return True for the class `JudgePreprocessor`, a subclass or its name, as they may be in a configuration."""
     if isinstance(step, str):
         return step.rpartition(".")[2] == JudgePreprocessor.__name__
     return isinstance(step, type) and issubclass(step, JudgePreprocessor)
@@ -114,10 +114,10 @@ class Course:
         self.paths = CourseDirectory(config=self.config)
 
     def _configured(self) -> Config:
-        """The teacher's configuration, completed.  Raises `CourseError` for one that cannot be used."""
+        """Return the teacher's configuration, completed. Raises `CourseError` if it can't be used."""
         try:
             settings = PyFileConfigLoader("nbgrader_config.py", path=str(self.folder)).load_config()
-        except Exception as problem:  # it is a program: anything can be wrong with it
+        except Exception as problem:  # it's a program, so it can raise anything
             raise CourseError(f"nbgrader_config.py does not run: {type(problem).__name__}: {problem}") from None
         if "autograde_preprocessors" not in settings.Autograde:
             config.apply(settings)
@@ -129,12 +129,12 @@ class Course:
         return settings
 
     def lessons(self) -> list[str]:
-        """The assignments that have been generated: the gradebook knows their cells."""
+        """Return the assignments that have been generated, whose cells are in the gradebook."""
         with Gradebook(self.paths.db_url, self.paths.course_id) as book:
             return sorted(assignment.name for assignment in book.assignments)
 
     def items(self, lesson: str) -> dict[str, set[str]]:
-        """{notebook: ids of its graded code cells} of an assignment, as the gradebook has them."""
+        """Return {notebook: ids of its graded code cells} of an assignment, from the gradebook."""
         with Gradebook(self.paths.db_url, self.paths.course_id) as book:
             notebooks = book.find_assignment(lesson).notebooks
             return {n.name: {cell.name for cell in n.grade_cells if cell.cell_type == "code"} for n in notebooks}
@@ -181,19 +181,19 @@ class Course:
         return list(lessons) or known
 
     def handed_in(self, lesson: str) -> dict[str, Path]:
-        """{student: folder} of all submissions of a lesson."""
+        """Return {student: folder} of all submissions of a lesson."""
         found = sorted(glob.glob(self._inbox(lesson)))  # noqa: PTH207 -- nbgrader's own pattern, with its own escapes
         return {Path(path).parent.name: Path(path) for path in found if Path(path).is_dir()}
 
     def inbox(self) -> str:
-        """Where submissions are expected, in words."""
+        """The folder pattern in which submissions are expected, for messages."""
         return self._inbox("LESSON").replace("*", "STUDENT")
 
     def _inbox(self, lesson: str) -> str:
         return self.paths.format_path(self.paths.submitted_directory, "*", lesson)
 
     def needs_a_person(self, lesson: str, student: str) -> bool:
-        """True if the gradebook has something of this student that nobody has scored yet."""
+        """Return True if the gradebook has an item of this student that hasn't been scored yet."""
         with Gradebook(self.paths.db_url, self.paths.course_id) as book:
             try:
                 return book.find_submission(lesson, student).needs_manual_grade
@@ -201,7 +201,7 @@ class Course:
                 return True
 
     def is_written(self, lesson: str, student: str) -> bool:
-        """True if nbgrader's folder of graded submissions has this one, and it is not older than what was handed in."""
+        """Return True if nbgrader's folder of graded submissions has this one, and it isn't older than the submission."""
         graded = self.paths.format_path(self.paths.autograded_directory, student, lesson)
         handed = self.paths.format_path(self.paths.submitted_directory, student, lesson)
         if not any(Path(graded).glob("*.ipynb")):
@@ -210,7 +210,7 @@ class Course:
 
 
 class Writer(Autograde):
-    """nbgrader's autograde for one student at a time, with verdicts that are there already."""
+    """nbgrader's autograde for one student at a time, with given verdicts."""
 
     @default("exporter_class")
     def _fewer_checks(self) -> type[NotebookExporter]:
@@ -218,11 +218,11 @@ class Writer(Autograde):
 
     @classmethod
     def of(cls, course: Course, lesson: str, verdicts: Callable[[Path, str], dict[str, Any] | None]) -> Writer:
-        """The writer of a lesson; ``verdicts(file, lesson)`` gives the result for a submitted file."""
+        """Return the writer of a lesson; ``verdicts(file, lesson)`` returns the result for a submitted file."""
         common.jsonschema = SimpleNamespace(validate=validate)
         keep_gradebook_open(autograde, latesubmissions, overwritecells, overwritekernelspec, saveautogrades)
         config = Config(course.config)
-        # a plain function: traitlets copies what is in a config, and with a method its whole object
+        # a plain function, because traitlets copies the values of a config, and with a method its whole object
         config.JudgePreprocessor.verdicts = lambda file, ours: verdicts(file, ours)
         config.CourseDirectory.assignment_id = lesson
         config.Autograde.force = True
@@ -233,20 +233,20 @@ class Writer(Autograde):
         return writer
 
     def write(self, student: str) -> None:
-        """Grade one student.  Raises `NbGraderException` if nbgrader cannot read what was handed in, and
-        `sqlite3.OperationalError` if the gradebook cannot be written.
+        """Grade one student. Raises `NbGraderException` if nbgrader can't read the submission, and `sqlite3.OperationalError`
+        if the gradebook can't be written.
         """
-        self._sanitizing = True  # a submission that failed half-way leaves it behind
+        self._sanitizing = True  # a submission that failed leaves it False
         self.coursedir.student_id = glob.escape(student)
         try:
             self.init_notebooks()
             self.convert_notebooks()
         except NbGraderException as error:
             if isinstance(error.__context__, sqlalchemy.exc.OperationalError):
-                raise error.__context__.orig from None  # type: ignore[misc]  # no submission is at fault
+                raise error.__context__.orig from None  # type: ignore[misc]  # not due to the submission
             raise
         finally:
-            # no connection outlives a submission: the gradebook's file may be moved or put back from a copy
+            # no connection outlives a submission: the gradebook's file may be moved, or restored from a copy
             one_engine(self.coursedir.db_url).dispose()
 
 

@@ -1,4 +1,4 @@
-"""nbgrader's ClearSolutions with a difference: the starter stands where the solution stood."""
+"""nbgrader's ClearSolutions, except that the starter replaces the solution."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from nbgrader.preprocessors import ClearSolutions
 
 
 class InsertStarter(ClearSolutions):
-    """Puts the text in a cell's metadata ``course.starter`` in the place of its solution region."""
+    """Replaces a cell's solution region by the text in its metadata ``course.starter``."""
 
     def preprocess_cell(
         self, cell: NotebookNode, resources: dict[str, Any], cell_index: int

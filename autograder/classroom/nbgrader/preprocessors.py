@@ -1,7 +1,7 @@
-"""Our steps of nbgrader's autograde and feedback: the judge in place of a kernel that runs student code and tests.
+"""The course's steps of nbgrader's autograde and feedback: the judge replaces the kernel that runs students' code.
 
-`JudgePreprocessor` stands where nbgrader has Execute.  It takes the learner's cells as files, has them judged outside, and
-writes each verdict as the output of the graded cell, so that all that comes after is nbgrader's own.
+`JudgePreprocessor` replaces nbgrader's Execute. It reads the learner's cells as files, has them judged in other processes,
+and writes each verdict as the output of the graded cell, so that all later steps are nbgrader's own.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ _found: dict[str, Any] = {}
 
 
 class RefusedSubmission(UserFacingError):
-    """A submission has files that lead elsewhere; nothing of it is graded."""
+    """A submission contains links or special files; none of it is graded."""
 
 
 class JudgePreprocessor(NbGraderPreprocessor):
     """Puts the judge's verdicts into the graded cells of a notebook of this course.
 
-    A graded cell that is not of this course is run in a kernel, in a sandbox where there is one, with all that goes
-    before it: such a test shares its process with what it tests.
+    A graded cell that isn't of this course is run in a kernel, in a sandbox if there is one, together with all cells before
+    it: such a test shares its process with the code that it tests.
     """
 
     isolation = Unicode("none", help="Refuse to grade with less isolation than this level.").tag(config=True)
@@ -82,7 +82,7 @@ class JudgePreprocessor(NbGraderPreprocessor):
         return Path(folder.format_path(folder.source_directory, ".", assignment))
 
     def _submitted(self, resources: dict[str, Any]) -> Path:
-        """The file as it was handed in: what is judged must be the same wherever it is judged."""
+        """Return the file as it was submitted, so that the judge gets the same input wherever it runs."""
         about = resources["nbgrader"]
         folder = CourseDirectory(parent=self)
         path = folder.format_path(folder.submitted_directory, about["student"], about["assignment"])
@@ -92,20 +92,20 @@ class JudgePreprocessor(NbGraderPreprocessor):
         if self.verdicts:
             return self.verdicts(file, lesson)
         sandbox = isolation_of(self.isolation).sandbox
-        # nbgrader may be run from within a loop; a thread of its own has none
+        # nbgrader may run in a thread with an event loop; a new thread has none
         with ThreadPoolExecutor(1) as thread:
             return asdict(thread.submit(asyncio.run, grade.grade(file, sandbox, lesson)).result())
 
 
 def isolation_of(required: str) -> Any:
-    """The `levels.Found` of this process, tried once.  Raises `levels.TooLow`."""
+    """Return the `levels.Isolation` of this process, tried once. Raises `levels.IsolationUnavailable`."""
     if required not in _found:
         _found[required] = levels.at_least(required)
     return _found[required]
 
 
 def item_of(result: dict[str, Any], name: str) -> dict[str, Any]:
-    """The result's item for a graded cell.  One that it does not have is undecided: nbgrader gives silence all points."""
+    """Return the result's item for a graded cell; an undecided one if it's missing, because nbgrader gives a silent cell all points."""
     said = "No verdict: the judge did not come to this item."
     for item in result["items"]:
         if item["id"] == name:
@@ -116,7 +116,7 @@ def item_of(result: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def tell(cell: NotebookNode, item: dict[str, Any]) -> None:
-    """Make a verdict the output of its cell, in the form in which nbgrader reads a score from it."""
+    """Make a verdict the output of its cell, in the format from which nbgrader reads a score."""
     cell.outputs = []
     cell.execution_count = None
     _tell_outcome(cell, item)
@@ -126,7 +126,7 @@ def tell(cell: NotebookNode, item: dict[str, Any]) -> None:
 
 
 def _tell_outcome(cell: NotebookNode, item: dict[str, Any]) -> None:
-    """Append the output that says what an item got and why."""
+    """Append the output with the points of an item, and the reason."""
     said = item["diagnosis"]
     if item["outcome"] == Outcome.PASS:
         cell.outputs.append(new_output("stream", name="stdout", text=(said or "Passed.") + "\n"))
@@ -146,7 +146,7 @@ def _tell_outcome(cell: NotebookNode, item: dict[str, Any]) -> None:
 
 
 class SaveVerdicts(SaveAutoGrades):
-    """nbgrader's step, but an item without a verdict gets no score: it waits for a person, and formgrader lists it."""
+    """nbgrader's SaveAutoGrades, except that an item without a verdict gets no score: formgrader lists it for a person."""
 
     def _add_score(self, cell: NotebookNode, resources: dict[str, Any]) -> None:
         undecided = cell.metadata.nbgrader.pop("undecided", False)
@@ -160,7 +160,7 @@ class SaveVerdicts(SaveAutoGrades):
 
 
 class HideHiddenTests(ClearHiddenTests):
-    """Takes hidden tests out of feedback, and the tracebacks that quote them; diagnoses stay."""
+    """Removes hidden tests from feedback, and tracebacks that quote them; diagnoses stay."""
 
     show = Bool(False, help="Show students the hidden tests in their feedback.").tag(config=True)
 

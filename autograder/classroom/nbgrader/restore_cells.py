@@ -1,4 +1,4 @@
-"""nbgrader's OverwriteCells with three differences: changed and deleted cells stop nothing, and the log has no noise."""
+"""nbgrader's OverwriteCells, except that changed and deleted cells don't stop grading, and that the log has no noise."""
 
 import re
 from typing import Any
@@ -11,9 +11,9 @@ HIDDEN = re.compile(r"^[ \t]*### BEGIN HIDDEN TESTS.*?### END HIDDEN TESTS[ \t]*
 
 
 class RestoreCells(OverwriteCells):
-    """Puts cells back as they were released, also those whose ``grade_id`` was changed and those that were deleted.
+    """Restores cells as they were released, even if their ``grade_id`` was changed or they were deleted.
 
-    nbgrader's own step ends in a KeyError on a changed ``grade_id``, and where both an answer and its test were deleted.
+    nbgrader's own step raises KeyError for a changed ``grade_id``, and if both an answer and its test were deleted.
     """
 
     def preprocess(self, nb: NotebookNode, resources: dict[str, Any]) -> tuple[NotebookNode, dict[str, Any]]:

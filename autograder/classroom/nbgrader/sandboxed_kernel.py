@@ -1,4 +1,4 @@
-"""A teacher's own nbgrader notebook, run in a kernel as nbgrader does, but with the kernel in a sandbox."""
+"""Runs a teacher's own nbgrader notebook in a kernel, as nbgrader does, but with the kernel in a sandbox."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ class SandboxedKernels(AsyncKernelManager):
 
 
 class SandboxedExecute(Execute):
-    """nbgrader's step; with ``sandboxed`` the kernel sees a copy of the submission's folder, and nothing else of ours."""
+    """nbgrader's step; with ``sandboxed`` the kernel sees a copy of the submission's folder, and none of the course's other files."""
 
     sandboxed = Bool(False)
 
     def preprocess(self, notebook: NotebookNode, resources: dict[str, Any]) -> tuple[NotebookNode, dict[str, Any]]:
         if not self.sandboxed:
             return super().preprocess(notebook, resources)
-        # the kernel's sockets lie in it
+        # it contains the kernel's sockets
         folder = launcher.socket_folder(50)
         with tempfile.TemporaryDirectory(prefix="course-kernel-", dir=folder, ignore_cleanup_errors=True) as place:
             work = Path(place) / "work"
@@ -46,7 +46,7 @@ class SandboxedExecute(Execute):
             shutil.rmtree(work / ".ipynb_checkpoints", ignore_errors=True)
             for file in work.glob("*.ipynb"):
                 file.chmod(0o600)
-                file.unlink()  # among them the one with the tests
+                file.unlink()  # including the one with the tests
             resources["metadata"]["path"], kept = str(work), resources["metadata"]["path"]
             self.kernel_manager_class = SandboxedKernels
             self.config.SandboxedKernels.place = place
