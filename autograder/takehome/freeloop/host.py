@@ -3,9 +3,9 @@
 Started by path as ``python host.py SPEC`` (see `service_process`), in the service's folder; ``SPEC`` is a JSON object with
 ``app`` ("shop.main:app"), ``factory``, ``path`` (put on ``sys.path``), ``loop`` ("asyncio" or "uvloop") and ``warm_up``.
 
-* stdin: the lifeline.  When it closes, this process ends.  Each byte on it is answered with a report ``here``: what was
-  reported before it is complete.
-* stdout: one JSON object a line: ``routes``, ``ready``, ``failed``, ``turn`` and ``late`` (a long iteration of the loop), ``gil``,
+* stdin: the lifeline. When it closes, this process ends. Each byte on it is answered with a report ``here``, after all
+  earlier reports.
+* stdout: one JSON object per line: ``routes``, ``ready``, ``failed``, ``turn`` and ``late`` (a long iteration of the loop), ``gil``,
   ``busy``, ``pool``, ``here``.  Times are seconds of ``time.perf_counter()``.
 * stderr: whatever the app prints.
 
@@ -39,7 +39,7 @@ class ReportWriter:
         self._lock = threading.Lock()
 
     def __call__(self, **report: object) -> None:
-        """Write one report; ends the process if its owner is gone."""
+        """Write one report. End the process if its owner has closed the pipe."""
         data = json.dumps(report, default=str).encode() + b"\n"
         with self._lock:
             try:
@@ -50,7 +50,7 @@ class ReportWriter:
 
 
 class Instrumented:
-    """The app, with the canary's path answered before it, and with the limiter of its thread pool at hand."""
+    """Wraps the app: answers the canary's path, and keeps the limiter of the app's thread pool."""
 
     def __init__(self, app: Any) -> None:
         self.app = app
@@ -234,4 +234,4 @@ def main(spec: dict[str, Any]) -> int:
 if __name__ == "__main__":
     code = main(json.loads(sys.argv[1]))
     sys.stderr.flush()
-    os._exit(code)  # threads of the service may still run, and nobody waits for them
+    os._exit(code)  # without waiting for threads of the service that may still run

@@ -1,1 +1,1 @@
-"""The watchdog: modules of their own, which programs of the course import by name from this folder."""
+"""The watchdog: standalone modules, which scripts of the course also import by name from this folder."""

@@ -1,4 +1,4 @@
-"""Does once, before an app is served, what its libraries would do on the event loop when the first request comes.
+"""Does in advance what an app's libraries would do on the event loop during the first request.
 
 anyio imports a dozen modules when the first ``def`` endpoint runs, and FastAPI reads the source of each endpoint when it is
 first requested: 25 ms to 90 ms in which a freshly served, correct app blocks its loop.
@@ -10,7 +10,7 @@ import contextlib
 import importlib
 import sys
 
-# libraries, and what they import themselves only when the first request comes
+# libraries, and the modules that they import only during the first request
 LAZY_IMPORTS = {
     "anyio": ("anyio._backends._asyncio", "anyio.to_thread"),
     "starlette": ("anyio._backends._asyncio", "anyio.to_thread", "starlette.concurrency", "starlette.responses"),
@@ -21,7 +21,7 @@ DEPTH = 10  # routers within routers
 
 
 def import_lazily_loaded() -> None:
-    """Import what the libraries that are imported already will import themselves."""
+    """Import the modules that the already imported libraries will import later."""
     for library, names in LAZY_IMPORTS.items():
         for name in names if library in sys.modules else ():
             with contextlib.suppress(ImportError):

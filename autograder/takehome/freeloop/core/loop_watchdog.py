@@ -1,15 +1,15 @@
-"""Watches the event loop from inside the served process: how long each iteration took, and which code it spent it in.
+"""Watches the event loop from inside the served process: how long each iteration takes, and which code it spends that in.
 
-An *iteration* is what the loop does between two visits to its selector: it takes what is ready, runs the callbacks and
-comes back.  While an iteration lasts, no other request is served, so its length is the loop lag that it causes, and the
-stack of the loop thread during a long iteration shows the code that caused it.
+An *iteration* is what the loop does between two calls of its selector: it collects the ready callbacks and runs them.
+During an iteration no other request is served, so its length is the loop lag that it causes, and the stack of the loop
+thread during a long iteration shows the code that caused it.
 
-A thread, the sampler, takes that stack every few milliseconds.  Each sample is weighted by the time it stands for: a call
-that holds the GIL stops the sampler as well, and one sample after it must count for all of that call.  Garbage collections
-report themselves (``gc.callbacks``).
+A thread, the sampler, takes that stack every few milliseconds. Each sample is weighted by the time since the one before: a
+call that holds the GIL stops the sampler as well, and the one sample after it must count for the whole call. Garbage
+collections report themselves (``gc.callbacks``).
 
-This file and its neighbour are a package's core, and at the same time run in the process that serves a learner's app in the
-course: started by path, with the standard library and uvicorn only.
+The modules in this folder are the package's core. They also run in the process that serves a learner's app in the course,
+where they're imported by name, with only the standard library and uvicorn.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ from collections import Counter, deque, namedtuple
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-SAMPLE_INTERVAL_S = 0.005  # s: CPython passes the GIL on after 5 ms, so a finer grid shows nothing more
-ITERATION_MIN_S = 0.010  # s: shorter iterations are what every healthy app has
+SAMPLE_INTERVAL_S = 0.005  # s: CPython switches threads after 5 ms, so a shorter interval shows nothing more
+ITERATION_MIN_S = 0.010  # s: every healthy app has shorter iterations
 SWITCH_INTERVAL_S = 0.005  # s for which a thread that runs Python code keeps the GIL when another waits for it
 BUSY_MIN_S = 0.003  # s of CPU between two samples from which a thread counts as computing
 BUSY_REPORT_S = 0.02  # s of CPU at one place, after which they are reported
 GIL_HELD_MIN_S = 0.02  # s for which one call has to hold the GIL to be reported
-GIL_HOLDER_SHARE = 0.8  # share of that time which one thread computed: then it held the GIL, and did not share it
+GIL_HOLDER_SHARE = 0.8  # share of that time for which one thread must have computed to count as holding the GIL alone
 COLLECTION_MIN_S = 0.001  # s: a shorter garbage collection is not recorded
-CLOSED_POLL_S = 1.0  # s between two looks at whether a loop that no longer runs was closed
-REPORT_INTERVAL_S = 0.05  # s between two reports on an iteration that still goes on, for the live picture
-OWN_THREADS = ("freeloop-", "course-")  # how the names of threads begin that are not the app's
-GIVEN_MODULE = "workshop.py"  # the course's own module that lies next to an app: what matters is the line that calls it
+CLOSED_POLL_S = 1.0  # s between two checks whether a loop that no longer runs was closed
+REPORT_INTERVAL_S = 0.05  # s between two reports on a running iteration, for the live picture
+OWN_THREADS = ("freeloop-", "course-")  # prefixes of the names of threads that aren't the app's
+GIVEN_MODULE = "workshop.py"  # the course's module in an app's folder: the line that calls it matters
 
 _LIBRARY = (
     *tuple(
@@ -53,21 +53,21 @@ _LIBRARY = (
 )
 _LIFESPAN = os.path.join("uvicorn", "lifespan", "on.py")
 _COLLECT = re.compile(r"\bcollect\s*\(")
-# Before 3.12 a collection may begin wherever an object is made, also where `f_back` makes that of a frame.
+# Before 3.12 a collection may start wherever an object is created, even where `f_back` creates a frame object.
 _COLLECTS_WHILE_ALLOCATING = sys.version_info < (3, 12)
 
 # ``collection`` is "" for ordinary code, "explicit" for a call of gc.collect(), and "automatic" for any other collection;
-# ``lifespan`` is true in the app's start-up, before anything is served: that may take its time
+# ``lifespan`` is True in the app's start-up, which may block because nothing is served yet
 Place = namedtuple("Place", "file line last code function callee collection lifespan", defaults=("", "", False))
 
 
 @contextlib.contextmanager
 def stable_frames() -> Iterator[None]:
-    """While this is entered no automatic garbage collection begins: needed around all that walks another thread's frames.
+    """Prevent automatic garbage collections in the ``with`` block, in which another thread's frames are walked.
 
-    A collection runs finalizers and callbacks in Python, which give the GIL away.  In the middle of ``f_back`` the thread
-    that is looked at then returns from the very frame for which an object is being made, and the process ends with a
-    segmentation fault.  (CPython's own `sys._current_frames` does the same since 3.11.5: python/cpython#106883.)
+    A collection runs finalizers and callbacks in Python, which may release the GIL. If that happens inside ``f_back``, the
+    observed thread can return from the frame for which an object is being created, and the process crashes with a
+    segmentation fault. (CPython's own `sys._current_frames` does the same since 3.11.5: python/cpython#106883.)
     """
     if not (_COLLECTS_WHILE_ALLOCATING and gc.isenabled()):
         yield
@@ -80,7 +80,7 @@ def stable_frames() -> Iterator[None]:
 
 
 class ThreadTimes:
-    """Seconds on a CPU, and waiting for one, of the thread that creates this; any thread may read them.
+    """The CPU time and run-queue delay, in seconds, of the thread that creates the object. Any thread may read them.
 
     Linux counts both in ``/proc/<pid>/task/<tid>/schedstat``, in nanoseconds.  Elsewhere they are 0.0.
     """
@@ -107,18 +107,18 @@ class ThreadTimes:
 
 
 class MemoryPressure:
-    """How long the machine made the calling thread wait for memory: for pages that had been taken away from it.
+    """How long the calling thread waited for memory: for pages that the machine had evicted.
 
-    The kernel tells a thread's major page faults, but not how long they took.  It also tells how long any process of the
-    machine was stalled for want of memory ("some" in ``/proc/pressure/memory``, in microseconds).  Together they give an upper
-    bound; a cold file that is read for the first time is no such stall.
+    The kernel counts a thread's major page faults, but not how long they took. It also reports how long any process of the
+    machine was stalled by a shortage of memory ("some" in ``/proc/pressure/memory``, in microseconds). Together they give an
+    upper bound. Reading a cold file for the first time isn't such a stall.
     """
 
     def __init__(self) -> None:
         self._faults, self._stalled = self._read()
 
     def since_last(self) -> float:
-        """Return the seconds since the last call, or since this was created; call it in the thread that it is about."""
+        """Return the seconds since the last call, or since the object was created. Call it in the measured thread."""
         faults, stalled = self._read()
         waited = stalled - self._stalled if faults > self._faults else 0.0
         self._faults, self._stalled = faults, stalled
@@ -136,27 +136,27 @@ class MemoryPressure:
 
 
 class LoopIterations:
-    """Records the loop's iterations; shared by the loop thread, which writes, and the sampler, which reads.
+    """Records the loop's iterations. The loop thread writes, and the sampler reads.
 
     ``tell`` writes a report.  ``phase`` is "import" until the loop runs, "startup" until the app is ready, then "serving".
     """
 
-    sample_interval_s = SAMPLE_INTERVAL_S  # a monitor that runs all day samples less often
+    sample_interval_s = SAMPLE_INTERVAL_S  # a permanent monitor samples less often
 
     def __init__(self, tell, app_folder: str) -> None:
         self.tell = tell
         self.set_folder(app_folder)
         self.loop_thread = threading.get_ident()
         self.phase = "import"
-        self.samples: Counter[Place] = Counter()  # seconds by `Place`, as the sampler saw them
-        self.collection_s = 0.0  # of garbage collections on the loop thread in this iteration
+        self.samples: Counter[Place] = Counter()  # seconds by `Place`, according to the sampler
+        self.collection_s = 0.0  # s of garbage collections on the loop thread in this iteration
         self.longest_collection = 0.0
         self.tasks: Counter[int | None] = Counter()  # seconds by the id of the asyncio task that ran
         self.began = time.perf_counter()
         self.idle = True
         self.other_collections: deque[tuple[int, float, float, float]] = deque(
             maxlen=100
-        )  # (thread, start, end, CPU seconds) of long ones on other threads
+        )  # (thread, start, end, CPU seconds) of long collections on other threads
         self.loop: asyncio.AbstractEventLoop | None = None
         self._times: ThreadTimes = None  # type: ignore[assignment]
         self._memory: MemoryPressure = None  # type: ignore[assignment]
@@ -168,13 +168,13 @@ class LoopIterations:
     def set_folder(self, app_folder: str) -> None:
         """Set the folder whose code counts as the app's."""
         self.app_folder = os.path.join(os.path.normcase(os.path.realpath(app_folder)), "")
-        # an app that is installed lies below a library's folder, and is no library
+        # an installed app is in the folder of libraries, but doesn't count as one
         self._library = tuple(path for path in _LIBRARY if not self.app_folder.startswith(path))
 
     def start(self) -> threading.Thread:
-        """Start and return the sampler; call it in the loop thread.
+        """Start and return the sampler. Call it in the loop thread.
 
-        The first iteration is whatever runs before the first visit to the selector, the import of the app included.
+        The first iteration is everything before the first call of the selector, including the import of the app.
         """
         self._times = ThreadTimes()
         self._memory = MemoryPressure()
@@ -185,21 +185,21 @@ class LoopIterations:
         return sampler
 
     def stop(self) -> None:
-        """End the sampler and leave nothing behind; nothing is recorded any more."""
+        """Stop the sampler and all recording."""
         self._stopped.set()
         self.idle = True
         with contextlib.suppress(ValueError):
             gc.callbacks.remove(self._collected)
 
     def begin(self) -> None:
-        """Note that an iteration begins."""
+        """Record that an iteration begins."""
         self._spent = self._times.read()
         self.collection_s = self.longest_collection = 0.0
         self.began = time.perf_counter()
         self.idle = False
 
     def end(self) -> None:
-        """Note that an iteration is over, and report it if it was long."""
+        """Record that an iteration has ended, and report it if it was long."""
         self.idle = True
         ended = time.perf_counter()
         if ended - self.began >= ITERATION_MIN_S:
@@ -211,11 +211,11 @@ class LoopIterations:
             self.samples, self.tasks = Counter(), Counter()
 
     def thread_cpu_sampler(self) -> ThreadCpuSampler:
-        """Return what finds out where other threads compute."""
+        """Return the sampler of the other threads' CPU time."""
         return ThreadCpuSampler(self)
 
     def current(self) -> tuple[Place, float] | None:
-        """Return where the loop is in an iteration that goes on, and for how long, less its waits for a CPU; None between two.
+        """Return the place of the loop in the current iteration, and for how long it's there, without waits for a CPU; or None.
 
         Any other thread may call it.
         """
@@ -232,7 +232,7 @@ class LoopIterations:
         return max(self._times.read()[1] - self._spent[1], 0.0)
 
     def _add_unseen_collections(self, samples: Counter[Place]) -> None:
-        """Add collections that were over before the sampler had a CPU: to the app's line that it saw most in this iteration."""
+        """Attribute collections that ended before the sampler got a CPU to the app's line with most time in this iteration."""
         missing = self.collection_s - sum(seconds for place, seconds in samples.items() if place.collection)
         if self.phase != "serving" or missing < COLLECTION_MIN_S:
             return
@@ -246,7 +246,7 @@ class LoopIterations:
     ) -> None:
         cpu, waited = (now - then for now, then in zip(self._times.read(), self._spent, strict=True))
         threads_waited = paged = 0.0
-        if event == "turn":  # on the loop thread: these are read in the thread that they are about
+        if event == "turn":  # on the loop thread: these counters must be read in their own thread
             starting = sum(seconds for place, seconds in samples.items() if place.function == "Thread.start")
             threads_waited = min(self._new_threads_waited(), starting) if starting else 0.0
             paged = min(self._memory.since_last(), max(ended - self.began - cpu - waited, 0.0))
@@ -266,7 +266,7 @@ class LoopIterations:
         )
 
     def _new_threads_waited(self) -> float:
-        """Seconds that threads which were not there before have waited for a CPU: for their start, the loop waited as well."""
+        """Return for how many seconds new threads have waited for a CPU; the loop waited for their start as well."""
         waited = 0.0
         try:
             now = set(os.listdir("/proc/self/task"))
@@ -284,8 +284,8 @@ class LoopIterations:
     def _collected(self, phase: str, info: dict[str, int]) -> None:
         """Record how long a garbage collection took; called by the interpreter, on any thread.
 
-        It may strike in the middle of anything, also where the interpreter makes a frame: so no stack is looked at here.  A
-        collection never sleeps, so its CPU time is what it takes without what the machine adds.
+        A collection may start anywhere, even where the interpreter creates a frame, so no stack is read here. It never
+        sleeps, so its CPU time is its duration without delays by the machine.
         """
         thread, now, cpu = threading.get_ident(), time.perf_counter(), time.thread_time()
         if phase == "start":
@@ -307,10 +307,10 @@ class LoopIterations:
         own = ThreadTimes()
         while not self._stopped.is_set():
             if self.loop is not None and self.loop.is_closed():
-                return self.stop()  # what runs in this thread from now on is none of the loop's
+                return self.stop()  # the loop no longer runs in this thread
             asleep, own_waited = time.perf_counter(), own.read()[1]
             time.sleep(self.sample_interval_s)
-            # From here to `_take` nothing may release the GIL, as reading a file does: the loop thread would move on, and
+            # From here to `_take` nothing may release the GIL, as reading a file does: the loop thread would continue, and
             # end the iteration before the sample that stands for a long call is taken.
             now, began, idle = time.perf_counter(), self.began, self.idle
             if seen.began != began:
@@ -329,9 +329,9 @@ class LoopIterations:
             place, task, seconds, collecting = sample
             waited = self.waited()
             if self.idle or self.began != began:
-                continue  # the iteration is over, and has been reported
+                continue  # the iteration has ended, and was reported
             self._take_off(place, seen.place, seconds, waited - seen.waited)
-            # it certainly ran while it kept the GIL; beyond that no longer than the sampler meant to sleep
+            # it certainly ran while it held the GIL, and otherwise no longer than the sampler's interval
             queued = waited - seen.waited
             certain = self.sample_interval_s + max(stopped - SWITCH_INTERVAL_S - collecting - queued, 0.0)
             self.tasks[task] += max(min(seconds - queued, certain), 0.0)
@@ -341,7 +341,7 @@ class LoopIterations:
                 self._report("late", now, Counter(dict(self.samples)), {})
 
     def _take(self, seen: Seen, now: float) -> tuple[Place, int | None, float, float] | None:
-        """Add what the time since the sample before stands for; returns (place, task, seconds, seconds of collections)."""
+        """Attribute the time since the previous sample; return (place, task, seconds, seconds of collections)."""
         frame = sys._current_frames().get(self.loop_thread)
         if frame is None:
             return None
@@ -351,26 +351,26 @@ class LoopIterations:
             how = "explicit" if _COLLECT.search(place.code) else "automatic"
             self.samples[place._replace(collection=how)] += collecting
             if how == "explicit":
-                place = place._replace(collection=how)  # all of its time is the collection's, on a busy machine as well
+                place = place._replace(collection=how)  # the collection gets all of the time, on a busy machine as well
         seconds = max(now - seen.at - collecting, 0.0)
         self.samples[place] += seconds
         return place, task, seconds, collecting
 
     def _take_off(self, place: Place, before: Place | None, seconds: float, waited: float) -> None:
-        """Take the time in which the loop thread waited for a CPU off again: first from the newest sample's place.
+        """Subtract the time in which the loop thread waited for a CPU, first from the newest sample's place.
 
-        What is more than that it has waited where it was seen before; the kernel counts it only when it is over.
+        The rest is subtracted from the place of the sample before: the kernel counts a wait only when it's over.
         """
         self.samples[place] = max(self.samples[place] - min(waited, seconds), 0.0)  # type: ignore[assignment]
         if waited > seconds and before is not None:
             self.samples[before] = max(self.samples[before] - (waited - seconds), 0.0)  # type: ignore[assignment]
 
     def _task(self) -> int | None:
-        """The id of the asyncio task that runs on the loop, or None."""
+        """Return the id of the asyncio task that is running on the loop, or None."""
         return self.loop and id(asyncio.current_task(self.loop))  # type: ignore[return-value]
 
     def _report_gil_holder(self, start: float, end: float, computed: Counter[Place] | dict[Place, float]) -> None:
-        """Report the thread that held the GIL from ``start`` to ``end`` while the loop waited for work, if it was one alone."""
+        """Report the thread that held the GIL from ``start`` to ``end`` while the loop waited for work, if it was only one."""
         place, seconds = max(computed.items(), key=lambda item: item[1], default=(None, 0.0))
         if place and seconds >= GIL_HOLDER_SHARE * (end - start):
             self._report_hold(start, end, place, seconds)
@@ -381,7 +381,7 @@ class LoopIterations:
         self.tell(event="gil", start=start, end=end, waited=waited, where=places({place: cpu}))
 
     def _report_collections(self) -> None:
-        """Report garbage collections on other threads: they hold the GIL from beginning to end."""
+        """Report garbage collections on other threads, which hold the GIL from beginning to end."""
         while self.other_collections:
             thread, start, end, seconds = self.other_collections.popleft()
             frame = sys._current_frames().get(thread)
@@ -391,7 +391,7 @@ class LoopIterations:
     def place(self, frame) -> Place:
         """Return the `Place` of the innermost frame in the learner's folder.
 
-        If no frame of theirs is on the stack, the innermost frame outside asyncio and uvicorn takes its place.
+        If no such frame is on the stack, use the innermost frame outside asyncio and uvicorn.
         ``callee`` is what their line had called, if that is a Python function.
         """
         callee = ""
@@ -406,7 +406,7 @@ class LoopIterations:
                 given = frame  # the outermost of its frames is the function that was called
             callee = qualified_name(frame.f_code)
             if callee == "Thread.start":
-                instead = frame  # it waits until the thread runs: that says more than the lock in which it does so
+                instead = frame  # it waits for the start of a thread, which says more than the lock on which it waits
             frame = frame.f_back
         found = position(given or instead)
         if given is None and found[4] == "Handle._run":
@@ -415,14 +415,13 @@ class LoopIterations:
 
 
 class Seen(namedtuple("Seen", "began at waited collected place", defaults=(None,))):
-    """The newest sample: the start of its iteration, when it was taken, how long the loop had waited for a CPU and collected
-    garbage in that iteration, the place."""
+    """The newest sample: its iteration's start, its time, the loop's waits for a CPU and collections so far, and the place."""
 
 
 class ThreadCpuSampler:
-    """Finds out where the other threads compute, and reports CPU seconds by place as they add up.
+    """Samples where the other threads compute, and reports their CPU seconds by place as they add up.
 
-    A thread that computes in one call that holds the GIL stops the sampler as well; it is found right after that call.
+    A thread that computes in one call that holds the GIL stops the sampler as well; it's sampled right after that call.
     """
 
     def __init__(self, iterations: LoopIterations) -> None:
@@ -501,7 +500,7 @@ def position(frame) -> tuple[str, int, int, str, str]:
     start = stop = None
     positions: Iterable[tuple[int, int, int, int]] = getattr(
         code, "co_positions", tuple
-    )()  # Python 3.10 knows lines only
+    )()  # Python 3.10 has no columns
     found = next(itertools.islice(positions, max(frame.f_lasti, 0) // 2, None), None)
     if found and found[0]:
         line, last, start, stop = found
@@ -511,7 +510,7 @@ def position(frame) -> tuple[str, int, int, str, str]:
         text = first.encode()[start:stop].decode(errors="replace")
     else:
         text = first.strip()
-        # a call whose dots stand on lines of their own: go on to the line that says what is called
+        # a method chain over several lines: use the line with the name of the called method
         for number in range(line + 1, (last or line) + 1):
             if "(" in text:
                 break
@@ -520,16 +519,16 @@ def position(frame) -> tuple[str, int, int, str, str]:
 
 
 def places(samples: Counter[Place] | dict[Place, float]) -> list[dict[str, object]]:
-    """Return the five places with the most seconds, greatest first, as dictionaries that JSON can carry."""
-    # a copy, made in one step: another thread may be adding to it at this moment
+    """Return the five places with the most seconds, in descending order, as dictionaries for JSON."""
+    # an atomic copy, because another thread may be adding to it
     most = Counter(dict(samples)).most_common(5)
     return [dict(place._asdict(), seconds=seconds) for place, seconds in most]
 
 
 def attach(loop: asyncio.AbstractEventLoop, iterations: LoopIterations) -> bool:
-    """Record the iterations of a loop that exists already; call it in the loop's thread.
+    """Record the iterations of an existing loop. Call it in the loop's thread.
 
-    Return False for a loop whose iterations can't be seen: uvloop's are made in C, `watch_from_outside` is for those.
+    Return False if the loop's iterations can't be observed, as with uvloop, which is written in C. Use `watch_from_outside` then.
     """
     selector: Any = getattr(loop, "_selector", None)
     select = getattr(selector, "select", None)
@@ -561,10 +560,10 @@ def detach(loop: asyncio.AbstractEventLoop) -> None:
 def watch_from_outside(
     loop: asyncio.AbstractEventLoop, iterations: LoopIterations, interval_s: float = SAMPLE_INTERVAL_S
 ) -> threading.Thread:
-    """Record how long a loop takes to run a callback, for loops that don't show their iterations; return the thread.
+    """Record how long a loop takes to run a callback, if its iterations can't be observed; return the thread.
 
-    What is recorded as an iteration lasts from when the callback is scheduled until it runs.  That is the lag of the loop,
-    rounded to what it does between two such callbacks.
+    Each recorded iteration lasts from scheduling the callback until it runs. That is the lag of the loop, at the resolution
+    of these callbacks.
     """
     ran = threading.Event()
     iterations.loop = loop
