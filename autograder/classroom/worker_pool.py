@@ -136,19 +136,21 @@ class Worker:
     async def grade(self, job: Job) -> dict[str, Any] | None:
         """Return the result as a dictionary, or None if the worker has died."""
         order = encode(GradeSubmission(job.id, job.file, job.lesson)).encode() + b"\n"
+        assert self.process.stdin is not None  # it's a pipe
         with contextlib.suppress(OSError):
-            self.process.stdin.write(order)  # type: ignore[union-attr]  # it is a pipe
-            await self.process.stdin.drain()  # type: ignore[union-attr]
+            self.process.stdin.write(order)
+            await self.process.stdin.drain()
             news = await self._line()
             if isinstance(news, SubmissionGraded) and news.id == job.id:
                 return news.result.to_wire()
         return None
 
     async def _line(self) -> WorkerNews | None:
+        assert self.process.stdout is not None  # it's a pipe
         with contextlib.suppress(ValueError):  # too long, or not a message
             try:
                 async with asyncio.timeout(JOB_LIMIT):
-                    line = await self.process.stdout.readline()  # type: ignore[union-attr]
+                    line = await self.process.stdout.readline()
             except TimeoutError:
                 self.late = True
                 return None

@@ -128,7 +128,7 @@ class Checks:
         if os.environ.get("NBGRADER_EXECUTION"):
             print("This notebook is being graded: the grade is the verdict.")
             return
-        points = most = 0
+        points = most = 0.0
         for endpoints in self._exercise.files:
             file = Path(endpoints[0].file)
             async with ServedApp(file, endpoints[0].services) as served:
@@ -142,7 +142,7 @@ class Checks:
                             verdict = Verdict(Outcome.FAIL, DiagnosisKind.DOES_NOT_START, _missing(endpoint))
                         worth = endpoint.points[part]
                         got = verdict.points(worth)
-                        points, most = points + got, most + worth  # type: ignore[assignment]
+                        points, most = points + got, most + worth
                         print(f"{verdict.outcome.upper():5} {endpoint.item(part)}: {got:g} of {worth:g}", flush=True)
                         if not verdict.passed:
                             print("".join(f"      {line}\n" for line in verdict.diagnosis.splitlines()), end="")
@@ -162,7 +162,7 @@ class Checks:
             raise CheckFailed(str(error)) from None
         rang, windows = load.rings
         print(f"The pager rang in {rang} of {windows} half seconds. Who blocked the loop, the greatest harm first:")
-        print(*load.blockers or ["nobody."], sep="\n")  # type: ignore[list-item]
+        print("\n".join(map(str, load.blockers)) or "nobody.")
         if rang and not load.blockers:
             print(
                 "(Canaries that were late all the same: that was the machine's doing, or many small things together.)"

@@ -47,7 +47,9 @@ class ServedApp:
         if self._refused:
             raise self._refused
         if self._app is None or not self._app.alive:
-            environment, ports, app_files = {}, [], []  # type: ignore[var-annotated]
+            environment: dict[str, str] = {}
+            ports: list[int] = []
+            app_files: list[Path] = []
             self.asked = {}
             for name in self.services:
                 service, found = await asyncio.to_thread(services.fresh, name)
@@ -57,15 +59,16 @@ class ServedApp:
                 app_files += service.app_files
             start = partial(self.sandbox.start, ports=ports) if self.sandbox else None
             # pass no more of our environment than the app needs: it may contain secrets
-            self._app = await asyncio.to_thread(Server, self._with(app_files), environment, inherit=False, start=start)
+            file = self._with(app_files)
+            app = self._app = await asyncio.to_thread(Server, file, environment, inherit=False, start=start)
             try:
-                await asyncio.to_thread(self._app.wait_until_ready)  # type: ignore[union-attr]
+                await asyncio.to_thread(app.wait_until_ready)
             except AppError as error:
                 if ended := await ended_service(self.asked):
                     raise services.ServiceError(service_ended_message(ended)) from None
                 self._refused = error
                 raise
-        return self._app  # type: ignore[return-value]
+        return self._app
 
     def _with(self, app_files: list[Path]) -> str | Path:
         """Return the file to serve: a copy if it needs ``app_files`` next to it, because the learner may have changed theirs."""

@@ -64,7 +64,8 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
         Line(shell)
     prepare()
     # the most common mistake with the lab's functions; a bare <coroutine object ...> explains nothing
-    shell.display_formatter.formatters["text/plain"].for_type(types.CoroutineType, _forgotten_await)  # type: ignore[union-attr]
+    if shell.display_formatter is not None:
+        shell.display_formatter.formatters["text/plain"].for_type(types.CoroutineType, _forgotten_await)
 
 
 def _forgotten_await(

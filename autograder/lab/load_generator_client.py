@@ -58,11 +58,9 @@ class LoadGenerator:
 
     def order(self, order: RaceOrder) -> None:
         """Send an order. Raises `LoadGeneratorGone` if the process has ended."""
-        line = encode(order) + "\n"
         try:
             with self._lock:
-                self.process.stdin.write(line)  # type: ignore[union-attr]
-                self.process.stdin.flush()  # type: ignore[union-attr]
+                self.process.send_line(encode(order))
         except (OSError, ValueError) as error:
             raise LoadGeneratorGone("The process that sends the requests is gone. Run this again.") from error
 
@@ -125,7 +123,7 @@ class LoadGenerator:
 
     def _read(self) -> None:
         with contextlib.suppress(MessageError, ValueError):  # the pipe was closed, or the output is invalid
-            for line in self.process.stdout:  # type: ignore[union-attr]
+            for line in self.process.lines():
                 event: RaceEvent = decode(line, *RACE_EVENTS)
                 if subscriber := self._subscribers.get(event.race):
                     subscriber(event)

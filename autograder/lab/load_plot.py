@@ -29,12 +29,12 @@ LANE, GAP = 1.0, 0.35
 def draw(load: Load, now: float | None = None) -> Figure:
     """Return the `Figure` of a load; ``now`` (seconds since it began) while it's running."""
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     with timeline.drawing:
         routes = list(load.routes)
         rows = len(routes) + 1
-        figure = Figure(figsize=(timeline.WIDTH, 1.6 + 0.42 * rows), layout="constrained")
-        figure.get_layout_engine().set(w_pad=0.2)  # type: ignore[call-arg, union-attr]
+        figure = Figure(figsize=(timeline.WIDTH, 1.6 + 0.42 * rows), layout=ConstrainedLayoutEngine(w_pad=0.2))
         axes = figure.subplots()
         span = max(load.lasts, (now or load.seconds) * 1.02, WINDOW)
         for row, route in enumerate([None, *routes]):

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 def register(shell: InteractiveShell) -> None:
     """Add the cell magics to an IPython shell."""
+    # IPython's annotation of this method lacks `self`
     shell.register_magic_function(app, "cell", "app")  # type: ignore[arg-type]
     shell.register_magic_function(keep, "cell", "keep")  # type: ignore[arg-type]
 

@@ -35,8 +35,9 @@ class Prediction:
     @property
     def seconds(self) -> float | None:
         """The position of the prediction on a timeline, or None if it isn't a time."""
-        on_it = self.unit == "s" and isinstance(self.value, float) and self.value >= 0
-        return self.value if on_it else None  # type: ignore[return-value]
+        if self.unit == "s" and isinstance(self.value, float) and self.value >= 0:
+            return self.value
+        return None
 
     def __str__(self) -> str:
         return _said(self.value, self.unit)
@@ -61,7 +62,8 @@ class Prediction:
         low, high = self.value, at_most.value
         if low is None and high is None:
             return f"{what}: {shown}. You made no guess."
-        near = [guess for guess in (low, high) if guess is not None and abs(measured - guess) <= NEAR * abs(guess)]  # type: ignore[arg-type]
+        guesses = [guess for guess in (low, high) if isinstance(guess, float)]
+        near = [guess for guess in guesses if abs(measured - guess) <= NEAR * abs(guess)]
         if near:
             return f"{what}: {shown} is about your {_said(near[0], '')}."
         if low is not None and measured < low:

@@ -47,11 +47,9 @@ def pictured() -> Iterator[None]:
 class Line:
     """The progress line of each cell that runs in ``shell`` from now on."""
 
-    _over: threading.Event | None
-    _thread: threading.Thread | None
-
     def __init__(self, shell: InteractiveShell) -> None:
-        self._over = self._thread = None
+        self._over = threading.Event()
+        self._thread: threading.Thread | None = None
         shell.events.register("pre_run_cell", self._begin)
         shell.events.register("post_run_cell", self._end)
         self._begin()
@@ -68,7 +66,7 @@ class Line:
 
     def _end(self, result: object = None) -> None:
         if self._thread is not None:
-            self._over.set()  # type: ignore[union-attr]
+            self._over.set()
             self._thread.join()
             self._thread = None
 

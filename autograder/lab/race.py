@@ -204,22 +204,17 @@ class Race:
         default_factory=list
     )  # long iterations due to the machine, or to many requests at once
     startup: list[Blocked] = field(default_factory=list)  # before the app was ready, by tasks that it had started
-    gil_holds: list[Blocked] = field(
-        default_factory=list
-    )  # times in which another thread held the GIL, as the watchdog reports
+    gil_holds: list[Blocked] = field(default_factory=list)  # another thread held the GIL, as the watchdog reports
     errors: list[RequestFailed] = field(default_factory=list)
     samples: list[LoopSample] = field(default_factory=list)
     elsewhere: int = 0  # connections that the app's loop doesn't poll
-    asleep: tuple[float, float, str] | None = (
-        None  # (start, end, call): the newest long sleep of the loop thread in one system call
-    )
+    # (start, end, call): the newest long sleep of the loop thread in one system call
+    asleep: tuple[float, float, str] | None = None
     watchers: list[int] = field(default_factory=list)  # ids of the threads in the served process that aren't the app's
-    found: Counter[tuple[int, str]] = field(
-        default_factory=Counter
-    )  # iterations in which the loop was seen in a line of the app: (line, code)
-    busy: Counter[tuple[int, str, str, str]] = field(
-        default_factory=Counter
-    )  # CPU seconds of other threads, by (line, code, function, file)
+    # iterations in which the loop was seen in a line of the app: (line, code)
+    found: Counter[tuple[int, str]] = field(default_factory=Counter)
+    # CPU seconds of other threads, by (line, code, function, file)
+    busy: dict[tuple[int, str, str, str], float] = field(default_factory=dict)
     began: float | None = None
     end: float | None = None
     pending_block: Blocked | None = None
@@ -248,8 +243,8 @@ class Race:
     @property
     def quickest(self) -> float:
         """Seconds of the fastest successful request, or of the fastest failed one if none succeeded; 0.0 without responses."""
-        done = [r for r in self.requests if r.seconds is not None]
-        return min((r.seconds for r in [r for r in done if r.ok] or done), default=0.0)  # type: ignore[return-value, type-var]
+        done = [(r.ok, r.seconds) for r in self.requests if r.seconds is not None]
+        return min([seconds for ok, seconds in done if ok] or [seconds for _, seconds in done], default=0.0)
 
     @property
     def ratio(self) -> float:
@@ -295,8 +290,9 @@ class Race:
     def blocks_at(self, now: float | None) -> list[Blocked]:
         """Return the blocks so far, including the current one while the race is running (``now`` isn't None)."""
         pending = self.pending_block
-        going_on = now is not None and pending is not None and pending.seconds >= BLOCKED_FROM and not pending.queued
-        return [*self.blocked, *([pending] if going_on else [])]  # type: ignore[list-item]
+        if now is None or pending is None or pending.queued or pending.seconds < BLOCKED_FROM:
+            return list(self.blocked)
+        return [*self.blocked, pending]
 
     @property
     def blocked_seconds(self) -> float:
@@ -371,7 +367,7 @@ class Race:
         place = report.where[0]
         where = place.line, place.code, place.function, place.file
         if where in self.busy or len(self.busy) < MOST:
-            self.busy[where] += report.seconds  # type: ignore[assignment]  # seconds
+            self.busy[where] = self.busy.get(where, 0.0) + report.seconds
 
     def _block(self, report: Iteration | GilHeld) -> Blocked:
         """Return the `Blocked` for one report."""
@@ -457,10 +453,10 @@ class Race:
         place = next((frame for frame in frames if os.path.realpath(frame.file) == os.path.realpath(self.file)), None)
         if place is None or self.end is None or any(os.path.basename(f.file) == "selectors.py" for f in frames[:1]):
             return
-        start = max((canary.end for canary in self.canaries if canary.answered), default=0.0)  # type: ignore[type-var]
+        start = max((canary.ended_at for canary in self.canaries if canary.answered), default=0.0)
         code = linecache.getline(place.file, place.line).strip()
         self.pending_block = None
-        self._add(Blocked(start, self.end, 0.0, self.file, place.line, code, place.function))  # type: ignore[arg-type]
+        self._add(Blocked(start, self.end, 0.0, self.file, place.line, code, place.function))
 
     def settle(self) -> None:
         """Finish the race: a block that hasn't ended counts as far as it was seen."""
@@ -509,8 +505,8 @@ def _none_answered(race: Race) -> str:
 
 
 def _loop(race: Race) -> str:
-    if race.blocked:
-        return f"The event loop was {race.lane}, most of it by {race.culprit.cause}."  # type: ignore[union-attr]
+    if worst := race.worst_block:
+        return f"The event loop was {race.lane}, most of it by {worst.cause}."
     if race.lane == "free":
         return "The event loop stayed free."
     machine = ": the machine was busy" if race.cpu_wait_seconds >= CPU_WAIT_MIN_S else ""

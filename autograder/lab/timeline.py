@@ -149,13 +149,12 @@ def _panel(
         axes.spines[side].set_visible(False)
     axes.set_title(title or race.name, loc="left", fontsize=11, y=1.0)
     if race.prediction and race.prediction.seconds is not None:
-        _prediction(axes, rows, race.prediction, span)
+        _prediction(axes, rows, race.prediction, race.prediction.seconds, span)
     return list(labels.values()) or [""]
 
 
-def _prediction(axes: Axes, rows: int, prediction: Prediction, span: float) -> None:
+def _prediction(axes: Axes, rows: int, prediction: Prediction, where: float, span: float) -> None:
     """Draw a labelled dashed line where the learner expected the end; only the label if that is outside the picture."""
-    where: float = prediction.seconds  # type: ignore[assignment]
     axes.set_ylim(rows + 3.15, -1.7)
     if where > span:
         where, text = span, f"your prediction: {prediction} →"
@@ -196,10 +195,10 @@ def _requests(axes: Axes, order: list[Request], now: float | None, span: float) 
         elif not good:
             label = f" {request.status or 'no answer'}"
             axes.text(min(end, span * 0.93), row, label, va="center", ha="left", fontsize=8)
-    for (good, under_way), corners in bars.items():  # type: ignore[assignment]
+    for (good, under_way), polygons in bars.items():
         axes.add_collection(
             PolyCollection(
-                corners,
+                polygons,
                 facecolors=WAITING if good else FAILED,
                 alpha=0.55 if under_way else 1.0,
                 hatch=None if good else "xx",

@@ -210,11 +210,11 @@ class Forkserver:
         self.control.detach()
         if test:
             run = sys.modules["run_pytest"]
-            sys.argv = [run.__file__, order.name]  # type: ignore[list-item]
+            sys.argv = [str(run.__file__), order.name]
             os._exit(finish(run.main(order.name)))
         file = os.path.join(order.folder, order.name)
         serve = sys.modules["serve_app"]
-        sys.argv = [serve.__file__, file]  # type: ignore[list-item]
+        sys.argv = [str(serve.__file__), file]
         os._exit(finish(serve.main(file, sock)))
 
     def sweep(self) -> None:

@@ -26,7 +26,7 @@ class Disconnected(Exception):
 class Connection:
     """A connection to ``base`` (a URL without a path), through the Unix socket at ``socket`` if there is one."""
 
-    _http: h11.Connection
+    _http: h11.Connection  # `open` sets these three
     _reader: asyncio.StreamReader
     _writer: asyncio.StreamWriter
 
@@ -35,23 +35,24 @@ class Connection:
         self._place = parts.hostname, parts.port
         self._host = parts.netloc
         self._socket = socket
-        self._http = self._reader = self._writer = None  # type: ignore[assignment]
+        self._is_open = False
 
     async def open(self) -> None:
         """Connect, unless it's connected already. Raises `OSError`."""
-        if self._writer is not None:
+        if self._is_open:
             return
         if self._socket:
             self._reader, self._writer = await asyncio.open_unix_connection(self._socket)
         else:
             self._reader, self._writer = await asyncio.open_connection(*self._place)
         self._http = h11.Connection(h11.CLIENT)
+        self._is_open = True
 
     def close(self) -> None:
         """Close the connection; the next request opens it again."""
-        if self._writer is not None:
+        if self._is_open:
             self._writer.close()
-            self._http = self._reader = self._writer = None  # type: ignore[assignment]
+            self._is_open = False
 
     async def request(
         self, method: str, path: str, headers: dict[str, str] | None = None, json: object = None, limit: int = 0

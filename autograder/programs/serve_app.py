@@ -21,7 +21,7 @@ import sys
 import threading
 import traceback
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
     from autograder.programs.messages import Message, encode, reports
@@ -141,13 +141,13 @@ def report_warnings(tell: ReportWriter) -> None:
         category: type[Warning],
         filename: str,
         lineno: int,
-        file: object = None,
+        file: TextIO | None = None,
         line: str | None = None,
     ) -> None:
         if issubclass(category, RuntimeWarning):
             code = line or linecache.getline(filename, lineno)
             tell(reports.PythonWarning(str(message), [reports.Place(str(filename), int(lineno), code.strip())]))
-        show(message, category, filename, lineno, file, line)  # type: ignore[arg-type]
+        show(message, category, filename, lineno, file, line)
 
     warnings.showwarning = showwarning
 
@@ -208,18 +208,16 @@ async def serve(app, sock: socket.socket, tell: ReportWriter, state: dict, itera
     config = uvicorn.Config(
         app, log_level="warning", access_log=False, timeout_graceful_shutdown=1, timeout_keep_alive=30
     )
-    server = uvicorn.Server(config)
-    startup = server.startup
 
-    async def startup_then_tell(sockets: list[socket.socket] | None = None) -> None:
-        await startup(sockets=sockets)
-        if server.started:
-            state["ready"] = True
-            iterations.phase = "serving"
-            tell(reports.Ready(port_of(sock), state["threads"], state["stacks"]))
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets=sockets)
+            if self.started:
+                state["ready"] = True
+                iterations.phase = "serving"
+                tell(reports.Ready(port_of(sock), state["threads"], state["stacks"]))
 
-    server.startup = startup_then_tell  # type: ignore[method-assign]
-    await server.serve(sockets=[sock])
+    await Server(config).serve(sockets=[sock])
 
 
 def main(app_file: str, sock: socket.socket | None = None) -> int:

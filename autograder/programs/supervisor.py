@@ -170,4 +170,5 @@ if __name__ == "__main__":
     sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
     if hasattr(signal, "SIGINT"):
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-    main(*sys.argv[1:5], sys.argv[5:])  # type: ignore[arg-type, call-arg]
+    folder, user, ended_by, socket, *command = sys.argv[1:]
+    main(folder, user, ended_by, socket, command)

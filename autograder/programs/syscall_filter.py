@@ -83,7 +83,7 @@ def program(machine: str | None = None, shared_memory: bool = False) -> bytes | 
     column = list(AUDIT_ARCH).index(machine)
 
     def numbers(table: dict[str, tuple[int, int]] | dict[str, tuple[int, int | None]]) -> list[int]:
-        return sorted(row[column] for row in table.values() if row[column] is not None)  # type: ignore[misc]
+        return sorted(number for row in table.values() if (number := row[column]) is not None)
 
     def refuse(error: int) -> bytes:
         return instruction(RETURN, ERRNO | error)

@@ -150,14 +150,15 @@ class App:
         if scope["type"] != "http":
             return
         task = asyncio.current_task()
-        self.requests.add(task)  # type: ignore[arg-type]
+        assert task is not None
+        self.requests.add(task)
         try:
             await self.serve(scope, receive, send)
         except asyncio.CancelledError:
             if self.renewing is None or self.renewing.done():
                 raise
         finally:
-            self.requests.discard(task)  # type: ignore[arg-type]
+            self.requests.discard(task)
 
     async def serve(self, scope: dict, receive, send) -> None:
         """Answer one request. It ends when the client disconnects."""

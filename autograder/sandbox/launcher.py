@@ -304,10 +304,11 @@ class SandboxedProcess:
             self._watched.append(os.pidfd_open(pid))
             if isinstance(news, SandboxBuilt):
                 self.pid = pid
+                assert self._proxy is not None  # the level `namespaces` has one
                 for number, port in zip(handed, sorted(addresses), strict=True):
                     listener = socket.socket(fileno=number)
                     self._listeners.append(listener)
-                    self._proxy.carry(listener, addresses[port])  # type: ignore[union-attr]
+                    self._proxy.carry(listener, addresses[port])
             else:
                 self.app_pid = pid
                 self.pid = self.pid or pid
@@ -390,7 +391,8 @@ class SandboxedProcess:
 
     def _end(self) -> None:
         for listener in self._listeners:
-            self._proxy.drop(listener)  # type: ignore[union-attr]
+            assert self._proxy is not None  # it carries them
+            self._proxy.drop(listener)
         self._listeners = []
         for watched in self._watched:
             os.close(watched)

@@ -90,6 +90,10 @@ class Service(ABC):
     def stop(self) -> None:
         """Stop the service."""
 
+    def result(self, job: str, token: str) -> int:
+        """Return what an app must compute in a ``job`` from the reply for a token; only services with `computes` have jobs."""
+        raise NotImplementedError
+
     def reply(self, token: str) -> int:
         """Return the service's reply for a token: a number below one million."""
         digest = hmac.new(self._secret, token.encode(), hashlib.sha256).digest()

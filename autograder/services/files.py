@@ -16,6 +16,7 @@ import stat
 import tempfile
 import threading
 import time
+from functools import partial
 from pathlib import Path
 
 from autograder.services.base import ServiceError
@@ -80,7 +81,7 @@ class Files(Gate):
                     path.unlink(missing_ok=True)
                     if token in self._waiting:
                         os.mkfifo(path)
-                self.arrive(token, lambda token=token, pipe=pipe: self._deliver(token, pipe))  # type: ignore[misc]
+                self.arrive(token, partial(self._deliver, token, pipe))
             time.sleep(OPEN_INTERVAL_S if self._holding else POLL_INTERVAL_S)
 
     @staticmethod

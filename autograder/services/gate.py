@@ -179,8 +179,11 @@ class SocketGate(Gate):
 
     def _reply(self, caller: Caller) -> None:
         if caller in self._callers:
+            assert caller.token is not None  # it has arrived with one
             with contextlib.suppress(OSError):
-                caller.connection.send(f"{self.answer(caller.token)}\n".encode())  # type: ignore[arg-type]  # a few bytes: they fit
+                caller.connection.send(
+                    f"{self.answer(caller.token)}\n".encode()
+                )  # a few bytes, which fit into the buffer
             caller.answered = True
             self._close(caller)
 

@@ -98,24 +98,24 @@ class MySQL(Database):
         self._notes: dict[str, set[int]] = defaultdict(set)  # by token: the notes of calls that were seen waiting
         self._locks: dict[str, str] = {}  # names of locks, by token
         self._guest: str | None = None  # the user of the app that is judged
-        self.url = os.environ.get("COURSE_MYSQL_URL")
+        given = self.url = os.environ.get("COURSE_MYSQL_URL", "")
         try:
-            self._ours = pymysql.connect(**address(self.url), autocommit=True) if self.url else self._start()
-            if self.url and self._do(THEIRS)[0][0]:
+            self._ours = pymysql.connect(**address(given), autocommit=True) if given else self._start()
+            if given and self._do(THEIRS)[0][0]:
                 raise ServiceError(NOT_EMPTY.format(name="COURSE_MYSQL_URL"))
             self._watch(os.dup(self._ours._sock.fileno()))
             self._do("SET SESSION TRANSACTION ISOLATION LEVEL READ UNCOMMITTED")
             self._limit_statements()
             # in the teacher's database, apps log in as the user of the URL, so the function needs no other owner
             rights = {"definer": "DEFINER=keeper@localhost", "security": "DEFINER"}
-            if self.url is None:
+            if not given:
                 for statement in KEEPER[:1]:
                     self._do(statement.format(secret=secrets.token_hex(16)))
             else:
                 rights = {"definer": "", "security": "INVOKER"}
             for statement in SCHEMA:
                 self._do(statement.format(**rights))
-            if self.url is None:
+            if not given:
                 for statement in KEEPER[1:]:
                     self._do(statement)
                 for user, host in self._do(WITHOUT_PASSWORD):
@@ -201,7 +201,7 @@ class MySQL(Database):
 
     @property
     def environment(self) -> dict[str, str]:
-        return {"MYSQL_URL": self.url}  # type: ignore[dict-item]
+        return {"MYSQL_URL": self.url}
 
     @property
     def alive(self) -> bool:

@@ -13,6 +13,7 @@ import contextlib
 import os
 import secrets
 import threading
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ class Redis(Gate):
         self._embedded: ManagedServer | None = None
         self._stopping = threading.Event()
         self._secret_of_apps = secrets.token_hex(16)
-        self.url = os.environ.get("COURSE_REDIS_URL")
+        self.url = os.environ.get("COURSE_REDIS_URL", "")
         self._ours = self.url or self._start()
         self._client, jobs = self._connect(), self._connect()
         try:
@@ -107,11 +108,12 @@ class Redis(Gate):
 
     def _url_of_apps(self, secret: str) -> str:
         """Return the URL for an app. It has the same form in a notebook and when the app is judged."""
-        return f"redis://default:{secret}@127.0.0.1:{self._embedded.port}"  # type: ignore[union-attr]
+        assert self._embedded is not None
+        return f"redis://default:{secret}@127.0.0.1:{self._embedded.port}"
 
     @property
     def environment(self) -> dict[str, str]:
-        return {"REDIS_URL": self.url}  # type: ignore[dict-item]
+        return {"REDIS_URL": self.url}
 
     def fresh_environment(self) -> dict[str, str]:
         """Set a new password, empty the server and end other clients. (The teacher's own server stays as it is.)"""
@@ -164,7 +166,7 @@ class Redis(Gate):
             while not self._stopping.is_set():
                 token = self._next_job(client)
                 if token is not None:
-                    self.arrive(token, lambda token=token: self._answer(token))  # type: ignore[misc]
+                    self.arrive(token, partial(self._answer, token))
         finally:
             # whatever ended this thread, the service isn't alive without it
             self._stopping.set()

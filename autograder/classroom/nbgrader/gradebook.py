@@ -242,8 +242,9 @@ class Writer(Autograde):
             self.init_notebooks()
             self.convert_notebooks()
         except NbGraderException as error:
-            if isinstance(error.__context__, sqlalchemy.exc.OperationalError):
-                raise error.__context__.orig from None  # type: ignore[misc]  # not due to the submission
+            cause = error.__context__
+            if isinstance(cause, sqlalchemy.exc.OperationalError) and cause.orig is not None:
+                raise cause.orig from None  # not due to the submission
             raise
         finally:
             # no connection outlives a submission: the gradebook's file may be moved, or restored from a copy

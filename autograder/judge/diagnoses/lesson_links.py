@@ -69,7 +69,7 @@ def in_no_endpoint(source: bytes, line: int) -> bool:
             names = _Names(ast.parse(source))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False
-    around = [node for node in names.functions if node.lineno <= line <= node.end_lineno]  # type: ignore[operator]
+    around = [node for node in names.functions if node.lineno <= line <= (node.end_lineno or node.lineno)]
     return bool(around) and names.hidden(max(around, key=lambda node: node.lineno))
 
 

@@ -96,8 +96,8 @@ def client_each(line: int, code: str) -> str:
 def gil(seconds: float, place: tuple[int, str, str, str] | None, line: int | None) -> str:
     """A thread held the GIL. ``place``, if it was seen, is where it computed: (line, code, function, file)."""
     who = ""
-    if line:
-        who = f" by line {line}: {place[1]} (in {place[2]})"  # type: ignore[index]
+    if line and place:
+        who = f" by line {line}: {place[1]} (in {place[2]})"
     elif place:
         who = f" by {place[2]}, in {place[3].replace(chr(92), '/').rpartition('/')[2]}"
     return (

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 from bisect import bisect_left, bisect_right
-from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -39,7 +38,9 @@ class ThreadSample:
 
 def decode_samples(race: Race) -> list[ThreadSample]:
     """Return the samples of a race. A value that the load generator leaves out of a sample hasn't changed."""
-    found, workers, watchers = [], {}, {}  # type: ignore[var-annotated]
+    found: list[ThreadSample] = []
+    workers: dict[int, tuple[float, ...]] = {}
+    watchers: dict[int, tuple[float, ...]] = {}
     for sample in race.samples:
         fresh = {int(tid): tuple(spent) for tid, spent in sample.others.items()}
         if fresh:
@@ -114,8 +115,8 @@ def cpu_of_other_threads_s(samples: list[ThreadSample], start: float, end: float
 
 def poller(samples: list[ThreadSample]) -> str | None:
     """Return the system call in which the loop waits for work (the one it spent most time in); None if no sample shows one."""
-    calls: Counter[str] = Counter()
+    seconds: dict[str, float] = {}
     for sample, after in zip(samples, [*samples[1:], *samples[-1:]], strict=True):
         if sample.call != "running" and (POLL_SYSCALLS is None or sample.call.split(" ")[0] in POLL_SYSCALLS):
-            calls[sample.call] += after.time - sample.time  # type: ignore[assignment]  # seconds
-    return calls.most_common(1)[0][0] if calls else None
+            seconds[sample.call] = seconds.get(sample.call, 0.0) + after.time - sample.time
+    return max(seconds, key=lambda call: seconds[call], default=None)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from autograder.judge.diagnoses import messages
@@ -165,7 +166,7 @@ class BackgroundObserver:
         ):
             if held := self._observe():
                 self.service.release(self.service.held()[:1])
-                await self._quiet(race, lambda held=held: self._observe() - held)  # type: ignore[misc]
+                await self._quiet(race, partial(self._new_calls, held))
             else:
                 await asyncio.sleep(POLL_INTERVAL_S)
         self.released = time.perf_counter() - race.began
@@ -185,6 +186,10 @@ class BackgroundObserver:
             self.together, self.in_turns = len(held), False
         self.all_met = self.all_met or held == self.wanted
         return held
+
+    def _new_calls(self, before: set[str]) -> set[str]:
+        """Return the tokens that are held now and weren't ``before``."""
+        return self._observe() - before
 
     async def _quiet(self, race: Race, enough: Callable[[], object]) -> bool:
         """Wait until ``enough()``, or until nothing has changed for a while. Return True if the loop was alive meanwhile."""

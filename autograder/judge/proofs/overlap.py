@@ -103,13 +103,13 @@ class OverlapProof:
             race = await run_requests(
                 self.app, calls, ANSWER_LIMIT_S + 4 * calls[0].wait, rest=self.rest, at=at, mixed=True
             )
-        except AnsweredTooEarly as fault:
-            if fault.call is middle and fault.request is fault.race.requests[again]:
-                early = messages.shared_wait(middle, fault.request.ended_at - fault.request.sent_at)
-                raise AnswerFault(DiagnosisKind.SHARED_CALL, early) from None
+        except AnsweredTooEarly as early:
+            if early.call is middle and early.request is early.race.requests[again]:
+                text = messages.shared_wait(middle, early.request.ended_at - early.request.sent_at)
+                raise AnswerFault(DiagnosisKind.SHARED_CALL, text) from None
             raise
         samples = decode_samples(race)
-        if fault := blocked(race, samples, self.rest):  # type: ignore[misc]
+        if fault := blocked(race, samples, self.rest):
             return Trial(fault)
         long = race.requests[0]
         # the repeated request waited for the first one: its whole wait lies after that one's response

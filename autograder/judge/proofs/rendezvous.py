@@ -149,7 +149,7 @@ class RendezvousProof:
                     self.service.release(going)
                 await asyncio.sleep(POLL_INTERVAL_S)
 
-        self.service.prepare(call.tokens)  # type: ignore[arg-type]
+        self.service.prepare(list(call.tokens))
         self.service.hold()
         try:
             race = await run_requests(
@@ -484,8 +484,8 @@ class HeldReplies:
                 await asyncio.sleep(POLL_INTERVAL_S)
                 continue
             answered = self._answered(race)
-            going = next((call.tokens for call in self.calls if held[-1] in call.tokens), held[-1:])
-            self.service.release(going)  # type: ignore[arg-type]
+            going = next((list(call.tokens) for call in self.calls if held[-1] in call.tokens), held[-1:])
+            self.service.release(going)
             left = set(held).difference(going)
             while self._answered(race) == answered and not set(self._held()) - left:
                 if race.end is not None:

@@ -46,7 +46,8 @@ class WholeAppProof:
 
     def calls(self, each: int) -> list[CheckRequest]:
         """Return ``each`` fresh requests to each endpoint, alternately, and prepare their services for them."""
-        calls, tokens = [], {}  # type: ignore[var-annotated]
+        calls: list[CheckRequest] = []
+        tokens: dict[str, list[str]] = {}
         for _ in range(each):
             for endpoint in self.endpoint.combined_with:
                 service = self.services.get(endpoint.service)

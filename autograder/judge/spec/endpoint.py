@@ -135,7 +135,7 @@ class Endpoint:
             tokens = (
                 (token,) if self.upstream_calls == 1 else tuple(f"{token}-{i + 1}" for i in range(self.upstream_calls))
             )
-            replies = [service.result(self.job, token) if self.job else service.reply(token) for token in tokens]  # type: ignore[attr-defined]
+            replies = [service.result(self.job, token) if self.job else service.reply(token) for token in tokens]
             values |= {"reply": replies[0], "second": replies[-1], "replies": replies, "total": sum(replies)}
         method, _, path = self.request.partition(" ")
         return CheckRequest(method, path.format_map(values), fill_template(self.answer, values), values["wait"], tokens)

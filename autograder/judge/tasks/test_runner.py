@@ -185,8 +185,8 @@ def _run(test: Path, conftest: Path, start: Callable[[str, str], TestProcess | S
         finally:
             process.end()
             reader.join(2)
-            if not reader.is_alive():  # else a process that left the group holds the other end
-                process.stdout.close()  # type: ignore[union-attr]
+            if process.stdout and not reader.is_alive():  # else a process that left the group holds the other end
+                process.stdout.close()
             process.close()
     return Run(_result(code, test.name), output.decode(errors="replace"), time.monotonic() - began)
 

@@ -70,9 +70,9 @@ class Instrumented:
         await self.app(scope, receive, send)
 
 
-def pool_sizes(limiter: Any, loop: Any) -> list[dict[str, object]]:
+def pool_sizes(limiter: Any, loop: Any) -> list[dict[str, Any]]:
     """Return name, used, total and waiting of both thread pools: that of ``def`` endpoints, and that of ``to_thread``."""
-    found: list[dict[str, object]] = []
+    found: list[dict[str, Any]] = []
     if limiter:
         waiting = limiter.statistics().tasks_waiting
         used, total = limiter.borrowed_tokens, limiter.total_tokens
@@ -154,26 +154,24 @@ async def serve(app: Instrumented, tell: ReportWriter, iterations: Any, spec: di
     sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     sock.bind(("127.0.0.1", 0))
     config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=1)
-    server = uvicorn.Server(config)
-    startup = server.startup
 
-    async def startup_then_tell(sockets: list[socket.socket] | None = None) -> None:
-        await startup(sockets=sockets)
-        if server.started:
-            iterations.phase = "serving"
-            tell(
-                event="ready",
-                port=sock.getsockname()[1],
-                python=".".join(map(str, sys.version_info[:3])),
-                loop=spec["loop"],
-                watched=watched,
-                platform=sys.platform,
-                folder=iterations.app_folder,
-                uvloop_installed=importlib.util.find_spec("uvloop") is not None,
-            )
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets=sockets)
+            if self.started:
+                iterations.phase = "serving"
+                tell(
+                    event="ready",
+                    port=sock.getsockname()[1],
+                    python=".".join(map(str, sys.version_info[:3])),
+                    loop=spec["loop"],
+                    watched=watched,
+                    platform=sys.platform,
+                    folder=iterations.app_folder,
+                    uvloop_installed=importlib.util.find_spec("uvloop") is not None,
+                )
 
-    server.startup = startup_then_tell  # type: ignore[method-assign]
-    await server.serve(sockets=[sock])
+    await Server(config).serve(sockets=[sock])
 
 
 def main(spec: dict[str, Any]) -> int:

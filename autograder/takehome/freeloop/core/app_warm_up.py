@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import sys
+from typing import Any
 
 # libraries, and the modules that they import only during the first request
 LAZY_IMPORTS = {
@@ -37,14 +38,15 @@ def prepare_routes(app: object) -> None:
     scope = {"type": "http", "method": "GET", "path": "/", "root_path": "", "headers": [], "query_string": b""}
     for route in _routes(app):
         with contextlib.suppress(Exception):
-            if read_source and callable(getattr(route, "endpoint", None)):
-                read_source(route.endpoint)  # type: ignore[attr-defined]
+            endpoint = getattr(route, "endpoint", None)
+            if read_source and callable(endpoint):
+                read_source(endpoint)
         if type(route).__module__.startswith(("fastapi.", "starlette.")):
             with contextlib.suppress(Exception):
-                route.matches(dict(scope))  # type: ignore[attr-defined]  # the routes of an included router are made when they are first looked at
+                route.matches(dict(scope))  # an included router creates its routes when they're first matched
 
 
-def _routes(router: object, depth: int = DEPTH) -> list[object]:
+def _routes(router: object, depth: int = DEPTH) -> list[Any]:
     found = []
     for route in list(getattr(router, "routes", None) or []):
         found.append(route)

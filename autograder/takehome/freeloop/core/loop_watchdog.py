@@ -26,9 +26,20 @@ import sys
 import sysconfig
 import threading
 import time
-from collections import Counter, deque, namedtuple
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections import defaultdict, deque, namedtuple
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    class Tell(Protocol):
+        """Writes a report: its event, the places that it's about, and the event's own fields."""
+
+        def __call__(self, *, event: str, where: list[dict[str, object]], **more: Any) -> None: ...
+
+
+Key = TypeVar("Key")
 
 SAMPLE_INTERVAL_S = 0.005  # s: CPython switches threads after 5 ms, so a shorter interval shows nothing more
 ITERATION_MIN_S = 0.010  # s: every healthy app has shorter iterations
@@ -102,8 +113,8 @@ class ThreadTimes:
         return int(cpu) / 1e9, int(waited) / 1e9
 
     def __del__(self) -> None:
-        if getattr(self, "_file", None) is not None:
-            os.close(self._file)  # type: ignore[arg-type]
+        if (file := getattr(self, "_file", None)) is not None:
+            os.close(file)
 
 
 class MemoryPressure:
@@ -143,23 +154,25 @@ class LoopIterations:
 
     sample_interval_s = SAMPLE_INTERVAL_S  # a permanent monitor samples less often
 
-    def __init__(self, tell, app_folder: str) -> None:
+    def __init__(self, tell: Tell, app_folder: str) -> None:
         self.tell = tell
         self.set_folder(app_folder)
         self.loop_thread = threading.get_ident()
         self.phase = "import"
-        self.samples: Counter[Place] = Counter()  # seconds by `Place`, according to the sampler
+        self.samples: defaultdict[Place, float] = defaultdict(float)  # seconds by `Place`, according to the sampler
         self.collection_s = 0.0  # s of garbage collections on the loop thread in this iteration
         self.longest_collection = 0.0
-        self.tasks: Counter[int | None] = Counter()  # seconds by the id of the asyncio task that ran
+        self.tasks: defaultdict[int | None, float] = defaultdict(
+            float
+        )  # seconds by the id of the asyncio task that ran
         self.began = time.perf_counter()
         self.idle = True
         self.other_collections: deque[tuple[int, float, float, float]] = deque(
             maxlen=100
         )  # (thread, start, end, CPU seconds) of long collections on other threads
         self.loop: asyncio.AbstractEventLoop | None = None
-        self._times: ThreadTimes = None  # type: ignore[assignment]
-        self._memory: MemoryPressure = None  # type: ignore[assignment]
+        self._times: ThreadTimes  # these two belong to the loop thread: `start` creates them
+        self._memory: MemoryPressure
         self._spent = 0.0, 0.0
         self._threads: set[str] = set()
         self._collecting: dict[int, tuple[float, float]] = {}
@@ -203,12 +216,12 @@ class LoopIterations:
         self.idle = True
         ended = time.perf_counter()
         if ended - self.began >= ITERATION_MIN_S:
-            samples, self.samples = self.samples, Counter()
-            tasks, self.tasks = self.tasks, Counter()
+            samples, self.samples = self.samples, defaultdict(float)
+            tasks, self.tasks = self.tasks, defaultdict(float)
             self._add_unseen_collections(samples)
             self._report("turn", ended, samples, tasks)
         elif self.samples:
-            self.samples, self.tasks = Counter(), Counter()
+            self.samples, self.tasks = defaultdict(float), defaultdict(float)
 
     def thread_cpu_sampler(self) -> ThreadCpuSampler:
         """Return the sampler of the other threads' CPU time."""
@@ -231,18 +244,18 @@ class LoopIterations:
         """Return the seconds for which the loop thread has waited for a CPU since this iteration began."""
         return max(self._times.read()[1] - self._spent[1], 0.0)
 
-    def _add_unseen_collections(self, samples: Counter[Place]) -> None:
+    def _add_unseen_collections(self, samples: defaultdict[Place, float]) -> None:
         """Attribute collections that ended before the sampler got a CPU to the app's line with most time in this iteration."""
         missing = self.collection_s - sum(seconds for place, seconds in samples.items() if place.collection)
         if self.phase != "serving" or missing < COLLECTION_MIN_S:
             return
-        ours = [place for place, _ in samples.most_common() if os.path.normcase(place.file).startswith(self.app_folder)]
+        ours = [place for place, _ in most(samples) if os.path.normcase(place.file).startswith(self.app_folder)]
         place = ours[0] if ours else Place("", 0, 0, "", "")
         how = "explicit" if _COLLECT.search(place.code) else "automatic"
-        samples[place._replace(collection=how)] += missing  # type: ignore[assignment]
+        samples[place._replace(collection=how)] += missing
 
     def _report(
-        self, event: str, ended: float, samples: Counter[Place], tasks: Counter[int | None] | dict[int | None, float]
+        self, event: str, ended: float, samples: Mapping[Place, float], tasks: Mapping[int | None, float]
     ) -> None:
         cpu, waited = (now - then for now, then in zip(self._times.read(), self._spent, strict=True))
         threads_waited = paged = 0.0
@@ -338,7 +351,7 @@ class LoopIterations:
             seen = Seen(began, now, waited, seen.collected + collecting, place)
             if now - began >= REPORT_INTERVAL_S and now - reported >= REPORT_INTERVAL_S:
                 reported = now
-                self._report("late", now, Counter(dict(self.samples)), {})
+                self._report("late", now, dict(self.samples), {})
 
     def _take(self, seen: Seen, now: float) -> tuple[Place, int | None, float, float] | None:
         """Attribute the time since the previous sample; return (place, task, seconds, seconds of collections)."""
@@ -361,15 +374,15 @@ class LoopIterations:
 
         The rest is subtracted from the place of the sample before: the kernel counts a wait only when it's over.
         """
-        self.samples[place] = max(self.samples[place] - min(waited, seconds), 0.0)  # type: ignore[assignment]
+        self.samples[place] = max(self.samples[place] - min(waited, seconds), 0.0)
         if waited > seconds and before is not None:
-            self.samples[before] = max(self.samples[before] - (waited - seconds), 0.0)  # type: ignore[assignment]
+            self.samples[before] = max(self.samples[before] - (waited - seconds), 0.0)
 
     def _task(self) -> int | None:
         """Return the id of the asyncio task that is running on the loop, or None."""
-        return self.loop and id(asyncio.current_task(self.loop))  # type: ignore[return-value]
+        return id(asyncio.current_task(self.loop)) if self.loop is not None else None
 
-    def _report_gil_holder(self, start: float, end: float, computed: Counter[Place] | dict[Place, float]) -> None:
+    def _report_gil_holder(self, start: float, end: float, computed: Mapping[Place, float]) -> None:
         """Report the thread that held the GIL from ``start`` to ``end`` while the loop waited for work, if it was only one."""
         place, seconds = max(computed.items(), key=lambda item: item[1], default=(None, 0.0))
         if place and seconds >= GIL_HOLDER_SHARE * (end - start):
@@ -427,26 +440,27 @@ class ThreadCpuSampler:
     def __init__(self, iterations: LoopIterations) -> None:
         self._iterations = iterations
         self._spent = time.process_time()
-        self._last: dict[int | None, float] = {}
-        self._seconds: Counter[Place] = Counter()
+        self._last: dict[int, float] = {}
+        self._seconds: defaultdict[Place, float] = defaultdict(float)
 
-    def look(self) -> Counter[Place] | dict[Place, float]:
+    def look(self) -> Mapping[Place, float]:
         """Return the CPU seconds that each other thread has spent since the last call, by the place where it is now."""
         spent = time.process_time()
         if spent - self._spent < BUSY_MIN_S:
             return {}
         self._spent = spent
         frames = sys._current_frames()
-        found: Counter[Place] = Counter()
+        found: defaultdict[Place, float] = defaultdict(float)
         for thread in threading.enumerate():
-            if thread.name.startswith(OWN_THREADS) or thread.ident == self._iterations.loop_thread:
+            ident = thread.ident  # None for a thread that is just starting
+            if ident is None or ident == self._iterations.loop_thread or thread.name.startswith(OWN_THREADS):
                 continue
             seconds = self._cpu(thread.native_id)
-            seconds, self._last[thread.ident] = seconds - self._last.get(thread.ident, 0.0), seconds
-            frame = frames.get(thread.ident)  # type: ignore[arg-type]
+            seconds, self._last[ident] = seconds - self._last.get(ident, 0.0), seconds
+            frame = frames.get(ident)
             if seconds >= BUSY_MIN_S and frame is not None:
                 place = self._iterations.place(frame)
-                found[place] += seconds  # type: ignore[assignment]
+                found[place] += seconds
                 self._add(place, seconds)
         del frames
         return found
@@ -454,7 +468,7 @@ class ThreadCpuSampler:
     def _add(self, place: Place, seconds: float) -> None:
         if not os.path.normcase(place.file).startswith(self._iterations.app_folder):
             return
-        self._seconds[place] += seconds  # type: ignore[assignment]
+        self._seconds[place] += seconds
         if self._seconds[place] >= BUSY_REPORT_S:
             seconds = self._seconds.pop(place)
             self._iterations.tell(event="busy", seconds=seconds, where=places({place: seconds}))
@@ -518,11 +532,15 @@ def position(frame) -> tuple[str, int, int, str, str]:
     return code.co_filename, line, last or line, text.strip()[:200], qualified_name(code)
 
 
-def places(samples: Counter[Place] | dict[Place, float]) -> list[dict[str, object]]:
-    """Return the five places with the most seconds, in descending order, as dictionaries for JSON."""
+def most(seconds: Mapping[Key, float]) -> list[tuple[Key, float]]:
+    """Return the items of a mapping to seconds, in descending order of these."""
     # an atomic copy, because another thread may be adding to it
-    most = Counter(dict(samples)).most_common(5)
-    return [dict(place._asdict(), seconds=seconds) for place, seconds in most]
+    return sorted(dict(seconds).items(), key=lambda item: item[1], reverse=True)
+
+
+def places(samples: Mapping[Place, float]) -> list[dict[str, object]]:
+    """Return the five places with the most seconds, in descending order, as dictionaries for JSON."""
+    return [dict(place._asdict(), seconds=seconds) for place, seconds in most(samples)[:5]]
 
 
 def attach(loop: asyncio.AbstractEventLoop, iterations: LoopIterations) -> bool:

@@ -96,7 +96,7 @@ class LoopMonitor:
         finally:
             recorder.ended[task] = recorder.requests.pop(task, scope)
 
-    def pools(self) -> list[dict[str, object]]:
+    def pools(self) -> list[dict[str, Any]]:
         """Return name, used, total and waiting of the thread pools."""
         try:
             return pool_sizes(self._limiter, self._loop)
@@ -129,8 +129,8 @@ class LoopMonitor:
         await send({"type": "http.response.body", "body": text(self).encode()})
 
     def _lag(self, lag: Lag) -> None:
-        for told in self.on_lag:
-            told(lag)
+        for callback in self.on_lag:
+            callback(lag)
         blocked = lag.seconds["blocked"]
         if blocked < self.recorder.budget_s:
             return

@@ -34,7 +34,7 @@ def instrument(monitor: LoopMonitor, meter: Any = None) -> None:
     def pools(options: Any) -> Iterator[Any]:
         for pool in monitor.pools():
             for state in ("used", "total", "waiting"):
-                yield metrics.Observation(pool[state], {"pool": str(pool["name"]), "state": state})  # type: ignore[arg-type]
+                yield metrics.Observation(pool[state], {"pool": str(pool["name"]), "state": state})
 
     monitor.on_lag.append(record)
     meter.create_observable_counter("freeloop.blocks", [blocks], description="Blocks over the budget")

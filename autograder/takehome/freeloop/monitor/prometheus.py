@@ -63,7 +63,7 @@ class Collector:
 def _pools(monitor: LoopMonitor) -> Iterator[tuple[str, str, float]]:
     for pool in monitor.pools():
         for state in ("used", "total", "waiting"):
-            yield str(pool["name"]), state, float(pool[state])  # type: ignore[arg-type]
+            yield str(pool["name"]), state, float(pool[state])
 
 
 def _escaped(label: str) -> str:

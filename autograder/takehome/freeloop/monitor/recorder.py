@@ -15,12 +15,12 @@ import os
 import sys
 import threading
 import time
-from collections import Counter, deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from freeloop.core.loop_watchdog import LoopIterations, Place, ThreadCpuSampler
+from freeloop.core.loop_watchdog import LoopIterations, Place, ThreadCpuSampler, most
 from freeloop.monitor.histogram import Histogram
 
 SHORT_S = 0.001  # s: shorter iterations are only counted
@@ -50,32 +50,32 @@ class _Raw:
     end: float
     waited: float
     collected: float
-    samples: Counter[Place]
+    samples: Mapping[Place, float]
     task: int | None
     stack: tuple[tuple[str, int, str], ...]
     requests: dict[int, Any] = field(default_factory=dict)
 
 
 class _NoThreads(ThreadCpuSampler):
-    """Looks at no other threads: with a pool of forty that costs more than it tells."""
+    """Samples no other threads, because with a pool of forty that costs more than it's worth."""
 
-    def look(self) -> Counter[Place] | dict[Place, float]:
+    def look(self) -> Mapping[Place, float]:
         return {}
 
 
 class Recorder(LoopIterations):
-    """Iterations of a loop that runs all day.  ``told`` gets each `Lag`, in the monitor's thread."""
+    """Iterations of a loop that runs all day.  ``on_lag`` gets each `Lag`, in the monitor's thread."""
 
     sample_interval_s = TICK_S
 
-    def __init__(self, app_folder: str, budget_s: float, told: Callable[[Lag], None]) -> None:
+    def __init__(self, app_folder: str, budget_s: float, on_lag: Callable[[Lag], None]) -> None:
         super().__init__(lambda **report: None, app_folder)
         self.phase = "serving"
         self.budget_s = budget_s
         self.histograms = {kind: Histogram() for kind in KINDS}
         self.requests: dict[int, Any] = {}  # of tasks that serve one, by the task's id
         self.ended: dict[int, Any] = {}  # those that have ended in this iteration
-        self._told = told
+        self._on_lag = on_lag
         self._short = 0
         self._read_at = 0.0
         self._long: deque[_Raw] = deque(maxlen=1000)
@@ -107,9 +107,9 @@ class Recorder(LoopIterations):
                 self.ended = {}
             return
         waited = self.waited()
-        samples, self.samples = self.samples, Counter()
-        tasks, self.tasks = self.tasks, Counter()
-        task = tasks.most_common(1)[0][0] if tasks else None
+        samples, self.samples = self.samples, defaultdict(float)
+        tasks, self.tasks = self.tasks, defaultdict(float)
+        task = most(tasks)[0][0] if tasks else None
         stack = self._stack[1] if self._stack[0] == self.began else ()
         known = {**self.requests, **self.ended} if task is not None else {}
         self._long.append(_Raw(self.began, now, waited, self.collection_s, samples, task, stack, known))
@@ -144,7 +144,7 @@ class Recorder(LoopIterations):
                 for kind, seconds in lag.seconds.items():
                     if kind == "blocked" or seconds >= SHORT_S:
                         self.histograms[kind].add(seconds)
-                self._told(lag)
+                self._on_lag(lag)
 
 
 class SuspensionClock:
@@ -191,7 +191,7 @@ def split(raw: _Raw, suspended: tuple[float, float]) -> Lag:
     collected = min(raw.collected, left)
     left -= collected
     seconds = {"blocked": left, "cpu_wait": waited, "gc": collected, "suspended": stood}
-    own = [(place, spent) for place, spent in raw.samples.most_common(5) if place.collection != "automatic"]
+    own = [(place, spent) for place, spent in most(raw.samples)[:5] if place.collection != "automatic"]
     request = raw.requests.get(raw.task) if raw.task is not None else None
     if request is None and len(raw.requests) == 1:
         request = next(iter(raw.requests.values()))
