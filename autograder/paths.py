@@ -1,13 +1,13 @@
-"""Where things lie in a clone of the course."""
+"""The folders of a clone of the course."""
 
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 SOLUTIONS = ROOT / "solutions"
 NOTEBOOKS = ROOT / "notebooks"
-PROGRAMS = ROOT / "autograder" / "programs"  # scripts that are started by path, each in a process of its own
+PROGRAMS = ROOT / "autograder" / "programs"  # scripts that are started by path, each in its own process
 TAKEHOME = ROOT / "autograder" / "takehome"  # the project of the package `freeloop`, which learners install anywhere
-WATCHDOG = TAKEHOME / "freeloop" / "core"  # its modules that programs import by name, from this folder
+WATCHDOG = TAKEHOME / "freeloop" / "core"  # its modules that scripts in `PROGRAMS` import by name (see serve_app.py)
 
 
 def exercises() -> list[Path]:

@@ -372,19 +372,22 @@ def collect() -> None:
 
 def main(number: str, level: str, uid: str, place: str, program: str) -> None:
     """Import what programs need, report ready, and carry out orders until the owner ends."""
-    watchdog = os.path.join(os.path.dirname(HERE), "takehome", "freeloop", "core")
     control = socket.socket(fileno=int(number))
     os.umask(0o022)  # apps that run as another user must be able to read what is mounted for them
     forkserver = Forkserver(control, level, None if uid == "-" else int(uid), place, program)
     prctl(PR_SET_CHILD_SUBREAPER, 1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the owner
-    sys.path[:0] = [HERE, watchdog]
-    for name in (
-        "syscall_filter",
-        *(("run_pytest",) if program == "test" else ("loop_watchdog", "serve_app", "app_warm_up")),
-    ):
-        importlib.import_module(name)
-    del sys.path[:2]
+    sys.path.insert(0, HERE)
+    importlib.import_module("syscall_filter")
+    if program == "test":
+        importlib.import_module("run_pytest")
+    else:
+        folder = importlib.import_module("serve_app").WATCHDOG
+        sys.path.insert(0, folder)
+        importlib.import_module("loop_watchdog")
+        importlib.import_module("app_warm_up")
+        sys.path.remove(folder)
+    sys.path.remove(HERE)
     for name in TEST_IMPORTS if program == "test" else APP_IMPORTS:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)

@@ -33,7 +33,8 @@ else:  # started by path: the folder isn't a package
     sys.path.remove(_HERE)
 
 OWN_MODULES = ("serve_app", "app_warm_up", "loop_watchdog", "procfs", "messages", "messages.reports")
-# the folder of `app_warm_up` and `loop_watchdog`, in the package that learners take home; nothing else of it is needed here
+# The folder of `app_warm_up` and `loop_watchdog`, in the package that learners take home; nothing else of it is needed here.
+# The forkserver takes it from here. `autograder.paths` has the same, because programs can't import that module.
 WATCHDOG = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "takehome", "freeloop", "core")
 
 

@@ -28,6 +28,7 @@ from typing import Any
 
 CANARY_PATH = "/.freeloop/canary"  # answered before the app sees it: it needs the loop, and nothing else
 POOL_INTERVAL_S = 0.01  # s between two observations of the thread pools
+# Found from this file alone: this package can be installed without the course, whose `autograder.paths` has the path as well.
 CORE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "core")
 
 
