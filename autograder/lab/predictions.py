@@ -4,7 +4,7 @@ The prediction is in the learner's own cell, so it stays in the notebook::
 
     guess = lab.predict("all ten cups", None, "s")      # a number instead of None
     race = await lab.race("/tea/{i}", n=10, prediction=guess)
-    guess.beside(race.seconds)
+    guess.compare(race.seconds)
 
 A prediction is optional: without one, only the measurement is printed.
 """
@@ -42,7 +42,7 @@ class Prediction:
     def __str__(self) -> str:
         return _said(self.value, self.unit)
 
-    def beside(self, measured: object, at_most: Prediction | None = None) -> None:
+    def compare(self, measured: object, at_most: Prediction | None = None) -> None:
         """Print the prediction and what was ``measured``, one below the other, with a bar for numbers.
 
         With ``at_most``, another prediction, this one is the lower bound: also print whether the measurement is below, between

@@ -96,7 +96,7 @@ guess = lab.predict("all ten cups together", None, "s")
 
 # %%
 healthy = await lab.race("/tea/{i}", n=10, title="ten cups", prediction=guess)
-guess.beside(healthy.seconds)
+guess.compare(healthy.seconds)
 
 # %% [markdown]
 # Requests that are sent at the same moment are called a **race**, and the picture of a race is its **timeline**. Time runs from left to right.
@@ -182,7 +182,7 @@ print(f"Healthy: {late_canaries(healthy)}. Sick: {late_canaries(sick)}.")
 n = 4  # try 2, 7, 20
 last_cup = lab.predict(f"the last of {n} cups", None, "s")
 queue = await lab.race("/tea/{i}", n=n, show=False)
-last_cup.beside(queue.seconds)
+last_cup.compare(queue.seconds)
 print(f"That is {queue.seconds / n:.2f} s for each of the {n} cups.")
 
 # %% [markdown]

@@ -93,7 +93,7 @@ at_most = lab.predict("the menu, at most", None, "s")
 # %%
 orders = ["/coffee?wait=0.3", "/menu", "/coffee?wait=0.3", "/coffee?wait=0.3"]
 mixed = await lab.race(orders, title="three coffees and a menu")
-at_least.beside(mixed.requests[1].seconds, at_most)
+at_least.compare(mixed.requests[1].seconds, at_most)
 
 before = 0.0
 for place, request in enumerate(sorted(mixed.requests, key=lambda r: r.end), 1):
@@ -121,7 +121,7 @@ my_orders = ["/menu", "/coffee?wait=0.1", "/coffee?wait=0.5"]  # change me
 longest = lab.predict("the menu, at most", None, "s")
 my_race = await lab.race(my_orders, show=False)
 menu_took = my_race.requests[my_orders.index("/menu")].seconds
-longest.beside(menu_took)
+longest.compare(menu_took)
 
 # %% [markdown]
 # <details><summary>The longest time, and why the position in the list doesn't help</summary>
@@ -314,7 +314,7 @@ lab.diagrams.pools(in_tokens=40, note="45 coffees in def endpoints: 40 have a to
 n = 41  # try 40, 80, 81
 total = lab.predict(f"{n} coffees of 0.5 s", None, "s")
 pool = await lab.race("/coffee?wait=0.5", n=n, show=False)
-total.beside(pool.seconds)
+total.compare(pool.seconds)
 
 # %% [markdown]
 # <details><summary>The rule</summary>

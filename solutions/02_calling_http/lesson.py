@@ -101,7 +101,7 @@ guess = lab.predict("the slowest scarf", None, "s")
 # %%
 wishes = ["/prices/hat?wait=1"] + 4 * ["/prices/scarf?wait=0.1"]
 mixed = await lab.race(wishes, title="one hat and four scarves", prediction=guess)
-guess.beside(max(scarf.seconds for scarf in mixed.requests[1:]))
+guess.compare(max(scarf.seconds for scarf in mixed.requests[1:]))
 
 before = 0.0
 for place, request in enumerate(sorted(mixed.requests, key=lambda r: r.end), 1):
@@ -127,7 +127,7 @@ lab.diagrams.loop("requests.get(...hat)", 4 * ["GET /prices/scarf"], blocked=Tru
 my_wishes = 2 * ["/prices/hat?wait=0.5"] + 3 * ["/prices/scarf?wait=0.1"]  # change me
 slowest = lab.predict("the slowest scarf, at most", None, "s")
 my_race = await lab.race(my_wishes, show=False)
-slowest.beside(max(request.seconds for request in my_race.requests if "scarf" in request.path))
+slowest.compare(max(request.seconds for request in my_race.requests if "scarf" in request.path))
 
 # %% [markdown]
 # <details><summary>The worst case</summary>
@@ -276,7 +276,7 @@ started = time.perf_counter()
 async with asyncio.TaskGroup() as group:
     tasks = [group.create_task(limited_price(item)) for item in range(10)]
 at_a_time = time.perf_counter() - started
-limited.beside(at_a_time)
+limited.compare(at_a_time)
 
 # %% [markdown]
 # <details><summary>The rule</summary>

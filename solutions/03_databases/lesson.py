@@ -131,7 +131,7 @@ async def busiest(work):
 
 wishes = ["/search?wait=0.3", "/hours"] + 4 * ["/search?wait=0.3"]
 mixed, busy = await busiest(lab.race(wishes, title="five searches and the opening hours"))
-guess.beside(busy)
+guess.compare(busy)
 lab.diagrams.loop("cursor.execute(...)", ["GET /hours", *4 * ["GET /search"]], blocked=True).show()
 
 # %% [markdown]
@@ -298,7 +298,7 @@ print(f"Prompt: {statuses.count(200)} requests got status 200, {statuses.count(5
 n, wait = 12, 0.5  # change me
 total = lab.predict(f"{n} patient searches of {wait} s", None, "s")
 sized = await lab.race(f"/patient?wait={wait}", n=n, show=False)
-total.beside(sized.seconds)
+total.compare(sized.seconds)
 
 # %% [markdown]
 # <details><summary>The rule</summary>
@@ -347,7 +347,7 @@ longer = lab.predict("inside, compared with outside", None, "times as long")
 inside = await lab.race("/inside", n=15, show=False)
 outside = await lab.race("/outside", n=15, show=False)
 lab.side_by_side(inside, outside, titles=("inside the async with", "outside"))
-longer.beside(inside.seconds / outside.seconds)
+longer.compare(inside.seconds / outside.seconds)
 
 # %% [markdown]
 # A request that waits for the supplier doesn't need a connection. On the left it holds one all the same, and the next five requests wait for it.

@@ -122,8 +122,8 @@ ours.delete("box:ann")  # so that you can run this cell again
 pair = ["/take/ann?patience=2", "/bring/ann?writing=0.3"]
 late = await lab.race(pair, method="POST", title="Ann and Bob")
 ann, bob = late.requests
-ann_gets.beside("no letter" if "null" in ann.body else "a letter")
-bob_leaves.beside(bob.end)
+ann_gets.compare("no letter" if "null" in ann.body else "a letter")
+bob_leaves.compare(bob.end)
 print("Letters in Ann's box now:", ours.llen("box:ann"))
 lab.diagrams.loop("client.blpop(...)", ["rpush(...)  # Bob"], blocked=True, note="Ann's request waits for the line that only this thread can run.").show()
 
@@ -196,7 +196,7 @@ patience, writing = 0.5, 1.0  # change me
 ann_done = lab.predict("Ann is done after", None, "s")
 ours.delete("box:ann")
 again = await lab.race([f"/take/ann?patience={patience}", f"/bring/ann?writing={writing}"], method="POST", show=False)
-ann_done.beside(again.requests[0].end)
+ann_done.compare(again.requests[0].end)
 print("Ann got", again.requests[0].body)
 
 # %% [markdown]
@@ -340,7 +340,7 @@ print("A pool that a client creates for itself has room for", ours.connection_po
 n = 7  # change me
 total = lab.predict(f"{n} empty boxes, 0.5 s of patience, five connections", None, "s")
 sized = await lab.race("/queueing/client{i}?patience=0.5", n=n, method="POST", show=False)
-total.beside(sized.seconds)
+total.compare(sized.seconds)
 
 # %% [markdown]
 # <details><summary>The rule</summary>
@@ -508,7 +508,7 @@ async def outcome():
 started = time.perf_counter()
 ended_with = await outcome()
 gave_up = time.perf_counter() - started
-gives_up.beside(gave_up)
+gives_up.compare(gave_up)
 default = AsyncRedis.from_url(server.url).connection_pool.make_connection().socket_timeout
 print(f"It ended with {ended_with}. A client's socket_timeout, if you set none: {default} s")
 

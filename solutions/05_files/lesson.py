@@ -139,8 +139,8 @@ for name, seconds in slow.items():
 mixed = await lab.race([f"/papers/{name}" for name in slow], title="four papers", prediction=all_four)
 lab.diagrams.loop("file.read()", 3 * ["GET /papers"], blocked=True, note="A file isn't a socket: the loop can't wait for it, it can only call read().").show()
 letter = mixed.requests[3]
-all_four.beside(mixed.seconds)
-letter_at_least.beside(letter.seconds, letter_at_most)
+all_four.compare(mixed.seconds)
+letter_at_least.compare(letter.seconds, letter_at_most)
 print(f"The four files need {sum(slow.values()):.1f} s one after the other, and {max(slow.values()):.1f} s concurrently.")
 
 # %% [markdown]

@@ -123,7 +123,7 @@ def at_once(race):
 first = runs(bad)[0]["began"]
 for place, run in enumerate(runs(bad), 1):
     print(f"{place}. began at {run['began'] - first:.2f} s, ended at {run['ended'] - first:.2f} s")
-guess.beside(at_once(bad))
+guess.compare(at_once(bad))
 
 # %% [markdown]
 # ## Which request waits for which

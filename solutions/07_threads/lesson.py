@@ -147,7 +147,7 @@ guess = lab.predict("six pictures in threads", None, "s")
 # %%
 good = await lab.race(requests, title="six pictures", show=False, prediction=guess)
 lab.side_by_side(bad, good, titles=("on the loop", "to_thread"))
-guess.beside(good.seconds)
+guess.compare(good.seconds)
 
 threadpool = await lab.race("/threadpool", n=6, show=False)
 plain = await lab.race("/plain", n=6, show=False)

@@ -162,7 +162,7 @@ print("worst loop lag" + "".join(f"{way:>12}" for way in ways))
 for job in jobs:
     print(f"{job:14}" + "".join(f"{1000 * lag[job, way]:9.0f} ms" for way in ways))
 helped = [job for job in jobs if lag[job, "thread"] < lag[job, "inline"] / 2]
-guess.beside(len(helped))
+guess.compare(len(helped))
 
 # %% [markdown]
 # - `rank`, `dump` and `match` are one long step each: a call written in C that holds the GIL. In a thread they stop the loop for the whole length of the call.

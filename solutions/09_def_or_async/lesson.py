@@ -221,7 +221,7 @@ forty = await race_pings(40, slow=60)
 waits = {request.path: request.seconds for request in forty.requests if request.path in pings}
 for path, seconds in waits.items():
     print(f"{path:16} {seconds:.2f} s")
-guess.beside(waits["/def_ping"])
+guess.compare(waits["/def_ping"])
 
 # %% [markdown]
 # - `async_ping` needs no token. It only waits while the threads are started.

@@ -84,7 +84,7 @@ print(f"Each response has {len(bad.requests[0].body):,} characters.")
 # %%
 guess = lab.predict("the slowest canary waits", None, "ms")
 threaded = await lab.race("/stock_in_a_thread", n=3, show=False)
-guess.beside(round(1000 * threaded.worst_canary))
+guess.compare(round(1000 * threaded.worst_canary))
 
 # %% [markdown]
 # Each request goes through four steps:

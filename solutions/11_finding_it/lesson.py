@@ -511,7 +511,7 @@ for found in ruff(*FILES):
     print(found["code"], os.path.basename(found["filename"]), found["location"]["row"], found["message"])
 table = {"ruff": {endpoint_at(found["filename"], found["location"]["row"]) for found in ruff(*FILES)}}
 found_by_ruff = table["ruff"] & set(BLOCKING)
-guess.beside(len(found_by_ruff))
+guess.compare(len(found_by_ruff))
 print("Not found:", *sorted(set(BLOCKING) - found_by_ruff))
 
 # %% [markdown]

@@ -139,7 +139,7 @@ reasons = dict(re.findall(r"^FAILED \S+?\[(.*?)\] - ([\w.]+)", output, re.M))
 for path, truth in TRUTH.items():
     verdict = f"{clock[path]} {reasons.get(path, '')}"
     print(f"{path:18} {truth:22} {took[path]:5.2f} s  {verdict:24} {'' if path in right else '<-- wrong'}")
-guess.beside(len(right))
+guess.compare(len(right))
 
 # %% [markdown]
 # Each wrong verdict has its own reason.

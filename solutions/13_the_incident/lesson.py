@@ -184,7 +184,7 @@ guess = lab.predict("the route that does most harm", None)
 
 # %%
 print(*incident.blockers, sep="\n")
-guess.beside(incident.blockers[0].function.replace("price_of", "prices"))
+guess.compare(incident.blockers[0].function.replace("price_of", "prices"))
 
 # %% [markdown]
 # **Harm** is *how long* times *how often*. The report blocks the loop longest each time, but it's requested seldom.

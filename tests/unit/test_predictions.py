@@ -20,7 +20,7 @@ def finished(**more):
 
 def test_prediction_stands_beside_measurement(capsys):
     """A prediction and the measurement are printed one above the other, to the same scale."""
-    lab.predict("ten cups", 2, "s").beside(0.5)
+    lab.predict("ten cups", 2, "s").compare(0.5)
     kept, what, said, measured = capsys.readouterr().out.splitlines()
     assert kept == "ten cups: you predict 2 s."
     assert what == "ten cups:" and said.startswith("  you said  2 s ") and measured.startswith("  measured  0.5 s ")
@@ -30,7 +30,7 @@ def test_prediction_stands_beside_measurement(capsys):
 def test_missing_prediction_shows_measurement(capsys):
     """Without a prediction the measurement is shown all the same."""
     guess = lab.predict("ten cups", None, "s")
-    guess.beside(0.5)
+    guess.compare(0.5)
     first, _, said, measured = capsys.readouterr().out.splitlines()
     assert "in the place of None" in first
     assert said == "  you said  no guess" and measured == "  measured  0.5 s"
@@ -38,7 +38,7 @@ def test_missing_prediction_shows_measurement(capsys):
 
 def test_word_can_be_a_prediction(capsys):
     """A word is a prediction too."""
-    lab.predict("Ann gets", "a letter").beside("no letter")
+    lab.predict("Ann gets", "a letter").compare("no letter")
     assert capsys.readouterr().out.splitlines()[2:] == ["  you said  a letter", "  measured  no letter"]
 
 
@@ -55,7 +55,7 @@ def test_word_can_be_a_prediction(capsys):
 )
 def test_two_predictions_form_a_range(capsys, least, most, says):
     """Two predictions are the ends of a range."""
-    lab.predict("the menu, at least", least, "s").beside(0.32, lab.predict("the menu, at most", most, "s"))
+    lab.predict("the menu, at least", least, "s").compare(0.32, lab.predict("the menu, at most", most, "s"))
     assert capsys.readouterr().out.splitlines()[2:] == [f"the menu: {says}"]
 
 
@@ -88,7 +88,7 @@ def test_written_numbers_are_understood(written, value):
 
 def test_zero_predictions_can_be_compared(capsys):
     """A prediction of zero can be compared with a measurement of zero."""
-    lab.predict("errors", 0).beside(0)
+    lab.predict("errors", 0).compare(0)
     assert "measured  0" in capsys.readouterr().out
 
 
@@ -122,7 +122,9 @@ def test_wild_prediction_keeps_the_scale():
 
 def test_prediction_stays_in_the_notebook(tmp_path):
     """No widget, no browser: the cell is the form, and its output is printed text."""
-    notebook = notebook_of("from autograder import lab", "guess = lab.predict('ten cups', 2, 's')", "guess.beside(0.5)")
+    notebook = notebook_of(
+        "from autograder import lab", "guess = lab.predict('ten cups', 2, 's')", "guess.compare(0.5)"
+    )
     notebook, _ = run_notebook(notebook, tmp_path)
     assert "'ten cups', 2, 's'" in notebook.cells[1].source
     assert [output.output_type for cell in notebook.cells for output in cell.outputs] == ["stream", "stream"]
