@@ -112,12 +112,12 @@ class Race:
     """One race: requests that are sent together, one canary at a time during them, and samples of the loop thread."""
 
     def __init__(
-        self, order: races.StartRace, tell: Callable[[races.RaceEvent], None], own: procfs.OwnSchedStat
+        self, order: races.StartRace, send_event: Callable[[races.RaceEvent], None], own: procfs.OwnSchedStat
     ) -> None:
         self.order = order
         self.own = own
         self.id = order.race
-        self.tell = tell
+        self.send_event = send_event
         self.samples: list[races.LoopSample] = []
         self.orders = {request.key: asyncio.Event() for request in order.requests if request.on_order}
 
@@ -127,19 +127,19 @@ class Race:
         # next request is written to it.
         connections = [Connection(self.order.base, self.order.socket) for _ in self.order.requests]
         own = Connection(self.order.base, self.order.socket)
-        beside: list[asyncio.Task[None]]
-        beside, elsewhere = [], 0
+        background: list[asyncio.Task[None]]
+        background, elsewhere = [], 0
         if self.order.canary:
             # open connections before the race, so that this work isn't measured
             before = self._accepted()
             opened = await self._open([*connections, own])
             elsewhere = self._elsewhere(before) if opened else 0
-            beside.append(asyncio.create_task(self._canaries(own, self.order.canary)))
+            background.append(asyncio.create_task(self._canaries(own, self.order.canary)))
         threads = self._threads()
         if threads:
-            beside.append(asyncio.create_task(self._sample(*threads)))
+            background.append(asyncio.create_task(self._sample(*threads)))
         start = time.perf_counter()
-        self.tell(races.RaceStarted(self.id, start, elsewhere))
+        self.send_event(races.RaceStarted(self.id, start, elsewhere))
         tasks = [
             asyncio.create_task(self._send(connection, request))
             for connection, request in zip(connections, self.order.requests, strict=True)
@@ -147,7 +147,7 @@ class Race:
         try:
             async with asyncio.timeout(self.order.limit):
                 await asyncio.gather(*tasks)
-            if beside:
+            if background:
                 # once one more canary is answered, the iteration that sent the last response is over and reported
                 await self._ping(connections[0])
                 for _ in range(self.order.after):
@@ -156,16 +156,16 @@ class Race:
         except TimeoutError:
             pass
         finally:
-            for task in tasks + beside:
+            for task in tasks + background:
                 task.cancel()
-            await asyncio.gather(*tasks, *beside, return_exceptions=True)
+            await asyncio.gather(*tasks, *background, return_exceptions=True)
             if threads:
-                self._look(*threads)
+                self._take_sample(*threads)
                 for thread in threads:
                     thread.close()
             for connection in [*connections, own]:
                 connection.close()
-            self.tell(races.RaceEnded(self.id, time.perf_counter(), self.samples))
+            self.send_event(races.RaceEnded(self.id, time.perf_counter(), self.samples))
 
     async def _open(self, connections: list[Connection]) -> bool:
         """Open the connections in order. Return True if a canary on the last one is answered: then the app has accepted all."""
@@ -212,7 +212,7 @@ class Race:
             await self.orders[key].wait()
         status = error = None
         body = b""
-        self.tell(races.RequestSent(self.id, key, time.perf_counter()))
+        self.send_event(races.RequestSent(self.id, key, time.perf_counter()))
         try:
             status, body = await connection.request(
                 request.method, request.path, request.headers, request.json, BODY_LIMIT
@@ -223,13 +223,13 @@ class Race:
             error = "no answer"
         ended = time.perf_counter()
         text = body[:BODY_LIMIT].decode(errors="replace")
-        self.tell(races.RequestDone(self.id, key, ended, status, error, text))
+        self.send_event(races.RequestDone(self.id, key, ended, status, error, text))
 
     async def _canaries(self, connection: Connection, path: str) -> None:
         while True:
             waited = self.own.read()[1]
             sent = time.perf_counter()
-            self.tell(races.CanarySent(self.id, sent))
+            self.send_event(races.CanarySent(self.id, sent))
             answered = True
             try:
                 await connection.request("GET", path, limit=CANARY_LIMIT)
@@ -237,10 +237,10 @@ class Race:
                 answered = False
             except asyncio.CancelledError:
                 end = time.perf_counter()
-                self.tell(races.CanaryDone(self.id, sent, end, self.own.read()[1] - waited, False))
+                self.send_event(races.CanaryDone(self.id, sent, end, self.own.read()[1] - waited, False))
                 raise
             end = time.perf_counter()
-            self.tell(races.CanaryDone(self.id, sent, end, self.own.read()[1] - waited, answered))
+            self.send_event(races.CanaryDone(self.id, sent, end, self.own.read()[1] - waited, answered))
             await asyncio.sleep(self.order.canary_every)
 
     def _threads(self) -> tuple[Thread, OtherThreads] | None:
@@ -253,22 +253,22 @@ class Race:
 
     async def _sample(self, thread: Thread, others: OtherThreads) -> None:
         """Take samples: frequently while the loop thread runs, less often while it sleeps and they would all be equal."""
-        every, state, since, told = SAMPLE_EVERY, None, 0.0, 0.0
+        every, state, since, reported = SAMPLE_EVERY, None, 0.0, 0.0
         while True:
-            self._look(thread, others)
+            self._take_sample(thread, others)
             if self.samples:
                 newest = self.samples[-1]
                 now = newest.time
                 if newest.state == races.RUNNING or state != (newest.slices, newest.call):
-                    every, state, since, told = SAMPLE_EVERY, (newest.slices, newest.call), now, now
+                    every, state, since, reported = SAMPLE_EVERY, (newest.slices, newest.call), now, now
                 else:
                     every = min(2 * every, SAMPLE_AT_MOST)
-                if now - told >= ASLEEP_FROM:
-                    told = now
-                    self.tell(races.LoopAsleep(self.id, since, now, newest.call))
+                if now - reported >= ASLEEP_FROM:
+                    reported = now
+                    self.send_event(races.LoopAsleep(self.id, since, now, newest.call))
             await asyncio.sleep(every)
 
-    def _look(self, thread: Thread, others: OtherThreads) -> None:
+    def _take_sample(self, thread: Thread, others: OtherThreads) -> None:
         try:
             call = thread.call()
             cpu, waited, slices = thread.sched()
@@ -294,7 +294,7 @@ class LoadGenerator:
         self.race: Race | None = None
         self.own = procfs.OwnSchedStat()
 
-    def tell(self, event: races.RaceEvent) -> None:
+    def send_event(self, event: races.RaceEvent) -> None:
         """Queue an event for the owner."""
         self.out.put(event)
 
@@ -339,10 +339,10 @@ class LoadGenerator:
 
     async def _race(self, order: races.StartRace) -> None:
         try:
-            self.race = Race(order, self.tell, self.own)
+            self.race = Race(order, self.send_event, self.own)
             await self.race.run()
         except Exception as problem:
-            self.tell(races.RaceBroken(order.race, f"{type(problem).__name__}: {problem}"))
+            self.send_event(races.RaceBroken(order.race, f"{type(problem).__name__}: {problem}"))
 
 
 def kill_group(pid: int) -> None:

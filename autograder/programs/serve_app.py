@@ -59,16 +59,16 @@ class WatchReports:
     """Converts the watchdog's events to messages, and passes them to a `ReportWriter`."""
 
     def __init__(self, tell: ReportWriter) -> None:
-        self._tell = tell
+        self._write = tell
 
     def __call__(self, *, event: str, where: list[dict[str, Any]], **more: Any) -> None:
         places = [reports.Place(**{key: value for key, value in place.items() if key != "last"}) for place in where]
         if event in ("turn", "late"):
-            self._tell(reports.Iteration(over=event == "turn", where=places, **more))
+            self._write(reports.Iteration(over=event == "turn", where=places, **more))
         elif event == "gil":
-            self._tell(reports.GilHeld(where=places, **more))
+            self._write(reports.GilHeld(where=places, **more))
         else:
-            self._tell(reports.ThreadCpu(where=places, **more))
+            self._write(reports.ThreadCpu(where=places, **more))
 
 
 class Trace:

@@ -144,31 +144,35 @@ class LoopSample(Message):
 
 
 @dataclass(frozen=True)
-class RaceStarted(Message):
+class EventOfRace(Message):
+    """What the events of a race have in common: its number."""
+
+    race: int
+
+
+@dataclass(frozen=True)
+class RaceStarted(EventOfRace):
     """The race begins at the moment ``t``. ``elsewhere`` is the number of connections that the app's loop doesn't poll."""
 
     kind: ClassVar[str] = "started"
-    race: int
     t: float
     elsewhere: int = 0
 
 
 @dataclass(frozen=True)
-class RequestSent(Message):
+class RequestSent(EventOfRace):
     """A request was sent at the moment ``t``."""
 
     kind: ClassVar[str] = "sent"
-    race: int
     key: int
     t: float
 
 
 @dataclass(frozen=True)
-class RequestDone(Message):
+class RequestDone(EventOfRace):
     """A request has its response, or ended in an ``error``, at the moment ``t``."""
 
     kind: ClassVar[str] = "done"
-    race: int
     key: int
     t: float
     status: int | None
@@ -177,20 +181,18 @@ class RequestDone(Message):
 
 
 @dataclass(frozen=True)
-class CanarySent(Message):
+class CanarySent(EventOfRace):
     """A canary was sent at the moment ``t``."""
 
     kind: ClassVar[str] = "canary sent"
-    race: int
     t: float
 
 
 @dataclass(frozen=True)
-class CanaryDone(Message):
+class CanaryDone(EventOfRace):
     """A canary is over. ``waited`` is for how many seconds the load generator itself waited for a CPU meanwhile."""
 
     kind: ClassVar[str] = "canary done"
-    race: int
     start: float
     end: float
     waited: float
@@ -198,32 +200,29 @@ class CanaryDone(Message):
 
 
 @dataclass(frozen=True)
-class LoopAsleep(Message):
+class LoopAsleep(EventOfRace):
     """The loop thread has slept from ``start`` to ``end`` in one ``call`` (see `LoopSample.call`), and still sleeps."""
 
     kind: ClassVar[str] = "asleep"
-    race: int
     start: float
     end: float
     call: str
 
 
 @dataclass(frozen=True)
-class RaceEnded(Message):
+class RaceEnded(EventOfRace):
     """The race ended at the moment ``t``. It's the last event, with all samples."""
 
     kind: ClassVar[str] = "ended"
-    race: int
     t: float
     samples: list[LoopSample]
 
 
 @dataclass(frozen=True)
-class RaceBroken(Message):
+class RaceBroken(EventOfRace):
     """The race couldn't be run."""
 
     kind: ClassVar[str] = "broken"
-    race: int
     problem: str
 
 
