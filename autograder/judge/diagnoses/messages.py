@@ -185,7 +185,7 @@ def one_after_the_other(asks: int) -> str:
 def did_not_ask(call: CheckRequest, service: str) -> str:
     """A request was answered without the reply of ``service``."""
     return (
-        f"{call.method} {call.path} was answered without the reply of the service ({service}): it had not asked in the way "
+        f"{call.request_line} was answered without the reply of the service ({service}): it had not asked in the way "
         "that the task names, or it did not wait."
     )
 
@@ -193,7 +193,7 @@ def did_not_ask(call: CheckRequest, service: str) -> str:
 def never_called(call: CheckRequest, service: str) -> str:
     """What is done after the response was not done."""
     return (
-        f"{call.method} {call.path} was answered, but the service ({service}) was never called for it: what the task wants done "
+        f"{call.request_line} was answered, but the service ({service}) was never called for it: what the task wants done "
         "after the response was not done. Is the task created, and is everything in it awaited?"
     )
 
@@ -201,7 +201,7 @@ def never_called(call: CheckRequest, service: str) -> str:
 def asked_again(call: CheckRequest, service: str) -> str:
     """``service`` was called twice for a result that the app must cache."""
     return (
-        f"{call.method} {call.path} was asked for twice, and the service ({service}) was asked twice. What it once said "
+        f"{call.request_line} was asked for twice, and the service ({service}) was asked twice. What it once said "
         "must be kept."
     )
 
@@ -209,7 +209,7 @@ def asked_again(call: CheckRequest, service: str) -> str:
 def kept(call: CheckRequest, service: str) -> str:
     """A request was answered from a copy, without waiting for the new reply of ``service``."""
     return (
-        f"{call.method} {call.path} was asked for again, and answered without the new reply of the service ({service}): an answer was "
+        f"{call.request_line} was asked for again, and answered without the new reply of the service ({service}): an answer was "
         "cached. The task asks for a new call for every request."
     )
 
@@ -250,7 +250,7 @@ def shared_call(endpoint: Endpoint) -> str:
 def shared_wait(call: CheckRequest, seconds: float) -> str:
     """A request was answered too early, together with the same request before it."""
     return (
-        f"{call.method} {call.path} was sent while the same request was under way, and answered after {seconds:.2f} s together "
+        f"{call.request_line} was sent while the same request was under way, and answered after {seconds:.2f} s together "
         f"with that one, although it was to wait {call.wait:.2f} s: the two shared one call. Every request must wait for its own."
     )
 
@@ -284,7 +284,7 @@ def waits_for_the_service(endpoint: Endpoint) -> str:
 def too_early(call: CheckRequest, seconds: float) -> str:
     """A request was answered after ``seconds``, before its wait was over."""
     return (
-        f"{call.method} {call.path} answered after {seconds:.2f} s, but it was asked to wait {call.wait:.2f} s first. "
+        f"{call.request_line} answered after {seconds:.2f} s, but it was asked to wait {call.wait:.2f} s first. "
         "The wait must stay: make it one that lets others in. (Is an `await` missing? Was the wait taken out, or a result cached?)"
     )
 
@@ -292,7 +292,7 @@ def too_early(call: CheckRequest, seconds: float) -> str:
 def too_late(call: CheckRequest, seconds: float) -> str:
     """A request was answered ``seconds`` later than it was due."""
     return (
-        f"{call.method} {call.path} was answered {seconds:.1f} s later than it could have been, although the event loop was "
+        f"{call.request_line} was answered {seconds:.1f} s later than it could have been, although the event loop was "
         "free all the time. Look for something that waits for longer than the task asks, or once more than it should; or for a "
         "lock or limiter that the requests share for a part of their wait: with a lock around each slice, everyone's wait grows "
         "with the number of requests."
@@ -301,7 +301,7 @@ def too_late(call: CheckRequest, seconds: float) -> str:
 
 def wrong_status(call: CheckRequest, request: Request) -> str:
     """The response's status isn't 200."""
-    text = f"{call.method} {call.path} answered with status {request.status}. {_excerpt(request.body)}".rstrip()
+    text = f"{call.request_line} answered with status {request.status}. {_excerpt(request.body)}".rstrip()
     if request.status in (404, 405):
         text += " The method and the path must be those that the task names."
     return text
@@ -309,14 +309,14 @@ def wrong_status(call: CheckRequest, request: Request) -> str:
 
 def wrong_body(call: CheckRequest, request: Request, hint: str = "") -> str:
     """The response's body isn't the expected one."""
-    return f"{call.method} {call.path} must answer {call.expected!r}. It answered {_excerpt(request.body)}{hint}"
+    return f"{call.request_line} must answer {call.expected!r}. It answered {_excerpt(request.body)}{hint}"
 
 
 def server_error(call: CheckRequest, error: RequestFailed, hint: str = "") -> str:
     """A request ended in an exception: its message and the learner's line, followed by the ``hint``."""
     where = error.where[-1] if error.where else None
     said = ": " + error.message.splitlines()[0] if error.message.strip() else ""
-    text = f"{call.method} {call.path} ended in {error.type}{said}"
+    text = f"{call.request_line} ended in {error.type}{said}"
     if where:
         text += f" (line {where.line}: {where.code})"
     return text + ("." if hint else "") + hint
@@ -354,12 +354,12 @@ def missing_await(
 
 def no_answer(call: CheckRequest, limit: float) -> str:
     """A request had no response within ``limit`` seconds."""
-    return f"{call.method} {call.path} had no answer after {limit:.0f} s. Look for an endless loop or a wait that never ends."
+    return f"{call.request_line} had no answer after {limit:.0f} s. Look for an endless loop or a wait that never ends."
 
 
 def died(call: CheckRequest) -> str:
     """The server process ended during a request."""
-    return f"The server ended while it worked on {call.method} {call.path}. Look for sys.exit(), os._exit() or a crash."
+    return f"The server ended while it worked on {call.request_line}. Look for sys.exit(), os._exit() or a crash."
 
 
 def _excerpt(body: str) -> str:

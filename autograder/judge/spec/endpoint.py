@@ -39,6 +39,11 @@ class CheckRequest:
     wait: float = 0.0
     tokens: tuple[str, ...] = ()
 
+    @property
+    def request_line(self) -> str:
+        """The method and the path, for messages: ``GET /reports/7``."""
+        return f"{self.method} {self.path}"
+
 
 @dataclass(frozen=True)
 class ExpectedDiagnosis:
@@ -85,7 +90,7 @@ class Endpoint:
     shared: str = ""  # the name of the cell and of the answers' folder, if a file holds several endpoints
     not_checked: str = ""  # what the checks don't cover, as a sentence for learners
     magic = "%%app"  # the first word of its cell
-    beside: tuple[str, ...] = ()  # the services that the file's other endpoints call
+    file_services: tuple[str, ...] = ()  # the services that the file's other endpoints call
 
     @property
     def cell(self) -> str:
@@ -100,7 +105,7 @@ class Endpoint:
     @property
     def services(self) -> tuple[str, ...]:
         """The services that must be running when the file is served."""
-        return tuple(sorted({self.service, *self.beside} - {""}))
+        return tuple(sorted({self.service, *self.file_services} - {""}))
 
     @property
     def route(self) -> str:

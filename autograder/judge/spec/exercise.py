@@ -112,7 +112,7 @@ def _exercise(tables: ExerciseTables, folder: Path) -> Exercise:
     endpoints = tuple(_endpoint(table, shop) for table in tables.endpoint)
     if shop:
         needed = tuple(sorted({endpoint.service for endpoint in endpoints} - {""}))
-        endpoints = tuple(replace(endpoint, beside=needed) for endpoint in endpoints)
+        endpoints = tuple(replace(endpoint, file_services=needed) for endpoint in endpoints)
         combined = {table.id for table in tables.endpoint if table.combined_with}
         single = tuple(endpoint for endpoint in endpoints if endpoint.id not in combined)
         endpoints = tuple(replace(e, combined_with=single) if e.id in combined else e for e in endpoints)
