@@ -33,12 +33,12 @@ def of_submission(file: Path | str, lesson: str, isolation: str) -> str:
 
 def of_answers(files: Iterable[tuple[Path, str]]) -> str:
     """Return a hash of a student's answers alone, in (file, lesson) pairs: the same for the same text, independent of the judge."""
-    told = []
+    parts = []
     for file, lesson in files:
         with contextlib.suppress(reading.UnreadableSubmission):
             submission = reading.read(file)
-            told += [lesson, *(repr(submission.app(task)[0]) for task in _tasks(lesson))]
-    return _digest(*told)
+            parts += [lesson, *(repr(submission.app(task)[0]) for task in _tasks(lesson))]
+    return _digest(*parts)
 
 
 @cache

@@ -117,7 +117,7 @@ def canary_cpu_s(samples: list[ThreadSample], canary: Canary) -> float:
 def find_stalls(race: Race, samples: list[ThreadSample], poll_call: str | None) -> list[Stall]:
     """Return every stall of the loop that the app itself caused, the longest first."""
     found = []
-    crowd = per_request_allowance_s(race, samples) * max(len(race.requests) - RACE_SIZE, 0)
+    allowance = per_request_allowance_s(race, samples) * max(len(race.requests) - RACE_SIZE, 0)
     for block in race.long_iterations:
         first, last = samples_around(samples, block.start, block.end)
         seconds = block.seconds - (other_threads_cpu_wait_s(first, last) if first and last else 0.0)
@@ -127,12 +127,12 @@ def find_stalls(race: Race, samples: list[ThreadSample], poll_call: str | None) 
         seconds -= exec_pipe_wait_s(samples_near(samples, block.start, block.end))
         # CPU time of the loop thread itself in one iteration can't be excused
         seconds = max(seconds, loop_cpu_s(samples, block.start, block.end))
-        if seconds >= STALL_MIN_S + crowd:
+        if seconds >= STALL_MIN_S + allowance:
             found.append(
                 Stall(seconds, "turn", block, gil_held_between(samples, poll_call, block.start, block.end, seconds))
             )
     asleep = sleeps_outside_poll(samples, poll_call) if poll_call else []
-    found += [Stall(seconds, "asleep") for seconds in asleep if seconds >= STALL_MIN_S + crowd]
+    found += [Stall(seconds, "asleep") for seconds in asleep if seconds >= STALL_MIN_S + allowance]
     # many short sleeps add up: a loop that sleeps in slices is late for every request too
     if sum(asleep) >= max(SHORT_SLEEPS_SHARE * race.seconds, 5 * STALL_MIN_S):
         found.append(Stall(sum(asleep), "asleep", held_gil=bool(gil_starvation_s(samples, poll_call))))
@@ -140,7 +140,7 @@ def find_stalls(race: Race, samples: list[ThreadSample], poll_call: str | None) 
         if canary.end is None:
             continue
         seconds = canary.end - canary.start - cpu_wait_s(samples, canary.start, canary.end)
-        if seconds >= CANARY_STALL + crowd:
+        if seconds >= CANARY_STALL + allowance:
             by_thread = gil_held_between(samples, poll_call, canary.start, canary.end, seconds)
             free = _at_rest(samples, poll_call, canary.start, canary.end) >= (canary.end - canary.start) / 2
             found.append(Stall(seconds, "canary", None, by_thread, free))

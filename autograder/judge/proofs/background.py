@@ -39,8 +39,8 @@ class BackgroundProof(RendezvousProof):
     """Trials of an endpoint that may respond before its ``service`` has replied."""
 
     proofs = 1
-    lone = False  # a response that doesn't wait for the service proves nothing when the request is alone
-    next_guest = NEXT_REQUEST_S
+    judges_single = False  # a response that doesn't wait for the service proves nothing when the request is alone
+    next_request_s = NEXT_REQUEST_S
 
     async def answers(self) -> None:
         """Send requests one after the other. Each must have called the service in the end."""
@@ -56,16 +56,16 @@ class BackgroundProof(RendezvousProof):
         """Return the `Trial` of one race that is watched for longer than the others; none is run if it would be shown."""
         if seconds < WATCHED_S:
             return Trial(proved=True)
-        before, self.next_guest = self.next_guest, max(self.next_guest, WATCHED_S)
+        before, self.next_request_s = self.next_request_s, max(self.next_request_s, WATCHED_S)
         try:
             return await self._meeting(RACE_SIZE, False)
         finally:
-            self.next_guest = before
+            self.next_request_s = before
 
     async def _meeting(self, count: int, show: bool) -> Trial:
         calls = await self._calls(count)
         race, watch = await self._watched(calls, [*calls, self.endpoint.call(0.0, self.service)], show)
-        if fault := blocked(race, samples.decode_samples(race), self.rest):
+        if fault := blocked(race, samples.decode_samples(race), self.poll_call):
             return Trial(fault)
         if watch.missing:
             never_awaited(self.app)
@@ -90,25 +90,25 @@ class BackgroundProof(RendezvousProof):
         if (watch.ahead or watch.all_met) and watch.seen_through(race):
             return Trial(proved=True)
         self.patience = min(self.patience * 2, MAX_QUIET_S)
-        self.next_guest *= 2
+        self.next_request_s *= 2
         return Trial()
 
     async def _watched(
-        self, calls: list[CheckRequest], guests: list[CheckRequest], show: bool = False
+        self, calls: list[CheckRequest], requested: list[CheckRequest], show: bool = False
     ) -> tuple[Race, BackgroundObserver]:
-        watch = BackgroundObserver(self.service, calls, self.patience, self.rest, lambda: any(forgotten(self.app)))
+        watch = BackgroundObserver(self.service, calls, self.patience, self.poll_call, lambda: any(forgotten(self.app)))
         self.service.hold()
         try:
             race = await run_requests(
                 self.app,
-                guests,
-                ANSWER_LIMIT_S + 2 * MAX_QUIET_S + self.next_guest,
+                requested,
+                ANSWER_LIMIT_S + 2 * MAX_QUIET_S + self.next_request_s,
                 title=self.endpoint.route,
                 show=show,
                 companion=watch.hold,
-                rest=self.rest,
-                mixed=len(guests) > len(calls),  # a later request can't be compared with the others
-                at=[0.0] * len(calls) + [self.next_guest] * (len(guests) - len(calls)),
+                poll_call=self.poll_call,
+                mixed=len(requested) > len(calls),  # a later request can't be compared with the others
+                at=[0.0] * len(calls) + [self.next_request_s] * (len(requested) - len(calls)),
             )
         finally:
             self.service.release()
@@ -130,11 +130,11 @@ class BackgroundObserver:
         service: Service,
         calls: list[CheckRequest],
         patience: float,
-        rest: str | None,
+        poll_call: str | None,
         await_forgotten: Callable[[], bool],
     ) -> None:
         self.service = service
-        self.rest = rest
+        self.poll_call = poll_call
         self.requests = len(calls)
         self.wanted = {token for call in calls for token in call.tokens}
         self.patience = patience
@@ -193,7 +193,7 @@ class BackgroundObserver:
 
     async def _quiet(self, race: Race, enough: Callable[[], object]) -> bool:
         """Wait until ``enough()``, or until nothing has changed for a while. Return True if the loop was alive meanwhile."""
-        quiet, before = QuietPeriod(race, self.patience, self.rest), None
+        quiet, before = QuietPeriod(race, self.patience, self.poll_call), None
         while True:
             now = (self._observe(), sum(request.end is not None for request in race.requests))
             if enough():

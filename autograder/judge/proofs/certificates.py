@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 CLIENT = re.compile(r"\bAsyncClient\(|\bcreate_default_context\(")  # each one loads certificates, about 20 ms of work
 
 
-def blocked(race: Race, samples: list[ThreadSample], rest: str | None, computes: bool = False) -> Verdict | None:
+def blocked(race: Race, samples: list[ThreadSample], poll_call: str | None, computes: bool = False) -> Verdict | None:
     """Return the failing `Verdict` if the app itself blocked its loop in this race, else None.
 
     With ``computes`` the app's threads have CPU-bound work to do, and a thread that holds the GIL for it is reported even if
     the loop was never blocked for long.
     """
-    stalls = find_stalls(race, samples, rest)
-    held = gil.gil_starvation_s(samples, rest)
+    stalls = find_stalls(race, samples, poll_call)
+    held = gil.gil_starvation_s(samples, poll_call)
     if (stalls and all(stall.held_gil for stall in stalls)) or (computes and held and not stalls):
         return _held(race, held or sum(stall.seconds for stall in stalls))
     stalls = [stall for stall in stalls if not stall.held_gil]

@@ -53,7 +53,7 @@ class OverlapProof:
         self.app = app
         self.endpoint = endpoint
         self.wait = random.uniform(*QUICK)
-        self.rest: str | None = None
+        self.poll_call: str | None = None
         self._unlike_next = True
         self._scale = 1.0  # the factor of the times of unlike requests
         self._before: Trial | None = None  # the `Trial` of the single request in the warm-up
@@ -68,7 +68,7 @@ class OverlapProof:
         wait = random.triangular(*ALONE, ALONE[0])  # any in that range, but mostly short
         calls = [self.endpoint.call(wait) for _ in range(self.endpoint.raced)]
         race = await run_requests(self.app, calls, ANSWER_LIMIT_S, at=[REST[0]] * len(calls))
-        self.rest = await find_poll_syscall(self.app, race)
+        self.poll_call = await find_poll_syscall(self.app, race)
         # a cached wait ends too early here
         self._before = Trial(await self._one(wait))
 
@@ -101,7 +101,7 @@ class OverlapProof:
         at = [0.0, 0.0, scale * MIDDLE_AGAIN_AT, scale * SHORT_AT]
         try:
             race = await run_requests(
-                self.app, calls, ANSWER_LIMIT_S + 4 * calls[0].wait, rest=self.rest, at=at, mixed=True
+                self.app, calls, ANSWER_LIMIT_S + 4 * calls[0].wait, poll_call=self.poll_call, at=at, mixed=True
             )
         except AnsweredTooEarly as early:
             if early.call is middle and early.request is early.race.requests[again]:
@@ -109,7 +109,7 @@ class OverlapProof:
                 raise AnswerFault(DiagnosisKind.SHARED_CALL, text) from None
             raise
         samples = decode_samples(race)
-        if fault := blocked(race, samples, self.rest):
+        if fault := blocked(race, samples, self.poll_call):
             return Trial(fault)
         long = race.requests[0]
         # the repeated request waited for the first one: its whole wait lies after that one's response
@@ -143,10 +143,10 @@ class OverlapProof:
         calls = [self.endpoint.call(self.wait * random.uniform(1.0, 1.1)) for _ in range(count)]
         waits = [call.wait for call in calls]
         race = await run_requests(
-            self.app, calls, ANSWER_LIMIT_S + sum(waits), title=self.endpoint.route, show=show, rest=self.rest
+            self.app, calls, ANSWER_LIMIT_S + sum(waits), title=self.endpoint.route, show=show, poll_call=self.poll_call
         )
         samples = decode_samples(race)
-        if fault := blocked(race, samples, self.rest):
+        if fault := blocked(race, samples, self.poll_call):
             return Trial(fault)
         if self.wait >= WAIT and (served := overlap.proved_batch_size(race, waits, samples)):
             return Trial(served_in_turns(served, count))
@@ -170,5 +170,5 @@ class OverlapProof:
         return None
 
     async def _one(self, wait: float) -> Verdict | None:
-        race = await run_requests(self.app, [self.endpoint.call(wait)], ANSWER_LIMIT_S, rest=self.rest)
-        return blocked(race, decode_samples(race), self.rest)
+        race = await run_requests(self.app, [self.endpoint.call(wait)], ANSWER_LIMIT_S, poll_call=self.poll_call)
+        return blocked(race, decode_samples(race), self.poll_call)

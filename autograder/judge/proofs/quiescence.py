@@ -22,16 +22,16 @@ ALIVE_MIN_CANARIES = 10  # canaries that must be answered in that time; a slow a
 class QuietPeriod:
     """A period of a running race in which nothing changes. Call `restart` at each change.
 
-    ``rest`` is the system call in which the loop waits for work, if it's known. ``unsettled()`` returns True while something
+    ``poll_call`` is the system call in which the loop waits for work, if it's known. ``unsettled()`` returns True while something
     is in progress that only needs a CPU; the period doesn't begin before it's done, or before `MAX_QUIET_S` have passed.
     """
 
     def __init__(
-        self, race: Race, patience: float, rest: str | None = None, unsettled: Callable[[], bool] | None = None
+        self, race: Race, patience: float, poll_call: str | None = None, unsettled: Callable[[], bool] | None = None
     ) -> None:
         self._race = race
         self.patience = patience
-        self._rest = rest
+        self._poll_call = poll_call
         self._unsettled = unsettled
         self._made = time.perf_counter()
         self.restart()
@@ -62,12 +62,12 @@ class QuietPeriod:
 
         That ends a wait. It proves nothing by itself.
         """
-        if self._rest is None or self._race.asleep is None:
+        if self._poll_call is None or self._race.asleep is None:
             return False
         start, end, call = self._race.asleep
         # at least as long as the race before it: on a busy machine that was slow as well
         enough = max(STUCK * self.patience, start)
-        return call != self._rest and end - max(start, self._since - self._race.began_at) >= enough
+        return call != self._poll_call and end - max(start, self._since - self._race.began_at) >= enough
 
     @property
     def over(self) -> bool:

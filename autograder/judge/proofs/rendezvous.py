@@ -42,14 +42,14 @@ WORK = 5.0  # s beyond the limit for each piece of work: it takes a tenth of a s
 class RendezvousProof:
     """Trials of an endpoint that calls ``endpoint.service``."""
 
-    lone = True  # single requests are judged as well
+    judges_single = True  # single requests are judged as well
 
     def __init__(self, app: Server, endpoint: Endpoint, service: Service) -> None:
         self.app = app
         self.endpoint = endpoint
         self.service = service
         self.patience = INITIAL_QUIET_S
-        self.rest: str | None = None
+        self.poll_call: str | None = None
         self._meetings = random.randrange(2)
         self._alone_next = self._hold_next = True
         self._expected: Counter[str] = Counter()  # how many calls each token has been requested for
@@ -127,7 +127,7 @@ class RendezvousProof:
         Return (race, tokens of the calls, whether it was answered while a reply was held). A reply is held until a canary was
         answered, or for `HOLD` as long as the poll call is unknown, without which a stuck loop can't be recognised.
         """
-        seen, let_go = set(), set()
+        seen, released = set(), set()
 
         async def watch(race: Race) -> None:
             while race.began is None:
@@ -137,13 +137,13 @@ class RendezvousProof:
                 held = [token for token in everything if token in call.tokens]
                 if held and not _over(race):
                     seen.update(held)
-                    quiet = QuietPeriod(race, self.patience, self.rest)
-                    while self.rest is None and quiet.seconds < HOLD and not _over(race):
+                    quiet = QuietPeriod(race, self.patience, self.poll_call)
+                    while self.poll_call is None and quiet.seconds < HOLD and not _over(race):
                         await asyncio.sleep(POLL_INTERVAL_S)
-                    if self.rest is not None:
+                    if self.poll_call is not None:
                         await _overtaken(race, quiet)
                     if not _over(race):
-                        let_go.update(held)
+                        released.update(held)
                 # a call that this request doesn't need is released at once
                 if going := [token for token in everything if token in held or token not in call.tokens]:
                     self.service.release(going)
@@ -153,11 +153,16 @@ class RendezvousProof:
         self.service.hold()
         try:
             race = await run_requests(
-                self.app, [call], ANSWER_LIMIT_S + self._working(1), companion=watch, rest=self.rest, held=True
+                self.app,
+                [call],
+                ANSWER_LIMIT_S + self._working(1),
+                companion=watch,
+                poll_call=self.poll_call,
+                held=True,
             )
         finally:
             self.service.release()
-        return race, seen, bool(seen - let_go)
+        return race, seen, bool(seen - released)
 
     async def _alone(self) -> Verdict | None:
         """Return the failing `Verdict` if a single request, or a repeated one for a cached reply, blocks the loop; else None.
@@ -170,7 +175,7 @@ class RendezvousProof:
         if self.endpoint.cached:
             races.append(await self._again(call))
         for race in races:
-            if fault := blocked(race, samples.decode_samples(race), self.rest, self.service.computes):
+            if fault := blocked(race, samples.decode_samples(race), self.poll_call, self.service.computes):
                 return fault
         return await self._called_too_often()
 
@@ -181,11 +186,11 @@ class RendezvousProof:
         race = await run_requests(self.app, calls, limit, at=[REST[0]] * len(calls))
         if self.endpoint.cached:
             await self._again(calls[0])
-        self.rest = await find_poll_syscall(self.app, race)
+        self.poll_call = await find_poll_syscall(self.app, race)
 
     def _quiet(self, race: Race) -> QuietPeriod:
         """Return a `QuietPeriod` that begins once no started program has yet to call the service."""
-        return quiet_period(self.app, self.service, race, self.patience, self.rest)
+        return quiet_period(self.app, self.service, race, self.patience, self.poll_call)
 
     def _working(self, count: int) -> float:
         """Return how many seconds ``count`` requests get for CPU-bound work."""
@@ -196,13 +201,13 @@ class RendezvousProof:
 
         A single request is sent before the first race, and again in each trial until it shows no fault.
         """
-        if not show and self.lone and self._alone_next:
+        if not show and self.judges_single and self._alone_next:
             if fault := await self._alone():
                 return Trial(fault)
             self._alone_next = False
         met = await run_at_each_size(self.endpoint, show, self._meeting)
         # a race that is shown comes first: its picture explains the rest
-        if show and self.lone and not met.fault and (fault := await self._alone()):
+        if show and self.judges_single and not met.fault and (fault := await self._alone()):
             return Trial(fault)
         if not met.proved or not self._hold_next:
             return met
@@ -230,13 +235,13 @@ class RendezvousProof:
                 calls,
                 ANSWER_LIMIT_S + 6 * seconds + 2 * self.patience + self._working(2),
                 companion=holding.hold,
-                rest=self.rest,
+                poll_call=self.poll_call,
                 on_order=range(1, len(calls)),
                 held=True,
             )
         finally:
             self.service.release()
-        if fault := blocked(race, samples.decode_samples(race), self.rest, self.service.computes):
+        if fault := blocked(race, samples.decode_samples(race), self.poll_call, self.service.computes):
             return Trial(fault)
         if fault := await self._called_too_often():
             return Trial(fault)
@@ -276,7 +281,7 @@ class RendezvousProof:
 
     async def _meeting(self, count: int, show: bool) -> Trial:
         calls = await self._calls(count)
-        meeting = HeldReplies(self.app, self.service, calls, self.patience, self.endpoint.barrier, self.rest)
+        meeting = HeldReplies(self.app, self.service, calls, self.patience, self.endpoint.barrier, self.poll_call)
         self._meetings += 1
         meeting.newest_first = self._meetings % 2 == 1
         self.service.hold()
@@ -288,12 +293,12 @@ class RendezvousProof:
                 title=self.endpoint.route,
                 show=show,
                 companion=meeting.hold,
-                rest=self.rest,
+                poll_call=self.poll_call,
                 held=True,
             )
         finally:
             self.service.release()
-        fault = blocked(race, samples.decode_samples(race), self.rest, self.service.computes)
+        fault = blocked(race, samples.decode_samples(race), self.poll_call, self.service.computes)
         # if a limit admits a few at a time, these compute together, and the loop gets less of the GIL than in a race without a limit
         if fault and not (fault.kind == DiagnosisKind.GIL and meeting.in_turns):
             return Trial(fault)
@@ -314,7 +319,7 @@ class RendezvousProof:
             if late := overlap.late(race, samples.decode_samples(race), [happened(meeting.released)] * len(calls)):
                 return Trial(answered_late(calls[late[0].key], late[1]))
         if meeting.in_turns:
-            return Trial(self._in_turns(meeting.stood, calls))
+            return Trial(self._in_turns(meeting.together_before_release, calls))
         if meeting.all_met and meeting.independent is False:
             self._all_waited += meeting.all_wait
             # once may be chance: a lock may happen to serve the last one first
@@ -353,17 +358,23 @@ class HeldReplies:
     released; False if one wasn't, although the loop was alive; None if that wasn't seen. (A request that has made its call
     doesn't necessarily wait for the reply yet.)
     ``passed``: the tokens that were overtaken by a canary while they were held.
-    ``together``: the largest set of tokens held at one moment; ``stood``: the largest before any release.
+    ``together``: the largest set of tokens held at one moment; ``together_before_release``: the largest before any release.
     ``in_turns``: after a long quiet period with a loop that was alive, each new call came only after a release.
     """
 
     def __init__(
-        self, app: Server, service: Service, calls: list[CheckRequest], patience: float, barrier: str, rest: str | None
+        self,
+        app: Server,
+        service: Service,
+        calls: list[CheckRequest],
+        patience: float,
+        barrier: str,
+        poll_call: str | None,
     ) -> None:
         self.app = app
         self.service = service
         self.barrier = barrier
-        self.rest = rest
+        self.poll_call = poll_call
         self.calls = calls
         self.wanted = {token for call in calls for token in call.tokens}
         self.patience = patience
@@ -375,7 +386,7 @@ class HeldReplies:
         self.newest_first = False
         self.passed: set[str] = set()
         self.together: set[str] = set()
-        self.stood: set[str] = set()
+        self.together_before_release: set[str] = set()
         self.seen: set[str] = set()
         self.held_at_last: set[str] = set()
         self.released: float | None = None  # when the last reply was released, in seconds since the race began
@@ -385,18 +396,18 @@ class HeldReplies:
         while race.began is None:
             await asyncio.sleep(POLL_INTERVAL_S)
         if self.barrier == "loop":
-            await self._let_each_go(race)
+            await self._release_after_probe(race)
         else:
             alive = await self._wait_for_all(race)
         if self.all_met:
             self.overtaken = await self._canary_answered(race)
             if self.service.computes:
-                await self._let_go_singly(race)
+                await self._release_one_at_a_time(race)
             else:
-                await self._let_go_in_any_order(race)
+                await self._release_in_random_order(race)
         elif not _over(race) and self.barrier != "loop":
             self.in_turns = alive
-            self.stood = set(self.together)
+            self.together_before_release = set(self.together)
             await self._drain(race)
         # taken before the release, so that a request answered by then was answered while its reply was held
         if self.released is None:
@@ -436,7 +447,7 @@ class HeldReplies:
         return held
 
     def _quiet(self, race: Race) -> QuietPeriod:
-        return quiet_period(self.app, self.service, race, self.patience, self.rest)
+        return quiet_period(self.app, self.service, race, self.patience, self.poll_call)
 
     async def _wait_for_all(self, race: Race) -> bool:
         """Wait until all calls are held, or no new one has come for a while, or a request is answered without a release.
@@ -459,9 +470,9 @@ class HeldReplies:
 
     async def _canary_answered(self, race: Race) -> bool:
         """Return True as soon as a canary that is sent from now on is answered, while no reply is released."""
-        return await _overtaken(race, QuietPeriod(race, self.patience, self.rest))
+        return await _overtaken(race, QuietPeriod(race, self.patience, self.poll_call))
 
-    async def _let_each_go(self, race: Race) -> None:
+    async def _release_after_probe(self, race: Race) -> None:
         """Release each reply as soon as a canary was answered while it was held. The calls needn't come together."""
         while not _over(race):
             held = self._held()
@@ -473,7 +484,7 @@ class HeldReplies:
             self.passed.update(held)
             self.service.release(held)
 
-    async def _let_go_singly(self, race: Race) -> None:
+    async def _release_one_at_a_time(self, race: Race) -> None:
         """Release the replies of one request at a time, the newest first, so that no other one computes meanwhile.
 
         The next one follows when that request is answered or makes another call.
@@ -497,7 +508,7 @@ class HeldReplies:
     def _answered(self, race: Race) -> int:
         return sum(request.end is not None for request in race.requests)
 
-    async def _let_go_in_any_order(self, race: Race) -> None:
+    async def _release_in_random_order(self, race: Race) -> None:
         """Release one request at a time: each must be answered while the others are still held.
 
         With a lock around only the wait, all requests make their calls, but they're answered in an order that isn't the
@@ -509,7 +520,7 @@ class HeldReplies:
             while self._answered(race) == answered:
                 if quiet.over:
                     if quiet.alive:
-                        await self._let_more_go(race, number)
+                        await self._release_until_one_answers(race, number)
                     return
                 await asyncio.sleep(POLL_INTERVAL_S)
         self.independent = True
@@ -531,7 +542,7 @@ class HeldReplies:
         place = {token: i for i, token in enumerate(self.service.held())}
         return sorted(range(len(self.calls)), key=lambda n: min(place.get(token, 0) for token in self.calls[n].tokens))
 
-    async def _let_more_go(self, race: Race, number: int) -> None:
+    async def _release_until_one_answers(self, race: Race, number: int) -> None:
         """No request was answered when that call was released: release the others one by one until one is.
 
         If another one is answered first, request ``number`` had to wait for it. ``listening`` is then the largest number of
@@ -551,7 +562,7 @@ class HeldReplies:
             last = other is waiting[-1]
             if last:
                 self.released = time.perf_counter() - race.began_at
-            quiet = QuietPeriod(race, 0.0, self.rest)
+            quiet = QuietPeriod(race, 0.0, self.poll_call)
             while race.end is None and self._answered(race) == before:
                 if not last and quiet.seconds >= step_s and quiet.canaries >= step_canaries:
                     break
@@ -574,7 +585,7 @@ class HeldReplies:
 
         Only requests at the same of their calls are compared: a request may already make its next call when another comes.
         """
-        most = self._abreast(self.stood)
+        most = self._abreast(self.together_before_release)
         while not _over(race):
             held = self._held()
             if self._abreast(held) > most:
@@ -602,14 +613,14 @@ class HeldReplies:
             await asyncio.sleep(POLL_INTERVAL_S)
 
 
-def quiet_period(app: Server, service: Service, race: Race, patience: float, rest: str | None) -> QuietPeriod:
+def quiet_period(app: Server, service: Service, race: Race, patience: float, poll_call: str | None) -> QuietPeriod:
     """Return a `QuietPeriod`. If programs call the service, it begins once no started program has yet to call it."""
 
     def on_its_way() -> bool:
         """Return True if the app has a process whose call isn't held: it hasn't called yet, or has its reply and is ending."""
         return leaves(app.pid) > len(service.held())
 
-    return QuietPeriod(race, patience, rest, on_its_way if service.spawns else None)
+    return QuietPeriod(race, patience, poll_call, on_its_way if service.spawns else None)
 
 
 def _over(race: Race) -> bool:

@@ -58,13 +58,13 @@ async def run_requests(
     companion: Callable[[Race], Coroutine[Any, Any, None]] | None = None,
     at: list[float] | None = None,
     on_order: Iterable[int] = (),
-    rest: str | None = None,
+    poll_call: str | None = None,
     **fields: Any,
 ) -> Race:
     """Race the calls and return the `Race`. Raises `AnswerFault` for the first wrong response.
 
     ``at`` says when each one is sent, in seconds after the start; without it, they're sent together. Those whose numbers are
-    in ``on_order`` are sent when the load generator gets a `Send` order. ``rest`` is the result of `find_poll_syscall`, and
+    in ``on_order`` are sent when the load generator gets a `Send` order. ``poll_call`` is the result of `find_poll_syscall`, and
     ``fields`` are fields of the race. ``companion`` runs during the race; without one, the race ends early if a response
     can't come because of a missing await.
     """
@@ -81,7 +81,7 @@ async def run_requests(
         show=show,
         limit=limit,
         sample=True,
-        epoll=poll_descriptor(rest),
+        epoll=poll_descriptor(poll_call),
         companion=companion,
         **fields,
     )
@@ -171,7 +171,7 @@ async def find_poll_syscall(app: Server, race: Race) -> str | None:
         return found
     for seconds in REST[1:] if race.samples else ():
         idle = [RaceRequest(0, "GET", run_race.canary_path(), at=seconds)]
-        race = await run_race.run(app, idle, title="rest", limit=ANSWER_LIMIT_S, sample=True)
+        race = await run_race.run(app, idle, title="idle", limit=ANSWER_LIMIT_S, sample=True)
         found = samples.poller(samples.decode_samples(race))
         if found:
             return found

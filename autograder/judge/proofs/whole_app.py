@@ -42,7 +42,7 @@ class WholeAppProof:
         self.endpoint = endpoint
         self.services = services
         self.patience = INITIAL_QUIET_S
-        self.rest: str | None = None
+        self.poll_call: str | None = None
 
     def calls(self, each: int) -> list[CheckRequest]:
         """Return ``each`` fresh requests to each endpoint, alternately, and prepare their services for them."""
@@ -66,12 +66,12 @@ class WholeAppProof:
         """Open connections, start the threads of pools, and import what is imported on first use."""
         calls = self.calls(EACH)
         race = await run_requests(self.app, calls, ANSWER_LIMIT_S, at=[REST[0]] * len(calls))
-        self.rest = await find_poll_syscall(self.app, race)
+        self.poll_call = await find_poll_syscall(self.app, race)
 
     async def trial(self, show: bool = False) -> Trial:
         """Run one race. If nothing is decided, the next trial waits longer for new calls."""
         calls = self.calls(EACH)
-        crowd = ReplyGate(self.services.values(), self.patience, self.rest)
+        gate = ReplyGate(self.services.values(), self.patience, self.poll_call)
         for service in self.services.values():
             service.hold()
         try:
@@ -81,15 +81,15 @@ class WholeAppProof:
                 ANSWER_LIMIT_S + 2 * self.patience,
                 title="everything together",
                 show=show,
-                companion=crowd.hold,
+                companion=gate.hold,
                 mixed=True,
-                rest=self.rest,
+                poll_call=self.poll_call,
             )
         finally:
-            crowd.release()
-        if fault := blocked(race, samples.decode_samples(race), self.rest):
+            gate.release()
+        if fault := blocked(race, samples.decode_samples(race), self.poll_call):
             return Trial(fault)
-        if crowd.overtaken:
+        if gate.overtaken:
             return Trial(proved=True)
         self.patience = min(self.patience * 2, MAX_QUIET_S)
         return Trial()
@@ -101,9 +101,9 @@ class ReplyGate:
     ``overtaken``: many canaries were sent and answered after the last new call, while replies were held.
     """
 
-    def __init__(self, services: Iterable[Service], patience: float, rest: str | None) -> None:
+    def __init__(self, services: Iterable[Service], patience: float, poll_call: str | None) -> None:
         self.services = list(services)
-        self.rest = rest
+        self.poll_call = poll_call
         self.patience = patience
         self.overtaken = False
 
@@ -111,7 +111,7 @@ class ReplyGate:
         """Run during a race until the replies are released."""
         while race.began is None:
             await asyncio.sleep(POLL_INTERVAL_S)
-        quiet, seen = QuietPeriod(race, self.patience, self.rest), None
+        quiet, seen = QuietPeriod(race, self.patience, self.poll_call), None
         while True:
             held = sum(len(service.held()) for service in self.services)
             if held != seen:
