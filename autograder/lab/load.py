@@ -48,9 +48,8 @@ class Load(Race):
     """The results of a load: a `Race` whose requests are sent one by one over ``lasts`` seconds."""
 
     lasts: float = 0.0
-    harm: defaultdict[int, list[tuple[float, str, str]]] = field(
-        default_factory=lambda: defaultdict(list)
-    )  # line to (seconds, code, function) of each iteration
+    # line to (seconds, code, function) of each iteration
+    harm: defaultdict[int, list[tuple[float, str, str]]] = field(default_factory=lambda: defaultdict(list))
 
     def picture(self, now: float | None = None) -> Figure:
         """Return the figure of latencies over time; ``now`` (seconds since the start) while the load is running."""

@@ -35,13 +35,12 @@ BLOCKED_FROM = 0.020  # s of attributed lag; below it are the iterations of heal
 ACCUSED_FROM = 0.1  # s of attributed lag from which a line is named, however busy the machine is
 CROWD_TASKS = 3  # tasks in one iteration from which it may be long because many requests came at once ...
 CROWD_TASK_MAX_S = 0.015  # ... if no task was seen to run for so long (the grid of samples is 5 ms) ...
-CROWD_COLLECTION_MAX_S = (
-    0.040  # ... and no garbage collection: 30 ms were seen after gc.freeze(), 60 ms and more before
-)
+# ... and no garbage collection: 30 ms were seen after gc.freeze(), 60 ms and more before
+CROWD_COLLECTION_MAX_S = 0.040
 CPU_WAIT_MIN_S = 0.05  # s of waiting for a CPU from which the lane's text mentions it ...
 CPU_WAIT_SHARE = 0.2  # ... and, if the loop was blocked as well, its minimum share of both together
 UNKNOWN_CAUSE = "something that left no trace"  # a call that holds the GIL stops the watchdog as well
-MOST = 5000  # reports of one kind that are kept for a race
+REPORTS_LIMIT = 5000  # reports of one kind that are kept for a race
 
 
 def happened(moment: float | None) -> float:
@@ -200,9 +199,8 @@ class Race:
     requests: list[Request]
     canaries: list[Canary] = field(default_factory=list)
     blocked: list[Blocked] = field(default_factory=list)  # by the app's own code
-    not_blamed: list[Blocked] = field(
-        default_factory=list
-    )  # long iterations due to the machine, or to many requests at once
+    # long iterations due to the machine, or to many requests at once
+    not_blamed: list[Blocked] = field(default_factory=list)
     startup: list[Blocked] = field(default_factory=list)  # before the app was ready, by tasks that it had started
     gil_holds: list[Blocked] = field(default_factory=list)  # another thread held the GIL, as the watchdog reports
     errors: list[RequestFailed] = field(default_factory=list)
@@ -331,7 +329,7 @@ class Race:
         elif isinstance(event, ThreadCpu):
             self._take_thread_cpu(event)
         elif isinstance(event, RequestFailed):
-            if len(self.errors) < MOST:
+            if len(self.errors) < REPORTS_LIMIT:
                 self.errors.append(event)
         elif self.began is not None:
             self._take(event, self.began)
@@ -353,7 +351,7 @@ class Race:
             canary.end, canary.waited, canary.answered = event.end - began, event.waited, event.answered
         elif isinstance(event, Iteration) and event.end > began:
             self._take_iteration(event)
-        elif isinstance(event, GilHeld) and event.where and len(self.gil_holds) < MOST:
+        elif isinstance(event, GilHeld) and event.where and len(self.gil_holds) < REPORTS_LIMIT:
             self.gil_holds.append(self._block(event))
         elif isinstance(event, LoopAsleep):
             self.asleep = (event.start - began, event.end - began, event.call)
@@ -366,7 +364,7 @@ class Race:
             return
         place = report.where[0]
         where = place.line, place.code, place.function, place.file
-        if where in self.busy or len(self.busy) < MOST:
+        if where in self.busy or len(self.busy) < REPORTS_LIMIT:
             self.busy[where] = self.busy.get(where, 0.0) + report.seconds
 
     def _block(self, report: Iteration | GilHeld) -> Blocked:
@@ -405,7 +403,7 @@ class Race:
                 self.pending_block = block
             return
         self.pending_block, self.turn_ended = None, report.start
-        if len(self.found) < MOST:
+        if len(self.found) < REPORTS_LIMIT:
             self.found.update((place.line, place.code) for place in report.where if place.file == self.file)
         self._add(block)
 
@@ -414,7 +412,7 @@ class Race:
             return
         blamed = block.seconds >= BLOCKED_FROM and not block.queued and not block.crowd
         into = self.blocked if blamed else self.not_blamed
-        if len(into) < MOST:
+        if len(into) < REPORTS_LIMIT:
             into.append(block)
 
     def blame_threads(self) -> None:

@@ -67,9 +67,8 @@ class Server:
         self.drawn_race: Race | None = None  # its newest race that was drawn
         self.races: deque[Race] = deque(maxlen=RACES_KEPT)  # the newest that have ended
         self.races_elsewhere = 0  # races in which another loop or process accepted connections
-        self.startup_reports: deque[Iteration] = deque(
-            maxlen=STARTUP_REPORTS
-        )  # long iterations of its loop before it was ready
+        # long iterations of its loop before it was ready
+        self.startup_reports: deque[Iteration] = deque(maxlen=STARTUP_REPORTS)
         self.flooded = False  # True if it was killed because it sent a flood of reports
         self._log = bytearray()
         self._settled = threading.Event()

@@ -32,9 +32,8 @@ DISK_LIMIT = 512 << 20  # bytes of the server's folder
 POLL_INTERVAL_S = 0.5  # s between two checks of memory and CPU time
 POLLS_PER_DISK_POLL = 2  # walking through a folder takes longer
 CPU_WINDOW_S = 60.0  # s of wall-clock time ...
-CPU_LIMIT_S = (
-    45.0  # ... in which a server may use this much CPU time; the queries of the course's apps take milliseconds
-)
+# ... in which a server may use this much CPU time; the queries of the course's apps take milliseconds
+CPU_LIMIT_S = 45.0
 
 
 def main(folder: str, user: str, ended_by: str, socket: str, command: list[str]) -> None:

@@ -5,7 +5,7 @@ import warnings
 
 import pytest
 
-from autograder.judge.diagnoses.lesson_links import LARGEST, in_no_endpoint, recognised
+from autograder.judge.diagnoses.lesson_links import SIZE_LIMIT, in_no_endpoint, recognised
 
 
 @pytest.mark.parametrize(
@@ -183,7 +183,7 @@ def test_unreadable_file_still_gets_pointer(tmp_path):
     """If the file can't be parsed or read, the call alone determines the lesson."""
     file = tmp_path / "shop.py"
     assert recognised("requests.get(URL)", "", file, 4) == " Lesson 02 shows this."
-    for text in ("async def (", "\0", "# coding: nonsense\n", "(" * 5000, MIDDLEWARE + "#" * LARGEST):
+    for text in ("async def (", "\0", "# coding: nonsense\n", "(" * 5000, MIDDLEWARE + "#" * SIZE_LIMIT):
         file.write_text(text)
         assert recognised("requests.get(URL)", "", file, 4) == " Lesson 02 shows this."
     if hasattr(os, "mkfifo"):

@@ -6,7 +6,7 @@ import random
 import pytest
 
 from autograder.lab import reports
-from autograder.lab.race import MOST, Race
+from autograder.lab.race import REPORTS_LIMIT, Race
 from autograder.programs.messages import encode
 from autograder.programs.messages.reports import (
     GilHeld,
@@ -136,9 +136,9 @@ def test_flood_meter_counts_unbroken_lines():
 def test_race_bounds_its_places():
     """A race keeps a bounded number of places."""
     race = Race("t", "app.py", [], began=0.0)
-    for number in range(3 * MOST):
+    for number in range(3 * REPORTS_LIMIT):
         race.apply(ThreadCpu(0.1, [Place("a", number)]))
-    assert len(race.busy) == MOST
+    assert len(race.busy) == REPORTS_LIMIT
 
 
 DUMP = b"""Thread 0x01 (most recent call first):

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 
-THREADS = r"to_thread|run_in_threadpool|run_sync"
-CALLED = re.compile(rf"\b({THREADS})\(\s*([A-Za-z_][\w.]*)\((.*?)\)")
+OFFLOADERS = r"to_thread|run_in_threadpool|run_sync"
+OFFLOADED_CALL = re.compile(rf"\b({OFFLOADERS})\(\s*([A-Za-z_][\w.]*)\((.*?)\)")
 # the reported line of a multi-line statement may contain only the beginning of the call
-OVER = re.compile(rf"\b({THREADS}|run_in_executor|submit)\(")
+OFFLOADS = re.compile(rf"\b({OFFLOADERS}|run_in_executor|submit)\(")
 
 
-GAVE_UP = {"TimeoutError", "ReadTimeout", "PoolTimeout", "ConnectTimeout", "WriteTimeout", "QueryCanceledError"}
+TIMEOUT_ERRORS = {"TimeoutError", "ReadTimeout", "PoolTimeout", "ConnectTimeout", "WriteTimeout", "QueryCanceledError"}
 
 
 def remedy(message: str, code: str, text: str = "") -> str:
@@ -145,9 +145,9 @@ def _patience(message: str, code: str, text: str) -> str:
 
 
 def _handed_over(message: str, code: str, text: str) -> str:
-    if not re.search(r"^'(?!coroutine)[\w.]+' object is not callable", message) or not OVER.search(code):
+    if not re.search(r"^'(?!coroutine)[\w.]+' object is not callable", message) or not OFFLOADS.search(code):
         return ""
-    found = CALLED.search(code)
+    found = OFFLOADED_CALL.search(code)
     how = f", as in `{found[1]}({', '.join(filter(None, [found[2], found[3]]))})`" if found else ""
     return f"Hand over the function and do not call it{how}: a thread can only do what has not been done yet."
 
@@ -182,14 +182,14 @@ def _kept(message: str, code: str, text: str) -> str:
 def remedy_of_coroutine(name: str, text: str) -> str:
     """Return the hint for a coroutine function ``name`` that was never awaited, if ``text`` passes it to a thread, or ""."""
     short = re.escape(name.rpartition(".")[2])
-    if re.search(rf"\b({THREADS})\(\s*{short}\s*[,)]", text) and re.search(rf"\basync def {short}\b", text):
+    if re.search(rf"\b({OFFLOADERS})\(\s*{short}\s*[,)]", text) and re.search(rf"\basync def {short}\b", text):
         return f"`{name}` is `async def`, and a thread cannot await it: make it a plain `def`, or await it without a thread."
     return ""
 
 
 def gave_up(kind: str) -> str:
     """Return the hint for an exception of the class named ``kind`` if it means that the app's own timeout has passed, or ""."""
-    if kind in GAVE_UP:
+    if kind in TIMEOUT_ERRORS:
         return " A limit of the app's own ran out before it had its reply. The service may take long: be more patient."
     return ""
 

@@ -30,10 +30,10 @@ SHOWN = [
     (8, r"\bsorted\(|\bjson\.(dumps|loads)\b|\bre\.\w+\(|\b(ranking|route)\b"),
     (7, r"\bhashlib\b|\bbcrypt\b|\bpbkdf2|\bscrypt\b|\bImage\b|\bresize\(|\b(thumbnail|stamp)\b"),
 ]
-HIDDEN = 10  # the lesson on blockers outside endpoints
-LARGEST = 100_000  # bytes: larger files aren't read
+OUTSIDE_ENDPOINTS = 10  # the lesson on blockers outside endpoints
+SIZE_LIMIT = 100_000  # bytes: larger files aren't read
 CACHES = {"lru_cache", "cache"}
-HANDED = {"add_task", "BackgroundTask", "add_middleware", "Middleware"}  # calls that are passed a function to run later
+# calls that are passed a function to run later
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
@@ -52,9 +52,9 @@ def recognised(code: str, callee: str = "", file: str | None = None, line: int =
     # a socket can be read like a file: then it's about HTTP
     if lesson == FILES and file and re.search(rb"\.makefile\(|\bsocket\.", source(file)) and "open(" not in code:
         lesson = HTTP
-    if file and lesson != HIDDEN and in_no_endpoint(source(file), line):
+    if file and lesson != OUTSIDE_ENDPOINTS and in_no_endpoint(source(file), line):
         instead = f", and lesson {lesson:02} what to write instead" if lesson else ""
-        return f" Lesson {HIDDEN:02} shows this{instead}."
+        return f" Lesson {OUTSIDE_ENDPOINTS:02} shows this{instead}."
     return pointer(lesson) if lesson else ""
 
 
@@ -79,7 +79,7 @@ class _Names:
     def __init__(self, tree: ast.Module) -> None:
         nodes = list(ast.walk(tree))
         self.functions = [node for node in nodes if isinstance(node, FUNCTIONS)]
-        self._handed = _given_to(nodes, HANDED)
+        self._handed = _given_to(nodes, TAKE_FUNCTIONS)
         self._depended = _given_to(nodes, {"Depends"})
         self._class: dict[ast.AST, ast.ClassDef] = {
             method: kind for kind in nodes if isinstance(kind, ast.ClassDef) for method in kind.body
@@ -150,12 +150,15 @@ def source(file: str | Path) -> bytes:
     """Return the bytes of an app's file; empty if it can't be read or is too large."""
     try:
         with open(file, "rb", opener=_never_waiting) as opened:
-            text = opened.read(LARGEST + 1)
+            text = opened.read(SIZE_LIMIT + 1)
     except OSError:
         return b""
-    return text if len(text) <= LARGEST else b""
+    return text if len(text) <= SIZE_LIMIT else b""
 
 
 def _never_waiting(path: str, flags: int) -> int:
     """Open a file without blocking, even if an app has put a pipe in its place."""
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+TAKE_FUNCTIONS = {"add_task", "BackgroundTask", "add_middleware", "Middleware"}

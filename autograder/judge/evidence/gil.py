@@ -9,9 +9,8 @@ from autograder.judge.evidence.samples import other_threads_cpu_s, samples_near
 if TYPE_CHECKING:
     from autograder.judge.evidence.samples import ThreadSample
 
-STALL_MIN_S = (
-    0.020  # s of attributed stall: exercises block for longer, and no correct app was ever measured at half of it
-)
+# s of attributed stall: exercises block for longer, and no correct app was ever measured at half of it
+STALL_MIN_S = 0.020
 GIL_STARVATION_MIN_S = 0.020  # CPU s that other threads may spend while the loop waits for the GIL
 # share of all their CPU time: next to threads that release the GIL, it was never measured at a hundredth
 GIL_STARVATION_MIN_SHARE = 0.05

@@ -17,9 +17,8 @@ if TYPE_CHECKING:
 
 LATE_MIN_S = 2.0  # attributed s between the moment at which a response was due and the response
 LATE_MIN_CANARIES = 20  # canaries answered in between
-MIN_GAP_SHARE = (
-    0.8  # share of a request's own wait that lies, attributed, between two responses that were served in turns
-)
+# share of a request's own wait that lies, attributed, between two responses that were served in turns
+MIN_GAP_SHARE = 0.8
 
 
 def certainly_overlapped(race: Race, waits: list[float]) -> bool:

@@ -30,9 +30,8 @@ if TYPE_CHECKING:
 SHORT_SLEEPS_SHARE = 0.3  # share of a race that the loop may spend in short sleeps outside its poll call
 CANARY_STALL = 0.040  # s: a canary's time includes some work of the load generator
 PER_REQUEST_ALLOWANCE_S = 0.003  # s of work that each request beyond `RACE_SIZE` may add to one iteration of the loop
-CANARY_COST_RATIO = (
-    6  # a correct app's request needs up to 6 times the CPU time of a canary: 3 ms, where a canary needs 0.5 ms
-)
+# a correct app's request needs up to 6 times the CPU time of a canary: 3 ms, where a canary needs 0.5 ms
+CANARY_COST_RATIO = 6
 ALLOWANCE_MIN_CANARIES = 10
 PER_REQUEST_ALLOWANCE_MAX_S = 0.010  # s: three times the allowance on an idle machine
 # Numbers of the system calls that wait for a time, or for something outside the process, and for none of its other threads:

@@ -11,7 +11,7 @@ from autograder.judge.evidence.samples import decode_samples
 from autograder.judge.proofs.certificates import answered_late, blocked, served_in_turns
 from autograder.judge.proofs.requests import (
     ANSWER_LIMIT_S,
-    REST,
+    IDLE_S,
     AnsweredTooEarly,
     find_poll_syscall,
     run_at_each_size,
@@ -24,23 +24,22 @@ if TYPE_CHECKING:
     from autograder.lab.server import Server
 
 # s that requests wait in the first trial, if it isn't shown: enough for a proof on an idle machine
-QUICK = (0.05, 0.1)
-ALONE = (0.03, 0.12)  # s that a single request waits: longer or shorter than those that are raced
+FIRST_WAIT_S = (0.05, 0.1)
+SINGLE_WAIT_S = (0.03, 0.12)  # s that a single request waits: longer or shorter than those that are raced
 WAIT = 0.25  # s in the next trial; with less, requests that are served in turns can't be told from a busy machine
 MAX_WAIT_S = 4.0  # s: the wait grows up to this when a machine is too busy to tell
 # The race of unlike requests, in seconds. One waits for longer than a second, which shows waits that are cut short or made in
 # another way when they're long, and code that blocks the loop twice a second. A shorter one is sent twice, the second time
 # while the first is in progress: each must take its own wait. The last is sent after all others and must be answered before
 # the long one.
-LONG = (1.15, 1.3)
-MIDDLE = (0.45, 0.55)
-SHORT = (0.1, 0.15)
-MIDDLE_AGAIN_AT = 0.2
-SHORT_AT = 0.25
+LONG_WAIT_S = (1.15, 1.3)
+MIDDLE_WAIT_S = (0.45, 0.55)
+SHORT_WAIT_S = (0.1, 0.15)
+REPEAT_AT_S = 0.2
+SHORT_AT_S = 0.25
 SHOWN_SCALE = 0.5  # the factor of all these times in the visible check
-TOGETHER_MIN_S = (
-    0.2  # attributed s by which a shorter request must be late before it counts as waiting for the long one
-)
+# attributed s by which a shorter request must be late before it counts as waiting for the long one
+TOGETHER_MIN_S = 0.2
 TOGETHER_MIN_CANARIES = 8  # canaries answered in between
 
 
@@ -52,7 +51,7 @@ class OverlapProof:
     def __init__(self, app: Server, endpoint: Endpoint) -> None:
         self.app = app
         self.endpoint = endpoint
-        self.wait = random.uniform(*QUICK)
+        self.wait = random.uniform(*FIRST_WAIT_S)
         self.poll_call: str | None = None
         self._unlike_next = True
         self._scale = 1.0  # the factor of the times of unlike requests
@@ -65,9 +64,9 @@ class OverlapProof:
 
     async def warm_up(self) -> None:
         """Start the threads of pools, and import what is imported on first use."""
-        wait = random.triangular(*ALONE, ALONE[0])  # any in that range, but mostly short
+        wait = random.triangular(*SINGLE_WAIT_S, SINGLE_WAIT_S[0])  # any in that range, but mostly short
         calls = [self.endpoint.call(wait) for _ in range(self.endpoint.raced)]
-        race = await run_requests(self.app, calls, ANSWER_LIMIT_S, at=[REST[0]] * len(calls))
+        race = await run_requests(self.app, calls, ANSWER_LIMIT_S, at=[IDLE_S[0]] * len(calls))
         self.poll_call = await find_poll_syscall(self.app, race)
         # a cached wait ends too early here
         self._before = Trial(await self._one(wait))
@@ -95,10 +94,10 @@ class OverlapProof:
     async def _unlike(self, scale: float) -> Trial:
         """Return the `Trial` of a race of requests that wait for different times, one of which is sent twice."""
         first, again = 1, 2
-        middle = self.endpoint.call(scale * random.uniform(*MIDDLE))
-        calls = [self.endpoint.call(scale * random.uniform(*LONG)), middle, middle]
-        calls.append(self.endpoint.call(scale * random.uniform(*SHORT)))
-        at = [0.0, 0.0, scale * MIDDLE_AGAIN_AT, scale * SHORT_AT]
+        middle = self.endpoint.call(scale * random.uniform(*MIDDLE_WAIT_S))
+        calls = [self.endpoint.call(scale * random.uniform(*LONG_WAIT_S)), middle, middle]
+        calls.append(self.endpoint.call(scale * random.uniform(*SHORT_WAIT_S)))
+        at = [0.0, 0.0, scale * REPEAT_AT_S, scale * SHORT_AT_S]
         try:
             race = await run_requests(
                 self.app, calls, ANSWER_LIMIT_S + 4 * calls[0].wait, poll_call=self.poll_call, at=at, mixed=True
@@ -165,7 +164,7 @@ class OverlapProof:
             before, self._before = self._before, None
             return before.fault
         for _ in range(random.randint(1, 2)):
-            if fault := await self._one(random.uniform(*ALONE)):
+            if fault := await self._one(random.uniform(*SINGLE_WAIT_S)):
                 return fault
         return None
 

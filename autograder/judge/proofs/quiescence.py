@@ -13,9 +13,8 @@ if TYPE_CHECKING:
 POLL_INTERVAL_S = 0.005  # s between two polls of what a service holds
 INITIAL_QUIET_S = 0.5  # s without a new call after which missing calls count as held back, in the first trial
 MAX_QUIET_S = 8.0  # s, the same in later trials, at most
-STUCK = (
-    0.4  # share of the patience after which a loop counts as stuck if it sleeps, without a break, outside its poll call
-)
+# share of the patience after which a loop counts as stuck if it sleeps, without a break, outside its poll call
+STUCK_SHARE = 0.4
 ALIVE_MIN_CANARIES = 10  # canaries that must be answered in that time; a slow app answers them slowly as well
 
 
@@ -66,7 +65,7 @@ class QuietPeriod:
             return False
         start, end, call = self._race.asleep
         # at least as long as the race before it: on a busy machine that was slow as well
-        enough = max(STUCK * self.patience, start)
+        enough = max(STUCK_SHARE * self.patience, start)
         return call != self._poll_call and end - max(start, self._since - self._race.began_at) >= enough
 
     @property

@@ -19,7 +19,7 @@ from autograder.judge.evidence.process_tree import leaves
 from autograder.judge.proofs.certificates import answered_late, blocked, served_in_turns
 from autograder.judge.proofs.long_hold import AGAIN, FIRST, HOLD_S, OTHER, SHOWN_HOLD_S, LongHold
 from autograder.judge.proofs.quiescence import INITIAL_QUIET_S, MAX_QUIET_S, POLL_INTERVAL_S, QuietPeriod
-from autograder.judge.proofs.requests import ANSWER_LIMIT_S, REST, find_poll_syscall, run_at_each_size, run_requests
+from autograder.judge.proofs.requests import ANSWER_LIMIT_S, IDLE_S, find_poll_syscall, run_at_each_size, run_requests
 from autograder.judge.spec.endpoint import RACE_SIZE
 from autograder.judge.verdict import AnswerFault, DiagnosisKind, Outcome, Trial, Verdict
 from autograder.lab.race import happened
@@ -32,11 +32,11 @@ if TYPE_CHECKING:
     from autograder.lab.server import Server
     from autograder.services import Service
 
-HOLD = 0.1  # s that the reply to a single request is held: a response in that time doesn't wait for the reply
-COLD_START = 6  # times `WORK` for the first requests, because the processes that do the work may have to start
+SINGLE_HOLD_S = 0.1  # s that the reply to a single request is held: a response in that time doesn't wait for the reply
+COLD_START_FACTOR = 6  # times `WORK_S` for the first requests, because the processes that do the work may have to start
 STEP_S = 0.06  # s that a request is given after its reply, while other replies are still held ...
 STEP_CANARIES = 2  # ... and canaries
-WORK = 5.0  # s beyond the limit for each piece of work: it takes a tenth of a second, but the machine may be busy
+WORK_S = 5.0  # s beyond the limit for each piece of work: it takes a tenth of a second, but the machine may be busy
 
 
 class RendezvousProof:
@@ -103,7 +103,7 @@ class RendezvousProof:
         for _ in range(2):
             (call,) = calls = await self._calls(1)
             # a pool of processes starts with the first request, which takes longer than the work on a busy machine
-            await run_requests(self.app, calls, ANSWER_LIMIT_S + COLD_START * self._working(1))
+            await run_requests(self.app, calls, ANSWER_LIMIT_S + COLD_START_FACTOR * self._working(1))
             await self._check_count()
         for _ in range(random.randint(1, 2)):
             await self._again(call)
@@ -125,7 +125,7 @@ class RendezvousProof:
         """Send one request and hold each reply for a moment.
 
         Return (race, tokens of the calls, whether it was answered while a reply was held). A reply is held until a canary was
-        answered, or for `HOLD` as long as the poll call is unknown, without which a stuck loop can't be recognised.
+        answered, or for `SINGLE_HOLD_S` as long as the poll call is unknown, without which a stuck loop can't be recognised.
         """
         seen, released = set(), set()
 
@@ -138,7 +138,7 @@ class RendezvousProof:
                 if held and not _over(race):
                     seen.update(held)
                     quiet = QuietPeriod(race, self.patience, self.poll_call)
-                    while self.poll_call is None and quiet.seconds < HOLD and not _over(race):
+                    while self.poll_call is None and quiet.seconds < SINGLE_HOLD_S and not _over(race):
                         await asyncio.sleep(POLL_INTERVAL_S)
                     if self.poll_call is not None:
                         await _overtaken(race, quiet)
@@ -182,8 +182,8 @@ class RendezvousProof:
     async def warm_up(self) -> None:
         """Open connections, start the threads of pools, and import what is imported on first use."""
         calls = await self._calls(self.endpoint.raced)
-        limit = ANSWER_LIMIT_S + max(self._working(len(calls)), COLD_START * self._working(1))
-        race = await run_requests(self.app, calls, limit, at=[REST[0]] * len(calls))
+        limit = ANSWER_LIMIT_S + max(self._working(len(calls)), COLD_START_FACTOR * self._working(1))
+        race = await run_requests(self.app, calls, limit, at=[IDLE_S[0]] * len(calls))
         if self.endpoint.cached:
             await self._again(calls[0])
         self.poll_call = await find_poll_syscall(self.app, race)
@@ -194,7 +194,7 @@ class RendezvousProof:
 
     def _working(self, count: int) -> float:
         """Return how many seconds ``count`` requests get for CPU-bound work."""
-        return WORK * count * self.endpoint.upstream_calls if self.service.computes else 0.0
+        return WORK_S * count * self.endpoint.upstream_calls if self.service.computes else 0.0
 
     async def trial(self, show: bool = False) -> Trial:
         """Run one race, or two of different sizes. If nothing is decided, the next trial waits longer for missing calls.

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 # s without a request, in which the loop is seen idle: more each time if a busy machine hid it. The first of them comes
 # before the requests of the warm-up.
-REST = (0.03, 0.1, 0.3, 1.0, 3.0)
-SIGHTS = 2  # races in which another process or loop served the connections, before that is a fault
+IDLE_S = (0.03, 0.1, 0.3, 1.0, 3.0)
+ELSEWHERE_MIN_RACES = 2  # races in which another process or loop served the connections, before that is a fault
 FORGOTTEN_AWAIT_S = 1.0  # s beyond its wait that a response gets after Python has warned of a missing await ...
 FORGOTTEN_AWAIT_MIN_CANARIES = 30  # ... and canaries that are answered in that time
 DELAY_POLL_INTERVAL_S = 0.05  # s that the task sleeps which measures the delay of this process
@@ -85,7 +85,7 @@ async def run_requests(
         companion=companion,
         **fields,
     )
-    if app.races_elsewhere >= SIGHTS:
+    if app.races_elsewhere >= ELSEWHERE_MIN_RACES:
         raise AnswerFault(DiagnosisKind.SEVERAL_PROCESSES, messages.several_processes())
     for request, call in zip(race.requests, calls, strict=True):
         _check_answer(app, race, request, call, limit)
@@ -169,7 +169,7 @@ async def find_poll_syscall(app: Server, race: Race) -> str | None:
     first = min(request.sent_at for request in race.requests)
     if found := samples.poller([sample for sample in samples.decode_samples(race) if sample.time < first]):
         return found
-    for seconds in REST[1:] if race.samples else ():
+    for seconds in IDLE_S[1:] if race.samples else ():
         idle = [RaceRequest(0, "GET", run_race.canary_path(), at=seconds)]
         race = await run_race.run(app, idle, title="idle", limit=ANSWER_LIMIT_S, sample=True)
         found = samples.poller(samples.decode_samples(race))

@@ -10,7 +10,7 @@ from autograder.judge.proofs.certificates import blocked
 from autograder.judge.proofs.latency_injection import Latency
 from autograder.judge.proofs.overlap import WAIT
 from autograder.judge.proofs.quiescence import INITIAL_QUIET_S, MAX_QUIET_S, POLL_INTERVAL_S, QuietPeriod
-from autograder.judge.proofs.requests import ANSWER_LIMIT_S, REST, find_poll_syscall, run_requests
+from autograder.judge.proofs.requests import ANSWER_LIMIT_S, IDLE_S, find_poll_syscall, run_requests
 from autograder.judge.verdict import Trial
 from autograder.lab.load import run as run_load
 from autograder.programs.messages.races import RaceRequest
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from autograder.lab.server import Server
     from autograder.services import Service
 
-EACH = 2  # requests to each endpoint
-SLOW = 0.1  # s that each service takes in `slow_day`
+REQUESTS_EACH = 2  # requests to each endpoint
+SLOW_REPLY_S = 0.1  # s that each service takes in `slow_day`
 
 
 class WholeAppProof:
@@ -64,13 +64,13 @@ class WholeAppProof:
 
     async def warm_up(self) -> None:
         """Open connections, start the threads of pools, and import what is imported on first use."""
-        calls = self.calls(EACH)
-        race = await run_requests(self.app, calls, ANSWER_LIMIT_S, at=[REST[0]] * len(calls))
+        calls = self.calls(REQUESTS_EACH)
+        race = await run_requests(self.app, calls, ANSWER_LIMIT_S, at=[IDLE_S[0]] * len(calls))
         self.poll_call = await find_poll_syscall(self.app, race)
 
     async def trial(self, show: bool = False) -> Trial:
         """Run one race. If nothing is decided, the next trial waits longer for new calls."""
-        calls = self.calls(EACH)
+        calls = self.calls(REQUESTS_EACH)
         gate = ReplyGate(self.services.values(), self.patience, self.poll_call)
         for service in self.services.values():
             service.hold()
@@ -130,7 +130,7 @@ class ReplyGate:
 
 
 async def slow_day(app: Server, endpoint: Endpoint, services: dict[str, Service], seconds: float, rate: float) -> Load:
-    """Return the `Load` of an app whose services all take `SLOW` seconds: ``rate`` requests per second, to each endpoint in turn."""
+    """Return the `Load` of an app whose services all take `SLOW_REPLY_S` seconds: ``rate`` requests per second, to each endpoint in turn."""
     calls = WholeAppProof(app, endpoint, services).calls(max(round(seconds * rate / len(endpoint.combined_with)), 1))
     requests = [RaceRequest(i, call.method, call.path, at=i / rate) for i, call in enumerate(calls)]
     for service in services.values():
@@ -141,7 +141,7 @@ async def slow_day(app: Server, endpoint: Endpoint, services: dict[str, Service]
             requests,
             lasts=len(calls) / rate,
             title="on a slow day",
-            companion=Latency(services.values(), SLOW).hold,
+            companion=Latency(services.values(), SLOW_REPLY_S).hold,
         )
     finally:
         for service in services.values():

@@ -16,7 +16,7 @@ from autograder.judge.spec.text_task import TextTask
 from autograder.judge.verdict import DiagnosisKind, Inconclusive, Outcome, Verdict
 
 LINE = re.compile(r"(?:\./)?(\w[\w./-]*\.py)\s*:\s*(\d{1,6})(?:[\s:,-]+(\S.*))?")
-MOST = 40  # lines that a list may name; a service has fewer blockers
+LINES_LIMIT = 40  # lines that a list may name; a service has fewer blockers
 
 
 @dataclass
@@ -64,8 +64,8 @@ def check_readable(text: str, task: TextTask) -> tuple[bool, str]:
         return False, "\n".join(
             [f"No line is named yet. The service has {total} lines that block its loop.", *problems]
         )
-    if len(found.named) > MOST:
-        return False, f"{len(found.named)} lines are named; at most {MOST} are read."
+    if len(found.named) > LINES_LIMIT:
+        return False, f"{len(found.named)} lines are named; at most {LINES_LIMIT} are read."
     said = f"{_lines(len(found.named))} named; {total} lines block. Which of yours are right, the grade says."
     return not problems, "\n".join([said, *problems])
 
@@ -98,9 +98,10 @@ class FindingsJudge:
         if not found.named:
             kind = DiagnosisKind.CANNOT_BE_READ if found.unread else DiagnosisKind.NOTHING_NAMED
             return _fail(kind, [f"No line is named yet. The service has {total} lines that block its loop.", *problems])
-        if len(found.named) > MOST:
+        if len(found.named) > LINES_LIMIT:
             return _fail(
-                DiagnosisKind.WRONG_ACCUSATIONS, [f"{len(found.named)} lines are named; at most {MOST} are read."]
+                DiagnosisKind.WRONG_ACCUSATIONS,
+                [f"{len(found.named)} lines are named; at most {LINES_LIMIT} are read."],
             )
         right = sum(place in task.blockers for place in found.named)
         leading = [place for place in found.named if place in task.on_the_way]

@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from autograder.judge.spec.text_task import TextTask
     from autograder.sandbox.launcher import Sandbox
 
-ENOUGH = 8  # runs after which a test that has failed in each counts as one that always fails
-HANGING = 2  # runs that don't end, after which the judge stops
-AT_LEAST = 0.5  # share of the blocking apps that a test must detect to earn points
-AT_A_TIME = 6  # runs at the same time: they mostly wait
-NO_WALL = (
+ALWAYS_FAILS_RUNS = 8  # runs after which a test that has failed in each counts as one that always fails
+HANGING_RUNS_LIMIT = 2  # runs that don't end, after which the judge stops
+DETECTED_MIN_SHARE = 0.5  # share of the blocking apps that a test must detect to earn points
+PARALLEL_RUNS = 6  # runs at the same time: they mostly wait
+NEEDS_NAMESPACES = (
     "a test is a program of its own, and root runs it only where there are namespaces. "
     "Grade as a user who is not root, or where bubblewrap works."
 )
@@ -85,7 +85,7 @@ async def run_against(
                 app = waiting.pop()
                 runs[app].append(await attempt(test, conftest, app.file, supplier, sandbox, filtered))
 
-        await asyncio.gather(*(work() for _ in range(AT_A_TIME)))
+        await asyncio.gather(*(work() for _ in range(PARALLEL_RUNS)))
 
     with supplier:
         await all_of(list(apps))
@@ -93,7 +93,7 @@ async def run_against(
             return runs
         accused = [app for app in apps if app.honest and FAILED in results(runs, app)]
         seen = [app for app in apps if not app.honest and FAILED in results(runs, app)]
-        worth = len(seen) >= AT_LEAST * sum(not app.honest for app in apps)
+        worth = len(seen) >= DETECTED_MIN_SHARE * sum(not app.honest for app in apps)
         await all_of(list(apps) if worth and not accused else accused)
         await all_of(2 * [app for app in apps if app.honest and {PASSED, FAILED} <= set(results(runs, app))])
     return runs
@@ -123,10 +123,10 @@ def results(runs: Mapping[App, list[Run]], app: App) -> list[str]:
 def cannot_earn_points(runs: Mapping[App, list[Run]]) -> bool:
     """Return True if no further run can earn points: the test can't be run, doesn't end, or fails for every app."""
     every = [run.result for found in runs.values() for run in found]
-    if any(result not in (PASSED, FAILED, HANGS) for result in every) or every.count(HANGS) >= HANGING:
+    if any(result not in (PASSED, FAILED, HANGS) for result in every) or every.count(HANGS) >= HANGING_RUNS_LIMIT:
         return True
     honest = sum(app.honest for app in runs)
-    return len(every) >= ENOUGH and honest >= 2 and set(every) == {FAILED}
+    return len(every) >= ALWAYS_FAILS_RUNS and honest >= 2 and set(every) == {FAILED}
 
 
 class MutationJudge:
@@ -145,7 +145,7 @@ class MutationJudge:
     async def verdict_with_retries(self, part: str) -> Verdict:
         """Return the verdict on a part: "honest" (all correct apps must pass) or "blocking" (its share is that of the detected apps)."""
         if self.level == "user":
-            return Verdict(Outcome.ERROR, "", f"No verdict: {NO_WALL}")
+            return Verdict(Outcome.ERROR, "", f"No verdict: {NEEDS_NAMESPACES}")
         try:
             apps = hidden(self.task)
             if self._runs is None:
@@ -191,7 +191,7 @@ def verdict(part: str, apps: list[App], runs: Mapping[App, list[Run]]) -> Verdic
     summary = f"It passes for every honest app, and fails for {len(seen)} of {len(blocking)} others."
     if set(every) == {PASSED}:
         return _fail(DiagnosisKind.ALWAYS_PASSES, "The test passes for every app: it would not notice anything.")
-    if len(seen) < len(blocking) * AT_LEAST:
+    if len(seen) < len(blocking) * DETECTED_MIN_SHARE:
         return _fail(
             DiagnosisKind.MISSES_BLOCKING_APPS, f"{summary} That is too few to be worth points. {_missed(missed, runs)}"
         )

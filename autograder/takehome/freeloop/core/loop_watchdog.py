@@ -162,14 +162,12 @@ class LoopIterations:
         self.samples: defaultdict[Place, float] = defaultdict(float)  # seconds by `Place`, according to the sampler
         self.collection_s = 0.0  # s of garbage collections on the loop thread in this iteration
         self.longest_collection = 0.0
-        self.tasks: defaultdict[int | None, float] = defaultdict(
-            float
-        )  # seconds by the id of the asyncio task that ran
+        # seconds by the id of the asyncio task that ran
+        self.tasks: defaultdict[int | None, float] = defaultdict(float)
         self.began = time.perf_counter()
         self.idle = True
-        self.other_collections: deque[tuple[int, float, float, float]] = deque(
-            maxlen=100
-        )  # (thread, start, end, CPU seconds) of long collections on other threads
+        # (thread, start, end, CPU seconds) of long collections on other threads
+        self.other_collections: deque[tuple[int, float, float, float]] = deque(maxlen=100)
         self.loop: asyncio.AbstractEventLoop | None = None
         self._times: ThreadTimes  # these two belong to the loop thread: `start` creates them
         self._memory: MemoryPressure
@@ -331,7 +329,7 @@ class LoopIterations:
             with stable_frames():
                 sample = self._take(seen, now) if not idle and now - began >= self.sample_interval_s else None
                 stopped = max(now - asleep - self.sample_interval_s - (own.read()[1] - own_waited), 0.0)
-                computed = busy.look()
+                computed = busy.sample()
             if self.other_collections:
                 with stable_frames():
                     self._report_collections()
@@ -443,7 +441,7 @@ class ThreadCpuSampler:
         self._last: dict[int, float] = {}
         self._seconds: defaultdict[Place, float] = defaultdict(float)
 
-    def look(self) -> Mapping[Place, float]:
+    def sample(self) -> Mapping[Place, float]:
         """Return the CPU seconds that each other thread has spent since the last call, by the place where it is now."""
         spent = time.process_time()
         if spent - self._spent < BUSY_MIN_S:

@@ -59,7 +59,7 @@ class _Raw:
 class _NoThreads(ThreadCpuSampler):
     """Samples no other threads, because with a pool of forty that costs more than it's worth."""
 
-    def look(self) -> Mapping[Place, float]:
+    def sample(self) -> Mapping[Place, float]:
         return {}
 
 
