@@ -155,7 +155,7 @@ def parser() -> argparse.ArgumentParser:
             "--isolation",
             choices=("required", "namespaces", "user", "limits", "none"),
             default="none",
-            help="refuse to grade with less; required is namespaces (default: the best that there is)",
+            help="refuse to grade with a lower level; required means namespaces (default: the best that works here)",
         )
 
     lab = command(commands, "lab", "open the course in JupyterLab", _lab)
@@ -170,8 +170,8 @@ def parser() -> argparse.ArgumentParser:
         "failure, as CI=true does; --cov measures which lines are run."
     )
 
-    build = command(commands, "build", "make notebooks/ from solutions/", _build)
-    build.add_argument("--check", action="store_true", help="change nothing, fail when the two differ")
+    build = command(commands, "build", "build notebooks/ from solutions/", _build)
+    build.add_argument("--check", action="store_true", help="change nothing; fail if they differ")
 
     grade = command(commands, "grade", "grade submissions of a lesson", _grade)
     grade.add_argument("paths", nargs="+", metavar="FILE_OR_FOLDER", help="notebooks, or folders of notebooks")
@@ -183,81 +183,103 @@ def parser() -> argparse.ArgumentParser:
     benches = bench.add_subparsers(dest="bench", metavar="WHAT", required=True)
     verdicts = command(benches, "verdicts", "grade the catalogue of known answers again and again", _bench_verdicts)
     verdicts.add_argument(
-        "--rounds", type=_at_least_one, default=1, metavar="N", help="times through the catalogue (default: 1)"
+        "--rounds",
+        type=_at_least_one,
+        default=1,
+        metavar="N",
+        help="how often to grade the whole catalogue (default: 1)",
     )
     verdicts.add_argument(
-        "--hogs", type=_count, default=0, metavar="N", help="processes that burn CPU meanwhile (default: 0)"
+        "--hogs", type=_count, default=0, metavar="N", help="CPU-bound processes to run meanwhile (default: 0)"
     )
     verdicts.add_argument("--exercise", nargs="+", default=[], metavar="ID", help="only these exercises")
     verdicts.add_argument(
-        "--quota", type=_at_least_one, metavar="PERCENT", help="hold all of it to this much of one CPU"
+        "--quota", type=_at_least_one, metavar="PERCENT", help="limit the run to this share of one CPU"
     )
     verdicts.add_argument("--minutes", type=_at_least_one, metavar="N", help="stop after that time, between two trials")
     verdicts.add_argument(
-        "--workers", type=_at_least_one, default=1, metavar="N", help="trials at a time: a load in itself (default: 1)"
+        "--workers",
+        type=_at_least_one,
+        default=1,
+        metavar="N",
+        help="trials at the same time, which load the machine (default: 1)",
     )
     verdicts.add_argument("--record", metavar="FILE", help="add a line of JSON about each trial to this file")
     isolation(verdicts)
-    verdicts.add_argument("--compare", action="store_true", help="try the stopwatch tests of others on the same apps")
+    verdicts.add_argument("--compare", action="store_true", help="run other projects' stopwatch tests on the same apps")
 
-    crowd = command(benches, "class", "grade a class made from the catalogue, beside stock nbgrader", _bench_class)
+    crowd = command(
+        benches, "class", "grade a class made from the catalogue, and compare with stock nbgrader", _bench_class
+    )
     crowd.add_argument(
         "--sizes", type=_at_least_one, nargs="+", default=[30], metavar="N", help="how many students (default: 30)"
     )
-    crowd.add_argument("--stock", type=_count, default=0, metavar="N", help="of them with stock nbgrader (default: 0)")
-    crowd.add_argument("--lesson", default="05_files", help="which exercise (default: 05_files, which has one app)")
-    crowd.add_argument("--workers", type=_at_least_one, metavar="N", help="so many at a time (default: 3 a CPU)")
-    crowd.add_argument("--cpus", type=_at_least_one, metavar="N", help="on so many CPUs (default: all)")
+    crowd.add_argument(
+        "--stock",
+        type=_count,
+        default=0,
+        metavar="N",
+        help="how many of them to grade with stock nbgrader (default: 0)",
+    )
+    crowd.add_argument("--lesson", default="05_files", help="the exercise (default: 05_files, which has one app)")
+    crowd.add_argument("--workers", type=_at_least_one, metavar="N", help="worker processes (default: 3 per CPU)")
+    crowd.add_argument("--cpus", type=_at_least_one, metavar="N", help="CPUs to use (default: all)")
 
-    drawing = command(benches, "drawing", "what drawing a race while it runs costs the race", _bench_drawing)
+    drawing = command(benches, "drawing", "measure how much drawing a race slows it down", _bench_drawing)
     drawing.add_argument(
-        "--rounds", type=_at_least_one, default=5, metavar="N", help="times through the races (default: 5)"
+        "--rounds", type=_at_least_one, default=5, metavar="N", help="how often to run the races (default: 5)"
     )
 
     class_parser = commands.add_parser("class", help="teach with the course", description="Teach with the course.")
     classes = class_parser.add_subparsers(dest="class_", metavar="WHAT", required=True)
-    new = command(classes, "new", "make a teacher's nbgrader course folder", _class_new)
-    new.add_argument("folder", metavar="FOLDER", help="the folder to make, or one made before to add lessons to")
+    new = command(classes, "new", "create a teacher's nbgrader course folder", _class_new)
+    new.add_argument(
+        "folder", metavar="FOLDER", help="the folder to create, or an existing course folder to add lessons to"
+    )
     new.add_argument(
         "--lessons", nargs="+", default=[], metavar="LESSON", help="only these, by name or as in 01-05 (default: all)"
     )
     new.add_argument(
-        "--points", nargs="+", default=[], metavar="LESSON=N", help="scale an exercise to so many points, as in 01=10"
+        "--points", nargs="+", default=[], metavar="LESSON=N", help="scale an exercise to N points, as in 01=10"
     )
 
-    copy = command(classes, "add-exercise", "copy an exercise into one of your own", _class_add_exercise)
-    copy.add_argument("origin", metavar="FROM", help="the exercise to copy, 05_files say")
-    copy.add_argument("name", metavar="NAME", help="the new one's name, 16_letters say")
+    copy = command(classes, "add-exercise", "copy an exercise, to start one of your own", _class_add_exercise)
+    copy.add_argument("origin", metavar="FROM", help="the exercise to copy, such as 05_files")
+    copy.add_argument("name", metavar="NAME", help="the name of the new one, such as 16_letters")
 
     site = command(commands, "site", "build the course as a static site", _site)
     site.add_argument("--to", metavar="FOLDER", help="the folder to build it in (default: .build/site)")
 
-    collected = command(classes, "grade", "grade what nbgrader collected", _class_grade)
+    collected = command(classes, "grade", "grade the submissions that nbgrader collected", _class_grade)
     collected.add_argument("folder", metavar="FOLDER", help="the nbgrader course folder")
-    collected.add_argument("lessons", nargs="*", metavar="LESSON", help="only these (default: all that are there)")
-    collected.add_argument("--workers", type=_at_least_one, metavar="N", help="so many at a time (default: 3 a CPU)")
+    collected.add_argument("lessons", nargs="*", metavar="LESSON", help="only these (default: all)")
+    collected.add_argument("--workers", type=_at_least_one, metavar="N", help="worker processes (default: 3 per CPU)")
     collected.add_argument("--cluster", metavar="ADDRESS", help="grade on the workers of this Dask scheduler")
-    collected.add_argument("--force", action="store_true", help="judge everything anew")
+    collected.add_argument("--force", action="store_true", help="judge everything again")
     collected.add_argument("--json", action="store_true", help="print each event as a line of JSON")
     isolation(collected)
 
-    pages = command(classes, "feedback", "write nbgrader's feedback pages, only those that changed", _class_feedback)
+    pages = command(classes, "feedback", "write nbgrader's feedback pages that have changed", _class_feedback)
     pages.add_argument("folder", metavar="FOLDER", help="the nbgrader course folder")
     pages.add_argument("lessons", nargs="*", metavar="LESSON", help="only these (default: all in the gradebook)")
-    pages.add_argument("--workers", type=_at_least_one, metavar="N", help="so many at a time (default: one a CPU)")
+    pages.add_argument("--workers", type=_at_least_one, metavar="N", help="worker processes (default: one per CPU)")
     pages.add_argument("--force", action="store_true", help="write all of them again")
 
-    similar = command(classes, "similar", "list answers that are alike, as hints for a person", _class_similar)
+    similar = command(classes, "similar", "list similar answers, for a person to look at", _class_similar)
     similar.add_argument("folder", metavar="FOLDER", help="the nbgrader course folder")
     similar.add_argument("lessons", nargs="*", metavar="LESSON", help="only these (default: all in the gradebook)")
     similar.add_argument(
-        "--least", type=_at_least_one, default=90, metavar="PERCENT", help="of the same structure (default: 90)"
+        "--least",
+        type=_at_least_one,
+        default=90,
+        metavar="PERCENT",
+        help="minimum similarity of the structure (default: 90)",
     )
     similar.add_argument("--json", action="store_true", help="print one JSON object instead of text")
 
     command(commands, "binder-link", "print the link that opens this clone's origin on Binder", _binder_link)
 
-    report = command(classes, "report", "say where each student stands", _class_report)
+    report = command(classes, "report", "print the results of each student", _class_report)
     report.add_argument("folder", metavar="FOLDER", help="the nbgrader course folder")
     report.add_argument("lessons", nargs="*", metavar="LESSON", help="only these (default: all in the gradebook)")
     report.add_argument("--diagnoses", action="store_true", help="what the class didn't understand, without names")
@@ -272,9 +294,9 @@ def parser() -> argparse.ArgumentParser:
     for name, words in forms.items():
         form.add_argument(f"--{name}", dest="form", action="store_const", const=name, default="text", help=words)
 
-    lock = command(commands, "lock", "maintainers: pin the packages anew", _lock)
+    lock = command(commands, "lock", "maintainers: pin the packages again", _lock)
     lock.add_argument(
-        "--check", action="store_true", help="change nothing, fail when pyproject.toml and the locks disagree"
+        "--check", action="store_true", help="change nothing; fail if pyproject.toml and the locks disagree"
     )
     lock.add_argument(
         "--upgrade", action="store_true", help="take the newest versions instead of keeping the pinned ones"
@@ -283,7 +305,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
-    """Parse; what follows `test` belongs to pytest, whatever it looks like, so argparse never sees it."""
+    """Parse; all arguments after `test` go to pytest unparsed."""
     if argv[:1] == ["test"] and argv[1:2] not in (["-h"], ["--help"]):
         args = parser().parse_args(["test"])
         args.pytest_args = argv[1:]
@@ -292,11 +314,11 @@ def parse(argv: list[str]) -> argparse.Namespace:
 
 
 def main(argv: list[str] | None = None, from_clone: bool = False) -> int:
-    """Run one command. `from_clone` says that we may be in any Python, and that the environment is ours to make."""
+    """Run one command. With `from_clone`, any Python may be running this, and the environment is created if needed."""
     argv = sys.argv[1:] if argv is None else list(argv)
     args = parse(argv)
     try:
-        # An image (Binder, JupyterHub) brings the environment with it and says so: nothing is set up there.
+        # An image (Binder, JupyterHub) contains the environment, and says so: nothing is set up there.
         if from_clone and os.environ.get("COURSE_ENVIRONMENT") != "ready":
             from autograder.bootstrap import environment
 

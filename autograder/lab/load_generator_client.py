@@ -62,7 +62,7 @@ class LoadGenerator:
             with self._lock:
                 self.process.send_line(encode(order))
         except (OSError, ValueError) as error:
-            raise LoadGeneratorGone("The process that sends the requests is gone. Run this again.") from error
+            raise LoadGeneratorGone("The process that sends the requests has ended. Run this again.") from error
 
     def guard(self, server: Server) -> None:
         """Have the load generator kill a `Server` and all that it started if this process ends, however it ends."""

@@ -360,13 +360,11 @@ def current() -> Server:
     if _current is None and _interrupted is not None:
         return serve(_interrupted)
     if _current is None and _refused:
-        raise AppError(f"{_refused} did not start: mend it and run its %%app cell again.")
+        raise AppError(f"{_refused} did not start: fix it and run its %%app cell again.")
     if _current is None:
         raise AppError("No app is being served yet. Run the cell that starts with %%app first.")
     if not _current.alive:
-        raise AppError(
-            f"The server of {_current.file.name} is gone: it ended by itself. Run its %%app cell again.", "died"
-        )
+        raise AppError(f"The server of {_current.file.name} has ended by itself. Run its %%app cell again.", "died")
     return _current
 
 

@@ -170,7 +170,7 @@ class Forkserver:
         folder = os.path.realpath(file.parent)
         if self.level == "namespaces":
             if not bubblewrap.inside(folder, self.place):
-                raise SandboxError(f"{folder} does not lie in {self.place}")
+                raise SandboxError(f"{folder} isn't inside {self.place}")
         elif self.user is not None:
             share_folder(folder, self.user.id)
         order = StartProgram(
@@ -200,7 +200,7 @@ class Forkserver:
         try:
             self._control.sendmsg([encode(order).encode()], rights)
         except OSError as problem:
-            raise SandboxError(f"what starts the apps is gone ({problem})") from None
+            raise SandboxError(f"the forkserver has ended ({problem})") from None
 
     def check(self) -> None:
         """Raise `SandboxError` if the forkserver no longer answers."""
@@ -543,7 +543,7 @@ def user_locks() -> Path:
         if stat.S_ISDIR(status.st_mode) and status.st_uid == 0:
             return folder
         last = OSError(f"{folder} belongs to another user")
-    raise SandboxError(f"no place for locks of user ids: {last}")
+    raise SandboxError(f"there is no folder for the locks of user ids: {last}")
 
 
 def free_user() -> SandboxUser:
@@ -558,4 +558,4 @@ def free_user() -> SandboxUser:
             return SandboxUser(number, lock)
         except OSError:
             os.close(lock)
-    raise SandboxError("no user id is left for another sandbox")
+    raise SandboxError("all user ids for sandboxes are in use")

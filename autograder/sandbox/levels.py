@@ -134,7 +134,7 @@ def at_least(required: str = "none", ceiling: str | None = None, **more: Mapping
                     break
     reasons = "".join(f"\n  {level}: {why}" for level, why in missing.items())
     raise IsolationUnavailable(
-        f"Nothing was graded: this machine does not offer the isolation that was asked for, {required}.{reasons}"
+        f"Nothing was graded: this machine does not offer the isolation that you require, {required}.{reasons}"
     )
 
 

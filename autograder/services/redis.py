@@ -45,8 +45,7 @@ class Redis(Gate):
         self._client, jobs = self._connect(), self._connect()
         try:
             self._client.delete("jobs")
-            # logged in before anything else: to the server a connection that isn't yet belongs to `default`, whose
-            # connections are killed for a new app
+            # log in now: until then a connection belongs to the user `default`, whose connections are killed for a new app
             jobs.ping()
         except (redis.RedisError, OSError) as error:
             self.stop()

@@ -35,7 +35,7 @@ class PageWriter(GenerateFeedback):
         return writer
 
     def write(self, student: str) -> None:
-        """Write the pages of one student anew. Raises `NbGraderException` if nbgrader can't."""
+        """Write the pages of one student again. Raises `NbGraderException` if nbgrader can't."""
         self.coursedir.student_id = glob.escape(student)
         try:
             self.init_notebooks()
