@@ -1,25 +1,25 @@
-"""What can go wrong around the course: the tree of exceptions, and what helps against the failures of a set-up.
+"""The exception tree of the course, and messages for failures of the set-up.
 
 Every exception whose message a user sees derives from `UserFacingError`, wherever it's defined:
 
     UserFacingError                  a notebook and ./course show its message, and no traceback
-    ├── SetupError                   the environment, or what a command needs, can't be had
-    ├── ExerciseError                an exercise's files aren't as they must be
-    ├── CourseError                  an nbgrader course isn't as it must be
+    ├── SetupError                   the environment, or what a command needs, can't be installed
+    ├── ExerciseError                an exercise's files are invalid
+    ├── CourseError                  an nbgrader course can't be used
     ├── LessonMismatch               a course's lesson isn't the one that this clone has
-    ├── UnreadableSubmission         a submission is no notebook that can be graded
+    ├── UnreadableSubmission         a submission isn't a notebook that can be graded
     │   └── WrongNotebook            it's the notebook of another lesson
     ├── RefusedSubmission            nbgrader must not grade a submission
     ├── CheckFailed                  a check in a notebook didn't pass; also an AssertionError
     ├── AppError                     an app can't be served or raced: the learner can fix it
-    ├── Inconclusive                 the machine didn't let the judge find out
+    ├── Inconclusive                 the machine was too busy to tell, or lacks something
     ├── StartTimeout                 the machine is too busy to start an app; also a TimeoutError
     ├── LoadGeneratorGone            the process that sends the requests ended
-    ├── ServiceError                 a service that apps call can't be had
+    ├── ServiceError                 a service that apps call can't run
     ├── SandboxError                 an app can't be sandboxed on this machine
     │   └── ProbeLost                the trial of a level of isolation was killed from outside: it's tried again
-    ├── IsolationUnavailable         this machine can't isolate as well as was asked
-    ├── JobRefused                   no grading worker can be had
+    ├── IsolationUnavailable         this machine doesn't support the requested isolation
+    ├── JobRefused                   no grading worker can be started
     └── NoQuota                      this machine can't set a CPU quota
 
 `Interrupted`, which stops a cell, is an `asyncio.CancelledError`. No user sees these, the caller turns each into something else:
@@ -27,7 +27,7 @@ Every exception whose message a user sees derives from `UserFacingError`, wherev
     AnswerFault                      a proof failed: becomes a FAIL with its diagnosis
     └── AnsweredTooEarly             as long as the barrier wasn't reached
     Disconnected                     a connection ended in the middle of a response: becomes the response's error
-    MessageError                     what came through a pipe is no message: the sender counts as gone, or as forging
+    MessageError                     the data in a pipe isn't a message: the sender counts as ended, or as forging
     LacksKey                         a table of exercise.toml lacks a key: becomes an ExerciseError
     Failed                           a step of the set-up, or an app's start, failed: becomes a SetupError or an AppError
 """
@@ -38,15 +38,15 @@ import errno
 
 
 class UserFacingError(Exception):
-    """An expected failure: its message is all that the user is shown."""
+    """An expected failure. The user sees only its message."""
 
     def _render_traceback_(self) -> list[str]:
-        # IPython prints this line instead of a traceback through our own code
+        # IPython prints this line instead of a traceback through the course's code
         return [str(self)]
 
 
 class SetupError(UserFacingError):
-    """The environment, or what a command needs, can't be had."""
+    """The environment, or what a command needs, can't be installed."""
 
 
 DISK = "The disk is full: free about 1 GB where this clone lies (and in the temporary folder), then run it again."
@@ -104,7 +104,7 @@ _SIGNS = (
 
 
 def recognise(output: str) -> str | None:
-    """The sentence for what an installer printed, or None when it is not one of the known troubles."""
+    """Return the message for an installer's output, or None if it isn't a known problem."""
     text = output.lower()
     for sentence, signs in _SIGNS:
         if any(sign in text for sign in signs):
@@ -113,7 +113,7 @@ def recognise(output: str) -> str | None:
 
 
 def of_os_error(error: OSError) -> str | None:
-    """The sentence for an OSError of our own making, or None."""
+    """Return the message for an OSError of this process, or None if there is none."""
     if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)):
         return DISK
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
