@@ -153,7 +153,7 @@ def test_missing_server_is_reported(write):
     app = lab.serve(write(GOOD))
     app.process.kill()
     until(lambda: not app.alive)
-    with pytest.raises(AppError, match="gone"):
+    with pytest.raises(AppError, match="ended by itself"):
         lab.current()
 
 

@@ -1,6 +1,7 @@
 """Findings are computed by pure functions from reports, so races made by hand are enough."""
 
 import asyncio
+import contextlib
 import gc
 import threading
 import time
@@ -101,7 +102,9 @@ def test_watchdog_attaches_while_running(tmp_path, how):
             time.sleep(0.25)
         loop_watchdog.detach(loop)
 
-    asyncio.run(main())
+    # not asyncio.run: once nest-asyncio has patched it in this process, it leaves the loop open
+    with contextlib.closing(asyncio.new_event_loop()) as own:
+        own.run_until_complete(main())
     lines = {item["code"] for report in reports if report["event"] == "turn" for item in report["where"]}
     assert "time.sleep(0.25)" in lines
     until(lambda: not [thread for thread in threading.enumerate() if thread not in threads])
