@@ -20,6 +20,7 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"
 
 # What a contributor runs after each edit: no browser, no sandbox, no server, no notebook, nothing that takes long.
 QUICK = "not (browser or sandbox or mysql or hub or cluster or long or slow)"
+SHARE = 12  # one in so many members of a family of tests is run (`chosen` in tests/helpers.py)
 QUICK_FOLDERS = ("tests/unit", "tests/judge/test_judge.py", "tests/lab")
 
 
@@ -162,28 +163,36 @@ def _quietly(command: list[str]) -> str:
     return done.stdout + done.stderr
 
 
+def chooses(words: Sequence[str]) -> bool:
+    """True if these arguments of pytest name tests, by file, by name or by marker: then all that they name are run."""
+    return any(word.startswith(("-k", "-m")) or "::" in word or Path(word.rstrip("/")).exists() for word in words)
+
+
 def main(arguments: list[str]) -> int:
-    """Run pytest with these arguments; without any, on everything."""
+    """Run pytest with these arguments; without any, on everything but what proves the same once more."""
     variables = dict(os.environ)
-    quick = "--quick" in arguments
-    words = [word for word in arguments if word not in ("--quick", "--cov")]
-    coverage = "--cov" in arguments
-    if quick:
+    own = {"--quick", "--cov", "--all"}
+    words = [word for word in arguments if word not in own]
+    if "--quick" in arguments:
         words = ["-m", QUICK, *(words or QUICK_FOLDERS)]
     else:
         have_programs()
         path = any_chromium()
         if path:
             variables["COURSE_CHROMIUM"] = path
-    if set(arguments) <= {"--cov", "--require-all"}:
-        variables.setdefault("COURSE_CATALOGUE_SHARE", "5")
-        say(
-            "Of the catalogued answers, this judges every reference, every starter and a fifth of the others, chosen by the"
-        )
-        say("commit. For all of them: ./course test tests/judge/test_catalogue.py tests/judge/test_mutation.py")
-        say("For what takes minutes and proves the same once more: ./course test -m slow")
+        if "--all" in arguments:
+            words = ["-m", "slow or not slow", *words]
+        elif not chooses(words):
+            variables.setdefault("COURSE_TEST_SHARE", str(SHARE))
+            say(
+                "Some families of tests prove the same again with other content: the claims of each lesson, each of more than"
+            )
+            say(
+                "600 catalogued answers. This runs every reference, every starter and a part of the others, another part with"
+            )
+            say("each commit. For everything: ./course test --all")
         words += ["--durations", "25"]
-    if coverage:
+    if "--cov" in arguments:
         words += ["--cov", "--cov-report=term:skip-covered", "--cov-report=xml"]
     command = [sys.executable, "-P", "-m", "pytest", *words]
     if os.name == "nt":

@@ -31,6 +31,7 @@ def exchange(tmp_path):
     return folder, f'c = get_config()\nc.CourseDirectory.course_id = "tea101"\n{root}'
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(1800)  # validating runs every cell of the notebook: minutes where many want the CPU
 def test_assignment_is_fetched_and_submitted(exchange, page, tmp_path):
     """A student fetches an assignment, fixes one app, validates the notebook and submits it, all in the browser."""

@@ -220,6 +220,7 @@ class User:
         return shown
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(1800)  # about twenty programs are started, one after the other
 async def test_class_from_release_to_feedback(hub):
     """On JupyterHub, a teacher releases a lesson, two students submit it, and each fetches feedback."""

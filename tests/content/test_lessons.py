@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 import nbformat
 import pytest
-from helpers import assert_quiet, run_notebook
+from helpers import ONE_IN, assert_quiet, changed, chosen, run_notebook
 from nbclient.exceptions import CellExecutionError
 
 from autograder import paths
@@ -30,7 +30,18 @@ def source(file):
     return nbformat.read(file, 4)
 
 
-@pytest.mark.parametrize("file", LESSONS, ids=lambda file: file.parent.name)
+def name_of(file):
+    return file.parent.name
+
+
+def is_changed(file):
+    """True if the newest commit or the working tree changed this lesson or its claims."""
+    return any(
+        name_of(file) in path for path in changed() if path.startswith(("notebooks/", "tests/content/claims_of/"))
+    )
+
+
+@pytest.mark.parametrize("file", chosen(LESSONS, name_of, min(ONE_IN, 4), is_changed), ids=name_of)
 def test_lesson_runs_and_claims_hold(file, tmp_path):
     """A lesson runs to its end within the memory limit, and its claims hold."""
     with most_memory() as peak:

@@ -749,3 +749,20 @@ def test_where_lab_starts(learner, tmp_path, monkeypatch):
             jupyterlab.where_to_start(notebooks, wrong)
     with pytest.raises(SetupError, match="run ./course build"):
         jupyterlab.where_to_start(tmp_path / "empty", None)
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        ([], False),
+        (["-q"], False),
+        (["--require-all", "-x"], False),
+        (["tests/unit"], True),
+        (["tests/unit/test_errors.py::test_x"], True),
+        (["-k", "files"], True),
+        (["-m", "slow"], True),
+    ],
+)
+def test_named_tests_are_all_run(words, named):
+    """A part of each family of tests is left out unless tests are named."""
+    assert test_command.chooses(words) is named
