@@ -1,11 +1,14 @@
 """The watch inside the served process: it may never cost the app anything but time."""
 
+import runpy
 import subprocess
 import sys
 import threading
+import time
 from collections import Counter
 
 from freeloop.core import loop_watchdog
+from freeloop.core.loop_watchdog import LoopIterations
 
 from autograder import paths
 
@@ -65,3 +68,37 @@ def test_sampling_survives_garbage_collections():
     command = [sys.executable, "-X", "faulthandler", "-c", STORM, str(paths.WATCHDOG)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_call_during_a_report_is_sampled(tmp_path, monkeypatch):
+    """What the sampler does after a sample may take long: the line that the loop thread has reached meanwhile counts."""
+    reports, reached, over = [], threading.Event(), threading.Event()
+    (tmp_path / "app.py").write_text(
+        "def run(sampled, reached, over):\n    while not sampled: pass\n    reached.set()\n    over.wait()\n"
+    )
+    run = runpy.run_path(str(tmp_path / "app.py"))["run"]
+    iterations = LoopIterations(lambda **report: reports.append(report), str(tmp_path))
+    read, sleep, sampled = iterations.waited, time.sleep, []
+
+    def waited():
+        if not sampled and threading.current_thread() is sampler:
+            sampled.append(dict(iterations.samples))
+            assert reached.wait(60)
+            sleep(0.1)  # so long the loop thread has been in its last line
+        return read()
+
+    def sleeps(seconds):
+        if sampled:
+            over.set()  # to sleep is to give the GIL away: the call ends, and the iteration with it
+            sleep(0.1)
+        sleep(seconds)
+
+    monkeypatch.setattr(iterations, "waited", waited)
+    monkeypatch.setattr(time, "sleep", sleeps)
+    sampler = iterations.start()
+    run(sampled, reached, over)
+    iterations.end()
+    iterations.stop()
+    sampler.join(60)
+    lines = {place["line"]: place["seconds"] for place in reports[-1]["where"]}
+    assert sampled and max(lines, key=lines.get) == 4, lines

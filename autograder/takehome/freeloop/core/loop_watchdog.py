@@ -27,7 +27,7 @@ import sysconfig
 import threading
 import time
 from collections import defaultdict, deque, namedtuple
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
@@ -90,11 +90,35 @@ def stable_frames() -> Iterator[None]:
         gc.enable()
 
 
+def _pread_keeping_the_gil() -> Callable[[int], bytes] | None:
+    """Return a function that reads the start of an open file without releasing the GIL, or None where there is none.
+
+    The kernel writes such a file's text within microseconds. A thread that releases the GIL to read it, as `os.pread` does, gets
+    it back only after the call that another thread has begun meanwhile.
+    """
+    try:
+        import ctypes
+
+        pread = ctypes.PyDLL(None).pread
+    except (ImportError, OSError, AttributeError, TypeError):
+        return None
+    pread.argtypes = ctypes.c_int, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_long
+    pread.restype = ctypes.c_ssize_t
+
+    def read(file: int) -> bytes:
+        buffer = ctypes.create_string_buffer(80)
+        return buffer.raw[: max(pread(file, buffer, 80, 0), 0)]
+
+    return read
+
+
 class ThreadTimes:
     """The CPU time and run-queue delay, in seconds, of the thread that creates the object. Any thread may read them.
 
     Linux counts both in ``/proc/<pid>/task/<tid>/schedstat``, in nanoseconds.  Elsewhere they are 0.0.
     """
+
+    _pread = staticmethod(_pread_keeping_the_gil() or (lambda file: os.pread(file, 80, 0)))
 
     def __init__(self) -> None:
         try:
@@ -103,12 +127,12 @@ class ThreadTimes:
             self._file = None
 
     def read(self) -> tuple[float, float]:
-        """Return (CPU seconds, seconds waiting for a CPU) so far."""
+        """Return (CPU seconds, seconds waiting for a CPU) so far; doesn't give the GIL away on Linux."""
         if self._file is None:
             return 0.0, 0.0
         try:
-            cpu, waited = os.pread(self._file, 80, 0).split()[:2]
-        except OSError:
+            cpu, waited = self._pread(self._file).split()[:2]
+        except (OSError, ValueError):
             return 0.0, 0.0  # the thread has ended
         return int(cpu) / 1e9, int(waited) / 1e9
 
@@ -214,12 +238,14 @@ class LoopIterations:
         self.idle = True
         ended = time.perf_counter()
         if ended - self.began >= ITERATION_MIN_S:
-            samples, self.samples = self.samples, defaultdict(float)
+            samples, self.samples = self.samples.copy(), defaultdict(float)  # the sampler may still add to the old ones
             tasks, self.tasks = self.tasks, defaultdict(float)
             self._add_unseen_collections(samples)
             self._report("turn", ended, samples, tasks)
-        elif self.samples:
-            self.samples, self.tasks = defaultdict(float), defaultdict(float)
+        else:
+            self.samples = defaultdict(float)
+            if self.tasks:
+                self.tasks = defaultdict(float)
 
     def thread_cpu_sampler(self) -> ThreadCpuSampler:
         """Return the sampler of the other threads' CPU time."""
@@ -316,18 +342,28 @@ class LoopIterations:
         seen = Seen(0.0, 0.0, 0.0, 0.0)
         busy = self.thread_cpu_sampler()
         own = ThreadTimes()
+        now, own_waited, held_up = time.perf_counter(), own.read()[1], False
         while not self._stopped.is_set():
             if self.loop is not None and self.loop.is_closed():
                 return self.stop()  # the loop no longer runs in this thread
-            asleep, own_waited = time.perf_counter(), own.read()[1]
-            time.sleep(self.sample_interval_s)
+            own_waited_before, own_waited = own_waited, own.read()[1]
+            asleep = time.perf_counter()
+            if held_up or asleep - now < self.sample_interval_s:
+                held_up = False
+                time.sleep(self.sample_interval_s)
+            else:
+                # Something after the sample took long, such as writing a report, which releases the GIL. Meanwhile the loop
+                # thread may have begun and ended a long call. Its line is on the stack now, and no longer after a sleep.
+                held_up, asleep, own_waited = True, now, own_waited_before
             # From here to `_take` nothing may release the GIL, as reading a file does: the loop thread would continue, and
             # end the iteration before the sample that stands for a long call is taken.
-            now, began, idle = time.perf_counter(), self.began, self.idle
+            # If it continues all the same, the sample is added to those of the iteration in which it was taken: each iteration
+            # has its own, and they are read first.
+            samples, began, idle, now = self.samples, self.began, self.idle, time.perf_counter()
             if seen.began != began:
                 seen = Seen(began, began, 0.0, 0.0)
             with stable_frames():
-                sample = self._take(seen, now) if not idle and now - began >= self.sample_interval_s else None
+                sample = self._take(samples, seen, now) if not idle and now - began >= self.sample_interval_s else None
                 stopped = max(now - asleep - self.sample_interval_s - (own.read()[1] - own_waited), 0.0)
                 computed = busy.sample()
             if self.other_collections:
@@ -341,7 +377,7 @@ class LoopIterations:
             waited = self.waited()
             if self.idle or self.began != began:
                 continue  # the iteration has ended, and was reported
-            self._take_off(place, seen.place, seconds, waited - seen.waited)
+            self._take_off(samples, place, seen.place, seconds, waited - seen.waited)
             # it certainly ran while it held the GIL, and otherwise no longer than the sampler's interval
             queued = waited - seen.waited
             certain = self.sample_interval_s + max(stopped - SWITCH_INTERVAL_S - collecting - queued, 0.0)
@@ -351,7 +387,9 @@ class LoopIterations:
                 reported = now
                 self._report("late", now, dict(self.samples), {})
 
-    def _take(self, seen: Seen, now: float) -> tuple[Place, int | None, float, float] | None:
+    def _take(
+        self, samples: defaultdict[Place, float], seen: Seen, now: float
+    ) -> tuple[Place, int | None, float, float] | None:
         """Attribute the time since the previous sample; return (place, task, seconds, seconds of collections)."""
         frame = sys._current_frames().get(self.loop_thread)
         if frame is None:
@@ -360,21 +398,23 @@ class LoopIterations:
         place = self.place(frame)
         if collecting >= COLLECTION_MIN_S and os.path.normcase(place.file).startswith(self.app_folder):
             how = "explicit" if _COLLECT.search(place.code) else "automatic"
-            self.samples[place._replace(collection=how)] += collecting
+            samples[place._replace(collection=how)] += collecting
             if how == "explicit":
                 place = place._replace(collection=how)  # the collection gets all of the time, on a busy machine as well
         seconds = max(now - seen.at - collecting, 0.0)
-        self.samples[place] += seconds
+        samples[place] += seconds
         return place, task, seconds, collecting
 
-    def _take_off(self, place: Place, before: Place | None, seconds: float, waited: float) -> None:
+    def _take_off(
+        self, samples: defaultdict[Place, float], place: Place, before: Place | None, seconds: float, waited: float
+    ) -> None:
         """Subtract the time in which the loop thread waited for a CPU, first from the newest sample's place.
 
         The rest is subtracted from the place of the sample before: the kernel counts a wait only when it's over.
         """
-        self.samples[place] = max(self.samples[place] - min(waited, seconds), 0.0)
+        samples[place] = max(samples[place] - min(waited, seconds), 0.0)
         if waited > seconds and before is not None:
-            self.samples[before] = max(self.samples[before] - (waited - seconds), 0.0)
+            samples[before] = max(samples[before] - (waited - seconds), 0.0)
 
     def _task(self) -> int | None:
         """Return the id of the asyncio task that is running on the loop, or None."""

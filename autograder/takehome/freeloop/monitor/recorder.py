@@ -103,11 +103,12 @@ class Recorder(LoopIterations):
         now = time.perf_counter()
         if now - self.began < SHORT_S:
             self._short += 1
+            self.samples = defaultdict(float)
             if self.ended:
                 self.ended = {}
             return
         waited = self.waited()
-        samples, self.samples = self.samples, defaultdict(float)
+        samples, self.samples = self.samples.copy(), defaultdict(float)
         tasks, self.tasks = self.tasks, defaultdict(float)
         task = most(tasks)[0][0] if tasks else None
         stack = self._stack[1] if self._stack[0] == self.began else ()
@@ -120,7 +121,7 @@ class Recorder(LoopIterations):
         """Return one that looks at no thread."""
         return _NoThreads(self)
 
-    def _take(self, seen: Any, now: float) -> Any:
+    def _take(self, samples: defaultdict[Place, float], seen: Any, now: float) -> Any:
         """Take a sample; keep the stack of the first one that is over the budget."""
         if now - seen.began >= self.budget_s and self._stack[0] != seen.began:
             # before anything that releases the GIL: then the loop's thread would move on
@@ -130,7 +131,7 @@ class Recorder(LoopIterations):
                 stack.append((frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name))
                 frame = frame.f_back
             self._stack = seen.began, tuple(stack)
-        return super()._take(seen, now)
+        return super()._take(samples, seen, now)
 
     def _split(self) -> None:
         clock = SuspensionClock()
