@@ -149,7 +149,7 @@ def few_at_a_time(served: int, requests: int, calls: int = 1) -> str:
     if served in TO_THREAD:
         return text + (
             f"{served} is the size of the pool that asyncio.to_thread and aiofiles use on this machine, four more than it has "
-            "cores. A pool of your own can be larger, and what is awaited needs none." + pointer(9)
+            "cores. A pool of your own can be larger, and what is awaited needs none." + _unless_own_limit(served) + pointer(9)
         )
     return text + (
         "Look for something that lets in only so many: a pool of threads or connections, a semaphore or limiter, or work that "
@@ -161,8 +161,14 @@ def _of_the_pool() -> str:
     return (
         f"{ANYIO_THREADS} is the size of the pool of threads that all `def` endpoints, `def` dependencies and "
         f"run_in_threadpool share: n requests then take as long as n/{ANYIO_THREADS}, rounded up, one after the other."
+        + _unless_own_limit(ANYIO_THREADS)
         + pointer(9)
     )
+
+
+def _unless_own_limit(size: int) -> str:
+    """Add that a limit which happens to have the size of a pool is a limit all the same."""
+    return f" If your code has a limit of {size} itself (a semaphore, a limiter, a pool of connections), that's the cause."
 
 
 def few_listen(listening: int, requests: int) -> str:
