@@ -110,6 +110,14 @@ def _class_feedback(args: argparse.Namespace) -> int:
     return main(args.folder, args.lessons, args.workers, args.force)
 
 
+def _class_watch(args: argparse.Namespace) -> int:
+    from autograder.classroom.watch import main
+
+    return main(
+        args.folder, args.lessons, args.exchange, args.tries, args.interval, args.once, args.workers, args.isolation
+    )
+
+
 def _class_similar(args: argparse.Namespace) -> int:
     from autograder.classroom.similarity import main
 
@@ -264,6 +272,18 @@ def parser() -> argparse.ArgumentParser:
     pages.add_argument("lessons", nargs="*", metavar="LESSON", help="only these (default: all in the gradebook)")
     pages.add_argument("--workers", type=_at_least_one, metavar="N", help="worker processes (default: one per CPU)")
     pages.add_argument("--force", action="store_true", help="write all of them again")
+
+    watch = command(classes, "watch", "grade what arrives, and return feedback at once", _class_watch)
+    watch.add_argument("folder", metavar="FOLDER", help="the nbgrader course folder")
+    watch.add_argument("lessons", nargs="*", metavar="LESSON", help="only these (default: all in the gradebook)")
+    watch.add_argument("--exchange", action="store_true", help="collect from nbgrader's exchange, and release there")
+    watch.add_argument("--tries", type=_at_least_one, metavar="N", help="grade only the first N answers of a student")
+    watch.add_argument(
+        "--interval", type=_at_least_one, default=10, metavar="SECONDS", help="time between two checks (default: 10)"
+    )
+    watch.add_argument("--once", action="store_true", help="check once and end")
+    watch.add_argument("--workers", type=_at_least_one, metavar="N", help="worker processes (default: 3 per CPU)")
+    isolation(watch)
 
     similar = command(classes, "similar", "list similar answers, for a person to look at", _class_similar)
     similar.add_argument("folder", metavar="FOLDER", help="the nbgrader course folder")

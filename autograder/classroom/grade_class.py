@@ -36,10 +36,12 @@ def main(
     cluster: str | None = None,
     force: bool = False,
     as_json: bool = False,
+    tries: int | None = None,
 ) -> int:
     """Grade a class. Return 0 if all are graded, 1 if some need a person, 2 for bad input, 3 if it had to stop.
 
-    With ``as_json``, each event is a line of JSON on stdout: isolation, lesson, rescued, "needs a person", done, end.
+    A student's answers after the first ``tries`` different ones aren't graded, and the last grade stays. With ``as_json``,
+    each event is a line of JSON on stdout: isolation, lesson, rescued, "needs a person", done, end.
     """
     try:
         course = Course(folder, isolation)
@@ -61,7 +63,7 @@ def main(
     except OSError as problem:
         print(f"{problem.filename or folder} cannot be used: {problem.strerror}.", file=sys.stderr)
         return BAD_INPUT
-    run = Run(course, store, room, workers or default_workers(), cluster, force, as_json)
+    run = Run(course, store, room, workers or default_workers(), cluster, force, as_json, tries)
     try:
         return asyncio.run(run.grade(lessons or known))
     except (JobRefused, levels.IsolationUnavailable, LessonMismatch) as refused:
@@ -96,6 +98,7 @@ class Run:
         cluster: str | None,
         force: bool,
         as_json: bool = False,
+        tries: int | None = None,
     ) -> None:
         self.course = course
         self.store = store
@@ -104,6 +107,7 @@ class Run:
         self.cluster = cluster
         self.force = force
         self.as_json = as_json
+        self.tries = tries
         self.people: dict[tuple[str, str], str] = {}  # {(lesson, student): why a person must look}
         self.handed_in = 0
         self.lessons: list[str] = []
@@ -137,6 +141,7 @@ class Run:
         }
         todo, jobs, done = [], [], self.store.written(lesson)
         broken, still_broken = self.store.broken(lesson), 0
+        tried, too_many = self.store.tried(lesson), 0
         students = self.course.handed_in(lesson)
         self.handed_in += len(students)
         for student, folder in students.items():
@@ -166,15 +171,22 @@ class Run:
                 still_broken += 1
                 self.needs_a_person(lesson, student, why)
                 continue
+            answers = cache_keys.of_answers((file, ours) for file, (_, ours) in handed.items())
+            earlier = tried.get(student, set())
+            if self.tries and answers not in earlier and len(earlier) >= self.tries:
+                too_many += 1
+                said = f"{student} has used all tries at {lesson} ({len(earlier)}): the new answers aren't graded."
+                self.tell("no more tries", said, lesson=lesson, student=student, tries=len(earlier))
+                continue
             one = Submission(lesson, student, whole, {file: key for file, (key, _) in handed.items()}, missing, extra)
-            one.answers = cache_keys.of_answers((file, ours) for file, (_, ours) in handed.items())
+            one.answers = answers
             one.files = files
             todo.append(one)
             for file, (file_key, ours) in handed.items():
                 if self.force or self.store.result(file_key) is None:
                     jobs.append(Job(f"{student}/{file.name}", str(file), ours))
         count = len(students)
-        graded = count - len(todo) - still_broken
+        graded = count - len(todo) - still_broken - too_many
         self.tell(
             "lesson",
             f"{lesson}: {count} submissions, {graded} graded before, {len(jobs)} to be judged.",

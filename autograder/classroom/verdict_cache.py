@@ -62,6 +62,13 @@ class Store:
             [lesson, student, answers, json.dumps(short)],
         )
 
+    def tried(self, lesson: str) -> dict[str, set[str]]:
+        """{student: hashes of the answers that were graded} of a lesson."""
+        found: dict[str, set[str]] = {}
+        for student, answers in self._base.execute("SELECT student, answers FROM tries WHERE lesson = ?", [lesson]):
+            found.setdefault(student, set()).add(answers)
+        return found
+
     def broken(self, lesson: str) -> dict[str, tuple[str, str]]:
         """Return {student: (hash of the files, why)} of submissions that nbgrader couldn't process."""
         rows = self._base.execute("SELECT student, key, why FROM broken WHERE lesson = ?", [lesson])

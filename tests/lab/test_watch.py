@@ -70,7 +70,7 @@ def test_sampling_survives_garbage_collections():
     assert done.returncode == 0, done.stderr
 
 
-def test_call_during_a_report_is_sampled(tmp_path, monkeypatch):
+def test_call_during_report_is_sampled(tmp_path, monkeypatch):
     """What the sampler does after a sample may take long: the line that the loop thread has reached meanwhile counts."""
     reports, reached, over = [], threading.Event(), threading.Event()
     (tmp_path / "app.py").write_text(

@@ -149,7 +149,9 @@ def few_at_a_time(served: int, requests: int, calls: int = 1) -> str:
     if served in TO_THREAD:
         return text + (
             f"{served} is the size of the pool that asyncio.to_thread and aiofiles use on this machine, four more than it has "
-            "cores. A pool of your own can be larger, and what is awaited needs none." + _unless_own_limit(served) + pointer(9)
+            "cores. A pool of your own can be larger, and what is awaited needs none."
+            + _unless_own_limit(served)
+            + pointer(9)
         )
     return text + (
         "Look for something that lets in only so many: a pool of threads or connections, a semaphore or limiter, or work that "
@@ -168,7 +170,9 @@ def _of_the_pool() -> str:
 
 def _unless_own_limit(size: int) -> str:
     """Add that a limit which happens to have the size of a pool is a limit all the same."""
-    return f" If your code has a limit of {size} itself (a semaphore, a limiter, a pool of connections), that's the cause."
+    return (
+        f" If your code has a limit of {size} itself (a semaphore, a limiter, a pool of connections), that's the cause."
+    )
 
 
 def few_listen(listening: int, requests: int) -> str:
