@@ -41,6 +41,7 @@ SAMPLE_EVERY = 0.002  # s between two samples while the loop thread runs
 SAMPLE_AT_MOST = 0.008  # s between two samples while it doesn't
 ASLEEP_FROM = 0.1  # s of sleep of the loop thread after which it's reported, and again after each further period
 READ = {"x86_64": 0, "aarch64": 63}.get(platform.machine())  # the number of the system call `read`
+FUTEX = {"x86_64": 202, "aarch64": 98}.get(platform.machine())  # ... of the one in which a thread waits for a lock or the GIL
 OPEN_LIMIT = 2.0  # s in which the connections of a race must open; slower ones open during the race
 
 
@@ -97,11 +98,12 @@ class OtherThreads:
             counts.close()
 
 
-def children_waited(pid: int) -> dict[str, float]:
-    """Return the run-queue seconds of each process that the first thread of a process has started, by process id."""
+def children_waited(pid: int, of_all_threads: bool = False) -> dict[str, float]:
+    """Return the run-queue seconds of each process that the first or any thread of a process started, by process id, newest last."""
     found = {}
     try:
-        for child in procfs.children(pid, pid):
+        # the kernel lists those of one thread as they were started; those of several can only be put in order by their ids
+        for child in sorted(procfs.children(pid)) if of_all_threads else procfs.children(pid, pid):
             found[str(child)] = procfs.thread_times(child)[1]
     except (OSError, ValueError):
         pass  # the system doesn't list children, or a child has just ended
@@ -278,9 +280,10 @@ class Race:
         except (OSError, IndexError):
             return  # the process has ended
         now, own = time.perf_counter(), self.own.read()[1]
-        # it may wait for a child's exec, and the child for a CPU; the kernel adds that time once the child has had one
-        reads = READ is not None and (call[1] == READ or (self.samples and self.samples[-1].syscall == READ))
-        started = children_waited(others.pid) if reads else None
+        # It may wait for a child's exec, and the child for a CPU; the kernel adds that time once the child has had one. A thread
+        # that starts a child holds the GIL meanwhile, and the loop thread waits for it.
+        calls = {call[1], self.samples[-1].syscall if self.samples else None} - {None}
+        started = children_waited(others.pid, FUTEX in calls) if calls & {READ, FUTEX} else None
         self.samples.append(races.LoopSample(now, cpu, waited, slices, *call, changed, own, started))
 
 

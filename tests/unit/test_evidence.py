@@ -1,10 +1,14 @@
 """What a race proves, on made-up races: each rule must hold, and must fail where its fact is missing."""
 
 import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from helpers import until
 
 from autograder.benchmarks import cpu_load
 from autograder.judge.evidence import excuses, gil, overlap, samples
@@ -16,7 +20,7 @@ from autograder.judge.evidence.stalls import (
     sleeps_outside_poll,
 )
 from autograder.lab.race import Blocked, Canary, Race, Request
-from autograder.programs import load_generator
+from autograder.programs import load_generator, procfs
 
 
 def race_of(*spans, canaries=(), blocked=()):
@@ -334,3 +338,37 @@ def test_page_fault_is_no_stall():
 
     assert stalls(PAGE_FAULT) == []
     assert {stall.seen for stall in stalls(SYSCALL, 7)} == {"asleep", "canary"}
+
+
+def test_starved_child_of_thread_excuses():
+    """A thread that starts a program keeps the GIL until the child gets a CPU; the loop thread waits for the GIL meanwhile."""
+    asleep = samples_of((0.0, 7, "202 0x9"), (0.05, 8, "202 0x9"), (0.1, 9, "202 0x9"))
+    race = race_of((0, 1), blocked=[block(0.1)])
+    queueing = [replace(sample, children={"31": 1.0 + sample.time}) for sample in asleep]
+    assert not find_stalls(race, queueing, "232 0x5")
+    assert find_stalls(race, [replace(sample, children={"31": 1.0}) for sample in asleep], "232 0x5"), "it sleeps"
+
+
+@pytest.mark.linux
+def test_locked_loop_shows_children():
+    """While the loop thread waits for a lock, the children of all threads are in the sample."""
+    program = (
+        "import subprocess, sys, threading\n"
+        "start = lambda: subprocess.run([sys.executable, '-c', 'input()'], stdin=sys.stdin)\n"
+        "thread = threading.Thread(target=start)\n"
+        "thread.start()\n"
+        "print('x', flush=True)\n"
+        "thread.join()\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        process.stdout.read(1)
+        race = load_generator.Race(SimpleNamespace(race=1, requests=[]), print, procfs.OwnSchedStat())
+        thread, others = load_generator.Thread(process.pid), load_generator.OtherThreads(process.pid)
+
+        def shown():
+            race._look(thread, others)
+            return race.samples and race.samples[-1].children
+
+        child = until(lambda: procfs.children(process.pid))
+        assert list(until(shown)) == [str(pid) for pid in child]
+        process.communicate(b"\n")

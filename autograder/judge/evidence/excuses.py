@@ -57,12 +57,13 @@ def page_fault_wait_s(samples: list[ThreadSample], start: float, end: float) -> 
 
 
 def exec_pipe_wait_s(samples: list[ThreadSample]) -> float:
-    """Return for how many seconds the newest child waited for a CPU while the loop thread slept in ``read``.
+    """Return for how many seconds the newest child waited for a CPU while the loop thread slept in ``read`` or waited for a lock.
 
     `subprocess` reads from a pipe on which the child would report that exec failed. With vfork, the parent continues before
     the child has closed its end of that pipe, so the read lasts until the child has had a CPU once more. Only the newest
     child can hold the pipe, so other children that wait for a CPU excuse nothing. Neither does time that the child sleeps
-    before exec, in a ``preexec_fn``: that is the app's own.
+    before exec, in a ``preexec_fn``: that is the app's own. If another thread starts the child, it holds the GIL until the child
+    has had a CPU, and the loop thread waits for the GIL.
     """
     waited = 0.0
     for before, after in itertools.pairwise(samples):

@@ -110,8 +110,8 @@ class LoopSample(Message):
         argument: The first argument of that system call, else None: for a wait on a file descriptor, the descriptor.
         others: [CPU time, time waiting for a CPU] of the other threads whose times have changed, by thread id.
         generator_waited: Time that the load generator itself has waited for a CPU so far.
-        children: Time that each child process has waited for a CPU, by process id, if the loop thread is in ``read`` or was in
-            the sample before; else None.
+        children: Time that each child process has waited for a CPU, by process id, the newest last, if the loop thread is in
+            ``read`` or waits for a lock, or did in the sample before; else None.
     """
 
     time: float
