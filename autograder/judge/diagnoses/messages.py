@@ -291,6 +291,15 @@ def waits_for_the_service(endpoint: Endpoint) -> str:
     )
 
 
+def waits_for_a_while(endpoint: Endpoint, seconds: float) -> str:
+    """An endpoint that must respond first gave the service ``seconds`` to reply before it was answered."""
+    return (
+        f"{endpoint.route} was answered {seconds:.1f} s after it had called the service ({endpoint.service}), although the event loop "
+        "was free: it waits for the reply, and gives up. It must respond at once, and call the service after the response: in a "
+        "background task, or in a task of the app's own."
+    )
+
+
 def too_early(call: CheckRequest, seconds: float) -> str:
     """A request was answered after ``seconds``, before its wait was over."""
     return (

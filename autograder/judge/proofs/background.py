@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from autograder.judge.diagnoses import messages
 from autograder.judge.evidence import samples
+from autograder.judge.evidence.excuses import reply_delay_excuse_s
 from autograder.judge.proofs.certificates import blocked, served_in_turns
 from autograder.judge.proofs.quiescence import ALIVE_MIN_CANARIES, MAX_QUIET_S, POLL_INTERVAL_S, QuietPeriod
 from autograder.judge.proofs.rendezvous import RendezvousProof
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 NEXT_REQUEST_S = 0.6  # s after the others that one more request is sent, at first
 WATCHED_S = 1.2  # s after the others that it's sent in one race, to catch code that blocks only now and then
+WAITED_FIRST_MIN_S = 0.2  # s between call and response from which each request counts as one that waited for the service
+WAITED_FIRST_MIN_CANARIES = 10  # canaries that the loop has answered in that time: it could have responded
 # s, instead of `MAX_QUIET_S`, to wait for a call where Python has warned of a missing await
 FORGOTTEN_BACKGROUND_AWAIT_S = 2.0
 
@@ -87,6 +90,9 @@ class BackgroundProof(RendezvousProof):
                 return Trial(Verdict(Outcome.FAIL, DiagnosisKind.WAITS_FOR_THE_SERVICE, text))
             self.patience = min(self.patience * 2, MAX_QUIET_S)
             return Trial()
+        if self.endpoint.responds_first and (seconds := watch.waited_first_s(race)) >= WAITED_FIRST_MIN_S:
+            text = messages.waits_for_a_while(self.endpoint, seconds)
+            return Trial(Verdict(Outcome.FAIL, DiagnosisKind.WAITS_FOR_THE_SERVICE, text))
         if (watch.ahead or watch.all_met) and watch.seen_through(race):
             return Trial(proved=True)
         self.patience = min(self.patience * 2, MAX_QUIET_S)
@@ -142,6 +148,9 @@ class BackgroundObserver:
         self.ahead = self.all_met = self.in_turns = self.alive = False
         self.together = 0
         self.seen: set[str] = set()
+        self.calls = calls
+        self.called_at: dict[str, float] = {}  # when each token came to the service, in seconds since the race began
+        self.began = 0.0
         self.released: float | None = None
 
     @property
@@ -153,10 +162,25 @@ class BackgroundObserver:
         """Return True if the loop was watched for a while after everything was released, and all the time until then."""
         return sum(c.answered and c.start >= happened(self.released) for c in race.canaries) >= ALIVE_MIN_CANARIES
 
+    def waited_first_s(self, race: Race) -> float:
+        """Return for how many seconds each request waited at least between call and response, although the loop was free."""
+        seen = samples.decode_samples(race)
+        late = []
+        for call, request in zip(self.calls, race.requests, strict=False):
+            came = [self.called_at[token] for token in call.tokens if token in self.called_at]
+            if request.end is None or not came:
+                return 0.0
+            start = max(came)
+            ticks = sum(c.answered and c.start >= start and c.ended_at <= request.end for c in race.canaries)
+            delay = request.end - start - reply_delay_excuse_s(race, seen, start, request.end)
+            late.append(delay if ticks >= WAITED_FIRST_MIN_CANARIES else 0.0)
+        return min(late, default=0.0)
+
     async def hold(self, race: Race) -> None:
         """Run during a race, until all calls have come and are released."""
         while race.began is None:
             await asyncio.sleep(POLL_INTERVAL_S)
+        self.began = race.began
         self.alive = alive = await self._quiet(race, lambda: self.all_met and self._answered(race))
         self.ahead = self._answered(race)
         self.in_turns = alive and not self.ahead and not self.all_met
@@ -181,6 +205,8 @@ class BackgroundObserver:
             self.service.release(held[:1])  # left over from an earlier race, and may block the wanted calls
         held = self.wanted.intersection(held)
         self.seen |= held
+        for token in held:
+            self.called_at.setdefault(token, time.perf_counter() - self.began)
         if len(held) > self.together:
             # more than there were in the quiet time: the machine had delayed them
             self.together, self.in_turns = len(held), False
