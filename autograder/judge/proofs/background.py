@@ -24,7 +24,7 @@ from autograder.judge.verdict import AnswerFault, DiagnosisKind, Outcome, Trial,
 from autograder.lab.race import happened
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
 
     from autograder.judge.spec.endpoint import CheckRequest
     from autograder.lab.race import Race
@@ -54,6 +54,23 @@ class BackgroundProof(RendezvousProof):
                 never_awaited(self.app)
                 raise AnswerFault(DiagnosisKind.DID_NOT_ASK, messages.never_called(calls[0], self.endpoint.service))
             await self._check_count()
+        await self._same_thing_twice()
+
+    async def _same_thing_twice(self) -> None:
+        """Request the same thing twice while the first call is held; raise `AnswerFault` if both requests make one call together."""
+        (call,) = calls = await self._calls(1)
+        self._expect(calls)
+        pair = BackgroundObserver(self.service, calls, self.patience, self.poll_call, lambda: any(forgotten(self.app)))
+        await self._watched([call, call], [call, call, self.endpoint.call(0.0, self.service)], watch=pair.hold_pair)
+        began = time.perf_counter()
+        while True:
+            counts = await asyncio.to_thread(self.service.calls, call.tokens)
+            if all(counts[token] >= 2 for token in call.tokens):
+                return await self._check_count()
+            if time.perf_counter() - began > MAX_QUIET_S:
+                never_awaited(self.app)
+                raise AnswerFault(DiagnosisKind.SHARED_CALL, messages.shared_call(self.endpoint))
+            await asyncio.sleep(POLL_INTERVAL_S)
 
     async def _hold_one_long(self, seconds: float) -> Trial:
         """Return the `Trial` of one race that is watched for longer than the others; none is run if it would be shown."""
@@ -100,9 +117,13 @@ class BackgroundProof(RendezvousProof):
         return Trial()
 
     async def _watched(
-        self, calls: list[CheckRequest], requested: list[CheckRequest], show: bool = False
+        self,
+        calls: list[CheckRequest],
+        requested: list[CheckRequest],
+        show: bool = False,
+        watch: Callable[[Race], Coroutine[Any, Any, None]] | None = None,
     ) -> tuple[Race, BackgroundObserver]:
-        watch = BackgroundObserver(self.service, calls, self.patience, self.poll_call, lambda: any(forgotten(self.app)))
+        observer = BackgroundObserver(self.service, calls, self.patience, self.poll_call, lambda: any(forgotten(self.app)))
         self.service.hold()
         try:
             race = await run_requests(
@@ -111,14 +132,14 @@ class BackgroundProof(RendezvousProof):
                 ANSWER_LIMIT_S + 2 * MAX_QUIET_S + self.next_request_s,
                 title=self.endpoint.route,
                 show=show,
-                companion=watch.hold,
+                companion=watch or observer.hold,
                 poll_call=self.poll_call,
                 mixed=len(requested) > len(calls),  # a later request can't be compared with the others
                 at=[0.0] * len(calls) + [self.next_request_s] * (len(requested) - len(calls)),
             )
         finally:
             self.service.release()
-        return race, watch
+        return race, observer
 
 
 class BackgroundObserver:
@@ -194,6 +215,13 @@ class BackgroundObserver:
             else:
                 await asyncio.sleep(POLL_INTERVAL_S)
         self.released = time.perf_counter() - race.began
+        self.service.release()
+
+    async def hold_pair(self, race: Race) -> None:
+        """Run beside a race of two requests for the same thing: let them go when both calls came, or no second one will."""
+        while race.began is None:
+            await asyncio.sleep(POLL_INTERVAL_S)
+        await self._quiet(race, lambda: all(self.service.held().count(token) >= 2 for token in self.wanted))
         self.service.release()
 
     def _answered(self, race: Race) -> bool:
