@@ -41,7 +41,9 @@ SAMPLE_EVERY = 0.002  # s between two samples while the loop thread runs
 SAMPLE_AT_MOST = 0.008  # s between two samples while it doesn't
 ASLEEP_FROM = 0.1  # s of sleep of the loop thread after which it's reported, and again after each further period
 READ = {"x86_64": 0, "aarch64": 63}.get(platform.machine())  # the number of the system call `read`
-FUTEX = {"x86_64": 202, "aarch64": 98}.get(platform.machine())  # ... of the one in which a thread waits for a lock or the GIL
+FUTEX = {"x86_64": 202, "aarch64": 98}.get(
+    platform.machine()
+)  # ... of the one in which a thread waits for a lock or the GIL
 OPEN_LIMIT = 2.0  # s in which the connections of a race must open; slower ones open during the race
 
 

@@ -32,7 +32,9 @@ if TYPE_CHECKING:
 
 NEXT_REQUEST_S = 0.6  # s after the others that one more request is sent, at first
 WATCHED_S = 1.2  # s after the others that it's sent in one race, to catch code that blocks only now and then
-WAITED_FIRST_MIN_S = 0.2  # s between call and response from which each request counts as one that waited for the service
+WAITED_FIRST_MIN_S = (
+    0.2  # s between call and response from which each request counts as one that waited for the service
+)
 WAITED_FIRST_MIN_CANARIES = 10  # canaries that the loop has answered in that time: it could have responded
 # s, instead of `MAX_QUIET_S`, to wait for a call where Python has warned of a missing await
 FORGOTTEN_BACKGROUND_AWAIT_S = 2.0
@@ -123,7 +125,9 @@ class BackgroundProof(RendezvousProof):
         show: bool = False,
         watch: Callable[[Race], Coroutine[Any, Any, None]] | None = None,
     ) -> tuple[Race, BackgroundObserver]:
-        observer = BackgroundObserver(self.service, calls, self.patience, self.poll_call, lambda: any(forgotten(self.app)))
+        observer = BackgroundObserver(
+            self.service, calls, self.patience, self.poll_call, lambda: any(forgotten(self.app))
+        )
         self.service.hold()
         try:
             race = await run_requests(
