@@ -7,15 +7,19 @@ import sys
 
 import nbformat
 import pytest
+from bs4 import BeautifulSoup
 from class_folder import BROKEN_ITEM, EXERCISE, LESSON, REFERENCE, STARTER, hand_in, verdict
 from helpers import nbgrader
+from nbconvert.exporters import HTMLExporter
 from nbgrader.api import Gradebook
+from nbgrader.converters import GenerateFeedback
 from nbgrader.utils import notebook_hash
+from traitlets.config import Config
 
 from autograder import paths
 from autograder.benchmarks import class_grading
 from autograder.classroom import class_feedback, grade, grade_class, race_picture, worker_pool
-from autograder.classroom.nbgrader import feedback
+from autograder.classroom.nbgrader import config, feedback, safe_html
 
 NAME = f"exercise_{LESSON}"
 SAID = "open(path).read() in line 14 blocked the event loop for 0.31 s. " + "x" * 300
@@ -174,3 +178,85 @@ def test_not_graded_pages_are_released(course, canned, tmp_path) -> None:
     }
     assert "Score: 3.0 / 3.0" in pages["ada"] and "Not JSON" in pages["bob"]
     assert len(list(released.glob("*.html"))) == 3
+
+
+HOSTILE = (
+    "# T <script>alert(1)</script> <img src=x onerror=alert(2)> [a](javascript:alert(3)) <svg onload=alert(4)>"
+    "<a href='/files/javascript:alert(5)'>b</a> ![c](attachment:c.png) <iframe src=x></iframe> <style>*{}</style>"
+    "<div class=nbgrader_cell id=save><input><form action=x></div> <meta http-equiv=refresh content=0>"
+)
+ATTACHMENTS = {"c.png": {'image/png" onload="alert(6)': 'A" onerror="alert(7)'}}
+OUTPUTS = {
+    "application/javascript": "alert(8)",
+    "text/html": "<script>alert(9)</script>",
+    "text/markdown": "<script>alert(10)</script>",
+    "text/vnd.mermaid": "<script>alert(11)</script>",
+    "text/latex": "<script>alert(12)</script>",
+    "image/svg+xml": "<svg onload=alert(13)>",
+    "image/png": 'x" onerror="alert(14)',
+}
+DANGEROUS = ["script", "iframe", "svg", "form", "input", "meta", "style", "object", "embed"]
+
+
+def dangers(page: str) -> list[str]:
+    """Return the tags of a page that a student's text must not make, and all handlers, ids, classes and addresses of scripts."""
+    soup = BeautifulSoup(page, "html.parser")
+    found = [tag.name for tag in soup.find_all(DANGEROUS)]
+    for tag in soup.find_all(True):
+        for name, value in tag.attrs.items():
+            if name.startswith("on") or "script:" in str(value) or "save" in value or "nbgrader_cell" in value:
+                found.append(f"{tag.name} {name}")
+    return found
+
+
+@pytest.mark.parametrize("template", ["feedback", "formgrade"])
+def test_students_html_runs_nowhere(template: str) -> None:
+    """Neither a feedback page nor what formgrader shows has a script, a handler or a form that a student wrote."""
+    v4 = nbformat.v4
+    settings = Config()
+    config.apply(settings)
+    generate = GenerateFeedback(config=settings)  # it knows where nbgrader's templates are
+    settings.HTMLExporter.merge(generate.config.HTMLExporter)
+    settings.HTMLExporter.template_name = template
+    exporter = (feedback.FeedbackExporter if template == "feedback" else HTMLExporter)(config=settings)
+    outputs = [
+        v4.new_output("display_data", {kind: data}, metadata={kind: {"isolated": True}})
+        for kind, data in OUTPUTS.items()
+    ]
+    kinds = {"tags": ['"><script>'], "magics_language": "html", "raw_mimetype": "text/html"}
+    cells = [
+        v4.new_markdown_cell(HOSTILE, attachments=ATTACHMENTS, metadata=kinds),
+        v4.new_code_cell("</pre><script>alert(15)</script>", outputs=outputs, metadata=kinds),
+        v4.new_raw_cell("<script>alert(16)</script>", metadata=kinds),
+    ]
+    lexer = {"name": '"><script>', "pygments_lexer": '"><script>'}
+    state = {"application/vnd.jupyter.widget-state+json": {"state": {}, "x": "</script><script>alert(17)"}}
+    about = {"notebook": "n", "score": 0, "max_score": 0, "late_penalty": 0}
+    shown = {"index": 0, "total": 1}
+
+    def page(written: list[nbformat.NotebookNode], **metadata: object) -> str:
+        book = v4.new_notebook(cells=written, metadata=metadata)
+        return exporter.from_notebook_node(book, {"nbgrader": about, **shown})[0].partition('id="notebook-container"')[
+            2
+        ]
+
+    assert dangers(page(cells, language_info=lexer, widgets=state)) == dangers(page([]))
+
+
+def test_harmless_html_is_kept() -> None:
+    """Tables, code in its colours, links, and the picture of a race."""
+    race = {"title": "t", "said": "Blocked.", "span": 1.0, "requests": [[0, 0.5, True]] * 40, "blocked": []}
+    figure = race_picture.figure(race)
+    assert len(figure) > safe_html.TEXT_MAX // 4 and safe_html.clean(figure).count("data:image/svg+xml;base64,") == 1
+    table = safe_html.markdown({}, "| a |\n|---|\n| [b](https://c.org) |\n\n```python\nimport d\n```\n")
+    assert '<a href="https://c.org">b</a></td>' in table and '<span class="kn">import</span>' in table
+
+
+def test_hostile_markdown_costs_little() -> None:
+    """Long or deep Markdown is shown as it is: parsing it would take hours."""
+    for text in ("<b>" * 100_000, "[" * 10_000_000, "> " * 1_000_000):
+        assert safe_html.markdown({}, text).startswith("<pre>")
+    cells = [nbformat.v4.new_markdown_cell("[" * 19_000) for _ in range(12)]
+    safe_html.NeededMetadata().preprocess(nbformat.v4.new_notebook(cells=cells), {})
+    assert [cell.metadata[safe_html.PLAIN] for cell in cells] == [False] * 10 + [True] * 2
+    assert len(feedback.numbered("x = 1\n" * 10_000_000, [])) < 50_000_000

@@ -6,6 +6,7 @@ from nbgrader.converters import Autograde, GenerateAssignment, GenerateFeedback
 from nbgrader.preprocessors import ClearSolutions, Execute, OverwriteCells, SaveAutoGrades, SaveCells
 from traitlets.config import Config
 
+from autograder.classroom.nbgrader import safe_html
 from autograder.classroom.nbgrader.export import SettledCsvExport
 from autograder.classroom.nbgrader.feedback import FeedbackExporter, StudentsView
 from autograder.classroom.nbgrader.insert_starter import InsertStarter
@@ -26,6 +27,7 @@ def apply(config: Config, isolation: str = "none", show_hidden_tests: bool = Fal
     config.Autograde.sanitize_preprocessors = [IN_PLACE_OF.get(s, s) for s in Autograde().sanitize_preprocessors]
     config.GenerateFeedback.preprocessors = [HideHiddenTests, *GenerateFeedback().preprocessors, StudentsView]
     config.GenerateFeedback.exporter_class = FeedbackExporter
+    safe_html.set_on(config)  # for feedback, and for what formgrader shows
     config.ExportApp.plugin_class = SettledCsvExport
     config.JudgePreprocessor.isolation = isolation
     config.HideHiddenTests.show = show_hidden_tests

@@ -16,7 +16,6 @@ from typing import Any
 from jinja2 import BytecodeCache, Environment
 from jinja2.bccache import Bucket
 from nbconvert.exporters import HTMLExporter
-from nbconvert.filters.highlight import Highlight2HTML
 from nbformat import NotebookNode
 from nbgrader import utils
 from nbgrader.preprocessors import NbGraderPreprocessor
@@ -27,6 +26,7 @@ from pygments.lexers import PythonLexer
 from autograder import paths
 from autograder.classroom.handed_in import wrong_kind
 from autograder.classroom.lessons import lesson_of
+from autograder.classroom.nbgrader import safe_html
 from autograder.judge.spec.exercise import load
 
 STYLE = """
@@ -124,7 +124,11 @@ def text_of(cell: NotebookNode) -> str:
 def numbered(source: str, marked: list[int]) -> str:
     """Return Python code as HTML with a number in front of each line, and an arrow at those that are ``marked``."""
     # ours are the divs; pygments would end a span in each line of a text that has several
-    lines = highlight(source, PythonLexer(stripnl=False), HtmlFormatter(nowrap=True)).rstrip("\n").split("\n")
+    lines = (
+        highlight(safe_html.shortened(source), PythonLexer(stripnl=False), HtmlFormatter(nowrap=True))
+        .rstrip("\n")
+        .split("\n")
+    )
     rows = []
     for number, line in enumerate(lines, 1):
         is_marked = number in marked
@@ -168,12 +172,11 @@ class FeedbackExporter(HTMLExporter):
         self, nb: NotebookNode, resources: dict[str, Any] | None = None, **kw: Any
     ) -> tuple[Any, dict[str, Any]]:
         """Export a notebook; returns the page and nbconvert's resources."""
-        plain = Highlight2HTML(pygments_lexer="ipython3", parent=self)
 
         def code(source: str, language: str | None = None, metadata: dict[str, Any] | None = None) -> str:
             if metadata and "marked_lines" in metadata:
                 return numbered(source, metadata["marked_lines"])
-            return plain(source, language, metadata)
+            return safe_html.highlighted(source)
 
         self.filters = {**self.filters, "highlight_code": code}
         return super().from_notebook_node(nb, resources, **kw)
