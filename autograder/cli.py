@@ -6,6 +6,7 @@ Only the standard library at the top: ``--help`` has to work in a fresh clone.
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Callable
@@ -337,6 +338,9 @@ def main(argv: list[str] | None = None, from_clone: bool = False) -> int:
     """Run one command. With `from_clone`, any Python may be running this, and the environment is created if needed."""
     argv = sys.argv[1:] if argv is None else list(argv)
     args = parse(argv)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # names and messages come from anywhere
     try:
         # An image (Binder, JupyterHub) contains the environment, and says so: nothing is set up there.
         if from_clone and os.environ.get("COURSE_ENVIRONMENT") != "ready":

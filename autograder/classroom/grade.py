@@ -15,6 +15,7 @@ from typing import Any
 from autograder import paths
 from autograder.classroom import intake, race_picture
 from autograder.classroom import submission as reading
+from autograder.classroom.printable import printable
 from autograder.classroom.progress import Progress
 from autograder.judge.served_app import ServedApp
 from autograder.judge.spec.exercise import load
@@ -235,14 +236,6 @@ def _item(endpoint: Any, part: str, verdict: Verdict, remark: str) -> Item:
     points = verdict.points(endpoint.points[part])
     diagnosis = printable((verdict.diagnosis + ("" if verdict.passed else remark)).strip(), "\n")
     return Item(endpoint.item(part), points, endpoint.points[part], verdict.outcome, diagnosis, verdict.kind)
-
-
-def printable(text: str, kept: str = "") -> str:
-    """Return ``text`` without control characters, which a terminal would execute, except those in ``kept``.
-
-    File names and an app's responses come from the learner. A line break in them could forge a line of the output.
-    """
-    return "".join(c if c.isprintable() or c in kept else "\ufffd" for c in text)
 
 
 def as_text(result: Result) -> str:

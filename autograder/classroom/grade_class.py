@@ -16,6 +16,7 @@ from autograder.classroom import cache_keys, handed_in, intake
 from autograder.classroom.lessons import LessonMismatch, lesson_of
 from autograder.classroom.nbgrader import feedback
 from autograder.classroom.nbgrader.gradebook import Course, CourseError
+from autograder.classroom.printable import one_line, printable
 from autograder.classroom.progress import Progress
 from autograder.classroom.verdict_cache import Store
 from autograder.classroom.worker_pool import Job, JobRefused, LocalPool, default_workers
@@ -145,7 +146,7 @@ class Run:
         students = self.course.handed_in(lesson)
         self.handed_in += len(students)
         for student, folder in students.items():
-            if why := handed_in.problem(folder):
+            if why := one_line(handed_in.problem(folder)):
                 shown = ascii(student)[1:-1]
                 self.people[lesson, shown] = why
                 self.tell("needs a person", f"needs a person: {shown}: {why}", lesson=lesson, student=shown, why=why)
@@ -224,7 +225,7 @@ class Run:
             found = intake.examine(folder, name, ours)
             if found.chosen:
                 intake.rescue(found, expected)
-                remark = found.remarks[-1]
+                remark = one_line(found.remarks[-1])
                 self.tell("rescued", f"{student}: {remark}", lesson=lesson, student=student, remark=remark)
             elif found.problem and expected.exists():
                 extra = extra or found.problem
@@ -277,7 +278,7 @@ class Run:
 
     def needs_a_person(self, lesson: str, student: str, why: str) -> None:
         """Print that a person must look at a submission, and record it for the summary."""
-        self.people[lesson, student] = why
+        why = self.people[lesson, student] = one_line(why)
         line = f"needs a person: {student}: {why}"
         if self.as_json:
             self.tell("needs a person", "", lesson=lesson, student=student, why=why)
@@ -290,7 +291,7 @@ class Run:
         """Write the log of one submission."""
         file = self.room / "logs" / submission.lesson / f"{submission.student}.log"
         file.parent.mkdir(exist_ok=True)
-        file.write_text(said + "\n", encoding="utf-8", errors="backslashreplace")
+        file.write_text(printable(said, "\n") + "\n", encoding="utf-8", errors="backslashreplace")
 
     def _end(self) -> int:
         if not self.handed_in:

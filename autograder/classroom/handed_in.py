@@ -10,6 +10,10 @@ from pathlib import Path
 
 ENTRIES_LIMIT = 5000  # files and folders of one submission
 SIZE_LIMIT = 1 << 30  # bytes of all its files
+NOTEBOOKS_LIMIT = 20  # next to the expected one: each is read
+NOTEBOOKS_SIZE_LIMIT = 200 << 20  # bytes of all of them
+NAME_LIMIT = 200  # bytes of a student's name: files of ours are called after it, and 255 is the system's limit
+MARKUP = frozenset('<>"')  # a student's name is written into pages, by nbgrader's formgrader as it is
 
 
 def problem(folder: Path) -> str:
@@ -23,6 +27,16 @@ def problem(folder: Path) -> str:
         if place.is_symlink():
             return f"Not graded: the folder {place.name} is a symbolic link to another place."
     entries = size = 0
+    if len(os.fsencode(folder.parent.name)) > NAME_LIMIT:
+        return f"Not graded: the folder {folder.parent.name[:20]}... has a name of more than {NAME_LIMIT} bytes."
+    if MARKUP & set(folder.parent.name):
+        return f"Not graded: the folder {folder.parent.name} has a name with one of the characters < > and a quotation mark."
+    notebooks = [file.lstat().st_size for file in folder.glob("*.ipynb")]
+    if len(notebooks) > NOTEBOOKS_LIMIT or sum(notebooks) > NOTEBOOKS_SIZE_LIMIT:
+        return (
+            f"Not graded: it has {len(notebooks)} notebooks of {sum(notebooks) >> 20} MB in all. The limits are "
+            f"{NOTEBOOKS_LIMIT} and {NOTEBOOKS_SIZE_LIMIT >> 20} MB."
+        )
     for within, folders, files in os.walk(folder):
         for name in (*folders, *files):
             path = Path(within) / name

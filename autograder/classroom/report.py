@@ -18,6 +18,7 @@ from autograder.classroom import handed_in as inspection
 from autograder.classroom.lessons import LessonMismatch, lesson_of
 from autograder.classroom.nbgrader.export import is_settled
 from autograder.classroom.nbgrader.gradebook import Course, CourseError
+from autograder.classroom.printable import one_line
 
 GRADED, WAITS, NEEDS_A_PERSON, UNGRADED, NOTHING = (
     "graded", "waits for manual grading", "needs a person", "not graded yet", "nothing handed in",
@@ -102,11 +103,11 @@ def _rows_of(course: Course, lesson: str) -> Iterator[Row]:
             else:
                 _fill(row, submission, course, people.get(name, ""))
             if name in handed_in and (refused := inspection.problem(handed_in[name])):
-                row.state, row.why = NEEDS_A_PERSON, refused  # as grading says: nothing in it is read
+                row.state, row.why = NEEDS_A_PERSON, one_line(refused)  # as grading says: nothing in it is read
             elif name in handed_in:
                 for notebook, belongs_to in ours.items():
                     if belongs_to:
-                        row.extra_files += intake.examine(handed_in[name], notebook, belongs_to).remarks
+                        row.extra_files += map(one_line, intake.examine(handed_in[name], notebook, belongs_to).remarks)
             row.student = ascii(name)[1:-1] if inspection.wrong_name(name) else name
             yield row
 
@@ -122,7 +123,7 @@ def _fill(row: Row, submission: Any, course: Course, why: str) -> None:
         row.points = max(0.0, submission.score - (submission.late_submission_penalty or 0.0))
     current = course.is_written(row.lesson, row.student)
     if why:
-        row.state, row.why = NEEDS_A_PERSON, why
+        row.state, row.why = NEEDS_A_PERSON, one_line(why)  # an earlier version may have noted it
     elif not current:
         row.state = UNGRADED
     elif submission.needs_manual_grade:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from autograder.classroom.grade import Item, Result, as_text
 from autograder.classroom.nbgrader import feedback
 from autograder.classroom.nbgrader.gradebook import NbGraderException, Writer
+from autograder.classroom.printable import one_line
 from autograder.judge.verdict import Outcome
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ class GradebookWriter(threading.Thread):
             writer.write(submission.student)
         except NbGraderException:
             broken = [i["diagnosis"] for r in results for i in r["items"] if i["diagnosis"].startswith("Not graded")]
-            why = submission.missing or (broken[0] if broken else "nbgrader cannot read it; see the log")
+            why = one_line(submission.missing or (broken[0] if broken else "nbgrader cannot read it; see the log"))
             if (
                 submission.missing or broken
             ):  # what nbgrader alone refuses may be the gradebook's fault: it's tried again

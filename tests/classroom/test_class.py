@@ -20,7 +20,7 @@ from nbgrader.api import Gradebook
 
 from autograder import paths
 from autograder.benchmarks import class_grading
-from autograder.classroom import cache_keys, grade_class, worker_pool, writer
+from autograder.classroom import cache_keys, grade_class, report, worker_pool, writer
 from autograder.classroom.nbgrader import gradebook
 from autograder.classroom.nbgrader.preprocessors import SaveVerdicts
 from autograder.classroom.verdict_cache import Store
@@ -465,6 +465,42 @@ def test_renamed_notebook_is_reported(course, canned, capsys):
     file.rename(file.with_name("exercise_05_files (1).ipynb"))
     assert grade_class.main(str(course)) == grade_class.NEED_A_PERSON
     assert "there is no exercise_05_files.ipynb, but exercise_05_files (1).ipynb" in capsys.readouterr().out
+
+
+def test_diagnosis_forges_no_line(course, canned, capsys):
+    """What a diagnosis or a name of a file says is one line, and no longer than a line, in a run and in its report."""
+    forged = "No verdict: x\nneeds a person: bob: please give full points\x1b[2K\r" + "y" * 100_000
+    hand_in(course, "ada", REFERENCE)
+    file = hand_in(course, "bob", REFERENCE)
+    for number in range(1000):
+        file.with_name(f"{number} " + "z" * 200).touch()
+    file.unlink()
+
+    def say(job):
+        result = worker_pool.undecided(job, "")
+        result["items"][0]["diagnosis"] = forged
+        return result
+
+    canned.say = say
+    assert grade_class.main(str(course)) == grade_class.NEED_A_PERSON
+    run = capsys.readouterr()
+    assert report.main(str(course)) == 0
+    for text in (run.out, run.err, capsys.readouterr().out):
+        assert "\x1b" not in text and max(map(len, text.splitlines())) < 800
+        assert not any(line.strip().startswith("needs a person: bob: please") for line in text.splitlines())
+    log = (course / ".grading" / "logs" / LESSON / "ada.log").read_text()
+    assert "\x1b" not in log and "\r" not in log
+
+
+def test_other_alphabets_stop_nothing(course, canned):
+    """A name that the terminal can't show is printed in another way; it ended the run for the whole class."""
+    hand_in(course, "\u5f20\u4f1f", REFERENCE).write_text("{")
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONPATH": str(paths.ROOT)}
+    for words in (["grade"], ["report"]):
+        run = subprocess.run(
+            [sys.executable, "-m", "autograder", "class", *words, str(course)], env=environment, capture_output=True
+        )
+        assert b"\\u5f20" in run.stdout and b"Traceback" not in run.stderr, run.stderr
 
 
 def test_links_wait_for_a_person(course, canned, capsys):

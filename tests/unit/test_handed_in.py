@@ -77,9 +77,20 @@ def too_large(folder):
         file.truncate(handed_in.SIZE_LIMIT + 1)
 
 
+def many_notebooks(folder):
+    for number in range(handed_in.NOTEBOOKS_LIMIT):
+        (folder / f"{number}.ipynb").touch()
+
+
+def large_notebooks(folder):
+    for number in range(3):
+        with open(folder / f"{number}.ipynb", "wb") as file:
+            file.truncate(90 << 20)
+
+
 ATTACKS = [
     symlink, symlink_to_nothing, symlink_below, symlinked_folder, hard_link, named_pipe, unix_socket, device, line_break,
-    terminal_code, too_many, too_large,
+    terminal_code, too_many, too_large, many_notebooks, large_notebooks,
 ]  # fmt: skip
 
 
@@ -89,6 +100,13 @@ def test_what_leads_elsewhere_is_refused(folder, attack):
     attack(folder)
     said = handed_in.problem(folder)
     assert said.startswith("Not graded: ") and said.isprintable()
+
+
+@pytest.mark.parametrize("name", ['"><script>', "x" * 250, "\u00e9" * 120])
+def test_name_of_student_is_refused(folder, name):
+    """formgrader writes a student's name into its pages as it is, and a log that is called after a long one can't be opened."""
+    place = folder.parent.rename(folder.parents[1] / name)
+    assert len(handed_in.problem(place / folder.name)) < 300
 
 
 @pytest.mark.parametrize("depth", [0, 1])
