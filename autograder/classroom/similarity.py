@@ -7,16 +7,18 @@ count. Two measures from 0 to 1 are given: ``structure`` compares tokens with al
 
 from __future__ import annotations
 
+import builtins
 import json
+import keyword
+import re
 import sys
+import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from pygments.lexers import PythonLexer
-from pygments.token import Comment, Literal, Name, Text
 from rapidfuzz.distance import Indel  # comes with nbgrader
 
 from autograder import paths
@@ -29,8 +31,29 @@ from autograder.judge.spec.exercise import Exercise, load
 LEAST = 0.9  # of structure, from which on a pair is shown
 TOKENS_MIN = 15  # an answer that adds less to the starter is like all others
 PAIRS_MAX = 50  # pairs shown of one endpoint
-CHARACTERS_MAX = 20_000  # of one answer that are compared
-LETTERS_MAX = 65_000  # different tokens of a class; more of them share a letter
+TOKENS_MAX = 8_000  # of one answer that are compared, besides those that the starter has
+LETTERS_MAX = 0x10FFFF - 0xE000  # different tokens of a class: so many characters there are above the surrogates
+
+# Each text is divided in one pass, whatever it is: every alternative that begins matches. (A lexer of pygments takes minutes
+# for some texts, and nobody needs its finer kinds.)
+TOKENS = re.compile(
+    r"""
+    (?P<comment>\#[^\n]*)
+    | (?P<string>[rbfuRBFU]{0,2}(?:
+        \"{3}(?:[^"\\]|\\(?:.|\Z)|"(?!""))*(?:\"{3}|\Z)
+        | '{3}(?:[^'\\]|\\(?:.|\Z)|'(?!''))*(?:'{3}|\Z)
+        | "(?:[^"\\\n]|\\(?:.|\Z))*(?:"|(?=\n)|\Z)
+        | '(?:[^'\\\n]|\\(?:.|\Z))*(?:'|(?=\n)|\Z)
+      ))
+    | (?P<number>\d[\w.]*)
+    | (?P<name>[^\W\d]\w*)
+    | (?P<newline>\n)
+    | (?P<space>[^\S\n]+|\\\n)
+    | (?P<sign>[!=<>]=|<<|>>|\*\*|//|:=|->|.)
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+WORDS = frozenset((*keyword.kwlist, *dir(builtins), "self", "cls"))  # names that mean the same everywhere
 
 
 @dataclass
@@ -64,9 +87,16 @@ class Letters:
 
     def of(self, tokens: Iterable[str]) -> str:
         """Return a string with a letter for each token."""
-        return "".join(
-            self._letters.setdefault(token, chr(0xF0000 + min(len(self._letters), LETTERS_MAX))) for token in tokens
-        )
+        return "".join(map(self._letter, tokens))
+
+    def _letter(self, token: str) -> str:
+        """Return the letter of a token. When all are given away, new tokens share them, and few share the same."""
+        if token not in self._letters:
+            number = len(self._letters)
+            if number >= LETTERS_MAX:
+                return chr(0xE000 + zlib.crc32(token.encode(errors="surrogatepass")) % LETTERS_MAX)
+            self._letters[token] = chr(0xE000 + number)
+        return self._letters[token]
 
 
 def main(folder: str, lessons: list[str] | tuple[str, ...] = (), least: float = LEAST, as_json: bool = False) -> int:
@@ -91,10 +121,13 @@ def compare(course: Course, assignment: str, least: float = LEAST) -> Iterator[P
         if lesson is None:
             continue
         exercise = load(paths.SOLUTIONS / lesson)
-        submissions = dict(_read(folders, notebook))
+        texts: dict[str, dict[str, str]] = {tasks[0].file: {} for tasks in exercise.files}
+        for student, submission in _read(folders, notebook):
+            for tasks in exercise.files:
+                if answer := submission.app(tasks[0])[0]:  # of the rest of a notebook nothing is kept
+                    texts[tasks[0].file][student] = answer
         for tasks in exercise.files:
-            texts = {student: submission.app(tasks[0])[0] for student, submission in submissions.items()}
-            found = alike({s: t for s, t in texts.items() if t}, *public_answers(exercise, tasks[0]), least)
+            found = alike(texts[tasks[0].file], *public_answers(exercise, tasks[0]), least)
             for first, second, structure, text, public, public_text in found:
                 yield Pair(assignment, tasks[0].file, (first, second), structure, text, public, public_text)
 
@@ -154,11 +187,14 @@ def _answer(who: str, text: str, common: Counter[str], letters: Letters) -> Answ
     """Return an answer without the lines that it shares with the starter."""
     left = common.copy()
     plain: list[str] = []
-    for line in token_lines(text[:CHARACTERS_MAX]):
+    for line in token_lines(text):
         if left[" ".join(line)] > 0:
             left[" ".join(line)] -= 1
         else:
             plain += line
+        if len(plain) >= TOKENS_MAX:
+            break
+    del plain[TOKENS_MAX:]
     return Answer(
         who, letters.of(plain), letters.of(token.partition(" ")[0] if token[:1] == "\0" else token for token in plain)
     )
@@ -171,23 +207,25 @@ def token_lines(text: str) -> Iterator[list[str]]:
     isn't Python has tokens, too: nothing is refused.
     """
     line: list[str] = []
-    for kind, value in PythonLexer().get_tokens(text):
-        if kind in Comment or kind in Literal.String.Doc:
-            continue
-        if kind in Text:
-            if "\n" not in value:
-                continue
-            if line:
+    for match in TOKENS.finditer(text):
+        kind, value = match.lastgroup, match.group()
+        if kind == "newline":
+            if line and not _is_docstring(line):
                 yield line
             line = []
-        elif kind in Name and kind not in Name.Builtin:
+        elif kind == "name" and value not in WORDS:
             line.append(f"\0name {value}")
-        elif kind in Literal:
+        elif kind in ("string", "number"):
             line.append(f"\0literal {value}")
-        else:
+        elif kind in ("name", "sign"):
             line.append(value)
-    if line:
+    if line and not _is_docstring(line):
         yield line
+
+
+def _is_docstring(line: list[str]) -> bool:
+    """True for a line that is only a text: it does nothing."""
+    return len(line) == 1 and line[0][-1:] in ("'", '"')
 
 
 def as_text(pairs: list[Pair]) -> str:

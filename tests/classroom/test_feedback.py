@@ -256,7 +256,8 @@ def test_hostile_markdown_costs_little() -> None:
     """Long or deep Markdown is shown as it is: parsing it would take hours."""
     for text in ("<b>" * 100_000, "[" * 10_000_000, "> " * 1_000_000):
         assert safe_html.markdown({}, text).startswith("<pre>")
+    for code in (" \n" * 20_000, " \n" * 4_000, "x = 1\n" * 10_000_000):  # half an hour, 20 s, many minutes
+        assert len(safe_html.highlighted(code)) < 1_000_000 and len(feedback.numbered(code, [1])) < 10_000_000
     cells = [nbformat.v4.new_markdown_cell("[" * 19_000) for _ in range(12)]
     safe_html.NeededMetadata().preprocess(nbformat.v4.new_notebook(cells=cells), {})
     assert [cell.metadata[safe_html.PLAIN] for cell in cells] == [False] * 10 + [True] * 2
-    assert len(feedback.numbered("x = 1\n" * 10_000_000, [])) < 50_000_000

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 
+import pytest
 from class_folder import EXERCISE, LESSON, REFERENCE, STARTER, TASK, hand_in
 
 from autograder import paths
@@ -51,10 +52,32 @@ def test_broken_code_is_compared() -> None:
 
 
 def test_many_tokens_share_letters() -> None:
-    """A class with more different tokens than letters doesn't end the comparison."""
+    """A class with more different tokens than letters doesn't end the comparison, nor make all new tokens the same."""
     letters = similarity.Letters()
-    text = letters.of(str(number) for number in range(similarity.LETTERS_MAX + 10))
-    assert len(set(text)) == similarity.LETTERS_MAX + 1
+    letters.of(str(number) for number in range(similarity.LETTERS_MAX))
+    assert len(set(letters.of(f"x{number}" for number in range(1000)))) > 990
+
+
+@pytest.mark.parametrize("text", [" \n", '"', "'", '"""', "\\", "\\\n", "a.", "#", "1", '\\"', 'f"{', "\x00"])
+def test_hostile_text_takes_little(text: str) -> None:
+    """Every text of the length that is judged is divided in one pass; some took a lexer of pygments many minutes."""
+    assert sum(map(len, similarity.token_lines(text * (200_000 // len(text))))) <= 200_000
+
+
+def test_tokens_are_those_of_python() -> None:
+    """Comments and docstrings don't count; texts over several lines, operators and words are one token each."""
+    code = 'def f(a):\n    """Doc."""\n    return len(a) >= 1.5 and rf"x\\"y"  # z\nb = \'\'\'1\n"2\'\'\'\n'
+    assert list(similarity.token_lines(code)) == [
+        ["def", "\0name f", "(", "\0name a", ")", ":"],
+        ["return", "len", "(", "\0name a", ")", ">=", "\0literal 1.5", "and", '\0literal rf"x\\"y"'],
+        ["\0name b", "=", "\0literal '''1\n\"2'''"],
+    ]
+
+
+def test_long_comment_hides_nothing() -> None:
+    """Only so many tokens of an answer are compared; what doesn't count as one can't push the others out."""
+    texts = {"ada": OWN, "bob": "# x\n" * 40_000 + RENAMED}
+    assert [pair[:3] for pair in similarity.alike(texts, "", {})] == [("ada", "bob", 1.0)]
 
 
 def test_public_answers_are_known() -> None:

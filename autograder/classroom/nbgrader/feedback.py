@@ -123,12 +123,12 @@ def text_of(cell: NotebookNode) -> str:
 
 def numbered(source: str, marked: list[int]) -> str:
     """Return Python code as HTML with a number in front of each line, and an arrow at those that are ``marked``."""
-    # ours are the divs; pygments would end a span in each line of a text that has several
-    lines = (
-        highlight(safe_html.shortened(source), PythonLexer(stripnl=False), HtmlFormatter(nowrap=True))
-        .rstrip("\n")
-        .split("\n")
-    )
+    if safe_html.has_colours(source):
+        # ours are the divs; pygments would end a span in each line of a text that has several
+        text = highlight(source, PythonLexer(stripnl=False), HtmlFormatter(nowrap=True))
+    else:
+        text = html.escape(safe_html.shortened(source))
+    lines = text.rstrip("\n").split("\n")
     rows = []
     for number, line in enumerate(lines, 1):
         is_marked = number in marked
@@ -176,7 +176,7 @@ class FeedbackExporter(HTMLExporter):
         def code(source: str, language: str | None = None, metadata: dict[str, Any] | None = None) -> str:
             if metadata and "marked_lines" in metadata:
                 return numbered(source, metadata["marked_lines"])
-            return safe_html.highlighted(source)
+            return safe_html.highlighted(source, language, metadata)
 
         self.filters = {**self.filters, "highlight_code": code}
         return super().from_notebook_node(nb, resources, **kw)

@@ -23,8 +23,10 @@ from nbformat import NotebookNode
 from traitlets.config import Config
 
 TEXT_MAX = 20_000  # characters of one text that is taken for Markdown or HTML: parsing a hostile one takes 3 s then
-MARKDOWN_MAX = 200_000  # of all the Markdown of a notebook
+COLOURED_MAX = 10_000  # of one cell of code that gets colours: a hostile one takes pygments 2 s then
+NOTEBOOK_MAX = 200_000  # of all the Markdown and code of a notebook that is more than plain text
 CODE_MAX = 200_000  # of one cell that are shown, as many as are judged
+SPACE = re.compile(r"\s{200}")  # for each blank of a run of them pygments reads the rest of it once more
 PLAIN = "shown_as_plain_text"
 TAGS = frozenset(
     [
@@ -117,12 +119,11 @@ class NeededMetadata(Preprocessor):
     def preprocess(self, nb: NotebookNode, resources: dict[str, Any]) -> tuple[NotebookNode, dict[str, Any]]:
         """Return the notebook with little metadata: tags, widgets and names of lexers end up in a page."""
         nb.metadata = NotebookNode()
-        left = MARKDOWN_MAX
+        left = NOTEBOOK_MAX
         for cell in nb.cells:
             cell.metadata = NotebookNode({name: cell.metadata[name] for name in CELL_METADATA if name in cell.metadata})
-            if cell.cell_type == "markdown":
-                left -= len(cell.source)
-                cell.metadata[PLAIN] = left < 0
+            left -= min(len(cell.source), TEXT_MAX)
+            cell.metadata[PLAIN] = left < 0
             for output in cell.get("outputs", ()):
                 if "metadata" in output:
                     output.metadata = NotebookNode()
@@ -161,8 +162,15 @@ def shortened(text: str) -> str:
 
 
 def highlighted(source: str, language: str | None = None, metadata: dict[str, Any] | None = None) -> str:
-    """Return Python code as HTML with colours, whatever language the notebook claims to be in."""
-    return str(_highlighter()(shortened(source)))
+    """Return Python code as HTML with colours, whatever language the notebook claims to be in; long code without."""
+    if not has_colours(source, metadata):
+        return f'<div class="highlight hl-ipython3">{plain(source)}</div>'
+    return str(_highlighter()(source))
+
+
+def has_colours(source: str, metadata: dict[str, Any] | None = None) -> bool:
+    """True for code that can be highlighted in a short time."""
+    return len(source) <= COLOURED_MAX and not SPACE.search(source) and not (metadata or {}).get(PLAIN)
 
 
 def _allowed(tag: str, name: str, value: str) -> bool:
