@@ -347,15 +347,15 @@ def keep_house(app: int, memory: int, together: int) -> int:
 def uses_too_much(memory: int, together: int) -> bool:
     """Return True if the sandbox's processes together use more than ``memory`` bytes, or are more than ``together``."""
     others = processes()
-    total = kernel = SOCKET_MEMORY * procfs.socket_count() + sum(map(procfs.page_tables, others))
-    # the quick sum counts memory that forks share once for each of them
+    total = kernel = SOCKET_MEMORY * procfs.socket_count() + sum(map(procfs.kernel_memory, others))
+    # the quick sum counts what forks share once for each of them
     exact = len(others) <= together and kernel + sum(map(procfs.own_memory, others)) > memory
     for pid in others if exact else ():
         total += procfs.proportional_memory(pid)
         # the exact sum waits for each process that is being forked, and meanwhile they may become too many
         if total > memory or len(processes()) > together:
             return True
-    return len(others) > together
+    return len(others) > together or procfs.has_many_locks()
 
 
 def processes() -> list[int]:

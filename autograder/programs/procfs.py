@@ -11,6 +11,8 @@ import os
 
 TICKS_PER_S = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
+PIPE_BYTES = 2 * PAGE_BYTES  # of a pipe, once its user has many: one open file is enough for one
+LOCKS_BYTES = 1 << 20  # of the list of locks, in which each has a line
 ZOMBIE = "Z"  # the state of a process that has ended and that its parent hasn't waited for
 EPOLLIN, EPOLLET = 0x1, 1 << 31  # input is available; edge-triggered
 _LISTS_CHILDREN = os.path.exists("/proc/thread-self/children")  # a kernel can be built without it
@@ -202,13 +204,25 @@ def proportional_memory(pid: int) -> int:
         return own_memory(pid)
 
 
-def page_tables(pid: int) -> int:
-    """Return the bytes of a process's page tables; 0 if not known."""
-    try:
-        with open(f"/proc/{pid}/status") as file:
-            return next(int(line.split()[1]) for line in file if line.startswith("VmPTE:")) * 1024
-    except (OSError, StopIteration):
-        return 0
+def kernel_memory(pid: int) -> int:
+    """Return the bytes of the system's own memory that a process may hold: page tables, and what is in its pipes.
+
+    For pipes it's the most that its open files can hold. 0 if not known.
+    """
+    found = {"VmPTE:": 0, "FDSize:": 0}
+    with contextlib.suppress(OSError, ValueError), open(f"/proc/{pid}/status") as file:
+        for line in file:
+            name, _, value = line.partition("\t")
+            if name in found:
+                found[name] = int(value.split()[0])
+    return found["VmPTE:"] * 1024 + found["FDSize:"] * PIPE_BYTES
+
+
+def has_many_locks() -> bool:
+    """True if there are more than about 20,000 locks of files in the namespace of process ids that the caller sees."""
+    with contextlib.suppress(OSError), open("/proc/locks", "rb") as file:
+        return len(file.read(LOCKS_BYTES)) == LOCKS_BYTES
+    return False
 
 
 def socket_count() -> int:

@@ -49,13 +49,27 @@ MISSING = {
     "io_uring_register": (427, 427),
     "clone3": (435, 435),
 }
-# Memory that no process's limit counts, and that stays when no process maps it. Apps can use files, whose size is limited;
-# PostgreSQL needs it.
-UNCOUNTED_MEMORY = {"memfd_create": (319, 279), "memfd_secret": (447, 447), "shmget": (29, 194)}
+# Memory that no process's own limit counts, and that stays when none maps it.  Apps have files of a bounded size for that;
+# PostgreSQL needs it.  A set of semaphores takes 2 MB of the kernel's memory, and 32,000 of them may be made; a page of 2 MB
+# that `vmsplice` has put into a pipe stays there when its process has given it back.
+UNCOUNTED_MEMORY = {
+    "memfd_create": (319, 279), "memfd_secret": (447, 447), "shmget": (29, 194), "semget": (64, 190), "msgget": (68, 186),
+    "vmsplice": (278, 75), "io_setup": (206, 0), "landlock_create_ruleset": (444, 444),
+}  # fmt: skip
+# Calls that also set the limits, CPUs or priority of another process of the same user, and the first process of a sandbox is
+# one: without a file to open, or a CPU to run on, it can't keep an app to its limits. The value is which arguments must be
+# what for a call that is about the caller itself.
+ABOUT_ITSELF = {
+    "prlimit64": ((302, 261), (0,)), "sched_setaffinity": ((203, 122), (0,)), "sched_setscheduler": ((144, 119), (0,)),
+    "sched_setparam": ((142, 118), (0,)), "sched_setattr": ((314, 274), (0,)), "setpriority": ((141, 140), (0, 0)),
+    "ioprio_set": ((251, 30), (1, 0)),
+}  # fmt: skip
+FCNTL, F_SETPIPE_SZ = (72, 25), 1031  # a pipe of 64 kB is enough
 CLONE, SOCKET, IOCTL, MMAP = (56, 220), (41, 198), (16, 29), (9, 222)
 MAP_SHARED, MAP_ANONYMOUS = 0x01, 0x20
 SETSOCKOPT, SOL_SOCKET = (54, 208), 1
-BUFFER_SIZES = (7, 8)  # SO_SNDBUF, SO_RCVBUF: kernel memory, so a change is ignored without an error
+BUFFER_SIZES = (7, 8)  # SO_SNDBUF, SO_RCVBUF: memory of the system's, so they stay as they are, without an error
+SO_ZEROCOPY = 60  # sends pages that are given back before they are sent
 NEW_NAMESPACES = 0x7E020080  # CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET, NEWTIME
 # UNSPEC, UNIX, INET, INET6, NETLINK; a VSOCK or packet socket would bypass a network namespace
 FAMILIES = (0, 1, 2, 10, 16)
@@ -108,15 +122,31 @@ def program(machine: str | None = None, shared_memory: bool = False) -> bytes | 
             instruction(JUMP_ANY_BIT, MAP_ANONYMOUS, 0, 1),
             refuse(errno.EPERM),
             instruction(RETURN, ALLOW),
+            instruction(JUMP_EQUAL, FCNTL[column], 0, 4),
+            instruction(LOAD, SECOND_ARGUMENT),
+            instruction(JUMP_EQUAL, F_SETPIPE_SZ, 0, 1),
+            refuse(errno.EPERM),
+            instruction(RETURN, ALLOW),
         ]
+        for row, arguments in ABOUT_ITSELF.values():
+            words.append(instruction(JUMP_EQUAL, row[column], 0, 2 * len(arguments) + 2))
+            for place, value in enumerate(arguments):
+                left = 2 * (len(arguments) - place - 1)
+                words += [
+                    instruction(LOAD, (FIRST_ARGUMENT, SECOND_ARGUMENT)[place]),
+                    instruction(JUMP_EQUAL, value, 0, left + 1),
+                ]
+            words += [instruction(RETURN, ALLOW), refuse(errno.EPERM)]
     words += [
-        instruction(JUMP_EQUAL, SETSOCKOPT[column], 0, 7),
+        instruction(JUMP_EQUAL, SETSOCKOPT[column], 0, 9),
         instruction(LOAD, SECOND_ARGUMENT),
-        instruction(JUMP_EQUAL, SOL_SOCKET, 0, 4),
+        instruction(JUMP_EQUAL, SOL_SOCKET, 0, 6),
         instruction(LOAD, THIRD_ARGUMENT),
+        instruction(JUMP_EQUAL, SO_ZEROCOPY, 3, 0),
         instruction(JUMP_EQUAL, BUFFER_SIZES[0], 1, 0),
-        instruction(JUMP_EQUAL, BUFFER_SIZES[1], 0, 1),
+        instruction(JUMP_EQUAL, BUFFER_SIZES[1], 0, 2),
         refuse(0),
+        refuse(errno.EPERM),
         instruction(RETURN, ALLOW),
     ]
     words += [

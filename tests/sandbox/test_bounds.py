@@ -41,6 +41,14 @@ UNCOUNTED = {
         "import mmap\n    kept = [mmap.mmap(-1, 1 << 30, mmap.MAP_PRIVATE, mmap.PROT_READ) for _ in range(64)]",
         "Cannot allocate memory",
     ),
+    "sets of semaphores": ("assert C.semget(0, 1, 0o600) != -1", "assert -1 != -1"),
+    "queues of messages": ("assert C.msgget(0, 0o600) != -1", "assert -1 != -1"),
+    "larger pipes": ("import fcntl; fcntl.fcntl(os.pipe()[0], 1031, 1 << 20)", "PermissionError"),
+    "pages that are sent later": ("import socket; socket.socket().setsockopt(1, 60, 1)", "PermissionError"),
+    "pages in a pipe": (
+        "assert C.vmsplice(os.pipe()[1], (ctypes.c_ulong * 2)(id(1), 1), 1, 0) != -1",
+        "assert -1 != -1",
+    ),
 }
 
 
@@ -49,7 +57,7 @@ UNCOUNTED = {
 def test_uncounted_memory_is_denied(sandbox, tmp_path, name):  # noqa: F811
     """Kinds of memory that no limit counts are denied to a test."""
     statement, says = UNCOUNTED[name]
-    found = run(tmp_path, f"import os\ndef test_x():\n    {statement}\n", sandbox)
+    found = run(tmp_path, f"import ctypes, os\nC = ctypes.CDLL(None)\ndef test_x():\n    {statement}\n", sandbox)
     assert found.result == "fails" and says in found.output, found
 
 
@@ -75,6 +83,26 @@ def test_x():
             time.sleep(600)
     time.sleep(600)
 """,
+    # 40,000 pipes, which are left empty here: each could hold 8 kB, and more where its user has few
+    "pipes": """
+import os, time
+def test_x():
+    for _ in range(160):
+        if os.fork() == 0:
+            kept = [os.pipe() for _ in range(300)]
+            time.sleep(600)
+    time.sleep(600)
+""",
+    # 30,000 here, and a million in a minute, for each of which the system keeps a quarter of a kilobyte
+    "locks": """
+import fcntl, time
+def test_x():
+    kept = [open(str(name), "w") for name in range(100)]
+    for file in kept:
+        for place in range(300):
+            fcntl.lockf(file, fcntl.LOCK_EX, 1, 2 * place)
+    time.sleep(600)
+""",
 }
 
 
@@ -83,6 +111,34 @@ def test_x():
 def test_processes_share_a_memory_limit(sandbox, tmp_path, name):  # noqa: F811
     """All processes of a test share one memory limit."""
     assert run(tmp_path, TOGETHER[name], sandbox).result.endswith("(exit code 137).")
+
+
+INIT = {
+    "files": "resource.prlimit(1, resource.RLIMIT_NOFILE, (0, 0))",
+    "CPUs": "os.sched_setaffinity(1, {0})",
+    "priority": "os.setpriority(os.PRIO_PROCESS, 1, 19)",
+    "priority of all": "os.setpriority(os.PRIO_USER, 0, 19)",
+    "policy": "os.sched_setscheduler(1, os.SCHED_IDLE, os.sched_param(0))",
+}
+
+
+@pytest.mark.sandbox
+@pytest.mark.parametrize("name", INIT)
+def test_init_cannot_be_limited(sandbox, tmp_path, name):  # noqa: F811
+    """The sandbox's first process has the user of the app, which could set its limits: without a file it could open, it ended,
+    and a FAIL was an ERROR. What a test sets for itself is allowed."""
+    text = f"""
+import os, pytest, resource, time
+def test_x():
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    os.sched_setaffinity(0, os.sched_getaffinity(0))
+    os.nice(1)
+    with pytest.raises(PermissionError):
+        {INIT[name]}
+    time.sleep(0.5)  # it looks around five times a second
+"""
+    found = run(tmp_path, text, sandbox)
+    assert found.result == "passes", found
 
 
 @pytest.mark.sandbox
