@@ -19,8 +19,11 @@ from collections.abc import Callable
 Address = tuple[str, int] | str  # a host and a port, or the path of a Unix socket
 
 READ_SIZE = 1 << 16  # bytes
-QUEUE_LIMIT = 1 << 20  # unsent bytes for a slow reader above which its partner isn't read
-RETRY_INTERVAL_S = 0.01  # s between two attempts to connect to a Unix socket whose backlog is full
+QUEUE_LIMIT = 1 << 18  # bytes that wait for a slow reader before its partner is read no further
+CONNECTIONS_MAX = (
+    250  # of one listener at a time, five times what a race needs: each takes two descriptors, and two queues
+)
+RETRY_INTERVAL_S = 0.01  # s between two attempts to connect to a Unix socket whose backlog is full, or to accept
 
 
 class Proxy:
@@ -47,11 +50,8 @@ class Proxy:
     def carry(self, listener: socket.socket, address: Address) -> None:
         """Forward connections from ``listener`` to ``address`` until `drop`."""
         listener.setblocking(False)
-
-        def register() -> None:
-            self._selector.register(listener, selectors.EVENT_READ, lambda _: self._accept(listener, address))
-
-        self._do(register)
+        front = Front(listener, address)
+        self._do(lambda: self._listen(front))
 
     def drop(self, listener: socket.socket) -> None:
         """Close a listener. Its connections stay open until one of their ends closes."""
@@ -91,10 +91,10 @@ class Proxy:
 
     def _run(self) -> None:
         while not self._closing:
-            for key, events in self._selector.select(RETRY_INTERVAL_S if self._retries else None):
+            retries, self._retries = self._retries, []  # what is added from here on is tried again after the next wait
+            for key, events in self._selector.select(RETRY_INTERVAL_S if retries else None):
                 with contextlib.suppress(OSError, KeyError, ValueError):
                     key.data(events)
-            retries, self._retries = self._retries, []
             for retry in retries:
                 with contextlib.suppress(OSError, KeyError, ValueError):
                     retry()
@@ -109,46 +109,97 @@ class Proxy:
             self._wake.close()
             self._selector.close()
 
-    def _accept(self, listener: socket.socket, address: Address) -> None:
-        """Accept one connection, and connect it to ``address``."""
-        near, _ = listener.accept()
-        far = socket.socket(socket.AF_UNIX if isinstance(address, str) else socket.AF_INET, socket.SOCK_STREAM)
+    def _listen(self, front: Front) -> None:
+        """Take connections of a listener, unless it's closed or has all that it may have."""
+        if not front.listens and front.connections < CONNECTIONS_MAX and front.listener.fileno() >= 0:
+            self._selector.register(front.listener, selectors.EVENT_READ, lambda _: self._accept(front))
+            front.listens = True
+
+    def _pause(self, front: Front) -> None:
+        """Leave further connections of a listener in its backlog."""
+        self._selector.unregister(front.listener)
+        front.listens = False
+
+    def _accept(self, front: Front) -> None:
+        """Take one connection, and connect it to the address."""
+        near = far = None
+        try:
+            near, _ = front.listener.accept()
+            family = socket.AF_UNIX if isinstance(front.address, str) else socket.AF_INET
+            far = socket.socket(family, socket.SOCK_STREAM)
+        except OSError as problem:
+            if near is not None:
+                near.close()
+            if problem.errno in (errno.EMFILE, errno.ENFILE):  # it would be ready again at once, and again
+                self._pause(front)
+                self._retries.append(lambda: self._listen(front))
+            return
         for end in (near, far):
             end.setblocking(False)
             if end.family == socket.AF_INET:
                 end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._connect(near, far, address)
+        front.connections += 1
+        if front.connections >= CONNECTIONS_MAX:
+            self._pause(front)
+        self._connect(near, far, front)
 
-    def _connect(self, near: socket.socket, far: socket.socket, address: Address) -> None:
-        """Connect ``far``. What ``near`` sends until then waits in the kernel. If the connection fails, both are closed.
+    def _ended(self, front: Front) -> None:
+        """Take note of the end of a connection."""
+        front.connections -= 1
+        self._listen(front)
+
+    def _connect(self, near: socket.socket, far: socket.socket, front: Front) -> None:
+        """Connect ``far``.  What ``near`` sends until then waits in the kernel; if there's no connecting, both are closed.
 
         A Unix socket connects immediately, or fails while its backlog is full. No event reports when that's over.
         """
-        number = far.connect_ex(address)
+        number = far.connect_ex(front.address)
         if number == 0:
-            ProxiedConnection(self._selector, near, far)
+            self._carry_between(near, far, front)
         elif number == errno.EAGAIN and far.family != socket.AF_INET:
-            self._retries.append(lambda: self._connect(near, far, address))
+            self._retries.append(lambda: self._connect(near, far, front))
         elif number in (errno.EINPROGRESS, errno.EWOULDBLOCK):
-            self._selector.register(far, selectors.EVENT_WRITE, lambda _: self._connected(near, far))
+            self._selector.register(far, selectors.EVENT_WRITE, lambda _: self._connected(near, far, front))
         else:
-            near.close()
-            far.close()
+            self._refuse(near, far, front)
 
-    def _connected(self, near: socket.socket, far: socket.socket) -> None:
+    def _connected(self, near: socket.socket, far: socket.socket, front: Front) -> None:
         self._selector.unregister(far)
         if far.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0:
-            ProxiedConnection(self._selector, near, far)
+            self._carry_between(near, far, front)
         else:
-            near.close()
-            far.close()
+            self._refuse(near, far, front)
+
+    def _carry_between(self, near: socket.socket, far: socket.socket, front: Front) -> None:
+        ProxiedConnection(self._selector, near, far, lambda: self._ended(front))
+
+    def _refuse(self, near: socket.socket, far: socket.socket, front: Front) -> None:
+        near.close()
+        far.close()
+        self._ended(front)
+
+
+class Front:
+    """A listener, the address that it stands for, and how many connections it has brought that aren't over."""
+
+    def __init__(self, listener: socket.socket, address: Address) -> None:
+        self.listener = listener
+        self.address = address
+        self.connections = 0
+        self.listens = False  # whether the selector watches it
 
 
 class ProxiedConnection:
-    """Two connected, non-blocking sockets between which bytes are forwarded until both have sent everything, or one fails."""
+    """Two connected ends, non-blocking, between which bytes are carried until both have sent all, or one fails.
 
-    def __init__(self, selector: selectors.BaseSelector, near: socket.socket, far: socket.socket) -> None:
+    ``ended`` is called when both are closed.
+    """
+
+    def __init__(
+        self, selector: selectors.BaseSelector, near: socket.socket, far: socket.socket, ended: Callable[[], object]
+    ) -> None:
         self._selector = selector
+        self._when_ended = ended
         self._ends = (near, far)
         self._unsent = {near: bytearray(), far: bytearray()}  # bytes to be written to that end
         self._ended: set[socket.socket] = set()  # ends that will send no more
@@ -202,3 +253,4 @@ class ProxiedConnection:
             with contextlib.suppress(KeyError, ValueError):
                 self._selector.unregister(end)
             end.close()
+        self._when_ended()

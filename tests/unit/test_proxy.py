@@ -2,10 +2,13 @@
 
 import os
 import socket
+import struct
 import threading
+import time
 
 import pytest
 
+from autograder.programs import proxy
 from autograder.programs.proxy import QUEUE_LIMIT, Proxy
 
 pytestmark = pytest.mark.posix
@@ -33,18 +36,18 @@ def unix(tmp_path):
 @pytest.fixture
 def front():
     """A function that returns the TCP address from which a proxy carries to ``address``."""
-    proxy = Proxy()
+    carrier = Proxy()
     listeners = []
 
     def carry(address):
         listeners.append(socket.create_server(("127.0.0.1", 0), backlog=100))
-        proxy.carry(listeners[-1], address)
+        carrier.carry(listeners[-1], address)
         return listeners[-1].getsockname()
 
     yield carry
-    assert proxy.alive
+    assert carrier.alive
     for listener in listeners:
-        proxy.drop(listener)
+        carrier.drop(listener)
 
 
 def connect(address):
@@ -159,3 +162,48 @@ def test_closed_proxy_leaves_nothing(unix):
     assert client.recv(1) == server.recv(1) == b""
     client.close()
     server.close()
+
+
+def test_connections_have_a_limit(unix, front, monkeypatch):
+    """A listener brings so many at a time. Those beyond wait, and come when others end, however they end."""
+    monkeypatch.setattr(proxy, "CONNECTIONS_MAX", 3)
+    server = unix(100)
+    address = front(server.getsockname())
+    clients = [connect(address) for _ in range(6)]
+    for number, client in enumerate(clients):
+        client.sendall(b"%d" % number)
+    accepted = [accept(server) for _ in range(3)]
+    server.settimeout(0.3)
+    with pytest.raises(TimeoutError):
+        server.accept()
+    server.settimeout(LIMIT_S)
+    accepted[0].close()
+    accepted[1].setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    accepted[1].close()
+    clients[2].close()
+    accepted[2].shutdown(socket.SHUT_WR)
+    assert {accept(server).recv(1) for _ in range(3)} == {b"3", b"4", b"5"}
+
+
+def test_lack_of_files_costs_little(unix, front):
+    """Without a descriptor for a connection it waits, and the thread doesn't turn round and round; then it's carried."""
+    import resource  # Windows has none
+
+    server = unix(100)
+    address = front(server.getsockname())
+    client = socket.socket()
+    client.settimeout(LIMIT_S)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.close(nothing)  # the lowest free number
+    resource.setrlimit(resource.RLIMIT_NOFILE, (nothing, hard))
+    try:
+        client.connect(address)
+        before = time.process_time()
+        time.sleep(0.5)
+        spent = time.process_time() - before
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    client.sendall(b"x")
+    assert accept(server).recv(1) == b"x" and spent < 0.1
+    client.close()
