@@ -12,6 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import nbformat
+from nbformat.v4 import new_code_cell, new_notebook
+
 from autograder import paths
 from autograder.classroom import submission as reading
 from autograder.classroom.submission import Submission, UnreadableSubmission
@@ -87,6 +90,37 @@ def rescue(found: Intake, expected: Path) -> None:
     if expected.exists():
         expected.replace(expected.with_name(expected.name + REPLACED))
     shutil.copy2(found.chosen, expected, follow_symlinks=False)
+
+
+def salvage(file: Path, lesson: str) -> bool:
+    """Put a fresh notebook with the same answers in the place of one that nbgrader refuses, and keep that under `REPLACED`.
+
+    nbgrader stops at whatever isn't as it expects in a notebook's metadata, attachments or outputs, none of which is judged.
+    It adds the tests itself. Returns False, and changes nothing, if there are no answers to be read.
+    """
+    try:
+        submission = reading.read(file)
+    except UnreadableSubmission:
+        return False
+    notebook = new_notebook(metadata={"course": {"lesson": lesson, "kind": "exercise"}})
+    for tasks in load(paths.SOLUTIONS / lesson).files:
+        if submission.app(tasks[0])[0] is None:
+            continue
+        cell = new_code_cell(submission.sources(tasks[0])[-1].encode(errors="replace").decode())
+        cell.metadata["nbgrader"] = {
+            "grade": False, "grade_id": tasks[0].cell, "locked": False, "schema_version": 3, "solution": True, "task": False,
+        }  # fmt: skip
+        notebook.cells.append(cell)
+    if not notebook.cells:
+        return False
+    file.replace(file.with_name(file.name + REPLACED))
+    nbformat.write(notebook, file)
+    return True
+
+
+def put_back(file: Path) -> None:
+    """Undo `salvage`."""
+    file.with_name(file.name + REPLACED).replace(file)
 
 
 def describe(file: Path, exercise: Exercise) -> Notebook:

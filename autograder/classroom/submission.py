@@ -43,15 +43,18 @@ class Submission:
     kind: str | None
     cells: list[tuple[str | None, str]] = field(default_factory=list)
 
+    def sources(self, endpoint: Any) -> list[str]:
+        """Return the cells that hold the endpoint's file; the last one counts."""
+        by_id = [source for grade_id, source in self.cells if grade_id == endpoint.cell]
+        return by_id or [source for _, source in self.cells if _named(source) == endpoint.file]
+
     def app(self, endpoint: Any) -> tuple[str | None, str]:
         """Return (text of the endpoint's file, remark); the text is None if no cell contains it.
 
         The cell is found by its grade_id or, if that was lost, by its first line ``%%app report.py``. The last of several
         counts, as when the notebook is run from top to bottom.
         """
-        by_id = [source for grade_id, source in self.cells if grade_id == endpoint.cell]
-        by_name = [source for _, source in self.cells if _named(source) == endpoint.file]
-        found = by_id or by_name
+        found = self.sources(endpoint)
         if not found:
             return None, (
                 f"no cell for {endpoint.file} was found. It begins with the line {endpoint.magic} {endpoint.file}: "

@@ -8,6 +8,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from autograder.classroom import intake
 from autograder.classroom.grade import Item, Result, as_text
 from autograder.classroom.nbgrader import feedback
 from autograder.classroom.nbgrader.gradebook import NbGraderException, Writer
@@ -81,7 +82,7 @@ class GradebookWriter(threading.Thread):
         # a submission that is half written when this process is killed must not count as done under its old key
         run.store.wrote(self.lesson, submission.student, "")
         try:
-            writer.write(submission.student)
+            self._write_salvaged(writer, submission, results)
         except NbGraderException:
             broken = [i["diagnosis"] for r in results for i in r["items"] if i["diagnosis"].startswith("Not graded")]
             why = one_line(submission.missing or (broken[0] if broken else "nbgrader cannot read it; see the log"))
@@ -115,6 +116,41 @@ class GradebookWriter(threading.Thread):
             run.tell("done", "", **facts, items=[item for r in results for item in map(without_race, r["items"])])
         if run.progress:
             run.progress.one()
+
+    def _write_salvaged(self, writer: Writer, submission: Submission, results: list[dict[str, Any]]) -> None:
+        """Write a submission; if nbgrader refuses a notebook whose answers were judged, from a fresh one with these answers.
+
+        Else a student could keep each FAIL out of the gradebook, with a line of metadata. Raises `NbGraderException`.
+        """
+        try:
+            writer.write(submission.student)
+            return
+        except NbGraderException:
+            judged = results and not any(
+                item["diagnosis"].startswith("Not graded") for r in results for item in r["items"]
+            )
+            if not judged or submission.missing:
+                raise
+            lessons = {Path(result["path"]).name: result["lesson"] for result in results}
+            salvaged = [
+                file for file in submission.keys if lessons.get(file.name) and intake.salvage(file, lessons[file.name])
+            ]
+            if not salvaged:
+                raise
+        try:
+            writer.write(submission.student)
+        except NbGraderException:
+            for file in salvaged:  # it wasn't the notebook's fault
+                intake.put_back(file)
+            raise
+        remark = "nbgrader can't read the notebook, so its answers were put into a fresh one."
+        self.run_of.tell(
+            "rescued",
+            f"{submission.student}: {remark}",
+            lesson=self.lesson,
+            student=submission.student,
+            remark=remark,
+        )
 
 
 def without_race(item: dict[str, Any]) -> dict[str, Any]:

@@ -492,6 +492,49 @@ def test_diagnosis_forges_no_line(course, canned, capsys):
     assert "\x1b" not in log and "\r" not in log
 
 
+def of_cell(notebook, name):
+    """The cell with this grade_id."""
+    return next(c for c in notebook["cells"] if c["metadata"].get("nbgrader", {}).get("grade_id") == name)
+
+
+def nested(depth):
+    """JSON that is deeper than Python likes to go."""
+    found = "x"
+    for _ in range(depth):
+        found = {"a": found}
+    return found
+
+
+TEST = TASK.item(TASK.parts[0])
+DAMAGE = {
+    "id": lambda book: of_cell(book, TEST)["metadata"]["nbgrader"].update(grade_id=["x"]),
+    "points": lambda book: of_cell(book, TEST)["metadata"]["nbgrader"].update(points="x"),
+    "role": lambda book: of_cell(book, TEST)["metadata"]["nbgrader"].update(task=True),
+    "schema": lambda book: of_cell(book, TEST)["metadata"]["nbgrader"].update(schema_version=99),
+    "twice": lambda book: book["cells"].append(of_cell(book, TEST)),
+    "format": lambda book: book.update(nbformat=99),
+    "depth": lambda book: book["metadata"].update(x=nested(900)),
+    "tags": lambda book: of_cell(book, TASK.cell)["metadata"].update(tags=[5]),
+    "outputs": lambda book: of_cell(book, TASK.cell).update(outputs=[5]),
+    "number": lambda book: book["cells"].append(5),
+    "surrogate": lambda book: book["metadata"].update({"\ud800": 1}),
+}
+
+
+def test_damaged_notebook_keeps_its_fail(course, canned, capsys):
+    """Whatever nbgrader can't read in a notebook, the answers in it are graded: a FAIL can't be turned into "needs a person"."""
+    canned.say = lambda job: {**worker_pool.undecided(job, ""), **verdict(0)}
+    for name, damage in DAMAGE.items():
+        file = hand_in(course, name, STARTER)
+        notebook = json.loads(file.read_text())
+        damage(notebook)
+        file.write_text(json.dumps(notebook))
+    assert grade_class.main(str(course)) == grade_class.ALL_GRADED, capsys.readouterr()
+    assert scores(course) == dict.fromkeys(DAMAGE, 0)
+    assert sum("into a fresh one" in line for line in capsys.readouterr().out.splitlines()) == len(DAMAGE)
+    assert grade_class.main(str(course)) == grade_class.ALL_GRADED and len(canned.judged) == len(DAMAGE)
+
+
 def test_other_alphabets_stop_nothing(course, canned):
     """A name that the terminal can't show is printed in another way; it ended the run for the whole class."""
     hand_in(course, "\u5f20\u4f1f", REFERENCE).write_text("{")
