@@ -20,7 +20,8 @@ from autograder.classroom import submission as reading
 from autograder.classroom.submission import Submission, UnreadableSubmission
 from autograder.judge.spec.exercise import Exercise, load
 
-REPLACED = ".replaced"  # suffix of a file that another one has replaced
+HUGE_BYTES, HUGE_CELLS = 30 << 20, 2000  # of a notebook: outputs of 20 MB happen
+REPLACED = ".replaced"  # is added to the name of a file whose place another one took
 
 
 @dataclass
@@ -116,6 +117,11 @@ def salvage(file: Path, lesson: str) -> bool:
     file.replace(file.with_name(file.name + REPLACED))
     nbformat.write(notebook, file)
     return True
+
+
+def is_huge(file: Path) -> bool:
+    """True for a notebook that nbgrader would take long for, or much memory."""
+    return file.stat().st_size > HUGE_BYTES or file.read_bytes().count(b'"cell_type"') > HUGE_CELLS
 
 
 def put_back(file: Path) -> None:

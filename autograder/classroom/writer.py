@@ -120,30 +120,30 @@ class GradebookWriter(threading.Thread):
     def _write_salvaged(self, writer: Writer, submission: Submission, results: list[dict[str, Any]]) -> None:
         """Write a submission; if nbgrader refuses a notebook whose answers were judged, from a fresh one with these answers.
 
-        Else a student could keep each FAIL out of the gradebook, with a line of metadata. Raises `NbGraderException`.
+        Else a student could keep each FAIL out of the gradebook, with a line of metadata. So it's done with a huge one at once,
+        which nbgrader would copy and validate a dozen times while the class waits. Raises `NbGraderException`.
         """
-        try:
-            writer.write(submission.student)
-            return
-        except NbGraderException:
-            judged = results and not any(
-                item["diagnosis"].startswith("Not graded") for r in results for item in r["items"]
-            )
-            if not judged or submission.missing:
-                raise
-            lessons = {Path(result["path"]).name: result["lesson"] for result in results}
-            salvaged = [
-                file for file in submission.keys if lessons.get(file.name) and intake.salvage(file, lessons[file.name])
-            ]
-            if not salvaged:
-                raise
+        judged = results and not any(i["diagnosis"].startswith("Not graded") for r in results for i in r["items"])
+        lessons = {Path(result["path"]).name: result["lesson"] for result in results}
+        ours = [file for file in submission.keys if lessons.get(file.name)] if judged and not submission.missing else []
+        salvaged = [file for file in ours if intake.is_huge(file) and intake.salvage(file, lessons[file.name])]
+        why = "The notebook is huge"
+        if not salvaged:
+            try:
+                writer.write(submission.student)
+                return
+            except NbGraderException:
+                salvaged = [file for file in ours if intake.salvage(file, lessons[file.name])]
+                why = "nbgrader can't read the notebook"
+                if not salvaged:
+                    raise
         try:
             writer.write(submission.student)
         except NbGraderException:
             for file in salvaged:  # it wasn't the notebook's fault
                 intake.put_back(file)
             raise
-        remark = "nbgrader can't read the notebook, so its answers were put into a fresh one."
+        remark = f"{why}, so its answers were put into a fresh one."
         self.run_of.tell(
             "rescued",
             f"{submission.student}: {remark}",

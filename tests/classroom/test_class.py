@@ -535,6 +535,21 @@ def test_damaged_notebook_keeps_its_fail(course, canned, capsys):
     assert grade_class.main(str(course)) == grade_class.ALL_GRADED and len(canned.judged) == len(DAMAGE)
 
 
+def test_huge_notebook_delays_nobody(course, canned, capsys):
+    """nbgrader copies and validates each cell a dozen times: it gets a notebook with the answers alone, and the file is kept."""
+    canned.say = lambda job: {**worker_pool.undecided(job, ""), **verdict(1)}
+    for name, count, size in (("cells", 20_000, 1), ("bytes", 1, 31 << 20)):
+        file = hand_in(course, name, REFERENCE)
+        notebook = nbformat.read(file, 4)
+        notebook.cells += [nbformat.v4.new_markdown_cell("x" * size, id=f"n{number}") for number in range(count)]
+        nbformat.write(notebook, file)
+    assert grade_class.main(str(course)) == grade_class.ALL_GRADED
+    assert capsys.readouterr().out.count("is huge, so its answers were put into a fresh one") == 2
+    assert scores(course) == {"cells": 3, "bytes": 3}
+    assert all(file.stat().st_size < 100_000 for file in (course / "autograded").rglob("*.ipynb"))
+    assert len(list((course / "submitted").rglob("*.replaced"))) == 2
+
+
 def test_other_alphabets_stop_nothing(course, canned):
     """A name that the terminal can't show is printed in another way; it ended the run for the whole class."""
     hand_in(course, "\u5f20\u4f1f", REFERENCE).write_text("{")

@@ -70,7 +70,7 @@ def test_anything_else_is_dropped(line):
 @pytest.mark.parametrize(
     "report, changes",
     [
-        (Ready(80, [1], True), {"port": "x"}), (Ready(80, [1], True), {"port": 1e999}), (Ready(80, [1], True), {"port": 99999999}),
+        (Ready(80, [1], True), {"port": "x"}), (Ready(80, [1], True), {"port": 1e999}), (Iteration(1.0, 2.0), {"tasks": 10**4000}), (Here(1), {"question": -(10**400)}), (Ready(80, [1], True), {"port": 99999999}),
         (Ready(80, [1], True), {"port": 0}), (Ready(80, [1], True), {"threads": [1.5]}), (Ready(80, [1], True), {"stacks": 1}),
         (StartFailed("import"), {"stage": "x"}), (StartFailed("import"), {"others": [1]}), (Here(1), {"question": True}), (Here(1), {"more": 1}),
         (Iteration(1.0, 2.0), {"end": float("nan")}), (Iteration(1.0, 2.0), {"end": float("inf")}),

@@ -123,7 +123,7 @@ def _number(value: Any, name: str) -> Any:
 
 
 def _integer(value: Any, name: str) -> Any:
-    if type(value) is not int:
+    if type(value) is not int or not -NUMBER_LIMIT < value < NUMBER_LIMIT:  # a larger one can't be made a float
         raise MessageError(f"{name} is not an integer")
     return value
 
