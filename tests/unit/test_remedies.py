@@ -192,3 +192,12 @@ def test_client_per_request_is_named():
     verdict = _client_each(race)
     assert (verdict.kind, verdict.line) == ("blocked", 12) and not race.blocked
     assert "one client for the whole app" in verdict.diagnosis
+
+
+@pytest.mark.parametrize("text", ["gather(", "gather(await ", "to_thread(a(", "= await ", "await a(", "PIPE "])
+def test_long_lines_take_little(text):
+    """A file of one line as long as a cell may be: patterns took minutes for it, and so grading took too long to give a FAIL."""
+    began = time.process_time()
+    for message in ("x", "awaitable is required", "'coroutine' object", "being awaited already"):
+        remedy(message, "gather(x)", text * (200_000 // len(text)))
+    assert time.process_time() - began < 20

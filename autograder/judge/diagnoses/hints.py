@@ -14,11 +14,15 @@ OFFLOADED_CALL = re.compile(rf"\b({OFFLOADERS})\(\s*([A-Za-z_][\w.]*)\((.*?)\)")
 OFFLOADS = re.compile(rf"\b({OFFLOADERS}|run_in_executor|submit)\(")
 
 
+# characters of a line that are read: a pattern that goes to the end of a line took minutes for a long one
+LINE_MAX = 300
+
 TIMEOUT_ERRORS = {"TimeoutError", "ReadTimeout", "PoolTimeout", "ConnectTimeout", "WriteTimeout", "QueryCanceledError"}
 
 
 def remedy(message: str, code: str, text: str = "") -> str:
     """Return the hint for an exception with this ``message`` in the line ``code`` of a file with this ``text``, or ""."""
+    message, code, text = message[:2000], code[:LINE_MAX], _with_short_lines(text)
     for known in (
         _gather,
         _awaited,
@@ -40,6 +44,10 @@ def remedy(message: str, code: str, text: str = "") -> str:
         if found := known(message, code, text):
             return " " + found
     return ""
+
+
+def _with_short_lines(text: str) -> str:
+    return "\n".join(line[:LINE_MAX] for line in text.splitlines())
 
 
 def _gather(message: str, code: str, text: str) -> str:
