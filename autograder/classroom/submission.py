@@ -19,9 +19,9 @@ from autograder.errors import UserFacingError
 from autograder.judge.verdict import Outcome
 from autograder.lab.magics import as_file
 
-SIZE_LIMIT = 100 * 1024 * 1024  # bytes of a notebook file: outputs of 20 MB occur, more than this is an attack
+SIZE_LIMIT = 50 << 20  # bytes of a notebook file: outputs of 20 MB occur, more than this is an attack
 PARTS_LIMIT = 300_000  # objects and lists in it: each costs memory, however small it is in the file
-VALUES_LIMIT = 5_000_000  # commas in it, each of which may separate two values
+VALUES_LIMIT = 2_000_000  # commas in it, each of which may separate two values
 SOURCE_LIMIT = 200_000  # characters of one cell
 NAME_LIMIT = 100  # characters of the names that a notebook gives itself: they are shown to people
 ZIP = b"PK\x03\x04"
