@@ -366,7 +366,7 @@ def test_locked_loop_shows_children():
         thread, others = load_generator.Thread(process.pid), load_generator.OtherThreads(process.pid)
 
         def shown():
-            race._look(thread, others)
+            race._take_sample(thread, others)
             return race.samples and race.samples[-1].children
 
         child = until(lambda: procfs.children(process.pid))
