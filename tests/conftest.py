@@ -16,6 +16,7 @@ from pathlib import Path
 
 import capabilities
 import pytest
+from helpers import ONE_IN, changed, chosen
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -23,6 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # --- what a machine lacks ---
 
 FIXTURES = {"chromium": "browser", "walls": "sandbox"}  # what needs a capability by itself
+HEAVY_ONE_IN = 4  # of the tests marked `heavy`, one in so many is run with ``./course test``, others with each commit
 NEEDS = "needs "  # how the reason of such a skip begins
 
 
@@ -54,8 +56,8 @@ def require_all(config: pytest.Config) -> bool:
     return config.option.require_all or os.environ.get("CI", "").lower() in ("true", "1")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark tests by what they use: a fixture that needs it, or a capability as the value of a parameter."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark tests by what they use (a fixture that needs it, or a capability as the value of a parameter), and choose `heavy` ones."""
     for item in items:
         for fixture, name in FIXTURES.items():
             if fixture in getattr(item, "fixturenames", ()):
@@ -64,6 +66,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for name in capabilities.ALL:
             if any(value == name for value in values if isinstance(value, str)):
                 item.add_marker(name)
+    heavy = [item for item in items if item.get_closest_marker("heavy")]
+    run = {id(item) for item in chosen(heavy, lambda item: item.nodeid, min(ONE_IN, HEAVY_ONE_IN), _is_changed)}
+    if left_out := [item for item in heavy if id(item) not in run]:
+        config.hook.pytest_deselected(items=left_out)
+        left_out_ids = set(map(id, left_out))
+        items[:] = [item for item in items if id(item) not in left_out_ids]
+
+
+def _is_changed(item: pytest.Item) -> bool:
+    """Return True if the newest commit or the working tree changed the file of a test."""
+    return item.path.relative_to(ROOT).as_posix() in changed()
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -3,6 +3,7 @@
 import re
 import time
 
+import pytest
 from helpers import gone, until
 from jupyterlab_page import CURRENT, frames, output, prompt, run, run_from, wait_for_end, wait_for_kernel
 
@@ -68,6 +69,7 @@ def said(page, number, pattern):
     return until(lambda: re.search(pattern, output(page, number).inner_text()), 120)
 
 
+@pytest.mark.heavy
 def test_plot_moves_then_stands_still(page, lab):
     """The plot changes while a race runs and ends as the static picture of the same race."""
     lab.write("scratch/moving.ipynb", TOOLS, STALL_MIN_S, 'race = await lab.race("/until_seen", n=4)', STATIC)
@@ -95,6 +97,7 @@ def test_broken_app_names_its_line(page, lab):
     assert "Traceback" not in page.locator(".jp-Notebook").inner_text()
 
 
+@pytest.mark.heavy
 def test_interrupt_ends_the_server(page, lab):
     """Interrupting a race ends its server, prints one message, and the notebook goes on."""
     lab.write(
@@ -120,6 +123,7 @@ def test_interrupt_ends_the_server(page, lab):
     output(page, 4).get_by_text("goes on").wait_for()
 
 
+@pytest.mark.heavy
 def test_kernel_restart_leaves_no_process(page, lab):
     """Restarting the kernel during a race ends the server and the load generator."""
     lab.write("scratch/restarted.ipynb", TOOLS, STALL_MIN_S, PIDS, 'await lab.race("/for_ever", n=4)')

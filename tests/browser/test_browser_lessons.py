@@ -2,6 +2,7 @@
 
 import re
 
+import pytest
 from jupyterlab_page import cells, expect, index_of, output, replace, run_from, wait_for_kernel
 
 from autograder import paths
@@ -33,6 +34,7 @@ def test_lesson_opens_and_plots(page, lab, tmp_path):
     page.screenshot(path=tmp_path / "lesson_01.png")
 
 
+@pytest.mark.heavy
 def test_exercise_fails_then_passes(page, lab, tmp_path):
     """The starter is reported as blocking, with its line; the reference passes in the same notebook."""
     name = "01_sleeping/exercise_01_sleeping.ipynb"

@@ -88,6 +88,7 @@ def looks(lab, page, tmp_path):
 
 
 @pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
+@pytest.mark.heavy
 def test_legible_and_nothing_cut(looks, theme, tmp_path):
     page = looks(theme)
     assert page.evaluate("document.body.dataset.jpThemeLight") == str("Light" in theme).lower()

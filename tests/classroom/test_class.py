@@ -93,6 +93,7 @@ def test_class_is_graded_once(course):
     assert "3 graded before, 1 to be judged" in out
 
 
+@pytest.mark.heavy
 def test_manual_score_survives_regrading(course):
     """A manual score and a comment survive regrading, and lateness is counted."""
     hand_in(course, "ada", STARTER, "2026-11-20 10:00:00 UTC")
@@ -113,6 +114,7 @@ def test_manual_score_survives_regrading(course):
         assert book.find_submission(LESSON, "ada").total_seconds_late == 34 * 3600
 
 
+@pytest.mark.heavy
 def test_killed_run_resumes(course):
     """Coordinator, then workers are killed with -9; started again, what was judged is not judged again."""
     for number in range(4):
@@ -141,6 +143,7 @@ def test_killed_run_resumes(course):
     assert len(after) == 5 and before.items() <= after.items()
 
 
+@pytest.mark.heavy
 def test_killed_databases_cost_no_points(tmp_path):
     """Servers of PostgreSQL are killed with -9 while answers that ask them are judged."""
     lesson = "03_databases"
@@ -213,6 +216,7 @@ def workers(root):
     return found
 
 
+@pytest.mark.heavy
 def test_full_disk_stops_the_run(course, tmp_path, monkeypatch, capsys):
     """A full disk stops the run with a message; the next run goes on and grades everything."""
     hand_in(course, "ada", REFERENCE)
@@ -228,6 +232,7 @@ def test_full_disk_stops_the_run(course, tmp_path, monkeypatch, capsys):
     assert scores(course) == {"ada": 3}
 
 
+@pytest.mark.heavy
 def test_half_written_grade_is_redone(course, monkeypatch):
     """Written anew under the key that it had, and stopped between nbgrader's two steps."""
     hand_in(course, "ada", REFERENCE)
@@ -646,6 +651,7 @@ def double(x):
 """
 
 
+@pytest.mark.heavy
 def test_own_notebook_graded_in_sandbox(course):
     """A teacher's own notebook is graded in a sandboxed kernel, with a warning."""
 
@@ -695,6 +701,7 @@ def test_own_notebook_graded_in_sandbox(course):
 
 
 @pytest.mark.cluster
+@pytest.mark.heavy
 def test_cluster_survives_a_killed_worker(course):
     """A scheduler and two workers of Dask, the workers each in a network of their own; one is killed with a batch."""
     files = [str(hand_in(course, f"s{number}", f"{REFERENCE}\n# {number}\n")) for number in range(4)]

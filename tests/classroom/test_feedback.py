@@ -136,6 +136,7 @@ def test_only_changed_pages_are_written(course, canned, capsys) -> None:
     assert written() == 1 and page.is_file()
 
 
+@pytest.mark.heavy
 def test_feedback_command_uses_processes(course, canned) -> None:
     """The command itself, with so many pages that several processes write them."""
     canned.say = lambda job: {**worker_pool.undecided(job, ""), **verdict(1)}

@@ -167,6 +167,7 @@ KILLERS = {
 
 
 @pytest.mark.parametrize("name", KILLERS)
+@pytest.mark.heavy
 def test_killer_costs_its_own_item(tmp_path, capsys, name, monkeypatch):
     """An app that ends its process costs only its own items; the other endpoints are graded."""
 

@@ -35,6 +35,7 @@ def text_of(file: Path) -> str:
     return "".join(cell.source for cell in nbformat.read(file, 4).cells if cell.source.startswith("%%app"))
 
 
+@pytest.mark.heavy
 def test_finished_copy_replaces_untouched_original(course, canned, graded) -> None:
     """The original is as it was released, the work is in ``-Copy1``: that's graded, and the original is kept."""
     file = hand_in(course, "ada", REFERENCE)

@@ -131,6 +131,7 @@ def test_unknown_lesson_is_refused(tmp_path: Path) -> None:
         lessons.lesson_of(lessons.items_of(ORIGIN), ORIGIN, file.stem, tmp_path / ORIGIN)
 
 
+@pytest.mark.heavy
 def test_lessons_and_points_are_chosen(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     """``class new --lessons 01-02 --points 01=10``, then one more lesson for the folder that exists."""
     course = tmp_path / "course"

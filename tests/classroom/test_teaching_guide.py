@@ -40,6 +40,7 @@ def run(line: str, folder: Path, home: Path) -> subprocess.CompletedProcess[str]
     return subprocess.run(words, cwd=folder, env=environment(home), capture_output=True, text=True, timeout=500)
 
 
+@pytest.mark.heavy
 def test_guide_runs_as_written(tmp_path: Path) -> None:
     """From nothing to feedback and files for Canvas and Moodle, with a student who fetches and submits in between."""
     home, exchange, student = tmp_path / "teacher", tmp_path / "exchange", tmp_path / "student"
@@ -80,6 +81,7 @@ def test_guide_runs_as_written(tmp_path: Path) -> None:
     assert list((course / "feedback").glob(f"*/{LESSON}/*.html")) and (course / "grades.csv").is_file()
 
 
+@pytest.mark.heavy
 def test_late_penalty_and_extension(course, canned) -> None:
     """nbgrader's own: no points for late work, and a student with an extension isn't late."""
     canned.say = lambda job: {**worker_pool.undecided(job, ""), **verdict(1)}

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 
+import pytest
 from class_folder import LESSON, REFERENCE, STARTER, hand_in, scores, verdict
 from helpers import until
 from nbgrader.utils import notebook_hash
@@ -15,6 +16,7 @@ from autograder.classroom import grade_class, watch, worker_pool
 NAME = f"exercise_{LESSON}"
 
 
+@pytest.mark.heavy
 def test_command_grades_what_arrives(course) -> None:
     """The command runs until it's stopped. A page appears for what is handed in, and changes with the next version."""
     page = course / "feedback" / "ada" / LESSON / f"{NAME}.html"

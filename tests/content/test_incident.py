@@ -25,6 +25,7 @@ def handed_in(file, text):
     return file
 
 
+@pytest.mark.heavy
 async def test_seven_fixes_earn_seven_points(tmp_path):
     """An app with seven of twelve endpoints fixed gets the points of exactly those seven."""
     (answer,) = [a for a in catalogue(EXERCISE) if a.name == "seven_of_twelve"]
@@ -36,6 +37,7 @@ async def test_seven_fixes_earn_seven_points(tmp_path):
     assert not any(item.outcome == "error" for item in result.items)
 
 
+@pytest.mark.heavy
 async def test_passing_shop_is_served_once(tmp_path, monkeypatch):
     """All endpoints of a passing app are judged on one server."""
     started = []

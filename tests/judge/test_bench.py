@@ -36,6 +36,7 @@ def test_unknown_exercise_is_told(capsys):
     assert "There is no exercise '99_none'" in capsys.readouterr().out
 
 
+@pytest.mark.heavy
 def test_each_answer_is_judged_once():
     """Each answer is judged once a round, with several workers."""
     answers = [a for a in catalogue(load_exercise(paths.SOLUTIONS / "02_calling_http")) if a.kind == "reference"]
@@ -120,6 +121,7 @@ def test_written_catalogue_is_complete(exercise):
     assert catalogue(exercise) == []
 
 
+@pytest.mark.heavy
 def test_report_counts_and_records_trials(capsys, tmp_path):
     """The report counts trials and verdicts, and each trial is recorded."""
     count = len(written(FINDINGS))
@@ -166,6 +168,7 @@ async def test_wrong_diagnosis_is_a_complaint():
     )
 
 
+@pytest.mark.heavy
 async def test_bench_judges_tests_like_grading():
     """The benchmark judges a learner's test in the same way as grading does."""
     (answer,) = [answer for answer in written(TESTS) if answer.name == "does_not_parse"]

@@ -269,6 +269,7 @@ async def asks(token: str):
     "request_, service, number",
     [("GET /waits/{number}?wait={wait}", "", "{number}"), ("GET /asks/{token}", "upstream", "{reply}")],
 )
+@pytest.mark.heavy
 async def test_late_response_is_reported(tmp_path, request_, service, number):
     """A late response from an app whose loop is free is reported as too late, not as blocking."""
     file = tmp_path / "slow.py"

@@ -65,6 +65,7 @@ def test_the_catalogue_is_large_enough():
     assert len(BLOCKING) == TASK.points["blocking"]
 
 
+@pytest.mark.heavy
 async def test_apps_look_alike_from_outside(tmp_path):
     """The same paths, names and texts in the description that FastAPI gives, and the same headers."""
     seen = set()
@@ -136,6 +137,7 @@ def coin(monkeypatch):
     return order
 
 
+@pytest.mark.heavy
 async def test_a_coin_earns_nothing(coin):
     earned = []
     for _ in range(60):
@@ -269,6 +271,7 @@ async def test_root_without_sandbox_tests_nothing(tmp_path, monkeypatch):
 
 
 @pytest.mark.sandbox
+@pytest.mark.heavy
 async def test_sandboxed_test_works_as_before(once, walls):
     """In the sandbox a test passes and fails as it does outside."""
     reference = (FOLDER / "answers/quotes/reference.py").read_text()

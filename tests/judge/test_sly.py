@@ -141,6 +141,7 @@ async def test_cached_response_fails(tmp_path):
     assert (answers.outcome, answers.kind) == ("fail", "kept from before"), answers.diagnosis
 
 
+@pytest.mark.heavy
 async def test_work_after_response_is_accepted(tmp_path):
     """Nobody is answered for a while after one was let go; when all are, that one is still the first."""
     answers, concurrency = await judged(tmp_path, HTTP, "price", SLOW_AFTERWARDS)
@@ -148,6 +149,7 @@ async def test_work_after_response_is_accepted(tmp_path):
 
 
 @pytest.mark.linux
+@pytest.mark.heavy
 async def test_busy_loop_is_not_judged(tmp_path):
     """A loop that is never seen waiting for work is an ERROR."""
     _, concurrency = await judged(tmp_path, SLEEPING, "report", RESTLESS)

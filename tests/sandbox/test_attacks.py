@@ -274,6 +274,7 @@ def test_sandboxed_attacks_gain_nothing(tmp_path, monkeypatch):
     assert not orphans() - before, "nothing stays behind"
 
 
+@pytest.mark.heavy
 def test_unsandboxed_attacks_earn_nothing(tmp_path, monkeypatch):
     """Without namespaces each grade is right or left to a person."""
     found = levels.at_least("limits", ceiling="user")
@@ -287,6 +288,7 @@ def test_unsandboxed_attacks_earn_nothing(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("number", ["SIGKILL", "SIGSTOP"])
+@pytest.mark.heavy
 def test_killed_load_generator_is_replaced(tmp_path, monkeypatch, number):
     """Without a sandbox, and of the same user, an app can do this to the racer; the verdict waits, and others get theirs."""
     attack = (

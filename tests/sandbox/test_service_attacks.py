@@ -464,6 +464,7 @@ async def test_ended_service_costs_no_point():
         assert (await judge.answers()).outcome == "pass"
 
 
+@pytest.mark.heavy
 async def test_repeated_damage_needs_a_person(tmp_path):
     """A FAIL that is turned into an ERROR earns nothing, and says why."""
     exercise = load(paths.SOLUTIONS / "04_redis")

@@ -164,6 +164,7 @@ def test_missing_module_is_named(monkeypatch):
 
 
 @pytest.mark.long
+@pytest.mark.heavy
 def test_no_network(clone):
     """The way out works too: what is left behind is recognised as unfinished."""
     done = course(
@@ -176,6 +177,7 @@ def test_no_network(clone):
 
 
 @pytest.mark.long
+@pytest.mark.heavy
 def test_first_start_survives_a_kill(clone):
     """Killed while it installs, started twice at once, started again: one whole environment, made anew once."""
     env = Environment(clone)
