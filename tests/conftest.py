@@ -16,7 +16,7 @@ from pathlib import Path
 
 import capabilities
 import pytest
-from helpers import ONE_IN, changed, chosen
+from selection import ONE_IN, changed, chosen
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -20,7 +20,7 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"
 
 # What a contributor runs after each edit: no browser, no sandbox, no server, no notebook, nothing that takes long.
 QUICK = "not (browser or sandbox or mysql or hub or cluster or long or slow)"
-SHARE = 12  # one in so many members of a family of tests is run (`chosen` in tests/helpers.py)
+SHARE = 12  # one in so many members of a family of tests is run (tests/selection.py)
 QUICK_FOLDERS = ("tests/unit", "tests/judge/test_judge.py", "tests/lab")
 
 

@@ -11,8 +11,9 @@ from contextlib import contextmanager
 
 import nbformat
 import pytest
-from helpers import ONE_IN, assert_quiet, changed, chosen, run_notebook
+from helpers import assert_quiet, run_notebook
 from nbclient.exceptions import CellExecutionError
+from selection import ONE_IN, changed, chosen
 
 from autograder import paths
 from autograder.programs.procfs import descendants, proportional_memory

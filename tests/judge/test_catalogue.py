@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from helpers import changed, chosen
+from selection import changed, chosen
 
 from autograder import paths
 from autograder.judge.catalogue.catalogue import catalogue, judge

@@ -7,7 +7,8 @@ import tempfile
 from types import SimpleNamespace
 
 import pytest
-from helpers import ONE_IN, chosen, gone, until
+from helpers import gone, until
+from selection import ONE_IN, chosen
 
 from autograder import lab, paths
 from autograder.judge.catalogue.catalogue import written

@@ -21,7 +21,8 @@ import psycopg
 import pymysql
 import pytest
 import redis
-from helpers import ONE_IN, chosen, until
+from helpers import until
+from selection import ONE_IN, chosen
 
 from autograder import paths, services
 from autograder.classroom import worker_pool

@@ -4,7 +4,10 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
+from types import SimpleNamespace
 
+import conftest
 import pytest
 
 from autograder import paths
@@ -35,7 +38,8 @@ def test_linux(): pass
 @pytest.fixture
 def suite(tmp_path):
     """A suite with our conftest.py on a machine without MySQL; call it to get (exit code, output)."""
-    shutil.copy(paths.ROOT / "tests" / "conftest.py", tmp_path)
+    for name in ("conftest.py", "selection.py"):
+        shutil.copy(paths.ROOT / "tests" / name, tmp_path)
     (tmp_path / "capabilities.py").write_text(STUB)
     (tmp_path / "test_tea.py").write_text(TESTS)
     (tmp_path / "pytest.ini").write_text(
@@ -70,3 +74,21 @@ def test_required_tests_cannot_be_skipped(suite, words, variables):
 def test_nothing_skipped_says_nothing(suite):
     code, output = suite("-k", "linux")
     assert code == 0 and "Not tested" not in output, output
+
+
+@pytest.mark.parametrize(("changed", "run"), [(set(), 2), ({"tests/unit/test_skips.py"}, 8)])
+def test_heavy_tests_run_in_parts(monkeypatch, changed, run):
+    """Of the heavy tests a share is run, and those of a changed file; what is left out is counted as deselected."""
+    monkeypatch.setattr(conftest, "ONE_IN", 12)
+    monkeypatch.setattr(conftest, "changed", lambda: changed)
+    left_out = []
+    config = SimpleNamespace(hook=SimpleNamespace(pytest_deselected=lambda items: left_out.extend(items)))
+
+    def item(name, *markers):
+        return SimpleNamespace(
+            nodeid=name, path=Path(__file__), get_closest_marker=lambda marker: marker in markers, fixturenames=()
+        )
+
+    items = [item("light"), *(item(f"heavy {number}", "heavy") for number in range(8))]
+    conftest.pytest_collection_modifyitems(config, items)
+    assert items[0].nodeid == "light" and len(items) == 1 + run and len(left_out) == 8 - run

@@ -1,0 +1,40 @@
+"""Which tests a run has: all of them, or a part of those that prove the same again."""
+
+import functools
+import hashlib
+import math
+import os
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# Some families of tests prove the same again with other content: each lesson's claims, each catalogued answer, each honest
+# neighbour of an attack.  They'd take most of the time.  `./course test` runs a part of each family, another one with each
+# commit; `./course test --all`, a file that is named, and plain pytest run them all.
+ONE_IN = int(os.environ.get("COURSE_TEST_SHARE", "1"))
+
+
+def chosen(items, label, one_in=ONE_IN, always=lambda item: False):
+    """Those of a family's members that this run tests: all that are to be tested ``always``, and one in ``one_in`` others.
+
+    ``label`` gives a member's name; the names and the commit decide.
+    """
+    seed = _git("rev-parse", "HEAD")
+    rest = [item for item in items if not always(item)]
+    rest.sort(key=lambda item: hashlib.sha256(f"{seed}{label(item)}".encode()).digest())
+    part = {label(item) for item in rest[: math.ceil(len(rest) / one_in)]}
+    return [item for item in items if always(item) or label(item) in part]
+
+
+@functools.cache
+def changed():
+    """The files that the newest commit or the working tree changed, relative to the clone; nothing where there is no git."""
+    return set(_git("diff", "--name-only", "HEAD~1").splitlines())
+
+
+def _git(*words):
+    try:
+        return subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True).stdout
+    except OSError:
+        return ""
