@@ -8,6 +8,7 @@ process groups that it guards.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import platform
 import queue
@@ -15,6 +16,7 @@ import signal
 import sys
 import threading
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -110,6 +112,16 @@ def children_waited(pid: int, of_all_threads: bool = False) -> dict[str, float]:
     except (OSError, ValueError):
         pass  # the system doesn't list children, or a child has just ended
     return found
+
+
+def older_children(waited: dict[str, float], seconds: float) -> dict[str, float]:
+    """Return those of the children that have existed for more than so many seconds."""
+    older = {}
+    for child, queued in waited.items():
+        with contextlib.suppress(OSError, ValueError):
+            if procfs.age_s(int(child)) > seconds + 1 / procfs.TICKS_PER_S:
+                older[child] = queued
+    return older
 
 
 class Race:
@@ -286,6 +298,10 @@ class Race:
         # that starts a child holds the GIL meanwhile, and the loop thread waits for it.
         calls = {call[1], self.samples[-1].syscall if self.samples else None} - {None}
         started = children_waited(others.pid, FUTEX in calls) if calls & {READ, FUTEX} else None
+        if started and self.samples and self.samples[-1].children is None:
+            # children that are younger than the sample before have waited for a CPU only since then
+            before = self.samples[-1]
+            self.samples[-1] = replace(before, children=older_children(started, now - before.time))
         self.samples.append(races.LoopSample(now, cpu, waited, slices, *call, changed, own, started))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 
 TICKS_PER_S = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
@@ -106,6 +107,11 @@ def parent(pid: int) -> int | None:
         return int(_stat(pid)[1])
     except (OSError, IndexError, ValueError):
         return None
+
+
+def age_s(pid: int) -> float:
+    """Return for how many seconds a process has existed, to a clock tick. Raises `OSError` if it has ended."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - int(_stat(pid)[19]) / TICKS_PER_S
 
 
 def _stat(pid: int) -> list[str]:

@@ -372,3 +372,24 @@ def test_locked_loop_shows_children():
         child = until(lambda: procfs.children(process.pid))
         assert list(until(shown)) == [str(pid) for pid in child]
         process.communicate(b"\n")
+
+
+def test_unseen_start_of_child_excuses():
+    """While the load generator had no CPU, a thread may have started a child: only in an app that has children."""
+    asleep = samples_of((0.0, 7, "202 0x9"), (0.1, 8, "202 0x9"))
+    starved = [asleep[0], replace(asleep[1], racer=0.09)]
+    race = race_of((0, 1), blocked=[block(0.1)])
+    assert find_stalls(race, starved, "232 0x5"), "the app starts no processes"
+    assert not find_stalls(race, [starved[0], replace(starved[1], children={"31": 0.0})], "232 0x5")
+
+
+@pytest.mark.linux
+def test_age_of_children_is_known():
+    """A child that is younger than the sample before has waited only since then."""
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        until(lambda: procfs.age_s(process.pid) > 0.3)
+        child = {str(process.pid): 0.5}
+        assert load_generator.older_children(child, 0.1) == child
+        assert load_generator.older_children(child, 100.0) == {}
+        process.communicate(b"\n")
+    assert load_generator.older_children(child, 0.0) == {}, "it has ended"

@@ -77,10 +77,10 @@ def unobserved_spawn_wait_s(samples: list[ThreadSample], start: float, end: floa
     """Return for how many seconds of an interval the loop may have waited for a new process while no sample was taken.
 
     These are the times in which the load generator, which takes the samples, waited for a CPU itself. 0.0 if no sample shows
-    the loop starting a process.
+    the loop starting a process, or children of the app.
     """
     near = samples_near(samples, start, end)
-    if not any(map(is_spawning, samples)):
+    if not any(is_spawning(sample) or sample.children for sample in samples):
         return 0.0
     return sum(b.racer - a.racer for a, b in itertools.pairwise(near) if not (is_spawning(a) or is_spawning(b)))
 
