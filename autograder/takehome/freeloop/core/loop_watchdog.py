@@ -342,19 +342,16 @@ class LoopIterations:
         seen = Seen(0.0, 0.0, 0.0, 0.0)
         busy = self.thread_cpu_sampler()
         own = ThreadTimes()
-        now, own_waited, held_up = time.perf_counter(), own.read()[1], False
+        now, held_up = time.perf_counter(), False
         while not self._stopped.is_set():
             if self.loop is not None and self.loop.is_closed():
                 return self.stop()  # the loop no longer runs in this thread
-            own_waited_before, own_waited = own_waited, own.read()[1]
-            asleep = time.perf_counter()
-            if held_up or asleep - now < self.sample_interval_s:
-                held_up = False
+            asleep, own_waited = time.perf_counter(), own.read()[1]
+            # If something after the sample took long, such as writing a report, which releases the GIL, the loop thread may have
+            # begun and ended a long call meanwhile. Its line is on the stack now, and no longer after a sleep.
+            held_up = not held_up and asleep - now >= self.sample_interval_s
+            if not held_up:
                 time.sleep(self.sample_interval_s)
-            else:
-                # Something after the sample took long, such as writing a report, which releases the GIL. Meanwhile the loop
-                # thread may have begun and ended a long call. Its line is on the stack now, and no longer after a sleep.
-                held_up, asleep, own_waited = True, now, own_waited_before
             # From here to `_take` nothing may release the GIL, as reading a file does: the loop thread would continue, and
             # end the iteration before the sample that stands for a long call is taken.
             # If it continues all the same, the sample is added to those of the iteration in which it was taken: each iteration
