@@ -4,9 +4,10 @@ import pytest
 
 from autograder import paths
 from autograder.judge.catalogue.catalogue import catalogue
-from autograder.judge.spec.endpoint import ExerciseError
+from autograder.judge.spec.endpoint import ExerciseError, ExpectedDiagnosis
 from autograder.judge.spec.exercise import load, public_text
 from autograder.judge.spec.file_sections import compose
+from autograder.judge.verdict import DiagnosisKind
 
 GOOD = """
 lesson = "01_tea"
@@ -66,7 +67,7 @@ def test_calls_are_fresh_and_consistent(tmp_path):
         (('file = "brew.py"\n', ""), "lacks 'file'"),
         (
             ('"one at a time"', '{ kind = "blocked", speaks = "x" }'),
-            "unknown key 'speaks' in a diagnosis; known are kind, part, says",
+            "unknown key 'speaks' in a diagnosis; known are kind, or_kinds, part, says",
         ),
         (
             ('"one at a time"', '{ kind = "blocked", part = "speed" }'),
@@ -246,3 +247,10 @@ def test_expected_words_can_have_alternatives(tmp_path):
     assert wrong.fits("blocked", "time.sleep in line 7") and wrong.fits("blocked", "brew.py:7 blocks")
     assert not wrong.fits("blocked", "something") and not wrong.fits("one at a time", "time.sleep")
     assert str(wrong) == "blocked … time.sleep or brew.py:7"
+
+
+def test_mistake_may_have_other_kinds():
+    """One mistake can end in an error or in a wrong answer, by chance; another kind doesn't fit."""
+    expected = ExpectedDiagnosis(DiagnosisKind.SERVER_ERROR, ("use a pool",), or_kinds=(DiagnosisKind.WRONG_ANSWER,))
+    assert expected.fits("server error", "use a pool") and expected.fits("wrong answer", "244745")
+    assert not expected.fits("server error", "another") and not expected.fits("blocked", "use a pool")

@@ -178,4 +178,4 @@ def _places(lines: list[str]) -> tuple[tuple[str, int], ...]:
 def _expected(table: DiagnosisTable) -> ExpectedDiagnosis:
     """Return the diagnosis that a wrong answer must get."""
     says = (table.says,) if isinstance(table.says, str) else tuple(table.says)
-    return ExpectedDiagnosis(table.kind, says, table.part)
+    return ExpectedDiagnosis(table.kind, says, table.part, tuple(table.or_kinds))

@@ -67,6 +67,9 @@ class DiagnosisTable(Table):
     kind: Annotated[DiagnosisKind, Field(strict=False)]
     says: Text | list[Text] = Field(default_factory=list)
     part: Part = "concurrency"
+    or_kinds: list[Annotated[DiagnosisKind, Field(strict=False)]] = Field(
+        default_factory=list, description="Other kinds that the same mistake can produce by chance."
+    )
 
 
 def _as_table(value: object) -> object:
