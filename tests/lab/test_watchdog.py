@@ -7,6 +7,7 @@ import threading
 import time
 from collections import Counter
 
+import pytest
 from freeloop.core import loop_watchdog
 from freeloop.core.loop_watchdog import LoopIterations
 
@@ -102,3 +103,20 @@ def test_call_during_report_is_sampled(tmp_path, monkeypatch):
     sampler.join(60)
     lines = {place["line"]: place["seconds"] for place in reports[-1]["where"]}
     assert sampled and max(lines, key=lines.get) == 4, lines
+
+
+@pytest.mark.linux
+def test_thread_times_are_the_kernels():
+    """CPU time and run-queue delay are what the kernel counts, also read by another thread; 0.0 once the thread has ended."""
+    times = loop_watchdog.ThreadTimes()
+    while time.thread_time() < 0.05:
+        pass
+    with open("/proc/thread-self/schedstat") as file:
+        before = int(file.read().split()[0]) / 1e9
+    cpu, waited = times.read()
+    assert 0.05 <= before <= cpu <= time.thread_time() + 1 and waited >= 0.0
+    found = []
+    reader = threading.Thread(target=lambda: found.append(times.read()[0]))
+    reader.start()
+    reader.join()
+    assert found[0] >= cpu

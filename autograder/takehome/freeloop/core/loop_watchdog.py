@@ -107,7 +107,8 @@ def _pread_keeping_the_gil() -> Callable[[int], bytes] | None:
 
     def read(file: int) -> bytes:
         buffer = ctypes.create_string_buffer(80)
-        return buffer.raw[: max(pread(file, buffer, 80, 0), 0)]
+        count = pread(file, buffer, 80, 0)
+        return buffer.raw[: max(count, 0)]
 
     return read
 
