@@ -16,7 +16,7 @@ from pathlib import Path
 
 import capabilities
 import pytest
-from selection import ONE_IN, changed, chosen
+from selection import heavy_left_out
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -24,7 +24,6 @@ ROOT = Path(__file__).resolve().parent.parent
 # --- what a machine lacks ---
 
 FIXTURES = {"chromium": "browser", "walls": "sandbox"}  # what needs a capability by itself
-HEAVY_ONE_IN = 4  # of the tests marked `heavy`, one in so many is run with ``./course test``, others with each commit
 NEEDS = "needs "  # how the reason of such a skip begins
 
 
@@ -66,17 +65,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for name in capabilities.ALL:
             if any(value == name for value in values if isinstance(value, str)):
                 item.add_marker(name)
-    heavy = [item for item in items if item.get_closest_marker("heavy")]
-    run = {id(item) for item in chosen(heavy, lambda item: item.nodeid, min(ONE_IN, HEAVY_ONE_IN), _is_changed)}
-    if left_out := [item for item in heavy if id(item) not in run]:
+    if left_out := heavy_left_out(items):
         config.hook.pytest_deselected(items=left_out)
-        left_out_ids = set(map(id, left_out))
-        items[:] = [item for item in items if id(item) not in left_out_ids]
-
-
-def _is_changed(item: pytest.Item) -> bool:
-    """Return True if the newest commit or the working tree changed the file of a test."""
-    return item.path.relative_to(ROOT).as_posix() in changed()
+        items[:] = [item for item in items if not any(item is other for other in left_out)]
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -12,6 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # Some families of tests prove the same again with other content: each lesson's claims, each catalogued answer, each honest
 # neighbour of an attack.  They'd take most of the time.  `./course test` runs a part of each family, another one with each
 # commit; `./course test --all`, a file that is named, and plain pytest run them all.
+HEAVY_ONE_IN = 4  # of the tests marked `heavy`, where a part of the families is run
 ONE_IN = int(os.environ.get("COURSE_TEST_SHARE", "1"))
 
 
@@ -25,6 +26,15 @@ def chosen(items, label, one_in=ONE_IN, always=lambda item: False):
     rest.sort(key=lambda item: hashlib.sha256(f"{seed}{label(item)}".encode()).digest())
     part = {label(item) for item in rest[: math.ceil(len(rest) / one_in)]}
     return [item for item in items if always(item) or label(item) in part]
+
+
+def heavy_left_out(items, one_in=HEAVY_ONE_IN if ONE_IN > 1 else 1):
+    """Those of the tests marked ``heavy`` that this run leaves out: never one whose file has just been changed."""
+    heavy = [item for item in items if item.get_closest_marker("heavy")]
+    run = chosen(
+        heavy, lambda item: item.nodeid, one_in, lambda item: item.path.relative_to(ROOT).as_posix() in changed()
+    )
+    return [item for item in heavy if not any(item is other for other in run)]
 
 
 @functools.cache

@@ -27,7 +27,6 @@ def course(tmp_path_factory):
     return folder
 
 
-@pytest.mark.heavy
 def test_stock_nbgrader_cycle_gives_points(course):
     """nbgrader's own commands take a lesson from its sources to release, submission and points."""
     nbgrader(course, "generate_assignment", LESSON)

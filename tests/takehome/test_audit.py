@@ -42,7 +42,7 @@ def test_audit_within_budget_succeeds(freeloop):
     """With every block within the budget, the exit code is zero and the report says so."""
     done = freeloop("audit", "shop.main:create", "--factory", *LOAD, "--only", "/awaits", "--max-block", "200ms")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "Within the budget" in done.stdout and "GET /awaits  5 × 200" in done.stdout
+    assert "Within the budget" in done.stdout and re.search(r"GET /awaits  \d+ × 200", done.stdout)
     assert "/reports" not in done.stdout
 
 
@@ -134,7 +134,7 @@ def test_example_is_found_and_fixed(freeloop, project):
     done = freeloop(*words)
     number = line_of(folder, "ledger/database.py", "execute(YEAR)")
     assert f"ledger/database.py:{number}" in done.stdout and "GET /report  blocked" in done.stdout
-    assert "GET /accounts/{name}  4 × 200" in done.stdout, "its example is a name that exists"
+    assert re.search(r"GET /accounts/{name}  \d+ × 200", done.stdout), "its example is a name that exists"
 
     environment = {**os.environ, "PYTHONPATH": f"{paths.TAKEHOME}{os.pathsep}{folder}"}
     command = [sys.executable, "-P", "-m", "pytest", "-q", "-p", "freeloop.pytest_plugin", "--rootdir", str(folder)]

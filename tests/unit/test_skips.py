@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
-import conftest
 import pytest
+import selection
 
 from autograder import paths
 
@@ -78,17 +78,13 @@ def test_nothing_skipped_says_nothing(suite):
 
 @pytest.mark.parametrize(("changed", "run"), [(set(), 2), ({"tests/unit/test_skips.py"}, 8)])
 def test_heavy_tests_run_in_parts(monkeypatch, changed, run):
-    """Of the heavy tests a share is run, and those of a changed file; what is left out is counted as deselected."""
-    monkeypatch.setattr(conftest, "ONE_IN", 12)
-    monkeypatch.setattr(conftest, "changed", lambda: changed)
-    left_out = []
-    config = SimpleNamespace(hook=SimpleNamespace(pytest_deselected=lambda items: left_out.extend(items)))
+    """Of the heavy tests a part is run, and those of a changed file."""
+    monkeypatch.setattr(selection, "changed", lambda: changed)
 
     def item(name, *markers):
-        return SimpleNamespace(
-            nodeid=name, path=Path(__file__), get_closest_marker=lambda marker: marker in markers, fixturenames=()
-        )
+        return SimpleNamespace(nodeid=name, path=Path(__file__), get_closest_marker=lambda marker: marker in markers)
 
     items = [item("light"), *(item(f"heavy {number}", "heavy") for number in range(8))]
-    conftest.pytest_collection_modifyitems(config, items)
-    assert items[0].nodeid == "light" and len(items) == 1 + run and len(left_out) == 8 - run
+    left_out = selection.heavy_left_out(items, one_in=4)
+    assert len(left_out) == 8 - run and items[0] not in left_out
+    assert selection.heavy_left_out(items, one_in=1) == []
