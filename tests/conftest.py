@@ -46,8 +46,9 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """Run as many workers as pyproject.toml says, and none for a single file: a worker takes seconds to start."""
-    named = [word for word in config.invocation_params.args if ".py" in str(word)]
-    return 0 if len(named) == 1 or config.option.collectonly else int(config.getini("workers"))
+    named = [str(word) for word in config.invocation_params.args if Path(str(word).split("::")[0]).exists()]
+    one_file = len(named) == 1 and ".py" in named[0]
+    return 0 if one_file or config.option.collectonly else int(config.getini("workers"))
 
 
 def require_all(config: pytest.Config) -> bool:
