@@ -364,6 +364,7 @@ class LoopIterations:
                 sample = self._take(samples, seen, now) if not idle and now - began >= self.sample_interval_s else None
                 stopped = max(now - asleep - self.sample_interval_s - (own.read()[1] - own_waited), 0.0)
                 computed = busy.sample()
+            time.sleep(0)  # releases the GIL: a thread that has just collected garbage can record it
             if self.other_collections:
                 with stable_frames():
                     self._report_collections()
@@ -392,7 +393,7 @@ class LoopIterations:
         frame = sys._current_frames().get(self.loop_thread)
         if frame is None:
             return None
-        task, collecting = self._task(), max(self.collection_s - seen.collected, 0.0)
+        task, collecting = self._task(), max(self.collection_s + self._unrecorded_collection_s() - seen.collected, 0.0)
         place = self.place(frame)
         if collecting >= COLLECTION_MIN_S and os.path.normcase(place.file).startswith(self.app_folder):
             how = "explicit" if _COLLECT.search(place.code) else "automatic"
@@ -402,6 +403,11 @@ class LoopIterations:
         seconds = max(now - seen.at - collecting, 0.0)
         samples[place] += seconds
         return place, task, seconds, collecting
+
+    def _unrecorded_collection_s(self) -> float:
+        """Return the CPU seconds of a collection on the loop thread that is under way, or has ended and isn't recorded yet."""
+        under_way = self._collecting.get(self.loop_thread)
+        return max(self._times.read()[0] - under_way[1], 0.0) if under_way else 0.0
 
     def _take_off(
         self, samples: defaultdict[Place, float], place: Place, before: Place | None, seconds: float, waited: float
