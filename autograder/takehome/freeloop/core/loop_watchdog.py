@@ -364,7 +364,8 @@ class LoopIterations:
                 sample = self._take(samples, seen, now) if not idle and now - began >= self.sample_interval_s else None
                 stopped = max(now - asleep - self.sample_interval_s - (own.read()[1] - own_waited), 0.0)
                 computed = busy.sample()
-            time.sleep(0)  # releases the GIL: a thread that has just collected garbage can record it
+            if self._collecting:
+                time.sleep(0)  # releases the GIL: a thread that has just collected garbage can record it
             if self.other_collections:
                 with stable_frames():
                     self._report_collections()
