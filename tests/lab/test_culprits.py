@@ -124,7 +124,8 @@ async def test_automatic_collection_is_named(serve):
     seen = []
     for _ in range(TRIES):
         race = await lab.race("/parse", n=60, show=False)
-        seen += [block for block in race.blocked if block.collection == "automatic"]
+        # one that happens while a transport is finalized has no line of the app, and is named by the sampler alone
+        seen += [block for block in race.blocked if block.collection == "automatic" and block.line]
     assert seen and all("automatic garbage collection" in block.cause for block in seen)
 
 
