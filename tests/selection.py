@@ -37,12 +37,12 @@ def heavy_left_out(items, one_in=HEAVY_ONE_IN if ONE_IN > 1 else 1):
     return [item for item in heavy if not any(item is other for other in run)]
 
 
-@functools.cache
 def changed():
     """The files that the newest commit or the working tree changed, relative to the clone; nothing where there is no git."""
     return set(_git("diff", "--name-only", "HEAD~1").splitlines())
 
 
+@functools.cache
 def _git(*words):
     try:
         return subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True).stdout

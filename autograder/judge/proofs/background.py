@@ -62,8 +62,8 @@ class BackgroundProof(RendezvousProof):
         """Request the same thing twice while the first call is held; raise `AnswerFault` if both requests make one call together."""
         (call,) = calls = await self._calls(1)
         self._expect(calls)
-        pair = BackgroundObserver(self.service, calls, self.patience, self.poll_call, lambda: any(forgotten(self.app)))
-        await self._watched([call, call], [call, call, self.endpoint.call(0.0, self.service)], watch=pair.hold_pair)
+        later = self.endpoint.call(0.0, self.service)
+        await self._watched([call, call], [call, call, later], hold=BackgroundObserver.hold_pair)
         began = time.perf_counter()
         while True:
             counts = await asyncio.to_thread(self.service.calls, call.tokens)
@@ -123,7 +123,7 @@ class BackgroundProof(RendezvousProof):
         calls: list[CheckRequest],
         requested: list[CheckRequest],
         show: bool = False,
-        watch: Callable[[Race], Coroutine[Any, Any, None]] | None = None,
+        hold: Callable[[BackgroundObserver, Race], Coroutine[Any, Any, None]] | None = None,
     ) -> tuple[Race, BackgroundObserver]:
         observer = BackgroundObserver(
             self.service, calls, self.patience, self.poll_call, lambda: any(forgotten(self.app))
@@ -136,7 +136,7 @@ class BackgroundProof(RendezvousProof):
                 ANSWER_LIMIT_S + 2 * MAX_QUIET_S + self.next_request_s,
                 title=self.endpoint.route,
                 show=show,
-                companion=watch or observer.hold,
+                companion=partial(hold or BackgroundObserver.hold, observer),
                 poll_call=self.poll_call,
                 mixed=len(requested) > len(calls),  # a later request can't be compared with the others
                 at=[0.0] * len(calls) + [self.next_request_s] * (len(requested) - len(calls)),
