@@ -167,6 +167,13 @@ def parser() -> argparse.ArgumentParser:
             help="refuse to grade with a lower level; required means namespaces (default: the best that works here)",
         )
 
+    def course_folder(sub: argparse.ArgumentParser, default: str = "all in the gradebook") -> None:
+        sub.add_argument("folder", metavar="FOLDER", help="the nbgrader course folder")
+        sub.add_argument("lessons", nargs="*", metavar="LESSON", help=f"only these (default: {default})")
+
+    def workers(sub: argparse.ArgumentParser, default: str = "3 per CPU") -> None:
+        sub.add_argument("--workers", type=_at_least_one, metavar="N", help=f"worker processes (default: {default})")
+
     lab = command(commands, "lab", "open the course in JupyterLab", _lab)
     lab.add_argument("notebook", nargs="?", help="the notebook to open (default: lesson 00)")
     lab.add_argument("--no-browser", action="store_true", help="print the address instead of opening a browser")
@@ -231,7 +238,7 @@ def parser() -> argparse.ArgumentParser:
         help="how many of them to grade with stock nbgrader (default: 0)",
     )
     crowd.add_argument("--lesson", default="05_files", help="the exercise (default: 05_files, which has one app)")
-    crowd.add_argument("--workers", type=_at_least_one, metavar="N", help="worker processes (default: 3 per CPU)")
+    workers(crowd)
     crowd.add_argument("--cpus", type=_at_least_one, metavar="N", help="CPUs to use (default: all)")
 
     drawing = command(benches, "drawing", "measure how much drawing a race slows it down", _bench_drawing)
@@ -260,35 +267,31 @@ def parser() -> argparse.ArgumentParser:
     site.add_argument("--to", metavar="FOLDER", help="the folder to build it in (default: .build/site)")
 
     collected = command(classes, "grade", "grade the submissions that nbgrader collected", _class_grade)
-    collected.add_argument("folder", metavar="FOLDER", help="the nbgrader course folder")
-    collected.add_argument("lessons", nargs="*", metavar="LESSON", help="only these (default: all)")
-    collected.add_argument("--workers", type=_at_least_one, metavar="N", help="worker processes (default: 3 per CPU)")
+    course_folder(collected, default="all")
+    workers(collected)
     collected.add_argument("--cluster", metavar="ADDRESS", help="grade on the workers of this Dask scheduler")
     collected.add_argument("--force", action="store_true", help="judge everything again")
     collected.add_argument("--json", action="store_true", help="print each event as a line of JSON")
     isolation(collected)
 
     pages = command(classes, "feedback", "write nbgrader's feedback pages that have changed", _class_feedback)
-    pages.add_argument("folder", metavar="FOLDER", help="the nbgrader course folder")
-    pages.add_argument("lessons", nargs="*", metavar="LESSON", help="only these (default: all in the gradebook)")
-    pages.add_argument("--workers", type=_at_least_one, metavar="N", help="worker processes (default: one per CPU)")
+    course_folder(pages)
+    workers(pages, default="one per CPU")
     pages.add_argument("--force", action="store_true", help="write all of them again")
 
     watch = command(classes, "watch", "grade what arrives, and return feedback at once", _class_watch)
-    watch.add_argument("folder", metavar="FOLDER", help="the nbgrader course folder")
-    watch.add_argument("lessons", nargs="*", metavar="LESSON", help="only these (default: all in the gradebook)")
+    course_folder(watch)
     watch.add_argument("--exchange", action="store_true", help="collect from nbgrader's exchange, and release there")
     watch.add_argument("--tries", type=_at_least_one, metavar="N", help="grade only the first N answers of a student")
     watch.add_argument(
         "--interval", type=_at_least_one, default=10, metavar="SECONDS", help="time between two checks (default: 10)"
     )
     watch.add_argument("--once", action="store_true", help="check once and end")
-    watch.add_argument("--workers", type=_at_least_one, metavar="N", help="worker processes (default: 3 per CPU)")
+    workers(watch)
     isolation(watch)
 
     similar = command(classes, "similar", "list similar answers, for a person to look at", _class_similar)
-    similar.add_argument("folder", metavar="FOLDER", help="the nbgrader course folder")
-    similar.add_argument("lessons", nargs="*", metavar="LESSON", help="only these (default: all in the gradebook)")
+    course_folder(similar)
     similar.add_argument(
         "--least",
         type=_at_least_one,
@@ -301,8 +304,7 @@ def parser() -> argparse.ArgumentParser:
     command(commands, "binder-link", "print the link that opens this clone's origin on Binder", _binder_link)
 
     report = command(classes, "report", "print the results of each student", _class_report)
-    report.add_argument("folder", metavar="FOLDER", help="the nbgrader course folder")
-    report.add_argument("lessons", nargs="*", metavar="LESSON", help="only these (default: all in the gradebook)")
+    course_folder(report)
     report.add_argument("--diagnoses", action="store_true", help="what the class didn't understand, without names")
     form = report.add_mutually_exclusive_group()
     forms = {
