@@ -79,20 +79,22 @@ def test_call_during_report_is_sampled(tmp_path, monkeypatch):
     )
     run = runpy.run_path(str(tmp_path / "app.py"))["run"]
     iterations = LoopIterations(lambda **report: reports.append(report), str(tmp_path))
-    read, sleep, sampled = iterations.waited, time.sleep, []
+    read, sleep, sampled, slept = iterations.waited, time.sleep, [], set()
 
     def waited():
-        if not sampled and threading.current_thread() is sampler:
-            sampled.append(dict(iterations.samples))
+        # not at a sample that already stands for a hold-up: there is no second one without a sleep between them
+        if not sampled and threading.get_ident() in slept:
+            sampled.append(threading.get_ident())
             assert reached.wait(60)
             sleep(0.1)  # so long the loop thread has been in its last line
         return read()
 
     def sleeps(seconds):
-        if sampled:
+        if threading.get_ident() in sampled:  # threads that other tests have left behind sleep as well
             over.set()  # to sleep is to give the GIL away: the call ends, and the iteration with it
             sleep(0.1)
         sleep(seconds)
+        slept.add(threading.get_ident())
 
     monkeypatch.setattr(iterations, "waited", waited)
     monkeypatch.setattr(time, "sleep", sleeps)
