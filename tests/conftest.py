@@ -91,7 +91,13 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say in closing how many tests were skipped, and what would have to be there for them."""
+    """Say in closing which tests failed before they passed, how many were skipped, and what would have to be there for them."""
+    if unsteady := terminalreporter.stats.get("rerun", ()):
+        terminalreporter.section("Failed, and was run again")
+        for report in unsteady:
+            terminalreporter.write_line(f"{report.nodeid} ({report.when}):", bold=True)
+            terminalreporter.write_line(report.longreprtext)
+        terminalreporter.write_line("A test that fails only at times is a defect of the test, or of what it tests.")
     reasons = collections.Counter(report.longrepr[2] for report in terminalreporter.stats.get("skipped", ()))
     if not reasons:
         return
@@ -118,6 +124,17 @@ def chromium() -> str:
     path = test_command.any_chromium()
     assert path
     return path
+
+
+@pytest.fixture(scope="module")
+def grading_sandbox():
+    """The sandbox in which this machine grades; None where it has none.  Its processes start faster than those without."""
+    from autograder.sandbox import levels
+
+    sandbox = levels.at_least().sandbox
+    yield sandbox
+    if sandbox:
+        sandbox.close()
 
 
 QUIET = ["--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update",

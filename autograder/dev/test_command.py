@@ -20,7 +20,8 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"
 
 # What a contributor runs after each edit: no browser, no sandbox, no server, no notebook, nothing that takes long.
 QUICK = "not (browser or sandbox or mysql or hub or cluster or long or slow)"
-SHARE = 12  # one in so many members of a family of tests is run (tests/selection.py)
+RERUNS = 2  # at most so many times a test that failed is run again, where nobody asked for that test
+SHARE = 24  # one in so many members of a family of tests is run (tests/selection.py)
 QUICK_FOLDERS = ("tests/unit", "tests/judge/test_judge.py", "tests/lab")
 
 
@@ -185,12 +186,13 @@ def main(arguments: list[str]) -> int:
         elif not chooses(words):
             variables.setdefault("COURSE_TEST_SHARE", str(SHARE))
             say(
-                "Some families of tests prove the same again with other content: the claims of each lesson, each of more than"
+                "Some families of tests prove the same again with other content: each lesson's claims, each of more than 600"
             )
             say(
-                "600 catalogued answers. This runs every reference, every starter and a part of the others, another part with"
+                "catalogued answers. This runs a part of each family, another one with each commit, and what the newest commit"
             )
-            say("each commit. For everything: ./course test --all")
+            say("changed. For everything: ./course test --all")
+            words += ["--reruns", str(RERUNS)]
         words += ["--durations", "25"]
     if "--cov" in arguments:
         words += ["--cov", "--cov-report=term:skip-covered", "--cov-report=xml"]

@@ -768,3 +768,18 @@ def test_where_lab_starts(learner, tmp_path, monkeypatch):
 def test_named_tests_are_all_run(words, named):
     """A part of each family of tests is left out unless tests are named."""
     assert test_command.chooses(words) is named
+
+
+@pytest.mark.parametrize(
+    ("words", "again"), [([], True), (["-q"], True), (["--all"], False), (["--quick"], False), (["-k", "x"], False)]
+)
+def test_only_whole_runs_rerun(monkeypatch, words, again):
+    """A failed test is run again only where nobody named it, and not where everything is run."""
+    commands = []
+    monkeypatch.setattr(test_command, "have_programs", lambda: None)
+    monkeypatch.setattr(test_command, "any_chromium", lambda: None)
+    monkeypatch.setattr(os, "chdir", lambda path: None)
+    monkeypatch.setattr(os, "execve", lambda program, command, variables: commands.append(command))
+    monkeypatch.setattr(test_command.subprocess, "call", lambda command, **more: commands.append(command))
+    test_command.main(words)
+    assert ("--reruns" in commands[0]) is again

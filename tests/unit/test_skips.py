@@ -71,6 +71,25 @@ def test_required_tests_cannot_be_skipped(suite, words, variables):
     assert "needs mysql: there is no tea server" in output
 
 
+def test_unsteady_test_is_shown(suite, tmp_path):
+    """A test that fails and then passes leaves the run green, and what it failed with is printed; others stay red."""
+    pytest.importorskip("pytest_rerunfailures")  # only in the environment of the tests
+    (tmp_path / "test_tea.py").write_text(
+        "import pathlib\n"
+        "def test_kettle():\n"
+        "    kettle = pathlib.Path('kettle')\n"
+        "    hot = kettle.exists()\n"
+        "    kettle.touch()\n"
+        "    assert hot, 'the water was cold'\n"
+        "def test_empty(): assert not 'no water'\n"
+    )
+    code, output = suite("--reruns", "2", "-k", "kettle")
+    assert code == 0 and "1 passed, 1 deselected, 1 rerun" in output, output
+    assert "test_kettle (call):" in output and "the water was cold" in output, output
+    code, output = suite("--reruns", "2")
+    assert code == 1 and "1 failed, 1 passed, 2 rerun" in output, output
+
+
 def test_nothing_skipped_says_nothing(suite):
     code, output = suite("-k", "linux")
     assert code == 0 and "Not tested" not in output, output
