@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # Some families of tests prove the same again with other content: each lesson's claims, each catalogued answer, each honest
 # neighbour of an attack.  They'd take most of the time.  `./course test` runs a part of each family, another one with each
 # commit; `./course test --all`, a file that is named, and plain pytest run them all.
-HEAVY_ONE_IN = 4  # of the tests marked `heavy`, where a part of the families is run
+HEAVY_ONE_IN = 8  # of the tests marked `heavy`, where a part of the families is run
 ONE_IN = int(os.environ.get("COURSE_TEST_SHARE", "1"))
 
 

@@ -84,6 +84,7 @@ def test_plot_moves_then_stands_still(page, lab):
     assert static not in under_way
 
 
+@pytest.mark.heavy
 def test_broken_app_names_its_line(page, lab):
     """A file that can't be parsed gives one message with its line, and no traceback."""
     broken = STALL_MIN_S.replace("time.sleep(0.15)", "time.sleep(0.15")

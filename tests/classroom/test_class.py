@@ -439,6 +439,7 @@ def test_job_that_kills_workers_waits(tmp_path, monkeypatch):
     assert len(started) == 3
 
 
+@pytest.mark.heavy
 def test_unjudged_item_has_no_score(course, canned):
     """nbgrader gives a graded cell that says nothing all its points."""
     file = str(hand_in(course, "ada", REFERENCE))
@@ -526,6 +527,7 @@ DAMAGE = {
 }
 
 
+@pytest.mark.heavy
 def test_damaged_notebook_keeps_its_fail(course, canned, capsys):
     """Whatever nbgrader can't read in a notebook, the answers in it are graded: a FAIL can't be turned into "needs a person"."""
     canned.say = lambda job: {**worker_pool.undecided(job, ""), **verdict(0)}
@@ -540,6 +542,7 @@ def test_damaged_notebook_keeps_its_fail(course, canned, capsys):
     assert grade_class.main(str(course)) == grade_class.ALL_GRADED and len(canned.judged) == len(DAMAGE)
 
 
+@pytest.mark.heavy
 def test_huge_notebook_delays_nobody(course, canned, capsys):
     """nbgrader copies and validates each cell a dozen times: it gets a notebook with the answers alone, and the file is kept."""
     canned.say = lambda job: {**worker_pool.undecided(job, ""), **verdict(1)}
@@ -555,6 +558,7 @@ def test_huge_notebook_delays_nobody(course, canned, capsys):
     assert len(list((course / "submitted").rglob("*.replaced"))) == 2
 
 
+@pytest.mark.heavy
 def test_other_alphabets_stop_nothing(course, canned):
     """A name that the terminal can't show is printed in another way; it ended the run for the whole class."""
     hand_in(course, "\u5f20\u4f1f", REFERENCE).write_text("{")

@@ -57,6 +57,7 @@ def test_announced_pictures_are_left_out() -> None:
     assert [cell.source for cell in feedback.only_results(cells)] == ["# Exercise", "## One\n\nDo it.", "%%app x.py"]
 
 
+@pytest.mark.heavy
 def test_pages_for_everybody(course, canned) -> None:
     """A page with the diagnosis and the marked line; for a broken file one that says why, until it's handed in again."""
     hand_in(course, "ada", STARTER)

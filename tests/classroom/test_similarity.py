@@ -87,6 +87,7 @@ def test_public_answers_are_known() -> None:
     assert any(name.startswith("wrong/") for name in known) and "starter" not in known
 
 
+@pytest.mark.heavy
 def test_command_lists_pairs(course) -> None:
     """The command reads what was handed in, passes over a broken file, and names the public answer behind a pair."""
     for student, text in (("ada", REFERENCE), ("bob", f"{REFERENCE}\n# mine\n"), ("cid", STARTER)):

@@ -3,12 +3,13 @@
 from pathlib import Path
 
 import pytest
-from selection import changed, chosen
+from selection import ONE_IN, changed, chosen
 
 from autograder import paths
 from autograder.judge.catalogue.catalogue import catalogue, judge
 from autograder.judge.spec.exercise import load
 
+ENDS_ONE_IN = 3  # of the references and starters, where a run tests a part of the catalogue
 ANSWERS = [(folder.name, answer) for folder in paths.exercises() for answer in catalogue(load(folder))]
 
 
@@ -17,29 +18,42 @@ def label(pair):
     return f"{lesson}/{answer.label}"
 
 
-def always(pair):
-    """True for each reference and each starter, and for an answer that has just been changed."""
+def ends(pair):
+    """True for a reference or a starter."""
+    return pair[1].kind in ("reference", "starter")
+
+
+def just_changed(pair):
+    """True for an answer that the newest commit or the working tree has changed."""
     lesson, answer = pair
-    just_changed = {Path(path).name for path in changed() if path.startswith(f"solutions/{lesson}/")}
-    return answer.kind in ("reference", "starter") or Path(answer.file).name in just_changed
+    names = {Path(path).name for path in changed() if path.startswith(f"solutions/{lesson}/")}
+    return Path(answer.file).name in names
 
 
-def test_share_keeps_references_and_starters():
-    """A share of the catalogue leaves out no reference and no starter, and another part with another label."""
-    part, everything = chosen(ANSWERS, label, 3, always), chosen(ANSWERS, label, 1, always)
-    assert everything == ANSWERS and len(part) < len(ANSWERS) / 2
-    ends = [pair for pair in ANSWERS if pair[1].kind in ("reference", "starter")]
-    assert all(pair in part for pair in ends)
-    assert chosen(ANSWERS, lambda pair: label(pair)[::-1], 3, always) != part
+def part(pairs, one_in):
+    """The answers that a run tests where it tests one in so many: more of the references and starters than of the others."""
+    first = chosen([pair for pair in pairs if ends(pair)], label, min(one_in, ENDS_ONE_IN), just_changed)
+    rest = chosen([pair for pair in pairs if not ends(pair)], label, one_in, just_changed)
+    return [pair for pair in pairs if pair in first or pair in rest]
 
 
-@pytest.mark.parametrize(
-    "answer", [pytest.param(pair[1], id=label(pair)) for pair in chosen(ANSWERS, label, always=always)]
-)
-async def test_verdict(answer):
-    judged = await judge(answer)
+def test_share_has_references_and_starters(monkeypatch):
+    """A share of the catalogue has references, starters and others, and whatever was changed."""
+    assert part(ANSWERS, 1) == ANSWERS
+    few = part(ANSWERS, 24)
+    assert {"reference", "starter"} < {answer.kind for _, answer in few} and len(few) < len(ANSWERS) / 6
+    lesson, answer = left_out = next(pair for pair in ANSWERS if pair not in few)
+    name = Path(answer.file).name
+    monkeypatch.setitem(globals(), "changed", lambda: {f"solutions/{lesson}/answers/{name}"})
+    assert left_out in part(ANSWERS, 24)
+
+
+@pytest.mark.parametrize("answer", [pytest.param(pair[1], id=label(pair)) for pair in part(ANSWERS, ONE_IN)])
+async def test_verdict(answer, grading_sandbox):
+    """Judged as in grading, in the best sandbox that the machine offers."""
+    judged = await judge(answer, sandbox=grading_sandbox)
     if judged.undecided:  # the machine was too busy: an ERROR is tried again, as in grading
-        judged = await judge(answer)
+        judged = await judge(answer, sandbox=grading_sandbox)
     assert not judged.complaint
     if judged.concurrency.kind == "blocked":
         assert judged.concurrency.line, "a blocked loop is told with the learner's line"

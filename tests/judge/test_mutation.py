@@ -40,14 +40,15 @@ def ends(answer):
 
 
 @pytest.mark.parametrize("answer", chosen(ANSWERS, label, always=ends), ids=label)
-async def test_verdict(answer):
-    """Once for each app: what a second run adds is tested below, without the time it takes.
+async def test_verdict(answer, grading_sandbox):
+    """Once for each app, in a sandbox where the machine has one: what a second run adds is tested below, without the time it takes.
 
     A run with a part of the catalogue meets all apps with the reference, and with a wrong answer that is to see some of them.
     """
     few = answer.wrong.kind == "always passes" if answer.wrong else ONE_IN > 1 and label(answer) != "quotes/reference"
     apps = FEW if few else APPS
-    runs = await run_against(answer.file, CONFTEST, apps, twice=False)
+    sandbox = grading_sandbox if grading_sandbox and grading_sandbox.level == "namespaces" else None
+    runs = await run_against(answer.file, CONFTEST, apps, twice=False, sandbox=sandbox)
     honest, blocking = verdict("honest", apps, runs), verdict("blocking", apps, runs)
     if answer.wrong is None:
         assert honest.passed and blocking.passed, blocking

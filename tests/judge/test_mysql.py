@@ -38,6 +38,7 @@ def test_there_are_enough_answers():
     assert kinds.count("accepted") >= 5 and kinds.count("wrong") >= 8
 
 
+@pytest.mark.heavy
 def test_lesson_runs_without_mysql(tmp_path):
     """The section on MySQL after what it is built on, and the one behind it, which must not need MySQL either."""
     notebook = jupytext.read(paths.SOLUTIONS / "03_databases" / "lesson.py")
@@ -60,6 +61,7 @@ def test_lesson_runs_without_mysql(tmp_path):
     assert "No MySQL, no race." in said
 
 
+@pytest.mark.heavy
 def test_exercise_runs_without_mysql(tmp_path):
     """The optional part of the exercise says that there is no MySQL, and goes on."""
     source = paths.NOTEBOOKS / "03_databases"

@@ -30,6 +30,7 @@ def test_slowest_canary_is_noise(capsys):
     assert drawing._report(seen(canary=0.5)) == 0
 
 
+@pytest.mark.heavy
 @pytest.mark.long
 def test_drawing_bench_counts_frames(capsys):
     """The benchmark runs its races and counts the frames that were drawn."""
