@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from freeloop.core.loop_watchdog import Place
-from freeloop.monitor import LoopMonitor, middleware, overhead, prometheus
+from freeloop.monitor import LoopMonitor, middleware, overhead, prometheus, recorder
 from freeloop.monitor.histogram import Histogram
 from freeloop.monitor.middleware import LABELS_MAX, LOGS_A_MINUTE
 from freeloop.monitor.recorder import Lag, _Raw, split
@@ -100,6 +100,44 @@ def test_block_has_route_and_stack(service, monkeypatch):
     assert block.code == "time.sleep(0.3)" and block.seconds >= 0.25
     assert any(name == "endpoint" for _, _, name in block.stack)
     assert where in str(block) and "GET /blocks/{number} blocked the event loop" in str(block)
+
+
+def test_endless_block_is_reported(service, monkeypatch):
+    """A loop that may never come back is reported while it stands still, and counted once."""
+    monkeypatch.setattr(recorder, "STUCK_MIN_S", 0.1)
+    over = threading.Event()
+    from fastapi import FastAPI
+
+    app, blocks = FastAPI(), []
+
+    @app.get("/stuck")
+    async def stuck():
+        over.wait(60)  # here: stuck
+
+    monitor = LoopMonitor(app, budget="10ms", folder=HERE, on_block=blocks.append)
+    send = service(monitor)
+    sender = threading.Thread(target=send, args=("/stuck",))
+    sender.start()
+    try:
+        wait_until(lambda: blocks)
+        assert blocks[0].running and blocks[0].route == "GET /stuck" and "so far" in str(blocks[0])
+        assert blocks[0].line.endswith(f":{line('here: stuck')}")
+        assert not sum(monitor.blocks.values()), "it's counted when it's over"
+    finally:
+        over.set()
+        sender.join()
+    wait_until(lambda: monitor.blocks)
+    assert list(monitor.blocks.values()) == [1]
+
+
+def test_explicit_collection_blocks():
+    """The app's own gc.collect() is a block with its line; an automatic collection is counted apart."""
+    place = Place("shop.py", 7, 7, "gc.collect()", "work", collection="explicit")
+    for collection, blocked, gc in (("explicit", 0.3, 0.0), ("automatic", 0.1, 0.2)):
+        samples = {place._replace(collection=collection): 0.2}
+        lag = split(_Raw(0.0, 0.3, 0.0, 0.2, samples, None, ()), (0.0, 0.0))
+        assert (lag.seconds["blocked"], lag.seconds["gc"]) == pytest.approx((blocked, gc))
+        assert bool(lag.places) is (collection == "explicit")
 
 
 def test_awaiting_app_is_not_reported(service):

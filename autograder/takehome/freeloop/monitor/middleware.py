@@ -30,7 +30,8 @@ logger = logging.getLogger("freeloop")
 class BlockedLoop:
     """A block over the budget: how long in seconds, the route, the line with its code, and the stack, innermost first.
 
-    ``suppressed`` is how many blocks weren't reported since the last one, because of the rate limit.
+    ``suppressed`` is how many blocks weren't reported since the last one, because of the rate limit. ``running`` is True if it
+    hadn't ended when it was reported, and may never end.
     """
 
     seconds: float
@@ -39,12 +40,16 @@ class BlockedLoop:
     code: str
     stack: tuple[tuple[str, int, str], ...]
     suppressed: int
+    running: bool = False
 
     def __str__(self) -> str:
         stack = "".join(f"\n  {file}:{line} in {name}" for file, line, name in self.stack)
         more = f" ({self.suppressed} more weren't reported)" if self.suppressed else ""
+        blocked = "has been blocking" if self.running else "blocked"
+        so_far = " so far" if self.running else ""
         return (
-            f"{self.route} blocked the event loop for {readable(self.seconds)} at {self.line}: {self.code}{more}{stack}"
+            f"{self.route} {blocked} the event loop for {readable(self.seconds)}{so_far} at {self.line}: "
+            f"{self.code}{more}{stack}"
         )
 
 
@@ -129,16 +134,18 @@ class LoopMonitor:
         await send({"type": "http.response.body", "body": text(self).encode()})
 
     def _lag(self, lag: Lag) -> None:
-        for callback in self.on_lag:
-            callback(lag)
+        if not lag.running:  # it's counted when it ends
+            for callback in self.on_lag:
+                callback(lag)
         blocked = lag.seconds["blocked"]
         if blocked < self.recorder.budget_s:
             return
         place = lag.places[0][0] if lag.places else None
         line = f"{place.file}:{place.line}" if place else "unknown"
         route = route_of(lag.request)
-        known = (route, line) in self.blocks or len(self.blocks) < LABELS_MAX
-        self.blocks[(route, line) if known else ("other", "other")] += 1
+        if not lag.running:
+            known = (route, line) in self.blocks or len(self.blocks) < LABELS_MAX
+            self.blocks[(route, line) if known else ("other", "other")] += 1
         now = time.monotonic()
         recent = [at for at in self._reported.values() if now - at < 60.0]
         if now - self._reported.get(line, float("-inf")) < LOG_INTERVAL_S or len(recent) >= LOGS_A_MINUTE:
@@ -148,7 +155,9 @@ class LoopMonitor:
             self._reported.clear()
         self._reported[line] = now
         suppressed, self._suppressed = self._suppressed, 0
-        self._on_block(BlockedLoop(blocked, route, line, place.code if place else "", lag.stack, suppressed))
+        self._on_block(
+            BlockedLoop(blocked, route, line, place.code if place else "", lag.stack, suppressed, lag.running)
+        )
 
 
 def route_of(scope: Any) -> str:

@@ -85,10 +85,10 @@ def measure(app: str, path: str, slices: int, slice_s: float, python: str = sys.
 async def _measure(ports: list[int], pids: list[int], path: str, slices: int, slice_s: float) -> Overhead:
     costs = [Cost(), Cost()]
     for port in ports:
-        await _slice(port, path, WARM_UP_S, Cost(), None)
+        await load_slice(port, path, WARM_UP_S, Cost(), None)
     for number in range(slices):
         for which in (0, 1) if number % 2 else (1, 0):
-            await _slice(ports[which], path, slice_s, costs[which], pids[which])
+            await load_slice(ports[which], path, slice_s, costs[which], pids[which])
     pairs = list(zip(costs[1].by_slice, costs[0].by_slice, strict=True))
     return Overhead(
         percentile([new[0] / old[0] for new, old in pairs], 0.5),
@@ -98,7 +98,7 @@ async def _measure(ports: list[int], pids: list[int], path: str, slices: int, sl
     )
 
 
-async def _slice(port: int, path: str, length_s: float, cost: Cost, pid: int | None) -> None:
+async def load_slice(port: int, path: str, length_s: float, cost: Cost, pid: int | None) -> None:
     before, start, requests = _cpu(pid), time.perf_counter(), cost.requests
     end = start + length_s
     await asyncio.gather(*(_requests(port, path, end, cost) for _ in range(CONNECTIONS)))

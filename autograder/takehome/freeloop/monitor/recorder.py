@@ -29,12 +29,13 @@ TICK_S = 0.025  # s between two looks of the monitor's threads
 SUSPENDED_MIN_S = 0.1  # s that the monitor's thread wakes up late without having waited for a CPU or for the GIL
 GIL_WAKE_S = 0.005  # s after which a thread that waits for the GIL wakes up and asks for it, again and again
 STACK_DEPTH = 30  # frames kept of a stack
+STUCK_MIN_S = 1.0  # s after which an iteration that hasn't ended is reported, if it's ten times over the budget
 KINDS = ("blocked", "cpu_wait", "gc", "suspended")
 
 
 @dataclass(frozen=True)
 class Lag:
-    """One iteration of a millisecond or more, in seconds by kind, with where it was spent."""
+    """One iteration of a millisecond or more, in seconds by kind, with where it was spent.  ``running``: it hasn't ended yet."""
 
     start: float
     end: float
@@ -42,6 +43,7 @@ class Lag:
     places: tuple[tuple[Place, float], ...] = ()
     stack: tuple[tuple[str, int, str], ...] = ()
     request: Any = None
+    running: bool = False
 
 
 @dataclass
@@ -80,6 +82,7 @@ class Recorder(LoopIterations):
         self._read_at = 0.0
         self._long: deque[_Raw] = deque(maxlen=1000)
         self._stack: tuple[float, tuple[tuple[str, int, str], ...]] = 0.0, ()
+        self._stuck = 0.0  # start of the iteration that was reported last while it ran
 
     def start(self) -> threading.Thread:
         """Start the sampler and the monitor's thread; call it in the loop's thread."""
@@ -146,6 +149,20 @@ class Recorder(LoopIterations):
                     if kind == "blocked" or seconds >= SHORT_S:
                         self.histograms[kind].add(seconds)
                 self._on_lag(lag)
+            if stuck := self._running():
+                self._on_lag(split(stuck, suspended, running=True))
+
+    def _running(self) -> _Raw | None:
+        """Return the iteration that is running if it may never end: once for each iteration, and None otherwise."""
+        began, now = self.began, time.perf_counter()
+        if self.idle or began == self._stuck or now - began < max(STUCK_MIN_S, 10 * self.budget_s):
+            return None
+        waited, task, samples = self.waited(), self._task(), self.samples.copy()
+        stack = self._stack[1] if self._stack[0] == began else ()
+        if self.idle or self.began != began:
+            return None  # it has just ended
+        self._stuck = began
+        return _Raw(began, now, waited, self.collection_s, samples, task, stack, dict(self.requests))
 
 
 class SuspensionClock:
@@ -182,18 +199,22 @@ class SuspensionClock:
         return int(waited) / 1e9, int(slices)
 
 
-def split(raw: _Raw, suspended: tuple[float, float]) -> Lag:
-    """Return what an iteration was spent on.  Each kind takes its part of what the ones before it have left."""
+def split(raw: _Raw, suspended: tuple[float, float], running: bool = False) -> Lag:
+    """Return what an iteration was spent on.  Each kind takes its part of what the ones before it have left.
+
+    A collection that the app's own call of ``gc.collect()`` made is the app's doing, and counts as blocked.
+    """
     left = raw.end - raw.start
     stood = min(max(min(raw.end, suspended[1]) - max(raw.start, suspended[0]), 0.0), left)
     left -= stood
     waited = min(raw.waited, left)
     left -= waited
-    collected = min(raw.collected, left)
+    explicit = sum(spent for place, spent in raw.samples.items() if place.collection == "explicit")
+    collected = min(max(raw.collected - explicit, 0.0), left)
     left -= collected
     seconds = {"blocked": left, "cpu_wait": waited, "gc": collected, "suspended": stood}
     own = [(place, spent) for place, spent in most(raw.samples)[:5] if place.collection != "automatic"]
     request = raw.requests.get(raw.task) if raw.task is not None else None
     if request is None and len(raw.requests) == 1:
         request = next(iter(raw.requests.values()))
-    return Lag(raw.start, raw.end, seconds, tuple(own), raw.stack, request)
+    return Lag(raw.start, raw.end, seconds, tuple(own), raw.stack, request, running)
