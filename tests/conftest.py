@@ -92,7 +92,8 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say in closing which tests failed before they passed, how many were skipped, and what would have to be there for them."""
-    if unsteady := terminalreporter.stats.get("rerun", ()):
+    failed = {report.nodeid for report in terminalreporter.stats.get("failed", ())}
+    if unsteady := [report for report in terminalreporter.stats.get("rerun", ()) if report.nodeid not in failed]:
         terminalreporter.section("Failed, and was run again")
         for report in unsteady:
             terminalreporter.write_line(f"{report.nodeid} ({report.when}):", bold=True)
