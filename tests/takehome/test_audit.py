@@ -74,6 +74,18 @@ def test_failing_requests_are_reported(freeloop, project):
     assert "no request succeeded" not in done.stdout and "monthly.py" in done.stdout
 
 
+def test_deadlock_is_found(freeloop, project):
+    """A loop that never comes back is over every budget; its endpoint is named, and the others aren't called."""
+    main = project / "shop/main.py"
+    text = main.read_text().replace("async def awaits():\n", "async def awaits():\n    with LOCK:\n    ")
+    main.write_text(text.replace("app = FastAPI()", "import threading\n\nLOCK = threading.Lock()\napp = FastAPI()"))
+    done = freeloop("audit", "shop.main:app", *LOAD, "--limit", "1", "--max-block", "900ms", "--json", "out.json")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert f"shop/main.py:{line_of(project, 'shop/main.py', 'with LOCK')}" in done.stdout
+    found = json.loads((project / "out.json").read_text())
+    assert found["over_budget"] == ["GET /awaits"] and "still blocked" in found["not_called"]["GET /threads"]
+
+
 def test_saturated_pool_is_reported(freeloop, project):
     """Fifty requests for forty threads: ten wait, and the loop is free meanwhile."""
     main = project / "shop/main.py"

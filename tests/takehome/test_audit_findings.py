@@ -53,6 +53,26 @@ def test_first_request_is_kept_apart():
     assert audit.over_budget == [route]
 
 
+def test_endless_block_is_found():
+    """An iteration that hasn't ended when the audit is over counts as it was reported last."""
+    late = [{**turn(1.0, end, place(3, end - 1.0)), "event": "late"} for end in (1.1, 3.0)]
+    ended = [turn(0.1, 0.4, place(4, 0.3)), {**turn(0.1, 0.3, place(4, 0.2)), "event": "late"}]
+    (first, stuck) = findings.blocks_of([*ended, *late], 0.0, 5.0)
+    assert (first.blocked_s, stuck.blocked_s) == pytest.approx((0.3, 2.0)) and stuck.where[0]["line"] == 3
+    assert findings.stuck_s([*ended, *late]) == pytest.approx(2.0)
+    assert findings.stuck_s([*late, turn(1.0, 3.1)]) == findings.stuck_s([]) == 0.0
+
+
+def test_computing_threads_are_shown():
+    """What computed in other threads is shown if a canary was late meanwhile."""
+    busy = {"event": "busy", "t": 1.5, "seconds": 0.3, "where": [place(7, 0.3)]}
+    for late, shown in ((0.2, True), (0.01, False)):
+        canary = findings.Sent(1.2, 1.2 + late, 200)
+        route = findings.route_of("GET /", [busy], (0.0, 1.0, 2.0), [], [canary], "/srv/shop/")
+        audit = findings.Audit("a:b", "3", "asyncio", "iterations", "linux", "/", False, routes=[route])
+        assert ("main.py:7  computed in other threads for 300 ms" in report_text.text(audit)) is shown
+
+
 def test_own_lines_come_first():
     """Lines of the app come before lines of libraries, however long these block."""
     library = place(9, 0.5, file="/usr/lib/x.py")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from freeloop.findings import Audit, route_of
+from freeloop.findings import Audit, route_of, stuck_s
 from freeloop.load import LoadBounds, send_load
 from freeloop.request_plan import plan
 from freeloop.service_process import ServiceProcess, ServiceSpec
@@ -49,7 +49,9 @@ def run_audit(spec: ServiceSpec, options: AuditOptions, progress: Callable[[str]
         bounds = options.bounds
         seconds = min(bounds.seconds, TOTAL_S / max(len(planned.requests), 1))
         bounds = LoadBounds(bounds.requests, seconds, bounds.limit_s)
-        windows = asyncio.run(send_load(service.port, planned.requests, bounds, IDLE_S, progress))
+        windows = asyncio.run(
+            send_load(service.port, planned.requests, bounds, IDLE_S, progress, lambda: stuck_s(service.reports))
+        )
         service.flush()
         ready, reports = service.ready, list(service.reports)
         found = Audit(
@@ -74,5 +76,7 @@ def run_audit(spec: ServiceSpec, options: AuditOptions, progress: Callable[[str]
             found.routes.append(route)
         else:
             found.idle = route
+    for request in planned.requests[len(windows) - 1 :]:
+        found.skipped[request.name] = "the loop was still blocked by the endpoint before"
     found.seconds = time.perf_counter() - began
     return found

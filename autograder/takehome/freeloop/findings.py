@@ -79,7 +79,10 @@ class Sent:
 
 @dataclass
 class Route:
-    """What an audit found out about one endpoint.  Times are in seconds."""
+    """What an audit found out about one endpoint.  Times are in seconds.
+
+    ``gil_lines`` are calls in other threads that kept the GIL, ``busy_lines`` what computed in other threads at all.
+    """
 
     name: str
     start: float
@@ -92,6 +95,7 @@ class Route:
     first_lines: list[Line] = field(default_factory=list)
     gil_lines: list[Line] = field(default_factory=list)
     gil_s: float = 0.0
+    busy_lines: list[Line] = field(default_factory=list)
     pools: list[Pool] = field(default_factory=list)
     guessed: tuple[str, ...] = ()
 
@@ -191,8 +195,23 @@ def block_of(report: Mapping[str, Any]) -> Block:
 
 
 def blocks_of(reports: Iterable[Mapping[str, Any]], start: float, end: float) -> list[Block]:
-    """Return the long iterations that began in a window, in order."""
-    return [block_of(report) for report in reports if report["event"] == "turn" and start <= report["start"] < end]
+    """Return the long iterations that began in a window, in order; the last one may not have ended."""
+    found: dict[
+        float, Mapping[str, Any]
+    ] = {}  # by start: a report ``late`` on an iteration is replaced by the ones that follow
+    for report in reports:
+        if report["event"] in ("turn", "late") and start <= report["start"] < end:
+            if found.get(report["start"], {}).get("event") != "turn":  # the two come from two threads
+                found[report["start"]] = report
+    last = max(found, default=None)
+    ended = [began for began, report in found.items() if report["event"] == "turn" or began == last]
+    return [block_of(found[began]) for began in sorted(ended)]
+
+
+def stuck_s(reports: Sequence[Mapping[str, Any]]) -> float:
+    """Return for how many seconds the iteration that is running has blocked the loop; 0.0 if the newest one has ended."""
+    newest = next((report for report in reversed(reports) if report["event"] in ("turn", "late")), None)
+    return block_of(newest).blocked_s if newest and newest["event"] == "late" else 0.0
 
 
 def lines_of(blocks: Sequence[Block], folder: str) -> list[Line]:
@@ -243,6 +262,12 @@ def route_of(
         for place in report["where"][:1]:
             _add(found, place, held, folder)
     route.gil_lines = sorted(found.values(), key=lambda line: line.total_s, reverse=True)
+    busy: dict[tuple[str, int, str], Line] = {}
+    for report in reports:
+        if report["event"] == "busy" and start <= report["t"] < end:
+            for place in report["where"][:1]:
+                _add(busy, place, report["seconds"], folder)
+    route.busy_lines = sorted(busy.values(), key=lambda line: line.total_s, reverse=True)
     route.pools = pools_of([report for report in reports if report["event"] == "pool" and start <= report["t"] < end])
     return route
 

@@ -45,8 +45,10 @@ class Window:
 class Load:
     """Sends requests to one port of loopback."""
 
-    def __init__(self, port: int, bounds: LoadBounds) -> None:
+    def __init__(self, port: int, bounds: LoadBounds, stuck_s: Callable[[], float] = lambda: 0.0) -> None:
+        """``stuck_s`` returns for how many seconds the service's loop has been blocked so far."""
         self._port = port
+        self._stuck_s = stuck_s
         self._bounds = bounds
         self._answered = time.perf_counter()  # when a canary was answered last
 
@@ -97,13 +99,21 @@ class Load:
             one.error = str(problem) or type(problem).__name__
 
     async def _patiently(self, running: asyncio.Future[Response]) -> None:
-        """Wait until it's done or its limit has passed; while no canary is answered either, its time hasn't come."""
+        """Wait until it's done or its limit has passed; while no canary is answered either, its time hasn't come.
+
+        There's nothing to wait for if the loop has been blocked for as long as that.
+        """
         limit, start = self._bounds.limit_s, time.perf_counter()
-        while not running.done() and time.perf_counter() - start < STARVED * limit:
+        while not running.done() and time.perf_counter() - start < STARVED * limit and not self.stuck:
             await asyncio.wait([running], timeout=limit / 10)
             now = time.perf_counter()
             if now - start >= limit and now - self._answered < limit / 2:
                 return
+
+    @property
+    def stuck(self) -> bool:
+        """Whether the loop has been blocked for longer than a response may take."""
+        return self._stuck_s() >= self._bounds.limit_s
 
     async def _canary(self, canaries: list[Sent]) -> None:
         one = Sent(time.perf_counter())
@@ -121,9 +131,12 @@ class Load:
 
     async def _quiet(self) -> None:
         for _ in range(QUIET_CANARIES):
-            try:
-                await asyncio.wait_for(self._canary([]), STARVED * self._bounds.limit_s)
-            except (asyncio.TimeoutError, TimeoutError):
+            canary = asyncio.create_task(self._canary([]))
+            end = time.perf_counter() + STARVED * self._bounds.limit_s
+            while not canary.done() and time.perf_counter() < end and not self.stuck:
+                await asyncio.wait([canary], timeout=self._bounds.limit_s / 10)
+            if not canary.done():
+                await _cancel(canary)
                 return
 
 
@@ -133,11 +146,17 @@ async def send_load(
     bounds: LoadBounds,
     idle_s: float,
     progress: Callable[[str], None],
+    stuck_s: Callable[[], float] = lambda: 0.0,
 ) -> list[Window]:
-    """Send everything and return a window for the idle time and one for each request, in order."""
-    load = Load(port, bounds)
+    """Send everything and return a window for the idle time and one for each request, in order.
+
+    If the loop is blocked for good (see `Load`), the rest isn't sent, and has no window.
+    """
+    load = Load(port, bounds, stuck_s)
     windows = [await load.idle(idle_s)]
     for request in requests:
+        if load.stuck:
+            break
         progress(request.name)
         windows.append(await load.route(request))
     return windows

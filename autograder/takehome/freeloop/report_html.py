@@ -6,7 +6,7 @@ from html import escape
 
 from freeloop.durations import readable
 from freeloop.findings import Audit, Line, Route
-from freeloop.report_text import notes, ranked, verdict
+from freeloop.report_text import computing_lines, notes, ranked, verdict
 
 _WIDTH = 900  # of a timeline, in SVG units
 _ROW = 6  # height of a request's bar
@@ -53,6 +53,7 @@ def _section(route: Route) -> str:
     rows = "".join(f'<tr><th>{escape(name)}<td class="n">{escape(value)}' for name, value in facts)
     lines = [*((line, "") for line in route.lines), *((line, "first request") for line in route.first_lines)]
     lines += [(line, "held the GIL") for line in route.gil_lines]
+    lines += [(line, "computed in another thread") for line in computing_lines(route)]
     table = "".join(_line(line, remark) for line, remark in lines)
     if table:
         table = f"<table><tr><th>line<th>code<th>longest<th>total<th>{table}</table>"

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from freeloop.findings import Audit, Route, percentile
-from freeloop.report_text import notes, verdict
+from freeloop.report_text import computing_lines, notes, verdict
 
 VERSION = 1
 
@@ -44,6 +44,7 @@ def _route(route: Route) -> dict[str, Any]:
         "cpu_wait_s": route.cpu_wait_s,
         "gc_s": route.gc_s,
         "gil": {"held_s": route.gil_s, "lines": [asdict(line) for line in route.gil_lines]},
+        "computing_lines": [asdict(line) for line in computing_lines(route)],
         "thread_pools": [asdict(pool) for pool in route.pools],
         "latency_s": {"median": percentile(requests, 0.5), "slowest": max(requests, default=0.0)},
         "canary_s": {

@@ -71,7 +71,16 @@ def notes(audit: Audit) -> list[str]:
 
 def _noteworthy(route: Route) -> bool:
     saturated = any(pool.waiting for pool in route.pools)
-    return bool(route.lines or route.first_lines or route.gil_lines or saturated or not _answered(route))
+    computing = computing_lines(route)
+    return bool(route.lines or route.first_lines or route.gil_lines or computing or saturated or not _answered(route))
+
+
+def computing_lines(route: Route) -> list[Line]:
+    """Return what computed in other threads while a canary was late: the loop gets the GIL in turn with them."""
+    if route.slowest_canary_s < CANARY_LATE_S:
+        return []
+    known = {line.place for line in route.gil_lines}
+    return [line for line in route.busy_lines if line.total_s >= CANARY_LATE_S and line.place not in known]
 
 
 def _answered(route: Route) -> bool:
@@ -95,6 +104,10 @@ def _route(route: Route) -> Iterator[str]:
             yield from _line(line, readable(line.total_s))
     for line in route.gil_lines[:LINES_SHOWN]:
         yield from _line(line, f"held the GIL in another thread for {readable(line.total_s)}, {line.iterations} times")
+    for line in computing_lines(route)[:LINES_SHOWN]:
+        yield from _line(
+            line, f"computed in other threads for {readable(line.total_s)}, and the loop waited for the GIL"
+        )
     for pool in route.pools:
         if pool.waiting:
             yield f"    {pool.waiting} calls waited for a thread: all {pool.total} of the {pool.name} pool were in use"

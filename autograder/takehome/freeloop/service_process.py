@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -143,6 +144,8 @@ class ServiceProcess:
             elif event == "failed":
                 self._failed = report
             else:
+                if event == "busy":
+                    report["t"] = time.perf_counter()
                 self.reports.append(report)
                 if self._on_report is not None:
                     self._on_report(report)
