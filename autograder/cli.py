@@ -75,6 +75,12 @@ def _bench_drawing(args: argparse.Namespace) -> int:
     return main(args.rounds)
 
 
+def _bench_monitors(args: argparse.Namespace) -> int:
+    from autograder.benchmarks.monitors import main
+
+    return main(args.hogs, args.tool)
+
+
 def _site(args: argparse.Namespace) -> int:
     from autograder.site.build import main
 
@@ -245,6 +251,17 @@ def parser() -> argparse.ArgumentParser:
     drawing.add_argument(
         "--rounds", type=_at_least_one, default=5, metavar="N", help="how often to run the races (default: 5)"
     )
+
+    monitors = command(
+        benches,
+        "monitors",
+        "compare freeloop with other tools that look for blocking, on the same apps",
+        _bench_monitors,
+    )
+    monitors.add_argument(
+        "--hogs", type=_count, default=16, metavar="N", help="CPU-bound processes of the second part (default: 16)"
+    )
+    monitors.add_argument("--tool", nargs="+", default=[], metavar="NAME", help="only these tools")
 
     class_parser = commands.add_parser("class", help="teach with the course", description="Teach with the course.")
     classes = class_parser.add_subparsers(dest="class_", metavar="WHAT", required=True)
