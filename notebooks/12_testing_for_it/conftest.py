@@ -21,10 +21,11 @@ class Supplier:
     async def arrived(self, count=1, limit=10.0):
         """Wait until ``count`` questions are held, and return their tokens.  After ``limit`` seconds: TimeoutError."""
         end = time.monotonic() + limit
-        while len(held := await self._tell("GET", "arrived")) < count:
-            if time.monotonic() > end:
-                raise TimeoutError(f"the supplier holds {len(held)} questions, not {count}")
-            await asyncio.sleep(0.02)
+        async with self._client() as client:
+            while len(held := (await client.get("/gate/arrived")).json()) < count:
+                if time.monotonic() > end:
+                    raise TimeoutError(f"the supplier holds {len(held)} questions, not {count}")
+                await asyncio.sleep(0.02)
         return held
 
     async def release(self, count=None):
@@ -36,9 +37,11 @@ class Supplier:
         return await self._tell("GET", f"price/{token}")
 
     async def _tell(self, method, what):
-        async with httpx.AsyncClient(verify=False, trust_env=False, timeout=30) as client:
-            response = await client.request(method, f"{self.url}/gate/{what}")
-            return response.json()
+        async with self._client() as client:
+            return (await client.request(method, f"/gate/{what}")).json()
+
+    def _client(self):
+        return httpx.AsyncClient(base_url=self.url, verify=False, trust_env=False, timeout=30)
 
 
 @pytest.fixture
