@@ -252,13 +252,15 @@ def profiled(pid: int, load: Callable[[], object]) -> str:
             "--idle",
             "--threads",
         ]
-        sampler = subprocess.Popen(
-            [*words, "--output", str(file)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        time.sleep(PY_SPY_START_S)
-        load()
-        sampler.send_signal(signal.SIGINT)
-        sampler.wait(LIMIT_S)
+        sampler = ManagedProcess([*words, "--output", str(file)])
+        try:
+            time.sleep(PY_SPY_START_S)
+            load()
+            os.kill(sampler.pid, signal.SIGINT)
+            sampler.wait(LIMIT_S)
+        finally:
+            sampler.end()
+            sampler.close()
         return file.read_text(encoding="utf-8", errors="replace")
 
 

@@ -51,9 +51,7 @@ def test_profile_counts_the_main_thread(tmp_path):
 
 
 def test_table_has_both_situations():
-    scores = {
-        ("heartbeat", count): Score(["a"] * (3 - bool(count)), [], [], ["b"] * bool(count)) for count in (0, 16)
-    }
+    scores = {("heartbeat", count): Score(["a"] * (3 - bool(count)), [], [], ["b"] * bool(count)) for count in (0, 16)}
     *_, row = monitors.table(["heartbeat"], 16, scores, {"heartbeat": 1.234})
     assert row == "| heartbeat | 3 / 2 | 0 / 0 | 0 / 1 | 1.23 |"
 
