@@ -359,26 +359,26 @@ def test_long_step_reports_its_progress(made, monkeypatch):
     go_on = made.home / "go on"
     run.say = lambda line: said.append(line) or (len(said) > 2 and go_on.touch())
     loop = f"i=0; while [ ! -e '{go_on}' ]; do echo $i of 1000000 files; i=$((i+1)); sleep 0.01; done"
-    run.step(["sh", "-c", loop], "compiling", how_far=run.last_line)
+    run.step(["sh", "-c", loop], "compiling", status=run.last_line)
     assert len(said) > 2 and re.fullmatch(r"    compiling, 0 s so far: \d+ of 1000000 files", said[0]), said[:3]
 
 
 def test_progress_of_uv(tmp_path):
     progress = installer.UvProgress(tmp_path)
-    assert progress.how_far() == ("looking for packages", None)
+    assert progress.status() == ("looking for packages", None)
     for line in ("Resolved 4 packages in 1s", "Downloading a (3.0MiB)", "Downloading b (1024.0KiB)", "Downloaded a"):
         assert progress.show(line) is None
-    assert progress.how_far() == ("3 of 4 MB downloaded", 0.75)
+    assert progress.status() == ("3 of 4 MB downloaded", 0.75)
     assert progress.show("Prepared 4 packages in 2s")
     for name in ("uv", "a"):
         (tmp_path / f"{name}-1.dist-info").mkdir()
-    assert progress.how_far() == ("2 of 4 packages unpacked", 0.5)
-    assert installer.describe("installing", 8, *progress.how_far()) == (
+    assert progress.status() == ("2 of 4 packages unpacked", 0.5)
+    assert installer.describe("installing", 8, *progress.status()) == (
         "installing, 8 s so far: 2 of 4 packages unpacked, about 8 s more at this speed"
     )
     for name in "bcde":
         (tmp_path / f"{name}-1.dist-info").mkdir()
-    assert progress.how_far() == ("removing packages that are no longer needed", None)
+    assert progress.status() == ("removing packages that are no longer needed", None)
     assert installer.describe("installing", 9, "213 of 214 packages unpacked", 0.995).endswith("unpacked")
 
 
@@ -386,7 +386,7 @@ def test_unknown_failure_names_its_step(made):
     """An unknown failure names its step, the last line of output and the log."""
     run = fake_uv(made, "")
     with pytest.raises(SetupError, match=r"stopped at packing bags \(too heavy\); its whole output is in .*setup\.log"):
-        run.python_step(["sh", "-c", "echo light; echo too heavy; exit 3"], "packing bags")
+        run.required_step(["sh", "-c", "echo light; echo too heavy; exit 3"], "packing bags")
 
 
 def test_full_disk_is_reported_early(tmp_path):
