@@ -553,7 +553,7 @@ def test_playwright_needs_its_library(monkeypatch):
     """Playwright isn't asked for its browser if its library isn't installed."""
     monkeypatch.setattr(test_command, "find_library", lambda name: False)
     monkeypatch.setitem(sys.modules, "playwright.sync_api", None)  # importing it would fail
-    assert test_command.playwrights_own() is None
+    assert test_command.playwright_chromium() is None
 
 
 def tea(found) -> test_command.Program:
@@ -564,7 +564,7 @@ def tea(found) -> test_command.Program:
 def test_present_program_is_not_installed(monkeypatch, capfd):
     """A program that is there isn't installed again."""
     monkeypatch.setattr(test_command, "_quietly", lambda command: pytest.fail("installed"))
-    test_command.have_programs([tea(lambda: True)])
+    test_command.install_programs([tea(lambda: True)])
     assert capfd.readouterr().err == ""
 
 
@@ -573,7 +573,7 @@ def test_root_installs_missing_programs(monkeypatch, capfd):
     commands, there = [], []
     monkeypatch.setattr(test_command, "may_install", lambda: True)
     monkeypatch.setattr(test_command, "_quietly", lambda command: commands.append(command) or there.append(1) or "")
-    test_command.have_programs([tea(lambda: there)])
+    test_command.install_programs([tea(lambda: there)])
     assert commands[-1][:3] == ["apt-get", "install", "-y"] and commands[-1][-1] == "tea-server"
     said = capfd.readouterr().err
     assert "Installing tea-server" in said and "can't run here" not in said
@@ -596,7 +596,7 @@ def test_apt_is_asked_before_playwright(monkeypatch, has_apt):
     monkeypatch.setattr(
         test_command, "chromium", chromium := test_command.Program("Chromium", ("chromium",), lambda: 0)
     )
-    test_command.have_programs([chromium])
+    test_command.install_programs([chromium])
     programs = [Path(command[0]).name if "apt-get" in command[0] else command[2] for command in commands]
     assert programs == ["apt-get"] * 2 * has_apt + ["playwright"]
 
@@ -605,7 +605,7 @@ def test_apt_is_asked_before_playwright(monkeypatch, has_apt):
 def test_everything_missing_is_one_message(monkeypatch, capfd, root):
     monkeypatch.setattr(test_command, "may_install", lambda: root)
     monkeypatch.setattr(test_command, "_quietly", lambda command: "getaddrinfo ENOTFOUND")
-    test_command.have_programs([tea(lambda: False), test_command.Program("cake", ("cake",), lambda: False)])
+    test_command.install_programs([tea(lambda: False), test_command.Program("cake", ("cake",), lambda: False)])
     said = capfd.readouterr().err
     assert said.endswith(
         "  - tea isn't installed (apt-get install tea-server, or grow some)\n  - cake isn't installed (apt-get install cake)\n"
@@ -634,7 +634,7 @@ def test_mysql_is_found_by_url(monkeypatch, tmp_path):
 
 def test_quick_needs_no_programs(monkeypatch):
     started = []
-    monkeypatch.setattr(test_command, "have_programs", lambda: pytest.fail("looked for programs"))
+    monkeypatch.setattr(test_command, "install_programs", lambda: pytest.fail("looked for programs"))
     monkeypatch.setattr(test_command.os, "chdir", lambda folder: None)
     monkeypatch.setattr(test_command.os, "execve", lambda program, command, variables: started.append(command))
     test_command.main(["--quick", "-x"])
@@ -739,18 +739,18 @@ def test_used_port_is_reported(learner):
 
 def test_where_lab_starts(learner, tmp_path, monkeypatch):
     notebooks = learner / "notebooks"
-    assert jupyterlab.where_to_start(notebooks, None) == f"/lab/tree/{jupyterlab.FIRST}"
+    assert jupyterlab.start_page(notebooks, None) == f"/lab/tree/{jupyterlab.FIRST}"
     other = notebooks / "01 é" / "lesson.ipynb"
     other.parent.mkdir()
     other.write_text("{}")
-    assert jupyterlab.where_to_start(notebooks, "01 é/lesson.ipynb") == "/lab/tree/01%20%C3%A9/lesson.ipynb"
+    assert jupyterlab.start_page(notebooks, "01 é/lesson.ipynb") == "/lab/tree/01%20%C3%A9/lesson.ipynb"
     monkeypatch.chdir(learner)
-    assert jupyterlab.where_to_start(notebooks, "notebooks/01 é/lesson.ipynb") == "/lab/tree/01%20%C3%A9/lesson.ipynb"
+    assert jupyterlab.start_page(notebooks, "notebooks/01 é/lesson.ipynb") == "/lab/tree/01%20%C3%A9/lesson.ipynb"
     for wrong in ("02/lesson.ipynb", "/etc/passwd"):
         with pytest.raises(SetupError, match="leave it out"):
-            jupyterlab.where_to_start(notebooks, wrong)
+            jupyterlab.start_page(notebooks, wrong)
     with pytest.raises(SetupError, match="run ./course build"):
-        jupyterlab.where_to_start(tmp_path / "empty", None)
+        jupyterlab.start_page(tmp_path / "empty", None)
 
 
 @pytest.mark.parametrize(
@@ -767,7 +767,7 @@ def test_where_lab_starts(learner, tmp_path, monkeypatch):
 )
 def test_named_tests_are_all_run(words, named):
     """A part of each family of tests is left out unless tests are named."""
-    assert test_command.chooses(words) is named
+    assert test_command.selects_tests(words) is named
 
 
 @pytest.mark.parametrize(
@@ -776,7 +776,7 @@ def test_named_tests_are_all_run(words, named):
 def test_only_whole_runs_rerun(monkeypatch, words, again):
     """A failed test is run again only where nobody named it, and not where everything is run."""
     commands = []
-    monkeypatch.setattr(test_command, "have_programs", lambda: None)
+    monkeypatch.setattr(test_command, "install_programs", lambda: None)
     monkeypatch.setattr(test_command, "any_chromium", lambda: None)
     monkeypatch.setattr(os, "chdir", lambda path: None)
     monkeypatch.setattr(os, "execve", lambda program, command, variables: commands.append(command))
