@@ -147,7 +147,7 @@ def test_killed_run_resumes(course):
 def test_killed_databases_cost_no_points(tmp_path):
     """Servers of PostgreSQL are killed with -9 while answers that ask them are judged."""
     lesson = "03_databases"
-    course = class_grading.made(tmp_path / "tea103", lesson, 0)
+    course = class_grading.make_class(tmp_path / "tea103", lesson, 0)
     exercise = load(paths.SOLUTIONS / lesson)
     for number in range(3):
         answers = {

@@ -109,7 +109,7 @@ def test_measurements_become_a_table_row():
     error = {**trial, "outcome": "error", "complaint": "it must pass but: error", "undecided": True}
     trials = json.loads(json.dumps([trial, other, wrong, wrong_in_shop, error]))
     assert row("idle", trials) == "| idle | 5, 10 | 2 | 1 | 1 | 0.5 | 1, 1 |"
-    with pytest.raises(ValueError, match="too few"):
+    with pytest.raises(ValueError, match="at least two"):
         row("nothing", [])
 
 
