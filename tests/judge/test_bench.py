@@ -31,7 +31,7 @@ def test_bound_grows_with_wrong_verdicts():
     assert verdicts.bound(10, 100) > 0.1
 
 
-def test_unknown_exercise_is_told(capsys):
+def test_unknown_exercise_is_reported(capsys):
     assert verdicts.main(exercises=["01_sleeping", "99_none"]) == 2
     assert "There is no exercise '99_none'" in capsys.readouterr().out
 
@@ -163,9 +163,7 @@ async def test_wrong_diagnosis_is_a_complaint():
     assert not (await judge(right)).complaint and not (await judge(wrong)).complaint
     assert "must pass but: fail not all found" in (await judge(replace(wrong, wrong=None))).complaint
     assert "must fail but: pass" in (await judge(replace(right, wrong=wrong.wrong))).complaint
-    assert (
-        "must be told" in (await judge(replace(wrong, wrong=ExpectedDiagnosis("not all found", ("7 of 9",))))).complaint
-    )
+    assert "must get" in (await judge(replace(wrong, wrong=ExpectedDiagnosis("not all found", ("7 of 9",))))).complaint
 
 
 @pytest.mark.heavy
