@@ -66,7 +66,7 @@ def course(folder: Path, *arguments: str, **more: str) -> subprocess.CompletedPr
 
 
 def says(done: subprocess.CompletedProcess, *words: str) -> None:
-    """It failed, with a last sentence that holds these words, and no traceback."""
+    """Assert that a command failed without a traceback, and that its last line contains these words."""
     assert done.returncode == 1, done.stderr
     assert "Traceback" not in done.stderr
     last = done.stderr.strip().splitlines()[-1]
@@ -137,7 +137,7 @@ def test_old_python_gets_one_message(root, capsys):
 
 
 def test_newer_python_takes_over(root, tmp_path, monkeypatch):
-    """A shim that does not run is passed over; the first Python that fits goes on with the same arguments."""
+    """A shim that doesn't run is skipped, and the first supported Python continues with the same arguments."""
     script = runpy.run_path(str(root / "course"), run_name="not main")
     for name, body in (("shim", "exit 127"), ("old", "echo 3.9"), ("good", "echo 3.12")):
         program = tmp_path / name
@@ -166,7 +166,7 @@ def test_missing_module_is_named(monkeypatch):
 @pytest.mark.long
 @pytest.mark.heavy
 def test_no_network(clone):
-    """The way out works too: what is left behind is recognised as unfinished."""
+    """Without a network the set-up fails with a message, and the next run recognises the incomplete environment."""
     done = course(
         clone, "build", PIP_INDEX_URL=CLOSED_PORT, PIP_CONFIG_FILE=os.devnull, PIP_FIND_LINKS="", PIP_RETRIES="0",
         PIP_NO_CACHE_DIR="1",
@@ -179,7 +179,7 @@ def test_no_network(clone):
 @pytest.mark.long
 @pytest.mark.heavy
 def test_first_start_survives_a_kill(clone):
-    """Killed while it installs, started twice at once, started again: one whole environment, made anew once."""
+    """After a kill during installation, two concurrent starts and another one build exactly one complete environment."""
     env = Environment(clone)
     clone.joinpath("notebooks").mkdir()
     first = subprocess.Popen(
@@ -242,7 +242,7 @@ def wait_for(happened, process: subprocess.Popen | None = None) -> None:
 
 @pytest.fixture
 def made(clone) -> Environment:
-    """An environment that looks made, without its packages: enough for what the stamp decides."""
+    """An environment with a valid stamp but without packages, for tests of what the stamp decides."""
     env = Environment(clone)
     env.bin.mkdir(parents=True)
     env.python.symlink_to(base_python())
@@ -258,7 +258,7 @@ def test_environments_are_separate(made):
 
 
 def test_larger_environment_is_updated(made):
-    """Before the tests had an environment of their own, theirs were the course's packages and more."""
+    """An environment whose stamp names another lock file as well isn't rebuilt but updated."""
     stamp = json.loads(made.stamp.read_text())
     stamp["locks"]["test.txt"] = "0" * 64
     made.stamp.write_text(json.dumps(stamp))
@@ -353,7 +353,7 @@ def test_broken_pip_is_replaced(made, monkeypatch):
 
 
 def test_long_step_reports_its_progress(made, monkeypatch):
-    """A line each `HEARTBEAT_S`, also while the step prints lines that nobody is to see."""
+    """A long step prints a progress line every `HEARTBEAT_S`, even while it prints lines that aren't shown."""
     monkeypatch.setattr(installer, "HEARTBEAT_S", 0.1)
     run, said = fake_uv(made, ""), []
     go_on = made.home / "go on"
@@ -403,7 +403,7 @@ def test_interrupted_setup_can_continue(made, monkeypatch):
 
     made.stamp.unlink()
     monkeypatch.setattr(made, "_build", interrupted)
-    with pytest.raises(SetupError, match="run it again, and it goes on"):
+    with pytest.raises(SetupError, match="run it again to continue"):
         made.ensure()
 
 
@@ -467,7 +467,7 @@ def test_pips_mirror_is_uvs_mirror():
 
 
 def test_missing_folder_does_not_matter(tmp_path):
-    """pip warns about such a setting and goes on, uv would stop."""
+    """A configured folder that doesn't exist isn't passed on to uv, which would fail. (pip only warns.)"""
     listed = "\n".join(
         [
             f"global.find-links='{tmp_path} {tmp_path}/none https://a.example/wheels'",
@@ -615,7 +615,7 @@ def test_everything_missing_is_one_message(monkeypatch, capfd, root):
 
 
 def test_every_program_is_listed():
-    """What the tests need is kept in one place: a capability that isn't there names a package of that list."""
+    """Each program that tests need is in `PROGRAMS`, so a missing capability can name its packages."""
     assert all(program.packages and program.name for program in test_command.PROGRAMS)
     assert len(test_command.PROGRAMS) == len(
         [v for v in vars(test_command).values() if isinstance(v, test_command.Program)]
@@ -774,7 +774,7 @@ def test_named_tests_are_all_run(words, named):
     ("words", "again"), [([], True), (["-q"], True), (["--all"], False), (["--quick"], False), (["-k", "x"], False)]
 )
 def test_only_whole_runs_rerun(monkeypatch, words, again):
-    """A failed test is run again only where nobody named it, and not where everything is run."""
+    """Failed tests are run again only in a run without test names, and not with --all."""
     commands = []
     monkeypatch.setattr(test_command, "install_programs", lambda: None)
     monkeypatch.setattr(test_command, "any_chromium", lambda: None)
