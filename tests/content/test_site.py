@@ -1,4 +1,4 @@
-"""The static site: whole, its own host's only, readable by all, and moving on its front."""
+"""The static site: complete, without other hosts, accessible, and with an animated front page."""
 
 import re
 import threading
@@ -42,7 +42,7 @@ def address(folder):
 
 @pytest.fixture
 def visit(browser, address):
-    """Open a page as somebody with certain wishes; whatever asks another host fails the test."""
+    """Open a page with certain browser preferences. A request to another host fails the test."""
     contexts, strays = [], []
 
     def open_page(name, **wishes):
@@ -176,7 +176,7 @@ def test_front_race_has_alternative_text(folder):
 
 
 def test_search_finds_a_lessons_word(visit):
-    """The search finds a word that stands in a lesson."""
+    """The search finds a word in a lesson."""
     page = visit("search.html?q=canary")
     page.locator("#search-results li a").first.wait_for()
     assert any("lesson_" in (link.get_attribute("href") or "") for link in page.locator("#search-results li a").all())

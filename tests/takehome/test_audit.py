@@ -56,7 +56,7 @@ def test_named_method_uses_the_example(freeloop, project):
 
 
 def test_failing_requests_are_reported(freeloop, project):
-    """An endpoint whose value was guessed wrong wasn't run, so its silence says nothing."""
+    """An endpoint whose requests all fail, because a value was guessed wrong, is reported as not checked."""
     main = project / "shop/main.py"
     main.write_text(
         main.read_text().replace(
