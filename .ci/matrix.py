@@ -1,20 +1,20 @@
 #!/usr/bin/env python3
-"""Tries the course in the situations in which people clone it, and prints a table: ``sudo python3 .ci/matrix.py``.
+"""Try the course in the situations in which people clone it, and print a table: ``sudo python3 .ci/matrix.py``.
 
-Each situation is a machine of its own: a minimal Debian 12 made by debootstrap, with nothing but Python, git and curl, in
-mount and process-id namespaces of its own, into which this clone's HEAD is cloned. There it runs
+Each situation is a separate machine: a minimal Debian 12 from debootstrap with only Python, git and curl, in its own mount
+and PID namespaces. This clone's HEAD is cloned into it, and there the script runs
 
-* ``./course lab --no-browser``, until JupyterLab answers at the address that it prints;
-* ``./course grade`` on two right submissions, which must get all points, and on an untouched one, which must not;
+* ``./course lab --no-browser``, until JupyterLab responds at the URL that it prints;
+* ``./course grade`` on two correct submissions, which must get all points, and on an untouched one, which must not;
 * ``./course test`` on the tests that depend on the machine (or on all of them, with ``--whole``).
 
-It needs root on Linux, debootstrap, overlayfs, about 3 GB and a network. A first run takes about 20 minutes on an idle
-machine. ``--list`` names the situations; names as arguments choose among them. ``--share PATH`` shows a file or folder of
-this machine in the others at the same place, for instance a configuration of pip or a certificate; environment variables
-that begin with PIP_, UV_ or SSL_ are passed on. The exit code is 0 if every situation is as it should be.
+It needs root on Linux, debootstrap, overlayfs, about 3 GB of disk space, and a network. The first run takes about 20 minutes
+on an idle machine. ``--list`` names the situations, and names as arguments select some of them. ``--share PATH`` mounts a file
+or folder of this machine at the same path in the others, such as pip's configuration or a certificate. Environment variables
+that begin with PIP_, UV_ or SSL_ are passed on. The exit code is 0 if every situation works as expected.
 
-The last outcome of each situation is kept in the folder, and the table shows them all. ``--record FILE`` also writes it
-into that file, between the two comments that mark its place.
+The last outcome of each situation is stored in the folder, and the table shows them all. ``--record FILE`` also writes the
+table into that file, between the two marker comments.
 """
 
 from __future__ import annotations
@@ -37,34 +37,34 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = "python3,python3-venv,git,curl,ca-certificates"
 MIRROR = "http://deb.debian.org/debian"
-LESSONS = ("05_files", "06_subprocesses")  # a folder with pipes, and a command: what depends on the machine most
+LESSONS = ("05_files", "06_subprocesses")  # they depend most on the machine: named pipes, and a command
 PARTS = ("tests/sandbox/test_sandbox.py", "tests/sandbox/test_learners_tests.py")
 STEPS = ("lab", "grade", "test")
 STEP_LIMIT_S = 3600.0
-USER = 1234  # the id of the ordinary user
-READY = "/srv/course"  # where the clone lies whose environment the situations share that need no place of their own
+USER = 1234  # user id of the ordinary user
+READY = "/srv/course"  # the clone, with its environment, that situations without a path of their own share
 MARKS = ("<!-- matrix: begin -->", "<!-- matrix: end -->")
 
 
 @dataclass(frozen=True)
 class Situation:
-    """One way in which a clone lies on a machine; `setup` is a shell script that root runs there before each step."""
+    """One way to have the clone on a machine. ``setup`` is a shell script that root runs there before each step."""
 
     name: str
     says: str
-    isolation: str  # the level that ./course grade must say
-    clone: str = READY  # where the clone lies
-    start: str = ""  # from where it is used, if not from there
+    isolation: str  # the level that ./course grade must report
+    clone: str = READY  # path of the clone
+    start: str = ""  # working directory, if it isn't the clone
     setup: str = ""
-    user: bool = False  # an ordinary user, not root
+    user: bool = False  # run as an ordinary user, not as root
     bubblewrap: bool = True  # installed beforehand
-    chroot: bool = False  # by chroot alone, as in a container that bubblewrap cannot work in
-    namespaces: bool = True  # user namespaces for ordinary users
+    chroot: bool = False  # use only chroot, as in a container in which bubblewrap doesn't work
+    namespaces: bool = True  # ordinary users may create user namespaces
     environment: dict[str, str] = field(default_factory=dict)
 
 
 SITUATIONS = (
-    # its tests install bubblewrap, and are run at the level of namespaces
+    # ./course test installs bubblewrap here, so the tests run at the level of namespaces
     Situation("minimal", "root, minimal Debian 12, clone in a closed home", "limits", "/root/course", bubblewrap=False),
     Situation("tmp", "root, clone below /tmp", "namespaces", "/tmp/try/course"),
     Situation("names", "root, a path with spaces and non-ASCII letters", "namespaces", "/srv/Käse & Brot/der Kurs"),
@@ -91,7 +91,7 @@ SITUATIONS = (
 
 @dataclass
 class Outcome:
-    """What a situation showed."""
+    """The results of the steps in one situation, in words for the table."""
 
     situation: Situation
     lab: str = "not run"
@@ -102,9 +102,9 @@ class Outcome:
 
 
 class Machine:
-    """A root folder made of layers, in which commands are run as on a machine of its own.
+    """A root file system made of overlayfs layers, in which commands run as on a separate machine.
 
-    A layer is a folder with the root folder, by that name, in it: so the root is no mount point unless one is made of it.
+    A layer contains its root as the subfolder ``root``, so the root isn't a mount point unless a bind mount makes it one.
     """
 
     def __init__(self, layers: Sequence[Path], scratch: Path, share: Sequence[Path]) -> None:
@@ -120,7 +120,7 @@ class Machine:
         )
 
     def run(self, script: str, situation: Situation, limit: float = STEP_LIMIT_S) -> subprocess.CompletedProcess:
-        """Run a shell script there; output and errors come together in ``stdout``."""
+        """Run a shell script on the machine. ``stdout`` of the result also contains stderr."""
         words = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--propagation", "private"]
         passed = {key: value for key, value in os.environ.items() if key.startswith(("PIP_", "UV_", "SSL_"))}
         environment = {
@@ -142,7 +142,7 @@ class Machine:
             )
 
     def _enter(self, situation: Situation) -> str:
-        """Return the script that mounts everything and runs the script in $1 in there."""
+        """Return a shell script that mounts everything and then runs its argument $1 on the machine."""
         root = shlex.quote(str(self.root))
         lines = [self.mount, *([] if situation.chroot else [f"mount --bind {root} {root}"])]
         lines += [f"cd {root}", "mount -t proc proc proc", "mount --rbind /dev dev"]
@@ -159,7 +159,7 @@ class Machine:
             inner = "echo 0 > /proc/sys/user/max_user_namespaces; " + inner
         run = f'sh -ec {shlex.quote(inner)} sh "$1"'
         if not situation.namespaces:
-            # the limit is that of a user namespace, so the machine gets one, with the same users in it
+            # the limit applies to one user namespace, so create one with the same users
             run = f"python3 -c {shlex.quote(IN_USER_NAMESPACE)} {run}"
         if situation.chroot:
             lines += [f"exec chroot . {run}"]
@@ -168,7 +168,7 @@ class Machine:
         return "\n".join(lines)
 
 
-# Runs a command in a user namespace with the same users (`unshare` needs newuidmap for that), in which none can be made.
+# Runs a command in a user namespace that maps the same users. (`unshare` would need newuidmap for that.)
 IN_USER_NAMESPACE = """
 import ctypes, os, sys
 ready, go = os.pipe(), os.pipe()
@@ -200,7 +200,7 @@ finally:
 
 
 def submissions(folder: Path) -> None:
-    """Write a right submission for each of the `LESSONS`, and an untouched one."""
+    """Write a correct submission for each of the `LESSONS`, and an untouched one."""
     folder.mkdir(parents=True, exist_ok=True)
     for lesson in LESSONS:
         with (ROOT / "solutions" / lesson / "exercise.toml").open("rb") as file:
@@ -217,7 +217,7 @@ def submissions(folder: Path) -> None:
 
 
 def judged(said: str, situation: Situation) -> tuple[str, bool]:
-    """Return what ``./course grade --json`` showed, in a few words, and whether that is right."""
+    """Return a summary of the output of ``./course grade --json``, and whether the grades are as expected."""
     try:
         results = json.loads(said[said.index("{\n") :])["submissions"]
     except (ValueError, KeyError):
@@ -232,13 +232,13 @@ def judged(said: str, situation: Situation) -> tuple[str, bool]:
 
 
 def last_line(said: str) -> str:
-    """Return the last line of an output, cut, in a form that fits into a table."""
-    lines = [line.strip() for line in said.splitlines() if line.strip()] or ["nothing was said"]
+    """Return the last line of an output, shortened, so that it fits into a table."""
+    lines = [line.strip() for line in said.splitlines() if line.strip()] or ["no output"]
     return lines[-1][:100].replace("|", "/")
 
 
 def try_one(situation: Situation, machine: Machine, arguments: argparse.Namespace) -> Outcome:
-    """Run both commands in one situation."""
+    """Run the steps in one situation, and log their output."""
     began = time.monotonic()
     outcome = Outcome(situation)
     log = arguments.folder / "logs" / f"{situation.name}.log"
@@ -261,7 +261,7 @@ def try_one(situation: Situation, machine: Machine, arguments: argparse.Namespac
         outcome.grade, fair = judged(step("./course grade --json /srv/submissions").stdout, situation)
         good.append(fair)
     if "test" in arguments.steps:
-        # where a machine can offer everything, nothing may be skipped
+        # where everything is available, no test may be skipped
         strict = "" if situation.user or situation.chroot else " --require-all"
         done = step(f"./course test {('' if arguments.whole else arguments.tests) + strict} -q -rs")
         outcome.tests = counted(done.stdout) if done.returncode in (0, 1) else f"failed: {last_line(done.stdout)}"
@@ -271,15 +271,15 @@ def try_one(situation: Situation, machine: Machine, arguments: argparse.Namespac
     return outcome
 
 
-def keep(outcome: Outcome, folder: Path) -> None:
-    """Write an outcome into a file, so that a later run of other situations still has it."""
+def store(outcome: Outcome, folder: Path) -> None:
+    """Write an outcome into a file, for the table of later runs."""
     folder.mkdir(exist_ok=True)
-    kept = {key: value for key, value in vars(outcome).items() if key != "situation"}
-    (folder / f"{outcome.situation.name}.json").write_text(json.dumps(kept))
+    fields = {key: value for key, value in vars(outcome).items() if key != "situation"}
+    (folder / f"{outcome.situation.name}.json").write_text(json.dumps(fields))
 
 
-def kept_outcomes(folder: Path) -> list[Outcome]:
-    """Return the last outcome of every situation that was ever tried here."""
+def stored_outcomes(folder: Path) -> list[Outcome]:
+    """Return the last outcome of each situation that was ever tried on this machine."""
     found = []
     for situation in SITUATIONS:
         file = folder / f"{situation.name}.json"
@@ -289,13 +289,13 @@ def kept_outcomes(folder: Path) -> list[Outcome]:
 
 
 def counted(said: str) -> str:
-    """Return pytest's closing line without its times."""
+    """Return pytest's summary line without the duration."""
     found = re.findall(r"^=*\s*((?:\d+ \w+(?:, )?)+) in [\d.]+s", said, re.M)
     return found[-1] if found else last_line(said)
 
 
 def prepared(arguments: argparse.Namespace) -> tuple[Path, Path]:
-    """Return two root folders, made once: the minimal Debian, and what bubblewrap adds to it."""
+    """Return two layers: the minimal Debian, and what bubblewrap adds to it. They're made only the first time."""
     base, more = arguments.folder / "debian", arguments.folder / "bubblewrap"
     if not (base / "root/usr/bin/git").exists():
         say("Making a minimal Debian 12 ...")
@@ -312,12 +312,12 @@ def prepared(arguments: argparse.Namespace) -> tuple[Path, Path]:
         )
         done = Machine([base], more, arguments.share).run(install, Situation("", "", ""))
         if done.returncode:
-            sys.exit(f"bubblewrap cannot be installed there: {last_line(done.stdout)}")
+            sys.exit(f"bubblewrap can't be installed in the minimal Debian: {last_line(done.stdout)}")
     return base, more / "upper"
 
 
 def clone_into(upper: Path, situation: Situation) -> None:
-    """Clone this clone's HEAD into a machine's top layer, and put the submissions there."""
+    """Clone this clone's HEAD into a machine's top layer, and write the submissions there."""
     upper = upper / "root"
     place = upper / situation.clone.lstrip("/")
     place.parent.mkdir(parents=True, exist_ok=True)
@@ -325,7 +325,7 @@ def clone_into(upper: Path, situation: Situation) -> None:
         (upper / "tmp").chmod(0o1777)
     if situation.clone.startswith("/root"):
         (upper / "root").chmod(0o700)
-    if place.exists():  # of the last run
+    if place.exists():  # from an earlier run
         subprocess.run(["git", "-C", str(place), "fetch", "-q", str(ROOT), "HEAD"], check=True)
         subprocess.run(["git", "-C", str(place), "reset", "-q", "--hard", "FETCH_HEAD"], check=True)
     else:
@@ -336,12 +336,12 @@ def clone_into(upper: Path, situation: Situation) -> None:
 
 
 def say(line: str) -> None:
-    """Print progress, at once."""
+    """Print a progress line to stderr, unbuffered."""
     print(line, file=sys.stderr, flush=True)
 
 
 def table(outcomes: Sequence[Outcome]) -> str:
-    """Return the table as Markdown."""
+    """Return the table of outcomes as Markdown."""
     lines = ["| situation | JupyterLab | grading | tests | |", "|---|---|---|---|---|"]
     for outcome in outcomes:
         cells = (
@@ -356,37 +356,37 @@ def table(outcomes: Sequence[Outcome]) -> str:
 
 
 def mark(outcome: Outcome) -> str:
-    """Return whether a situation is as it should be, in a word or three."""
+    """Return the last column of the table: whether the situation works as expected."""
     if not outcome.good:
         return "**not ok**"
     return "ok, in part" if "not run" in (outcome.lab, outcome.grade, outcome.tests) else "ok"
 
 
 def record(file: Path, text: str) -> None:
-    """Replace what stands between the marks of a file."""
+    """Replace the text between the two markers of a file."""
     before, _, rest = file.read_text(encoding="utf-8").partition(MARKS[0])
     file.write_text(f"{before}{MARKS[0]}\n\n{text}\n\n{MARKS[1]}{rest.partition(MARKS[1])[2]}", encoding="utf-8")
 
 
 def parsed() -> argparse.Namespace:
-    """Return the arguments."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description="Try the course in the situations in which people clone it.")
     parser.add_argument("names", nargs="*", help="the situations to try (default: all)")
-    parser.add_argument("--list", action="store_true", help="name the situations and end")
+    parser.add_argument("--list", action="store_true", help="list the situations and exit")
     parser.add_argument(
-        "--whole", action="store_true", help="run the whole suite in each, not only what depends on the machine"
+        "--whole", action="store_true", help="run the whole test suite, not only the tests that depend on the machine"
     )
     parser.add_argument(
-        "--share", action="append", type=Path, default=[], metavar="PATH", help="show it in the machines"
+        "--share", action="append", type=Path, default=[], metavar="PATH", help="mount this path in the machines"
     )
     parser.add_argument(
-        "--folder", type=Path, default=Path("/var/tmp/course-matrix"), help="where the machines are made and kept"
+        "--folder", type=Path, default=Path("/var/tmp/course-matrix"), help="folder for the machines and outcomes (%(default)s)"
     )
     parser.add_argument(
-        "--tests", default=" ".join(PARTS), metavar="ARGUMENTS", help="what ./course test gets (%(default)s)"
+        "--tests", default=" ".join(PARTS), metavar="ARGUMENTS", help="arguments of ./course test (%(default)s)"
     )
-    parser.add_argument("--steps", nargs="+", choices=STEPS, default=STEPS, help="only these of the commands")
-    parser.add_argument("--mirror", default=MIRROR, help="Debian's packages")
+    parser.add_argument("--steps", nargs="+", choices=STEPS, default=STEPS, help="run only these commands")
+    parser.add_argument("--mirror", default=MIRROR, help="mirror of Debian's packages")
     parser.add_argument("--record", type=Path, metavar="FILE", help="write the table into this file")
     arguments = parser.parse_args()
     unknown = set(arguments.names) - {situation.name for situation in SITUATIONS}
@@ -396,7 +396,7 @@ def parsed() -> argparse.Namespace:
 
 
 def main() -> int:
-    """Try the situations and print the table."""
+    """Try the situations and print the table. Return an exit code."""
     arguments = parsed()
     if arguments.list:
         print("\n".join(f"{situation.name:12} {situation.says}" for situation in SITUATIONS))
@@ -407,7 +407,7 @@ def main() -> int:
     arguments.folder.chmod(0o755)
     base, more = prepared(arguments)
     outcomes: list[Outcome] = []
-    ready: Path | None = None  # the layer of a machine whose clone in READY has its environment
+    ready: Path | None = None  # the layer with a clone in READY that has its environment
     with tempfile.TemporaryDirectory(dir=arguments.folder, prefix="run-") as run:
         for situation in SITUATIONS:
             if arguments.names and situation.name not in arguments.names:
@@ -420,7 +420,7 @@ def main() -> int:
                 clone_into(machine.upper, plain)
                 done = machine.run(f"cd {READY} && ./course build --check && ./course test --version", plain)
                 if done.returncode:
-                    sys.exit(f"the environment cannot be made: {last_line(done.stdout)}")
+                    sys.exit(f"./course can't set up its environment: {last_line(done.stdout)}")
                 ready = machine.upper
             if situation.clone == READY and ready:
                 layers = [ready, *layers]
@@ -430,11 +430,11 @@ def main() -> int:
             elif situation.user:
                 situation = owned(situation)
             outcomes.append(try_one(situation, machine, arguments))
-            keep(outcomes[-1], arguments.folder / "results")
+            store(outcomes[-1], arguments.folder / "results")
             say(table(outcomes[-1:]).splitlines()[-1] + f" {outcomes[-1].seconds:.0f} s")
             if situation.clone != READY:
                 shutil.rmtree(machine.scratch, ignore_errors=True)
-    text = table(kept_outcomes(arguments.folder / "results"))
+    text = table(stored_outcomes(arguments.folder / "results"))
     print(text)
     if arguments.record:
         record(arguments.record, text)
@@ -442,7 +442,7 @@ def main() -> int:
 
 
 def owned(situation: Situation) -> Situation:
-    """Return the situation with a set-up that gives the ready clone to the ordinary user."""
+    """Return the situation with a set-up that makes the ordinary user the owner of the shared clone."""
     from dataclasses import replace
 
     return replace(situation, setup=f"chown -R {USER}:{USER} {READY}")

@@ -52,17 +52,17 @@ class SetupError(UserFacingError):
 DISK = "The disk is full: free about 1 GB where this clone lies (and in the temporary folder), then run it again."
 NETWORK = (
     "The package index cannot be reached: check the network (or the proxy, or the mirror in pip's configuration), "
-    "then run it again; it goes on from here."
+    "then run it again; it continues where it stopped."
 )
 HASHES = (
-    "A downloaded package is not the one that the course was locked with, so nothing of it was installed: "
-    "a mirror or proxy in between may be altering files; try another network, or report it."
+    "A downloaded package doesn't have the hash in the course's lock file, so it wasn't installed: "
+    "a mirror or proxy may be altering files. Try another network, or report it."
 )
 READ_ONLY = "This clone cannot be written to: clone it again into a folder of your own, and run it there."
-INTERRUPTED = "Stopped before the set-up was done: run it again, and it goes on."
+INTERRUPTED = "Stopped before the set-up was done: run it again to continue."
 
-# What pip, uv and the operating system say, in the order in which it is to be believed: a full disk and a wrong
-# hash are certain, while "connection" turns up in many a message that ends in one of those.
+# Parts of messages of pip, uv and the operating system, the most reliable first: a full disk and a wrong hash are certain,
+# while "connection" also occurs in output that ends with one of those.
 _SIGNS = (
     (
         DISK,

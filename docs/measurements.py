@@ -1,6 +1,6 @@
-"""Show recorded verdicts as a row of docs/verdicts.md: ``python docs/measurements.py FILE...``.
+"""Print recorded verdicts as rows for docs/verdicts.md: ``python docs/measurements.py FILE...``.
 
-Each FILE is what ``./course bench verdicts --record FILE`` wrote: one JSON object for each trial. Standard library only.
+``./course bench verdicts --record FILE`` writes a FILE: one JSON object for each trial. This needs only the standard library.
 """
 
 import json
@@ -17,18 +17,18 @@ HEADER = (
 
 
 def only_other_words(complaint: str) -> bool:
-    """Return whether a complaint of the catalogue is about a right FAIL with another diagnosis."""
-    return "must be told" in complaint and not re.search(r"but: (pass|error)\b", complaint)
+    """Return True if a complaint of the catalogue is about a correct FAIL with another diagnosis."""
+    return "must get" in complaint and not re.search(r"but: (pass|error)\b", complaint)
 
 
 def row(name: str, trials: Iterable[dict]) -> str:
-    """Return the table row of one run. Raises `ValueError` if there are fewer than two trials.
+    """Return the table row of one run. Raise `ValueError` if there are fewer than two trials.
 
     A wrong trial is one of *other words* if it failed as it should, but with another diagnosis than the catalogue asks for.
     """
     found = list(trials)
     if len(found) < 2:
-        raise ValueError(f"{name} has {len(found)} trials: too few for a row")
+        raise ValueError(f"{name} has {len(found)} trials: a row needs at least two")
     complaints = [trial for trial in found if trial["complaint"] and not trial["undecided"]]
     words = sum(only_other_words(trial["complaint"]) for trial in complaints)
     undecided = sum(bool(trial["undecided"]) for trial in found)
@@ -43,7 +43,7 @@ def row(name: str, trials: Iterable[dict]) -> str:
 
 
 def main(files: list[str]) -> int:
-    """Print the table for the named files. Returns an exit code."""
+    """Print the table for the named files and return an exit code."""
     if not files:
         print(__doc__)
         return 2

@@ -7,7 +7,7 @@ from autograder.site import animation
 
 
 def main() -> None:
-    """Race twice, write ``docs/race.svg``, which moves as the races did, and print a sentence about each race."""
+    """Race twice, write the animated ``docs/race.svg``, and print a sentence about each race."""
     blocked, fixed = asyncio.run(animation.races())
     Path(__file__).with_name("race.svg").write_text(animation.picture(blocked, fixed), encoding="utf-8")
     for race in (blocked, fixed):

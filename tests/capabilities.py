@@ -1,7 +1,7 @@
-"""What this machine offers to the tests: a function for each capability that not every machine has.
+"""The capabilities of this machine that tests depend on, with a function for each.
 
-Each returns None if the machine has it, or the reason why it doesn't, as one sentence without a full stop. A test says
-what it needs with the marker of the same name, and is skipped with the reason where that's missing (see conftest.py).
+Each function returns None if the machine has the capability, or else the reason, as a sentence without a full stop. A test
+that needs it has the marker of the same name, and is skipped with that reason (see conftest.py).
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def mysql() -> str | None:
 
 @cache
 def _isolation() -> tuple[str, dict[str, str]]:
-    """The best level of isolation on this machine, and why each better one isn't there."""
+    """Return the strictest available level of isolation, and the reasons why stricter ones aren't available, by level."""
     from autograder.sandbox import levels
 
     found = levels.at_least()
@@ -55,7 +55,7 @@ def _isolation() -> tuple[str, dict[str, str]]:
 
 
 def best_level() -> str:
-    """The best level of isolation on this machine: what grading uses if it isn't told otherwise."""
+    """Return the strictest level of isolation on this machine, which grading uses by default."""
     return _isolation()[0]
 
 
@@ -114,5 +114,5 @@ ALL: dict[str, Callable[[], str | None]] = {
 
 @cache
 def missing(name: str) -> str | None:
-    """Why the machine lacks the capability of that name, or None."""
+    """Return why the machine lacks the capability of that name, or None."""
     return ALL[name]()

@@ -1,9 +1,8 @@
-"""What all the tests share: fixtures, and what happens where a machine lacks what a test needs.
+"""Fixtures of all tests, and skips of tests whose requirements a machine lacks.
 
-A test says what it needs with a marker (``browser``, ``sandbox``, ``mysql``, ``hub``, ``cluster``, ``linux``, ``posix``,
-``root``); where that's missing it's skipped by name, with the reason, and a closing line counts what was skipped. With
-CI=true in the environment, or ``--require-all``, a skip is a failure. A test that doesn't apply to a system at all (not one
-that would need more of it) isn't skipped but not collected.
+A marker says what a test needs (``browser``, ``sandbox``, ``mysql``, ``hub``, ``cluster``, ``linux``, ``posix``, ``root``). If
+that's missing, the test is skipped with the reason, and the summary counts the skips. With CI=true in the environment, or
+``--require-all``, a skip is a failure. A test that can never run on a system isn't collected there, so it isn't skipped.
 """
 
 from __future__ import annotations
@@ -23,12 +22,12 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # --- what a machine lacks ---
 
-FIXTURES = {"chromium": "browser", "walls": "sandbox"}  # what needs a capability by itself
-NEEDS = "needs "  # how the reason of such a skip begins
+FIXTURES = {"chromium": "browser", "walls": "sandbox"}  # fixtures that need a capability
+NEEDS = "needs "  # the beginning of such a skip's reason
 
 
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
-    """Add our options; and, where a plugin isn't there, what pyproject.toml sets for it."""
+    """Add the course's options, and those options of missing plugins that pyproject.toml sets."""
     parser.addoption("--require-all", action="store_true", help="a skipped test is a failure (as with CI=true)")
     parser.addini("workers", "how many tests run at the same time, if no file is named")
     if not pluginmanager.hasplugin("timeout"):
@@ -38,26 +37,26 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the marker of a plugin that isn't there: a test may give itself another limit."""
+    """Register the ``timeout`` marker if pytest-timeout isn't installed."""
     if not config.pluginmanager.hasplugin("timeout"):
         config.addinivalue_line("markers", "timeout(seconds): of pytest-timeout, which isn't there")
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Run as many workers as pyproject.toml says, and none for a single file: a worker takes seconds to start."""
+    """Return the number of workers in pyproject.toml, or 0 for a single file, because a worker takes seconds to start."""
     named = [str(word) for word in config.invocation_params.args if Path(str(word).split("::")[0]).exists()]
     one_file = len(named) == 1 and ".py" in named[0]
     return 0 if one_file or config.option.collectonly else int(config.getini("workers"))
 
 
 def require_all(config: pytest.Config) -> bool:
-    """True if a skip is a failure."""
+    """Return True if a skip is a failure in this run."""
     return config.option.require_all or os.environ.get("CI", "").lower() in ("true", "1")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark tests by what they use (a fixture that needs it, or a capability as the value of a parameter), and choose `heavy` ones."""
+    """Mark tests by the capabilities that their fixtures and parameters name, and deselect `heavy` tests (see `selection`)."""
     for item in items:
         for fixture, name in FIXTURES.items():
             if fixture in getattr(item, "fixturenames", ()):
@@ -82,7 +81,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
-    """Turn a skip into a failure where everything is required."""
+    """Turn a skip into a failure if everything is required."""
     report = yield
     if report.skipped and not hasattr(report, "wasxfail") and require_all(item.config):
         report.outcome = "failed"
@@ -91,14 +90,14 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say in closing which tests failed before they passed, how many were skipped, and what would have to be there for them."""
+    """Print which tests failed before they passed, how many were skipped, and what those would need."""
     failed = {report.nodeid for report in terminalreporter.stats.get("failed", ())}
     if unsteady := [report for report in terminalreporter.stats.get("rerun", ()) if report.nodeid not in failed]:
         terminalreporter.section("Failed, and was run again")
         for report in unsteady:
             terminalreporter.write_line(f"{report.nodeid} ({report.when}):", bold=True)
             terminalreporter.write_line(report.longreprtext)
-        terminalreporter.write_line("A test that fails only at times is a defect of the test, or of what it tests.")
+        terminalreporter.write_line("A test that fails only sometimes is a bug, in the test or in the code.")
     reasons = collections.Counter(report.longrepr[2] for report in terminalreporter.stats.get("skipped", ()))
     if not reasons:
         return
@@ -119,7 +118,7 @@ def root() -> Path:
 
 @pytest.fixture(scope="session")
 def chromium() -> str:
-    """The path of a browser. Tests that use it are marked ``browser``, and don't get here without one."""
+    """The path of a Chromium. Tests that use it are marked ``browser``, so they're skipped without one."""
     from autograder.dev import test_command
 
     path = test_command.any_chromium()
@@ -129,7 +128,7 @@ def chromium() -> str:
 
 @pytest.fixture(scope="module")
 def grading_sandbox():
-    """The sandbox in which this machine grades; None where it has none.  Its processes start faster than those without."""
+    """The sandbox that grading uses on this machine, or None. Processes start faster in it than without one."""
     from autograder.sandbox import levels
 
     sandbox = levels.at_least().sandbox
@@ -155,8 +154,8 @@ def lab(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def browser(chromium):
-    """A browser without a screen.  Not for longer than a module: while it is open, Playwright's loop runs in this thread,
-    and no other test that awaits could.
+    """A headless browser, for one module only: while it's open, Playwright's event loop runs in this thread, so async
+    tests couldn't run.
     """
     from playwright.sync_api import sync_playwright
 
@@ -168,7 +167,7 @@ def browser(chromium):
 
 @pytest.fixture
 def page(browser, tmp_path, request):
-    """A new tab; when its test fails, what it showed is kept as a picture and said in words."""
+    """A new browser tab. If the test fails, its content is saved as a screenshot and printed as text."""
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     page.set_default_timeout(120_000)
     console = []
@@ -188,9 +187,9 @@ def page(browser, tmp_path, request):
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    """Where tests run on several workers, a module stays on one; only the long lists of independent ones are spread.
+    """Run all tests of a module on the same worker, except the long lists of independent tests.
 
-    (`--dist loadgroup` would do it, but finds no group since pytest 9.2: pytest-xdist #1386.)
+    (`--dist loadgroup` would do the same, but finds no groups since pytest 9.2: pytest-xdist #1386.)
     """
     from xdist.scheduler import LoadScopeScheduling
 

@@ -1,4 +1,4 @@
-"""Small things that several tests need."""
+"""Helpers for several test modules."""
 
 import base64
 import os
@@ -13,7 +13,7 @@ from nbclient import NotebookClient
 
 
 def gone(pid):
-    """True if no process of that id runs any more (a zombie does not run)."""
+    """Return True if no process with this id is running. A zombie doesn't count as running."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -21,11 +21,11 @@ def gone(pid):
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
     except OSError:
-        return Path("/proc/self").exists()  # it ended between the two looks
+        return Path("/proc/self").exists()  # it ended between the two checks
 
 
 def until(condition, limit=60.0):
-    """Poll until ``condition()`` holds; fails after ``limit`` seconds, which says nothing about speed."""
+    """Poll until ``condition()`` is true and return its value. Fail after ``limit`` seconds, which only ends a test that hangs."""
     deadline = time.monotonic() + limit
     while not (value := condition()):
         assert time.monotonic() < deadline, "waited in vain"
@@ -34,9 +34,10 @@ def until(condition, limit=60.0):
 
 
 def run_notebook(notebook, folder, limit=300, on_picture=lambda index, data: None):
-    """Run a notebook from top to bottom in a fresh kernel in ``folder``; returns (notebook, every picture as it came).
+    """Run a notebook from top to bottom in a new kernel in ``folder``.
 
-    ``on_picture`` is called with each picture when it comes, and with the number of its cell.
+    Return the notebook and a list of (cell's index, data) for every picture, including those that were replaced later.
+    ``on_picture`` is called with the same two when a picture arrives. ``limit`` is in seconds for each cell.
     """
     updates = []
 
@@ -53,28 +54,30 @@ def run_notebook(notebook, folder, limit=300, on_picture=lambda index, data: Non
 
 
 def notebook_of(*cells):
+    """Return a notebook with these code cells."""
     nb = nbformat.v4.new_notebook()
     nb.cells = [nbformat.v4.new_code_cell(cell) for cell in cells]
     return nb
 
 
 def printed(cell):
+    """Return what a cell printed to stdout."""
     return "".join(o.text for o in cell.outputs if o.output_type == "stream" and o.name == "stdout")
 
 
 def pictures(cell):
-    """What a cell shows for good: a progress line, which a busy machine makes, leaves an empty one behind."""
-    shown = [output.data for output in cell.outputs if "data" in output]
-    return [data for data in shown if is_picture(data)]
+    """Return the pictures in a cell's final output, without the empty output that a removed progress line leaves."""
+    displayed = [output.data for output in cell.outputs if "data" in output]
+    return [data for data in displayed if is_picture(data)]
 
 
 def is_picture(data):
-    """True for what `timeline.bundle` makes, and not for a progress line."""
+    """Return True for data from `timeline.bundle`, and False for a progress line."""
     return "<img" in data.get("text/html", "")
 
 
 def assert_quiet(notebook):
-    """Nothing on stderr, no error, no stray result: nbgrader would make points of any of them."""
+    """Assert that a notebook has no stderr output, error or result: nbgrader would turn each into points."""
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             assert output.output_type != "error", (cell.source, output.get("evalue"))
@@ -83,12 +86,12 @@ def assert_quiet(notebook):
 
 
 def picture(data):
-    """The PNG bytes in a timeline's HTML."""
+    """Return the PNG bytes in a timeline's HTML."""
     return base64.b64decode(re.search(r"data:image/png;base64,([^\"]+)", data["text/html"]).group(1))
 
 
 def nbgrader(folder: Path, *words: str) -> str:
-    """Run an nbgrader command in ``folder`` with settings of its own, not the user's; returns what it printed."""
+    """Run an nbgrader command in ``folder`` without the user's settings, and return what it printed."""
     home = folder.parent / "home"
     environment = {
         **os.environ,
@@ -106,7 +109,7 @@ def nbgrader(folder: Path, *words: str) -> str:
 
 
 def answered(notebook, exercise):
-    """The notebook with the reference answer to each endpoint in its cell."""
+    """Put the reference answer to each endpoint into its cell, and return the notebook."""
     answers = {endpoint.cell: endpoint for endpoint in exercise.endpoints}
     for cell in notebook.cells:
         task = answers.get(cell.metadata.get("nbgrader", {}).get("grade_id"))
@@ -116,7 +119,7 @@ def answered(notebook, exercise):
 
 
 def reachable_by_all(folders):
-    """bubblewrap's words for folders that every user can reach, though one above them, root's own home say, is closed."""
+    """Return bubblewrap's arguments that make folders accessible to every user, even if a parent (such as root's home) isn't."""
     words = []
     for folder in map(Path, folders):
         above = list(reversed(folder.parents))

@@ -55,7 +55,7 @@ class Lab:
         wait_for_kernel(page)
 
     def write(self, name, *sources):
-        """A notebook of the test's own, beside the others."""
+        """Write a notebook for the test into the folder of notebooks."""
         notebook = nbformat.v4.new_notebook()
         notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
         notebook.cells = [nbformat.v4.new_code_cell(source.strip("\n")) for source in sources]
@@ -117,7 +117,7 @@ def wait_for_end(page, number):
 
 
 def replace(page, number, text):
-    """Write a cell anew, as one who pastes."""
+    """Replace a cell's source, as by pasting."""
     cells(page).nth(number).scroll_into_view_if_needed()
     cells(page).nth(number).locator(".cm-content").click()
     page.keyboard.press("ControlOrMeta+a")
@@ -145,7 +145,7 @@ jupyterlab.serve(Path(sys.argv[1]), "/lab", False, None)
 
 @contextmanager
 def serving(home, notebooks, **environment):
-    """A `Lab` on a folder of notebooks, with settings and data of its own below ``home``."""
+    """Run JupyterLab on a folder of notebooks, with its settings and data in ``home``. Yield the `Lab`."""
     environment = {
         **os.environ,
         "JUPYTER_CONFIG_DIR": str(home / "config"),

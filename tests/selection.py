@@ -1,4 +1,4 @@
-"""Which tests a run has: all of them, or a part of those that prove the same again."""
+"""Choose the tests of a run: all, or only a part of each family of similar tests."""
 
 import functools
 import hashlib
@@ -9,17 +9,17 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# Some families of tests prove the same again with other content: each lesson's claims, each catalogued answer, each honest
-# neighbour of an attack.  They'd take most of the time.  `./course test` runs a part of each family, another one with each
-# commit; `./course test --all`, a file that is named, and plain pytest run them all.
-HEAVY_ONE_IN = 8  # of the tests marked `heavy`, where a part of the families is run
+# Families of tests check the same code with different content: each lesson's claims, each catalogued answer, each correct
+# neighbour of an attack. They take most of the time. `./course test` runs a part of each family, a different one for each
+# commit. `./course test --all`, a run of named files, and plain pytest run them all.
+HEAVY_ONE_IN = 8  # one in this many of the tests marked `heavy` is run, if only a part of each family is
 ONE_IN = int(os.environ.get("COURSE_TEST_SHARE", "1"))
 
 
 def chosen(items, label, one_in=ONE_IN, always=lambda item: False):
-    """Those of a family's members that this run tests: all that are to be tested ``always``, and one in ``one_in`` others.
+    """Return the members of a family that this run tests: all for which ``always`` is true, and one in ``one_in`` others.
 
-    ``label`` gives a member's name; the names and the commit decide.
+    ``label`` returns a member's name. The choice depends only on the names and on the newest commit.
     """
     seed = _git("rev-parse", "HEAD")
     rest = [item for item in items if not always(item)]
@@ -29,7 +29,7 @@ def chosen(items, label, one_in=ONE_IN, always=lambda item: False):
 
 
 def heavy_left_out(items, one_in=HEAVY_ONE_IN if ONE_IN > 1 else 1):
-    """Those of the tests marked ``heavy`` that this run leaves out: never one whose file has just been changed."""
+    """Return the tests marked ``heavy`` that this run leaves out. Tests in files that the newest commit changed are run."""
     heavy = [item for item in items if item.get_closest_marker("heavy")]
     run = chosen(
         heavy, lambda item: item.nodeid, one_in, lambda item: item.path.relative_to(ROOT).as_posix() in changed()
@@ -38,7 +38,7 @@ def heavy_left_out(items, one_in=HEAVY_ONE_IN if ONE_IN > 1 else 1):
 
 
 def changed():
-    """The files that the newest commit or the working tree changed, relative to the clone; nothing where there is no git."""
+    """Return the files that the newest commit or the working tree changed, relative to the clone. Empty without git."""
     return set(_git("diff", "--name-only", "HEAD~1").splitlines())
 
 

@@ -1,12 +1,12 @@
-"""How others test for blocking, tried on the apps that the judge judges: to show why it does not use them.
+"""Common tests for blocking, tried on the same apps as the judge, to show why the judge doesn't use them.
 
-Each looks at one race of ten requests that wait `LATENCY` seconds, and says whether the endpoint passes:
+Each rule decides from races whose requests wait `LATENCY` seconds whether the endpoint passes:
 
-* ``wall clock``: all ten took less than twice one wait, as in the tutorial that this course grew out of
+* ``wall clock``: ten requests together took less than twice one wait, as in the tutorial that this course grew out of
   (ten requests of one second, ``assert duration < 2.0``);
-* ``ratio``: all ten took at most five times as long as one request alone;
-* ``ping``: no canary from outside waited longer than 50 ms;
-* ``heartbeat``: no turn of the app's own loop took longer than 20 ms.
+* ``ratio``: ten requests together took at most five times as long as a single one;
+* ``ping``: no canary from outside took longer than 50 ms;
+* ``heartbeat``: no iteration of the app's event loop took longer than 20 ms.
 """
 
 from autograder import services
@@ -20,36 +20,40 @@ N = 10
 LATENCY = 0.2  # s
 RULES = ("wall clock", "ratio", "ping", "heartbeat")
 MUST_PASS = ("reference", "accepted")
-MUST_FAIL = (DiagnosisKind.BLOCKED, DiagnosisKind.ONE_AT_A_TIME)  # kinds of diagnosis that such a test is meant to find
+MUST_FAIL = (DiagnosisKind.BLOCKED, DiagnosisKind.ONE_AT_A_TIME)  # the diagnoses that such a test is meant to find
 LIMIT = 60.0  # s
 
 
 def truth(answer):
-    """True if the answer must pass such a test, False if it must fail, None if it is not what they look for."""
+    """Return True if the answer must pass such a test, False if it must fail, and None if its mistake is out of their scope."""
     if answer.kind in MUST_PASS:
         return True
     return False if answer.wrong.kind in MUST_FAIL else None
 
 
 async def baseline_verdicts(app, endpoint):
-    """What each rule of `RULES` says of an app that is being served: True passes it."""
+    """Race against a served app and return whether it passes, by rule of `RULES`."""
     service = services.get(endpoint.service) if endpoint.service else None
     one, _ = await _race(app, endpoint, service, 1)
-    ten, longest_turn = await _race(app, endpoint, service, N)
-    return rules(one.seconds, ten.seconds, ten.worst_canary, longest_turn)
+    ten, longest_iteration = await _race(app, endpoint, service, N)
+    return rules(one.seconds, ten.seconds, ten.worst_canary, longest_iteration)
 
 
-def rules(one, ten, worst_canary, longest_turn):
-    """What each rule of `RULES` says of these times, in seconds: of one request, of ten, of a canary, of a turn."""
+def rules(one, ten, worst_canary, longest_iteration):
+    """Return whether an app passes, by rule of `RULES`.
+
+    The arguments are seconds: of one request, of ten together, of the slowest canary, and of the longest iteration.
+    """
     return {
         "wall clock": ten < 2 * LATENCY,
         "ratio": ten <= 5 * one,
         "ping": worst_canary <= 0.050,
-        "heartbeat": longest_turn <= 0.020,
+        "heartbeat": longest_iteration <= 0.020,
     }
 
 
 async def _race(app, endpoint, service, count):
+    """Race ``count`` requests. Return the race and the seconds of the loop's longest iteration."""
     calls = [endpoint.call(LATENCY, service) for _ in range(count)]
     companion = None
     if service is not None:

@@ -1,5 +1,6 @@
-"""``./course bench class``: a class made from the catalogue, graded by us and by stock nbgrader, and both measured."""
+"""``./course bench class``: measure how long this course and stock nbgrader take to grade a class made from the catalogue."""
 
+import contextlib
 import csv
 import os
 import shutil
@@ -27,8 +28,11 @@ MEMORY_POLL_INTERVAL_S = 0.5  # s
 
 @dataclass
 class Measured:
-    """What grading a class took: wall seconds, CPU seconds of the whole machine (what ends in a sandbox is not ours to
-    count), and the most memory that all its processes had together."""
+    """What a command took, and its exit code.
+
+    ``cpu`` is in seconds of the whole machine, because processes that end in a sandbox aren't counted as children.
+    ``memory`` is the peak of all its processes together, in MB.
+    """
 
     seconds: float
     cpu: float
@@ -37,10 +41,13 @@ class Measured:
 
 
 def main(sizes=(30,), stock=0, lesson="05_files", workers=None, cpus=None):
-    """Make and grade classes of these sizes, and the first ``stock`` of the first one with stock nbgrader; returns 0
-    if both gave the same grades."""
+    """Make and grade classes of ``sizes`` students, and a class of ``stock`` students with stock nbgrader.
+
+    Print a table. Return 0, or 1 if stock nbgrader gave other grades than the first class got, or 2 if grading failed.
+    ``cpus`` limits the run to that many CPUs.
+    """
     if not hasattr(os, "sched_setaffinity"):
-        print("This benchmark needs Linux: it binds itself to CPUs, and reads memory from /proc.")
+        print("This benchmark needs Linux: it pins itself to CPUs and reads memory use from /proc.")
         return 2
     if cpus:
         os.sched_setaffinity(0, set(sorted(os.sched_getaffinity(0))[:cpus]))
@@ -49,28 +56,26 @@ def main(sizes=(30,), stock=0, lesson="05_files", workers=None, cpus=None):
     with tempfile.TemporaryDirectory(prefix="course-bench-") as folder:
         ours = {}
         for number, size in enumerate(sizes):
-            course = made(Path(folder) / f"class{size}", lesson, size)
+            course = make_class(Path(folder) / f"class{size}", lesson, size)
             more = ["--workers", str(workers)] if workers else []
-            took = measured(
+            took = measure(
                 [sys.executable, str(paths.ROOT / "course"), "class", "grade", str(course), lesson, *more], course
             )
             row("class grade", size, took)
             if took.code not in (0, 1):
                 print((course / "bench.log").read_text()[-3000:])
                 return 2
-            again = measured(
-                [sys.executable, str(paths.ROOT / "course"), "class", "grade", str(course), lesson], course
-            )
+            again = measure([sys.executable, str(paths.ROOT / "course"), "class", "grade", str(course), lesson], course)
             row("the same again", size, again)
             if number == 0:
                 ours = grades(course)
             shutil.rmtree(course)
         if not stock:
             return 0
-        course = made(Path(folder) / "stock", lesson, stock)
+        course = make_class(Path(folder) / "stock", lesson, stock)
         with (course / "nbgrader_config.py").open("a") as config:
             config.write(STOCK)
-        took = measured([sys.executable, "-m", "nbgrader", "autograde", lesson], course)
+        took = measure([sys.executable, "-m", "nbgrader", "autograde", lesson], course)
         row("stock nbgrader", stock, took)
         theirs = grades(course)
     differ = sorted(name for name in theirs if theirs[name] != ours.get(name))
@@ -80,14 +85,10 @@ def main(sizes=(30,), stock=0, lesson="05_files", workers=None, cpus=None):
     return 1 if differ else 0
 
 
-def made(folder, lesson, size):
-    """A course folder in which ``size`` students have handed in what the catalogue knows, one after the other."""
-    with Path(os.devnull).open("w") as nowhere:
-        kept, sys.stdout = sys.stdout, nowhere
-        try:
-            new_course.main(str(folder))
-        finally:
-            sys.stdout = kept
+def make_class(folder, lesson, size):
+    """Make a course folder with ``size`` students, who submit the catalogue's answers in turn. Return the folder."""
+    with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stdout(nowhere):
+        new_course.main(str(folder))
     subprocess.run(
         [sys.executable, "-m", "nbgrader", "generate_assignment", lesson],
         cwd=folder, env=environment(), check=True, capture_output=True,
@@ -102,7 +103,7 @@ def made(folder, lesson, size):
             name = cell.metadata.get("nbgrader", {}).get("grade_id")
             if name in answers:
                 answer = answers[name][number % len(answers[name])]
-                # a comment of one's own: nobody hands in the very same file
+                # a different comment for each student, because identical files would share one cached verdict
                 cell.source = f"%%app {answer.endpoint.file}\n{answer.file.read_text()}\n# {number}\n"
         target = folder / "submitted" / f"s{number:05}" / lesson
         target.mkdir(parents=True)
@@ -111,13 +112,13 @@ def made(folder, lesson, size):
 
 
 def environment():
-    """Ours, with the programs of this Python on PATH, where nbgrader looks for alembic."""
+    """Return this process's variables with this Python's programs on PATH, because nbgrader starts alembic from there."""
     path = str(Path(sys.prefix, "bin")) + os.pathsep + os.environ.get("PATH", "")
     return {**os.environ, "PATH": path, "PYTHONPATH": str(paths.ROOT), "COURSE_ENVIRONMENT": "ready"}
 
 
-def measured(command, folder):
-    """Run a command in a folder; returns what it took."""
+def measure(command, folder):
+    """Run a command in a folder and return what it took."""
     before = machine_cpu_s()
     began = time.perf_counter()
     with (folder / "bench.log").open("wb") as log:
@@ -132,19 +133,20 @@ def measured(command, folder):
 
 
 def watch(process, peak):
-    """Keep the largest sum of memory of a process and all that descend from it, shared pages counted once."""
+    """Update ``peak[0]`` until the process ends: the memory in MB of it and its descendants, counting shared pages once."""
     while process.poll() is None:
         peak[0] = max(peak[0], sum(map(proportional_memory, [process.pid, *descendants(process.pid)])) / 1e6)
         time.sleep(MEMORY_POLL_INTERVAL_S)
 
 
 def row(who, size, took):
+    """Print a row of the table."""
     rate = 60 * size / took.seconds
     print(f"| {who} | {size} | {rate:.0f} | {took.cpu / size:.2f} | {took.memory:.0f} |", flush=True)
 
 
 def grades(folder):
-    """{student: score} as nbgrader exports it."""
+    """Return the scores that nbgrader exports, by student."""
     subprocess.run(
         [sys.executable, "-m", "nbgrader", "export", "--to", "grades.csv"],
         cwd=folder, env=environment(), check=True, capture_output=True,

@@ -1,7 +1,7 @@
-"""``./course bench drawing``: what drawing a race while it runs costs the race.
+"""``./course bench drawing``: measure how much the live picture slows a race down.
 
-The same races run in a notebook's kernel with live drawing and without it, in turns.  The noise is how far the races
-without drawing lie from each other, so a machine that is busy with other things shows that itself.
+The same races run in a notebook's kernel alternately with and without live drawing. The noise is how much the races
+without drawing differ from each other, so it shows whether the machine is busy with other things.
 """
 
 import json
@@ -46,20 +46,20 @@ for _ in range(10):
 print((time.thread_time() - began) / 10)
 """
 FIGURES = {
-    "all": "from the first request to the last answer",
+    "all": "from the first request to the last response",
     "quickest": "the quickest request",
     "canary": "the slowest canary",
     "blocked": "the loop was blocked",
 }
-SMALL = 0.05  # a difference below this is not looked at: no picture shows it
-LIMIT = 120  # s for a cell: it ends what hangs
+SMALL = 0.05  # relative differences below this are ignored, because no picture shows them
+LIMIT = 120  # s for a cell, which ends a cell that hangs
 
 
 def main(rounds):
-    """Print the figures of races with and without drawing, and their ratios.  Returns 1 if drawing can be told apart."""
+    """Print the times of races with and without drawing and their ratios. Return 1 if drawing makes a measurable difference."""
     from jupyter_client.manager import KernelManager
 
-    print(f"{rounds} rounds: two races each, with live drawing and without, in a new order each time", flush=True)
+    print(f"{rounds} rounds: two races each, with and without live drawing, in random order", flush=True)
     with tempfile.TemporaryDirectory(prefix="course-drawing-") as folder:
         (Path(folder) / "drawn.py").write_text(APP.lstrip(), encoding="utf-8")
         manager = KernelManager(kernel_name="python3", transport_encryption="auto")
@@ -75,20 +75,18 @@ def main(rounds):
             client.stop_channels()
             manager.shutdown_kernel(now=False)
     code = _report(seen)
-    print(
-        f"one frame takes {1000 * frame:.0f} ms of CPU: at most {1 / frame:.0f} a second on a core with nothing else to do"
-    )
+    print(f"one frame takes {1000 * frame:.0f} ms of CPU: at most {1 / frame:.0f} frames a second on an idle core")
     return code
 
 
 def _races(client, rounds):
-    """(path, shown) -> a list of figures; a race with drawing has its ``frames`` a second among them."""
+    """Run the races and return their figures, by (path, whether it was drawn). Those of a drawn race include ``frames`` a second."""
     seen = {}
-    turns = [(path, show) for path in ("/waits", "/blocks") for show in (False, True)]
-    for path, show in turns:  # the first race of a kind finds nothing warm
+    kinds = [(path, show) for path in ("/waits", "/blocks") for show in (False, True)]
+    for path, show in kinds:  # the first race of each kind includes imports, so it doesn't count
         _run(client, RACE.format(path=path, show=show))
     for number in range(1, rounds + 1):
-        for path, show in random.sample(turns, len(turns)):
+        for path, show in random.sample(kinds, len(kinds)):
             printed, frames = _run(client, RACE.format(path=path, show=show))
             figures = json.loads(printed)
             if show:
@@ -99,7 +97,7 @@ def _races(client, rounds):
 
 
 def _run(client, code):
-    """Run a cell; returns what it printed and how many pictures it showed before its last one."""
+    """Run a cell. Return what it printed and how many pictures it showed before its last one."""
     wanted = client.execute(code)
     printed, pictures = "", 0
     while True:
@@ -118,26 +116,29 @@ def _run(client, code):
 
 
 def _report(seen):
+    """Print the table. Return 1 if a difference exceeds the noise, else 0."""
     visible = False
     print(f"\n{'median of':44}{'not drawn':>10}{'drawn':>10}{'ratio':>8}{'noise':>8}")
     for path, names in (("/waits", ("all", "quickest", "canary")), ("/blocks", ("all", "quickest", "blocked"))):
         for name in names:
             plain, drawn = ([race[name] for race in seen[path, show]] for show in (False, True))
             ratio, noise = compared(plain, drawn)
-            apart = abs(ratio - 1) > max(noise, SMALL)
-            visible |= apart and name != "canary"
+            differs = abs(ratio - 1) > max(noise, SMALL)
+            visible |= differs and name != "canary"
             print(
                 f"{path + ', ' + FIGURES[name]:44}{statistics.median(plain):8.3f} s{statistics.median(drawn):8.3f} s"
-                f"{ratio:8.3f}{noise:8.3f}{'  more than the noise' if apart else ''}"
+                f"{ratio:8.3f}{noise:8.3f}{'  more than the noise' if differs else ''}"
             )
     for path in ("/waits", "/blocks"):
         frames = statistics.median(race["frames"] for race in seen[path, True])
         print(f"{path}, frames a second: {frames:.1f}")
-    print("ratio: drawn through not drawn. noise: the range of the races that were not drawn, through their median.")
+    print(
+        "ratio: drawn divided by not drawn. noise: the range of the races that weren't drawn, divided by their median."
+    )
     return int(visible)
 
 
 def compared(plain, drawn):
-    """The ratio of the medians, and the range of the plain ones as a part of their median."""
+    """Return the ratio of the medians, and the range of the plain ones divided by their median."""
     middle = statistics.median(plain)
     return statistics.median(drawn) / middle, (max(plain) - min(plain)) / middle

@@ -1,4 +1,4 @@
-"""``./course bench verdicts``: the catalogue judged again and again, on an idle machine or a busy one."""
+"""``./course bench verdicts``: judge the catalogue repeatedly, on an idle or a busy machine, and count wrong verdicts."""
 
 import asyncio
 import json
@@ -24,12 +24,12 @@ from autograder.sandbox import levels
 def main(
     rounds=1, hogs=0, exercises=(), quota=None, minutes=None, compare=False, workers=1, isolation="none", record=None
 ):
-    """Print wrong verdicts over trials with their 95 % bound; returns 1 if any verdict was wrong.
+    """Print how many of the trials had a wrong verdict, with a 95 % bound. Return 1 if any had, 2 if the run isn't possible.
 
-    ``exercises`` are those that are wanted, all if none is named; ``quota`` is the percentage of one CPU that everything
-    shares; ``minutes`` ends the run early, between two trials; ``compare`` tries the tests of `baseline_verdicts` on the same apps;
-    ``workers`` trials are under way at a time.  Apps are locked in as a class's are, and not with less than ``isolation``.
-    A line of JSON about each trial is added to the file ``record``.
+    ``exercises`` names the exercises to judge (default: all). ``hogs`` CPU-bound processes run during the trials. ``quota``
+    is the percentage of one CPU that everything shares. ``minutes`` ends the run early, between two trials. ``compare``
+    applies the rules of `baseline_verdicts` to the same apps. ``workers`` is the number of concurrent trials. Apps are
+    sandboxed as in class grading, with at least ``isolation``. One line of JSON for each trial is appended to ``record``.
     """
     try:
         wanted = [load_exercise(folder) for folder in paths.exercises() if folder.name in (exercises or [folder.name])]
@@ -53,8 +53,8 @@ def main(
         f"{len(answers)} catalogued answers, {rounds} rounds, {hogs} hogs"
         + (f", {workers} at a time" if workers > 1 else "")
         + (f", {quota} % of one CPU" if quota else "")
-        + ". A trial is one answer. An endpoint's has two verdicts, a list or a test has one, "
-        + "a whole shop one for each route that is judged."
+        + ". A trial judges one answer. It has two verdicts for an endpoint, one for a list or a test, "
+        + "and one for each judged route of a whole app."
     )
     with ExitStack() as stack:
         try:
@@ -64,18 +64,18 @@ def main(
             return 2
         stack.enter_context(cpu_load.hogs(hogs))
         deadline = time.monotonic() + 60 * minutes if minutes else float("inf")
-        with Path(record or os.devnull).open("a", encoding="utf-8") as kept:
-            trials = _trials(answers, rounds, deadline, compare, workers, found.level, kept)
+        with Path(record or os.devnull).open("a", encoding="utf-8") as log:
+            trials = _trials(answers, rounds, deadline, compare, workers, found.level, log)
     return _report(trials, compare)
 
 
-def _trials(answers, rounds, deadline, compare, workers, level="none", kept=None):
-    """Every `Judged` of so many rounds, or of as many as end in time; each worker has services of its own."""
+def _trials(answers, rounds, deadline, compare, workers, level="none", log=None):
+    """Judge the answers until the rounds or the time are over and return the `Judged`. Each worker has its own services."""
     trials, running = [], set()
-    # in another order each round: a run that ends early has then seen a fair share of all
+    # in a new order each round, so that a run that ends early has judged a fair sample
     todo = (answer for _ in range(rounds) for answer in random.sample(answers, len(answers)))
     spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, spawn, initializer=_lock_in, initargs=(level,)) as pool:
+    with ProcessPoolExecutor(workers, spawn, initializer=_open_sandbox, initargs=(level,)) as pool:
         while True:
             while len(running) < workers and time.monotonic() < deadline and (answer := next(todo, None)):
                 running.add(pool.submit(_one, answer, compare))
@@ -84,8 +84,8 @@ def _trials(answers, rounds, deadline, compare, workers, level="none", kept=None
             ended, running = wait(running, return_when=FIRST_COMPLETED)
             for judged in (future.result() for future in ended):
                 trials.append(judged)
-                if kept:
-                    print(json.dumps(_as_fields(judged)), file=kept, flush=True)
+                if log:
+                    print(json.dumps(_as_fields(judged)), file=log, flush=True)
                 if judged.complaint:
                     kind = "undecided" if judged.undecided else "WRONG"
                     print(f"  {kind}: {judged.answer.label}: {judged.complaint}", flush=True)
@@ -97,19 +97,21 @@ def _trials(answers, rounds, deadline, compare, workers, level="none", kept=None
 _sandbox = None  # of this worker
 
 
-def _lock_in(level):
-    """Give a worker the sandbox in which it starts apps, at the level that this machine is known to offer."""
+def _open_sandbox(level):
+    """Open this worker's sandbox, at a level that this machine is known to support."""
     global _sandbox
     if level != "none":
         _sandbox = levels.at_least(level, ceiling=level).sandbox
 
 
 def _one(answer, compare):
+    """Judge one answer in a worker."""
     comparison = baselines.baseline_verdicts if compare and baselines.truth(answer) is not None else None
     return asyncio.run(judge(answer, comparison, _sandbox))
 
 
 def _as_fields(judged):
+    """Return the fields of a trial's line in the record; durations are in seconds."""
     return {
         "answer": judged.answer.label, "verdicts": judged.verdicts, "outcome": judged.concurrency.outcome,
         "kind": judged.concurrency.kind, "races": judged.concurrency.trials, "seconds": round(judged.seconds, 3),
@@ -118,20 +120,21 @@ def _as_fields(judged):
 
 
 def _counts(trials):
+    """Return (wrong, undecided): how many trials had a wrong verdict, and how many an ERROR."""
     undecided = sum(t.undecided for t in trials)
     return sum(bool(t.complaint) for t in trials if not t.undecided), undecided
 
 
 def _size(trials):
-    return f"{_many(len(trials), 'trial')}, {_many(sum(trial.verdicts for trial in trials), 'verdict')}"
+    return f"{_plural(len(trials), 'trial')}, {_plural(sum(trial.verdicts for trial in trials), 'verdict')}"
 
 
-def _many(count, what):
+def _plural(count, what):
     return f"{count} {what}" + ("" if count == 1 else "s")
 
 
 def bound(wrong, trials):
-    """The one-sided 95 % upper bound on a rate of which ``wrong`` of ``trials`` were seen (Clopper and Pearson)."""
+    """Return the one-sided 95 % upper bound on the rate of wrong verdicts after ``wrong`` in ``trials`` (Clopper-Pearson)."""
     low, high = wrong / trials, 1.0
     for _ in range(60):
         rate = (low + high) / 2
@@ -144,8 +147,9 @@ def bound(wrong, trials):
 
 
 def _report(trials, compare):
+    """Print the result and return an exit code."""
     if not trials:
-        print("The time was over before the first trial ended.")
+        print("The time ran out before the first trial ended: give it more --minutes.")
         return 2
     wrong, undecided = _counts(trials)
     decided = len(trials) - undecided
@@ -153,10 +157,10 @@ def _report(trials, compare):
     print(f"wrong: {wrong} of {decided} trials; with 95 % confidence fewer than {bound(wrong, max(decided, 1)):.2%}")
     print(f"undecided (ERROR, of an app after {RETRIES} tries): {undecided} of {len(trials)}")
     passed = [t.proof_seconds for t in trials if t.proof_seconds and t.concurrency.passed]
-    print("seconds from a server that is up to a PASS of concurrency: " + _quantiles(passed))
-    print("seconds a trial, all its verdicts and the server's start: " + _quantiles([t.seconds for t in trials]))
+    print("seconds from a running server to a PASS of concurrency: " + _quantiles(passed))
+    print("seconds per trial, with all its verdicts and the server's start: " + _quantiles([t.seconds for t in trials]))
     if compare:
-        _report_rivals([t for t in trials if t.baseline_verdicts])
+        _report_baselines([t for t in trials if t.baseline_verdicts])
     return 1 if wrong else 0
 
 
@@ -167,10 +171,10 @@ def _quantiles(values):
     return f"median {cuts[49]:.2f}, 99th percentile {cuts[98]:.2f} ({len(values)})"
 
 
-def _report_rivals(trials):
-    """The same apps, judged by others' rules: honest ones failed, and faulty ones passed."""
+def _report_baselines(trials):
+    """Print how often the rules of `baselines` and this judge failed correct apps and passed faulty ones."""
     if not trials:
-        print("The tests of others do not apply to any of these.")
+        print("None of these answers is in the scope of the rules to compare with.")
         return
     count, wrong = Counter(), Counter()
     for trial in trials:
@@ -178,7 +182,7 @@ def _report_rivals(trials):
         count[truth] += 1
         for rule, passed in trial.baseline_verdicts.items():
             wrong[rule, truth] += passed is not truth
-    print(f"{'on the same trials':20}{'honest ones failed':>22}{'faulty ones passed':>22}")
+    print(f"{'on the same trials':20}{'correct ones failed':>22}{'faulty ones passed':>22}")
     for rule in baselines.RULES:
         print(f"{rule:20}{f'{wrong[rule, True]} of {count[True]}':>22}{f'{wrong[rule, False]} of {count[False]}':>22}")
     ours = Counter(baselines.truth(t.answer) for t in trials if t.complaint and not t.undecided)

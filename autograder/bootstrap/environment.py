@@ -1,7 +1,7 @@
-"""The isolated environments in ``.course/``: one for the course, one for its tests; each is made once.
+"""Create and update the virtual environments in ``.course/``: one for the course, one for its tests.
 
-Only the standard library: this runs in whatever Python the learner has. An environment counts as ready when
-its stamp says so, and the stamp is written last; a folder without a valid stamp is unfinished work.
+This module uses only the standard library, because it runs in whatever Python the learner has. An environment is ready
+when its stamp matches the lock files. The stamp is written last, so a folder without a valid stamp is incomplete.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from autograder.paths import ROOT
 WINDOWS = os.name == "nt"
 PYTHON = f"{sys.version_info[0]}.{sys.version_info[1]}"
 
-# What each environment is for: the locks that it is made from, the prefix of its folder, and the bytes on disk that
-# a first set-up needs, with bytecode and downloads.
+# By the environment's purpose: its lock files, the prefix of its folder's name, and the disk space in bytes that the
+# first set-up needs, including bytecode and downloads.
 LOCKS = {"course": ("uv.txt", "course.txt"), "test": ("uv.txt", "course.txt", "test.txt")}
 PREFIXES = {"course": "py", "test": "test-py"}
 NEEDED_BYTES = {"course": 800 * 2**20, "test": 1200 * 2**20}
 
-# What the user set for other Pythons must not leak into this one.
+# Variables that the user has set for other Pythons. They must not leak into this environment.
 FOREIGN = (
     "PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "PYTHONUSERBASE", "PYTHONINSPECT", "PYTHONEXECUTABLE",
     "__PYVENV_LAUNCHER__", "CONDA_PREFIX", "CONDA_DEFAULT_ENV", "PIP_TARGET", "PIP_PREFIX", "PIP_REQUIRE_VIRTUALENV",
@@ -43,15 +43,15 @@ FOREIGN = (
 
 
 def say(line: str) -> None:
-    """Print a line of progress to stderr, so that what a command prints (``grade --json``) stays clean."""
+    """Print a progress line to stderr, so that a command's own output (``grade --json``) stays clean."""
     print(line, file=sys.stderr, flush=True)
 
 
 class Environment:
-    """One environment of one clone, for the Python that runs this.
+    """One virtual environment of one clone, for the running version of Python.
 
-    ``purpose`` is ``"course"`` or ``"test"``. The tests have an environment of their own, because the packages of an
-    environment are part of the key under which a class's verdicts are cached: running the tests must not change it.
+    ``purpose`` is ``"course"`` or ``"test"``. The tests have an environment of their own because the installed packages
+    are part of the key under which a class's verdicts are cached: running the tests must not invalidate them.
     """
 
     def __init__(self, root: Path = ROOT, purpose: str = "course"):
@@ -68,7 +68,7 @@ class Environment:
     # --- is it ready? ---
 
     def locks(self) -> list[Path]:
-        """The lock files that this environment is made from, the installer's first."""
+        """Return the lock files of this environment, the installer's first. Raise `SetupError` if one is missing."""
         paths = [self.root / "lock" / name for name in LOCKS[self.purpose]]
         for path in paths:
             if not path.exists():
@@ -76,7 +76,7 @@ class Environment:
         return paths
 
     def expected(self) -> dict[str, Any]:
-        """What the stamp must say. The folder is in it because scripts in ``bin/`` contain their own full path."""
+        """Return the content of a valid stamp. It includes the folder, because scripts in ``bin/`` contain their full path."""
         texts = {path.name: path.read_bytes().replace(b"\r\n", b"\n") for path in self.locks()}
         return {
             "folder": str(self.folder),
@@ -86,7 +86,7 @@ class Environment:
         }
 
     def stamped(self) -> dict[str, Any] | None:
-        """What the stamp says, or None if there is no valid one and the environment must be made again."""
+        """Return the stamp's content, or None if it's missing or invalid, so that the environment must be rebuilt."""
         try:
             stamp = json.loads(self.stamp.read_text(encoding="utf-8"))
         except (OSError, ValueError):
@@ -94,7 +94,7 @@ class Environment:
         return stamp if isinstance(stamp, dict) and isinstance(stamp.get("locks"), dict) else None
 
     def sound(self) -> bool:
-        """True if the environment is for this Python and in this place, and its interpreter still runs."""
+        """Return True if the environment was made for this Python and this folder, and its interpreter still runs."""
         stamp, expected = self.stamped(), self.expected()
         if stamp is None or any(stamp.get(key) != expected[key] for key in ("folder", "platform", "python")):
             return False
@@ -108,26 +108,28 @@ class Environment:
         return answer.stdout.strip() == expected["python"]
 
     def ready(self) -> bool:
-        """True if the environment has exactly what its locks say."""
+        """Return True if the environment was built from the current lock files and works."""
         stamp = self.stamped()
         return stamp is not None and bool(stamp["locks"] == self.expected()["locks"]) and self.sound()
 
     # --- make it ready ---
 
     def ensure(self) -> None:
-        """Make or update the environment if it isn't ready; raise `SetupError` if that is impossible."""
+        """Create or update the environment if it isn't ready. Raise `SetupError` if that fails."""
         if self.ready():
             return
         check_python()
         try:
             self.home.mkdir(exist_ok=True)
             with locked(self.home / "lock") as guard:
-                if not self.ready():  # another ./course may have done it while this one waited
+                if not self.ready():  # another ./course may have built it while this one waited
                     self._build(guard)
         except KeyboardInterrupt:
             raise SetupError(errors.INTERRUPTED) from None
         except FileExistsError:
-            raise SetupError(f"{self.home} is in the way: move it elsewhere, and run the command again.") from None
+            raise SetupError(
+                f"{self.home} is in the way: it has to be a folder. Move it, then run the command again."
+            ) from None
         except OSError as error:
             sentence = errors.of_os_error(error)
             if sentence is None:
@@ -148,17 +150,17 @@ class Environment:
                 self.stamp.unlink()
             else:
                 if self.folder.exists():
-                    say("The environment is unfinished or no longer fits: making it again.")
+                    say("The environment is incomplete or was made for another Python or folder: making it again.")
                     shutil.rmtree(self.folder)
                 check_disk(self.home, NEEDED_BYTES[self.purpose])
-                say(f"Setting up {what} for Python {PYTHON}, once, in {self.home}")
-                say("1/3 Making an isolated environment")
-                # Without pip: unpacking and compiling it takes longer than installing all the other packages.
+                say(f"Setting up {what} for Python {PYTHON} in {self.home} (only the first time)")
+                say("1/3 Creating an isolated environment")
+                # Without pip, because unpacking and compiling pip takes longer than installing all the other packages with uv.
                 command = [sys.executable, "-I", "-m", "venv", "--without-pip", str(self.folder)]
-                run.python_step(command, "making the environment")
-                say("2/3 Fetching the installer")
+                run.required_step(command, "creating the environment")
+                say("2/3 Downloading the installer")
             pip = installer.fetch_uv(run, self.python, locks[0])
-            say(f"{'' if update else '3/3 '}Installing {packages} packages, locked and hashed")
+            say(f"{'' if update else '3/3 '}Installing {packages} packages (pinned, and verified by hash)")
             site = Path(sysconfig.get_path("purelib", "venv", {"base": str(self.folder)}))
             installer.install(run, self.python, self.bin, locks, pip, site)
             link(self.root, site)
@@ -173,27 +175,27 @@ class Environment:
             os.fsync(file.fileno())
         draft.replace(self.stamp)
 
-    # --- what a first start doesn't wait for ---
+    # --- work that the first start doesn't wait for ---
 
     def finish(self, in_background: bool) -> None:
-        """Compile the packages' bytecode and install pip, once, in a process of its own.
+        """Compile the packages' bytecode and install pip, unless that was done before, in a separate process.
 
-        In the background for a first start, where nobody should wait for it; it runs with the lowest priority. Grading
-        waits for it: a sandboxed app can't write bytecode, so it would compile its imports again at each start.
+        A first start runs it in the background, at the lowest priority, so that the learner doesn't wait for it. Grading
+        waits: a sandboxed app can't write bytecode, so it would compile its imports again at every start.
         """
         if self.finished.exists() or not os.access(self.folder, os.W_OK):
             return
         command = [str(self.python), "-P", "-m", finish.__name__, str(self.finished)]
         if not in_background:
-            say("Compiling the packages, once")
+            say("Compiling the packages (only the first time)")
             with self.log.open("a", encoding="utf-8", buffering=1) as log:
                 run = installer.Runner(log, say, None, clean_environment(self))
-                with contextlib.suppress(installer.Failed):  # it only saves time
-                    run.step(command, "compiling", how_far=run.last_line)
+                with contextlib.suppress(installer.Failed):  # compiling in advance only saves time
+                    run.step(command, "compiling", status=run.last_line)
             return
         command.append("--in-background")
         if not WINDOWS:
-            # The shell ends at once, so that the compiler isn't a child of the server that this process becomes.
+            # The shell exits at once, so the compiling process isn't a child of the server that this process is about to exec.
             command = ["/bin/sh", "-c", '"$@" &', "sh", *command]
         with self.log.open("a", encoding="utf-8") as log:
             started = subprocess.Popen(
@@ -205,22 +207,22 @@ class Environment:
 
 
 def link(root: Path, site: Path | str) -> None:
-    """Put the clone on the path of the environment whose site-packages folder is ``site``.
+    """Put the clone on the import path of the environment whose site-packages folder is ``site``.
 
-    A .pth file instead of an editable install: that would need a build backend, fetched and pinned, to write this
-    same line, and it can fail half-way.
+    This writes a .pth file. An editable install would write the same line, but needs a pinned build backend, and can
+    fail half-way.
     """
     Path(site, "never_block_course.pth").write_text(f"{root}\n", encoding="utf-8")
 
 
 def clean_environment(env: Environment) -> dict[str, str]:
-    """The environment variables for a process in ``env``: the environment is active, the user's own Python is out."""
+    """Return variables for a process in ``env``, with the environment activated and without the user's own Python settings."""
     variables = {key: value for key, value in os.environ.items() if key not in FOREIGN}
-    # nbgrader starts `alembic` from PATH, and deletes an old release before it notices that there is none.
+    # nbgrader starts `alembic` from PATH, and it deletes an old release before it notices that `alembic` is missing.
     variables["PATH"] = os.pathsep.join([str(env.bin), variables.get("PATH", os.defpath)])
     variables["VIRTUAL_ENV"] = str(env.folder)
     variables["PYTHONNOUSERSITE"] = "1"
-    # The user's own Jupyter, IPython and matplotlib settings stay out of the course, and the course out of them.
+    # Keep the user's own settings of Jupyter, IPython and matplotlib out of the course, and the course's out of theirs.
     jupyter = env.home / "jupyter"
     variables.update(
         JUPYTER_CONFIG_PATH=str(env.root / "autograder" / "jupyter"),
@@ -235,7 +237,7 @@ def clean_environment(env: Environment) -> dict[str, str]:
 
 
 def check_python() -> None:
-    """Raise `SetupError` if this Python lacks a module that distributions package separately or leave out."""
+    """Raise `SetupError` if this Python lacks a module that some distributions package separately or omit."""
     missing = [name for name in ("venv", "ensurepip", "ssl", "sqlite3", "ctypes", "zlib") if not _has(name)]
     if not missing:
         return
@@ -251,7 +253,7 @@ def check_python() -> None:
 
 
 def _has(module: str) -> bool:
-    """True if this Python has the module, and it works."""
+    """Return True if this Python has the module and can load it."""
     if module in ("venv", "ensurepip"):
         # Debian ships ensurepip's package without the wheels that it installs, or not at all.
         return importlib.util.find_spec(module) is not None
@@ -274,9 +276,9 @@ def check_disk(folder: Path, needed: int) -> None:
 
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[int | None]:
-    """Hold a lock on a file, waiting for the process that has it; yield the descriptor that children inherit.
+    """Hold a lock on a file, waiting until it's free. Yield the file descriptor for children to inherit, or None.
 
-    Children keep it open, so that the lock of a set-up that is killed lasts until its installer has ended too.
+    Children keep the descriptor open, so if a set-up is killed, its lock lasts until its installer has exited too.
     """
     with path.open("a+b") as file:
         try:
@@ -289,7 +291,7 @@ def locked(path: Path) -> Iterator[int | None]:
                         said = time.monotonic()
                         say(f"    still waiting, {said - began:.0f} s so far")
         except OSError:
-            # Some network file systems have no locks. A warning would help nobody: two at once are rare.
+            # Some network file systems have no locks. Two set-ups at once are rare, so there's no warning.
             yield None
             return
         yield None if WINDOWS else file.fileno()
@@ -311,16 +313,16 @@ def _try_lock(file: IO[bytes]) -> bool:
     return True
 
 
-# Commands that start untrusted apps again and again: they wait until all bytecode is compiled.
+# Commands that start sandboxed apps again and again. They wait until all bytecode is compiled.
 GRADING = ("grade", "class", "bench")
 
 
 def enter(purpose: str, argv: list[str]) -> int:
-    """Make the environment if necessary and run the command in it; on POSIX this doesn't return."""
+    """Set up the environment if necessary and run the command in it. Return its exit code; on POSIX, replace this process."""
     env = Environment(purpose=purpose)
     env.ensure()
     env.finish(in_background=argv[0] not in GRADING)
-    # -P: the current folder must not be importable (a stray json.py there...).
+    # -P: don't import from the current folder, where a stray json.py would shadow the standard library.
     command = [str(env.python), "-P", "-m", "autograder", *argv]
     variables = clean_environment(env)
     if WINDOWS:

@@ -1,7 +1,7 @@
-"""Finish an environment: compile its packages and give it pip. Run by the environment's own Python.
+"""Finish an environment: compile its packages and install pip. The environment's own Python runs this.
 
-A first start doesn't wait for this. Python compiles what it imports anyway, so all that is lost until it's done is a
-little time; and compiling everything takes longer than everything else that a first start does.
+The first start doesn't wait for it, because compiling everything takes longer than all the other steps together.
+Until it's done, imports are only a little slower: Python compiles what it imports anyway.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-# What the first notebook imports, in the order in which it does: compiled first, while JupyterLab starts.
+# What the first notebook imports, in that order. It's compiled first, while JupyterLab starts.
 FIRST = ("ipykernel.kernelapp", "autograder.lab", "fastapi", "uvicorn", "httpx", "matplotlib.pyplot")
-# Never imported by the course or its tests: other packages' tests, and what stands in for other programs.
+# Folders that neither the course nor its tests import from: other packages' tests, vendored code, and installers.
 NEVER = {"tests", "testing", "test", "third_party", "pip", "setuptools"}
 FILES_PER_TASK = 40
 
 
 def main(finished: Path, in_background: bool) -> None:
-    """Do all of it, printing how far it is, and create the file ``finished``."""
+    """Compile the packages and install pip, print the progress, and create the file ``finished`` at the end."""
     if in_background:
         yield_cpu()
-    for module in FIRST:  # each in a process of its own: one that fails must not stop the others
+    for module in FIRST:  # each in a separate process, so that one failure doesn't stop the others
         subprocess.run([sys.executable, "-P", "-c", f"import {module}"], stdout=subprocess.DEVNULL)
     subprocess.run([sys.executable, "-I", "-m", "ensurepip", "--default-pip"], stdout=subprocess.DEVNULL)
     files = sorted(find_sources(Path(sysconfig.get_path("purelib"))))
@@ -39,7 +39,7 @@ def main(finished: Path, in_background: bool) -> None:
 
 
 def yield_cpu() -> None:
-    """Give this process the lowest priority: it runs when nothing else wants the CPU."""
+    """Give this process the lowest priority, so that it runs only when no other process needs the CPU."""
     if hasattr(os, "nice"):
         os.nice(19)
     if hasattr(os, "SCHED_IDLE"):
@@ -47,14 +47,14 @@ def yield_cpu() -> None:
 
 
 def find_sources(site: Path) -> Iterator[Path]:
-    """Yield the Python files of the packages in ``site`` that something may import."""
+    """Yield the Python files of the packages in ``site``, except those in the folders of `NEVER`."""
     for folder, folders, names in os.walk(site):
         folders[:] = [name for name in folders if name not in NEVER]
         yield from (Path(folder, name) for name in names if name.endswith(".py"))
 
 
 def compile_files(files: list[Path]) -> None:
-    """Write the bytecode of these files where it's missing; a file that doesn't compile is left out."""
+    """Write the missing bytecode of these files, skipping files that don't compile."""
     for file in files:
         compileall.compile_file(file, quiet=2)
 

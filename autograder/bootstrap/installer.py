@@ -1,6 +1,6 @@
-"""Install locked packages into an environment: with uv, or with pip where uv doesn't work.
+"""Install the locked packages into an environment: with uv, or with pip where uv doesn't work.
 
-Only the standard library: the environment that this fills doesn't exist yet.
+This module uses only the standard library, because the environment that it fills isn't usable yet.
 """
 
 from __future__ import annotations
@@ -20,11 +20,12 @@ from urllib.parse import unquote, urlsplit
 from autograder import errors
 from autograder.errors import SetupError
 
-HEARTBEAT_S = 5  # the longest time without a line about how far a step is
-ESTIMATE_SHARES = 0.1, 0.95  # of a step: with less done an estimate is a guess, and the last files may be the largest
+HEARTBEAT_S = 5  # the longest time without a progress line
+# The shares of a step between which the rest is estimated: earlier it would be a guess, and the last files may be the largest.
+ESTIMATE_SHARES = 0.1, 0.95
 
-Command = list[Any]  # the parts of a command, strings or paths
-Progress = tuple[str, float | None]  # how far a step is, in words, and its share of the whole if that is known
+Command = list[Any]  # a program and its arguments, strings or paths
+Progress = tuple[str, float | None]  # a step's progress in words, and the share that is done (0 to 1), None if unknown
 
 
 def _show_nothing(line: str) -> str | None:
@@ -32,7 +33,7 @@ def _show_nothing(line: str) -> str | None:
 
 
 class Failed(Exception):
-    """A step that failed; ``output`` is what it printed."""
+    """A step failed. ``what`` is its name, ``output`` is what it printed."""
 
     def __init__(self, what: str, output: str):
         super().__init__(what)
@@ -40,7 +41,7 @@ class Failed(Exception):
 
 
 class Runner:
-    """Runs the steps of a set-up; all that they print goes to the log, and a little of it to the user."""
+    """Runs the steps of a set-up. All their output goes to the log, and the important lines to the user as well."""
 
     def __init__(self, log: IO[str], say: Callable[[str], None], guard: int | None, variables: Mapping[str, str]):
         self.log, self.say, self.guard, self.variables = log, say, guard, variables
@@ -52,12 +53,12 @@ class Runner:
         what: str,
         extra: Mapping[str, str] | None = None,
         show: Callable[[str], str | None] = _show_nothing,
-        how_far: Callable[[], Progress] = lambda: ("", None),
+        status: Callable[[], Progress] = lambda: ("", None),
     ) -> str:
-        """Run one command to its end and return its output; raise `Failed` if it fails.
+        """Run one command and return its output. Raise `Failed` if its exit code isn't 0.
 
-        ``show`` gets each line and returns what the user is to see of it. ``how_far`` is asked when the user has seen
-        nothing for `HEARTBEAT_S` seconds.
+        ``what`` is the step's name in messages, and ``extra`` has additional environment variables. ``show`` is called with
+        each line and returns the text to print, or None. ``status`` is called after `HEARTBEAT_S` seconds without a line.
         """
         self.log.write("$ " + " ".join(map(str, command)) + "\n")
         process = subprocess.Popen(
@@ -68,14 +69,14 @@ class Runner:
             stderr=subprocess.STDOUT,
             encoding="utf-8",
             errors="replace",
-            # The lock on .course is held for as long as anything that we started still works in it.
+            # The child inherits the lock on .course, so the lock is held as long as the child works there.
             pass_fds=() if self.guard is None else (self.guard,),
         )
         try:
-            lines = self._follow(process, what, show, how_far)
+            lines = self._follow(process, what, show, status)
             code = process.wait()
         except BaseException:
-            # Ctrl-C reaches the child too; make sure that it has ended before the lock is released.
+            # Ctrl-C reaches the child too. Make sure that it has exited before the lock is released.
             process.terminate()
             try:
                 process.wait(10)
@@ -87,25 +88,25 @@ class Runner:
             raise Failed(what, "\n".join(lines))
         return "\n".join(lines)
 
-    def python_step(self, command: Command, what: str) -> None:
-        """Run a step that has no substitute; raise `SetupError` if it fails."""
+    def required_step(self, command: Command, what: str) -> None:
+        """Run a step that the set-up can't go on without. Raise `SetupError` if it fails."""
         try:
             self.step(command, what)
         except Failed as failed:
             raise self.give_up(failed) from None
 
     def give_up(self, failed: Failed) -> SetupError:
-        """The error that ends the set-up after a failed step, with what to do about it."""
-        sentence = errors.recognise(failed.output)
-        if sentence is None:
+        """Return the error that ends the set-up after a failed step; its message says what to do."""
+        message = errors.recognise(failed.output)
+        if message is None:
             last = [line for line in failed.output.splitlines() if line.strip()][-1:] or ["it printed nothing"]
-            sentence = (
+            message = (
                 f"The set-up stopped at {failed.what} ({last[0].strip()}); its whole output is in {self.log.name}."
             )
-        return SetupError(sentence)
+        return SetupError(message)
 
     def last_line(self) -> Progress:
-        """How far a step is that prints "N of M ..." itself."""
+        """Return the progress of a step that prints lines like ``3 of 40 files``."""
         match = re.match(r"(\d+) of (\d+) ", self._last_line)
         return self._last_line, int(match[1]) / int(match[2]) if match else None
 
@@ -114,9 +115,9 @@ class Runner:
         process: subprocess.Popen[str],
         what: str,
         show: Callable[[str], str | None],
-        how_far: Callable[[], Progress],
+        status: Callable[[], Progress],
     ) -> list[str]:
-        """Read what a step prints until it ends, with a line about how far it is at least every `HEARTBEAT_S`."""
+        """Return the lines that a step prints until it ends, and say something at least every `HEARTBEAT_S` seconds."""
         lines: list[str] = []
         arriving: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._last_line = ""
@@ -133,21 +134,21 @@ class Runner:
                 line = arriving.get(timeout=max(0.0, said + HEARTBEAT_S - time.monotonic()))
             except queue.Empty:
                 said = time.monotonic()
-                self.say("    " + describe(what, said - began, *how_far()))
+                self.say("    " + describe(what, said - began, *status()))
                 continue
             if line is None:
                 return lines
             self.log.write(line)
             lines.append(line.rstrip())
             self._last_line = line.strip()
-            shown = show(line.strip())
-            if shown:
+            visible = show(line.strip())
+            if visible:
                 said = time.monotonic()
-                self.say(f"    {shown}")
+                self.say(f"    {visible}")
 
 
 def describe(what: str, elapsed_s: float, text: str, share: float | None) -> str:
-    """A line of progress: the step, how far it is, and an estimate of the rest if there is something to base it on."""
+    """Return a progress line: the step, its progress, and the estimated remaining time if enough of it is done."""
     line = f"{what}, {elapsed_s:.0f} s so far"
     if text:
         line += f": {text}"
@@ -157,7 +158,7 @@ def describe(what: str, elapsed_s: float, text: str, share: float | None) -> str
 
 
 def count(locks: list[Path]) -> int:
-    """How many packages these locks name (a package with two versions for two Pythons is one)."""
+    """Return how many packages these lock files name. A package with different versions for different Pythons counts once."""
     names = set()
     for path in locks:
         names.update(re.findall(r"^([A-Za-z0-9][\w.-]*)==", path.read_text(encoding="utf-8"), re.M))
@@ -165,10 +166,10 @@ def count(locks: list[Path]) -> int:
 
 
 class Pip:
-    """A pip that works on an environment: that of the Python which runs this, or else the environment's own.
+    """A pip that installs into an environment: the running Python's own pip, or else the environment's.
 
-    A pip can be run by another Python than its own, by its folder. That saves the seconds which it takes to unpack
-    and compile one.
+    The environment's Python can run another Python's pip by the path of its folder, which saves the seconds of
+    installing a second one.
     """
 
     def __init__(self, run: Runner, python: Path):
@@ -181,83 +182,84 @@ class Pip:
         arguments: Command,
         what: str,
         show: Callable[[str], str | None] = _show_nothing,
-        how_far: Callable[[], Progress] = lambda: ("", None),
+        status: Callable[[], Progress] = lambda: ("", None),
     ) -> str:
-        """Run pip and return its output; raise `Failed` if it fails."""
+        """Run pip and return its output. Raise `Failed` if it fails."""
         if self.command is not None:
             try:
-                return self.run.step([*self.command, *arguments], what, pip_variables(), show, how_far)
+                return self.run.step([*self.command, *arguments], what, pip_variables(), show, status)
             except Failed as failed:
                 if errors.recognise(failed.output) is not None:
                     raise
-        return self.own([*arguments], what, show, how_far)
+        return self.own([*arguments], what, show, status)
 
     def own(
         self,
         arguments: Command,
         what: str,
         show: Callable[[str], str | None] = _show_nothing,
-        how_far: Callable[[], Progress] = lambda: ("", None),
+        status: Callable[[], Progress] = lambda: ("", None),
     ) -> str:
-        """Run the environment's own pip, installing it first."""
-        self.run.python_step([self.python, "-I", "-m", "ensurepip", "--default-pip"], "installing pip")
+        """Install pip into the environment, run it, and return its output. Raise `Failed` if it fails."""
+        self.run.required_step([self.python, "-I", "-m", "ensurepip", "--default-pip"], "installing pip")
         self.command = None
-        return self.run.step([self.python, "-m", "pip", *arguments], what, pip_variables(), show, how_far)
+        return self.run.step([self.python, "-m", "pip", *arguments], what, pip_variables(), show, status)
 
 
 def fetch_uv(run: Runner, python: Path, lock: Path) -> Pip | None:
-    """Install uv with pip; return that pip, or None if there is no uv for this machine."""
+    """Install uv with pip. Return that pip, or None if there's no uv for this machine."""
     pip = Pip(run, python)
-    # --ignore-installed: a uv next to the pip that we borrow isn't in our environment.
+    # --ignore-installed: a uv that is installed next to the borrowed pip isn't in this environment.
     command = ["install", "--require-hashes", "--no-deps", "--ignore-installed", "--only-binary", ":all:", "-r", lock]
     try:
-        pip.step(command, "fetching the installer")
+        pip.step(command, "downloading the installer")
     except Failed as failed:
         if errors.recognise(failed.output) is not None:
             raise run.give_up(failed) from None
-        run.say("    uv isn't available here: going on with pip, which takes longer")
+        run.say("    uv isn't available here. Using pip instead, which takes longer.")
         return None
     return pip
 
 
 def install(run: Runner, python: Path, bin_folder: Path, locks: list[Path], pip: Pip | None, site: Path) -> None:
-    """Install what the locks name, the first of which is uv's own; with uv also remove what they don't name.
+    """Install the packages of the lock files; with uv, also remove all others. Raise `SetupError` if that fails.
 
-    ``pip`` is the one that installed uv, or None where there is no uv; ``site`` is the environment's site-packages.
+    The first lock file is uv's own. ``pip`` is the one that installed uv, or None if there's no uv. ``site`` is the
+    environment's site-packages folder.
     """
     if pip is not None:
         uv = bin_folder / ("uv.exe" if os.name == "nt" else "uv")
         command = [uv, "pip", "sync", "--python", python, "--require-hashes", *locks]
         progress = UvProgress(site)
         try:
-            run.step(command, "installing", uv_variables(pip), progress.show, progress.how_far)
+            run.step(command, "installing", uv_variables(pip), progress.show, progress.status)
             return
         except Failed as failed:
-            # A full disk or a wrong hash is no better with pip. Anything else may be: proxies, certificates and
-            # mirrors are configured for pip on many machines, and for uv on few.
+            # pip would fail as well if the disk is full or a hash is wrong. Anything else may work with pip, because
+            # proxies, certificates and mirrors are often configured for pip only.
             if errors.recognise(failed.output) in (errors.DISK, errors.HASHES):
                 raise run.give_up(failed) from None
-            run.say("    uv didn't work here: going on with pip, which takes longer")
+            run.say("    uv didn't work here. Using pip instead, which takes longer.")
     arguments: Command = ["install", "--require-hashes", "--no-compile"]
     for lock in locks if pip is not None else locks[1:]:
         arguments += ["-r", lock]
-    shown = PipProgress(count(locks))
+    progress_of_pip = PipProgress(count(locks))
     try:
-        Pip(run, python).own(arguments, "installing", shown.show, shown.how_far)
+        Pip(run, python).own(arguments, "installing", progress_of_pip.show, progress_of_pip.status)
     except Failed as failed:
         if "(from versions: none)" in failed.output and errors.recognise(failed.output) is None:
-            # All that pip says of an index that it could not reach, when it was told not to retry.
+            # With PIP_RETRIES=0 that's all that pip prints when it can't reach the index.
             raise SetupError(errors.NETWORK) from None
         raise run.give_up(failed) from None
 
 
 class UvProgress:
-    """How far ``uv pip sync`` is: megabytes while it downloads, packages while it unpacks them into ``site``."""
+    """The progress of ``uv pip sync``: in megabytes while it downloads, in packages while it unpacks them into ``site``."""
 
     def __init__(self, site: Path):
         self.site = site
         self.packages = 0
-        self.sizes_mb: dict[str, float] = {}  # of the downloads that are large enough for uv to name them
+        self.sizes_mb: dict[str, float] = {}  # by package; uv names only large downloads
         self.done: set[str] = set()
         self.prepared = False
 
@@ -272,14 +274,14 @@ class UvProgress:
         self.prepared = self.prepared or line.startswith("Prepared ")
         return line if line.split(" ")[0] in ("Prepared", "Installed") else None
 
-    def how_far(self) -> Progress:
-        """The words and the share of the step that uv is in."""
+    def status(self) -> Progress:
+        """Return the progress of the step that uv is in."""
         if self.sizes_mb and not self.prepared:
             total = sum(self.sizes_mb.values())
             done = sum(size for name, size in self.sizes_mb.items() if name in self.done)
             return f"{done:.0f} of {total:.0f} MB downloaded", done / total
         there = sum(1 for _ in self.site.glob("*.dist-info"))
-        if not self.packages or there <= 1:  # uv itself
+        if not self.packages or there <= 1:  # only uv itself
             return "looking for packages", None
         if there > self.packages:
             return "removing packages that are no longer needed", None
@@ -287,7 +289,7 @@ class UvProgress:
 
 
 class PipProgress:
-    """How far ``pip install`` is: packages found, of ``packages`` that the locks name."""
+    """The progress of ``pip install``: how many of the ``packages`` that the lock files name it has found."""
 
     def __init__(self, packages: int):
         self.packages, self.found = packages, 0
@@ -297,14 +299,14 @@ class PipProgress:
         self.found += line.startswith("Collecting ")
         return line if line.startswith("Installing collected") and len(line) < 80 else None
 
-    def how_far(self) -> Progress:
-        """The words and the share; pip installs when it has found all of them, and says nothing while it does."""
+    def status(self) -> Progress:
+        """Return the progress, without a share: pip starts to install when it has found all, and prints nothing meanwhile."""
         return f"{self.found} of about {self.packages} packages found", None
 
 
 def pip_variables() -> dict[str, str]:
-    """Settings for pip that make it quiet and keep it from asking."""
-    # PIP_USER=0: a user's own setting would send the packages elsewhere.
+    """Return environment variables that make pip quiet and non-interactive."""
+    # PIP_USER=0: with a user's own PIP_USER=1, pip would install into their home.
     variables = {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1", "PIP_USER": "0", "PIP_PROGRESS_BAR": "off"}
     if "PIP_RETRIES" not in os.environ:
         variables["PIP_RETRIES"] = "3"
@@ -312,10 +314,10 @@ def pip_variables() -> dict[str, str]:
 
 
 def uv_variables(pip: Pip) -> dict[str, str]:
-    """Settings for uv: this machine's indexes as they are configured for pip. What the user told uv itself stays."""
+    """Return variables that give uv pip's configuration (indexes, proxy, certificates). The user's own uv settings win."""
     variables = {"UV_PYTHON_DOWNLOADS": "never", "UV_NO_PROGRESS": "1"}
     if "UV_CACHE_DIR" not in os.environ and not os.access(Path.home(), os.W_OK):
-        # Containers run as any user: uv must work in a home that can't be written to.
+        # Containers may run as any user, whose home may not be writable.
         variables["UV_CACHE_DIR"] = str(pip.python.parent.parent.parent / "uv-cache")
     try:
         listed = pip.step(["config", "list"], "reading pip's configuration")
@@ -327,7 +329,7 @@ def uv_variables(pip: Pip) -> dict[str, str]:
 
 
 def translate_pip_config(listed: str) -> dict[str, str]:
-    """``pip config list`` as variables for uv. Addresses may contain passwords, so they never become arguments."""
+    """Translate the output of ``pip config list`` into variables for uv. URLs may contain passwords, so they aren't arguments."""
     settings: dict[str, dict[str, str]] = {}
     for line in listed.splitlines():
         match = re.fullmatch(r"(global|install|:env:)\.([\w-]+)='(.*)'", line.strip())
@@ -351,13 +353,13 @@ def translate_pip_config(listed: str) -> dict[str, str]:
     if limit := words.get("timeout") or words.get("default-timeout"):
         variables["UV_HTTP_TIMEOUT"] = limit[0]
     if "UV_INDEX" in variables:
-        # pip treats all indexes alike. With every file pinned by its hash, none of them can slip in another one.
+        # As in pip, all indexes count alike. Every file is pinned by its hash, so no index can substitute another file.
         variables["UV_INDEX_STRATEGY"] = "unsafe-best-match"
     return variables
 
 
 def _exists(place: str) -> bool:
-    """False for a local path or file: address that names nothing: pip warns about one and goes on, uv stops."""
+    """Return False for a local path or ``file:`` URL that doesn't exist. pip only warns about one, uv fails."""
     if place.startswith("file:"):
         return Path(unquote(urlsplit(place).path)).exists()
     return "://" in place or Path(place).expanduser().exists()

@@ -114,7 +114,7 @@ class Run:
         self.lessons: list[str] = []
         self.progress: Progress | None = None
 
-    def tell(self, event: str, text: str, **facts: Any) -> None:
+    def emit(self, event: str, text: str, **facts: Any) -> None:
         """Print the ``text`` of an event or, with ``as_json``, the event and its facts as a line of JSON."""
         print(json.dumps({"event": event, **facts}) if self.as_json else text, flush=True)
 
@@ -124,7 +124,7 @@ class Run:
         found = levels.at_least(self.course.isolation) if not self.cluster else None
         self.level = found.level if found else f"cluster, {self.course.isolation}"
         if found:
-            self.tell("isolation", found.sentence, level=found.level, sentence=found.sentence)
+            self.emit("isolation", found.sentence, level=found.level, sentence=found.sentence)
             if found.sandbox:
                 found.sandbox.close()
         self.lessons = list(lessons)
@@ -149,7 +149,7 @@ class Run:
             if why := one_line(handed_in.problem(folder)):
                 shown = ascii(student)[1:-1]
                 self.people[lesson, shown] = why
-                self.tell("needs a person", f"needs a person: {shown}: {why}", lesson=lesson, student=shown, why=why)
+                self.emit("needs a person", f"needs a person: {shown}: {why}", lesson=lesson, student=shown, why=why)
                 self._page_for_refused(lesson, student, books, why)
                 continue
             extra, missing = self._sort_out(lesson, student, folder, books)
@@ -177,7 +177,7 @@ class Run:
             if self.tries and answers not in earlier and len(earlier) >= self.tries:
                 too_many += 1
                 said = f"{student} has used all tries at {lesson} ({len(earlier)}): the new answers aren't graded."
-                self.tell("no more tries", said, lesson=lesson, student=student, tries=len(earlier))
+                self.emit("no more tries", said, lesson=lesson, student=student, tries=len(earlier))
                 continue
             one = Submission(lesson, student, whole, {file: key for file, (key, _) in handed.items()}, missing, extra)
             one.answers = answers
@@ -188,7 +188,7 @@ class Run:
                     jobs.append(Job(f"{student}/{file.name}", str(file), ours))
         count = len(students)
         graded = count - len(todo) - still_broken - too_many
-        self.tell(
+        self.emit(
             "lesson",
             f"{lesson}: {count} submissions, {graded} graded before, {len(jobs)} to be judged.",
             lesson=lesson,
@@ -226,7 +226,7 @@ class Run:
             if found.chosen:
                 intake.rescue(found, expected)
                 remark = one_line(found.remarks[-1])
-                self.tell("rescued", f"{student}: {remark}", lesson=lesson, student=student, remark=remark)
+                self.emit("rescued", f"{student}: {remark}", lesson=lesson, student=student, remark=remark)
             elif found.problem and expected.exists():
                 extra = extra or found.problem
             else:
@@ -281,7 +281,7 @@ class Run:
         why = self.people[lesson, student] = one_line(why)
         line = f"needs a person: {student}: {why}"
         if self.as_json:
-            self.tell("needs a person", "", lesson=lesson, student=student, why=why)
+            self.emit("needs a person", "", lesson=lesson, student=student, why=why)
         elif self.progress:
             self.progress.say(line)
         else:
@@ -298,7 +298,7 @@ class Run:
             said = (
                 "Nothing is graded: nothing was handed in. What students hand in is expected in " + self.course.inbox()
             )
-            self.tell("end", said, exit_code=BAD_INPUT, said=said)
+            self.emit("end", said, exit_code=BAD_INPUT, said=said)
             return BAD_INPUT
         waiting = {
             (lesson, student): cells
@@ -310,7 +310,7 @@ class Run:
         if self.as_json:
             people = [{"lesson": one, "student": who, "why": why} for (one, who), why in sorted(self.people.items())]
             manual = [{"lesson": one, "student": who, "cells": ids} for (one, who), ids in sorted(waiting.items())]
-            self.tell("end", "", exit_code=code, needs_a_person=people, waits_for_manual_grading=manual)
+            self.emit("end", "", exit_code=code, needs_a_person=people, waits_for_manual_grading=manual)
             return code
         if self.people:
             print(f"{len(self.people)} need a person:")

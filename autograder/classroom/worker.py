@@ -31,20 +31,20 @@ async def main(isolation: str) -> int:
     orders = asyncio.StreamReader(limit=1 << 20)
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(orders), sys.stdin)
 
-    def tell(news: WorkerNews) -> None:
+    def send(news: WorkerNews) -> None:
         out.write(encode(news) + "\n")
         out.flush()
 
     try:
         found = levels.at_least(isolation)
     except levels.IsolationUnavailable as low:
-        tell(WorkerRefused(str(low)))
+        send(WorkerRefused(str(low)))
         return 2
-    tell(WorkerReady(found.level, found.sentence))
+    send(WorkerReady(found.level, found.sentence))
     while line := await orders.readline():
         order = decode(line, GradeSubmission)
         result = await grade.grade(order.file, found.sandbox, order.lesson)
-        tell(SubmissionGraded(order.id, GradedSubmission.from_wire(asdict(result))))
+        send(SubmissionGraded(order.id, GradedSubmission.from_wire(asdict(result))))
     return 0
 
 

@@ -113,7 +113,7 @@ class GradebookWriter(threading.Thread):
         run.log(submission, "\n".join([*said, "", *self.handler.lines]))
         if run.as_json:
             facts = {"lesson": self.lesson, "student": submission.student}
-            run.tell("done", "", **facts, items=[item for r in results for item in map(without_race, r["items"])])
+            run.emit("done", "", **facts, items=[item for r in results for item in map(without_race, r["items"])])
         if run.progress:
             run.progress.one()
 
@@ -144,7 +144,7 @@ class GradebookWriter(threading.Thread):
                 intake.put_back(file)
             raise
         remark = f"{why}, so its answers were put into a fresh one."
-        self.run_of.tell(
+        self.run_of.emit(
             "rescued",
             f"{submission.student}: {remark}",
             lesson=self.lesson,

@@ -1,6 +1,6 @@
-"""``./course lab``: JupyterLab on the course's notebooks, with as little output on the terminal as possible.
+"""``./course lab``: run JupyterLab on the course's notebooks, with little output on the terminal.
 
-JupyterLab's settings for this course are in autograder/jupyter/, where Binder finds them too.
+JupyterLab's settings for this course are in autograder/jupyter/, which Binder uses too.
 """
 
 from __future__ import annotations
@@ -25,16 +25,17 @@ ADDRESS = "127.0.0.1"
 
 
 def main(browser: bool, port: int | None, notebook: str | None) -> int:
+    """Run JupyterLab until it's stopped and return an exit code. ``port`` None picks a free port, ``notebook`` None lesson 00."""
     notebooks = ROOT / "notebooks"
-    page = where_to_start(notebooks, notebook)
+    page = start_page(notebooks, notebook)
     if port is not None:
         check_port(port)
     serve(notebooks, page, browser, port)
     return 0
 
 
-def where_to_start(notebooks: Path, wanted: str | None) -> str:
-    """The page of JupyterLab to open, as the path of its address."""
+def start_page(notebooks: Path, wanted: str | None) -> str:
+    """Return the URL path of the page to open. Raise `SetupError` if there are no notebooks, or ``wanted`` isn't one of them."""
     if next(notebooks.glob("*/*.ipynb"), None) is None:
         raise SetupError("There are no notebooks yet: run ./course build, then this again.")
     if wanted is None:
@@ -46,14 +47,14 @@ def where_to_start(notebooks: Path, wanted: str | None) -> str:
 
 
 def check_port(port: int) -> None:
-    """A port that was asked for by number is that one or none."""
+    """Raise `SetupError` if this server can't listen on the port. A port that the user names isn't replaced by another one."""
     with socket.socket() as probe:
-        if os.name != "nt":  # there it would let us share a port that is in use
+        if os.name != "nt":  # on Windows this would allow binding to a port that is in use
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((ADDRESS, port))
         except PermissionError:
-            raise SetupError(f"Port {port} needs rights that you do not have: choose one above 1023.") from None
+            raise SetupError(f"You aren't allowed to use port {port}: choose one above 1023.") from None
         except OSError:
             raise SetupError(
                 f"Port {port} is in use: choose another, or leave out --port and a free one is found."
@@ -61,9 +62,9 @@ def check_port(port: int) -> None:
 
 
 def serve(notebooks: Path, page: str, browser: bool, port: int | None) -> None:
-    """Run JupyterLab in this process until it is stopped, so that there is no other to be left behind."""
+    """Run JupyterLab in this process until it's stopped: no other process can be left behind."""
     say("Starting JupyterLab ...")
-    started = say_that_it_goes_on("starting")
+    started = print_progress("starting")
     from jupyterlab.labapp import LabApp
 
     arguments = [
@@ -83,17 +84,17 @@ def serve(notebooks: Path, page: str, browser: bool, port: int | None) -> None:
         print("The course is open in JupyterLab at this address (Ctrl-C here stops it):", file=sys.stderr, flush=True)
         print(f"http://{ADDRESS}:{server.port}{page}?token={server.identity_provider.token}", flush=True)
 
-    # Binding the port is the first thing that the loop has been given to do; this comes after it.
+    # The callback that binds the port is already scheduled, so this one runs after it.
     server.io_loop.add_callback(announce)
-    # From here on what the server calls critical is its banner and its farewell, unless it is a port just lost.
+    # From here on, the server logs its banner and its last message as critical. Keep only a lost port.
     server.log.addFilter(lambda record: record.levelno < logging.CRITICAL or "ERROR" in record.getMessage())
     stop_on_signals(server)
     server.start()
     print("Stopped.", file=sys.stderr, flush=True)
 
 
-def say_that_it_goes_on(what: str) -> threading.Event:
-    """Print a line every few seconds until the event that this returns is set."""
+def print_progress(what: str) -> threading.Event:
+    """Print a progress line every `HEARTBEAT_S` seconds until the returned event is set."""
     done, began = threading.Event(), time.monotonic()
 
     def wait() -> None:
@@ -105,9 +106,9 @@ def say_that_it_goes_on(what: str) -> threading.Event:
 
 
 def stop_on_signals(server: Any) -> None:
-    """One Ctrl-C (or a closed terminal) stops the server and its kernels, without a question; a second one insists.
+    """Stop the server and its kernels at one Ctrl-C or a closed terminal, without asking. A second Ctrl-C interrupts that.
 
-    Left to itself the server asks when it has a terminal, and when it has none it leaves its kernels behind.
+    By default, JupyterLab asks for confirmation if it has a terminal, and leaves its kernels running if it has none.
     """
 
     def stop(number: int, frame: object) -> None:
@@ -116,6 +117,6 @@ def stop_on_signals(server: Any) -> None:
 
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         number = getattr(signal, name, None)  # Windows has no SIGHUP
-        # nohup means it; a SIGINT ignored is only what shells do to anything started with "&".
+        # An ignored SIGHUP was set by nohup and stays; an ignored SIGINT only means that a shell started this with "&".
         if number is not None and not (name == "SIGHUP" and signal.getsignal(number) == signal.SIG_IGN):
             signal.signal(number, stop)

@@ -1,4 +1,4 @@
-"""The locks: made from pyproject.toml by uv, and checked against it without a network."""
+"""``./course lock``: make the lock files from pyproject.toml with uv, or check them against it offline."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from autograder.bootstrap.environment import ROOT, Environment, clean_environmen
 from autograder.errors import SetupError
 
 OLDEST = "3.11"
-# What each lock is made from, in this order: the later ones keep to the versions of the earlier.
+# The dependency group of each lock file (None: the project's dependencies), in the order in which they're made. test.txt
+# uses the versions of course.txt.
 LOCKS = {"uv.txt": "installer", "course.txt": None, "test.txt": "test"}
 
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
@@ -28,20 +29,20 @@ PLATFORMS = (
     "x86_64-pc-windows-msvc",
     "aarch64-pc-windows-msvc",
 )
-KNOWN = {("aarch64-pc-windows-msvc", "3.11")}  # no wheel of PyYAML, ever
-# Published as source only, in plain Python: it is built where it is installed, without a compiler. (blockbuster needs it.)
+KNOWN = {("aarch64-pc-windows-msvc", "3.11")}  # PyYAML has no wheel for it and won't get one
+# A dependency of blockbuster that is published as source only. It's pure Python, so building it needs no compiler.
 SOURCE_ONLY = "forbiddenfruit"
 
 
 def inputs(project: dict[str, Any], group: str | None) -> str:
-    """A digest of what a lock depends on, written into it, so that a change is noticed offline."""
+    """Return a digest of a lock file's inputs. The lock file contains it, so a change is noticed offline."""
     wanted = project["dependency-groups"][group] if group else project["project"]["dependencies"]
     text = json.dumps([project["project"]["requires-python"], sorted(wanted)])
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def pins(text: str) -> dict[str, set[str]]:
-    """Package names and the versions that a lock pins them to (more than one where Pythons differ)."""
+    """Return the versions that a lock file pins, by package (more than one if they differ between Pythons)."""
     found: dict[str, set[str]] = {}
     for name, version in re.findall(r"^([A-Za-z0-9][\w.-]*)==(\S+)", text, re.M):
         found.setdefault(name.lower(), set()).add(version)
@@ -49,7 +50,7 @@ def pins(text: str) -> dict[str, set[str]]:
 
 
 def problems(root: Path = ROOT) -> list[str]:
-    """What disagrees, a sentence each."""
+    """Return a message for each disagreement between pyproject.toml, the lock files and environment.yml."""
     found = []
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
     texts = {}
@@ -77,7 +78,7 @@ def problems(root: Path = ROOT) -> list[str]:
 
 
 def conda_problems(root: Path, project: dict[str, Any]) -> list[str]:
-    """environment.yml installs the very lock, under a Python that the project supports."""
+    """Return a message for each error in environment.yml: it must install lock/course.txt with a supported Python."""
     found = []
     text = (root / "environment.yml").read_text(encoding="utf-8")
     python = re.search(r"^  - python=(\d+)\.(\d+)$", text, re.M)
@@ -91,11 +92,14 @@ def conda_problems(root: Path, project: dict[str, Any]) -> list[str]:
 
 
 def write(upgrade: bool, root: Path = ROOT) -> None:
-    """Make the locks anew; versions already pinned stay, unless they are to be upgraded or no longer fit."""
+    """Write the lock files. Pinned versions stay, unless ``upgrade`` is set or they no longer satisfy the requirements.
+
+    Raise `SetupError` if there's no uv, or uv fails.
+    """
     env = Environment(root)
     uv = env.bin / ("uv.exe" if os.name == "nt" else "uv")
     if not uv.exists():
-        raise SetupError(f"The locks are made with uv, and there is none in {env.bin}: use a machine that uv runs on.")
+        raise SetupError(f"uv makes the lock files, and it isn't in {env.bin}: run this on a machine that uv supports.")
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
     for name, group in LOCKS.items():
         path = root / "lock" / name
@@ -109,14 +113,14 @@ def write(upgrade: bool, root: Path = ROOT) -> None:
             "--python-version",
             OLDEST,
         ]
-        # Whoever makes the lock may have a mirror: it is nobody else's business.
+        # The lock files must not name a mirror that's configured on this machine.
         command += ["--no-emit-index-url", "--no-emit-find-links", "--no-header", "-o", path]
         command += ["--only-binary", ":all:", "--no-binary", SOURCE_ONLY]
         command += ["--upgrade"] if upgrade else []
         command += ["--group", group] if group else ["pyproject.toml"]
         command += ["--constraints", "lock/course.txt"] if group == "test" else []
         if subprocess.call(command, cwd=root, env=clean_environment(env)):
-            raise SetupError(f"uv could not make lock/{name}; what it said stands above.")
+            raise SetupError(f"uv couldn't make lock/{name}: see its message above.")
         text = path.read_text(encoding="utf-8")
         head = f"# Made by ./course lock from pyproject.toml; do not edit.\n# inputs: {inputs(project, group)}\n"
         path.write_text(head + re.sub(r"\A(#.*\n)+", "", text), encoding="utf-8", newline="\n")
@@ -124,7 +128,7 @@ def write(upgrade: bool, root: Path = ROOT) -> None:
 
 
 def without_wheels(root: Path = ROOT) -> list[str]:
-    """Where the locked packages cannot be installed without a compiler; asks the index, installs nothing."""
+    """Return a message for each platform and Python that lacks a wheel of a locked package. This only queries the index."""
     env = Environment(root)
     found = []
     for platform in PLATFORMS:
@@ -161,6 +165,7 @@ def without_wheels(root: Path = ROOT) -> list[str]:
 
 
 def main(check: bool, upgrade: bool) -> int:
+    """Write the lock files, or with ``check`` only compare them, and print what disagrees. Return an exit code."""
     if not check:
         write(upgrade)
     found = problems() + ([] if check else without_wheels())

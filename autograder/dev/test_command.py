@@ -1,4 +1,4 @@
-"""``./course test``: pytest over the course's own tests, with the programs that some of them need."""
+"""``./course test``: run pytest on the course's own tests, and install the programs that some of them need."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from autograder.errors import SetupError, recognise
 from autograder.sandbox import bubblewrap
 from autograder.services import ServiceError, mysql
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 
 # What a contributor runs after each edit: no browser, no sandbox, no server, no notebook, nothing that takes long.
 QUICK = "not (browser or sandbox or mysql or hub or cluster or long or slow)"
-RERUNS = 2  # at most so many times a test that failed is run again, where nobody asked for that test
-SHARE = 24  # one in so many members of a family of tests is run (tests/selection.py)
+RERUNS = 2  # how often a failed test is run again at most, in a run that doesn't name its tests
+SHARE = 24  # one in this many members of each family of tests is run (tests/selection.py)
 QUICK_FOLDERS = ("tests/unit", "tests/judge/test_judge.py", "tests/lab")
 
 
 def find_mysql() -> bool:
-    """True if the service ``mysql`` has a server to start, or the address of one."""
+    """Return True if there's a MySQL or MariaDB to start, or COURSE_MYSQL_URL names a running one."""
     try:
         return bool(os.environ.get("COURSE_MYSQL_URL") or mysql.find())
     except ServiceError:
@@ -34,7 +34,7 @@ def find_mysql() -> bool:
 
 
 def find_library(name: str) -> bool:
-    """True if the system has this shared library, or isn't Linux."""
+    """Return True if the system has this shared library, or isn't Linux."""
     if not sys.platform.startswith("linux"):
         return True
     try:
@@ -45,25 +45,28 @@ def find_library(name: str) -> bool:
 
 
 def find_chromium() -> str | None:
-    """The path of a Chromium of the system: the one that $CHROMIUM names, or one on PATH."""
+    """Return the path of a Chromium on this system: the one that $CHROMIUM names, one on PATH, or None.
+
+    Raise `SetupError` if $CHROMIUM isn't a program.
+    """
     wanted = os.environ.get("CHROMIUM")
     if wanted:
         path = shutil.which(wanted)
         if path is None:
             raise SetupError(f"CHROMIUM is set to {wanted}, which is not a program: correct it or unset it.")
         return path
-    for name in NAMES:
+    for name in CHROMIUM_NAMES:
         path = shutil.which(name)
-        # Ubuntu's package of that name is a stub for snap, which works in no container: try it.
+        # Ubuntu's chromium package only starts the snap, which doesn't work in containers, so try to run it.
         if path and runs(path):
             return path
     return None
 
 
-def playwrights_own() -> str | None:
-    """The path of the Chromium that ``playwright install`` put in place, or None."""
+def playwright_chromium() -> str | None:
+    """Return the path of the Chromium that ``playwright install`` installed, or None."""
     if not find_library("libatomic.so.1"):
-        return None  # Playwright itself would end in a traceback
+        return None  # without the library, Playwright would raise an exception
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
@@ -72,31 +75,31 @@ def playwrights_own() -> str | None:
 
 
 def any_chromium() -> str | None:
-    """The path of the Chromium that the tests use, or None."""
-    return os.environ.get("COURSE_CHROMIUM") or find_chromium() or playwrights_own()
+    """Return the path of the Chromium that the tests use, or None."""
+    return os.environ.get("COURSE_CHROMIUM") or find_chromium() or playwright_chromium()
 
 
 @dataclass(frozen=True)
 class Program:
-    """A program that some tests need: what it is, apt's packages of it, and whether it's there."""
+    """A program that some tests need: its name, its packages for apt-get, and a function that returns whether it's installed."""
 
     name: str
     packages: tuple[str, ...]
     found: Callable[[], object]
-    elsewhere: str = ""  # how to get it where there is no apt
+    elsewhere: str = ""  # what to do instead on systems without apt-get
 
     def missing(self) -> str | None:
-        """Why tests that need it can't run, or None."""
+        """Return why tests that need it can't run, or None."""
         if self.found():
             return None
         how = f"apt-get install {' '.join(self.packages)}"
         return f"{self.name} isn't installed ({how}{', ' + self.elsewhere if self.elsewhere else ''})"
 
 
-# All that the tests need and pip can't install.
+# Everything that the tests need and pip can't install.
 libatomic = Program("libatomic.so.1, which Playwright needs,", ("libatomic1",), lambda: find_library("libatomic.so.1"))
 chromium = Program("Chromium", ("chromium",), any_chromium, "or name one in CHROMIUM")
-# The server alone, which nothing starts at boot; its set-up calls a program that comes with the client.
+# The core package isn't started at boot. The server's set-up calls a program that comes with the client.
 mariadb = Program(
     "MariaDB or MySQL",
     ("mariadb-server-core", "mariadb-client-core"),
@@ -112,8 +115,8 @@ network_tools = Program(
 PROGRAMS = (libatomic, chromium, mariadb, sandbox_program, network_tools)
 
 
-def have_programs(programs: Sequence[Program] = PROGRAMS) -> None:
-    """Install what is missing where that is allowed, and print one message about what is still missing after that."""
+def install_programs(programs: Sequence[Program] = PROGRAMS) -> None:
+    """Install missing programs if `may_install` allows it, and print one message about those that are still missing."""
     missing = [program for program in programs if not program.found()]
     output = ""
     if missing and may_install():
@@ -127,18 +130,18 @@ def have_programs(programs: Sequence[Program] = PROGRAMS) -> None:
         missing = [program for program in missing if not program.found()]
     if missing:
         why = recognise(output)
-        say("Some tests can't run here, and are skipped by name:" + (f" {why}" if why else ""))
+        say("Some tests can't run here and are skipped:" + (f" {why}" if why else ""))
         for program in missing:
             say(f"  - {program.missing()}")
 
 
 def may_install() -> bool:
-    """True on a Debian or Ubuntu where this runs as root."""
+    """Return True if this runs as root on a Debian or Ubuntu."""
     return bool(shutil.which("apt-get")) and hasattr(os, "geteuid") and os.geteuid() == 0
 
 
 def apt_get(*packages: str) -> str:
-    """Install packages of the distribution, one by one if they can't be had together; return all that was printed."""
+    """Install packages with apt-get, one by one if one of them doesn't exist. Return all output."""
     output = _quietly(["apt-get", "update"])
     install = ["apt-get", "install", "-y", "--no-install-recommends"]
     together = _quietly([*install, *packages])
@@ -148,7 +151,7 @@ def apt_get(*packages: str) -> str:
 
 
 def runs(path: str) -> bool:
-    """True if a browser can be started."""
+    """Return True if the browser at ``path`` can be started."""
     try:
         return subprocess.run([path, "--version"], capture_output=True, timeout=120).returncode == 0
     except (OSError, subprocess.SubprocessError):
@@ -156,7 +159,7 @@ def runs(path: str) -> bool:
 
 
 def _quietly(command: list[str]) -> str:
-    """Run a step and return its output, which is only looked at if something is still missing afterwards."""
+    """Run a command without printing its output, and return the output. A failure is not an error."""
     variables = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     done = subprocess.run(
         command, env=variables, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace"
@@ -164,34 +167,34 @@ def _quietly(command: list[str]) -> str:
     return done.stdout + done.stderr
 
 
-def chooses(words: Sequence[str]) -> bool:
-    """True if these arguments of pytest name tests, by file, by name or by marker: then all that they name are run."""
+def selects_tests(words: Sequence[str]) -> bool:
+    """Return True if these arguments of pytest select tests by file, name or marker. Then all selected tests are run."""
     return any(word.startswith(("-k", "-m")) or "::" in word or Path(word.rstrip("/")).exists() for word in words)
 
 
 def main(arguments: list[str]) -> int:
-    """Run pytest with these arguments; without any, on everything but what proves the same once more."""
+    """Run pytest with these arguments; if they select no tests, on a part of each family of similar tests. Return an exit code."""
     variables = dict(os.environ)
     own = {"--quick", "--cov", "--all"}
     words = [word for word in arguments if word not in own]
     if "--quick" in arguments:
         words = ["-m", QUICK, *(words or QUICK_FOLDERS)]
     else:
-        have_programs()
+        install_programs()
         path = any_chromium()
         if path:
             variables["COURSE_CHROMIUM"] = path
         if "--all" in arguments:
             words = ["-m", "slow or not slow", *words]
-        elif not chooses(words):
+        elif not selects_tests(words):
             variables.setdefault("COURSE_TEST_SHARE", str(SHARE))
             say(
-                "Some families of tests prove the same again with other content: each lesson's claims, each of more than 600"
+                "Some families of tests check the same code with different content, such as more than 600 catalogued answers."
             )
             say(
-                "catalogued answers. This runs a part of each family, another one with each commit, and what the newest commit"
+                "This runs a part of each family (a different one for each commit) and whatever the newest commit changed."
             )
-            say("changed. For everything: ./course test --all")
+            say("To run everything: ./course test --all")
             words += ["--reruns", str(RERUNS)]
         words += ["--durations", "25"]
     if "--cov" in arguments:

@@ -160,13 +160,13 @@ class Checks:
                 load = await slow_day(await served.app(), endpoint, asked, seconds, rate)
         except AppError as error:
             raise CheckFailed(str(error)) from None
-        rang, windows = load.rings
-        print(f"The pager rang in {rang} of {windows} half seconds. Who blocked the loop, the greatest harm first:")
-        print("\n".join(map(str, load.blockers)) or "nobody.")
-        if rang and not load.blockers:
-            print(
-                "(Canaries that were late all the same: that was the machine's doing, or many small things together.)"
-            )
+        alerts, windows = load.rings
+        print(
+            f"The alert fired in {alerts} of {windows} windows of half a second. The lines that blocked the loop, worst first:"
+        )
+        print("\n".join(map(str, load.blockers)) or "none.")
+        if alerts and not load.blockers:
+            print("(Some canaries were late anyway: the machine was busy, or many short blocks added up.)")
         return load
 
     def target(self, name: str) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from autograder.lab import app_errors, load_plot, run_race, server
-from autograder.lab.percentiles import PAGER, WINDOW, milliseconds, quantiles
+from autograder.lab.percentiles import ALERT_S, WINDOW, milliseconds, quantiles
 from autograder.lab.race import BLOCKED_FROM, Race
 from autograder.lab.run_race import CANARY_EVERY, LIMIT
 from autograder.lab.timeline import short
@@ -40,7 +40,7 @@ class Blocker:
     function: str
 
     def __str__(self) -> str:
-        return f"{self.seconds:6.2f} s in {self.times:3} turns: line {self.line}, {short(self.code, 60)} (in {self.function})"
+        return f"{self.seconds:6.2f} s in {self.times:3} iterations: line {self.line}, {short(self.code, 60)} (in {self.function})"
 
 
 @dataclass(repr=False)
@@ -96,7 +96,7 @@ class Load(Race):
     def rings(self) -> tuple[int, int]:
         """(The number of windows with an alert, the number of all windows)."""
         windows = self.windows()
-        return sum(at[99] > PAGER for _, at in windows), len(windows)
+        return sum(at[99] > ALERT_S for _, at in windows), len(windows)
 
     def _take_iteration(self, report: Iteration) -> None:
         before = len(self.blocked)
@@ -129,11 +129,11 @@ class Load(Race):
         if not self.canaries:
             return f"{self.name}: no canary was sent."
         failed = sum(not request.ok for request in self.requests)
-        at, (rang, windows) = self.percentiles(), self.rings
+        at, (alerts, windows) = self.percentiles(), self.rings
         text = (
             f"{self.name}: {len(self.requests)} requests to {len(self.routes)} routes. Half of the canaries were answered "
             f"within {milliseconds(at[50])}, 95 % within {milliseconds(at[95])}, 99 % within {milliseconds(at[99])}; "
-            f"the pager rang in {rang} of {windows} windows."
+            f"the alert fired in {alerts} of {windows} windows."
         )
         if failed:
             text += f" {failed} requests failed."

@@ -11,7 +11,7 @@ import math
 from typing import TYPE_CHECKING
 
 from autograder.lab import timeline
-from autograder.lab.percentiles import PAGER, QUANTILES, WINDOW, milliseconds, quantiles
+from autograder.lab.percentiles import ALERT_S, QUANTILES, WINDOW, milliseconds, quantiles
 from autograder.lab.timeline import BLOCKED, CPU_WAIT, FREE
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def _lane(axes: Axes, top: float, load: Load, route: str | None, now: float | No
     axes.hlines([base - decade / DECADES for decade in range(DECADES + 1)], 0, span, color="#dddddd", lw=0.5, zorder=0)
     windows = load.windows(route, now)
     # a route may take as long as the services that it waits for; the canary waits only for the loop
-    late = [route is None and at[99] > PAGER for _, at in windows]
+    late = [route is None and at[99] > ALERT_S for _, at in windows]
     for group, color, hatch in ((False, GOOD, None), (True, BAD, "///")):
         for quantile, alpha in ((99, 0.25), (95, 0.5), (50, 1.0)):
             corners = [
@@ -84,9 +84,9 @@ def _lane(axes: Axes, top: float, load: Load, route: str | None, now: float | No
                 PolyCollection(corners, facecolors=color, alpha=alpha, hatch=marks, edgecolors="white", lw=0, zorder=2)
             )
     if route is None:
-        level = base - _height(PAGER)
+        level = base - _height(ALERT_S)
         axes.hlines(level, 0, span, color="black", lw=1, linestyle=":", zorder=3)
-        axes.text(span, level, "pager ", fontsize=7, va="bottom", ha="right", zorder=4)
+        axes.text(span, level, "alert ", fontsize=7, va="bottom", ha="right", zorder=4)
         for start, _ in (window for window, is_late in zip(windows, late, strict=True) if is_late):
             axes.text(start + WINDOW / 2, top, "!", fontsize=9, fontweight="bold", ha="center", va="bottom")
     at = quantiles([seconds for _, seconds in load.latencies(route, now)])

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 QUANTILES = (50, 95, 99)
 WINDOW = 0.5  # s of a load that one column summarises
-PAGER = 0.1  # s: a window raises an alert if the canary's 99th percentile is above this
+ALERT_S = 0.1  # s: a window raises an alert if the canary's 99th percentile is above this
 
 
 def quantiles(values: Iterable[float]) -> dict[int, float]:

@@ -85,10 +85,10 @@ def predict(what: str, value: object = None, unit: str = "") -> Prediction:
     prediction = Prediction(what, None if unit and isinstance(number, str) else number, unit)
     if prediction.value is None and value is not None:
         print(
-            f"{what}: {value!r} is no number. Write a number alone, as in 2 or 0.5, and run this cell again, or go on."
+            f"{what}: {value!r} isn't a number. Write only a number, such as 2 or 0.5, and run this cell again, or go on."
         )
     elif prediction.value is None:
-        print(f"{what}: nothing predicted. Put your guess in the place of None and run this cell again, or go on.")
+        print(f"{what}: no prediction. Replace None with your guess and run this cell again, or go on.")
     else:
         print(f"{what}: you predict {prediction}.")
     return prediction

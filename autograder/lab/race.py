@@ -264,8 +264,6 @@ class Race:
         """The longest of ``blocked``, or None if the loop was never blocked."""
         return max(self.blocked, key=lambda b: b.seconds, default=None)
 
-    culprit = worst_block
-
     @property
     def lane(self) -> str:
         """The lane of the loop in words."""

@@ -58,8 +58,8 @@ class ReportWriter:
 class WatchReports:
     """Converts the watchdog's events to messages, and passes them to a `ReportWriter`."""
 
-    def __init__(self, tell: ReportWriter) -> None:
-        self._write = tell
+    def __init__(self, send_report: ReportWriter) -> None:
+        self._write = send_report
 
     def __call__(self, *, event: str, where: list[dict[str, Any]], **more: Any) -> None:
         places = [reports.Place(**{key: value for key, value in place.items() if key != "last"}) for place in where]
@@ -112,10 +112,10 @@ class Failed(Exception):
         self.report = report
 
 
-def die_with_owner(tell: ReportWriter) -> None:
+def die_with_owner(send_report: ReportWriter) -> None:
     """Answer each byte on the lifeline, and kill the process group when it closes. Blocks: run it in a thread."""
     while question := os.read(0, 1):
-        tell(reports.Here(question[0]))
+        send_report(reports.Here(question[0]))
     if hasattr(os, "killpg") and os.getpgrp() == os.getpid():
         os.killpg(0, signal.SIGKILL)
     os._exit(0)
@@ -132,7 +132,7 @@ def dump_stacks_on_signal(file_descriptor: int) -> bool:
     return True
 
 
-def report_warnings(tell: ReportWriter) -> None:
+def report_warnings(send_report: ReportWriter) -> None:
     """Report each RuntimeWarning, such as "coroutine ... was never awaited", and print it as usual."""
     warnings.simplefilter("always", RuntimeWarning)
     show = warnings.showwarning
@@ -147,7 +147,7 @@ def report_warnings(tell: ReportWriter) -> None:
     ) -> None:
         if issubclass(category, RuntimeWarning):
             code = line or linecache.getline(filename, lineno)
-            tell(reports.PythonWarning(str(message), [reports.Place(str(filename), int(lineno), code.strip())]))
+            send_report(reports.PythonWarning(str(message), [reports.Place(str(filename), int(lineno), code.strip())]))
         show(message, category, filename, lineno, file, line)
 
     warnings.showwarning = showwarning
@@ -172,7 +172,7 @@ def load(app_file: str, trace: Trace) -> object:
     return module.app
 
 
-def reporting(app, tell: ReportWriter, trace: Trace, state: dict):
+def reporting(app, send_report: ReportWriter, trace: Trace, state: dict):
     """Return ``app``, wrapped so that its exceptions are reported before uvicorn sees them."""
 
     async def wrapped(scope: dict, receive, send) -> None:
@@ -182,7 +182,7 @@ def reporting(app, tell: ReportWriter, trace: Trace, state: dict):
             if scope["type"] == "lifespan":
                 state["startup"] = trace(error)
             elif isinstance(error, Exception):
-                tell(reports.RequestFailed(scope.get("path", ""), *trace(error)))
+                send_report(reports.RequestFailed(scope.get("path", ""), *trace(error)))
             raise
 
     return wrapped
@@ -202,7 +202,7 @@ def local_socket() -> socket.socket:
     return sock
 
 
-async def serve(app, sock: socket.socket, tell: ReportWriter, state: dict, iterations) -> None:
+async def serve(app, sock: socket.socket, send_report: ReportWriter, state: dict, iterations) -> None:
     """Serve ``app`` on ``sock`` with uvicorn, and report `Ready` once it accepts requests."""
     import uvicorn
 
@@ -216,7 +216,7 @@ async def serve(app, sock: socket.socket, tell: ReportWriter, state: dict, itera
             if self.started:
                 state["ready"] = True
                 iterations.phase = "serving"
-                tell(reports.Ready(port_of(sock), state["threads"], state["stacks"]))
+                send_report(reports.Ready(port_of(sock), state["threads"], state["stacks"]))
 
     await Server(config).serve(sockets=[sock])
 
@@ -224,9 +224,9 @@ async def serve(app, sock: socket.socket, tell: ReportWriter, state: dict, itera
 def main(app_file: str, sock: socket.socket | None = None) -> int:
     """Serve the file, on ``sock`` if the caller has one (as programs/forkserver.py does)."""
     out = os.dup(1)
-    tell = ReportWriter(out)
+    send_report = ReportWriter(out)
     os.dup2(2, 1)
-    lifeline = threading.Thread(target=die_with_owner, args=(tell,), name="course-lifeline", daemon=True)
+    lifeline = threading.Thread(target=die_with_owner, args=(send_report,), name="course-lifeline", daemon=True)
     lifeline.start()
 
     sys.path.insert(0, WATCHDOG)
@@ -236,10 +236,10 @@ def main(app_file: str, sock: socket.socket | None = None) -> int:
     sys.path.remove(WATCHDOG)
     for name in OWN_MODULES:
         sys.modules.pop(name, None)  # a learner's module may have that name
-    report_warnings(tell)
+    report_warnings(send_report)
     sys.meta_path.insert(0, NotInApps())
     trace = Trace(app_file)
-    iterations = loop_watchdog.LoopIterations(WatchReports(tell), os.path.dirname(os.path.realpath(app_file)))
+    iterations = loop_watchdog.LoopIterations(WatchReports(send_report), os.path.dirname(os.path.realpath(app_file)))
     state: dict[str, Any] = {
         "stacks": dump_stacks_on_signal(out),
         "threads": [lifeline.native_id, iterations.start().native_id],
@@ -254,13 +254,13 @@ def main(app_file: str, sock: socket.socket | None = None) -> int:
             sock or local_socket() as sock,
             asyncio.Runner(loop_factory=lambda: loop_watchdog.watched_loop(iterations)) as runner,
         ):
-            runner.run(serve(reporting(app, tell, trace, state), sock, tell, state, iterations))
+            runner.run(serve(reporting(app, send_report, trace, state), sock, send_report, state, iterations))
     except Failed as failed:
-        tell(failed.report)
+        send_report(failed.report)
         return 1
     except (SystemExit, KeyboardInterrupt):
         if "ready" not in state:
-            tell(reports.StartFailed("startup", *state.get("startup", ("", "", []))))
+            send_report(reports.StartFailed("startup", *state.get("startup", ("", "", []))))
         return 1
     return 0
 

@@ -55,11 +55,11 @@ NOT_FOUND = {"detail": "there are only /items/{token}"}
 
 
 class Room:
-    """A gate and prices. ``held`` has (token, event) in order of arrival; ``tell`` is called with each change of it."""
+    """A gate and prices. ``held`` has (token, event) in order of arrival; ``send_news`` is called with each change of it."""
 
-    def __init__(self, secret: bytes, tell: Callable[[upstream.UpstreamNews], None] = lambda news: None) -> None:
+    def __init__(self, secret: bytes, send_news: Callable[[upstream.UpstreamNews], None] = lambda news: None) -> None:
         self.secret = secret
-        self.tell = tell
+        self.send_news = send_news
         self.holding = False
         self.held: list[tuple[str, asyncio.Event]] = []
         self.unlisted: list[asyncio.Event] = []
@@ -89,7 +89,7 @@ class Room:
         listed = len(self.held) < HELD_LIMIT
         if listed:
             self.held.append(entry)
-            self.tell(upstream.Held(token))
+            self.send_news(upstream.Held(token))
         else:
             self.unlisted.append(entry[1])
         gone, waiting = asyncio.create_task(disconnected(receive)), asyncio.create_task(entry[1].wait())
@@ -100,7 +100,7 @@ class Room:
             self.unlisted.remove(entry[1])
         elif entry in self.held:
             self.held.remove(entry)
-            self.tell(upstream.Left(token))
+            self.send_news(upstream.Left(token))
 
 
 class App:
@@ -112,7 +112,7 @@ class App:
 
     def __init__(self, secret: bytes) -> None:
         self.secret = secret
-        self.first = Room(secret, tell)
+        self.first = Room(secret, send_news)
         self.rooms: dict[str, Room] = {}
         self.connections: set[asyncio.Transport] = set()
         self.requests: set[asyncio.Task] = set()  # those that are being served
@@ -132,7 +132,7 @@ class App:
                 self.first.release([entry for entry in self.first.held if entry[0] in order.tokens])
         elif isinstance(order, upstream.OpenRoom):
             self.rooms[order.name] = Room(hashlib.sha256(self.secret + order.name.encode()).digest())
-        tell(upstream.Done())
+        send_news(upstream.Done())
 
     async def renew(self) -> None:
         """End every connection and every request."""
@@ -143,8 +143,8 @@ class App:
             for request in list(self.requests):
                 request.cancel()
             await asyncio.sleep(0.001)
-        self.first = Room(self.secret, tell)
-        tell(upstream.Done())
+        self.first = Room(self.secret, send_news)
+        send_news(upstream.Done())
 
     async def __call__(self, scope: dict, receive, send) -> None:
         if scope["type"] != "http":
@@ -173,7 +173,7 @@ class App:
         if len(path) != 2 or path[0] != "items" or len(path[1]) > TOKEN_LENGTH_LIMIT:
             return await answer(send, 404, NOT_FOUND)
         token = path[1]
-        room.tell(upstream.Called(token))
+        room.send_news(upstream.Called(token))
         if room.holding:
             await room.hold(token, receive)
         elif not await pause(seconds(query, "wait"), receive):
@@ -289,7 +289,7 @@ def guarded(users: Users, connections: set[asyncio.Transport]) -> type[asyncio.P
     return Guarded
 
 
-def tell(news: upstream.UpstreamNews) -> None:
+def send_news(news: upstream.UpstreamNews) -> None:
     """Write one message to the owner."""
     sys.stdout.write(encode(news) + "\n")
     sys.stdout.flush()
@@ -315,7 +315,7 @@ async def main(listener: str, owners: str) -> None:
             app, log_level="critical", access_log=False, lifespan="off", timeout_keep_alive=60,
             http=guarded(users, app.connections), ws="none", limit_concurrency=REQUESTS_LIMIT,
         )  # fmt: skip
-        tell(upstream.Listening(port))
+        send_news(upstream.Listening(port))
         await uvicorn.Server(config).serve(sockets=[sock])
 
 

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 
 NOT_EMPTY = (
-    "The database that {name} names has tables of its own under the course's names. The course makes tables anew, so "
-    "nothing was touched. Name a database that is empty."
+    "The database that {name} names already has tables with the course's names. The course would replace them, so "
+    "nothing was changed. Name an empty database."
 )
 # The judge's statements take milliseconds. An app must not be able to stall grading by making one of them wait.
 STATEMENT_LIMIT_S = 20.0  # s, enforced by the server

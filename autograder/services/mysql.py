@@ -242,7 +242,7 @@ class MySQL(Database):
         self._held = set(self._fresh)
         for token in self._fresh:
             if self._do("SELECT GET_LOCK(%s, 10)", [self._locks[token]]) != [(1,)]:
-                raise ServiceError("MySQL does not give a lock that nobody else should have.")
+                raise ServiceError("MySQL doesn't grant a lock that no other connection should hold. Run this again.")
 
     def held(self) -> list[str]:
         # a connection that was just released may still be in the list

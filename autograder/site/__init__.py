@@ -1,5 +1,5 @@
-"""``./course site``: the course as a static site, from the same sources as everything else.
+"""``./course site``: build the course as a static site with Sphinx, from the same sources as the notebooks.
 
-Sphinx makes the pages; here stand what it cannot know: lessons executed once (`executed`), the race on the front page
-that moves (`moving`), and which files of the clone are pages (`pages`).
+`execute` runs the lessons and caches their outputs, `animation` draws the animated races of the front page, and `build`
+chooses the pages and runs Sphinx.
 """

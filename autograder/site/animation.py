@@ -1,4 +1,4 @@
-"""The race on the front page and in the README: ten requests, blocked and fixed, moving as they did when they were measured."""
+"""The animated races of the front page and the README: ten requests to a blocking app and to the fixed one, as measured."""
 
 import asyncio
 import html
@@ -23,10 +23,10 @@ async def coffee():
     return {{"coffee": "ready"}}
 """
 BLOCKING, FIXED = "time.sleep(0.2)", "await asyncio.sleep(0.2)"
-LEFT, WIDTH, RIGHT, ROW, TOP = 104, 476, 600, 19, 8  # the drawing, in its own units
-CAPTION = 30  # height of the line above a drawing, in the same units
+LEFT, WIDTH, RIGHT, ROW, TOP = 104, 476, 600, 19, 8  # of the drawing, in SVG units
+CAPTION = 30  # height of the line above a drawing, in SVG units
 
-# The site's style sheet has the same rules; a picture that stands alone brings its own.
+# The site's style sheet has the same rules, but a separate SVG file needs its own.
 STYLE = """
 svg { --request: #4c78a8; --free: #cfe8cf; --red: #c8452d; --ink: #1c1c1c; font-family: sans-serif }
 text { fill: var(--ink); font-size: 17px } .caption { font-size: 18px } .mono { font-family: monospace }
@@ -47,7 +47,7 @@ text { fill: var(--ink); font-size: 17px } .caption { font-size: 18px } .mono { 
 
 
 def page() -> str:
-    """Return the two races as HTML: SVG that CSS moves, and that stands still for readers who asked for less motion."""
+    """Race, and return both races as HTML with SVG that CSS animates, unless the reader prefers reduced motion."""
     blocked, fixed = asyncio.run(races())
     span = _span(blocked, fixed)
     panels = _panel(blocked, "blocked", BLOCKING, span) + _panel(fixed, "fixed", FIXED, span)
@@ -55,7 +55,7 @@ def page() -> str:
 
 
 def picture(blocked: Race, fixed: Race) -> str:
-    """Return the two races as one SVG file that moves once, as long as the races took, and then stands still."""
+    """Return the two races as an SVG file. Its animation runs once, in real time."""
     span = _span(blocked, fixed)
     height = TOP + ROW * len(blocked.requests) + 10 + ROW + 8 + 20
     label = html.escape(f"{BLOCKING}: {blocked.sentence} {FIXED}: {fixed.sentence}")
@@ -75,12 +75,12 @@ def picture(blocked: Race, fixed: Race) -> str:
 
 
 def _span(blocked: Race, fixed: Race) -> float:
-    """Return how many seconds both drawings cover."""
+    """Return the length of the time axis of both drawings, in seconds."""
     return 1.04 * max(blocked.seconds, *(block.end for block in blocked.blocked), fixed.seconds)
 
 
 async def races() -> list[Race]:
-    """Race ten requests against the blocking app and against the fixed one."""
+    """Race ten requests against the blocking app and ten against the fixed app. Return both races."""
     raced = []
     with tempfile.TemporaryDirectory() as folder:
         for line in (BLOCKING, FIXED):
@@ -95,7 +95,7 @@ async def races() -> list[Race]:
 
 
 def _panel(race: Race, kind: str, line: str, span: float) -> str:
-    """Return a figure with a caption for the page."""
+    """Return one race as an HTML figure with a caption."""
     axis = TOP + ROW * len(race.requests) + 10 + ROW + 8
     return f"""<figure>
 <figcaption><b>{kind}</b> <code>{html.escape(line)}</code></figcaption>
@@ -106,7 +106,7 @@ def _panel(race: Race, kind: str, line: str, span: float) -> str:
 
 
 def _drawing(race: Race, kind: str, span: float) -> str:
-    """Return the elements of one race: a bar for each request, the lane of the event loop, an axis."""
+    """Return the SVG elements of one race: a bar for each request, the event loop's lane, and the time axis."""
     rows = sorted(race.requests, key=lambda request: request.end or 0.0)
     lane = TOP + ROW * len(rows) + 10
     axis = lane + ROW + 8
@@ -122,8 +122,8 @@ def _drawing(race: Race, kind: str, span: float) -> str:
     loop += "".join(bar("blocked", b.start, min(b.start + b.seconds, span), lane, ROW - 3) for b in race.blocked)
     done = f"animation-delay:{race.seconds:.3f}s"
     ends = LEFT + WIDTH * race.seconds / span
-    # beside the last bar if there is room, else under its own right end
-    said = (
+    # right of the last bar if there's room, else at the right end of the first row
+    total = (
         f'<text class="said" style="{done}" x="{ends + 8:.0f}" y="{TOP + ROW * 5}">all ten: {race.seconds:.1f} s</text>'
         if ends + 130 < RIGHT
         else f'<text class="said" style="{done}" x="{LEFT + WIDTH - 6}" y="{TOP + ROW}" text-anchor="end">'
@@ -139,5 +139,5 @@ def _drawing(race: Race, kind: str, span: float) -> str:
 <text class="name" x="{LEFT - 8}" y="{TOP + ROW * 5}" text-anchor="end">requests</text>{bars}
 <text class="name" x="{LEFT - 8}" y="{lane + 13}" text-anchor="end">event loop</text>{loop}
 <text class="state" x="{LEFT + 6}" y="{lane + 13}">{state}</text>
-<line class="axis" x1="{LEFT}" x2="{LEFT + WIDTH}" y1="{axis}" y2="{axis}"/>{ticks}{said}
+<line class="axis" x1="{LEFT}" x2="{LEFT + WIDTH}" y1="{axis}" y2="{axis}"/>{ticks}{total}
 <line class="now" x1="{LEFT}" x2="{LEFT}" y1="{TOP - 4}" y2="{axis}" style="--way:{WIDTH}px"/>"""

@@ -1,4 +1,4 @@
-"""Puts the pages together and has Sphinx make the site."""
+"""Assemble the pages and build the site with Sphinx."""
 
 import re
 import shutil
@@ -14,15 +14,15 @@ from autograder.site import animation, execute
 
 SOURCES = paths.ROOT / "docs" / "site"
 BUILT = paths.ROOT / ".build" / "site"
-# The pages about the course, in the order of the menu; what is not there yet is left out.
+# The pages in docs/ that the site has, in the order of the menu. Missing files are skipped.
 DOCS = ("teaching", "verdicts", "troubleshooting", "binder", "exercises", "glossary")
 
 
 def main(target=None):
-    """Build the site and say where it is.  Returns an exit code."""
+    """Build the site in ``target`` and print where it is. Return an exit code."""
     target = Path(target).resolve() if target else BUILT
     if not may_be_replaced(target):
-        print(f"{target} has files that are not of a site built here. Name a folder that is new or empty.")
+        print(f"{target} contains files that don't belong to a built site. Choose a new or empty folder.")
         return 2
     code = build(target)
     if code == 0:
@@ -31,9 +31,10 @@ def main(target=None):
 
 
 def build(target, run=lambda folder: True):
-    """Build the site in the folder ``target``; ``run`` says of a lesson's folder whether it is executed.
+    """Build the site in the folder ``target`` and return Sphinx's exit code.
 
-    What was built there before stays until the new one is whole.  Nothing else may be there: see `may_be_replaced`.
+    ``run(name)`` returns whether the lesson in the folder ``name`` is executed. An earlier site in ``target`` is replaced
+    only if the build succeeds. ``target`` may contain nothing else, see `may_be_replaced`.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".course-site-", dir=target.parent) as work:
@@ -64,14 +65,14 @@ def build(target, run=lambda folder: True):
 
 
 def may_be_replaced(target):
-    """True for a folder that is not there, is empty, or has what Sphinx has built: it leaves its mark."""
+    """Return True if the folder doesn't exist, is empty, or contains Sphinx's ``.buildinfo``."""
     if not target.exists():
         return True
     return target.is_dir() and ((target / ".buildinfo").is_file() or not any(target.iterdir()))
 
 
 def assemble(source, run):
-    """Fill the folder of sources: lessons with their outputs, the pages in docs/, the race that moves."""
+    """Fill Sphinx's source folder with the lessons and their outputs, the pages of docs/, and the animated races."""
     pictures = source / "_static" / "races"
     pictures.mkdir(parents=True)
     menu = []
@@ -79,15 +80,15 @@ def assemble(source, run):
         file = folder / f"lesson_{folder.name}.ipynb"
         if not file.is_file():
             continue
-        node = execute.executed(file) if run(folder.name) else nbformat.read(file, 4)
-        execute.pictures_apart(node, pictures, "../_static/races")
+        node = execute.execute(file) if run(folder.name) else nbformat.read(file, 4)
+        execute.extract_images(node, pictures, "../_static/races")
         (source / folder.name).mkdir()
         nbformat.write(node, source / folder.name / file.name)
         menu.append(f"{folder.name[:2]} {title(node)} <{folder.name}/{file.stem}>")
     for name in DOCS:
         file = paths.ROOT / "docs" / f"{name}.md"
         if file.is_file():
-            (source / file.name).write_text(inside(file.read_text(encoding="utf-8")), encoding="utf-8")
+            (source / file.name).write_text(unlink_missing(file.read_text(encoding="utf-8")), encoding="utf-8")
     docs = [name for name in DOCS if (source / f"{name}.md").is_file()]
     index = source / "index.md"
     text = index.read_text(encoding="utf-8")
@@ -97,17 +98,17 @@ def assemble(source, run):
 
 
 def title(node):
-    """The first-level heading of a notebook, as plain text."""
+    """Return the first-level heading of a notebook as plain text."""
     heading = next(re.search(r"^# (.+)$", cell.source, re.M) for cell in node.cells if cell.cell_type == "markdown")
     return heading[1].replace("`", "")
 
 
-def inside(text):
-    """A page of docs/ as a page of the site: links to files that are no pages there become their text."""
+def unlink_missing(text):
+    """Return the text of a page of docs/ for the site: a link to a file that isn't a page of the site becomes plain text."""
 
     def link(found):
-        words, goal = found[1], found[2].split("#")[0]
-        kept = "://" in goal or not goal or (goal.endswith(".md") and goal[:-3] in DOCS)
-        return found[0] if kept else words
+        words, target = found[1], found[2].split("#")[0]
+        works = "://" in target or not target or (target.endswith(".md") and target[:-3] in DOCS)
+        return found[0] if works else words
 
     return re.sub(r"(?<!!)\[([^\]]+)\]\(([^)\s]+)\)", link, text)

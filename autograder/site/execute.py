@@ -1,4 +1,4 @@
-"""Lessons executed for the site: each once, kept by the content of the notebook and of all that it runs on."""
+"""Execute the lessons for the site, and cache them by the content of the notebook and of the code that it uses."""
 
 import base64
 import hashlib
@@ -19,17 +19,20 @@ from autograder import paths
 from autograder.bootstrap import environment
 from autograder.errors import SetupError
 
-KEPT = paths.ROOT / ".course" / "site"
+CACHE = paths.ROOT / ".course" / "site"
 RUNS_ON = ("judge", "lab", "programs", "sandbox", "services")
-LIMIT = 600  # s for one cell: it ends what hangs
-COLOURS = 64  # a timeline has about ten, and their edges
+LIMIT = 600  # s for one cell, which ends a cell that hangs
+COLOURS = 64  # of a stored picture; a timeline has about ten, and the shades of their edges
 
 
-def executed(notebook: Path, say=environment.say) -> nbformat.NotebookNode:
-    """The notebook with its outputs, from the last time that it was executed as it is now, or executed."""
-    kept = KEPT / f"{notebook.stem}-{_key(notebook)}.ipynb"
-    if kept.is_file():
-        return nbformat.read(kept, 4)
+def execute(notebook: Path, say=environment.say) -> nbformat.NotebookNode:
+    """Return the notebook with its outputs: from the cache, or executed now.
+
+    Raise `SetupError` if a cell raises an exception or takes longer than `LIMIT`.
+    """
+    cached = CACHE / f"{notebook.stem}-{_key(notebook)}.ipynb"
+    if cached.is_file():
+        return nbformat.read(cached, 4)
     began = time.monotonic()
     say(f"executing {notebook.name} ...")
     with tempfile.TemporaryDirectory(prefix="course-site-") as scratch:
@@ -46,28 +49,27 @@ def executed(notebook: Path, say=environment.say) -> nbformat.NotebookNode:
         try:
             client.execute()
         except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
-            raise SetupError(f"{notebook.name} does not run to its end, so it is no page yet:\n{error}") from None
-    say(
-        f"executing {notebook.name} took {time.monotonic() - began:.0f} s; the outputs are kept until something changes"
-    )
-    KEPT.mkdir(parents=True, exist_ok=True)
-    for old in KEPT.glob(f"{notebook.stem}-*.ipynb"):
+            raise SetupError(f"{notebook.name} can't be executed, so the site isn't built:\n{error}") from None
+    say(f"executed {notebook.name} in {time.monotonic() - began:.0f} s; the outputs are cached until something changes")
+    CACHE.mkdir(parents=True, exist_ok=True)
+    for old in CACHE.glob(f"{notebook.stem}-*.ipynb"):
         old.unlink()
-    nbformat.write(node, kept)
+    nbformat.write(node, cached)
     return node
 
 
 def _key(notebook):
+    """Return a digest of the notebook, the files in its folder, the packages `RUNS_ON`, and the lock file."""
     digest = hashlib.sha256()
-    code = (file for room in RUNS_ON for file in sorted((paths.ROOT / "autograder" / room).rglob("*.py")))
-    beside = (file for file in sorted(notebook.parent.rglob("*")) if file.is_file() and file != notebook)
-    for file in (notebook, *beside, *code, paths.ROOT / "lock" / "course.txt"):
+    code = (file for package in RUNS_ON for file in sorted((paths.ROOT / "autograder" / package).rglob("*.py")))
+    neighbours = (file for file in sorted(notebook.parent.rglob("*")) if file.is_file() and file != notebook)
+    for file in (notebook, *neighbours, *code, paths.ROOT / "lock" / "course.txt"):
         digest.update(file.read_bytes())
     return digest.hexdigest()[:20]
 
 
-def pictures_apart(node, folder, address):
-    """Move the timelines out of a notebook into files of ``folder``, which its page finds at ``address``."""
+def extract_images(node, folder, address):
+    """Move a notebook's embedded PNG images into files in ``folder``, whose URL relative to the page is ``address``."""
     for cell in node.cells:
         for output in cell.get("outputs", []):
             page = output.get("data", {}).get("text/html")
@@ -80,7 +82,7 @@ def pictures_apart(node, folder, address):
 
 
 def _file(data, folder, address):
-    """Write a picture, with as few colours as it needs, and return its attributes."""
+    """Write a PNG with at most `COLOURS` colours and return the attributes of its ``<img>``."""
     name = hashlib.sha256(data).hexdigest()[:16] + ".png"
     with Image.open(io.BytesIO(data)) as image:
         size = image.size

@@ -1,4 +1,4 @@
-"""Sphinx's configuration for the site; `./course site` puts the pages together first (autograder/site/)."""
+"""Sphinx's configuration for the site; `./course site` assembles the pages first (autograder/site/)."""
 
 project = "Never Block the Event Loop"
 author = "the course's contributors"
@@ -6,7 +6,7 @@ html_title = project
 language = "en"
 
 extensions = ["myst_nb", "sphinx.ext.autodoc"]
-nb_execution_mode = "off"  # the lessons come with the outputs that autograder/site/executed.py gave them
+nb_execution_mode = "off"  # autograder/site/execute.py has executed the lessons already
 nb_ipywidgets_js = {}  # these would be fetched from another host; the course has no widgets
 myst_heading_anchors = 3
 myst_enable_extensions = ["colon_fence"]

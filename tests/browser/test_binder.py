@@ -48,7 +48,7 @@ def test_the_environment_is_the_lock():
 
 
 def test_image_scripts_run_anywhere(tmp_path):
-    """A copy of the clone at another place, in an environment that is not ours to write to, sees itself."""
+    """A copy of the clone in another folder imports its own code, in an environment that can't be written to."""
     repo = tmp_path / "jovyan"
     subprocess.run(["git", "clone", "-q", ROOT, repo], check=True)
     for name in ("postBuild", "start"):  # as they are now, committed or not

@@ -29,7 +29,7 @@ def hand_in(course, student, text, timestamp=None):
 
 
 def fill_in(course, student, lesson, sources):
-    """Hand in what was released, with these sources of cells, by grade_id."""
+    """Submit the released notebook with these sources, by the cell's grade_id."""
     released = course / "release" / lesson / f"exercise_{lesson}.ipynb"
     notebook = nbformat.read(released, 4)
     for cell in notebook.cells:

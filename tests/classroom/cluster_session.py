@@ -31,7 +31,7 @@ def ip(words, room=None):
 
 
 def another_room(number):
-    """A process in a network namespace of its own, which has a cable to this one: 10.77.NUMBER.2 is there, .1 is here."""
+    """Run a process in a network namespace that's connected to this one: 10.77.NUMBER.2 is there, .1 is here."""
     holder = subprocess.Popen(["unshare", "--net", "sleep", "infinity"])
     ours = os.readlink("/proc/self/ns/net")
     until(lambda: os.readlink(f"/proc/{holder.pid}/ns/net") != ours)
@@ -45,7 +45,7 @@ def another_room(number):
 
 
 def graders(root):
-    """True if a process has started a grading worker of ours."""
+    """Return True if a process has started one of this test's grading workers."""
     return any(b"classroom.worker" in Path(f"/proc/{pid}/cmdline").read_bytes() for pid in descendants(root))
 
 

@@ -18,8 +18,8 @@ def environment_as_before(monkeypatch):
 
 @pytest.fixture(scope="session")
 def empty(tmp_path_factory):
-    """A course folder in which nobody has handed in anything yet."""
-    return class_grading.made(tmp_path_factory.mktemp("class") / "tea101", LESSON, 0)
+    """A course folder without submissions."""
+    return class_grading.make_class(tmp_path_factory.mktemp("class") / "tea101", LESSON, 0)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""./course class grade: a class into nbgrader's gradebook, whatever is killed, broken or full meanwhile."""
+"""./course class grade writes a class's grades into nbgrader's gradebook, even after kills, damage and a full disk."""
 
 import asyncio
 import json
@@ -53,7 +53,7 @@ def graded(course, *more, attempts=5):
 
 
 def judged(course):
-    """How many verdicts are kept."""
+    """Return the number of cached verdicts."""
     with sqlite3.connect(course / ".grading" / "verdicts.sqlite3") as base:
         return base.execute("SELECT count(*) FROM verdicts").fetchone()[0]
 
@@ -116,7 +116,7 @@ def test_manual_score_survives_regrading(course):
 
 @pytest.mark.heavy
 def test_killed_run_resumes(course):
-    """Coordinator, then workers are killed with -9; started again, what was judged is not judged again."""
+    """After the coordinator or workers are killed with SIGKILL, the next run doesn't judge again what was judged."""
     for number in range(4):
         hand_in(course, f"s{number}", f"{REFERENCE}\n# {number}\n")
     # one that takes its time to be judged: it is not done when the others are
@@ -147,7 +147,7 @@ def test_killed_run_resumes(course):
 def test_killed_databases_cost_no_points(tmp_path):
     """Servers of PostgreSQL are killed with -9 while answers that ask them are judged."""
     lesson = "03_databases"
-    course = class_grading.made(tmp_path / "tea103", lesson, 0)
+    course = class_grading.make_class(tmp_path / "tea103", lesson, 0)
     exercise = load(paths.SOLUTIONS / lesson)
     for number in range(3):
         answers = {
@@ -234,7 +234,7 @@ def test_full_disk_stops_the_run(course, tmp_path, monkeypatch, capsys):
 
 @pytest.mark.heavy
 def test_half_written_grade_is_redone(course, monkeypatch):
-    """Written anew under the key that it had, and stopped between nbgrader's two steps."""
+    """A grade that was rewritten only in part, because the run stopped between nbgrader's two steps, is written again."""
     hand_in(course, "ada", REFERENCE)
     assert grade_class.main(str(course), workers=1) == grade_class.ALL_GRADED
     graded = course / "autograded" / "ada" / LESSON / f"exercise_{LESSON}.ipynb"
@@ -304,7 +304,7 @@ def test_broken_file_is_left_alone(course, canned, capsys, monkeypatch):
 
 
 def test_json_events_cover_the_run(course, canned, capsys):
-    """For scripts: what is judged, each result, who needs a person, and the exit code."""
+    """The JSON events name what is judged, each result, the submissions that need a person, and the exit code."""
     hand_in(course, "ada", REFERENCE)
     hand_in(course, "bob", STARTER)
     results = {"ada": verdict(1)}
@@ -360,7 +360,7 @@ def test_failed_step_leaves_no_grade(course, monkeypatch):
 
 
 def test_restored_gradebook_is_written(course):
-    """Nobody's grade goes into a file that is gone."""
+    """After the gradebook's file is replaced, grades go into the new file."""
     for student in ("ada", "bob"):
         hand_in(course, student, REFERENCE)
     writer = writer_of(course, lambda student: verdict(1))
@@ -441,7 +441,7 @@ def test_job_that_kills_workers_waits(tmp_path, monkeypatch):
 
 @pytest.mark.heavy
 def test_unjudged_item_has_no_score(course, canned):
-    """nbgrader gives a graded cell that says nothing all its points."""
+    """An item without a verdict has no score. (nbgrader gives all points to a graded cell without output.)"""
     file = str(hand_in(course, "ada", REFERENCE))
     for count in (1, 2):
         assert grade_class.main(str(course)) == grade_class.NEED_A_PERSON
@@ -543,8 +543,8 @@ def test_damaged_notebook_keeps_its_fail(course, canned, capsys):
 
 
 @pytest.mark.heavy
-def test_huge_notebook_delays_nobody(course, canned, capsys):
-    """nbgrader copies and validates each cell a dozen times: it gets a notebook with the answers alone, and the file is kept."""
+def test_huge_notebook_delays_no_student(course, canned, capsys):
+    """nbgrader copies and validates each cell a dozen times, so it gets a notebook with only the answers. The file stays."""
     canned.say = lambda job: {**worker_pool.undecided(job, ""), **verdict(1)}
     for name, count, size in (("cells", 20_000, 1), ("bytes", 1, 31 << 20)):
         file = hand_in(course, name, REFERENCE)
@@ -571,7 +571,7 @@ def test_other_alphabets_stop_nothing(course, canned):
 
 
 def test_links_wait_for_a_person(course, canned, capsys):
-    """A link would be graded, or copied to where feedback comes from, as if the student had handed in what it leads to."""
+    """Submissions with links need a person: nbgrader would grade or publish a link's target as the student's own work."""
     canned.say = lambda job: {**worker_pool.undecided(job, ""), **verdict(3)}
     theirs = hand_in(course, "alice", REFERENCE)
     hand_in(course, "bob", STARTER).with_name("notes.txt").symlink_to(course / "gradebook.db")
@@ -707,7 +707,7 @@ def test_own_notebook_graded_in_sandbox(course):
 @pytest.mark.cluster
 @pytest.mark.heavy
 def test_cluster_survives_a_killed_worker(course):
-    """A scheduler and two workers of Dask, the workers each in a network of their own; one is killed with a batch."""
+    """A Dask cluster whose two workers have separate networks grades everything, though one is killed with its batch."""
     files = [str(hand_in(course, f"s{number}", f"{REFERENCE}\n# {number}\n")) for number in range(4)]
     user = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
     session = [sys.executable, str(Path(__file__).with_name("cluster_session.py")), LESSON, *files]

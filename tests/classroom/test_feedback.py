@@ -1,4 +1,4 @@
-"""Feedback pages: they wrap, they mark the line that a diagnosis names, and nobody is left without one."""
+"""Feedback pages: long lines wrap, the line that a diagnosis names is marked, and every student gets a page."""
 
 import html
 import re
@@ -93,7 +93,7 @@ RACE = {
 
 
 def test_race_picture_escapes_text() -> None:
-    """Student code that a sentence or a title quotes stays text, in the picture and in what stands for it."""
+    """Student code in a race's sentence or title is escaped, in the picture and in its alternative text."""
     for page in (race_picture.figure(RACE), race_picture.svg(RACE)):
         assert "<script" not in page
     assert html.escape(RACE["said"]) in race_picture.figure(RACE)

@@ -1,4 +1,4 @@
-"""./course grade: broken, hostile and honest submissions, each with a clear result, none in another's way."""
+"""./course grade: broken, hostile and correct submissions each get a clear result, without affecting each other."""
 
 import json
 import os
@@ -225,7 +225,7 @@ def test_named_pipe_is_not_read(tmp_path, capsys):
     assert "not a file" in result["items"][0]["diagnosis"]
 
 
-def test_bad_arguments_are_told(tmp_path, capsys):
+def test_bad_arguments_are_reported(tmp_path, capsys):
     assert grade.main([str(tmp_path / "none.ipynb")]) == 2
     assert "no such file or folder" in capsys.readouterr().err
     assert grade.main([str(tmp_path)]) == 2

@@ -159,7 +159,7 @@ def hub():
 
 
 class User:
-    """Somebody with a browser: logged in, with a server."""
+    """A user of the hub with a browser: logged in, with a running server."""
 
     def __init__(self, address, name):
         self.name = name
@@ -167,7 +167,7 @@ class User:
         self.web = httpx.AsyncClient(base_url=address, follow_redirects=True, timeout=LIMIT)
 
     def token(self, path):
-        """What a page of ours would send back, to show that it is ours."""
+        """Return the header with the XSRF token, as a page of the hub would send it."""
         return {"X-XSRFToken": next(c.value for c in self.web.cookies.jar if c.name == "_xsrf" and c.path == path)}
 
     async def log_in(self):

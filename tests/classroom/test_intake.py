@@ -1,4 +1,4 @@
-"""What students hand in by mistake: recognised, named, graded where it's certain what was meant, and listed otherwise."""
+"""Mistakes in submissions are recognised and reported. They're graded if the intention is clear, and listed otherwise."""
 
 import shutil
 from pathlib import Path
@@ -37,7 +37,7 @@ def text_of(file: Path) -> str:
 
 @pytest.mark.heavy
 def test_finished_copy_replaces_untouched_original(course, canned, graded) -> None:
-    """The original is as it was released, the work is in ``-Copy1``: that's graded, and the original is kept."""
+    """If the original is untouched and the work is in ``-Copy1``, the copy is graded, and the original file stays."""
     file = hand_in(course, "ada", REFERENCE)
     file.rename(file.with_name(f"{NAME}-Copy1.ipynb"))
     hand_in(course, "ada", STARTER.rstrip("\n"))
@@ -58,7 +58,7 @@ def test_renamed_notebook_is_graded(course, canned, graded) -> None:
 
 
 def test_two_finished_copies_are_listed(course, graded) -> None:
-    """Which of two different answers was meant is nobody's to guess: graded as named, and a person is told."""
+    """If two copies have different answers, the one with the expected name is graded, and the run says that a person must look."""
     file = hand_in(course, "ada", REFERENCE)
     copy_of(file, f"{NAME}-Copy1.ipynb")
     hand_in(course, "ada", f"{REFERENCE}\n# another\n")
@@ -142,7 +142,7 @@ def change(course: Path, student: str, **changes) -> None:
 
 
 def test_changed_cells_are_restored(course, graded) -> None:
-    """nbgrader's own step ends in a KeyError on these; their answers are graded here."""
+    """Notebooks with changed cells are restored and graded. (nbgrader's own step fails on them with a KeyError.)"""
     change(course, "answer_renamed", document={"grade_id": "mine"})
     change(course, "test_renamed", document_answers={"grade_id": "mine"})
     change(course, "answer_worth_points", document={"grade": True, "points": 99})
@@ -208,7 +208,7 @@ def test_mistyped_lesson_is_corrected(course, graded) -> None:
 
 @pytest.mark.parametrize("renamed", [False, True])
 def test_stated_lesson_is_shown_safely(course, graded, renamed: bool) -> None:
-    """A notebook names its own lesson: a lone surrogate there ended the run for the class, and escapes reached the terminal."""
+    """Odd lesson names in a notebook are printed safely: a lone surrogate doesn't end the run, and escapes are removed."""
     import json
 
     file = hand_in(course, "ada", REFERENCE)

@@ -1,4 +1,4 @@
-"""The whole nbgrader cycle with its own commands: from our sources to a student's points, and ours beside them."""
+"""The whole cycle with nbgrader's own commands, from the course's sources to a student's points."""
 
 import csv
 import json

@@ -75,7 +75,7 @@ def test_impossible_copy_changes_nothing(
 
 
 def test_copy_follows_its_own_rules(solutions: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
-    """The copy answers with another key: the original's reference fails its check, and its own passes."""
+    """The copy expects another key in responses: the original's reference fails its check, and its own passes."""
     assert add_exercise.main(ORIGIN, NAME) == 0
     assert "letters_document" in capsys.readouterr().out
     toml = solutions / NAME / "exercise.toml"

@@ -113,7 +113,7 @@ def test_summary_counts_students_and_tries() -> None:
 
 
 def test_diagnoses_report_has_no_names(course, canned, capsys) -> None:
-    """Two answers are two tries; the same answer graded again isn't one; and no form says who it was."""
+    """Two answers count as two tries, grading an answer again doesn't, and no format of the report names a student."""
     failed = verdict(0)
     for item in failed["items"]:
         item["kind"] = "blocked"

@@ -34,7 +34,7 @@ async def sizes(paths):
 
 
 def test_renamed_copy_is_found() -> None:
-    """Other names and comments hide nothing; an answer of one's own isn't like it, and what the starter has doesn't count."""
+    """Renamed variables and other comments don't hide a copy. An independent answer isn't similar, and starter code is ignored."""
     start = (
         "import os\n\nROOT = os.getcwd()\n\n\ndef helper(value):\n    return [value, value, ROOT, os.sep, 1, 2, 3]\n"
     )

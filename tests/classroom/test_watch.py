@@ -40,7 +40,7 @@ def test_command_grades_what_arrives(course) -> None:
 
 
 def test_exchange_gets_feedback(course, canned, capsys, tmp_path) -> None:
-    """Collected, graded and released in one look; the second answer is one too many and changes no grade."""
+    """A submission is collected, graded and released in one pass. A second answer exceeds the limit and changes no grade."""
     exchange = tmp_path / "exchange"
     inbox = exchange / "tea101" / "inbound"
     inbox.mkdir(parents=True)
@@ -68,7 +68,7 @@ def test_exchange_gets_feedback(course, canned, capsys, tmp_path) -> None:
 
 
 def test_missing_exchange_is_refused(course, capsys, monkeypatch, tmp_path) -> None:
-    """Without an exchange there's nothing to watch; and the root of a user's own settings is used."""
+    """A missing exchange is refused, and the exchange's root in the user's own settings is used."""
     settings = tmp_path / "jupyter"
     settings.mkdir()
     (settings / "nbgrader_config.py").write_text("c = get_config()\nc.Exchange.root = '/nowhere'\n")

@@ -76,7 +76,7 @@ async def test_the_load_names_who_blocks(tmp_path, monkeypatch, capsys):
     assert [request.status for request in day.requests] == [200] * 24 and len(day.routes) == 12
     assert {blocker.function for blocker in day.blockers} >= BLOCKING
     said = capsys.readouterr().out
-    assert "Who blocked the loop" in said and "time.sleep(wait) (in printer)" in said
+    assert "The lines that blocked the loop" in said and "time.sleep(wait) (in printer)" in said
     Path("shop.py").write_text("app = nothing")
     with pytest.raises(checks.CheckFailed, match="NameError"):
         await here.load()

@@ -1,4 +1,4 @@
-"""Every notebook runs from top to bottom without a browser, says nothing on stderr, and keeps its word."""
+"""Every notebook runs from top to bottom without a browser or stderr output, and what its prose claims is true."""
 
 import ast
 import copy
@@ -85,7 +85,7 @@ def with_values(claims):
 
 @contextmanager
 def most_memory():
-    """The most bytes that all processes which are started meanwhile have together, in a list of one."""
+    """Yield a list whose only item is the peak memory, in bytes, of all processes started during the block."""
     before, peak, over = set(descendants(os.getpid())), [0], threading.Event()
 
     def watch():

@@ -1,4 +1,4 @@
-"""The static site: whole, its own host's only, readable by all, and moving on its front."""
+"""The static site: complete, without other hosts, accessible, and with an animated front page."""
 
 import re
 import threading
@@ -42,7 +42,7 @@ def address(folder):
 
 @pytest.fixture
 def visit(browser, address):
-    """Open a page as somebody with certain wishes; whatever asks another host fails the test."""
+    """Open a page with certain browser preferences. A request to another host fails the test."""
     contexts, strays = [], []
 
     def open_page(name, **wishes):
@@ -176,7 +176,7 @@ def test_front_race_has_alternative_text(folder):
 
 
 def test_search_finds_a_lessons_word(visit):
-    """The search finds a word that stands in a lesson."""
+    """The search finds a word in a lesson."""
     page = visit("search.html?q=canary")
     page.locator("#search-results li a").first.wait_for()
     assert any("lesson_" in (link.get_attribute("href") or "") for link in page.locator("#search-results li a").all())
@@ -184,7 +184,7 @@ def test_search_finds_a_lessons_word(visit):
 
 def test_lesson_is_executed_only_once(tmp_path, monkeypatch):
     """A lesson is executed once until its source changes; one that fails stops the build."""
-    monkeypatch.setattr(execute, "KEPT", tmp_path / "kept")
+    monkeypatch.setattr(execute, "CACHE", tmp_path / "cache")
     monkeypatch.setattr(execute, "RUNS_ON", ())
     notebook = tmp_path / "99_small" / "lesson_99_small.ipynb"
     notebook.parent.mkdir()
@@ -196,13 +196,13 @@ def test_lesson_is_executed_only_once(tmp_path, monkeypatch):
     ):
         node.cells[0].source = source
         nbformat.write(node, notebook)
-        (cell,) = execute.executed(notebook, said.append).cells
+        (cell,) = execute.execute(notebook, said.append).cells
         assert cell.outputs[0].text == printed
         assert len(said) == 2 * times
-    assert len(list(execute.KEPT.iterdir())) == 1
+    assert len(list(execute.CACHE.iterdir())) == 1
     nbformat.write(notebook_of("1 / 0"), notebook)
-    with pytest.raises(SetupError, match="lesson_99_small.ipynb does not run to its end"):
-        execute.executed(notebook, said.append)
+    with pytest.raises(SetupError, match="lesson_99_small.ipynb can't be executed"):
+        execute.execute(notebook, said.append)
 
 
 def test_only_own_site_is_replaced(tmp_path, folder, capsys):
@@ -219,7 +219,7 @@ def test_only_own_site_is_replaced(tmp_path, folder, capsys):
 def test_outside_links_become_plain_text():
     """Links from the docs to files outside of the site become plain text."""
     text = "[a](verdicts.md#x) [b](../README.md) [c](https://example.org) ![d](race.png)"
-    assert build.inside(text) == "[a](verdicts.md#x) b [c](https://example.org) ![d](race.png)"
+    assert build.unlink_missing(text) == "[a](verdicts.md#x) b [c](https://example.org) ![d](race.png)"
 
 
 def test_page_links_are_relative(folder):

@@ -31,7 +31,7 @@ def test_bound_grows_with_wrong_verdicts():
     assert verdicts.bound(10, 100) > 0.1
 
 
-def test_unknown_exercise_is_told(capsys):
+def test_unknown_exercise_is_reported(capsys):
     assert verdicts.main(exercises=["01_sleeping", "99_none"]) == 2
     assert "There is no exercise '99_none'" in capsys.readouterr().out
 
@@ -76,8 +76,8 @@ def test_hogs_end_with_the_benchmark():
 
 def test_impossible_quota_is_reported(monkeypatch, tmp_path, capsys):
     """A CPU quota that can't be set is reported, with what to leave out."""
-    monkeypatch.setattr(cpu_load, "VERSION_2", tmp_path / "none")
-    monkeypatch.setattr(cpu_load, "VERSION_1", tmp_path / "none")
+    monkeypatch.setattr(cpu_load, "CGROUP_V2", tmp_path / "none")
+    monkeypatch.setattr(cpu_load, "CGROUP_V1", tmp_path / "none")
     assert verdicts.main(exercises=["01_sleeping"], quota=20) == 2
     assert "Leave out --quota." in capsys.readouterr().out
 
@@ -132,7 +132,7 @@ def test_report_counts_and_records_trials(capsys, tmp_path):
     assert sorted(trial["answer"] for trial in kept) == sorted(answer.label for answer in written(FINDINGS))
     assert not any(trial["complaint"] or trial["undecided"] for trial in kept)
     assert f"\n{count} trials, {count} verdicts\nwrong: 0 of {count} trials" in said
-    assert "The tests of others do not apply to any of these." in said
+    assert "None of these answers is in the scope of the rules to compare with." in said
 
 
 async def test_endpoint_has_two_verdicts():
@@ -163,9 +163,7 @@ async def test_wrong_diagnosis_is_a_complaint():
     assert not (await judge(right)).complaint and not (await judge(wrong)).complaint
     assert "must pass but: fail not all found" in (await judge(replace(wrong, wrong=None))).complaint
     assert "must fail but: pass" in (await judge(replace(right, wrong=wrong.wrong))).complaint
-    assert (
-        "must be told" in (await judge(replace(wrong, wrong=ExpectedDiagnosis("not all found", ("7 of 9",))))).complaint
-    )
+    assert "must get" in (await judge(replace(wrong, wrong=ExpectedDiagnosis("not all found", ("7 of 9",))))).complaint
 
 
 @pytest.mark.heavy

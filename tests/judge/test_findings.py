@@ -70,7 +70,7 @@ async def test_library_blocks_where_expected(library, endpoint):
 
 
 async def test_race_distinguishes_waiting_from_reading(tmp_path):
-    """The same file before a supplier that takes its time in the middle of its answer: now the other line holds the loop."""
+    """If the upstream delays in the middle of its response, the line that reads the body blocks instead of the one that sends."""
     for file in (FOLDER / "given").iterdir():
         (tmp_path / file.name).write_text(file.read_text().replace("?wait=0.09", "?slow=0.09"))
     app = lab.Server(tmp_path / "library.py", services.get("upstream").environment)

@@ -1,4 +1,4 @@
-"""When this process itself was kept from running, a missing response is no one's fault: its services may have to reply."""
+"""If the judge's own process couldn't run, a missing response isn't the app's fault: its service may not have replied."""
 
 import asyncio
 import time
@@ -32,7 +32,7 @@ def app(tmp_path):
 
 @pytest.mark.parametrize("delay, raised", [(0.0, AnswerFault), (0.8 * LIMIT, Inconclusive)])
 async def test_own_delay_is_excused(app, delay, raised):
-    """A companion that blocks this process stands for a machine that swaps, or a thread that keeps the GIL."""
+    """A delay of the judge's own process is excused. (A blocking companion stands for a swapping machine or a held GIL.)"""
 
     async def companion(race):
         while race.began is None:

@@ -1,4 +1,4 @@
-"""The judge's own ways: trouble with the machine is ERROR and never FAIL, and one strange trial decides nothing."""
+"""The judge's decisions: problems of the machine are an ERROR and never a FAIL, and one odd trial decides nothing."""
 
 import pytest
 
@@ -20,7 +20,7 @@ NOTHING = Trial()
 
 
 class Method:
-    """Stands for `OverlapProof` or `RendezvousProof`: gives the trials that it was told."""
+    """A substitute for `OverlapProof` or `RendezvousProof` that returns the given trials."""
 
     def __init__(self, proofs, *trials):
         self.proofs = proofs
@@ -316,7 +316,7 @@ async def test_missing_await_ends_the_wait(tmp_path, monkeypatch):
 
 
 async def test_idle_before_warmup_is_seen(monkeypatch):
-    """Where that was enough, no race of its own is needed for it."""
+    """The system call in which the loop waits is found in samples before the warm-up, without another race."""
     seen = [(0.01, 1, 5), (0.02, 1, 5), (0.04, 2, 9), (9.0, 2, 9)]
     samples = [LoopSample(time, 0, 0, slices, SYSCALL, 232, number, {}, 0) for time, slices, number in seen]
     race = Race("t", "app.py", [Request(0, "/", start=0.03, end=9.0)], samples=samples, began=0.0)

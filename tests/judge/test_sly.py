@@ -1,4 +1,4 @@
-"""Apps that block, queue or keep only where nobody seems to look, and honest ones that look as if they did."""
+"""Apps that hide their blocking, queueing or caching from the judge, and correct apps that look suspicious."""
 
 import pytest
 
@@ -143,7 +143,7 @@ async def test_cached_response_fails(tmp_path):
 
 @pytest.mark.heavy
 async def test_work_after_response_is_accepted(tmp_path):
-    """Nobody is answered for a while after one was let go; when all are, that one is still the first."""
+    """If an endpoint waits after its upstream call, responses come late, but the released request is still the first."""
     answers, concurrency = await judged(tmp_path, HTTP, "price", SLOW_AFTERWARDS)
     assert answers.passed and concurrency.passed, concurrency.diagnosis
 

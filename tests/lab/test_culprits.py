@@ -65,7 +65,7 @@ async def seen_race(path, n):
 
 
 async def test_long_c_call_outweighs_python(serve):
-    """The call holds the GIL, so the sampler sees it once, at its end; that sample stands for all of it."""
+    """A call that holds the GIL is sampled only once, at its end, and that sample counts for its whole duration."""
     _, line_of = serve("""
         app = FastAPI()
 
@@ -95,7 +95,7 @@ async def test_explicit_collection_is_named(serve):
 
 
 async def test_collection_in_thread_is_named(serve):
-    """A thread doesn't help: a collection holds the GIL, and the loop cannot even begin an iteration."""
+    """A garbage collection in another thread is named: it holds the GIL, so the loop can't even begin an iteration."""
     serve("""
         app = FastAPI()
         state = [[n, {"row": n}] for n in range(250_000)]
@@ -130,7 +130,7 @@ async def test_automatic_collection_is_named(serve):
 
 
 async def test_frozen_state_is_not_blamed(serve):
-    """After gc.freeze() a collection has little to look at."""
+    """After gc.freeze(), gc.collect() has few objects to check, so it isn't blamed."""
     serve("""
         app = FastAPI()
         state = [[n, {"row": n}] for n in range(250_000)]
@@ -152,7 +152,7 @@ BLOCKERS = {
 
 
 @pytest.mark.parametrize("name", BLOCKERS)
-async def test_culprit_without_any_response(serve, name):
+async def test_line_named_without_responses(serve, name):
     """No request is served at all: the sentence still names the line that holds the loop."""
     code, named = BLOCKERS[name]
     _, line_of = serve(f"""
@@ -172,7 +172,7 @@ async def test_culprit_without_any_response(serve, name):
 
 @pytest.mark.skipif(not hasattr(signal, "SIGUSR2"), reason="no SIGUSR2 on this system")
 async def test_call_holding_gil_is_named(serve):
-    """It silences every thread of the process, the watchdog included; a signal handler in C still tells the stack."""
+    """A call that holds the GIL stops every thread, even the watchdog's, but a signal handler in C still reports the stack."""
     _, line_of = serve("""
         app = FastAPI()
 
@@ -186,7 +186,7 @@ async def test_call_holding_gil_is_named(serve):
 
 
 async def test_first_def_request_imports_nothing(serve):
-    """What anyio and FastAPI import or prepare when the first request comes is done before the app is ready."""
+    """What anyio and FastAPI would import or prepare at the first request is done before the app is ready."""
     server, _ = serve("""
         app = FastAPI()
 
@@ -258,7 +258,7 @@ async def test_waiting_startup_is_not_blamed(serve, task, start):
 
 
 async def test_loop_callback_is_named(serve):
-    """A C function given to call_soon has no frame of the app's: its name stands for it."""
+    """A C function passed to call_soon has no frame of the app, so it's reported by its name."""
     serve("""
         app = FastAPI()
 
@@ -313,7 +313,7 @@ def test_cpu_wait_names_no_line():
     place = Place("tea.py", 7, "await pour()", "tea", seconds=0.04)
     race.apply(Iteration(0.0, 0.5, waited=0.46, where=[place]))
     race.end = 1.0
-    assert race.blocked == [] and race.culprit is None and race.loop_lag == 0
+    assert race.blocked == [] and race.worst_block is None and race.loop_lag == 0
     assert race.lane == "waiting for a CPU for 0.46 s" and "the machine was busy" in race.sentence
     (axes,) = draw(race).axes
     words = " ".join(text.get_text() for text in axes.texts)

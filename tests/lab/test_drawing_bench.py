@@ -1,4 +1,4 @@
-"""`./course bench drawing` tells a cost from noise, on races that it ran."""
+"""`./course bench drawing` distinguishes the cost of drawing from noise."""
 
 import re
 

@@ -106,7 +106,7 @@ def test_interrupt_ends_only_the_race(kernel, path):
     assert kernel.text("print((await lab.race('/quick', n=2)).requests[0].body)").strip() == "1"
 
 
-def test_a_forgotten_await_is_told(kernel):
+def test_forgotten_await_is_reported(kernel):
     assert "Write `await` before the call: await race(...)" in kernel.text("lab.race('/quick', n=1)")
     assert re.match(r"<Race: slow.py, /quick: ", kernel.text("await lab.race('/quick', n=1)").strip())
 

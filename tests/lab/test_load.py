@@ -1,4 +1,4 @@
-"""A load: percentiles as guests feel them, blockers by harm, and a picture that says it also in words."""
+"""A load: percentiles of the latency, blocking lines by total time, and a picture with alternative text."""
 
 import asyncio
 import time
@@ -115,5 +115,5 @@ def test_a_load_in_a_notebook(tmp_path):
     assert lines[1:] == ["True", "True True 3"]
     final = updates[-1][1]
     assert picture(final).startswith(b"\x89PNG")
-    assert "the pager rang in" in final["text/plain"] and "time.sleep(0.12)" in final["text/plain"]
+    assert "the alert fired in" in final["text/plain"] and "time.sleep(0.12)" in final["text/plain"]
     assert 'alt="' in final["text/html"]

@@ -1,4 +1,4 @@
-"""A race is measured from outside the app, and says who blocked the loop."""
+"""A race is measured from outside the app, and says which line blocked the loop."""
 
 import asyncio
 import dataclasses
@@ -128,13 +128,13 @@ async def test_app_error_names_its_line(shop):
 
 
 async def test_error_costs_no_other_request(shop):
-    """The server closes a connection after a 500; a pool would hand the next request to one that is just closing."""
+    """A 500 fails only its own request, although the server closes the connection, which a pool might reuse."""
     race = await lab.race("/broken", n=20)
     assert [r.status for r in race.requests] == [500] * 20
 
 
 async def test_loop_asleep_is_reported_live(shop):
-    """Only Linux tells in which system call a thread sleeps."""
+    """While the race runs, it reports that the loop sleeps. (Only Linux reports a thread's system call.)"""
     told = []
 
     async def companion(race):
@@ -188,7 +188,7 @@ async def test_cancelled_race_leaves_no_trace(shop):
 
 @pytest.mark.long
 async def test_timeline_has_alternative_text(shop):
-    """The pictures say in words what they show, and never by colour alone."""
+    """The pictures have alternative text, and show nothing by colour alone."""
     before = await lab.race("/blocked?wait=0.1", n=3)
     after = await lab.race("/free?wait=0.1", n=3)
     for race in (before, after):
@@ -215,7 +215,7 @@ def test_unknown_path_says_what_helps():
 
 
 def test_late_report_is_not_recounted():
-    """The watch and the loop report from different threads: the last word on a turn may come before the one before it."""
+    """The watchdog and the loop report from different threads, so an iteration's last report may arrive before an earlier one."""
     place = Place("tea.py", 3, "time.sleep(1)", "tea")
     race = Race("/tea", "tea.py", [], began=0.0)
     late = Iteration(1.0, 1.9, over=False, where=[place])
@@ -241,7 +241,7 @@ def test_all_failures_are_listed():
 
 
 def test_collection_goes_before_thread_start():
-    """A collection that strikes while a thread starts is what blocked, and not the start."""
+    """If a garbage collection runs while a thread starts, the collection is blamed and not the start."""
     start = Blocked(0.0, 0.4, 0.0, "shop.py", 7, "to_thread(f)", "Thread.start", in_app=False)
     assert start.cause == "the start of threads"
     collected = dataclasses.replace(start, collection="automatic")
@@ -265,7 +265,7 @@ def of_blocks(*blocks):
 
 
 def test_short_block_and_cpu_wait():
-    """Waiting for a CPU is told as such, and what remains of the app's own has its line."""
+    """Waiting for a CPU is reported as such, and the app's own part is reported with its line."""
     race = of_blocks(Blocked(0.6, 0.64, 0.0, "tea.py", 9, "time.sleep(0.04)", "tea"))
     race.not_blamed.append(Blocked(0.0, 0.5, 0.46, "tea.py", 7, "await pour()", "tea"))
     said = "blocked for 0.04 s (plus 0.46 s waiting for a CPU)"
@@ -275,9 +275,9 @@ def test_short_block_and_cpu_wait():
 
 
 def test_long_block_is_always_named():
-    """A call that held the loop for long is named, however long it waited for a CPU."""
+    """A call that blocked the loop for long is named, however long it also waited for a CPU."""
     race = of_blocks(Blocked(0.0, 0.9, 0.7, "tea.py", 7, "crunch()", "tea"))
-    assert race.culprit.line == 7 and "most of it by crunch() in line 7" in race.sentence
+    assert race.worst_block.line == 7 and "most of it by crunch() in line 7" in race.sentence
 
 
 def test_lag_is_the_longest_stretch():

@@ -1,4 +1,4 @@
-"""Serving a learner's file: what goes wrong is told in their terms, and nothing is left behind."""
+"""Serving a learner's file: errors are reported in terms of the file, and no process is left behind."""
 
 import asyncio
 import re
@@ -120,7 +120,7 @@ def test_endless_import_is_named(write, kind):
 
 
 def test_endless_lifespan_is_named(write):
-    """The file was imported: an endless loop is not what to look for."""
+    """If the lifespan never ends, the message names it, and not an endless loop in the file."""
     text = """
     import asyncio
     from contextlib import asynccontextmanager
@@ -177,7 +177,7 @@ def test_app_cannot_patch_its_process(write, name):
 
 
 def test_served_processes_are_never_patched(write):
-    """nest-asyncio in the notebook must not make a mistake in the app look right."""
+    """nest-asyncio in the notebook doesn't affect the served process, where it would hide mistakes."""
     lab.allow_asyncio_run()
     app = lab.serve(
         write("""

@@ -72,7 +72,7 @@ def test_sampling_survives_garbage_collections():
 
 
 def test_call_during_report_is_sampled(tmp_path, monkeypatch):
-    """What the sampler does after a sample may take long: the line that the loop thread has reached meanwhile counts."""
+    """If the sampler's report takes long, the line that the loop thread reaches in the meantime is sampled too."""
     reports, reached, over = [], threading.Event(), threading.Event()
     (tmp_path / "app.py").write_text(
         "def run(sampled, reached, over):\n    while not sampled: pass\n    reached.set()\n    over.wait()\n"

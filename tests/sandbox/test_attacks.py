@@ -250,7 +250,7 @@ def check(results):
 
 @pytest.mark.parametrize("text", [pytest.param(text, id=how) for how, text in BESIDE.items()])
 def test_extra_servers_are_named(text, tmp_path):
-    """Each of its processes or threads blocks, and all together look as if they did not."""
+    """Several blocking processes or threads, which together look like a concurrent app, are recognised."""
     file = tmp_path / TASK.file
     file.write_text(text)
 
@@ -290,7 +290,7 @@ def test_unsandboxed_attacks_earn_nothing(tmp_path, monkeypatch):
 @pytest.mark.parametrize("number", ["SIGKILL", "SIGSTOP"])
 @pytest.mark.heavy
 def test_killed_load_generator_is_replaced(tmp_path, monkeypatch, number):
-    """Without a sandbox, and of the same user, an app can do this to the racer; the verdict waits, and others get theirs."""
+    """Without a sandbox, an app can kill the load generator. It gets no points, and the next submission is graded correctly."""
     attack = (
         "import os, signal\nfor pid in filter(str.isdigit, os.listdir('/proc')):\n    try:\n"
         "        status = open(f'/proc/{pid}/stat').read().rpartition(')')[2].split()\n"

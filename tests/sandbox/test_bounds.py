@@ -254,7 +254,7 @@ def test_upstream_is_new_after_flood():
 
 
 def test_upstream_request_ends_with_client():
-    """Without this a few apps in turn could fill it within one exercise."""
+    """The upstream drops requests whose client is gone. Otherwise a few apps could fill it within one exercise."""
     service, environment = services.fresh("upstream")
     url = environment["UPSTREAM_URL"]
     for _ in range(5):
@@ -269,7 +269,7 @@ def test_upstream_request_ends_with_client():
 
 
 def test_upstream_streams_large_bodies():
-    """Large bodies that nobody reads don't add up in the upstream's memory."""
+    """Large bodies that no client reads don't accumulate in the upstream's memory."""
     service, environment = services.fresh("upstream")
     readers = connections(environment["UPSTREAM_URL"], 40, "/items/x?size=10000000&slow=3000")
     for reader in readers:
@@ -291,13 +291,13 @@ def test_upstream_body_is_whole(size, slow):
 
 
 def own_memory(pid):
-    """Bytes of memory of a process that no file holds."""
+    """Return a process's anonymous memory in bytes."""
     with open(f"/proc/{pid}/status") as file:
         return 1024 * sum(int(line.split()[1]) for line in file if line.startswith("RssAnon"))
 
 
 def test_postgres_statement_ends_with_app():
-    """A statement that goes on for ever doesn't outlive the connection that asked for it, also if no app comes next."""
+    """An endless statement ends with its connection, even if no other app is served afterwards."""
     service, environment = services.fresh("postgres")
     app = psycopg.connect(environment["DATABASE_URL"], autocommit=True)
     app.pgconn.send_query(b"SELECT pg_sleep(3600)")
@@ -362,7 +362,7 @@ def test_server_cpu_has_a_window():
 
 
 def test_reports_cannot_prolong_a_start(monkeypatch):
-    """An app that reports progress for ever, of its own making, has a limited start all the same."""
+    """An app that forges endless progress reports still has a time limit for its start."""
     monkeypatch.setattr(start_budget, "process_times", lambda pid: ("S", 0.0))
     monkeypatch.setattr(start_budget, "descendants", lambda pid, zombies=False: [])
     now = [0.0]

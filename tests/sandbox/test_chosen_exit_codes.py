@@ -1,4 +1,4 @@
-"""A learner's test chooses how its process ends; no exit code of its own passes for a failure of the machine."""
+"""No exit code that a learner's test chooses is mistaken for a failure of the machine."""
 
 from __future__ import annotations
 

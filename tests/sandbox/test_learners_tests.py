@@ -137,7 +137,7 @@ def test_x():
 @pytest.mark.skipif(syscall_filter.program() is None, reason="there is no filter for this machine")
 @pytest.mark.parametrize("level, errno", [("limits", 1), ("none", 9)])  # EPERM of the filter, EBADF of the system
 def test_tests_are_filtered_without_namespaces(tmp_path, monkeypatch, level, errno):
-    """At the level ``limits`` a test loses the system calls that an app loses; a learner's own check is like any program."""
+    """At the level ``limits``, a graded test has the same system call filter as an app; a learner's own run has none."""
     file = tmp_path / "test_quotes.py"
     file.write_text(UNSHARES.format(errno=errno))
     monkeypatch.setattr(mutation, "hidden", lambda task: [APP])

@@ -42,7 +42,7 @@ def sandbox():
 
 
 def serve(sandbox, folder, text, environment=None, **more):
-    """A running `Server` of an app whose file holds ``text``."""
+    """Serve an app with this source code and return the `Server`."""
     file = folder / "app.py"
     file.write_text(text)
     server = Server(file, environment, inherit=False, start=lambda *told: sandbox.start(*told, **more))
@@ -54,7 +54,7 @@ def serve(sandbox, folder, text, environment=None, **more):
 
 
 def said(sandbox, folder, look, environment=None, **more):
-    """What an app's module finds out while it is imported: the value of the expression ``look``, as JSON."""
+    """Return the value of the expression ``look``, evaluated while an app is imported."""
     file = folder / "app.py"
     file.write_text(
         f"import json, os, sys, socket, subprocess, pathlib\nprint(json.dumps({look}), flush=True)\n1 / 0\n"
@@ -67,7 +67,7 @@ def said(sandbox, folder, look, environment=None, **more):
 
 @pytest.mark.parametrize(("losses", "found"), [(1, "namespaces"), (levels.PROBES, "limits")])
 def test_killed_probe_is_repeated(monkeypatch, losses, found):
-    """A probe that something else kills says nothing about the machine, unless that happens each time."""
+    """A probe that's killed from outside is repeated, and counts against the machine only if that happens each time."""
     tried = []
 
     def lost_at_first(level, **more):
@@ -246,7 +246,7 @@ def test_processes_share_the_memory_limit(sandbox, tmp_path):
 
 @pytest.mark.sandbox
 def test_fork_bomb_ends(sandbox, tmp_path):
-    """Nobody asks for it: the sandbox's own first process counts, and ends them all."""
+    """The sandbox's init process counts the processes and ends a fork bomb, without an order from the judge."""
     file = tmp_path / "app.py"
     file.write_text("import os\nwhile True:\n    try: os.fork()\n    except OSError: pass\n")
     process = sandbox.start(file, {})
@@ -322,7 +322,7 @@ def test_missing_isolation_names_its_cause(monkeypatch):
 
 @pytest.mark.sandbox
 def test_python_below_temporary_folder_works(tmp_path, monkeypatch):
-    """What lies in the place of apps, as a clone below /tmp does, is covered by it, and shown all the same."""
+    """A Python below the folder of apps (a clone below /tmp) is visible in the sandbox, although that folder is covered."""
     place = Path(sys.prefix).parent
     monkeypatch.setattr(tempfile, "tempdir", str(place))
     before = os.umask(0o077)  # the folders on the way there are made for apps of another user
@@ -425,7 +425,7 @@ def kill_from_outside(app):
 
 @pytest.mark.sandbox
 def test_externally_killed_app_is_inconclusive(sandbox, tmp_path):
-    """While it starts, an app is ended with its sandbox: nobody's mistake but this machine's."""
+    """An app that's killed together with its sandbox while it starts is an ERROR, because the machine did it."""
     file = tmp_path / "app.py"
     file.write_text("import time\ntime.sleep(600)\n")
     server = Server(file, inherit=False, start=sandbox.start)
@@ -492,7 +492,7 @@ def test_exit_code_survives_the_sandbox(sandbox, tmp_path, end, code):
 
 
 def test_sandboxed_start_is_fast(sandbox, tmp_path):
-    """What is imported once is there at once: an app is ready long before a fresh process has imported FastAPI."""
+    """A forked app is ready long before a new process could import FastAPI, because the imports are done in advance."""
 
     def seconds(start):
         began = time.perf_counter()

@@ -59,7 +59,7 @@ def rows(connection, statement):
 
 
 def serves(name):
-    """Whether an honest app that comes next gets what it asks for; its service is returned."""
+    """Assert that the service works for the next correct app, and return it."""
     service, app = guest(name)
     service.prepare(["honest"])
     if name == "redis":
@@ -156,7 +156,7 @@ def test_postgres_temporary_files_are_limited():
 
 
 def test_postgres_judge_statement_times_out():
-    """An app that makes the judge wait for a lock stalls nobody for long."""
+    """An app that holds a lock delays the judge's statements only until their timeout."""
     service = services.get("postgres")
     assert service._do("SHOW statement_timeout") == [(f"{database.STATEMENT_LIMIT_S:.0f}s",)]
     service._do("SET statement_timeout = '100ms'")
@@ -190,7 +190,7 @@ def sandboxed():
 
 @pytest.mark.usefixtures("sandboxed")
 def test_postgres_superuser_reaches_nothing():
-    """The next hole is worth nothing: who is superuser still has no program, no file of ours, no network."""
+    """Even a superuser of PostgreSQL can't run programs, read the course's files, or use the network."""
     service = services.get("postgres")
     outside = str(paths.ROOT / "pyproject.toml")
     for program in ("id", "/bin/sh -c id", f"{sys.executable} --version"):
@@ -374,7 +374,7 @@ def test_endless_redis_script_is_ended(monkeypatch):
 
 
 def is_stuck(client):
-    """True if Redis answers nobody."""
+    """Return True if Redis doesn't respond."""
     try:
         client.ping()
     except redis.RedisError:
@@ -452,7 +452,7 @@ async def test_flood_of_reports_fails(tmp_path, kind):
 
 
 async def test_ended_service_costs_no_point():
-    """The app still asks the one that it was told of, so a new one beside it must not be watched instead."""
+    """If a service ends, the verdict is an ERROR: the app still uses its old address, and a new service wouldn't see its calls."""
     exercise = load(paths.SOLUTIONS / "04_redis")
     endpoint = exercise.endpoint("job")
     file = exercise.answer_file(endpoint, "reference")
@@ -574,8 +574,8 @@ def _ways():
 
 
 @pytest.mark.parametrize("grading, level, lesson", chosen(list(_ways()), lambda way: way.id, min(ONE_IN, 5)))
-def test_honest_neighbours_have_full_points(tmp_path, monkeypatch, lesson, level, grading):
-    """One process grades an honest submission after each attack: it must not notice."""
+def test_correct_neighbours_have_full_points(tmp_path, monkeypatch, lesson, level, grading):
+    """A correct submission that the same process grades after each attack still gets full points."""
     monkeypatch.setenv("COURSE_ISOLATION_CEILING", level)
     found = levels.at_least(level)
     if found.sandbox:

@@ -1,4 +1,4 @@
-"""Each service is real, holds what reaches it, tells who is held, lets go in order, and ends with its owner."""
+"""Each service is real, holds calls, reports which ones it holds, releases them in order, and ends with its owner."""
 
 import contextlib
 import json
@@ -199,7 +199,7 @@ def test_killed_server_is_replaced(name):
 
 
 def seen_from_outside(number, root):
-    """The process id, of those that descend from ``root``, of the process that has this id in its own sandbox."""
+    """Return the process id, outside the sandbox, of the descendant of ``root`` that has this id inside."""
     for pid in descendants(root):
         status = Path(f"/proc/{pid}/status").read_text()
         if next(int(line.split()[-1]) for line in status.splitlines() if line.startswith("NSpid:")) == number:
@@ -542,7 +542,7 @@ def test_a_mysql_of_ones_own(monkeypatch):
     services.KINDS["mysql"]().stop()
     host._do("DROP TABLE theirs.items")
     host._do("CREATE TABLE theirs.items (precious INT)")
-    with pytest.raises(ServiceError, match="Name a database that is empty"):
+    with pytest.raises(ServiceError, match="Name an empty database"):
         services.KINDS["mysql"]()
     assert host._do("SELECT precious FROM theirs.items") == []
 
@@ -558,7 +558,7 @@ def test_foreign_tables_are_left_alone(monkeypatch):
     with psycopg.connect(os.environ["COURSE_POSTGRES_URL"], autocommit=True) as theirs:
         theirs.execute("DROP TABLE items")
         theirs.execute("CREATE TABLE items (precious integer)")
-        with pytest.raises(ServiceError, match="Name a database that is empty"):
+        with pytest.raises(ServiceError, match="Name an empty database"):
             services.KINDS["postgres"]()
         assert theirs.execute("SELECT precious FROM items").fetchall() == []
 

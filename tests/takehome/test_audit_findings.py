@@ -34,7 +34,7 @@ def test_cpu_wait_is_no_block():
     assert block.blocked_s == pytest.approx(0.1) and block.cpu_wait_s == 0.7
 
 
-def test_automatic_collection_is_kept_apart():
+def test_automatic_collection_counts_separately():
     """A call of gc.collect() is a line of the service; a collection that just happens isn't."""
     happens = findings.block_of(turn(0.0, 1.0, place(3, 0.9, "automatic"), place(4, 0.1)))
     assert happens.blocked_s == pytest.approx(0.1) and happens.gc_s == 0.9
@@ -42,7 +42,7 @@ def test_automatic_collection_is_kept_apart():
     assert called.blocked_s == 1.0 and not called.gc_s
 
 
-def test_first_request_is_kept_apart():
+def test_first_request_counts_separately():
     reports = [turn(0.1, 0.4, place(3, 0.3)), turn(1.1, 1.15, place(4, 0.05))]
     route = findings.route_of("GET /", reports, (0.0, 1.0, 2.0), [], [], "/srv/shop/")
     assert route.first_s == pytest.approx(0.3) and route.longest_s == pytest.approx(0.05)
@@ -83,9 +83,9 @@ def test_own_lines_come_first():
 def test_uvloop_report_names_its_limits():
     """The report says what can't be seen with uvloop or outside of Linux."""
     audit = findings.Audit("a:b", "3", "uvloop", "callbacks", "linux", "/", False)
-    assert "can't be seen" in report_text.text(audit) and "can&#x27;t be seen" in report_html.page(audit)
+    assert "can't be observed" in report_text.text(audit) and "can&#x27;t be observed" in report_html.page(audit)
     audit = findings.Audit("a:b", "3", "asyncio", "iterations", "darwin", "/", True)
-    assert "uvloop is installed" in report_text.text(audit) and "Only Linux tells" in report_text.text(audit)
+    assert "uvloop is installed" in report_text.text(audit) and "Only Linux reports" in report_text.text(audit)
 
 
 def test_html_escapes_code():
@@ -191,7 +191,7 @@ def test_recursive_body_is_guessed():
 
 
 def test_ended_thread_has_no_times():
-    """A sampler may still look when the loop's thread is gone."""
+    """Reading the times of a thread that has ended returns zeros."""
     made = []
     thread = threading.Thread(target=lambda: made.append(loop_watchdog.ThreadTimes()))
     thread.start()

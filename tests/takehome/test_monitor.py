@@ -78,7 +78,7 @@ def service():
 
 
 def wait_until(condition):
-    """Wait for the monitor's thread: what is asserted is what it finds, not when."""
+    """Wait until the monitor's thread has reported; how long that takes doesn't matter."""
     while not condition():
         time.sleep(0.01)
 

@@ -21,7 +21,7 @@ HIDDEN = paths.SOLUTIONS / "12_testing_for_it" / "hidden"
 
 @pytest.fixture
 def free_loop():
-    """The plugin's fixture, patient for two seconds only: what is tested here are the failures as well."""
+    """The plugin's fixture with a patience of only two seconds, because failing proofs are tested too."""
     made = FreeLoop(paths.ROOT, budget_s=0.05, patience_s=2.0)
     yield made
     made.close()
@@ -112,7 +112,7 @@ PATCH = f"{__name__}.fetch_async"
 
 @pytest.mark.parametrize("path, target", [("/awaits", "fetch_async"), ("/threads", "fetch"), ("/offloads", "fetch")])
 def test_concurrent_requests_are_proved(free_loop, path, target):
-    """Four requests in one place at one moment, each with its own response."""
+    """Four requests are at the gate at the same time, and each gets its own response."""
     gate = free_loop.patch(f"{__name__}.{target}", returns=lambda token: {"token": token})
 
     def check(request, reply):
@@ -226,7 +226,7 @@ def test_nothing_is_left_behind():
 
 
 def test_only_loopback_is_called(free_loop):
-    with pytest.raises(ValueError, match="loopback only"):
+    with pytest.raises(ValueError, match="127.0.0.1 or localhost"):
         free_loop.url("http://example.com", canary="/")
 
 
@@ -276,7 +276,7 @@ def test_running_server_can_be_tested(free_loop, tmp_path):
     assert len(tested["quotes"].overlaps("/quotes/a", upstream)) == 4
     with pytest.raises(LoopBlocked, match="no canary was answered"):
         tested["wrong"].overlaps("/quotes/a", upstream)
-    with pytest.raises(ValueError, match="can't be watched"):
+    with pytest.raises(ValueError, match="can't be observed"):
         tested["quotes"].stays_free("/health")
 
 
@@ -356,7 +356,7 @@ def test_line_that_blocks_twice_fails(lengths):
 
 
 def test_memory_pressure_proves_nothing():
-    """On a machine that waits for memory a trial proves nothing."""
+    """Trials on a machine that's short of memory prove nothing."""
     decide, _ = trials(*[-1.0] * 8)
-    with pytest.raises(Unproved, match="waits for memory"):
+    with pytest.raises(Unproved, match="short of memory"):
         decide()

@@ -29,7 +29,7 @@ def test_link_fits_each_address(remote, provider):
 
 @pytest.mark.parametrize("remote", ["/work/tea", "../tea", "file:///work/tea", "https://ada:secret@localhost/tea"])
 def test_private_address_is_refused(remote):
-    with pytest.raises(SetupError, match="must be a public address") as caught:
+    with pytest.raises(SetupError, match="must be a public URL") as caught:
         binder.link_for(remote)
     assert "secret" not in str(caught.value)
 

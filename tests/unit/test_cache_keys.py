@@ -52,7 +52,7 @@ def test_other_code_does_not_count(clone, before):
 
 
 def test_moved_module_changes_the_key(clone, before):
-    """And what was moved still counts: no list of folders has to be kept."""
+    """A moved module still changes the key, because there's no list of folders to maintain."""
     package = clone / "autograder"
     (package / "judge" / "decide.py").rename(package / "judge" / "until_certain.py")
     for file in package.rglob("*.py"):

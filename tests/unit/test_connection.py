@@ -1,4 +1,4 @@
-"""The racer's connection: what servers do to it, it tells, and is ready for the next request."""
+"""The load generator's connection reports what a server does to it, and is ready for the next request."""
 
 import asyncio
 import contextlib
@@ -12,7 +12,7 @@ OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi"
 
 @contextlib.asynccontextmanager
 async def server(*answers):
-    """A server that gives these bytes, one a connection, in turn; an answer of None hangs up.  Yields (URL, requests)."""
+    """Run a server that sends one of these replies per connection; None closes it. Yield (URL, requests)."""
     left, seen = list(answers), []
 
     async def serve(reader, writer):
@@ -100,7 +100,7 @@ async def test_invalid_response_ends_the_connection(answer, error):
         connection.close()
 
 
-async def test_nobody_there():
+async def test_missing_server_raises():
     async with server() as (url, _):
         pass
     with pytest.raises(OSError):

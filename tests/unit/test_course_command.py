@@ -66,7 +66,7 @@ def course(folder: Path, *arguments: str, **more: str) -> subprocess.CompletedPr
 
 
 def says(done: subprocess.CompletedProcess, *words: str) -> None:
-    """It failed, with a last sentence that holds these words, and no traceback."""
+    """Assert that a command failed without a traceback, and that its last line contains these words."""
     assert done.returncode == 1, done.stderr
     assert "Traceback" not in done.stderr
     last = done.stderr.strip().splitlines()[-1]
@@ -137,7 +137,7 @@ def test_old_python_gets_one_message(root, capsys):
 
 
 def test_newer_python_takes_over(root, tmp_path, monkeypatch):
-    """A shim that does not run is passed over; the first Python that fits goes on with the same arguments."""
+    """A shim that doesn't run is skipped, and the first supported Python continues with the same arguments."""
     script = runpy.run_path(str(root / "course"), run_name="not main")
     for name, body in (("shim", "exit 127"), ("old", "echo 3.9"), ("good", "echo 3.12")):
         program = tmp_path / name
@@ -166,7 +166,7 @@ def test_missing_module_is_named(monkeypatch):
 @pytest.mark.long
 @pytest.mark.heavy
 def test_no_network(clone):
-    """The way out works too: what is left behind is recognised as unfinished."""
+    """Without a network the set-up fails with a message, and the next run recognises the incomplete environment."""
     done = course(
         clone, "build", PIP_INDEX_URL=CLOSED_PORT, PIP_CONFIG_FILE=os.devnull, PIP_FIND_LINKS="", PIP_RETRIES="0",
         PIP_NO_CACHE_DIR="1",
@@ -179,7 +179,7 @@ def test_no_network(clone):
 @pytest.mark.long
 @pytest.mark.heavy
 def test_first_start_survives_a_kill(clone):
-    """Killed while it installs, started twice at once, started again: one whole environment, made anew once."""
+    """After a kill during installation, two concurrent starts and another one build exactly one complete environment."""
     env = Environment(clone)
     clone.joinpath("notebooks").mkdir()
     first = subprocess.Popen(
@@ -242,7 +242,7 @@ def wait_for(happened, process: subprocess.Popen | None = None) -> None:
 
 @pytest.fixture
 def made(clone) -> Environment:
-    """An environment that looks made, without its packages: enough for what the stamp decides."""
+    """An environment with a valid stamp but without packages, for tests of what the stamp decides."""
     env = Environment(clone)
     env.bin.mkdir(parents=True)
     env.python.symlink_to(base_python())
@@ -258,7 +258,7 @@ def test_environments_are_separate(made):
 
 
 def test_larger_environment_is_updated(made):
-    """Before the tests had an environment of their own, theirs were the course's packages and more."""
+    """An environment whose stamp names another lock file as well isn't rebuilt but updated."""
     stamp = json.loads(made.stamp.read_text())
     stamp["locks"]["test.txt"] = "0" * 64
     made.stamp.write_text(json.dumps(stamp))
@@ -353,32 +353,32 @@ def test_broken_pip_is_replaced(made, monkeypatch):
 
 
 def test_long_step_reports_its_progress(made, monkeypatch):
-    """A line each `HEARTBEAT_S`, also while the step prints lines that nobody is to see."""
+    """A long step prints a progress line every `HEARTBEAT_S`, even while it prints lines that aren't shown."""
     monkeypatch.setattr(installer, "HEARTBEAT_S", 0.1)
     run, said = fake_uv(made, ""), []
     go_on = made.home / "go on"
     run.say = lambda line: said.append(line) or (len(said) > 2 and go_on.touch())
     loop = f"i=0; while [ ! -e '{go_on}' ]; do echo $i of 1000000 files; i=$((i+1)); sleep 0.01; done"
-    run.step(["sh", "-c", loop], "compiling", how_far=run.last_line)
+    run.step(["sh", "-c", loop], "compiling", status=run.last_line)
     assert len(said) > 2 and re.fullmatch(r"    compiling, 0 s so far: \d+ of 1000000 files", said[0]), said[:3]
 
 
 def test_progress_of_uv(tmp_path):
     progress = installer.UvProgress(tmp_path)
-    assert progress.how_far() == ("looking for packages", None)
+    assert progress.status() == ("looking for packages", None)
     for line in ("Resolved 4 packages in 1s", "Downloading a (3.0MiB)", "Downloading b (1024.0KiB)", "Downloaded a"):
         assert progress.show(line) is None
-    assert progress.how_far() == ("3 of 4 MB downloaded", 0.75)
+    assert progress.status() == ("3 of 4 MB downloaded", 0.75)
     assert progress.show("Prepared 4 packages in 2s")
     for name in ("uv", "a"):
         (tmp_path / f"{name}-1.dist-info").mkdir()
-    assert progress.how_far() == ("2 of 4 packages unpacked", 0.5)
-    assert installer.describe("installing", 8, *progress.how_far()) == (
+    assert progress.status() == ("2 of 4 packages unpacked", 0.5)
+    assert installer.describe("installing", 8, *progress.status()) == (
         "installing, 8 s so far: 2 of 4 packages unpacked, about 8 s more at this speed"
     )
     for name in "bcde":
         (tmp_path / f"{name}-1.dist-info").mkdir()
-    assert progress.how_far() == ("removing packages that are no longer needed", None)
+    assert progress.status() == ("removing packages that are no longer needed", None)
     assert installer.describe("installing", 9, "213 of 214 packages unpacked", 0.995).endswith("unpacked")
 
 
@@ -386,7 +386,7 @@ def test_unknown_failure_names_its_step(made):
     """An unknown failure names its step, the last line of output and the log."""
     run = fake_uv(made, "")
     with pytest.raises(SetupError, match=r"stopped at packing bags \(too heavy\); its whole output is in .*setup\.log"):
-        run.python_step(["sh", "-c", "echo light; echo too heavy; exit 3"], "packing bags")
+        run.required_step(["sh", "-c", "echo light; echo too heavy; exit 3"], "packing bags")
 
 
 def test_full_disk_is_reported_early(tmp_path):
@@ -403,7 +403,7 @@ def test_interrupted_setup_can_continue(made, monkeypatch):
 
     made.stamp.unlink()
     monkeypatch.setattr(made, "_build", interrupted)
-    with pytest.raises(SetupError, match="run it again, and it goes on"):
+    with pytest.raises(SetupError, match="run it again to continue"):
         made.ensure()
 
 
@@ -467,7 +467,7 @@ def test_pips_mirror_is_uvs_mirror():
 
 
 def test_missing_folder_does_not_matter(tmp_path):
-    """pip warns about such a setting and goes on, uv would stop."""
+    """A configured folder that doesn't exist isn't passed on to uv, which would fail. (pip only warns.)"""
     listed = "\n".join(
         [
             f"global.find-links='{tmp_path} {tmp_path}/none https://a.example/wheels'",
@@ -553,7 +553,7 @@ def test_playwright_needs_its_library(monkeypatch):
     """Playwright isn't asked for its browser if its library isn't installed."""
     monkeypatch.setattr(test_command, "find_library", lambda name: False)
     monkeypatch.setitem(sys.modules, "playwright.sync_api", None)  # importing it would fail
-    assert test_command.playwrights_own() is None
+    assert test_command.playwright_chromium() is None
 
 
 def tea(found) -> test_command.Program:
@@ -564,7 +564,7 @@ def tea(found) -> test_command.Program:
 def test_present_program_is_not_installed(monkeypatch, capfd):
     """A program that is there isn't installed again."""
     monkeypatch.setattr(test_command, "_quietly", lambda command: pytest.fail("installed"))
-    test_command.have_programs([tea(lambda: True)])
+    test_command.install_programs([tea(lambda: True)])
     assert capfd.readouterr().err == ""
 
 
@@ -573,7 +573,7 @@ def test_root_installs_missing_programs(monkeypatch, capfd):
     commands, there = [], []
     monkeypatch.setattr(test_command, "may_install", lambda: True)
     monkeypatch.setattr(test_command, "_quietly", lambda command: commands.append(command) or there.append(1) or "")
-    test_command.have_programs([tea(lambda: there)])
+    test_command.install_programs([tea(lambda: there)])
     assert commands[-1][:3] == ["apt-get", "install", "-y"] and commands[-1][-1] == "tea-server"
     said = capfd.readouterr().err
     assert "Installing tea-server" in said and "can't run here" not in said
@@ -596,7 +596,7 @@ def test_apt_is_asked_before_playwright(monkeypatch, has_apt):
     monkeypatch.setattr(
         test_command, "chromium", chromium := test_command.Program("Chromium", ("chromium",), lambda: 0)
     )
-    test_command.have_programs([chromium])
+    test_command.install_programs([chromium])
     programs = [Path(command[0]).name if "apt-get" in command[0] else command[2] for command in commands]
     assert programs == ["apt-get"] * 2 * has_apt + ["playwright"]
 
@@ -605,7 +605,7 @@ def test_apt_is_asked_before_playwright(monkeypatch, has_apt):
 def test_everything_missing_is_one_message(monkeypatch, capfd, root):
     monkeypatch.setattr(test_command, "may_install", lambda: root)
     monkeypatch.setattr(test_command, "_quietly", lambda command: "getaddrinfo ENOTFOUND")
-    test_command.have_programs([tea(lambda: False), test_command.Program("cake", ("cake",), lambda: False)])
+    test_command.install_programs([tea(lambda: False), test_command.Program("cake", ("cake",), lambda: False)])
     said = capfd.readouterr().err
     assert said.endswith(
         "  - tea isn't installed (apt-get install tea-server, or grow some)\n  - cake isn't installed (apt-get install cake)\n"
@@ -615,7 +615,7 @@ def test_everything_missing_is_one_message(monkeypatch, capfd, root):
 
 
 def test_every_program_is_listed():
-    """What the tests need is kept in one place: a capability that isn't there names a package of that list."""
+    """Each program that tests need is in `PROGRAMS`, so a missing capability can name its packages."""
     assert all(program.packages and program.name for program in test_command.PROGRAMS)
     assert len(test_command.PROGRAMS) == len(
         [v for v in vars(test_command).values() if isinstance(v, test_command.Program)]
@@ -634,7 +634,7 @@ def test_mysql_is_found_by_url(monkeypatch, tmp_path):
 
 def test_quick_needs_no_programs(monkeypatch):
     started = []
-    monkeypatch.setattr(test_command, "have_programs", lambda: pytest.fail("looked for programs"))
+    monkeypatch.setattr(test_command, "install_programs", lambda: pytest.fail("looked for programs"))
     monkeypatch.setattr(test_command.os, "chdir", lambda folder: None)
     monkeypatch.setattr(test_command.os, "execve", lambda program, command, variables: started.append(command))
     test_command.main(["--quick", "-x"])
@@ -739,18 +739,18 @@ def test_used_port_is_reported(learner):
 
 def test_where_lab_starts(learner, tmp_path, monkeypatch):
     notebooks = learner / "notebooks"
-    assert jupyterlab.where_to_start(notebooks, None) == f"/lab/tree/{jupyterlab.FIRST}"
+    assert jupyterlab.start_page(notebooks, None) == f"/lab/tree/{jupyterlab.FIRST}"
     other = notebooks / "01 é" / "lesson.ipynb"
     other.parent.mkdir()
     other.write_text("{}")
-    assert jupyterlab.where_to_start(notebooks, "01 é/lesson.ipynb") == "/lab/tree/01%20%C3%A9/lesson.ipynb"
+    assert jupyterlab.start_page(notebooks, "01 é/lesson.ipynb") == "/lab/tree/01%20%C3%A9/lesson.ipynb"
     monkeypatch.chdir(learner)
-    assert jupyterlab.where_to_start(notebooks, "notebooks/01 é/lesson.ipynb") == "/lab/tree/01%20%C3%A9/lesson.ipynb"
+    assert jupyterlab.start_page(notebooks, "notebooks/01 é/lesson.ipynb") == "/lab/tree/01%20%C3%A9/lesson.ipynb"
     for wrong in ("02/lesson.ipynb", "/etc/passwd"):
         with pytest.raises(SetupError, match="leave it out"):
-            jupyterlab.where_to_start(notebooks, wrong)
+            jupyterlab.start_page(notebooks, wrong)
     with pytest.raises(SetupError, match="run ./course build"):
-        jupyterlab.where_to_start(tmp_path / "empty", None)
+        jupyterlab.start_page(tmp_path / "empty", None)
 
 
 @pytest.mark.parametrize(
@@ -767,16 +767,16 @@ def test_where_lab_starts(learner, tmp_path, monkeypatch):
 )
 def test_named_tests_are_all_run(words, named):
     """A part of each family of tests is left out unless tests are named."""
-    assert test_command.chooses(words) is named
+    assert test_command.selects_tests(words) is named
 
 
 @pytest.mark.parametrize(
     ("words", "again"), [([], True), (["-q"], True), (["--all"], False), (["--quick"], False), (["-k", "x"], False)]
 )
 def test_only_whole_runs_rerun(monkeypatch, words, again):
-    """A failed test is run again only where nobody named it, and not where everything is run."""
+    """Failed tests are run again only in a run without test names, and not with --all."""
     commands = []
-    monkeypatch.setattr(test_command, "have_programs", lambda: None)
+    monkeypatch.setattr(test_command, "install_programs", lambda: None)
     monkeypatch.setattr(test_command, "any_chromium", lambda: None)
     monkeypatch.setattr(os, "chdir", lambda path: None)
     monkeypatch.setattr(os, "execve", lambda program, command, variables: commands.append(command))

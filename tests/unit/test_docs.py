@@ -103,13 +103,13 @@ def test_measurements_become_a_table_row():
         "complaint": "",
         "undecided": False,
     }
-    other = {**trial, "outcome": "fail", "complaint": "a: must be told «blocked» but: gil: the GIL was kept"}
+    other = {**trial, "outcome": "fail", "complaint": "a: must get «blocked» but: gil: the GIL was kept"}
     wrong = {**trial, "complaint": "a: must fail but: pass "}
-    wrong_in_shop = {**trial, "complaint": "rate must be told «blocked … x» but: pass : "}
+    wrong_in_shop = {**trial, "complaint": "rate must get «blocked … x» but: pass : "}
     error = {**trial, "outcome": "error", "complaint": "it must pass but: error", "undecided": True}
     trials = json.loads(json.dumps([trial, other, wrong, wrong_in_shop, error]))
     assert row("idle", trials) == "| idle | 5, 10 | 2 | 1 | 1 | 0.5 | 1, 1 |"
-    with pytest.raises(ValueError, match="too few"):
+    with pytest.raises(ValueError, match="at least two"):
         row("nothing", [])
 
 

@@ -53,7 +53,7 @@ def test_drawing_has_every_exception():
 
 
 def test_drawing_names_other_bases():
-    """What callers catch by the name of Python's own exception."""
+    """The drawing names the built-in exceptions that the classes also derive from."""
     others = {name: bases & BUILTINS for name, bases in defined().items() if bases - BUILTINS and bases & BUILTINS}
     assert others == {"CheckFailed": {"AssertionError"}, "StartTimeout": {"TimeoutError"}}
     for name, bases in others.items():

@@ -44,7 +44,7 @@ def with_other_thread(*rows):
 
 
 def test_equal_request_waits_afterwards():
-    """Only an answer that came a whole wait after the other one's shows that the wait began then."""
+    """Only a response that comes a whole wait after the other one proves that its wait began after it."""
     samples = samples_of((0.0, 1, "7"), (2.0, 2, "7"))
     for end, after in ((0.7, False), (1.0, True)):
         race = race_of((0.0, 0.5), (0.2, end))

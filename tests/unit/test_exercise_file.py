@@ -1,4 +1,4 @@
-"""exercise.toml: what it may say, and what a contributor is told when it is wrong."""
+"""exercise.toml: what it may contain, and the messages about mistakes in it."""
 
 import pytest
 

@@ -124,13 +124,13 @@ def test_linked_folder_is_refused(folder, tmp_path, depth):
     [(symlink, "symbolic link"), (hard_link, "hard link"), (named_pipe, "named pipe"), (device, "device")],
 )
 def test_reading_follows_nothing(folder, attack, says):
-    """Also for what is read without a look through its folder first, and for what changes between the two."""
+    """Reading doesn't follow links, even if the folder wasn't checked before, or has changed since the check."""
     attack(folder)
     with pytest.raises(submission.UnreadableSubmission, match=says):
         submission.read(folder / "x.ipynb")
 
 
-def test_zip_archive_is_told(folder):
+def test_zip_archive_is_reported(folder):
     (folder / "x.ipynb").write_bytes(b"PK\x03\x04" + bytes(100))
     with pytest.raises(submission.UnreadableSubmission, match="zip archive"):
         submission.read(folder / "x.ipynb")

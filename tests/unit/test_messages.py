@@ -1,4 +1,4 @@
-"""Messages cross a pipe with named fields, and whatever is not exactly one of ours is refused, by either side."""
+"""Messages through a pipe have named fields, and both sides refuse everything that isn't exactly such a message."""
 
 import dataclasses
 import inspect
@@ -162,7 +162,7 @@ def test_contradictory_sample_is_refused(damage):
 
 
 def test_annotations_are_read_only_once():
-    """What is made of them is kept: a report costs microseconds."""
+    """Annotations are read once per class, because a report must only take microseconds."""
     assert messages._checks_of(RaceEnded) is messages._checks_of(RaceEnded)
 
 

@@ -19,7 +19,7 @@ INITIAL_QUIET_S = 0.5  # s
 
 @pytest.fixture
 def clock(monkeypatch):
-    """A clock that the test turns."""
+    """A clock that the test controls."""
     clock = SimpleNamespace(now=100.0)
     monkeypatch.setattr(quiescence.time, "perf_counter", lambda: clock.now)
     return clock
@@ -30,7 +30,7 @@ def race(**more):
 
 
 def test_live_loop_gets_canary_ticks(clock):
-    """A loop that answers canaries is measured in its own canaries."""
+    """The patience with a loop that answers canaries is measured by the number of its canaries."""
     running = race()
     quiet = QuietPeriod(running, INITIAL_QUIET_S, POLL)
     clock.now += 0.6

@@ -1,4 +1,4 @@
-"""A prediction stays what the learner wrote, and stands beside the measurement in words and in the picture."""
+"""A prediction stays as the learner wrote it, and is shown next to the measurement in words and in the picture."""
 
 import pytest
 from helpers import notebook_of, printed, run_notebook
@@ -18,7 +18,7 @@ def finished(**more):
     return race
 
 
-def test_prediction_stands_beside_measurement(capsys):
+def test_prediction_is_compared_with_measurement(capsys):
     """A prediction and the measurement are printed one above the other, to the same scale."""
     lab.predict("ten cups", 2, "s").compare(0.5)
     kept, what, said, measured = capsys.readouterr().out.splitlines()
@@ -28,11 +28,11 @@ def test_prediction_stands_beside_measurement(capsys):
 
 
 def test_missing_prediction_shows_measurement(capsys):
-    """Without a prediction the measurement is shown all the same."""
+    """Without a prediction, the measurement is still shown."""
     guess = lab.predict("ten cups", None, "s")
     guess.compare(0.5)
     first, _, said, measured = capsys.readouterr().out.splitlines()
-    assert "in the place of None" in first
+    assert "Replace None" in first
     assert said == "  you said  no guess" and measured == "  measured  0.5 s"
 
 
@@ -63,7 +63,7 @@ def test_two_predictions_form_a_range(capsys, least, most, says):
 def test_number_is_required_for_times(capsys, written):
     """Where a number is needed, a word isn't accepted, and the message says so."""
     assert lab.predict("ten cups", written, "s").value is None
-    assert "is no number. Write a number alone" in capsys.readouterr().out
+    assert "isn't a number. Write only a number" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -111,7 +111,7 @@ def test_run_queue_delay_is_counted():
 
 
 def test_memory_is_measured():
-    """Of a fork, what it shares counts as its own in the quick sum, and in part in the exact one."""
+    """A fork's shared memory counts fully in the fast measurement, and in proportion in the exact one."""
     size = 64 << 20
     process, child = started_by(
         f"import os, time\ndata = b'x' * {size}\n"

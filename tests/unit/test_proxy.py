@@ -17,7 +17,7 @@ LIMIT_S = 60  # s after which a socket of a test raises `TimeoutError`; nothing 
 
 @pytest.fixture
 def unix(tmp_path):
-    """A function that makes a listener on a Unix socket of its own."""
+    """A function that creates a listener on a new Unix socket."""
     listeners = []
 
     def listen(backlog):
@@ -186,7 +186,7 @@ def test_connections_have_a_limit(unix, front, monkeypatch):
 
 
 def test_lack_of_files_costs_little(unix, front):
-    """Without a descriptor for a connection it waits, and the thread doesn't turn round and round; then it's carried."""
+    """A connection without a free file descriptor waits without a busy loop, and is proxied later."""
     import resource  # Windows has none
 
     server = unix(100)

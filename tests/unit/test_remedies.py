@@ -1,4 +1,4 @@
-"""An exception is told with the learner's line first, and then with what most likely helps."""
+"""A diagnosis of an exception starts with the learner's line and ends with the most likely fix."""
 
 import asyncio
 import threading

@@ -1,4 +1,4 @@
-"""Reports come from a process that the learner's code shares: whatever is not one of ours is dropped."""
+"""Reports come from a process that runs learner's code, so everything that isn't a valid report is dropped."""
 
 import json
 import random
@@ -153,7 +153,7 @@ Current thread 0x02 (most recent call first):
 
 
 def test_loop_stack_is_found():
-    """Of the threads that faulthandler tells, the loop's is the one that runs main()."""
+    """In faulthandler's output, the loop's thread is the one that runs main()."""
     dump = reports.StackDump()
     for line in [b"garbage\xff\n", *DUMP.splitlines(keepends=True)[:-1]]:
         dump.take(line)

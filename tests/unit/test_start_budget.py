@@ -55,7 +55,7 @@ def test_endless_sleep_is_found(machine):
 
 @pytest.mark.parametrize("state, child", [("T", ""), ("T", "S"), ("S", "T"), ("Z", ""), ("D", "S"), ("D", "T")])
 def test_stopped_start_is_found(machine, state, child):
-    """Stopped by a signal of its own, or waiting in vfork for a child that sleeps: neither ends by itself."""
+    """A start is recognised as stuck if the process stopped itself, or waits in vfork for a sleeping child."""
     machine.state, machine.child = state, child
     assert machine.pass_time(StartBudget(1, 30.0), 31.0) == "sleeping"
 
@@ -76,7 +76,7 @@ def test_disk_wait_is_no_sleep(machine):
 
 
 def test_gap_between_observations_counts_little(machine):
-    """Whoever observes may itself wait for a CPU."""
+    """A gap between two observations counts little, because the observer may have waited for a CPU itself."""
     budget = StartBudget(1, 30.0)
     for _ in range(10):
         machine.now += 60.0
@@ -102,7 +102,7 @@ def test_process_times_are_read():
 
 @pytest.mark.linux
 def test_cpu_of_forks_counts():
-    """A fork bomb's own process gets a small share of the CPUs: alone it would take an hour to spend its budget."""
+    """The CPU time of forks counts, because a fork bomb's first process alone would take an hour to use up its budget."""
     script = "import os\nfor _ in range(3):\n    if os.fork() == 0:\n        while True: pass\nos.read(0, 1)\n"
     process = subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, start_new_session=True)
     try:

@@ -1,4 +1,4 @@
-"""Reading what was handed in: as data, whatever its state."""
+"""Reading submitted notebooks: as data only, however damaged they are."""
 
 import json
 from copy import deepcopy
@@ -153,7 +153,7 @@ def mutated(data, random):
 
 @pytest.mark.parametrize("number", [1_000, pytest.param(10_000, marks=pytest.mark.slow)])
 def test_damaged_notebooks_crash_nothing(tmp_path, number):
-    """Whatever the file, the result is a submission or one sentence, and what is found in it is text."""
+    """Every file gives either a submission or an error message, and everything read from it is text."""
     random = Random(20261122)
     released = (paths.NOTEBOOKS / "01_sleeping" / "exercise_01_sleeping.ipynb").read_bytes()
     small = json.dumps(

@@ -72,7 +72,7 @@ class JudgePreprocessor(NbGraderPreprocessor):
             result = self._result(self._submitted(resources), lesson)
             isolation = result["isolation"]
             for name in graded.keys() & ours:
-                tell(graded[name], item_of(result, name))
+                write_output(graded[name], item_of(result, name))
         notebook.metadata["graded"] = {"isolation": isolation}
         return notebook, resources
 
@@ -115,17 +115,17 @@ def item_of(result: dict[str, Any], name: str) -> dict[str, Any]:
     return {"id": name, "points": 0, "max_points": 0, "outcome": Outcome.ERROR, "diagnosis": said}
 
 
-def tell(cell: NotebookNode, item: dict[str, Any]) -> None:
+def write_output(cell: NotebookNode, item: dict[str, Any]) -> None:
     """Make a verdict the output of its cell, in the format from which nbgrader reads a score."""
     cell.outputs = []
     cell.execution_count = None
-    _tell_outcome(cell, item)
+    _write_outcome(cell, item)
     if race := item.get("race"):
         picture = {"text/html": race_picture.figure(race), "text/plain": race["said"]}
         cell.outputs.append(new_output("display_data", data=picture))
 
 
-def _tell_outcome(cell: NotebookNode, item: dict[str, Any]) -> None:
+def _write_outcome(cell: NotebookNode, item: dict[str, Any]) -> None:
     """Append the output with the points of an item, and the reason."""
     said = item["diagnosis"]
     if item["outcome"] == Outcome.PASS:

@@ -173,5 +173,5 @@ def _miss(answer: Answer, verdict: Verdict) -> str:
     if verdict.outcome != Outcome.FAIL:
         return f"must fail but: {verdict.outcome} {verdict.diagnosis}"
     if answer.wrong and not answer.wrong.fits(verdict.kind, verdict.diagnosis):
-        return f"must be told «{answer.wrong}» but: {verdict.kind}: {verdict.diagnosis}"
+        return f"must get «{answer.wrong}» but: {verdict.kind}: {verdict.diagnosis}"
     return ""

@@ -123,8 +123,7 @@ async def judge(answer: MultiEndpointAnswer, sandbox: Sandbox | None = None) -> 
                     )
                 elif wrong and not wrong.fits(verdict.kind, verdict.diagnosis):
                     complaints.append(
-                        f"{endpoint.id} must be told «{wrong}» but: {verdict.outcome} {verdict.kind}: "
-                        + verdict.diagnosis
+                        f"{endpoint.id} must get «{wrong}» but: {verdict.outcome} {verdict.kind}: " + verdict.diagnosis
                     )
                 if (
                     answer.kind == "starter"

@@ -110,11 +110,11 @@ class FindingsJudge:
         if wrong:
             said.append(
                 f"{_lines(wrong)} named that {'blocks' if wrong == 1 else 'block'} nobody: "
-                f"each costs what a blocker brings. A wait in a thread is nobody's wait, and a line that only picks up "
-                f"what has come does not wait."
+                f"each costs as much as a blocker earns. A wait in a thread doesn't block the loop, and neither does a "
+                f"line that only fetches a result that is there already."
             )
         said += [
-            f"{file}:{line} only leads to a blocker: look into what it calls, or at who waits for what it starts."
+            f"{file}:{line} only leads to a blocker: look at what it calls, or at the code that waits for what it starts."
             for file, line in leading
         ]
         said += problems

@@ -31,8 +31,8 @@ HANGING_RUNS_LIMIT = 2  # runs that don't end, after which the judge stops
 DETECTED_MIN_SHARE = 0.5  # share of the blocking apps that a test must detect to earn points
 PARALLEL_RUNS = 6  # runs at the same time: they mostly wait
 NEEDS_NAMESPACES = (
-    "a test is a program of its own, and root runs it only where there are namespaces. "
-    "Grade as a user who is not root, or where bubblewrap works."
+    "as root, the judge runs a learner's test only in a sandbox with namespaces. "
+    "Grade as an ordinary user, or on a machine where bubblewrap works."
 )
 
 
@@ -166,12 +166,13 @@ def verdict(part: str, apps: list[App], runs: Mapping[App, list[Run]]) -> Verdic
         return _fail(DiagnosisKind.DOES_NOT_RUN, f"{broken.result} {first_error(broken.output)}".strip())
     if HANGS in every:
         return _fail(
-            DiagnosisKind.NEVER_ENDS, "For some apps the test did not end. Give everything that it waits for a limit."
+            DiagnosisKind.NEVER_ENDS,
+            "For some apps, the test didn't end. Set a timeout for everything that it waits for.",
         )
     if PASSED not in every:
         reason = next(run.reason for found in runs.values() for run in found)
         return _fail(
-            DiagnosisKind.ALWAYS_FAILS, f"The test fails for every app, honest or not. Its first words: {reason}"
+            DiagnosisKind.ALWAYS_FAILS, f"The test fails for every app, honest or not. Its message begins: {reason}"
         )
     honest, blocking = ([app for app in apps if app.honest is should_pass] for should_pass in (True, False))
     for app in honest:
@@ -180,7 +181,7 @@ def verdict(part: str, apps: list[App], runs: Mapping[App, list[Run]]) -> Verdic
             if PASSED in found:
                 return _fail(
                     DiagnosisKind.NOT_THE_SAME_TWICE,
-                    "For an honest app the test once passed and once failed. Does it depend on how fast things are?",
+                    "For an honest app, the test passed once and failed once. Does it depend on how fast the machine is?",
                 )
             reason = runs[app][0].reason
             return _fail(
@@ -193,7 +194,7 @@ def verdict(part: str, apps: list[App], runs: Mapping[App, list[Run]]) -> Verdic
         return _fail(DiagnosisKind.ALWAYS_PASSES, "The test passes for every app: it would not notice anything.")
     if len(seen) < len(blocking) * DETECTED_MIN_SHARE:
         return _fail(
-            DiagnosisKind.MISSES_BLOCKING_APPS, f"{summary} That is too few to be worth points. {_missed(missed, runs)}"
+            DiagnosisKind.MISSES_BLOCKING_APPS, f"{summary} That's too few for points. {_missed(missed, runs)}"
         )
     if part == "honest" or not missed:
         return Verdict(Outcome.PASS, diagnosis=summary, trials=len(every))
@@ -209,8 +210,8 @@ def verdict(part: str, apps: list[App], runs: Mapping[App, list[Run]]) -> Verdic
 
 def _missed(missed: list[App], runs: Mapping[App, list[Run]]) -> str:
     app = missed[0]
-    wavering = " (only at times)" if FAILED in results(runs, app) else ""
-    return f"One that it does not notice{wavering}: {app.says}."
+    sometimes = " reliably" if FAILED in results(runs, app) else ""
+    return f"One that it doesn't detect{sometimes}: {app.says}."
 
 
 def _fail(kind: DiagnosisKind, summary: str) -> Verdict:

@@ -1,4 +1,4 @@
-"""Runs the command line: ``python -m freeloop``."""
+"""Run the command line: ``python -m freeloop``."""
 
 import sys
 

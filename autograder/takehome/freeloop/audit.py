@@ -1,4 +1,4 @@
-"""Audits a service: serves it, sends the load, and returns what its event loop went through."""
+"""Audit a service: serve it, send requests to each endpoint, and return what blocked its event loop."""
 
 from __future__ import annotations
 
@@ -13,13 +13,18 @@ from freeloop.load import LoadBounds, send_load
 from freeloop.request_plan import plan
 from freeloop.service_process import ServiceProcess, ServiceSpec
 
-IDLE_S = 0.5  # s in which only canaries are sent, before the first endpoint
-TOTAL_S = 40.0  # s for all endpoints together: with many, each gets less, so that an audit stays below a minute
+IDLE_S = 0.5  # s with canaries only, before the first endpoint
+TOTAL_S = (
+    40.0  # s for all endpoints together: a service with many gives each less time, so an audit takes less than a minute
+)
 
 
 @dataclass(frozen=True)
 class AuditOptions:
-    """What to audit of a service, see `freeloop.request_plan.plan` and `freeloop.load.LoadBounds`."""
+    """Which endpoints to audit, and how: see `freeloop.request_plan.plan` and `freeloop.load.LoadBounds`.
+
+    ``budget_s`` is the longest allowed block in seconds. With ``first_counts``, it applies to first requests as well.
+    """
 
     include: Sequence[str] = ()
     only: Sequence[str] = ()
@@ -31,10 +36,10 @@ class AuditOptions:
 
 
 def run_audit(spec: ServiceSpec, options: AuditOptions, progress: Callable[[str], None] = lambda name: None) -> Audit:
-    """Serve the service on loopback, send the load, and return the findings.
+    """Serve the service on loopback, send the requests, and return the findings. ``progress`` gets each endpoint's name.
 
-    Raises `freeloop.service_process.ServiceError` if the service doesn't start, and `freeloop.request_plan.PlanError`
-    if an option names an endpoint that isn't there.
+    Raise `freeloop.service_process.ServiceError` if the service doesn't start, and `freeloop.request_plan.PlanError`
+    if an option names an endpoint that doesn't exist.
     """
     began = time.perf_counter()
     with ServiceProcess(spec) as service:

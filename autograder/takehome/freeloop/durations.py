@@ -1,4 +1,4 @@
-"""Durations as people write them: ``50ms``, ``0.2s``, ``1.5``."""
+"""Parse and format durations such as ``50ms``, ``0.2s`` and ``1.5``."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ _UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "": 1.0, "m": 60.0, "min": 60.0}
 
 
 def seconds(text: str) -> float:
-    """Return the seconds that a text like ``50ms`` stands for; without a unit it's seconds.
+    """Return the duration in seconds that a text like ``50ms`` means. A number without a unit means seconds.
 
-    Raises `ValueError` if it isn't a duration, or isn't greater than zero.
+    Raise `ValueError` if it isn't a duration, or isn't greater than zero.
     """
     match = re.fullmatch(r"\s*(\d+\.?\d*|\.\d+)\s*([a-z]*)\s*", text)
     if not match or match[2] not in _UNITS or not float(match[1]):
@@ -19,7 +19,7 @@ def seconds(text: str) -> float:
 
 
 def readable(duration_s: float) -> str:
-    """Return a duration in seconds as a short text: ``212 ms``, ``1.52 s``."""
+    """Return a duration, given in seconds, as a short text: ``212 ms``, ``1.52 s``."""
     if duration_s < 0.0095:
         return f"{duration_s * 1000:.1f} ms"
     return f"{duration_s * 1000:.0f} ms" if duration_s < 0.9995 else f"{duration_s:.2f} s"

@@ -1,4 +1,4 @@
-"""Reads a ``.env`` file: ``NAME=value`` lines, comments, quotes, and ``export`` in front."""
+"""Read a ``.env`` file: lines of ``NAME=value``, with optional quotes, comments and ``export``."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _ESCAPES = {"n": "\n", "t": "\t", "r": "\r"}
 
 
 class EnvFileError(Exception):
-    """A file that can't be read or has a line that sets nothing; the text says which."""
+    """A file can't be read, or a line of it isn't ``NAME=value``. The message says which."""
 
 
 def read_env_file(file: Path) -> dict[str, str]:
-    """Return the variables of a file.  Values aren't expanded.  Raises `EnvFileError`."""
+    """Return the variables of a file. Variables in values aren't expanded. Raise `EnvFileError` if the file can't be parsed."""
     try:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as problem:

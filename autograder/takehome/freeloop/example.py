@@ -1,21 +1,21 @@
-"""A small service to try freeloop on: a package with settings, a ``.env`` file, and an SQLite database, and one line that blocks."""
+"""A small service to try freeloop on: a package with settings, a ``.env`` file, an SQLite database, and one blocking line."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 FILES = {
-    ".env": "LEDGER_FILE=ledger.sqlite  # made when the service starts\n",
-    "ledger/__init__.py": '"""Counts what comes in and what goes out."""\n',
-    "ledger/settings.py": '"""Settings, from the environment."""\n\nimport os\n\nFILE = os.environ["LEDGER_FILE"]\n',
-    "ledger/database.py": '''"""Queries; each opens a connection of its own, so threads may run them."""
+    ".env": "LEDGER_FILE=ledger.sqlite  # created when the service starts\n",
+    "ledger/__init__.py": '"""Keeps accounts of income and expenses."""\n',
+    "ledger/settings.py": '"""Settings from environment variables."""\n\nimport os\n\nFILE = os.environ["LEDGER_FILE"]\n',
+    "ledger/database.py": '''"""Queries. Each opens its own connection, so it can run in any thread."""
 
 import sqlite3
 from contextlib import closing
 
 from ledger import settings
 
-# stands for a year of entries: SQLite makes them up, and adds them
+# stands for a year of entries: SQLite generates and adds up two million numbers
 YEAR = "WITH RECURSIVE entry(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM entry WHERE n < 2000000) SELECT sum(n % 100) FROM entry"
 
 
@@ -69,7 +69,7 @@ async def report():
 async def health():
     return {"ok": True}
 ''',
-    "test_ledger.py": '''"""The loop stays free while reports are made: a proof, not a stopwatch."""
+    "test_ledger.py": '''"""Prove that the event loop stays free while reports are made."""
 
 
 def test_reports_keep_the_loop_free(free_loop):
@@ -87,11 +87,11 @@ def test_reports_overlap(free_loop, monkeypatch):
 
 
 def write(folder: Path) -> list[Path]:
-    """Write the project into a folder, which is made, and return its files.  Raises `FileExistsError` if there is one of them."""
+    """Create the folder, write the project into it, and return its files. Raise `FileExistsError` if one of them exists."""
     files = [folder / name for name in FILES]
     for file in files:
         if file.exists():
-            raise FileExistsError(f"{file} is there already")
+            raise FileExistsError(f"{file} already exists: choose another folder")
     for file, text in zip(files, FILES.values(), strict=True):
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")

@@ -1,8 +1,8 @@
-"""What the watchdog's reports and the client's times say about each route: pure functions, nothing is measured here.
+"""Turn the watchdog's reports and the client's times into findings about each route. Nothing is measured here.
 
-A *block* is an iteration of the event loop less what the machine is responsible for: the time that the loop's thread waited
-for a CPU, that new threads waited for one, and that memory had to be read back.  Automatic garbage collections are kept
-apart from it as well: no line of the service is to blame for one.
+A *block* is the time of a long iteration of the event loop without the machine's part in it: the time that the loop's thread
+or new threads waited for a CPU, and that evicted memory was read back. Automatic garbage collections are subtracted as
+well, because no line of the service causes them.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-SHOWN_MIN_S = 0.010  # s: a line that blocked for less in its longest iteration isn't listed
+LISTED_MIN_S = 0.010  # s: a line that blocked for less in its longest iteration isn't listed
 
 
 @dataclass(frozen=True)
 class Block:
-    """One long iteration: ``start`` and ``end``, and of that the seconds that are the app's own doing.
+    """One long iteration: its ``start`` and ``end``, and the seconds of it that the app itself caused.
 
-    ``where`` has the places that its time was spent in, most first, as `freeloop.core.loop_watchdog.places` returns them.
+    ``where`` has the places where the time was spent, longest first, as `freeloop.core.loop_watchdog.places` returns them.
     """
 
     start: float
@@ -29,12 +29,12 @@ class Block:
     cpu_wait_s: float
     gc_s: float
     where: tuple[Mapping[str, Any], ...]
-    excused_s: float = 0.0  # waits for memory and for the start of threads, which are upper bounds
+    excused_s: float = 0.0  # waits for memory and for new threads to start; these are upper bounds
 
 
 @dataclass
 class Line:
-    """A line of code that blocked the loop: total and longest seconds, and in how many iterations."""
+    """A line of code that blocked the loop: seconds in total and in its longest iteration, and the number of iterations."""
 
     file: str
     line: int
@@ -54,7 +54,7 @@ class Line:
 
 @dataclass
 class Pool:
-    """A thread pool: most threads in use at once, its size, and most calls that waited for a thread."""
+    """A thread pool: its size, the most threads in use at one time, and the most calls waiting for a thread."""
 
     name: str
     used: int
@@ -64,7 +64,7 @@ class Pool:
 
 @dataclass
 class Sent:
-    """A request or a canary: when it was sent and answered (None: not at all), and its status."""
+    """A request or a canary: when it was sent, when its response came (None: not at all), and the status."""
 
     start: float
     end: float | None = None
@@ -73,15 +73,15 @@ class Sent:
 
     @property
     def seconds(self) -> float | None:
-        """How long it took, None if it wasn't answered."""
+        """Seconds until the response, or None if there was none."""
         return None if self.end is None else self.end - self.start
 
 
 @dataclass
 class Route:
-    """What an audit found out about one endpoint.  Times are in seconds.
+    """What an audit found out about one endpoint. Times are in seconds.
 
-    ``gil_lines`` are calls in other threads that kept the GIL, ``busy_lines`` what computed in other threads at all.
+    ``gil_lines`` are calls in other threads that kept the GIL, ``busy_lines`` everything that computed in other threads.
     """
 
     name: str
@@ -101,42 +101,42 @@ class Route:
 
     @property
     def longest_s(self) -> float:
-        """The longest block after the first request."""
+        """Seconds of the longest block after the first request, 0.0 without blocks."""
         return max((block.blocked_s for block in self.blocks), default=0.0)
 
     @property
     def first_s(self) -> float:
-        """The longest block during the first request."""
+        """Seconds of the longest block during the first request, 0.0 without blocks."""
         return max((block.blocked_s for block in self.first), default=0.0)
 
     @property
     def blocked_s(self) -> float:
-        """All blocks after the first request together."""
+        """Seconds of all blocks after the first request together."""
         return sum(block.blocked_s for block in self.blocks)
 
     @property
     def cpu_wait_s(self) -> float:
-        """How long the loop's thread waited for a CPU during long iterations."""
+        """Seconds for which the loop's thread waited for a CPU during long iterations."""
         return sum(block.cpu_wait_s for block in [*self.first, *self.blocks])
 
     @property
     def gc_s(self) -> float:
-        """Automatic garbage collections during long iterations."""
+        """Seconds of automatic garbage collections during long iterations."""
         return sum(block.gc_s for block in [*self.first, *self.blocks])
 
     @property
     def statuses(self) -> dict[str, int]:
-        """How many requests ended with which status, or without one."""
+        """The number of requests by status; requests without a response count by their error."""
         return dict(Counter(str(sent.status or sent.error or "no response") for sent in self.requests))
 
     @property
     def succeeded(self) -> bool:
-        """Whether any request had a response that is no error."""
+        """True if any request got a response with a status below 400."""
         return any(sent.status is not None and sent.status < 400 for sent in self.requests)
 
     @property
     def slowest_canary_s(self) -> float:
-        """How long the slowest canary took; one that wasn't answered counts up to the end."""
+        """Seconds of the slowest canary; one without a response counts until the end of the audit of this route."""
         return max(
             (self.end - sent.start if sent.end is None else sent.end - sent.start for sent in self.canaries),
             default=0.0,
@@ -145,7 +145,7 @@ class Route:
 
 @dataclass
 class Audit:
-    """An audit as a whole: the service, its environment, and one `Route` for each endpoint that was called."""
+    """A whole audit: the service, its environment, and a `Route` for each endpoint that was called."""
 
     app: str
     python: str
@@ -164,7 +164,7 @@ class Audit:
 
     @property
     def over_budget(self) -> list[Route]:
-        """The routes that blocked the loop for longer than the budget, worst first; none without a budget."""
+        """The routes that blocked the loop for longer than the budget, worst first. Empty without a budget."""
         budget = self.budget_s
         if budget is None:
             return []
@@ -175,7 +175,7 @@ class Audit:
 
     @property
     def not_run(self) -> list[Route]:
-        """The routes of which no request succeeded: what they'd do otherwise isn't known."""
+        """The routes without a successful request: how they behave in normal use isn't known."""
         return [route for route in self.routes if not route.succeeded]
 
     def _counted(self, route: Route) -> float:
@@ -183,7 +183,7 @@ class Audit:
 
 
 def block_of(report: Mapping[str, Any]) -> Block:
-    """Return what a report ``turn`` or ``late`` of the watchdog says, with the machine's part taken off."""
+    """Return the block of a ``turn`` or ``late`` report of the watchdog, without the machine's part in it."""
     length = report["end"] - report["start"]
     where = tuple(report.get("where", ()))
     automatic = sum(place["seconds"] for place in where if place.get("collection") == "automatic")
@@ -195,34 +195,32 @@ def block_of(report: Mapping[str, Any]) -> Block:
 
 
 def blocks_of(reports: Iterable[Mapping[str, Any]], start: float, end: float) -> list[Block]:
-    """Return the long iterations that began in a window, in order; the last one may not have ended."""
-    found: dict[
-        float, Mapping[str, Any]
-    ] = {}  # by start: a report ``late`` on an iteration is replaced by the ones that follow
+    """Return the long iterations that began between ``start`` and ``end``, in order. The last one may not have ended."""
+    found: dict[float, Mapping[str, Any]] = {}  # the newest report on an iteration, by the iteration's start
     for report in reports:
         if report["event"] in ("turn", "late") and start <= report["start"] < end:
-            if found.get(report["start"], {}).get("event") != "turn":  # the two come from two threads
+            if found.get(report["start"], {}).get("event") != "turn":  # the two events come from two threads
                 found[report["start"]] = report
     last = max(found, default=None)
-    ended = [began for began, report in found.items() if report["event"] == "turn" or began == last]
-    return [block_of(found[began]) for began in sorted(ended)]
+    known = [began for began, report in found.items() if report["event"] == "turn" or began == last]
+    return [block_of(found[began]) for began in sorted(known)]
 
 
 def stuck_s(reports: Sequence[Mapping[str, Any]]) -> float:
-    """Return for how many seconds the iteration that is running has blocked the loop; 0.0 if the newest one has ended."""
+    """Return the seconds for which the running iteration has blocked the loop; 0.0 if the newest one has ended."""
     newest = next((report for report in reversed(reports) if report["event"] in ("turn", "late")), None)
     return block_of(newest).blocked_s if newest and newest["event"] == "late" else 0.0
 
 
 def lines_of(blocks: Sequence[Block], folder: str) -> list[Line]:
-    """Return the lines that blocked, worst first.  An iteration's time goes to its places as they were sampled."""
+    """Return the lines that blocked, those of the service first. A block's time is shared out in proportion to the samples."""
     found: dict[tuple[str, int, str], Line] = {}
     for block in blocks:
         total = sum(place["seconds"] for place in block.where) or 1.0
         scale = min(block.blocked_s / total, 1.0)
         for place in block.where:
             _add(found, place, place["seconds"] * scale, folder)
-    kept = [line for line in found.values() if line.longest_s >= SHOWN_MIN_S]
+    kept = [line for line in found.values() if line.longest_s >= LISTED_MIN_S]
     return sorted(kept, key=lambda line: (line.in_service, line.total_s), reverse=True)
 
 
@@ -246,7 +244,7 @@ def route_of(
     canaries: list[Sent],
     folder: str,
 ) -> Route:
-    """Return what the reports of a window say about a route.
+    """Return the findings about a route from the reports of its window.
 
     ``window`` is its start, the end of its first request, and its end, in seconds of ``time.perf_counter()``.
     """
@@ -273,7 +271,7 @@ def route_of(
 
 
 def pools_of(reports: Iterable[Mapping[str, Any]]) -> list[Pool]:
-    """Return the busiest that each thread pool was."""
+    """Return the peak use of each thread pool."""
     found: dict[str, Pool] = {}
     for report in reports:
         for seen in report["pools"]:

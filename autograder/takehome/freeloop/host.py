@@ -1,16 +1,15 @@
-"""Serves an ASGI app in the service's own interpreter, and reports about its event loop.
+"""Serve an ASGI app in the service's own interpreter, and report on its event loop.
 
-Started by path as ``python host.py SPEC`` (see `service_process`), in the service's folder; ``SPEC`` is a JSON object with
-``app`` ("shop.main:app"), ``factory``, ``path`` (put on ``sys.path``), ``loop`` ("asyncio" or "uvloop") and ``warm_up``.
+`service_process` starts it by path as ``python host.py SPEC`` in the service's folder. ``SPEC`` is a JSON object with ``app``
+("shop.main:app"), ``factory``, ``path`` (put on ``sys.path``), ``loop`` ("asyncio" or "uvloop") and ``warm_up``.
 
-* stdin: the lifeline. When it closes, this process ends. Each byte on it is answered with a report ``here``, after all
-  earlier reports.
+* stdin: when it closes, this process ends. The reply to each byte is a report ``here``, after all earlier reports.
 * stdout: one JSON object per line: ``routes``, ``ready``, ``failed``, ``turn`` and ``late`` (a long iteration of the loop), ``gil``,
   ``busy``, ``pool``, ``here``.  Times are seconds of ``time.perf_counter()``.
 * stderr: whatever the app prints.
 
-Only the standard library and uvicorn are needed, and of this package the folder ``core``: the service's environment doesn't
-have to contain the package.
+This needs only the standard library, uvicorn, and this package's folder ``core``. The package doesn't have to be installed in
+the service's environment.
 """
 
 from __future__ import annotations
@@ -26,21 +25,21 @@ import time
 import traceback
 from typing import Any
 
-CANARY_PATH = "/.freeloop/canary"  # answered before the app sees it: it needs the loop, and nothing else
+CANARY_PATH = "/.freeloop/canary"  # answered before the app is called, so it needs only the loop
 POOL_INTERVAL_S = 0.01  # s between two observations of the thread pools
-# Found from this file alone: this package can be installed without the course, whose `autograder.paths` has the path as well.
+# Relative to this file, because the package can be installed without the course and its `autograder.paths`.
 CORE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "core")
 
 
 class ReportWriter:
-    """Writes reports to the owner, from any thread, one line each."""
+    """Writes reports to the process that started this one, one line each, from any thread."""
 
     def __init__(self, file_descriptor: int) -> None:
         self._fd = file_descriptor
         self._lock = threading.Lock()
 
     def __call__(self, **report: object) -> None:
-        """Write one report. End the process if its owner has closed the pipe."""
+        """Write one report. End this process if the pipe is closed."""
         data = json.dumps(report, default=str).encode() + b"\n"
         with self._lock:
             try:
@@ -51,7 +50,7 @@ class ReportWriter:
 
 
 class Instrumented:
-    """Wraps the app: answers the canary's path, and keeps the limiter of the app's thread pool."""
+    """ASGI middleware that responds to canaries, and keeps a reference to the limiter of the app's thread pool."""
 
     def __init__(self, app: Any) -> None:
         self.app = app
@@ -72,7 +71,7 @@ class Instrumented:
 
 
 def pool_sizes(limiter: Any, loop: Any) -> list[dict[str, Any]]:
-    """Return name, used, total and waiting of both thread pools: that of ``def`` endpoints, and that of ``to_thread``."""
+    """Return ``name``, ``used``, ``total`` and ``waiting`` of both thread pools: anyio's (``def`` endpoints) and asyncio's."""
     found: list[dict[str, Any]] = []
     if limiter:
         waiting = limiter.statistics().tasks_waiting
@@ -87,31 +86,31 @@ def pool_sizes(limiter: Any, loop: Any) -> list[dict[str, Any]]:
     return found
 
 
-def report_pools(tell: ReportWriter, app: Instrumented, loop: Any) -> None:
-    """Report the thread pools whenever they have changed.  Runs in a thread and never returns."""
+def report_pools(send_report: ReportWriter, app: Instrumented, loop: Any) -> None:
+    """Report the thread pools whenever their use changes. This runs in a thread and never returns."""
     last: list[dict[str, object]] = []
     while True:
         time.sleep(POOL_INTERVAL_S)
         try:
             now = pool_sizes(app.limiter, loop)
         except Exception:
-            continue  # a private attribute that another version of Python names differently
+            continue  # the private attributes have other names in this version of Python
         if now != last:
             last = now
-            tell(event="pool", t=time.perf_counter(), pools=now)
+            send_report(event="pool", t=time.perf_counter(), pools=now)
 
 
-def answer_owner(tell: ReportWriter) -> None:
-    """Answer each byte on stdin, and end the process when it closes.  Runs in a thread."""
+def reply_to_stdin(send_report: ReportWriter) -> None:
+    """Reply to each byte on stdin, and end the process when stdin closes. This runs in a thread."""
     while os.read(0, 1):
-        tell(event="here")
+        send_report(event="here")
     os._exit(0)
 
 
 def find_app(name: str, factory: bool) -> Any:
-    """Import and return the app that ``name`` stands for, as in uvicorn: ``package.module:attribute``.
+    """Import and return the app ``name``, which is ``package.module:attribute`` as for uvicorn.
 
-    Raises `ImportError` or `AttributeError` if there is none, and whatever the service's code raises.
+    Raise `ImportError` or `AttributeError` if there's none, and whatever the service's code raises.
     """
     module_name, _, attribute = name.partition(":")
     found: Any = importlib.import_module(module_name)
@@ -121,12 +120,12 @@ def find_app(name: str, factory: bool) -> Any:
 
 
 def routes_of(app: Any) -> dict[str, object]:
-    """Return the app's OpenAPI schema, if it has one, and its routes as (methods, path)."""
+    """Return the app's OpenAPI schema (None if it has none) and its routes as (methods, path)."""
     schema = None
     try:
         schema = app.openapi()
     except Exception:
-        schema = None  # no FastAPI app, or one that can't describe itself
+        schema = None  # not a FastAPI app, or its schema can't be generated
     routes = [
         [sorted(route.methods), route.path]
         for route in getattr(app, "routes", None) or []
@@ -136,7 +135,7 @@ def routes_of(app: Any) -> dict[str, object]:
 
 
 def source_folder(name: str, folder: str) -> str:
-    """Return the folder whose code counts as the service's: the working folder, or where its package is installed."""
+    """Return the folder whose code counts as the service's: the working directory, or the folder of an installed package."""
     top = sys.modules.get(name.partition(":")[0].partition(".")[0])
     file = getattr(top, "__file__", None)
     paths: list[str] = [os.path.dirname(file)] if file else list(getattr(top, "__path__", []))
@@ -148,8 +147,10 @@ def source_folder(name: str, folder: str) -> str:
     return project
 
 
-async def serve(app: Instrumented, tell: ReportWriter, iterations: Any, spec: dict[str, Any], watched: str) -> None:
-    """Serve the app with uvicorn on a free port of loopback; report ``ready`` when it takes requests."""
+async def serve(
+    app: Instrumented, send_report: ReportWriter, iterations: Any, spec: dict[str, Any], watched: str
+) -> None:
+    """Serve the app with uvicorn on a free port of 127.0.0.1, and report ``ready`` when it accepts requests."""
     import uvicorn
 
     sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
@@ -161,7 +162,7 @@ async def serve(app: Instrumented, tell: ReportWriter, iterations: Any, spec: di
             await super().startup(sockets=sockets)
             if self.started:
                 iterations.phase = "serving"
-                tell(
+                send_report(
                     event="ready",
                     port=sock.getsockname()[1],
                     python=".".join(map(str, sys.version_info[:3])),
@@ -176,11 +177,11 @@ async def serve(app: Instrumented, tell: ReportWriter, iterations: Any, spec: di
 
 
 def main(spec: dict[str, Any]) -> int:
-    """Serve until the owner closes stdin; return the exit code."""
+    """Serve until stdin closes. Return 1 if the app can't be served."""
     out = os.dup(1)
-    tell = ReportWriter(out)
+    send_report = ReportWriter(out)
     os.dup2(2, 1)
-    threading.Thread(target=answer_owner, args=(tell,), name="freeloop-lifeline", daemon=True).start()
+    threading.Thread(target=reply_to_stdin, args=(send_report,), name="freeloop-lifeline", daemon=True).start()
     own = os.path.dirname(os.path.abspath(__file__))
     sys.path[:] = [
         path for path in sys.path if os.path.abspath(path or ".") != own
@@ -195,7 +196,7 @@ def main(spec: dict[str, Any]) -> int:
     sys.path.insert(0, spec["path"])
     import importlib.util
 
-    iterations = loop_watchdog.LoopIterations(tell, os.getcwd())
+    iterations = loop_watchdog.LoopIterations(send_report, os.getcwd())
     iterations.start()
     stage = "import"
     try:
@@ -205,7 +206,7 @@ def main(spec: dict[str, Any]) -> int:
         iterations.set_folder(source_folder(spec["app"], os.getcwd()))
         if not callable(app):
             raise TypeError(f"{spec['app']} is a {type(app).__name__}, not an ASGI app")
-        tell(event="routes", **routes_of(app))
+        send_report(event="routes", **routes_of(app))
         if spec["warm_up"]:
             app_warm_up.import_lazily_loaded()
             app_warm_up.prepare_routes(app)
@@ -221,11 +222,11 @@ def main(spec: dict[str, Any]) -> int:
             loop, watched = loop_watchdog.watched_loop(iterations), "iterations"
         asyncio.set_event_loop(loop)
         threading.Thread(
-            target=report_pools, args=(tell, instrumented, loop), name="freeloop-pools", daemon=True
+            target=report_pools, args=(send_report, instrumented, loop), name="freeloop-pools", daemon=True
         ).start()
-        loop.run_until_complete(serve(instrumented, tell, iterations, spec, watched))
+        loop.run_until_complete(serve(instrumented, send_report, iterations, spec, watched))
     except BaseException as error:
-        tell(event="failed", stage=stage, error=f"{type(error).__name__}: {error}", trace=traceback.format_exc())
+        send_report(event="failed", stage=stage, error=f"{type(error).__name__}: {error}", trace=traceback.format_exc())
         return 1
     return 0
 
@@ -233,4 +234,4 @@ def main(spec: dict[str, Any]) -> int:
 if __name__ == "__main__":
     code = main(json.loads(sys.argv[1]))
     sys.stderr.flush()
-    os._exit(code)  # without waiting for threads of the service that may still run
+    os._exit(code)  # doesn't wait for threads of the service that still run

@@ -1,4 +1,4 @@
-"""A small HTTP/1.1 client for loopback: one connection for each request, nothing shared between requests."""
+"""A small HTTP/1.1 client for loopback, which opens a connection for each request."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
-BODY_LIMIT = 1_000_000  # bytes read of one response
+BODY_LIMIT = 1_000_000  # bytes that are read of a response's body
 _PATH_SAFE = "/:?#[]@!$&'()*+,;=%~"
 
 
 @dataclass(frozen=True)
 class Response:
-    """A response: its status, its headers (names in lower case), and at most `BODY_LIMIT` bytes of its body."""
+    """A response: its status, its headers (with lower-case names), and its body up to about `BODY_LIMIT` bytes."""
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -26,7 +26,7 @@ class Response:
         return self.body.decode(errors="replace")
 
     def json(self) -> object:
-        """Return the body's JSON.  Raises `ValueError` if it isn't any."""
+        """Return the parsed JSON body. Raise `ValueError` if it isn't JSON."""
         return json.loads(self.body)
 
 
@@ -38,9 +38,9 @@ async def send(
     body: bytes | None = None,
     host: str = "127.0.0.1",
 ) -> Response:
-    """Send one request to a port of this machine and return its response.
+    """Send one request to ``host``, by default this machine, and return the response.
 
-    Raises `OSError` if there is no connection, and `ValueError` for what isn't HTTP or is cut off before its status.
+    Raise `OSError` if the connection fails, and `ValueError` if the response isn't HTTP or ends before its status.
     """
     reader, writer = await asyncio.open_connection(host, port)
     try:

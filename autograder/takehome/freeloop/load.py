@@ -1,7 +1,7 @@
-"""Sends the load of an audit: each endpoint in its turn, open loop, with canaries all the time.
+"""Send the load of an audit: to one endpoint after the other, as an open loop, with canaries all the time.
 
-*Open loop* means that requests are sent at their times, whether or not earlier ones have been answered: a service that
-blocks gets no rest by that, as it gets none from its users.
+*Open loop* means that each request is sent at its scheduled time, even if earlier ones have no response yet. So a service
+that blocks gets as little relief as it would from real users.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from freeloop.http_client import Response, send
 from freeloop.request_plan import PlannedRequest
 
 CANARY_INTERVAL_S = 0.02  # s between the response of one canary and the next canary
-STARVED = 20  # times its limit that a request is waited for while no canary is answered either
-QUIET_CANARIES = 3  # so many are answered after the last response: what a request left to do has begun by then
+STARVED = 20  # a request may take this many times its limit as long as canaries get no response either
+QUIET_CANARIES = 3  # sent after the last response, so that work which a request left on the loop has begun
 
 
 @dataclass(frozen=True)
 class LoadBounds:
-    """At most ``requests`` for each endpoint after its first, sent over ``seconds``; each may take ``limit_s`` seconds."""
+    """How much to send to each endpoint: ``requests`` after the first one, over ``seconds``. Each may take ``limit_s`` seconds."""
 
     requests: int = 20
     seconds: float = 2.0
@@ -32,7 +32,7 @@ class LoadBounds:
 
 @dataclass
 class Window:
-    """What was sent to one endpoint; times are seconds of ``time.perf_counter()``."""
+    """What was sent to one endpoint. Times are seconds of ``time.perf_counter()``."""
 
     request: PlannedRequest | None
     start: float
@@ -43,17 +43,17 @@ class Window:
 
 
 class Load:
-    """Sends requests to one port of loopback."""
+    """Sends requests to one port of 127.0.0.1."""
 
     def __init__(self, port: int, bounds: LoadBounds, stuck_s: Callable[[], float] = lambda: 0.0) -> None:
         """``stuck_s`` returns for how many seconds the service's loop has been blocked so far."""
         self._port = port
         self._stuck_s = stuck_s
         self._bounds = bounds
-        self._answered = time.perf_counter()  # when a canary was answered last
+        self._answered = time.perf_counter()  # when the last response to a canary came
 
     async def idle(self, seconds: float) -> Window:
-        """Send canaries only, for so many seconds: what blocks then isn't due to any request."""
+        """Send only canaries for some seconds: what blocks the loop in this window isn't caused by a request."""
         start = time.perf_counter()
         canaries: list[Sent] = []
         task = asyncio.create_task(self._canaries(canaries))
@@ -62,7 +62,7 @@ class Load:
         return Window(None, start, start, time.perf_counter(), [], canaries)
 
     async def route(self, request: PlannedRequest) -> Window:
-        """Send one request alone, then the others at their times, and wait until all are over."""
+        """Send one request alone, then the others at their scheduled times, and wait until all have ended."""
         start = time.perf_counter()
         sent: list[Sent] = []
         canaries: list[Sent] = []
@@ -89,7 +89,7 @@ class Load:
             running = asyncio.ensure_future(
                 send(self._port, request.method, request.path, request.headers, request.body)
             )
-            await self._patiently(running)
+            await self._wait_for(running)
             if not running.done():
                 running.cancel()
                 one.error = f"no response within {self._bounds.limit_s:g} s"
@@ -98,10 +98,10 @@ class Load:
         except (OSError, ValueError, asyncio.IncompleteReadError) as problem:
             one.error = str(problem) or type(problem).__name__
 
-    async def _patiently(self, running: asyncio.Future[Response]) -> None:
-        """Wait until it's done or its limit has passed; while no canary is answered either, its time hasn't come.
+    async def _wait_for(self, running: asyncio.Future[Response]) -> None:
+        """Wait until a request is done or over its limit. The limit doesn't count while canaries get no response either.
 
-        There's nothing to wait for if the loop has been blocked for as long as that.
+        There's nothing to wait for if the loop has been blocked for as long as the limit.
         """
         limit, start = self._bounds.limit_s, time.perf_counter()
         while not running.done() and time.perf_counter() - start < STARVED * limit and not self.stuck:
@@ -130,6 +130,7 @@ class Load:
             await asyncio.sleep(CANARY_INTERVAL_S)
 
     async def _quiet(self) -> None:
+        """Send `QUIET_CANARIES` canaries, one after the other."""
         for _ in range(QUIET_CANARIES):
             canary = asyncio.create_task(self._canary([]))
             end = time.perf_counter() + STARVED * self._bounds.limit_s
@@ -148,7 +149,7 @@ async def send_load(
     progress: Callable[[str], None],
     stuck_s: Callable[[], float] = lambda: 0.0,
 ) -> list[Window]:
-    """Send everything and return a window for the idle time and one for each request, in order.
+    """Send everything. Return a window for the idle time and one for each request, in order.
 
     If the loop is blocked for good (see `Load`), the rest isn't sent, and has no window.
     """

@@ -28,13 +28,13 @@ from freeloop.testing.requests import Requests, request_of, requests_of
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the settings of pytest.ini or pyproject.toml."""
-    parser.addini("freeloop_budget", "how long one iteration of the loop may be blocked, 50ms say", default="")
-    parser.addini("freeloop_patience", "how long to wait for requests that never reach a gate, 15s say", default="")
+    """Add the plugin's settings for pytest.ini or pyproject.toml."""
+    parser.addini("freeloop_budget", "longest allowed block of the event loop, such as 50ms", default="")
+    parser.addini("freeloop_patience", "how long to wait for requests that don't reach a gate, such as 15s", default="")
 
 
 class TestedService:
-    """A service under test.  Each method sends requests and raises an `AssertionError` that names the line."""
+    """A service under test. Its methods send requests; the `AssertionError` of a failed proof names the blocking line."""
 
     __test__ = False
 
@@ -45,11 +45,11 @@ class TestedService:
 
     @property
     def url(self) -> str:
-        """The address of a service in a process of its own."""
+        """The URL of a service that runs in its own process."""
         return str(self.service.url)  # type: ignore[attr-defined]
 
     def request(self, request: str | Request) -> Reply:
-        """Send one request and return its reply, whatever it is."""
+        """Send one request and return its reply, even if it's an error."""
         return self.service.send(request_of(request)).result()
 
     def overlaps(
@@ -61,9 +61,10 @@ class TestedService:
         check: Check | None = None,
         warm_up: bool = True,
     ) -> list[Reply]:
-        """Prove that requests overlap: all are at the gate at the same moment, and the loop is free meanwhile.
+        """Prove that requests overlap: all are held at the gate at the same time, and the loop stays free meanwhile.
 
-        ``requests`` is a path (sent n times), ``"POST /orders"``, a `Request`, or a list of these.
+        ``requests`` is a path (sent ``n`` times), ``"POST /orders"``, a `Request`, or a list of these. Return the replies. Raise
+        `freeloop.testing.Unproved` otherwise, or what ``check(request, reply)`` raises.
         """
         __tracebackhide__ = True
         budget_s = durations.seconds(budget) if budget else self._budget_s
@@ -77,14 +78,17 @@ class TestedService:
         check: Check | None = None,
         warm_up: bool = True,
     ) -> list[Reply]:
-        """Prove that no line blocks the loop for longer than the budget while requests are served together."""
+        """Prove that no line blocks the loop for longer than the budget while the requests are served concurrently.
+
+        The arguments are those of `overlaps`. Return the replies, or raise `freeloop.testing.Unproved`.
+        """
         __tracebackhide__ = True
         budget_s = durations.seconds(budget) if budget else self._budget_s
         return prove_free(self.service, requests_of(requests, n), budget_s, check, warm_up, self._patience_s)
 
 
 class FreeLoop:
-    """What the fixture ``free_loop`` is: makes services and gates, and ends them with the test."""
+    """The fixture ``free_loop``: creates services and gates, and ends them after the test."""
 
     def __init__(self, folder: Path, budget_s: float, patience_s: float) -> None:
         self._folder = folder
@@ -93,7 +97,7 @@ class FreeLoop:
         self._endings: list[Callable[[], object]] = []
 
     def app(self, app: Any) -> TestedService:
-        """Run an ASGI app in this process, on a loop of its own, lifespan included."""
+        """Run an ASGI app in this process, with its lifespan, on an event loop in another thread."""
         return self._tested(AppService(app, str(self._folder)))
 
     def serve(
@@ -106,9 +110,10 @@ class FreeLoop:
         app_dir: str | Path | None = None,
         loop: str = "asyncio",
     ) -> TestedService:
-        """Serve ``"shop.main:app"`` with uvicorn in a process of its own.
+        """Serve ``"shop.main:app"`` with uvicorn in a separate process.
 
-        ``folder`` is its working directory (by default pytest's root); ``env_file`` and ``app_dir`` are seen from there.
+        ``folder`` is its working directory (by default pytest's root directory), and ``env_file`` and ``app_dir`` are relative to
+        it. Raise `freeloop.service_process.ServiceError` if the service doesn't start.
         """
         place = self._folder / (folder or "")
         environment = {**(read_env_file(place / env_file) if env_file else {}), **(env or {})}
@@ -117,32 +122,32 @@ class FreeLoop:
         return self._tested(ProcessService(spec))
 
     def url(self, url: str, canary: str) -> TestedService:
-        """Use a server that runs already on this machine; ``canary`` is the path of a cheap endpoint."""
+        """Use a server that already runs on this machine. ``canary`` is the path of a cheap endpoint."""
         return self._tested(UrlService(url, canary))
 
     def gate(self) -> Gate:
-        """Return a gate: ``await gate.arrive()`` in coroutines, ``gate.wait()`` in threads."""
+        """Return a gate, to be passed with ``await gate.arrive()`` in coroutines and ``gate.wait()`` in threads."""
         gate = Gate()
         self._endings.append(gate.open)
         return gate
 
     def patch(self, target: str, returns: Any = None) -> Gate:
-        """Replace a function, named ``"shop.reports.load_rows"``, by a gate for this test.
+        """Replace a function, such as ``"shop.reports.load_rows"``, with a gate during this test, and return the gate.
 
-        It returns ``returns``, or what that returns if it can be called.
+        The replacement returns ``returns``, or calls it with its own arguments if it's callable.
         """
         gate = Gate()
         self._endings += [gate.replace(target, returns), gate.open]
         return gate
 
     def upstream(self, returns: Any = None) -> Upstream:
-        """Return an HTTP server that holds its responses, see `freeloop.testing.gates.Upstream`."""
+        """Return an HTTP server on loopback that holds its responses, see `freeloop.testing.gates.Upstream`."""
         upstream = Upstream(returns)
         self._endings.append(upstream.stop)
         return upstream
 
     def close(self) -> None:
-        """End everything, the newest first."""
+        """End all services and gates, the newest first."""
         while self._endings:
             self._endings.pop()()
 
@@ -153,7 +158,7 @@ class FreeLoop:
 
 @pytest.fixture
 def free_loop(request: pytest.FixtureRequest) -> Iterator[FreeLoop]:
-    """Services and gates, to prove that requests overlap and that the event loop stays free."""
+    """Create services and gates, to prove that requests overlap and that the event loop stays free."""
     settings = [str(request.config.getini(name)) for name in ("freeloop_budget", "freeloop_patience")]
     budget_s, patience_s = (
         durations.seconds(text) if text else default

@@ -1,4 +1,4 @@
-"""The HTML report of an audit: one page without scripts, styles or pictures from elsewhere.  The timeline is an inline SVG."""
+"""The HTML report of an audit: one self-contained page without scripts. Its timelines are inline SVG."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ border-bottom:1px solid #ddd;vertical-align:top}td.n{text-align:right;white-spac
 
 
 def page(audit: Audit) -> str:
-    """Return the page."""
-    shown = ranked(audit)
-    others = [route for route in audit.routes if route not in shown]
+    """Return the report as an HTML document."""
+    noteworthy = ranked(audit)
+    others = [route for route in audit.routes if route not in noteworthy]
     parts = [
         '<!doctype html><html lang="en"><meta charset="utf-8">',
         f'<meta name="viewport" content="width=device-width"><title>freeloop: {escape(audit.app)}</title>',
@@ -28,7 +28,7 @@ def page(audit: Audit) -> str:
         f'<p class="{"bad" if audit.over_budget else "good"}">{escape(verdict(audit))}</p>',
         f"<p>Python {escape(audit.python)}, {escape(audit.loop)} loop, {audit.seconds:.1f} s.</p>",
         *(f"<p>{escape(note)}</p>" for note in notes(audit)),
-        *(_section(route) for route in [*shown, *others]),
+        *(_section(route) for route in [*noteworthy, *others]),
     ]
     if audit.skipped:
         rows = "".join(f"<tr><td><code>{escape(name)}</code><td>{escape(why)}" for name, why in audit.skipped.items())
@@ -68,7 +68,7 @@ def _line(line: Line, remark: str) -> str:
 
 
 def timeline(route: Route) -> str:
-    """Return the timeline of a route as an SVG element: requests, the loop's lane, canaries, on one axis of time."""
+    """Return the timeline of a route as an SVG element: requests, the event loop and canaries on one time axis."""
     length = max(route.end - route.start, 1e-6)
 
     def x(at: float) -> float:

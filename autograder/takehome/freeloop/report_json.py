@@ -1,4 +1,4 @@
-"""The JSON report of an audit.  Its keys are stable; times are in seconds."""
+"""The JSON report of an audit. Its keys are stable, and its times are in seconds."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ VERSION = 1
 
 
 def document(audit: Audit) -> dict[str, Any]:
-    """Return the report as an object that JSON can carry."""
+    """Return the report as a dictionary that `json.dumps` accepts."""
     return {
         "version": VERSION,
         "app": audit.app,

@@ -1,4 +1,4 @@
-"""The text report of an audit, for a terminal."""
+"""The text report of an audit, for a terminal, and the sentences that all reports share."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from freeloop.durations import readable
 from freeloop.findings import Audit, Line, Route, percentile
 
-LINES_SHOWN = 5  # lines of code listed for a route
-CANARY_LATE_S = 0.05  # s from which a canary is worth a line of its own
+LINES_SHOWN = 5  # most lines of code that are listed for a route
+CANARY_LATE_S = 0.05  # s from which the slowest canary is reported
 
 
 def text(audit: Audit) -> str:
-    """Return the report: the worst route first."""
+    """Return the report, with the worst route first."""
     lines = [f"freeloop audit of {audit.app}: Python {audit.python}, {audit.loop} loop, {audit.seconds:.1f} s"]
     lines += [f"  {note}" for note in notes(audit)]
     for route in ranked(audit):
@@ -27,14 +27,14 @@ def text(audit: Audit) -> str:
 
 
 def ranked(audit: Audit) -> list[Route]:
-    """Return the routes about which there's something to say, worst first."""
+    """Return the routes that the report describes in detail, worst first."""
     routes = [*audit.routes, *([audit.idle] if audit.idle else [])]
     found = [route for route in routes if _noteworthy(route)]
     return sorted(found, key=lambda route: (route.longest_s, route.first_s, route.gil_s), reverse=True)
 
 
 def verdict(audit: Audit) -> str:
-    """Return the last line: whether the budget is kept."""
+    """Return the report's last line: whether the service is within the budget."""
     worst = max([*audit.routes, *([audit.idle] if audit.idle else [])], key=lambda route: route.longest_s, default=None)
     if audit.budget_s is None:
         if worst is None or not worst.lines:
@@ -42,7 +42,7 @@ def verdict(audit: Audit) -> str:
         return f"Longest block: {readable(worst.longest_s)}, during {worst.name}, in {worst.lines[0].place}."
     over = audit.over_budget
     if not over:
-        but = "".join(f" No request to {route.name} succeeded, so of that nothing is known." for route in audit.not_run)
+        but = "".join(f" No request to {route.name} succeeded, so it wasn't checked." for route in audit.not_run)
         return f"Within the budget: no block was longer than {readable(audit.budget_s)}.{but}"
     return f"Over the budget of {readable(audit.budget_s)}: " + ", ".join(
         f"{route.name} ({readable(max(route.longest_s, route.first_s if audit.first_counts else 0.0))})"
@@ -51,21 +51,20 @@ def verdict(audit: Audit) -> str:
 
 
 def notes(audit: Audit) -> list[str]:
-    """Return what a reader has to know about how far the findings can be trusted here."""
+    """Return sentences on the limits of the findings on this platform and event loop."""
     found = []
     if audit.watched == "callbacks":
         found.append(
-            "uvloop's iterations are made in C and can't be seen. A block is the time that a callback waited for the loop, so "
-            "several short callbacks in a row look like one block, and time that uvloop spends in C itself has no line."
+            "uvloop runs its iterations in C, so they can't be observed. A block is the time that a callback waited for the "
+            "loop: several short callbacks in a row look like one block, and time in uvloop's own C code has no line."
         )
     elif audit.uvloop_installed:
         found.append(
-            "uvloop is installed, and uvicorn would use it. This audit ran on asyncio's loop; --loop uvloop changes that."
+            "uvloop is installed, and uvicorn would use it, but this audit ran on asyncio's loop. Use --loop uvloop to change "
+            "that."
         )
     if not audit.platform.startswith("linux"):
-        found.append(
-            "Only Linux tells how long a thread waited for a CPU: here, blocks on a busy machine include that time."
-        )
+        found.append("Only Linux reports how long a thread waited for a CPU. On this system, blocks include that time.")
     return found
 
 

@@ -1,7 +1,7 @@
-"""Which requests an audit sends: from the service's OpenAPI schema, its routes, and a file of values.
+"""Plan the requests of an audit from the service's OpenAPI schema, its routes, and a file with values.
 
-Only safe methods (GET, HEAD, OPTIONS) are called unless others are named.  Values come, in this order, from the values
-file, from ``example``, ``examples``, ``default`` and ``enum`` of the schema, and at last are guessed from the type.
+Only GET endpoints are called, unless the user names others. A parameter's value comes from the values file, or else from
+``example``, ``examples``, ``default`` or ``enum`` in the schema, or else it's guessed from the type.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from urllib.parse import quote, urlencode
 
 SAFE_METHODS = ("GET",)
 METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
-SCHEMA_DEPTH = 8  # levels of a schema that are followed: one that contains itself has no end
+SCHEMA_DEPTH = 8  # levels of a schema that are followed, because a schema may contain itself
 _GUESSES: dict[str, Any] = {"integer": 1, "number": 1.0, "boolean": True, "string": "example", "null": None}
 _FORMATS = {
     "uuid": "00000000-0000-4000-8000-000000000000",
@@ -28,9 +28,9 @@ _FORMATS = {
 
 @dataclass(frozen=True)
 class PlannedRequest:
-    """One request that is sent again and again: ``route`` is its path with parameters in braces, ``path`` without.
+    """A request that the audit sends repeatedly. ``route`` is its path with parameters in braces, ``path`` with their values.
 
-    ``guessed`` names the parameters whose values nobody gave.
+    ``guessed`` names the parameters whose values were guessed.
     """
 
     method: str
@@ -42,20 +42,20 @@ class PlannedRequest:
 
     @property
     def name(self) -> str:
-        """Method and route, as in ``GET /items/{item_id}``."""
+        """The method and route, as in ``GET /items/{item_id}``."""
         return f"{self.method} {self.route}"
 
 
 @dataclass(frozen=True)
 class RequestPlan:
-    """The requests of an audit, and the endpoints that it leaves out, with the reason."""
+    """The requests of an audit, and the reasons why endpoints are skipped, by the endpoint's name."""
 
     requests: tuple[PlannedRequest, ...]
     skipped: Mapping[str, str]
 
 
 class PlanError(ValueError):
-    """An option or the values file doesn't fit the service; the text says which."""
+    """An option or the values file names something that the service doesn't have. The message says what."""
 
 
 def plan(
@@ -68,10 +68,10 @@ def plan(
 ) -> RequestPlan:
     """Return the requests for a service.
 
-    ``routes`` are (methods, path) pairs for what the schema doesn't have.  ``include`` has methods ("POST") or endpoints
-    ("POST /orders") to call besides safe ones, ``only`` has endpoints or paths to restrict the audit to.  ``values`` maps
-    parameter names to values, and endpoints to ``{"path": {}, "query": {}, "headers": {}, "json": ...}``.
-    Raises `PlanError` if a named endpoint doesn't exist.
+    ``routes`` has (methods, path) pairs, for endpoints that the schema doesn't contain. ``include`` has methods ("POST") or
+    endpoints ("POST /orders") to call in addition to the safe ones. ``only`` restricts the audit to these endpoints or paths.
+    ``values`` maps parameter names to values, and endpoints to ``{"path": {}, "query": {}, "headers": {}, "json": ...}``.
+    Raise `PlanError` if a named endpoint doesn't exist.
     """
     operations = _operations(openapi or {}, routes)
     _check_names([*include, *only, *(name for name in values or {} if " " in name)], operations)
@@ -161,7 +161,7 @@ def _request(
 
 
 def example(described: Mapping[str, Any], openapi: Mapping[str, Any], depth: int = SCHEMA_DEPTH) -> tuple[Any, bool]:
-    """Return (value, True) for what a parameter, media type or schema gives as an example, or (a guess, False)."""
+    """Return (value, True) if a parameter, media type or schema contains an example value, else (a guess, False)."""
     described = _resolve(described, openapi)
     if "example" in described:
         return described["example"], True

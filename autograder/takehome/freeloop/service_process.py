@@ -1,4 +1,4 @@
-"""A service in a process of its own, watched: what the audit and the pytest plugin start."""
+"""Start a service in a separate process with the watchdog, for the audit and the pytest plugin."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from pathlib import Path
 from typing import Any
 
 HOST = Path(__file__).with_name("host.py")
-START_LIMIT_S = 120.0  # s that a service is given to import and start up, also on a busy machine
+START_LIMIT_S = 120.0  # s within which a service must start, even on a busy machine
 
 
 class ServiceError(Exception):
-    """The service can't be started; the text says why, and ends with what it printed."""
+    """The service can't be started. The message says why and ends with the service's output."""
 
 
 @dataclass
 class ServiceSpec:
-    """What to serve: the app as uvicorn names it, and where.
+    """What to serve: the app, named as for uvicorn, and how to start it.
 
-    ``python`` is the interpreter, ``folder`` the working directory, ``app_dir`` what is put on ``sys.path`` (by default the
-    folder), ``environment`` variables to add.
+    ``python`` is the interpreter and ``folder`` the working directory. ``app_dir`` is put on ``sys.path`` (default: ``folder``),
+    and ``environment`` has additional environment variables.
     """
 
     app: str
@@ -42,9 +42,9 @@ class ServiceSpec:
 
 
 class ServiceProcess:
-    """A running service.  ``reports`` has what its watchdog has said so far, oldest first.
+    """A running service. ``reports`` has its watchdog's reports so far, oldest first.
 
-    Raises `ServiceError` if it doesn't start.  Use it as a context manager, or call `stop`.
+    Raise `ServiceError` if it doesn't start. Use it as a context manager, or call `stop`.
     """
 
     def __init__(self, spec: ServiceSpec, on_report: Callable[[dict[str, Any]], None] | None = None) -> None:
@@ -84,7 +84,7 @@ class ServiceProcess:
 
     @property
     def port(self) -> int:
-        """The port on 127.0.0.1."""
+        """The service's port on 127.0.0.1."""
         return int(self.ready["port"])
 
     @property
@@ -93,7 +93,7 @@ class ServiceProcess:
         return self.process.pid
 
     def flush(self, limit_s: float = 30.0) -> bool:
-        """Wait until everything that has been reported so far is in `reports`; return False if the service is gone."""
+        """Wait until ``reports`` has everything reported so far. Return False if the service has ended, or after ``limit_s``."""
         try:
             assert self.process.stdin is not None
             self.process.stdin.write(b"?")
@@ -103,7 +103,7 @@ class ServiceProcess:
         return self._here.acquire(timeout=limit_s)
 
     def printed(self, limit: int = 4000) -> str:
-        """Return the end of what the service has printed, at most ``limit`` bytes of it."""
+        """Return the service's output so far, at most the last ``limit`` bytes."""
         size = self._printed.seek(0, os.SEEK_END)
         self._printed.seek(max(size - limit, 0))
         return self._printed.read().decode(errors="replace")
@@ -132,7 +132,7 @@ class ServiceProcess:
             try:
                 report = json.loads(line)
             except ValueError:
-                continue  # cut off when the process ended
+                continue  # the line was cut off when the process ended
             event = report.get("event")
             if event == "here":
                 self._here.release()
@@ -161,4 +161,4 @@ class ServiceProcess:
         if self._failed:
             trace = [line for line in self._failed["trace"].splitlines() if str(HOST) not in line]
             return "\n".join([f"{self.spec.app} can't be served: {self._failed['error']}", *trace[-12:]])
-        return f"{self.spec.app} ended while it started.\n{self.printed()}".rstrip()
+        return f"{self.spec.app} exited while it was starting.\n{self.printed()}".rstrip()

@@ -1,7 +1,7 @@
-"""Does in advance what an app's libraries would do on the event loop during the first request.
+"""Do in advance what an app's libraries would otherwise do on the event loop during the first request.
 
-anyio imports a dozen modules when the first ``def`` endpoint runs, and FastAPI reads the source of each endpoint when it is
-first requested: 25 ms to 90 ms in which a freshly served, correct app blocks its loop.
+anyio imports a dozen modules when the first ``def`` endpoint runs, and FastAPI reads an endpoint's source code at its first
+request. Without the warm-up, a correct app would block its loop for 25 ms to 90 ms at its first requests.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import importlib
 import sys
 from typing import Any
 
-# libraries, and the modules that they import only during the first request
+# the modules that a library imports only during the first request, by library
 LAZY_IMPORTS = {
     "anyio": ("anyio._backends._asyncio", "anyio.to_thread"),
     "starlette": ("anyio._backends._asyncio", "anyio.to_thread", "starlette.concurrency", "starlette.responses"),
@@ -22,7 +22,7 @@ DEPTH = 10  # routers within routers
 
 
 def import_lazily_loaded() -> None:
-    """Import the modules that the already imported libraries will import later."""
+    """Import the modules that the libraries imported so far would import during a request."""
     for library, names in LAZY_IMPORTS.items():
         for name in names if library in sys.modules else ():
             with contextlib.suppress(ImportError):
@@ -30,7 +30,7 @@ def import_lazily_loaded() -> None:
 
 
 def prepare_routes(app: object) -> None:
-    """Let FastAPI prepare the app's routes; no code of the app is run."""
+    """Make FastAPI prepare the app's routes. This doesn't run any of the app's code."""
     routing = sys.modules.get("fastapi.routing")
     if routing is None:
         return
@@ -47,6 +47,7 @@ def prepare_routes(app: object) -> None:
 
 
 def _routes(router: object, depth: int = DEPTH) -> list[Any]:
+    """Return the routes of a router and of the routers that it includes."""
     found = []
     for route in list(getattr(router, "routes", None) or []):
         found.append(route)

@@ -33,8 +33,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 if TYPE_CHECKING:
     from typing import Protocol
 
-    class Tell(Protocol):
-        """Writes a report: its event, the places that it's about, and the event's own fields."""
+    class SendReport(Protocol):
+        """A function that sends a report: its event, the places that it's about, and the event's own fields."""
 
         def __call__(self, *, event: str, where: list[dict[str, object]], **more: Any) -> None: ...
 
@@ -174,13 +174,14 @@ class MemoryPressure:
 class LoopIterations:
     """Records the loop's iterations. The loop thread writes, and the sampler reads.
 
-    ``tell`` writes a report.  ``phase`` is "import" until the loop runs, "startup" until the app is ready, then "serving".
+    ``send_report`` is called with each report. ``phase`` is "import" until the loop runs, "startup" until the app is ready,
+    then "serving".
     """
 
     sample_interval_s = SAMPLE_INTERVAL_S  # a permanent monitor samples less often
 
-    def __init__(self, tell: Tell, app_folder: str) -> None:
-        self.tell = tell
+    def __init__(self, send_report: SendReport, app_folder: str) -> None:
+        self.send_report = send_report
         self.set_folder(app_folder)
         self.loop_thread = threading.get_ident()
         self.phase = "import"
@@ -288,7 +289,7 @@ class LoopIterations:
             starting = sum(seconds for place, seconds in samples.items() if place.function == "Thread.start")
             threads_waited = min(self._new_threads_waited(), starting) if starting else 0.0
             paged = min(self._memory.since_last(), max(ended - self.began - cpu - waited, 0.0))
-        self.tell(
+        self.send_report(
             event=event,
             start=self.began,
             end=ended,
@@ -434,7 +435,7 @@ class LoopIterations:
     def _report_hold(self, start: float, end: float, place: Place, cpu: float) -> None:
         """Report that another thread held the GIL from ``start`` to ``end``, and computed for ``cpu`` seconds of it."""
         waited = max(end - start - cpu, 0.0)
-        self.tell(event="gil", start=start, end=end, waited=waited, where=places({place: cpu}))
+        self.send_report(event="gil", start=start, end=end, waited=waited, where=places({place: cpu}))
 
     def _report_collections(self) -> None:
         """Report garbage collections on other threads, which hold the GIL from beginning to end."""
@@ -514,7 +515,7 @@ class ThreadCpuSampler:
         self._seconds[place] += seconds
         if self._seconds[place] >= BUSY_REPORT_S:
             seconds = self._seconds.pop(place)
-            self._iterations.tell(event="busy", seconds=seconds, where=places({place: seconds}))
+            self._iterations.send_report(event="busy", seconds=seconds, where=places({place: seconds}))
 
     def _cpu(self, tid: int | None) -> float:
         try:

@@ -1,4 +1,4 @@
-"""Watches the event loop of a service in production: an ASGI middleware, and exporters for what it measures."""
+"""Monitor the event loop of a service in production: an ASGI middleware, and exporters for its metrics."""
 
 from freeloop.monitor.middleware import BlockedLoop, LoopMonitor
 

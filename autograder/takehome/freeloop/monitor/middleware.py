@@ -18,20 +18,20 @@ from freeloop.durations import readable, seconds
 from freeloop.host import pool_sizes
 from freeloop.monitor.recorder import Lag, Recorder
 
-LOG_INTERVAL_S = 60.0  # s between two log records about the same line
-LOGS_A_MINUTE = 10  # log records a minute about all lines together
-LABELS_MAX = 200  # pairs of route and line that are counted apart; the others are counted together
-PULSE_INTERVAL_S = 0.05  # s between two callbacks on a loop that doesn't show its iterations
+LOG_INTERVAL_S = 60.0  # s between two reports of the same line
+LOGS_A_MINUTE = 10  # most reports a minute, for all lines together
+LABELS_MAX = 200  # pairs of route and line with their own counter; all others share one
+PULSE_INTERVAL_S = 0.05  # s between two callbacks on a loop whose iterations can't be observed, such as uvloop's
 
 logger = logging.getLogger("freeloop")
 
 
 @dataclass(frozen=True)
 class BlockedLoop:
-    """A block over the budget: how long in seconds, the route, the line with its code, and the stack, innermost first.
+    """A block over the budget: its seconds, the route, the line (``file:line``) with its code, and the stack, innermost first.
 
-    ``suppressed`` is how many blocks weren't reported since the last one, because of the rate limit. ``running`` is True if it
-    hadn't ended when it was reported, and may never end.
+    ``suppressed`` is the number of blocks since the last report that the rate limit kept from being reported. ``running`` is True
+    if the block hadn't ended when it was reported, and may never end.
     """
 
     seconds: float
@@ -54,14 +54,14 @@ class BlockedLoop:
 
 
 class LoopMonitor:
-    """The middleware: ``app.add_middleware(LoopMonitor, budget="100ms")``, or ``LoopMonitor(app)`` around any ASGI app.
+    """The ASGI middleware: ``app.add_middleware(LoopMonitor, budget="100ms")``, or ``LoopMonitor(app)`` around any ASGI app.
 
-    ``folder`` is the one whose code counts as the service's, by default the working directory.  ``metrics_path``, if given,
-    is answered with the metrics in Prometheus' text format.  ``on_block`` gets each reported `BlockedLoop`, in a thread of the
-    monitor's; without it they're logged as warnings of the logger ``freeloop``.
+    Code in ``folder`` counts as the service's; the default is the working directory. The response to ``metrics_path``, if it's
+    set, is the metrics in Prometheus' text format. ``on_block`` is called with each reported `BlockedLoop`, in a thread of the
+    monitor. Without it, blocks are logged as warnings of the logger ``freeloop``.
     """
 
-    current: LoopMonitor | None = None  # the newest one of this process, for exporters
+    current: LoopMonitor | None = None  # the newest monitor of this process, for exporters
 
     def __init__(
         self,
@@ -73,9 +73,9 @@ class LoopMonitor:
     ) -> None:
         self.app = app
         self.metrics_path = metrics_path
-        self.blocks: Counter[tuple[str, str]] = Counter()  # over the budget, by (route, line)
-        self.on_lag: list[Callable[[Lag], object]] = []  # called with each iteration of a millisecond or more
-        self.watched = ""  # "iterations" or "callbacks" once it runs
+        self.blocks: Counter[tuple[str, str]] = Counter()  # number of blocks over the budget, by (route, line)
+        self.on_lag: list[Callable[[Lag], object]] = []  # called with each iteration of at least 1 ms
+        self.watched = ""  # "iterations" or "callbacks" after the first request or lifespan event
         self.recorder = Recorder(folder or str(Path.cwd()), seconds(budget), self._lag)
         self._on_block = on_block or (lambda block: logger.warning("%s", block))
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -102,14 +102,14 @@ class LoopMonitor:
             recorder.ended[task] = recorder.requests.pop(task, scope)
 
     def pools(self) -> list[dict[str, Any]]:
-        """Return name, used, total and waiting of the thread pools."""
+        """Return ``name``, ``used``, ``total`` and ``waiting`` of each thread pool."""
         try:
             return pool_sizes(self._limiter, self._loop)
         except (AttributeError, RuntimeError):
-            return []  # another version of Python names its private attributes differently
+            return []  # the private attributes have other names in this version of Python
 
     def stop(self) -> None:
-        """Stop watching."""
+        """Stop monitoring the loop."""
         if self._loop is not None:
             loop_watchdog.detach(self._loop)
         self.recorder.stop()
@@ -161,7 +161,7 @@ class LoopMonitor:
 
 
 def route_of(scope: Any) -> str:
-    """Return method and path of a request, with the route's path parameters where the framework has set its route."""
+    """Return a request's method and route, as in ``GET /items/{item_id}``, or its path if the framework didn't set a route."""
     if scope is None:
         return "(no request)"
     path = getattr(scope.get("route"), "path", None) or scope["path"]

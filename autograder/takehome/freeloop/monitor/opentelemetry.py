@@ -1,4 +1,4 @@
-"""The monitor's metrics for OpenTelemetry (the extra ``freeloop[opentelemetry]``)."""
+"""Export the monitor's metrics to OpenTelemetry (the extra ``freeloop[opentelemetry]``)."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from freeloop.monitor.recorder import Lag
 
 
 def instrument(monitor: LoopMonitor, meter: Any = None) -> None:
-    """Record a monitor's lags, blocks and thread pools with a meter, by default that of the global provider.
+    """Record a monitor's lags, blocks and thread pools with ``meter``, by default the global provider's meter ``freeloop``.
 
-    The instruments are ``freeloop.loop.lag`` (a histogram in seconds, by ``kind``; iterations of a millisecond or more),
+    The instruments are ``freeloop.loop.lag`` (a histogram in seconds, by ``kind``; iterations of at least 1 ms),
     ``freeloop.blocks`` (by ``route`` and ``line``), and ``freeloop.thread_pool`` (by ``pool`` and ``state``).
     """
     from opentelemetry import metrics
@@ -39,5 +39,5 @@ def instrument(monitor: LoopMonitor, meter: Any = None) -> None:
     monitor.on_lag.append(record)
     meter.create_observable_counter("freeloop.blocks", [blocks], description="Blocks over the budget")
     meter.create_observable_gauge(
-        "freeloop.thread_pool", [pools], description="Threads in use, in total, and calls that wait"
+        "freeloop.thread_pool", [pools], description="Threads in use, size of the pool, and waiting calls"
     )

@@ -1,7 +1,7 @@
-"""Measures what the monitor costs: the same app with it and without it, in one run, in turn.
+"""Measure what the monitor costs, by running the same app with it and without it.
 
-Both servers run all the time, and short slices of load alternate between them, so whatever else the machine does meets
-both.  CPU seconds are those of the server's process, as Linux counts them.
+Both servers run all the time, and short slices of load alternate between them, so other load on the machine affects both
+alike. CPU seconds are those of the server's process, as Linux counts them.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from typing import Any
 from freeloop.findings import percentile
 from freeloop.host import find_app
 
-CONNECTIONS = 8  # kept open, each with one request at a time
-WARM_UP_S = 1.0  # s of load for each server that aren't counted
+CONNECTIONS = 8  # kept alive, each with one request at a time
+WARM_UP_S = 1.0  # s of load for each server before the measurement
 
 
 @dataclass
 class Cost:
-    """What one server did in all its slices: requests, seconds of load, latencies and CPU in seconds."""
+    """The sums over one server's slices: requests, seconds of load, CPU seconds, and each request's latency in seconds."""
 
     requests: int = 0
     seconds: float = 0.0
@@ -37,7 +37,7 @@ class Cost:
 
 @dataclass(frozen=True)
 class Overhead:
-    """How much a server with the monitor differs from the same one without.  Ratios are medians over pairs of slices."""
+    """The difference between a server with the monitor and one without it. Ratios are medians over pairs of slices."""
 
     throughput_ratio: float
     cpu_ratio: float
@@ -52,7 +52,7 @@ class Overhead:
 
 
 async def default_app(scope: Any, receive: Any, send: Any) -> None:
-    """A small ASGI app: with so little to do, the monitor's part of it is at its greatest."""
+    """A small ASGI app. It does little, so the monitor's share of the time is as large as it gets."""
     if scope["type"] != "http":
         await receive()
         await send({"type": "lifespan.startup.complete"})
@@ -67,7 +67,10 @@ async def default_app(scope: Any, receive: Any, send: Any) -> None:
 
 
 def measure(app: str, path: str, slices: int, slice_s: float, python: str = sys.executable) -> Overhead:
-    """Return the overhead for an app, named as for uvicorn, and a path of it.  Raises `OSError` if it can't be served."""
+    """Return the overhead for ``app``, named as for uvicorn, with requests to ``path``.
+
+    Raise `OSError` or `EOFError` if the app can't be served.
+    """
     servers, ports = [], []
     try:
         for how in ("without", "with"):
@@ -125,7 +128,7 @@ async def _requests(port: int, path: str, end: float, cost: Cost) -> None:
 
 
 def _cpu(pid: int | None) -> float:
-    """CPU seconds of all threads of a process so far, 0.0 where the system doesn't tell."""
+    """Return the CPU seconds of a process's current threads so far, or 0.0 on systems other than Linux."""
     total = 0.0
     try:
         for task in Path(f"/proc/{pid}/task").iterdir():
@@ -136,7 +139,7 @@ def _cpu(pid: int | None) -> float:
 
 
 def serve(app: str, how: str, number: int) -> None:
-    """Serve an app on a socket that was passed on, with the monitor or without it."""
+    """Serve an app on an inherited socket: with the monitor if ``how`` is "with". ``number`` is the socket's file descriptor."""
     import uvicorn
 
     sys.path.insert(0, os.getcwd())  # noqa: PTH109

@@ -1,4 +1,4 @@
-"""The monitor's metrics for Prometheus: as text, and for ``prometheus_client`` (the extra ``freeloop[prometheus]``)."""
+"""Export the monitor's metrics to Prometheus: as text, or with ``prometheus_client`` (the extra ``freeloop[prometheus]``)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LAG_HELP = "Length of the event loop's iterations, split by what they were spent
 BLOCKS = "freeloop_blocks"
 BLOCKS_HELP = "Blocks over the budget, by route and line."
 POOL = "freeloop_thread_pool"
-POOL_HELP = "Threads of a pool: in use, in total, and calls that wait for one."
+POOL_HELP = "Threads in use, size of the pool, and waiting calls, by thread pool."
 
 
 def text(monitor: LoopMonitor) -> str:
@@ -31,16 +31,16 @@ def text(monitor: LoopMonitor) -> str:
 
 
 class Collector:
-    """A collector for a registry of ``prometheus_client``: ``REGISTRY.register(Collector(monitor))``.
+    """A collector for ``prometheus_client``: ``REGISTRY.register(Collector(monitor))``.
 
-    Without a monitor it takes the newest one of the process at each scrape.
+    Without a ``monitor``, each scrape uses the newest one of the process.
     """
 
     def __init__(self, monitor: LoopMonitor | None = None) -> None:
         self._monitor = monitor
 
     def collect(self) -> Iterator[Any]:
-        """Yield the metric families."""
+        """Yield the metric families of one scrape."""
         from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 
         monitor = self._monitor or LoopMonitor.current

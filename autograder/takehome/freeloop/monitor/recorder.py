@@ -1,12 +1,12 @@
-"""Records the loop's iterations at a cost that production can bear, and splits long ones by what they were spent on.
+"""Record the loop's iterations cheaply enough for production, and split long ones by what they were spent on.
 
-The loop's thread does as little as possible: for an iteration of less than a millisecond it takes the time and counts.  A
-longer one is put into a queue, and a thread of the monitor's takes it out, some milliseconds later, and splits it:
+The loop's thread does as little as possible: it only counts an iteration of less than 1 ms. It puts a longer one into a
+queue, from which a thread of the monitor takes it some milliseconds later and splits it into:
 
-* *blocked*: the app's own doing;
-* *cpu_wait*: the thread was ready to run and had no CPU, as Linux counts it;
+* *blocked*: the app's own code;
+* *cpu_wait*: the thread was runnable but had no CPU (run-queue delay, as Linux counts it);
 * *gc*: garbage collections;
-* *suspended*: the whole process stood still (a stopped container, a paused virtual machine).
+* *suspended*: the whole process was suspended (a stopped container, a paused virtual machine).
 """
 
 from __future__ import annotations
@@ -25,17 +25,22 @@ from freeloop.monitor.histogram import Histogram
 
 SHORT_S = 0.001  # s: shorter iterations are only counted
 READ_INTERVAL_S = 0.001  # s between two readings of the kernel's counters at the start of iterations
-TICK_S = 0.025  # s between two looks of the monitor's threads
-SUSPENDED_MIN_S = 0.1  # s that the monitor's thread wakes up late without having waited for a CPU or for the GIL
-GIL_WAKE_S = 0.005  # s after which a thread that waits for the GIL wakes up and asks for it, again and again
-STACK_DEPTH = 30  # frames kept of a stack
-STUCK_MIN_S = 1.0  # s after which an iteration that hasn't ended is reported, if it's ten times over the budget
+TICK_S = 0.025  # s between two samples, and between two checks of the monitor's thread
+SUSPENDED_MIN_S = (
+    0.1  # s by which the monitor's thread wakes up late in a suspension, without waiting for a CPU or the GIL
+)
+GIL_WAKE_S = 0.005  # s between two wake-ups of a thread that waits for the GIL
+STACK_DEPTH = 30  # innermost frames of a stack that are recorded
+STUCK_MIN_S = 1.0  # s after which an iteration that hasn't ended is reported, if that's ten times the budget
 KINDS = ("blocked", "cpu_wait", "gc", "suspended")
 
 
 @dataclass(frozen=True)
 class Lag:
-    """One iteration of a millisecond or more, in seconds by kind, with where it was spent.  ``running``: it hasn't ended yet."""
+    """One iteration of at least 1 ms: its seconds by kind (`KINDS`), the places where they were spent, and its request.
+
+    ``running`` is True if it hasn't ended yet.
+    """
 
     start: float
     end: float
@@ -59,14 +64,14 @@ class _Raw:
 
 
 class _NoThreads(ThreadCpuSampler):
-    """Samples no other threads, because with a pool of forty that costs more than it's worth."""
+    """Doesn't sample other threads, because that's too expensive with a pool of 40."""
 
     def sample(self) -> Mapping[Place, float]:
         return {}
 
 
 class Recorder(LoopIterations):
-    """Iterations of a loop that runs all day.  ``on_lag`` gets each `Lag`, in the monitor's thread."""
+    """Records the iterations of a long-running loop. ``on_lag`` is called with each `Lag`, in the monitor's thread."""
 
     sample_interval_s = TICK_S
 
@@ -75,8 +80,8 @@ class Recorder(LoopIterations):
         self.phase = "serving"
         self.budget_s = budget_s
         self.histograms = {kind: Histogram() for kind in KINDS}
-        self.requests: dict[int, Any] = {}  # of tasks that serve one, by the task's id
-        self.ended: dict[int, Any] = {}  # those that have ended in this iteration
+        self.requests: dict[int, Any] = {}  # ASGI scopes of requests in progress, by the id of their task
+        self.ended: dict[int, Any] = {}  # those whose request has ended in this iteration
         self._on_lag = on_lag
         self._short = 0
         self._read_at = 0.0
@@ -85,13 +90,13 @@ class Recorder(LoopIterations):
         self._stuck = 0.0  # start of the iteration that was reported last while it ran
 
     def start(self) -> threading.Thread:
-        """Start the sampler and the monitor's thread; call it in the loop's thread."""
+        """Start the sampler and the monitor's thread. Call it in the loop's thread."""
         sampler = super().start()
         threading.Thread(target=self._split, name="freeloop-monitor", daemon=True).start()
         return sampler
 
     def begin(self) -> None:
-        """Note that an iteration begins."""
+        """Record that an iteration begins."""
         now = time.perf_counter()
         if now - self._read_at > READ_INTERVAL_S:
             self._spent = self._times.read()
@@ -101,7 +106,7 @@ class Recorder(LoopIterations):
         self.idle = False
 
     def end(self) -> None:
-        """Note that an iteration is over; queue it if it was long."""
+        """Record that an iteration has ended, and queue it if it was long."""
         self.idle = True
         now = time.perf_counter()
         if now - self.began < SHORT_S:
@@ -121,13 +126,13 @@ class Recorder(LoopIterations):
         self._read_at = 0.0
 
     def thread_cpu_sampler(self) -> ThreadCpuSampler:
-        """Return one that looks at no thread."""
+        """Return a sampler that samples no threads."""
         return _NoThreads(self)
 
     def _take(self, samples: defaultdict[Place, float], seen: Any, now: float) -> Any:
-        """Take a sample; keep the stack of the first one that is over the budget."""
+        """Take a sample, and record the stack when an iteration first exceeds the budget."""
         if now - seen.began >= self.budget_s and self._stack[0] != seen.began:
-            # before anything that releases the GIL: then the loop's thread would move on
+            # read the stack before anything that releases the GIL, because then the loop's thread would go on
             frame = sys._current_frames().get(self.loop_thread)
             stack: list[tuple[str, int, str]] = []
             while frame is not None and len(stack) < STACK_DEPTH:
@@ -166,10 +171,10 @@ class Recorder(LoopIterations):
 
 
 class SuspensionClock:
-    """Notices that the whole process stood still: this thread woke up late, and neither waited for a CPU nor for the GIL.
+    """Detects that the whole process was suspended: this thread woke up late, but waited neither for a CPU nor for the GIL.
 
-    A thread that waits for the GIL wakes up every five milliseconds to ask for it, and Linux counts each time that a thread
-    gets a CPU.  One that was stopped, as all others, has no such count.
+    A thread that waits for the GIL wakes up every 5 ms, and Linux counts how often a thread gets a CPU. The count of a
+    suspended thread doesn't increase.
     """
 
     def __init__(self) -> None:
@@ -180,7 +185,7 @@ class SuspensionClock:
         self._waited, self._slices = self._read()
 
     def tick(self, interval_s: float = TICK_S) -> tuple[float, float]:
-        """Sleep, and return start and end of the time in which the process was suspended, (0.0, 0.0) if it wasn't."""
+        """Sleep, and return the start and end of a suspension meanwhile, or (0.0, 0.0) if there was none."""
         asleep = time.perf_counter()
         time.sleep(interval_s)
         now = time.perf_counter()
@@ -200,9 +205,9 @@ class SuspensionClock:
 
 
 def split(raw: _Raw, suspended: tuple[float, float], running: bool = False) -> Lag:
-    """Return what an iteration was spent on.  Each kind takes its part of what the ones before it have left.
+    """Split an iteration by kind: first suspensions, then waits for a CPU, then collections; the rest is the app's.
 
-    A collection that the app's own call of ``gc.collect()`` made is the app's doing, and counts as blocked.
+    A collection that the app itself started with ``gc.collect()`` is part of the rest.
     """
     left = raw.end - raw.start
     stood = min(max(min(raw.end, suspended[1]) - max(raw.start, suspended[0]), 0.0), left)

@@ -1,6 +1,6 @@
-"""Proofs that requests overlap and that the event loop stays free: what the pytest plugin's fixture is made of.
+"""Prove that requests overlap and that the event loop stays free. The pytest plugin's fixture uses this.
 
-`gates` hold calls back until all have arrived, `services` are what requests are sent to, `proofs` decide.
+`gates` hold calls until all have arrived, `services` run the app under test, and `proofs` decide.
 """
 
 from freeloop.testing.gates import Gate, Upstream

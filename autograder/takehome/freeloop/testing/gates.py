@@ -1,7 +1,7 @@
-"""Gates hold calls back until a test opens them, so that a test knows how many are in progress at the same moment.
+"""Gates hold calls until the test releases them, so that the test knows how many are in progress at the same time.
 
-One `Gate` can be passed by coroutines (``await gate.arrive()``), by threads (``gate.wait()``), through a function that is
-replaced by it (`Gate.replace`), and, as an `Upstream`, through HTTP.
+A call arrives at a `Gate` in a coroutine (``await gate.arrive()``), in a thread (``gate.wait()``), through a function that the
+gate replaces (`Gate.replace`), or, with an `Upstream`, through HTTP.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ _LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib"
 
 
 class Gate:
-    """Open at first.  While it's closed, every call that arrives is held until the gate opens.
+    """Holds all calls that arrive while it's closed, until it's opened. A new gate is open.
 
-    ``misused`` lists the lines that waited at it on the thread of a running event loop, which blocks that loop.
+    ``misused`` lists the lines that called `wait` on the thread of a running event loop, which would block that loop.
     """
 
     def __init__(self) -> None:
@@ -35,18 +35,18 @@ class Gate:
 
     @property
     def held(self) -> int:
-        """How many calls are held at this moment."""
+        """The number of calls that are held now."""
         with self._changed:
             return len(self._held)
 
     def close(self) -> None:
-        """From now on, hold what arrives."""
+        """Hold all calls that arrive from now on."""
         with self._changed:
             self._open = False
             self.misused.clear()
 
     def open(self) -> None:
-        """Release all calls, and hold none from now on."""
+        """Release all held calls, and let later ones pass."""
         with self._changed:
             self._open = True
             held, self._held = self._held, []
@@ -54,24 +54,24 @@ class Gate:
             release()
 
     def wait_for(self, count: int, seconds: float) -> bool:
-        """Wait until ``count`` calls are held, for so many seconds at most; return True if they are."""
+        """Wait up to ``seconds`` until ``count`` calls are held, and return True if they are. A misuse ends the wait."""
         with self._changed:
             return self._changed.wait_for(lambda: len(self._held) >= count or bool(self.misused), seconds) and (
                 len(self._held) >= count
             )
 
     async def arrive(self) -> None:
-        """Be held, as a coroutine: the event loop is free meanwhile."""
+        """Wait at the gate in a coroutine, while the event loop stays free."""
         loop = asyncio.get_running_loop()
         passed = loop.create_future()
 
-        def let_pass() -> None:
+        def set_passed() -> None:
             if not passed.done():
                 passed.set_result(None)
 
         def release() -> None:
             with contextlib.suppress(RuntimeError):  # the loop is closed
-                loop.call_soon_threadsafe(let_pass)
+                loop.call_soon_threadsafe(set_passed)
 
         if self._arrive(release):
             try:
@@ -80,7 +80,7 @@ class Gate:
                 self._leave(release)
 
     def wait(self) -> None:
-        """Be held, as a thread.  On the thread of a running event loop it isn't held, but noted in `misused`."""
+        """Wait at the gate in a thread. On a running event loop's thread, only add the calling line to `misused`."""
         try:
             asyncio.get_running_loop()
         except RuntimeError:
@@ -94,7 +94,7 @@ class Gate:
                 self._changed.notify_all()
 
     def replacement(self, original: Any, returns: Any) -> Callable[..., Any]:
-        """Return a function that passes the gate and returns ``returns``, or what that returns if it can be called.
+        """Return a function that waits at the gate and returns ``returns``, or calls it with its own arguments if it's callable.
 
         It's a coroutine function if ``original`` is one.
         """
@@ -118,9 +118,9 @@ class Gate:
         return waiting
 
     def replace(self, target: str, returns: Any = None) -> Callable[[], None]:
-        """Replace a function, named ``"package.module.function"``, by the gate; return what puts it back.
+        """Replace the function ``"package.module.function"`` with this gate. Return a function that restores it.
 
-        Raises `AttributeError` or `ImportError` if there is no such function.
+        Raise `AttributeError` or `ImportError` if there's no such function.
         """
         owner, name = find(target)
         original = inspect.getattr_static(owner, name)
@@ -142,9 +142,9 @@ class Gate:
 
 
 class Upstream(Gate):
-    """An HTTP server on loopback that holds its responses: what a service calls instead of the real one.
+    """An HTTP server on loopback that holds its responses. The service under test calls it instead of the real server.
 
-    ``url`` is its address.  The response is ``returns`` as JSON, or what ``returns(path)`` returns if it can be called.
+    ``url`` is its address. The response is ``returns`` as JSON; if ``returns`` is callable, it's called with the path.
     """
 
     def __init__(self, returns: Any = None) -> None:
@@ -158,7 +158,7 @@ class Upstream(Gate):
         self._thread.start()
 
     def stop(self) -> None:
-        """Release everything and end the server."""
+        """Release all requests and stop the server."""
         self.open()
 
         def end() -> None:
@@ -187,15 +187,15 @@ class Upstream(Gate):
             writer.write(start.encode() + b"connection: close\r\n\r\n" + body)
             await writer.drain()
         except (OSError, ValueError, IndexError, asyncio.IncompleteReadError, asyncio.CancelledError):
-            pass  # the client is gone, or sent no HTTP
+            pass  # the client has disconnected, or didn't send HTTP
         finally:
             writer.close()
 
 
 def find(target: str) -> tuple[Any, str]:
-    """Return (owner, name) of what a dotted name stands for; the longest part that can be imported is the module.
+    """Return (owner, name) for a dotted name, where ``getattr(owner, name)`` is its object.
 
-    Raises `ImportError` or `AttributeError` if there is none.
+    The longest importable part of the name is its module. Raise `ImportError` or `AttributeError` if there's no such object.
     """
     parts = target.split(".")
     for length in range(len(parts) - 1, 0, -1):
@@ -210,11 +210,11 @@ def find(target: str) -> tuple[Any, str]:
             owner = getattr(owner, name)
         getattr(owner, parts[-1])
         return owner, parts[-1]
-    raise ImportError(f"{target!r} has no module in it: write package.module.function")
+    raise ImportError(f"{target!r} names no module: write package.module.function")
 
 
 def calling_line(frame: Any) -> str:
-    """Return ``file:line: code`` of the innermost frame that is neither Python's, nor a library's, nor ours."""
+    """Return ``file:line: code`` of the innermost frame outside the standard library, other libraries, and freeloop."""
     import linecache
 
     outermost = frame

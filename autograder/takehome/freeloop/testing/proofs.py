@@ -1,9 +1,9 @@
-"""Proofs: that requests overlap, and that the event loop stays free.
+"""Prove that requests overlap, and that the event loop stays free.
 
-No limit here says how fast anything has to be.  *Overlap* is proved by a rendezvous: all requests are held at a gate at
-the same moment, and a canary that is sent then is answered before any of them.  *Blocked* is proved by an iteration of the
-loop that is long after everything that the machine is responsible for has been taken off, twice at the same line.
-`PATIENCE_S` is only how long a test waits for requests that never come: a correct service never makes it wait so long.
+No limit here demands a speed. The proof of *overlap* is a rendezvous: all requests are held at a gate at the same time, and
+a canary that's sent then is answered before any of them. The proof of *blocked* is an iteration of the loop that's too long
+even without the machine's part in it, twice at the same line. `PATIENCE_S` only limits how long a test waits for requests
+that never arrive. A correct service never makes a test wait that long.
 """
 
 from __future__ import annotations
@@ -20,19 +20,21 @@ from freeloop.testing.gates import Gate
 from freeloop.testing.requests import Reply, Request
 from freeloop.testing.services import Service, line_text, now
 
-BUDGET_S = 0.05  # s that one iteration of the loop may be blocked, if a test says nothing else
-HOLD_S = 1.0  # s for which one iteration lasts, less its waits for a CPU, until it counts as blocked by the held call
-PATIENCE_S = 15.0  # s without any new call at the gate, after which the missing ones are given up
-PATIENCE_CANARIES = 100  # canaries answered in that time: so a machine that stood still isn't taken for the service
-CHECK_INTERVAL_S = 0.05  # s between two looks at a service that is awaited
-FAULTS_MIN = 2  # trials in which a line has to be over the budget
-STARVED = 40  # times the patience, in which a loop that gets no CPU has to answer a canary
-TRIALS_MAX = 8  # after so many, what was seen more often counts
+BUDGET_S = 0.05  # s: the default for the longest allowed block in one iteration of the loop
+HOLD_S = 1.0  # s: an iteration of this length, without its waits for a CPU, counts as blocked by the held call
+PATIENCE_S = 15.0  # s without a new call at the gate after which a proof stops waiting for the missing ones
+PATIENCE_CANARIES = (
+    100  # canaries that must be answered in that time, so that a stalled machine isn't mistaken for a slow service
+)
+CHECK_INTERVAL_S = 0.05  # s between two checks while a proof waits
+FAULTS_MIN = 2  # a line must be over the budget in this many trials
+STARVED = 40  # a loop that gets no CPU may take this many times the patience to answer a canary
+TRIALS_MAX = 8  # after this many trials, the more frequent result counts
 UNKNOWN = "a line that wasn't sampled"
 
 
 class Unproved(AssertionError):
-    """The requests were not shown to overlap, or the loop not to be free; the text says what was seen, and where."""
+    """The proof failed: the requests don't overlap, or the loop isn't free. The message says what was observed, and where."""
 
 
 class LoopBlocked(Unproved):
@@ -40,11 +42,11 @@ class LoopBlocked(Unproved):
 
 
 class NotConcurrent(Unproved):
-    """Not all requests were in progress at the same moment."""
+    """The requests were never all in progress at the same time."""
 
 
 class RequestFailed(Unproved):
-    """A request had no response, or one that wasn't expected."""
+    """A request had no response, or an error status."""
 
 
 Check = Callable[[Request, Reply], object]
@@ -59,10 +61,11 @@ def prove_overlap(
     warm_up: bool = True,
     patience_s: float = PATIENCE_S,
 ) -> list[Reply]:
-    """Prove that the requests overlap at the gate while the loop is free; return their replies, in order.
+    """Prove that the requests overlap at the gate while the loop stays free. Return their replies, in order.
 
-    ``check(request, reply)`` may assert something of each reply.  With ``warm_up`` each different request is sent once
-    before, alone: first-request costs aren't what this is about.  Raises `LoopBlocked`, `NotConcurrent` or `RequestFailed`.
+    ``check(request, reply)`` is called with each reply and may raise. With ``warm_up``, each different request is sent once
+    beforehand, alone, so that the costs of first requests don't count. Raise `LoopBlocked`, `NotConcurrent` or
+    `RequestFailed` if the proof fails, and `Unproved` if the machine is too busy to tell.
     """
     __tracebackhide__ = True
     if warm_up:
@@ -78,13 +81,16 @@ def prove_free(
     warm_up: bool = True,
     patience_s: float = PATIENCE_S,
 ) -> list[Reply]:
-    """Prove that no iteration of the loop is blocked for longer than the budget while requests are served together.
+    """Prove that no iteration of the loop is blocked for longer than the budget while the requests are served concurrently.
 
-    Return their replies.  Raises `LoopBlocked` or `RequestFailed`, and `ValueError` for a service that can't be watched.
+    Return their replies. Raise `LoopBlocked` or `RequestFailed` if the proof fails, `Unproved` if the machine is too busy to
+    tell, and `ValueError` for a service whose loop can't be observed.
     """
     __tracebackhide__ = True
     if not service.watched:
-        raise ValueError("the loop of a server that runs already can't be watched: use app() or serve(), or overlaps()")
+        raise ValueError(
+            "the event loop of a running server can't be observed: use app() or serve(), or prove overlaps()"
+        )
     if warm_up:
         _warm_up(service, requests, patience_s)
 
@@ -101,10 +107,10 @@ def prove_free(
 def _decide(
     requests: Sequence[Request], budget_s: float, trial: Callable[[], tuple[list[Reply], list[Block]]]
 ) -> list[Reply]:
-    """Repeat a trial until it's certain whether a line blocks; return the replies of the last one, or raise `LoopBlocked`.
+    """Repeat a trial until it's certain whether a line blocks. Return the last trial's replies, or raise `LoopBlocked`.
 
-    A single block proves nothing: what a machine does isn't always excused.  A trial whose blocks were excused as waits
-    for memory is no clean one.
+    A single block proves nothing, because the machine's part in it isn't always measured. A trial whose blocks were excused
+    as waits for memory doesn't count as clean.
     """
     __tracebackhide__ = True
     faults: Counter[str] = Counter()
@@ -127,7 +133,8 @@ def _decide(
         raise _blocked(requests, line, longest[line])
     if not clean:
         raise Unproved(
-            f"{requests[0].name}: the machine waits for memory all the time, so nothing can be said of the event loop."
+            f"{requests[0].name}: the machine is short of memory, so the event loop can't be judged. "
+            "Run the test again when less is running."
         )
     return replies
 
@@ -196,9 +203,10 @@ def _await_arrivals(
 
 
 class _Patience:
-    """Time that passes without progress.
+    """A limit on the time without progress.
 
-    Where the loop is watched, `HOLD_S` tells a blocked loop from one that gets no CPU, and only the latter takes so long.
+    It's longer if the loop is observed: then a blocked loop is detected after `HOLD_S`, and only a loop that gets no CPU
+    takes longer.
     """
 
     def __init__(self, seconds: float, watched: bool = False) -> None:
@@ -206,7 +214,7 @@ class _Patience:
         self._last = time.monotonic() + (STARVED if watched else 4) * seconds
 
     def over(self, canaries: int) -> bool:
-        """Return True when both the time is over and enough canaries were answered, or none were for much longer."""
+        """Return True when the time is over and enough canaries were answered, or after much longer without them."""
         current = time.monotonic()
         return current > self._end and (canaries >= PATIENCE_CANARIES or current > self._last)
 
@@ -264,7 +272,7 @@ def _early(requests: Sequence[Request], sent: Sequence[Future[Reply]], gate: Gat
 
 
 def _over_budget(blocks: Sequence[Block], budget_s: float) -> dict[str, float]:
-    """Return seconds by line for the blocks that are over the budget: the line in which most of such a block was spent."""
+    """Return the longest block over the budget in seconds, by the line in which most of the block was spent."""
     found: dict[str, float] = {}
     for block in blocks:
         if block.blocked_s > budget_s:

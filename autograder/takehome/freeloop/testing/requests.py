@@ -1,4 +1,4 @@
-"""What a test sends and gets: requests and replies."""
+"""The requests that a test sends, and their replies."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, Union
 
 @dataclass(frozen=True)
 class Request:
-    """A request: ``json`` is sent as its body, unless it is None."""
+    """A request. Its body is ``json``, unless that's None."""
 
     method: str
     path: str
@@ -19,24 +19,24 @@ class Request:
 
     @property
     def name(self) -> str:
-        """Method and path."""
+        """The method and path, as in ``GET /items``."""
         return f"{self.method} {self.path}"
 
     @property
     def body(self) -> bytes | None:
-        """The body's bytes, or None."""
+        """The encoded body, or None."""
         return None if self.json is None else notation.dumps(self.json).encode()
 
     @property
     def all_headers(self) -> dict[str, str]:
-        """The headers, with the content's type if there is a body."""
+        """The headers with lower-case names, including ``content-type`` if there's a body."""
         own = {name.lower(): value for name, value in self.headers.items()}
         return {"content-type": "application/json", **own} if self.json is not None else own
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What came back: ``error`` says why if nothing did."""
+    """The response to a request. Without a response, ``status`` is None and ``error`` says why."""
 
     status: int | None
     body: bytes = b""
@@ -44,7 +44,7 @@ class Reply:
     error: str = ""
 
     def json(self) -> Any:
-        """Return the body's JSON."""
+        """Return the parsed JSON body. Raise `ValueError` if it isn't JSON."""
         return notation.loads(self.body)
 
     @property
@@ -57,7 +57,7 @@ Requests = Union[str, Request, Iterable[Union[str, Request]]]  # noqa: UP007, ev
 
 
 def request_of(given: str | Request) -> Request:
-    """Return a `Request` for a path, or for ``"POST /orders"``."""
+    """Return the `Request` for a path, or for a text such as ``"POST /orders"``."""
     if isinstance(given, Request):
         return given
     method, space, path = given.partition(" ")
@@ -65,7 +65,7 @@ def request_of(given: str | Request) -> Request:
 
 
 def requests_of(given: Requests, n: int) -> list[Request]:
-    """Return a list of requests: one of them n times, or the ones that are given."""
+    """Return a list of requests: a single request ``n`` times, or each of several once."""
     if isinstance(given, (str, Request)):
         return [request_of(given)] * n
     return [request_of(one) for one in given]

@@ -1,7 +1,7 @@
-"""What a test sends requests to: an app in this process, an app in a process of its own, or a server that runs already.
+"""The services under test: an app in this process, an app in a separate process, or a server that already runs.
 
-Each has the same methods.  Requests are sent from threads or loops of their own, so a test is a plain function, and a loop
-that is blocked doesn't block the test.
+All have the same methods. They send requests from other threads, so a test is a plain function, and a blocked event loop
+doesn't block the test.
 """
 
 from __future__ import annotations
@@ -26,36 +26,36 @@ from freeloop.host import CANARY_PATH
 from freeloop.service_process import ServiceProcess, ServiceSpec
 from freeloop.testing.requests import Reply, Request
 
-START_LIMIT_S = 120.0  # s that an app's lifespan is given to start
-STOP_LIMIT_S = 10.0  # s that it's given to end
+START_LIMIT_S = 120.0  # s within which an app's lifespan must start
+STOP_LIMIT_S = 10.0  # s within which it must stop
 
 
 class Service(Protocol):
-    """What a proof needs of a service."""
+    """The interface that proofs use. ``watched`` is True if the service's event loop is observed."""
 
     watched: bool
 
     def send(self, request: Request) -> Future[Reply]:
-        """Send a request; its reply comes in the future."""
+        """Send a request and return a future for its reply."""
 
     def canary(self) -> Future[Reply]:
         """Send a probe that needs only the event loop."""
 
     def running_block(self) -> tuple[str, float] | None:
-        """Return the line in which the loop's iteration is now, and for how many seconds, less waits for a CPU."""
+        """Return the line of the current iteration and its seconds so far, without waits for a CPU, or None."""
 
     def blocks(self, start: float, end: float) -> list[Block]:
-        """Return the long iterations that began in a window of ``time.perf_counter()``, once all are known."""
+        """Return the long iterations that began between two times of ``time.perf_counter()``, once all are reported."""
 
     def waiting_lines(self) -> list[str]:
-        """Return the lines at which requests wait now, as far as they can be seen."""
+        """Return the lines at which requests wait now, as far as they're known."""
 
     def stop(self) -> None:
-        """End what was started."""
+        """Stop everything that this service has started."""
 
 
 class _Client:
-    """Sends HTTP requests from a loop in a thread of its own."""
+    """Sends HTTP requests from an event loop in a separate thread."""
 
     def __init__(self, host: str, port: int) -> None:
         self._host, self._port = host, port
@@ -88,9 +88,9 @@ class _Client:
 
 
 class UrlService:
-    """A server that runs already.  Its loop can't be watched, so a failure names no line, and `blocks` is empty.
+    """A server that already runs on this machine. Its loop can't be observed, so a failure names no line.
 
-    ``canary_path`` is a cheap endpoint that needs nothing but the loop.
+    ``canary_path`` is the path of a cheap endpoint that needs only the event loop. Raise `ValueError` for another machine's URL.
     """
 
     watched = False
@@ -98,7 +98,7 @@ class UrlService:
     def __init__(self, url: str, canary_path: str) -> None:
         parts = urlsplit(url)
         if parts.hostname not in ("127.0.0.1", "localhost", "::1"):
-            raise ValueError(f"{url} isn't on this machine: requests are sent to loopback only")
+            raise ValueError(f"{url} isn't on this machine: use a URL with 127.0.0.1 or localhost")
         self._client = _Client(parts.hostname, parts.port or 80)
         self._canary = Request("GET", canary_path)
 
@@ -107,28 +107,28 @@ class UrlService:
         return self._client.send(request)
 
     def canary(self) -> Future[Reply]:
-        """Send a request to the canary's path."""
+        """Send a request to ``canary_path``."""
         return self._client.send(self._canary)
 
     def running_block(self) -> tuple[str, float] | None:
-        """Return None: it can't be seen."""
+        """Return None, because the loop isn't observed."""
         return None
 
     def blocks(self, start: float, end: float) -> list[Block]:
-        """Return nothing: it can't be seen."""
+        """Return an empty list, because the loop isn't observed."""
         return []
 
     def waiting_lines(self) -> list[str]:
-        """Return nothing: it can't be seen."""
+        """Return an empty list, because the process isn't observed."""
         return []
 
     def stop(self) -> None:
-        """Close the client; the server goes on."""
+        """Close the client. The server keeps running."""
         self._client.stop()
 
 
 class ProcessService:
-    """An app in a process of its own, with the watchdog in it.  Raises `freeloop.service_process.ServiceError`."""
+    """An app in a separate process, with the watchdog. Raise `freeloop.service_process.ServiceError` if it doesn't start."""
 
     watched = True
 
@@ -143,11 +143,11 @@ class ProcessService:
         return self._client.send(request)
 
     def canary(self) -> Future[Reply]:
-        """Send a probe that is answered before the app sees it."""
+        """Send a probe that is answered before the app is called."""
         return self._client.send(Request("GET", CANARY_PATH))
 
     def running_block(self) -> tuple[str, float] | None:
-        """Return what the watchdog says of an iteration that goes on."""
+        """Return the current long iteration according to the watchdog's last report, or None."""
         late = self._late
         if late is None or not late["where"]:
             return None
@@ -156,17 +156,18 @@ class ProcessService:
 
     def blocks(self, start: float, end: float) -> list[Block]:
         """Return the long iterations of a window."""
-        self.canary().result()  # a reply is sent within its iteration: once this is answered, that one has been reported
+        # replies are sent within their iteration: when a later canary is answered, that iteration has been reported
+        self.canary().result()
         self._process.flush()
         turns = [report for report in self._process.reports if report["event"] == "turn"]
         return [block_of(report) for report in turns if start <= report["start"] < end]
 
     def waiting_lines(self) -> list[str]:
-        """Return nothing: the watchdog sees the loop's thread only."""
+        """Return an empty list, because the watchdog observes only the loop's thread."""
         return []
 
     def stop(self) -> None:
-        """End the process."""
+        """Stop the process."""
         self._client.stop()
         self._process.stop()
 
@@ -178,10 +179,10 @@ class ProcessService:
 
 
 class AppService:
-    """An app in this process, on a loop and a thread of its own.  No HTTP: requests are ASGI calls.
+    """An app in this process, on an event loop in another thread. Requests are ASGI calls, without HTTP.
 
-    Functions can be replaced in it, as in any code of this process.  ``folder`` is the one whose code counts as the app's.
-    Raises what the app's start-up raises.
+    The test can replace the app's functions, because they're in the same process. Code in ``folder`` counts as the app's. Raise
+    what the app's start-up raises.
     """
 
     watched = True
@@ -200,25 +201,25 @@ class AppService:
         return asyncio.run_coroutine_threadsafe(call(self._app, request, self._state), self._loop)
 
     def canary(self) -> Future[Reply]:
-        """Let the loop run a callback."""
+        """Schedule a callback on the loop, and return a future for its run."""
         answered: Future[Reply] = Future()
         self._loop.call_soon_threadsafe(lambda: answered.set_result(Reply(204)))
         return answered
 
     def running_block(self) -> tuple[str, float] | None:
-        """Return where the loop is in an iteration that goes on."""
+        """Return the line and the seconds so far of the current iteration, or None."""
         found = self._iterations.current()
         return None if found is None else (line_text(found[0].file, found[0].line, found[0].code), found[1])
 
     def blocks(self, start: float, end: float) -> list[Block]:
         """Return the long iterations of a window."""
         self.canary().result()
-        self.canary().result()  # the iteration that ran the first one is over
+        self.canary().result()  # so the iteration that ran the first callback has ended
         turns = [report for report in list(self._reports) if report["event"] == "turn"]
         return [block_of(report) for report in turns if start <= report["start"] < end]
 
     def waiting_lines(self) -> list[str]:
-        """Return the innermost lines of the app at which its tasks and worker threads wait."""
+        """Return the innermost lines of the app at which its tasks and threads wait."""
         with loop_watchdog.stable_frames():
             return self._waiting_lines()
 
@@ -231,7 +232,7 @@ class AppService:
         return sorted({line_text(place.file, place.line, place.code) for place in own})
 
     def _innermost(self, coroutine: Any) -> list[Any]:
-        """Return the frame of the app that a suspended coroutine waits in, alone in a list; none if it isn't the app's."""
+        """Return the app's innermost frame of a suspended coroutine as a list, which is empty if the app has none."""
         found = []
         while coroutine is not None:
             frame = getattr(coroutine, "cr_frame", None) or getattr(coroutine, "ag_frame", None)
@@ -241,8 +242,8 @@ class AppService:
         return found
 
     def stop(self) -> None:
-        """Run the app's shutdown and end the loop."""
-        with contextlib.suppress(RuntimeError):  # its loop is closed
+        """Shut the app down and stop the loop."""
+        with contextlib.suppress(RuntimeError):  # the loop is closed already
             self._loop.call_soon_threadsafe(self._over.set)
         self._thread.join(STOP_LIMIT_S)
 
@@ -290,7 +291,7 @@ class Lifespan:
         self._answers: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
 
     async def start(self) -> None:
-        """Start the app.  Raises what its start-up raises; an app without a lifespan is started already."""
+        """Start the app. Raise what its start-up raises. An app without a lifespan needs no start."""
         self._task = asyncio.create_task(self._run())
         self._events.put_nowait({"type": "lifespan.startup"})
         answer = await self._answers.get()
@@ -316,7 +317,7 @@ class Lifespan:
         try:
             await self._app(scope, self._events.get, send)
         except Exception as error:
-            # an app that knows no lifespan raises before it has taken the first event
+            # an app without lifespan support raises before it receives the first event
             kind = "lifespan.startup.complete" if self._events.qsize() else "lifespan.startup.failed"
             self._answers.put_nowait({"type": kind, "error": error})
         else:
@@ -324,7 +325,7 @@ class Lifespan:
 
 
 async def call(app: Any, request: Request, state: Mapping[str, Any]) -> Reply:
-    """Call an ASGI app with one request and return its reply; an exception of the app is a reply without a status."""
+    """Call an ASGI app with one request and return its reply. If the app raises, the reply contains the traceback as its error."""
     path, _, query = request.path.partition("?")
     scope = {
         "type": "http",
@@ -368,12 +369,12 @@ async def call(app: Any, request: Request, state: Mapping[str, Any]) -> Reply:
 
 
 def line_text(file: str, line: int, code: str = "") -> str:
-    """Return ``file:line: code``, the file as seen from the current folder."""
+    """Return ``file:line: code``, with the file relative to the current folder if it's in there."""
     with contextlib.suppress(ValueError):
         file = str(Path(file).relative_to(Path.cwd()))
     return f"{file}:{line}: {code or linecache.getline(file, line).strip()}"
 
 
 def now() -> float:
-    """Return the time on the clock of all reports, in seconds."""
+    """Return the current time in seconds, on the clock of all reports."""
     return time.perf_counter()
