@@ -14,22 +14,22 @@
 # %% [markdown]
 # # Start here
 #
-# > **It happened.** In December 2020 a developer started two requests against two different endpoints of a FastAPI service.
-# > The first one took 10 seconds, and the second one didn't even begin until the first was done.
-# > The replies blamed a blocked event loop, and almost two years later people with the same symptom were still joining the thread.
+# > **It happened.** In December 2020, a developer sent requests to two different endpoints of a FastAPI service at the same time.
+# > The first took 10 seconds, and the second didn't even start until the first was done.
+# > The replies blamed a blocked event loop. Almost two years later, people with the same symptom were still joining the thread.
 # > ([fastapi#2484](https://github.com/fastapi/fastapi/issues/2484))
 #
 # A FastAPI app serves many clients at once with a single thread, so one blocking line makes every user of the app wait in line.
 # In this course you watch such queues build up, find the line that causes them, and fix it.
 #
-# **About 20 minutes**, plus 5 for the two sections marked "Deeper", which you can leave for later.
-# You need Python functions, and you've seen a FastAPI endpoint before. You don't need to know asyncio.
+# **About 20 minutes**, plus 5 for the sections marked "Deeper", which you can leave for later.
+# You need to know Python functions and to have seen a FastAPI endpoint once. You don't need to know asyncio.
 #
-# By the end of this lesson you can
+# You'll see
 #
-# - tell whether ten requests take as long as one, or ten times as long;
-# - read the timeline of a race, and find the line that blocked the app;
-# - explain what an event loop does, and why a notebook has the same weakness as an app.
+# - whether ten requests take as long as one, or ten times as long;
+# - how to read the timeline of a race, and how to find the line that blocked the app;
+# - what an event loop does, and why a notebook has the same weakness as an app.
 #
 # ## How this course works
 #
@@ -39,7 +39,7 @@
 # Some cells ask you for a **prediction**. Write it down before you run the next cell: a wrong guess is worth more than no guess,
 # because it shows you where your idea of the app is wrong. Cells under **Your turn** are there to be changed and run again.
 #
-# The next cell imports the tools of the course. If it fails with `ModuleNotFoundError`, the notebook isn't running
+# The next cell loads the tools of the course. If it fails with `ModuleNotFoundError`, the notebook isn't running
 # in the course's own Python environment: close it and start it with `./course lab`.
 
 # %%

@@ -14,15 +14,15 @@
 # %% [markdown]
 # # Sleeping
 #
-# > **It happened.** OpenSandbox, a FastAPI service, waits for a new sandbox in a loop, and one branch of that loop slept with `time.sleep` inside an
-# > `async def`. Nothing else was served during those sleeps, `/health` included, so Kubernetes' liveness probe timed out and the pod was killed and restarted.
-# > Every new sandbox passed through that branch, and the fix was one line.
-# > ([OpenSandbox#841](https://github.com/opensandbox-group/OpenSandbox/pull/841), 2026)
+# > **It happened.** OpenSandbox, a FastAPI service, polls in a loop until a new sandbox is ready. One branch of that loop called `time.sleep` inside an
+# > `async def`. During those sleeps nothing else was served, not even `/health`, so the liveness probe timed out and Kubernetes restarted the pod.
+# > Every new sandbox went through that branch. The fix was one line.
+# > ([OpenSandbox#841](https://github.com/opensandbox-group/OpenSandbox/pull/841))
 #
-# **About 25 minutes**, plus 10 for the sections marked "Deeper". You need lesson 00, *Start here*: you know what a race, a timeline, a canary and
+# **About 25 minutes**, plus 10 for the sections marked "Deeper". You need lesson 00, *Start here*: what a race, a timeline, a canary and
 # the event loop are.
 #
-# You will see
+# You'll see
 #
 # - what one `time.sleep` does to every other request, and which request waits for which;
 # - the fix, `await asyncio.sleep`, and the same race again;
@@ -33,7 +33,7 @@
 # Real code sleeps before it retries, when a partner asks it to slow down, or until something is ready.
 # A sleep is also the simplest wait there is, so everything you learn here applies to databases, files and HTTP calls as well.
 #
-# The next cell imports the tools of the course. If it fails with `ModuleNotFoundError`, the notebook isn't running
+# The next cell loads the tools of the course. If it fails with `ModuleNotFoundError`, the notebook isn't running
 # in the course's own Python environment: close it and start it with `./course lab`.
 
 # %%

@@ -14,14 +14,14 @@
 # %% [markdown]
 # # Calling HTTP
 #
-# > **It happened.** AgentArea's API fetched catalogues from other hosts with `urllib.request.urlopen`, called from a coroutine, with a timeout of 120 seconds.
-# > One slow catalogue froze the whole process, and the health endpoint with it. Kubernetes' liveness probe killed the pod after about 90 seconds,
-# > so it died before the fetch could even time out. ([agentarea#436](https://github.com/agentarea/agentarea/pull/436), 2026)
+# > **It happened.** Inside a coroutine, AgentArea's API fetched catalogues from other hosts with `urllib.request.urlopen` and a timeout of 120 seconds.
+# > One slow catalogue froze the whole process, including the health endpoint. The liveness probe failed, and Kubernetes killed the pod after about 90 seconds,
+# > before the fetch could even time out. ([agentarea#436](https://github.com/agentarea/agentarea/pull/436))
 #
-# **About 25 minutes**, plus 20 for the sections marked "Deeper". You need lesson 01, *Sleeping*: you know why a wait on the event loop
+# **About 25 minutes**, plus 20 for the sections marked "Deeper". You need lesson 01, *Sleeping*: why a blocking call on the event loop
 # makes every client wait, and what `def` endpoints and `await` do about it.
 #
-# You will see
+# You'll see
 #
 # - what `requests.get` in an `async def` endpoint does to clients that want something else;
 # - the fix: one `httpx.AsyncClient` for the whole app, and the same race again;
@@ -32,7 +32,7 @@
 # You'll meet `async with` and `async for` from here on. `with` opens something and closes it at the end of its block, whatever happens in between.
 # If opening or closing has to be awaited, it's `async with`; if the next item of a loop has to be awaited, it's `async for`.
 #
-# The next cell imports the tools of the course. If it fails with `ModuleNotFoundError`, the notebook isn't running
+# The next cell loads the tools of the course. If it fails with `ModuleNotFoundError`, the notebook isn't running
 # in the course's own Python environment: close it and start it with `./course lab`.
 
 # %%

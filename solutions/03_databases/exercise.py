@@ -34,7 +34,7 @@
 #
 # If a check doesn't pass yet, it says *Not yet* and why. Nothing is broken then: fix the file and run the check again.
 #
-# The next cell imports the tools of the course, and `checks.here()` also starts a PostgreSQL server for this notebook.
+# The next cell loads the tools of the course, and `checks.here()` also starts a PostgreSQL server for this notebook.
 # It listens on this machine only and ends with the kernel. Your app finds its address in the environment variable `DATABASE_URL`.
 # If the cell fails with `ModuleNotFoundError`, the notebook isn't running in the course's own Python environment:
 # close it and start it with `./course lab`. After a restart of the kernel, run this cell again.

@@ -14,15 +14,15 @@
 # %% [markdown]
 # # Databases
 #
-# > **It happened.** Morpheus, a service that sends e-mails and text messages, ran its `def` endpoints in 40 threads and its database pool with SQLAlchemy's default of 15 connections.
-# > During a cutover more than 15 requests arrived together, the time to get a connection rose from 3 ms to the full 30 s timeout, and for ten minutes requests failed.
-# > One `async def` endpoint queried the same pool with a blocking call, so the loop froze with it and even the non-blocking endpoints stalled.
-# > ([morpheus#510](https://github.com/tutorcruncher/morpheus/pull/510), 2026)
+# > **It happened.** Morpheus sends e-mails and text messages. Its `def` endpoints ran in 40 threads, but its database pool had only SQLAlchemy's default of 15 connections.
+# > During a cutover, more than 15 requests arrived at once: getting a connection went from 3 ms to the full timeout of 30 s, and requests failed for ten minutes.
+# > One `async def` endpoint queried the same pool with a blocking call, so the event loop froze as well, and even the non-blocking endpoints stalled.
+# > ([morpheus#510](https://github.com/tutorcruncher/morpheus/pull/510))
 #
-# **About 25 minutes**, plus 20 for the sections marked "Deeper". You need lesson 02, *Calling HTTP*: you know what a lifespan is,
+# **About 25 minutes**, plus 20 for the sections marked "Deeper". You need lesson 02, *Calling HTTP*: what a lifespan is,
 # and why a client is opened once and shared.
 #
-# You will see
+# You'll see
 #
 # - what a query through psycopg2 in an `async def` endpoint does to every other request;
 # - the fix, a connection pool that can be awaited, and the same race again;
@@ -33,7 +33,7 @@
 # The database is the service that most apps call most often. Many queries are fast, so blocking calls go unnoticed.
 # Then one query waits for a lock or scans a large table, and the whole app waits with it.
 #
-# The next cell imports the tools of the course. If it fails with `ModuleNotFoundError`, the notebook isn't running
+# The next cell loads the tools of the course. If it fails with `ModuleNotFoundError`, the notebook isn't running
 # in the course's own Python environment: close it and start it with `./course lab`.
 
 # %%

@@ -34,7 +34,7 @@
 #
 # If a check doesn't pass yet, it says *Not yet* and why. Nothing is broken then: fix the file and run the check again.
 #
-# The next cell imports the tools of the course, and `checks.here()` also starts a server and a worker.
+# The next cell loads the tools of the course, and `checks.here()` also starts a server and a worker.
 # The server is Valkey, which speaks the protocol of Redis. Your app finds its address in the environment variable `REDIS_URL`.
 # If there is no such server for your system, the cell says so, and what you can start instead.
 # If the cell fails with `ModuleNotFoundError`, the notebook isn't running in the course's own Python environment:

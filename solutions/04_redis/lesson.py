@@ -14,14 +14,14 @@
 # %% [markdown]
 # # Redis
 #
-# > **It happened.** GenLayer Studio's production pods were crash-looping: a background health checker used the synchronous Redis client, and blocking database calls, on the event loop every 10 seconds.
-# > That starved the service's own awaited connection to Redis so badly that a step of a fraction of a second took 2.5 minutes.
-# > Start-up waited for that connection, so nothing responded to Kubernetes' probes. ([genlayer-studio#1537](https://github.com/genlayerlabs/genlayer-studio/pull/1537), 2026)
+# > **It happened.** GenLayer Studio's production pods kept crashing at start-up. Every 10 seconds, a background health checker on the event loop called the synchronous Redis client and a blocking database driver.
+# > That starved the service's own, awaited connection to Redis so badly that opening it took 2.5 minutes instead of a fraction of a second.
+# > Start-up waited for that connection, so nothing responded to Kubernetes' probes. ([genlayer-studio#1537](https://github.com/genlayerlabs/genlayer-studio/pull/1537))
 #
-# **About 25 minutes**, plus 20 for the sections marked "Deeper". You need lesson 02, *Calling HTTP*: you know why an app has one client,
-# created once and awaited, and what a lifespan is. You don't need to know Redis.
+# **About 25 minutes**, plus 20 for the sections marked "Deeper". You need lesson 02, *Calling HTTP*: what a lifespan is, and why an app
+# opens one client and shares it. You don't need to know Redis.
 #
-# You will see
+# You'll see
 #
 # - how `blpop` in an `async def` endpoint blocks the very request that would end its wait;
 # - the fix, one client from `redis.asyncio`, and the same race again;
@@ -32,7 +32,7 @@
 # Redis is a server that keeps small things in memory: counters, sessions, job queues. It responds so fast that many people think awaiting it makes no difference.
 # Most of the time they're right. This lesson is about the rest.
 #
-# The next cell imports the tools of the course. If it fails with `ModuleNotFoundError`, the notebook isn't running
+# The next cell loads the tools of the course. If it fails with `ModuleNotFoundError`, the notebook isn't running
 # in the course's own Python environment: close it and start it with `./course lab`.
 
 # %%

@@ -30,7 +30,7 @@
 # The checks run once; the hidden tests run several times, with other values. A check that doesn't pass yet prints *Not yet* and the reason. Fix the file, run its cell, and run the check again.
 #
 # The next cell loads the tools of the course and creates a folder of slow files. Your app finds it in the environment variable `DOCUMENTS`. The files are **named pipes**: reading one waits until something is
-# written into it. So the check knows which files are being read, and decides when there is something to read. If it says `ModuleNotFoundError`, the notebook isn't running in the course's own Python: close it and start it with `./course lab`. After a restart of the kernel, run
+# written into it. So the check knows which files are being read, and decides when there is something to read. If the cell fails with `ModuleNotFoundError`, the notebook isn't running in the course's own Python environment: close it and start it with `./course lab`. After a restart of the kernel, run
 # this first cell again.
 
 # %%

@@ -16,7 +16,7 @@
 #
 # > **It happened.** An agent server wrote uploads to disk inside an `async def` endpoint, with a plain `open()` and `file.write()`. On a network share
 # > each write blocked the event loop, so during an upload of a few megabytes `/health`, running conversations and WebSocket pings had to wait.
-# > To make the bug visible on a fast disk, its test delays every write by 100 ms. *([OpenHands/software-agent-sdk#3119](https://github.com/OpenHands/software-agent-sdk/issues/3119))*
+# > To reproduce this on a fast disk, the test for the fix delays every write by 100 ms. ([software-agent-sdk#3119](https://github.com/OpenHands/software-agent-sdk/issues/3119))
 #
 # **About 20 minutes**, plus 15 for the sections marked "Deeper". You need lesson 01, *Sleeping*: what blocks an event loop, and what
 # `def` endpoints, threads and `await` do about it.
@@ -32,8 +32,8 @@
 # Most files are read faster than you can measure. That's why this mistake goes unnoticed for so long: it doesn't show on the author's machine. It shows on a
 # network share, on a disk that has to spin up first, or with a file that has grown.
 #
-# Run the next cell first: it loads the tools of the course. If it says `ModuleNotFoundError`, the notebook isn't running in the course's own Python. Close it
-# and start it with `./course lab`.
+# The next cell loads the tools of the course. If it fails with `ModuleNotFoundError`, the notebook isn't running
+# in the course's own Python environment: close it and start it with `./course lab`.
 
 # %%
 from autograder import lab
@@ -120,7 +120,7 @@ bad = await lab.race("/papers/paper-{i}", n=5, title="five papers")
 # %% [markdown]
 # It's the staircase of lesson 01, although the five files have nothing to do with each other. The lane of the loop names the line.
 #
-# ## Predict
+# ## A prediction
 #
 # Now race four papers that are not equally slow: an atlas takes 0.6 seconds, a deed 0.3, a diary 0.2 and a letter 0.1. All four requests are sent together.
 #
@@ -590,19 +590,19 @@ print("The folder is gone:", not folder.exists())
 #
 # ## Words of this lesson
 #
-# - **I/O-bound, CPU-bound:** limited by waiting for input and output, or by computing.
+# - **I/O-bound, CPU-bound**: limited by waiting for input and output, or by computing.
 #   Waiting can be awaited or moved to a thread; computing needs a CPU wherever it runs.
-# - **awaitable:** an object that may stand after `await`, such as a coroutine or a task.
+# - **awaitable**: an object that may stand after `await`, such as a coroutine or a task.
 #   While it's pending, the loop runs other requests.
-# - **path parameter:** a part of the URL's path that FastAPI passes to the endpoint.
+# - **path parameter**: a part of the URL's path that FastAPI passes to the endpoint.
 #   In `/papers/{name}` it is `name`.
-# - **named pipe (FIFO):** a path whose reader waits until a writer writes, and the other way round.
+# - **named pipe (FIFO)**: a path whose reader waits until a writer writes, and the other way round.
 #   In this course it plays the slow file.
-# - **thread hop:** running one call in another thread and coming back.
+# - **thread hop**: running one call in another thread and coming back.
 #   For a small call, the hop costs far more than the call itself.
-# - **default executor:** asyncio's own thread pool, used by `to_thread`, aiofiles and name lookups.
+# - **default executor**: asyncio's own thread pool, used by `to_thread`, aiofiles and name lookups.
 #   It is small and shared by the whole app.
-# - **concurrent, parallel:** overlapping in time; running at the same instant on several cores.
+# - **concurrent, parallel**: overlapping in time; running at the same instant on several cores.
 #   Waits are concurrent on one thread, but parallel Python code needs several processes.
 #
 # ## Further reading

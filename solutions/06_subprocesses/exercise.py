@@ -28,7 +28,7 @@
 #
 # The checks run once; the hidden tests run several times, with other values. A check that doesn't pass yet prints *Not yet* and the reason. Fix the file, run its cell, and run the check again.
 #
-# The next cell loads the tools of the course and creates the old program. Your app finds its path in the environment variable `PRICE_COMMAND`. Run with a token as its argument, it prints one number when it's ready. If it says `ModuleNotFoundError`, the notebook isn't running in the course's own Python: close it and start it with `./course lab`. After a restart of the kernel, run
+# The next cell loads the tools of the course and creates the old program. Your app finds its path in the environment variable `PRICE_COMMAND`. Run with a token as its argument, it prints one number when it's ready. If the cell fails with `ModuleNotFoundError`, the notebook isn't running in the course's own Python environment: close it and start it with `./course lab`. After a restart of the kernel, run
 # this first cell again.
 
 # %%

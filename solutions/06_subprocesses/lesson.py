@@ -16,9 +16,9 @@
 #
 # > **It happened.** A service that generates shell scripts checked each of them with `shellcheck`, started by `subprocess.run(..., timeout=5.0)` in a helper of an `async def` endpoint.
 # > While the checker ran, for up to five seconds per script, the server took no other request. A call to `/health` hung until the script was done.
-# > *([EnvForage#505](https://github.com/rishabh0510rishabh/EnvForage/issues/505))*
+# > ([EnvForage#505](https://github.com/rishabh0510rishabh/EnvForage/issues/505))
 #
-# **About 20 minutes**, plus 10 for the sections marked "Deeper". You need lesson 01, *Sleeping*, and from lesson 02 `gather` and the semaphore.
+# **About 20 minutes**, plus 10 for the sections marked "Deeper". You need lesson 01, *Sleeping*, and `gather` and the semaphore from lesson 02, *Calling HTTP*.
 #
 # You'll see
 #
@@ -31,7 +31,8 @@
 # Apps start programs to convert a picture, to make a PDF, to run `git` or `ffmpeg`, or to call the old tool that is too risky to rewrite. The work is done in another process, so it
 # can't block our event loop. Or can it?
 #
-# Run the next cell first: it loads the tools of the course. If it says `ModuleNotFoundError`, the notebook isn't running in the course's own Python. Close it and start it with `./course lab`.
+# The next cell loads the tools of the course. If it fails with `ModuleNotFoundError`, the notebook isn't running
+# in the course's own Python environment: close it and start it with `./course lab`.
 
 # %%
 from autograder import lab
@@ -101,7 +102,7 @@ bad = await lab.race("/labels?wait=0.3", n=6, title="six labels")
 # %% [markdown]
 # There is the staircase, although the work was done in other processes and the machine can run several of them in **parallel** (at the same instant).
 #
-# ## Predict
+# ## A prediction
 #
 # That race started six programs. How many of them ran at the same moment, at most? Replace `None` with your number, or leave it.
 
@@ -568,19 +569,19 @@ folder.rmdir()
 #
 # ## Words of this lesson
 #
-# - **subprocess, child process:** a program that another program has started.
+# - **subprocess, child process**: a program that another program has started.
 #   It has its own memory and its own place on the CPUs; its parent decides whether to wait for it.
-# - **blocking, non-blocking:** a blocking call returns when its work is done; a non-blocking one returns at once, and you await the result.
+# - **blocking, non-blocking**: a blocking call returns when its work is done; a non-blocking one returns at once, and you await the result.
 #   Only the second kind leaves the event loop free.
-# - **query parameter:** a value after the `?` of a URL, as in `/labels?wait=0.3`.
+# - **query parameter**: a value after the `?` of a URL, as in `/labels?wait=0.3`.
 #   FastAPI passes it to the endpoint if its name isn't in the path.
-# - **pipe:** a buffer of the operating system between two processes; what one writes, the other reads.
+# - **pipe**: a buffer of the operating system between two processes; what one writes, the other reads.
 #   When it's full, the writer waits.
-# - **deadlock:** two parties that each wait for the other.
+# - **deadlock**: two parties that each wait for the other.
 #   It never resolves by itself.
-# - **signal:** a message of the operating system to a process, such as *end now* (`SIGKILL`).
+# - **signal**: a message of the operating system to a process, such as *end now* (`SIGKILL`).
 #   A timeout sends none; you have to.
-# - **semaphore:** a counter of free places; a task that finds none waits.
+# - **semaphore**: a counter of free places; a task that finds none waits.
 #   It limits how many run at the same time.
 #
 # ## Further reading

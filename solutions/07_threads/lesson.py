@@ -14,10 +14,10 @@
 # %% [markdown]
 # # Threads
 #
-# > **It happened.** In July 2026 a burst of logins took a production service down: each login ran bcrypt on the event loop, for hundreds of milliseconds, and together they held up `/livez` for more than five seconds. Kubernetes
-# > killed the pod, and since it was the only replica, every client got status 503. The fix was `asyncio.to_thread`, and it works because bcrypt releases the GIL. *([dnotitia/akb#283](https://github.com/dnotitia/akb/pull/283))*
+# > **It happened.** In July 2026, a burst of logins took a production service down. Each login ran bcrypt on the event loop for hundreds of milliseconds, and together they held up `/livez` for more than five seconds.
+# > Kubernetes killed the pod, and since it was the only replica, every client got status 503. The fix was `asyncio.to_thread`, which works because bcrypt releases the GIL. ([akb#283](https://github.com/dnotitia/akb/pull/283))
 #
-# **About 20 minutes**, plus 20 for the sections marked "Deeper". You need lesson 01, *Sleeping* (`def` endpoints and their pool of 40 threads), and from lesson 06 why a timeout doesn't stop a program.
+# **About 20 minutes**, plus 20 for the sections marked "Deeper". You need lesson 01, *Sleeping* (`def` endpoints and their pool of 40 threads), and lesson 06, *Subprocesses* (why a timeout doesn't stop a program).
 #
 # You'll see
 #
@@ -30,7 +30,8 @@
 #
 # So far the app waited for a supplier, a database, a disk, a program: its work was **I/O-bound**. From here on it's **CPU-bound**: there is something to compute, and our own process has to do it.
 #
-# Run the next cell first: it loads the tools of the course. If it says `ModuleNotFoundError`, the notebook isn't running in the course's own Python. Close it and start it with `./course lab`.
+# The next cell loads the tools of the course. If it fails with `ModuleNotFoundError`, the notebook isn't running
+# in the course's own Python environment: close it and start it with `./course lab`.
 
 # %%
 from autograder import lab
@@ -137,7 +138,7 @@ async def threadpool():
 # - `run_in_threadpool` comes with FastAPI and uses the pool of 40 threads.
 # - `make_small` is a plain `def` and an endpoint itself. FastAPI runs it in the pool of 40, too.
 #
-# ## Predict
+# ## A prediction
 #
 # You've seen how long six pictures took one after the other, and how many cores this machine has. How long will all six take with `to_thread`?
 
@@ -646,19 +647,19 @@ print(f"to_thread sees {with_to_thread}, run_in_threadpool sees {with_threadpool
 #
 # ## Words of this lesson
 #
-# - **CPU-bound:** limited by computing. It needs a core for its whole time.
+# - **CPU-bound**: limited by computing. It needs a core for its whole time.
 #   An `await` can't shorten it; another thread or process can do it elsewhere.
-# - **GIL (global interpreter lock):** the lock that a thread must hold to run Python code.
+# - **GIL (global interpreter lock)**: the lock that a thread must hold to run Python code.
 #   Code written in C may release it, and then threads run in parallel.
-# - **to release the GIL:** to give it up while no Python object is needed.
+# - **to release the GIL**: to give it up while no Python object is needed.
 #   Pillow and bcrypt do; `sorted` doesn't.
-# - **inline:** in the place where the code is written, on the thread that is there.
+# - **inline**: in the place where the code is written, on the thread that is there.
 #   In an `async def` endpoint that is the event loop's thread.
-# - **thread-safe:** correct when several threads use it at the same time.
+# - **thread-safe**: correct when several threads use it at the same time.
 #   If the documentation doesn't say so, assume that it isn't.
-# - **context variable:** a variable of which each request (each task) sees its own value.
+# - **context variable**: a variable of which each request (each task) sees its own value.
 #   `to_thread` passes it on, `run_in_executor` doesn't.
-# - **garbage collector:** the part of Python that finds unused objects that refer to each other.
+# - **garbage collector**: the part of Python that finds unused objects that refer to each other.
 #   It visits all containers and holds the GIL.
 #
 # ## Further reading

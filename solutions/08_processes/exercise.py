@@ -38,7 +38,7 @@
 # Both return a number. Import them, and don't change them: the judge, the program that grades your files, uses its own copy. In that copy each piece of work reports that it has begun, waits until it may go on, and starts from a number that can't be known
 # beforehand. So it really has to be done. This works in another process, too.
 #
-# The next cell loads the tools of the course. If it says `ModuleNotFoundError`, the notebook isn't running in the course's own Python: close it and start it with `./course lab`. After a restart of the kernel, run
+# The next cell loads the tools of the course. If the cell fails with `ModuleNotFoundError`, the notebook isn't running in the course's own Python environment: close it and start it with `./course lab`. After a restart of the kernel, run
 # this first cell again.
 
 # %%

@@ -15,9 +15,9 @@
 # # Processes
 #
 # > **It happened.** A search service ran its tokenizer through `asyncio.to_thread`, because a comment in its code said that the tokenizer releases the GIL. It doesn't: under load, the worker threads starved the event loop, even `/livez` timed out, and Kubernetes took the
-# > pod out of service and back again, so clients saw intermittent 503s. The fix was a pool of processes. *([dnotitia/akb#244](https://github.com/dnotitia/akb/pull/244))*
+# > pod out of service and back again, so clients saw intermittent 503s. The fix was a pool of processes. ([akb#244](https://github.com/dnotitia/akb/pull/244))
 #
-# **About 20 minutes**, plus 20 for the sections marked "Deeper". You need lesson 07, *Threads* (the GIL, the lock that a thread must hold to run Python code), and from lesson 02 the lifespan of an app.
+# **About 20 minutes**, plus 20 for the sections marked "Deeper". You need lesson 07, *Threads* (the GIL, the lock that a thread must hold to run Python code), and lesson 02, *Calling HTTP* (the lifespan).
 #
 # You'll see
 #
@@ -30,7 +30,8 @@
 #
 # In lesson 07, a `sorted` in a thread stopped the whole app, because it held the GIL until it returned. But a machine can run more than one Python, and each has a GIL of its own.
 #
-# Run the next cell first: it loads the tools of the course. If it says `ModuleNotFoundError`, the notebook isn't running in the course's own Python. Close it and start it with `./course lab`.
+# The next cell loads the tools of the course. If it fails with `ModuleNotFoundError`, the notebook isn't running
+# in the course's own Python environment: close it and start it with `./course lab`.
 
 # %%
 from autograder import lab
@@ -112,7 +113,7 @@ print(f"The probe took {bad.requests[1].seconds:.2f} s.")
 # 3. A thread is asked to release the GIL every 5 milliseconds, but it checks only *between* two steps of Python code. `sorted` is one step, however long it takes.
 # 4. So the loop waited until `sorted` was done. Then it had the GIL for a moment, took the next request, and the next thread took the GIL.
 #
-# ## Predict
+# ## A prediction
 #
 # The next app runs each of the four jobs in three ways: inline, on the loop; in a thread; and in another process. (How the third way works comes after the measurement.) The figure of interest is the worst loop lag as a client meets it, the longest wait of a canary. Measuring it takes about a minute.
 #
@@ -649,19 +650,19 @@ else:
 #
 # ## Words of this lesson
 #
-# - **process:** a running program with its own memory, and (if it's a Python) its own GIL.
+# - **process**: a running program with its own memory, and (if it's a Python) its own GIL.
 #   Several of them run Python code in parallel, one per core.
-# - **worker process:** a process of a pool that waits for jobs.
+# - **worker process**: a process of a pool that waits for jobs.
 #   It imports the function's module once and then runs job after job.
-# - **to serialise:** to turn objects into bytes or text that can be sent or stored.
+# - **to serialise**: to turn objects into bytes or text that can be sent or stored.
 #   JSON is one format, pickle another; both cost CPU time.
-# - **pickling:** Python's own serialisation.
+# - **pickling**: Python's own serialisation.
 #   Functions travel by name only, and files, locks and connections not at all.
-# - **spawn, forkserver, fork:** the ways to start a process: fresh, as a copy of a clean helper, or as a copy of yourself.
+# - **spawn, forkserver, fork**: the ways to start a process: fresh, as a copy of a clean helper, or as a copy of yourself.
 #   Only the first two are safe in an app that has threads.
-# - **readiness probe, liveness probe:** "may it get requests?" and "must it be restarted?".
+# - **readiness probe, liveness probe**: "may it get requests?" and "must it be restarted?".
 #   A starting app fails the first for a while; it mustn't fail the second.
-# - **catastrophic backtracking:** a regular expression that tries exponentially many ways before it gives up.
+# - **catastrophic backtracking**: a regular expression that tries exponentially many ways before it gives up.
 #   It's a single call that holds the GIL.
 #
 # ## Further reading

@@ -14,8 +14,8 @@
 # %% [markdown]
 # # `def` or `async def`
 #
-# > **It happened.** A research group's backend stopped for 30 seconds whenever it had more than 50 concurrent connections; then a few requests failed, and everything was back to normal. The report names the thread pool and the synchronous
-# > database sessions. With every endpoint and every dependency turned from `async def` into `def`, 500 concurrent requests no longer stopped it. *([uhh-lt/dats#217](https://github.com/uhh-lt/dats/issues/217))*
+# > **It happened.** A research group's backend stopped for 30 seconds whenever it had more than 50 concurrent connections; then a few requests failed, and everything was back to normal. The report blames the thread pool and the synchronous
+# > database sessions. After the group changed every endpoint and every dependency from `async def` to `def`, 500 concurrent requests no longer stopped the backend. ([dats#217](https://github.com/uhh-lt/dats/issues/217))
 #
 # **About 20 minutes**, plus 15 for the sections marked "Deeper". You need lesson 01, *Sleeping*, and lesson 07, *Threads*: what blocks an event loop, and that a `def` endpoint runs in a pool of threads.
 #
@@ -29,7 +29,8 @@
 #
 # Each endpoint that you write begins with this decision. It's one keyword, and most people choose what they chose last time.
 #
-# Run the next cell first: it loads the tools of the course. If it says `ModuleNotFoundError`, the notebook isn't running in the course's own Python. Close it and start it with `./course lab`.
+# The next cell loads the tools of the course. If it fails with `ModuleNotFoundError`, the notebook isn't running
+# in the course's own Python environment: close it and start it with `./course lab`.
 
 # %%
 from autograder import lab
@@ -209,7 +210,7 @@ four = await race_pings(4, slow=6, title="six slow, four tokens", show=True)
 # %% [markdown]
 # The loop is free and the canary is on time. So is the first ping. The four others wait for a token, behind slow requests that they have nothing to do with.
 #
-# ## Predict
+# ## A prediction
 #
 # Now with 40 tokens, as in FastAPI itself, and sixty slow requests of 1.5 seconds each. How long does the `def` ping wait?
 
@@ -564,19 +565,19 @@ for path in ("/from_thread", "/asyncio_run"):
 #
 # ## Words of this lesson
 #
-# - **token:** one of the 40 places of AnyIO's limiter; a call needs one to run in a thread.
+# - **token**: one of the 40 places of AnyIO's limiter; a call needs one to run in a thread.
 #   `def` endpoints, `def` dependencies and file responses all share them.
-# - **default executor:** asyncio's own thread pool, used by `to_thread` and for looking up host names.
+# - **default executor**: asyncio's own thread pool, used by `to_thread` and for looking up host names.
 #   It's separate from the 40 tokens, and smaller.
-# - **thread-safe:** correct when several threads use it at the same time.
+# - **thread-safe**: correct when several threads use it at the same time.
 #   Only thread-safe code may become `def`.
-# - **dependency:** a function that FastAPI calls before the endpoint, for `Depends`.
+# - **dependency**: a function that FastAPI calls before the endpoint, for `Depends`.
 #   The choice between `def` and `async def` is its own, whatever the endpoint is.
-# - **pool exhaustion:** all places of a pool are taken, and the next request waits or fails.
+# - **pool exhaustion**: all places of a pool are taken, and the next request waits or fails.
 #   The event loop may be free all the while.
-# - **response model:** the declared type of an endpoint's return value; FastAPI validates and serialises by it.
+# - **response model**: the declared type of an endpoint's return value; FastAPI validates and serialises by it.
 #   For a `def` endpoint the validation needs a token.
-# - **liveness and readiness probes:** "must this app be restarted?" and "may it get more requests?".
+# - **liveness and readiness probes**: "must this app be restarted?" and "may it get more requests?".
 #   Neither can be replaced by the other.
 #
 # ## Further reading

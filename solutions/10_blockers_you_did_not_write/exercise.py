@@ -35,7 +35,7 @@
 #
 # The next cell loads the tools of the course. `checks.here()` also starts two services for this notebook:
 # an HTTP service, whose address is in the environment variable `UPSTREAM_URL`, and a folder with slow files, `DOCUMENTS`.
-# If the cell says `ModuleNotFoundError`, the notebook isn't running in the course's own Python:
+# If the cell fails with `ModuleNotFoundError`, the notebook isn't running in the course's own Python environment:
 # close it and start it with `./course lab`.
 # After a restart of the kernel, run this first cell again.
 

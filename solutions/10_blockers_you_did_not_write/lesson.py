@@ -14,13 +14,13 @@
 # %% [markdown]
 # # Blockers you did not write
 #
-# > **It happened.** An API server kept returning status 502: it stopped responding for so long that the proxy in front of it took it for dead.
-# > Its author searched their own code for a blocking call and found none. A profiler then showed 6.3 seconds inside `jsonable_encoder`,
-# > the step in which FastAPI turns a return value into JSON, and that step runs on the event loop
-# > ([fastapi#1224](https://github.com/fastapi/fastapi/issues/1224)).
+# > **It happened.** Clients of an API server kept getting status 502: the server stopped responding for so long that the proxy in front of it gave up.
+# > Its author searched their own code for a blocking call and found none. Then a profiler showed 6.3 seconds inside `jsonable_encoder`,
+# > the step in which FastAPI prepares a return value for JSON. That step runs on the event loop.
+# > ([fastapi#1224](https://github.com/fastapi/fastapi/issues/1224))
 #
-# **About 20 minutes**, without the sections marked "Deeper".
-# You need lessons 01, 02 and 07, and the difference between `def` and `async def` from lesson 09.
+# **About 20 minutes**, plus 15 for the sections marked "Deeper".
+# You need lessons 01, *Sleeping*, 02, *Calling HTTP*, 07, *Threads*, and 09, *`def` or `async def`*.
 #
 # You'll see the event loop blocked although no line of an endpoint is at fault:
 #
@@ -32,7 +32,7 @@
 # - in a cache that stores the wrong thing.
 #
 # The next cell loads the tools of the course, and starts an HTTP service that some of the apps call.
-# If it says `ModuleNotFoundError`, the notebook isn't running in the course's own Python:
+# If it fails with `ModuleNotFoundError`, the notebook isn't running in the course's own Python environment:
 # close it and start it with `./course lab`.
 
 # %%
@@ -164,61 +164,6 @@ lab.side_by_side(bad, ways["/streamed"], titles=("returned", "streamed"))
 #
 # Do you compress responses with `GZipMiddleware`? Since Starlette 1.4 it compresses large chunks in a thread, and zlib releases the GIL while it works.
 # Earlier versions compress on the loop.
-#
-# ## A request body, and a validator
-#
-# Incoming data goes through the same steps in reverse: FastAPI parses the JSON, and pydantic validates it, on the loop, before your endpoint starts.
-# The next app receives deliveries. One endpoint takes long lists, one limits the size of the body, and one has a **validator**, a function
-# of yours that pydantic calls for a field. This validator checks a supplier's name by calling another service, the course's HTTP service, which takes
-# 0.1 seconds to reply.
-
-# %%
-# %%app office.py
-import os
-import requests
-from fastapi import FastAPI
-from pydantic import BaseModel, field_validator
-
-class Part(BaseModel):
-    number: int
-    name: str
-
-class Delivery(BaseModel):
-    supplier: str
-
-    @field_validator("supplier")
-    def must_exist(cls, name):
-        requests.get(f"{os.environ['UPSTREAM_URL']}/items/{name}?wait=0.1").raise_for_status()
-        return name
-
-app = FastAPI()
-@app.post("/deliveries")
-async def receive(delivery: Delivery):
-    return {"accepted": delivery.supplier}
-@app.post("/parts")
-async def count(parts: list[Part]):
-    return len(parts)
-app.post("/parts_limited", max_body_size=100_000)(count)
-
-# %%
-many = [{"number": n, "name": f"part {n}"} for n in range(40_000)]
-posted = {
-    "a validator": await lab.race("/deliveries", n=3, method="POST", json={"supplier": "oak"}, show=False),
-    "40,000 parts": await lab.race("/parts", n=3, method="POST", json=many, show=False),
-    "the same, limited": await lab.race("/parts_limited", n=3, method="POST", json=many, show=False),
-    "100 parts": await lab.race("/parts", n=3, method="POST", json=many[:100], show=False),
-}
-for name, race in posted.items():
-    yours = race.worst_block.place if race.worst_block and race.worst_block.in_app else "none"
-    print(f"{name:17} status {race.requests[0].status}, loop blocked for up to {race.loop_lag:4.0f} ms, line of yours: {yours}")
-
-# %% [markdown]
-# The validator is your own line, so the race names it. The three deliveries went through it one after the other, and nothing in the endpoint shows it.
-# Keep validators to what the data itself can tell. A check that needs the network belongs in the endpoint or in a dependency, where you can `await` it.
-#
-# For the long list no line of yours is named, because parsing and validating it are library code. `max_body_size` refuses bodies of more bytes
-# with status 413, *Content Too Large*. It works for one route, as here, or for the whole app (`FastAPI(max_body_size=...)`). Older versions of FastAPI don't have
-# it; there the proxy in front of the app has to set the limit.
 #
 # ## A middleware, and its log
 #
@@ -480,6 +425,61 @@ print(f"dictionary: {[request.status for request in together.requests]}, fetched
 # the first request has to store something before it awaits, so that the others can wait for that fetch.
 # That can be an `asyncio.Task`, since many can await the same task, or a lock for each key.
 #
+# ## Deeper: a request body, and a validator
+#
+# Incoming data goes through the same steps in reverse: FastAPI parses the JSON, and pydantic validates it, on the loop, before your endpoint starts.
+# The next app receives deliveries. One endpoint takes long lists, one limits the size of the body, and one has a **validator**, a function
+# of yours that pydantic calls for a field. This validator checks a supplier's name by calling another service, the course's HTTP service, which takes
+# 0.1 seconds to reply.
+
+# %%
+# %%app office.py
+import os
+import requests
+from fastapi import FastAPI
+from pydantic import BaseModel, field_validator
+
+class Part(BaseModel):
+    number: int
+    name: str
+
+class Delivery(BaseModel):
+    supplier: str
+
+    @field_validator("supplier")
+    def must_exist(cls, name):
+        requests.get(f"{os.environ['UPSTREAM_URL']}/items/{name}?wait=0.1").raise_for_status()
+        return name
+
+app = FastAPI()
+@app.post("/deliveries")
+async def receive(delivery: Delivery):
+    return {"accepted": delivery.supplier}
+@app.post("/parts")
+async def count(parts: list[Part]):
+    return len(parts)
+app.post("/parts_limited", max_body_size=100_000)(count)
+
+# %%
+many = [{"number": n, "name": f"part {n}"} for n in range(40_000)]
+posted = {
+    "a validator": await lab.race("/deliveries", n=3, method="POST", json={"supplier": "oak"}, show=False),
+    "40,000 parts": await lab.race("/parts", n=3, method="POST", json=many, show=False),
+    "the same, limited": await lab.race("/parts_limited", n=3, method="POST", json=many, show=False),
+    "100 parts": await lab.race("/parts", n=3, method="POST", json=many[:100], show=False),
+}
+for name, race in posted.items():
+    yours = race.worst_block.place if race.worst_block and race.worst_block.in_app else "none"
+    print(f"{name:17} status {race.requests[0].status}, loop blocked for up to {race.loop_lag:4.0f} ms, line of yours: {yours}")
+
+# %% [markdown]
+# The validator is your own line, so the race names it. The three deliveries went through it one after the other, and nothing in the endpoint shows it.
+# Keep validators to what the data itself can tell. A check that needs the network belongs in the endpoint or in a dependency, where you can `await` it.
+#
+# For the long list no line of yours is named, because parsing and validating it are library code. `max_body_size` refuses bodies of more bytes
+# with status 413, *Content Too Large*. It works for one route, as here, or for the whole app (`FastAPI(max_body_size=...)`). Older versions of FastAPI don't have
+# it; there the proxy in front of the app has to set the limit.
+#
 # ## Deeper: which thread validates a response?
 #
 # A **response model** says what an endpoint returns: a pydantic class after the arrow. pydantic validates the return value against it and serialises it.
@@ -663,20 +663,6 @@ print("The last canary was", "answered." if stuck.canaries[-1].answered else "ne
 # - A lock from `threading` held across an `await`, and `.result()` on the loop, block for good.
 # - Small responses: leave them as they are.
 #
-# ## Words of this lesson
-#
-# | word | meaning |
-# |---|---|
-# | serialise | turn objects into text or bytes, here into JSON; the way back is *parse* or *deserialise* |
-# | query parameter | a value after the question mark of a URL, `?rows=100`; a *path parameter* is a part of the path, `/items/7` |
-# | validator | a function that checks one field of incoming data; with pydantic it runs where the validation runs |
-# | middleware | code that runs around every request of an app |
-# | I/O-bound, CPU-bound | most of the time goes into waiting for input or output; most of it goes into computing |
-# | awaitable | an object that `await` accepts: a coroutine, a task, a future |
-# | future | an object that will hold a result later; awaiting it, or calling `.result()`, waits for that |
-# | thread-safe | several threads may use the object at once without breaking it |
-# | deadlock | two parts wait for each other, so neither ever goes on |
-#
 # ## Check yourself
 #
 # **1.** Your endpoint returns 40 MB of JSON, made by `json.dumps` in `asyncio.to_thread`, as ready bytes. Is the loop free?
@@ -696,6 +682,18 @@ print("The last canary was", "answered." if stuck.canaries[-1].answered else "ne
 # All of them, including those that have nothing to do with the file and those already in progress: the middleware blocks the loop on every request.
 #
 # </details>
+#
+# ## Words of this lesson
+#
+# - **serialise**: turn objects into text or bytes, here into JSON; the way back is *parse* or *deserialise*.
+# - **query parameter**: a value after the question mark of a URL, `?rows=100`; a *path parameter* is a part of the path, `/items/7`.
+# - **validator**: a function that checks one field of incoming data; with pydantic it runs where the validation runs.
+# - **middleware**: code that runs around every request of an app.
+# - **I/O-bound, CPU-bound**: most of the time goes into waiting for input or output; most of it goes into computing.
+# - **awaitable**: an object that `await` accepts: a coroutine, a task, a future.
+# - **future**: an object that will hold a result later; awaiting it, or calling `.result()`, waits for that.
+# - **thread-safe**: several threads may use the object at once without breaking it.
+# - **deadlock**: two parts wait for each other, so neither ever goes on.
 #
 # ## Further reading
 #

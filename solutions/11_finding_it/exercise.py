@@ -28,7 +28,7 @@
 # Double-click a file in the list on the left to open it. Don't change the files, because lines are counted as they are now.
 #
 # The next cell loads the tools of the course, and starts the supplier that the library asks for prices.
-# If the cell says `ModuleNotFoundError`, the notebook isn't running in the course's own Python:
+# If the cell fails with `ModuleNotFoundError`, the notebook isn't running in the course's own Python environment:
 # close it and start it with `./course lab`. After a restart of the kernel, run this first cell again.
 
 # %%

@@ -14,13 +14,13 @@
 # %% [markdown]
 # # Finding it: a runbook
 #
-# > **It happened.** A FastAPI process froze: the health check, the WebSockets and every page stopped responding, and `curl` hung for two minutes
-# > ([mvidarr#457](https://github.com/prefect421/mvidarr/issues/457)). The restart brought the service back and destroyed the only chance to see what it was
-# > blocked on. Afterwards the team installed py-spy, and gave the container the capability that py-spy needs
-# > ([mvidarr#462](https://github.com/prefect421/mvidarr/pull/462)).
+# > **It happened.** A FastAPI process froze: the health check, the WebSockets and every page stopped responding, and `curl` hung for two minutes.
+# > A restart brought the service back, and destroyed the only chance to see what it was blocked on. Afterwards the team installed py-spy,
+# > and gave the container the capability that py-spy needs.
+# > ([mvidarr#457](https://github.com/prefect421/mvidarr/issues/457), [mvidarr#462](https://github.com/prefect421/mvidarr/pull/462))
 #
-# **About 20 minutes**, without the sections marked "Deeper"; the tool table there runs for some minutes.
-# You need lesson 01: what a blocked event loop is, and what the canary shows. This page is also meant to be opened in an incident:
+# **About 20 minutes**, plus 20 for the sections marked "Deeper", of which the tools need a few minutes to run.
+# You need lesson 01, *Sleeping*: what a blocked event loop is, and what the canary shows. The lesson is also a runbook that you can open during an incident:
 #
 # | the service is | go to |
 # |---|---|
@@ -30,12 +30,12 @@
 # | slow, and its loop is free | *Deeper: Python 3.14 and 3.15* |
 # | in CI, not yet deployed | *Deeper: what each tool finds* |
 #
-# So far you knew where the mistake was: in the one endpoint on the screen. A real service has three hundred
-# endpoints and a ticket that says *it's slow sometimes*.
+# In the earlier lessons you knew where the mistake was: in the one endpoint on the screen. A real service has three hundred
+# endpoints, and a ticket that says *it's slow sometimes*.
 #
 # The next cell loads the tools of the course, and starts two services that the app of this lesson calls, a supplier over HTTP and
 # a PostgreSQL database. That takes a few seconds.
-# If it says `ModuleNotFoundError`, the notebook isn't running in the course's own Python:
+# If it fails with `ModuleNotFoundError`, the notebook isn't running in the course's own Python environment:
 # close it and start it with `./course lab`.
 
 # %%
@@ -760,20 +760,6 @@ print(f"Debug mode: {debugged / plain:.1f} times the CPU time per iteration.")
 # - The garbage collector can be the culprit. A thread doesn't help, `gc.freeze()` does.
 # - Before it ships: ruff and blockbuster know names; debug mode, pyleak and the lane measure time. Set the threshold, since the defaults are high.
 #
-# ## Words of this lesson
-#
-# | word | meaning |
-# |---|---|
-# | stack, frame | the functions that a thread is in, each called by the next; a frame is one of them, with its file and line |
-# | sampling | reading the stack at intervals; what is seen often takes long |
-# | loop lag | how late the loop gets to something that is due |
-# | watchdog | a timer that the loop has to restart; if it can't, the timer reports where the loop is |
-# | gauge | a number that a monitoring system reads at intervals, here the largest lag |
-# | latency | the time from a request to its response, as the client measures it |
-# | capability | one of the privileges that Linux splits root's power into; `CAP_SYS_PTRACE` allows reading other processes |
-# | liveness probe | a request with which Kubernetes checks a container; if several fail, it restarts the container |
-# | linter | a program that reads code for known mistakes and doesn't run it |
-#
 # ## Check yourself
 #
 # **1.** In CI, ruff's ASYNC rules and a test under blockbuster are green. A release later the canary waits for 0.4 seconds now and then.
@@ -794,6 +780,18 @@ print(f"Debug mode: {debugged / plain:.1f} times the CPU time per iteration.")
 # requests wait for a thread, a connection or a reply.
 #
 # </details>
+#
+# ## Words of this lesson
+#
+# - **stack, frame**: the functions that a thread is in, each called by the next; a frame is one of them, with its file and line.
+# - **sampling**: reading the stack at intervals; what is seen often takes long.
+# - **loop lag**: how late the loop gets to something that is due.
+# - **watchdog**: a timer that the loop has to restart; if it can't, the timer reports where the loop is.
+# - **gauge**: a number that a monitoring system reads at intervals, here the largest lag.
+# - **latency**: the time from a request to its response, as the client measures it.
+# - **capability**: one of the privileges that Linux splits root's power into; `CAP_SYS_PTRACE` allows reading other processes.
+# - **liveness probe**: a request with which Kubernetes checks a container; if several fail, it restarts the container.
+# - **linter**: a program that reads code for known mistakes and doesn't run it.
 #
 # ## Further reading
 #

@@ -28,7 +28,7 @@
 # such a test for long. A test that catches fewer than half of the others gets nothing either, because passing everything is easy.
 #
 # The next cell loads the tools of the course.
-# If it says `ModuleNotFoundError`, the notebook isn't running in the course's own Python:
+# If the cell fails with `ModuleNotFoundError`, the notebook isn't running in the course's own Python environment:
 # close it and start it with `./course lab`. After a restart of the kernel, run this first cell again.
 
 # %%

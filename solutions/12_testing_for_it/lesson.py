@@ -14,12 +14,12 @@
 # %% [markdown]
 # # Testing for it
 #
-# > **It happened.** A project tested that its event loop stays responsive: twelve health checks during a slow request, none slower than 0.25 s.
-# > On a busy CI machine the test failed for correct code, because one of the twelve took 0.261 s and the other eleven 0.0013 s
-# > ([unsloth#9077](https://github.com/unslothai/unsloth/pull/9077)). Days later the clock was removed altogether, and the test now holds the slow call at a gate and checks that
-# > health checks are answered meanwhile ([unsloth#9532](https://github.com/unslothai/unsloth/pull/9532)).
+# > **It happened.** A project tested that its event loop stays responsive: during a slow request, none of twelve health checks may take longer than 0.25 s.
+# > On a busy CI machine the test failed for correct code, because one of the twelve took 0.261 s. The other eleven took 0.0013 s.
+# > Days later the clock was removed altogether. The test now holds the slow call at a gate, and checks that the health checks are answered in the meantime.
+# > ([unsloth#9077](https://github.com/unslothai/unsloth/pull/9077), [unsloth#9532](https://github.com/unslothai/unsloth/pull/9532))
 #
-# **About 20 minutes**, without the sections marked "Deeper".
+# **About 25 minutes**, plus 10 for the sections marked "Deeper".
 # You need lessons 01, *Sleeping*, and 02, *Calling HTTP*, and you should have written a test with pytest before.
 #
 # You'll see
@@ -32,7 +32,7 @@
 # You fixed an endpoint. Next month a colleague adds one line to it. What notices?
 #
 # The next cell loads the tools of the course.
-# If it says `ModuleNotFoundError`, the notebook isn't running in the course's own Python:
+# If it fails with `ModuleNotFoundError`, the notebook isn't running in the course's own Python environment:
 # close it and start it with `./course lab`.
 
 # %%
@@ -563,18 +563,6 @@ print("The test with one:", timed)
 # - This test doesn't find a short block that ends by itself. Other tools do.
 # - `TestClient` outside a `with` has a loop per call and hides blocking. A client on the app's own loop measures itself.
 #
-# ## Words of this lesson
-#
-# | word | meaning |
-# |---|---|
-# | concurrent, parallel | in progress during the same time; running at the same instant, on several cores. Waiting needs only the first |
-# | flaky | of a test: it passes and fails with the same code |
-# | fixture | something that pytest prepares for a test, named as a parameter |
-# | rendezvous | several parties wait until all of them have arrived |
-# | read timeout | how long a client waits for the next bytes of a response; the *connection timeout* limits the wait for the connection |
-# | file descriptor | the number of an open file or socket in its process |
-# | CI | continuous integration: a machine that tests every change |
-#
 # ## Check yourself
 #
 # **1.** Somebody shortens the test: the supplier's gate is open from the start, the four requests are sent with `gather`, and the canary along with them.
@@ -596,6 +584,16 @@ print("The test with one:", timed)
 # until something is written.
 #
 # </details>
+#
+# ## Words of this lesson
+#
+# - **concurrent, parallel**: in progress during the same time; running at the same instant, on several cores. Waiting needs only the first.
+# - **flaky**: of a test: it passes and fails with the same code.
+# - **fixture**: something that pytest prepares for a test, named as a parameter.
+# - **rendezvous**: several parties wait until all of them have arrived.
+# - **read timeout**: how long a client waits for the next bytes of a response; the *connection timeout* limits the wait for the connection.
+# - **file descriptor**: the number of an open file or socket in its process.
+# - **CI**: continuous integration: a machine that tests every change.
 #
 # ## Further reading
 #

@@ -32,7 +32,7 @@
 #
 # The services are real: PostgreSQL (`DATABASE_URL`), Redis (`REDIS_URL`), the supplier's HTTP service (`UPSTREAM_URL`),
 # a folder of slow files (`DOCUMENTS`) and an old program (`PRICE_COMMAND`). The next cell starts them for this notebook.
-# If it says `ModuleNotFoundError`, the notebook isn't running in the course's own Python:
+# If the cell fails with `ModuleNotFoundError`, the notebook isn't running in the course's own Python environment:
 # close it and start it with `./course lab`. After a restart of the kernel, run this first cell again.
 
 # %%

@@ -14,11 +14,11 @@
 # %% [markdown]
 # # The incident
 #
-# > **It happened.** Kubernetes restarted two pods of an API 21 and 14 times in one day, because their liveness probes timed out. The health endpoint did nothing at all, and the service's own
-# > metrics said that it was fast: all of its measured calls took less than 5 ms. The probes never got that far; the event loop was stalled, and nothing accepted their
-# > connections ([terrapod#228](https://github.com/mattrobinsonsre/terrapod/issues/228)).
+# > **It happened.** In one day, Kubernetes restarted two pods of an API 21 and 14 times, because their liveness probes timed out. The health endpoint did nothing at all, and according to the service's own
+# > metrics it was fast: every measured call took less than 5 ms. But the failed probes were never measured. The event loop was stalled, and nothing accepted their
+# > connections. ([terrapod#228](https://github.com/mattrobinsonsre/terrapod/issues/228))
 #
-# **About 20 minutes**, without the sections marked "Deeper". You need the lessons before this one.
+# **About 20 minutes**, plus 10 for the sections marked "Deeper". You need the lessons before this one.
 # You know what blocks a loop, and how to fix each kind. What you don't know yet is where to begin when there are many.
 #
 # You'll see
@@ -32,7 +32,7 @@
 # - when to stop.
 #
 # The next cell loads the tools of the course, and starts an HTTP service and a database, which takes a few seconds.
-# If it says `ModuleNotFoundError`, the notebook isn't running in the course's own Python:
+# If it fails with `ModuleNotFoundError`, the notebook isn't running in the course's own Python environment:
 # close it and start it with `./course lab`.
 
 # %%
@@ -385,19 +385,6 @@ for name, counted in (("of the canaries that were sent", sent), ("of all that wo
 # - More processes shorten the queue, and fix nothing.
 # - Stop when the canary is flat.
 #
-# ## Words of this lesson
-#
-# | word | meaning |
-# |---|---|
-# | alert | a rule on a measurement that notifies the person on call |
-# | percentile, p99 | the value that 99 % of the measurements don't exceed |
-# | latency | the time from a request to its response, as the client measures it |
-# | tail latency | the latency of the slowest few per cent of the requests, for example p99 |
-# | span | the time that a piece of the service's own code took, as tracing records it |
-# | load | requests that arrive at their own rate, whether or not earlier ones are answered |
-# | worker | one of several processes that serve the same app |
-# | liveness, readiness | Kubernetes' questions "should I restart it?" and "should it get requests?" |
-#
 # ## Check yourself
 #
 # **1.** During an incident the CPU of the machine is almost idle, and the spans of all routes but two are short. What do you suspect?
@@ -417,6 +404,17 @@ for name, counted in (("of the canaries that were sent", sent), ("of all that wo
 # That buys time for the fix. It isn't the fix.
 #
 # </details>
+#
+# ## Words of this lesson
+#
+# - **alert**: a rule on a measurement that notifies the person on call.
+# - **percentile, p99**: the value that 99 % of the measurements don't exceed.
+# - **latency**: the time from a request to its response, as the client measures it.
+# - **tail latency**: the latency of the slowest few per cent of the requests, for example p99.
+# - **span**: the time that a piece of the service's own code took, as tracing records it.
+# - **load**: requests that arrive at their own rate, whether or not earlier ones are answered.
+# - **worker**: one of several processes that serve the same app.
+# - **liveness, readiness**: Kubernetes' questions "should I restart it?" and "should it get requests?".
 #
 # ## Further reading
 #

@@ -15,11 +15,12 @@
 # # The whole table
 #
 # > **It happened.** The endpoints of a metrics service were `async def`, and its database driver was synchronous, so every query blocked the event loop until uvicorn's workers timed out.
-# > The fix was to stop mixing the two, and the thread about it goes on to ask whether async engines would have been the better choice
-# > ([dj#901](https://github.com/DataJunction/dj/pull/901)). This page is for that question.
+# > The fix was to stop mixing the two. The discussion goes on to ask whether async engines would have been the better choice.
+# > ([dj#901](https://github.com/DataJunction/dj/pull/901))
 #
-# This page takes about 20 minutes to run and read; sections that start with "Deeper" are extra. You need the lessons before it, and each row below names the lesson that explains it.
-# It's a reference: open it again next to your own code.
+# This lesson is for that kind of question. It's a reference: open it again next to your own code.
+#
+# **About 25 minutes**, plus 5 for the sections marked "Deeper". You need the lessons before this one; each row below names the lesson that explains it.
 #
 # You'll find
 #
@@ -52,7 +53,7 @@
 # - how long the slowest canary waited.
 #
 # The next cell loads the tools of the course, defines `compare`, and starts the services that the apps call. If this machine doesn't have one of them,
-# the cell says so, and its rows are left out. If it says `ModuleNotFoundError`, the notebook isn't running in the course's own Python:
+# the cell says so, and its rows are left out. If it fails with `ModuleNotFoundError`, the notebook isn't running in the course's own Python environment:
 # close it and start it with `./course lab`.
 
 # %%
@@ -689,18 +690,6 @@ green = run(*TEST)
 # - What a linter finds for free, what you can teach it, and what it can't see.
 # - How to bring your own service into the lab, and how to audit and test it where it is.
 #
-# ## Words of this lesson
-#
-# | word | meaning |
-# |---|---|
-# | blocking, non-blocking | a call that suspends its thread until it's done; a call that returns or is awaited, so that the thread can do something else |
-# | I/O-bound, CPU-bound | limited by waiting for input or output; limited by computing |
-# | sequential, concurrent, parallel | one after the other; in progress during the same time; running at the same instant on several cores |
-# | thread-safe | several threads may use the object at once without breaking it |
-# | connection pool | connections that are kept open and lent to one request at a time |
-# | back-pressure | slowing down callers so that a service isn't overloaded |
-# | lifespan | what an app does before its first request and after its last one |
-#
 # ## Check yourself
 #
 # **1.** A colleague shows you a service whose `async def` endpoints call nothing but async libraries. Now and then it still serves no request
@@ -722,6 +711,16 @@ green = run(*TEST)
 # and the limit of its pool is its own.
 #
 # </details>
+#
+# ## Words of this lesson
+#
+# - **blocking, non-blocking**: a call that suspends its thread until it's done; a call that returns or is awaited, so that the thread can do something else.
+# - **I/O-bound, CPU-bound**: limited by waiting for input or output; limited by computing.
+# - **sequential, concurrent, parallel**: one after the other; in progress during the same time; running at the same instant on several cores.
+# - **thread-safe**: several threads may use the object at once without breaking it.
+# - **connection pool**: connections that are kept open and lent to one request at a time.
+# - **back-pressure**: slowing down callers so that a service isn't overloaded.
+# - **lifespan**: what an app does before its first request and after its last one.
 #
 # ## Further reading
 #
