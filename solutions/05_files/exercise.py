@@ -71,7 +71,7 @@ exercise = checks.here()
 #
 # </details>
 #
-# This is the picture to aim for. Compare the lane of the loop, not the length of the bars: the check decides how long each request takes.
+# This is the picture to aim for. Compare the event loop lane, not the length of the bars: the check decides how long each request takes.
 
 # %%
 exercise.target("document")

@@ -23,7 +23,7 @@
 #
 # - what CPU-bound work in an `async def` endpoint does;
 # - three fixes: `asyncio.to_thread`, `run_in_threadpool`, a `def` endpoint;
-# - why Python threads can work at the same time at all, and how to measure for which work they can't;
+# - why Python threads can work at the same time, and how to measure which work they can't share;
 # - two traps: work that blocks the loop even from a thread, and a thread that keeps running after its request has given up;
 # - when not to bother;
 # - *deeper:* timeouts, clients that leave, bursts of threads, two fixes that don't fix, garbage collection, and objects that aren't thread-safe.
@@ -41,7 +41,7 @@ from autograder import lab
 # ## A photograph
 #
 # A gallery shows small versions of large pictures. It uses **Pillow**, the package with which most Python apps handle pictures (its module is called `PIL`). The next cell makes a large photograph of nothing but noise, saves it, and
-# shrinks it once, here in the notebook. `LANCZOS` is a careful way to shrink, and takes its time.
+# shrinks it once, here in the notebook. `LANCZOS` is a filter of high quality, and a slow one.
 
 # %%
 import os
@@ -97,7 +97,7 @@ print(f"The probe took {bad.requests[1].seconds:.2f} s.")
 #
 # 1. The app's only thread started a picture, read it and shrank it. It was busy with that, on one core.
 # 2. There is no `await` in the endpoint, so the thread came back to the event loop when the picture was done, and not before.
-# 3. The other requests waited for that thread, the large ones and the probe alike. How many pictures the probe had to wait for is a matter of luck.
+# 3. The other requests waited for that thread, the probe included. How many pictures it had to wait for is a matter of luck.
 # 4. The machine's other cores had nothing to do for this app.
 #
 # Writing `await` in front of `photo.resize` wouldn't help, because there is nothing to wait *for*. The work must be done. The only choice is which thread does it.
@@ -275,7 +275,7 @@ lab.diagrams.gil().show()
 
 # %% [markdown]
 # There is an `await`, there is a thread, and a linter has nothing to report. Still, the loop is stopped for as long as each `sorted` takes, because its thread waits for the GIL. If the lane names a line, that is only where the loop's thread was when it lost the GIL: the line itself
-# does nothing wrong. If the loop was asleep at that moment, the lane may even say that it's free, since it shows what the loop *does*, and here the loop can't begin. The canary isn't fooled.
+# does nothing wrong. If the loop was waiting for I/O at that moment, the lane may even say *free*, because the lab only notices a callback that takes too long, and here none has started. The canary isn't fooled.
 #
 # Such work needs another *process*. That's lesson 08.
 #
@@ -323,11 +323,11 @@ print(f"When the endpoints gave up, {then} steps of 10 were done. A second later
 # A thread can't be stopped from outside. Python has no such call, for a good reason: the thread may hold a lock or a half-written file. `asyncio.wait_for` cancelled *our wait*. The thread of the first request did all its ten steps for a client that was gone, and occupied its
 # place in the pool all the while.
 #
-# You can *ask* a thread to stop. `threading.Event` is a flag that threads can share: `work` checks it between two steps, and `finally` sets it. It needs work that has steps; a single long call can't be asked.
+# You can *ask* a thread to stop. `threading.Event` is a flag that threads can share: `work` checks it between two steps, and `finally` sets it. This needs work that consists of steps; a single long call can't check a flag.
 #
 # ## When not to bother
 #
-# A checksum of one small text, a price from a table, a date: all of it is work. Is it worth a thread? The next cell does the same small job *inline*, right where it's written, and in a thread.
+# A checksum of one small text, a price from a table, a date: all of these are computed, too. Are they worth a thread? The next cell does the same small job *inline*, right where it's written, and in a thread.
 
 # %%
 text = b"x" * 1000
@@ -382,7 +382,7 @@ for pair in ((asyncio.to_thread, with_asyncio), (run_in_threadpool, with_asyncio
 
 
 # %% [markdown]
-# AnyIO protects the thread: it doesn't let the wait be cancelled before the thread is done. So in the third line the timeout of 0.2 seconds is over after a second, and without an error.
+# AnyIO shields the thread: the wait can't be cancelled before the thread is done. So in the third line, the timeout of 0.2 seconds has no effect: the wait ends after a second, and without an error.
 #
 # The second combination has a catch of its own. Each call in AnyIO's pool holds one of its places, called **tokens**, and returns it when the wait is over. The next cell gives the pool 4 tokens, and three times lets four calls time out.
 
@@ -398,7 +398,7 @@ pool.total_tokens = 40
 print(f"{taken} of 4 tokens are taken, and there are {more} threads more than before.")
 
 # %% [markdown]
-# The pool counts no thread as busy, although all of them are still running. So a timeout around a slow service undoes the limit, and the pool's own figures don't show it. In production, put `threading.active_count()` into your metrics too.
+# According to the pool no thread is busy, although all of them are still running. So a timeout around a slow service defeats the limit, and the pool's own figures don't show it. In production, put `threading.active_count()` into your metrics too.
 #
 # ## Deeper: a client that leaves
 #
@@ -552,7 +552,7 @@ waited = leaving.requests[0].end
 print(f"with_pool: a timeout of 0.1 s responded after {waited:.2f} s, and the loop was blocked for {leaving.blocked_seconds:.2f} s.")
 
 # %% [markdown]
-# The canary of a single request waits for about one piece, which is what you see on your own machine. With eight requests, it waits for eight. And the timeout of 0.1 seconds fired on time: it cancelled the `await`, and then leaving the `with` block blocked the loop until the thread had slept its 0.6 seconds.
+# With a single request, as on your own machine, the canary waits for about one piece. With eight requests, it waits for eight. And the timeout of 0.1 seconds fired on time: it cancelled the `await`, and then leaving the `with` block blocked the loop until the thread had slept its 0.6 seconds.
 # Create a pool once, in the lifespan.
 #
 # ## Deeper: garbage collection
@@ -579,7 +579,7 @@ for name, (seconds, worst) in (("gc.collect in a thread", collected), ("the same
 #
 # "Use a thread" has a condition: the code must be **thread-safe**, that is, correct when several threads run it at the same time. A database connection, an ORM session or a counter often isn't. Some objects refuse; others lose data silently.
 #
-# Something else gets lost on the way to a thread. Apps often store what belongs to a request, such as the user's name, in a **context variable**, of which each request sees its own value. The second cell asks for one in three ways (`None` stands for asyncio's own pool).
+# Something else can get lost on the way to a thread. Apps often store what belongs to a request, such as the user's name, in a **context variable**: each request sees its own value of it. The second cell reads one from a thread in three ways (`None` stands for asyncio's own pool).
 
 # %%
 import sqlite3

@@ -80,7 +80,7 @@ exercise = checks.here()
 #
 # </details>
 #
-# This is the picture to aim for. Compare the canary and the lane of the loop. Your bars will be longer and end one after the other, because the check lets the work start one at a time, and work needs a core.
+# This is the picture to aim for. Compare the canary and the event loop lane. Your bars will be longer and end one after the other, because the check lets the work start one at a time, and work needs a core.
 
 # %%
 exercise.target("ranking")
@@ -138,7 +138,7 @@ await exercise.concurrency("ranking")
 #
 # </details>
 #
-# This is the picture to aim for. Compare the canary and the lane of the loop. Your bars will be longer and end one after the other, because the check lets the work start one at a time, and work needs a core.
+# This is the picture to aim for. Compare the canary and the event loop lane. Your bars will be longer and end one after the other, because the check lets the work start one at a time, and work needs a core.
 
 # %%
 exercise.target("route")

@@ -115,9 +115,9 @@ print(f"The probe took {bad.requests[1].seconds:.2f} s.")
 #
 # ## A prediction
 #
-# The next app runs each of the four jobs in three ways: inline, on the loop; in a thread; and in another process. (How the third way works comes after the measurement.) The figure of interest is the worst loop lag as a client meets it, the longest wait of a canary. Measuring it takes about a minute.
+# The next app runs each of the four jobs in three ways: inline, on the loop; in a thread; and in another process. (How the third way works comes after the measurement.) The table shows the worst loop lag as a client experiences it: the longest wait of a canary. Measuring it takes about a minute.
 #
-# For how many of the four jobs does a thread help? Let's say that it helps if the lag is less than half of the inline lag.
+# For how many of the four jobs does a thread help? Let's say that it helps if the lag is less than half of what it is inline.
 
 # %%
 guess = lab.predict("jobs that a thread takes off the loop, of four", None)
@@ -166,8 +166,8 @@ helped = [job for job in jobs if lag[job, "thread"] < lag[job, "inline"] / 2]
 guess.compare(len(helped))
 
 # %% [markdown]
-# - `rank`, `dump` and `match` are one long step each: a call written in C that holds the GIL. In a thread they stop the loop for the whole length of the call.
-# - `count` is many small steps. A thread helps; what is left is the wait for the lock.
+# - `rank`, `dump` and `match` are one long step each: a call written in C that holds the GIL. Even from a thread, they stop the loop for the whole length of the call.
+# - `count` consists of many small steps. A thread helps; what remains is the wait for the GIL.
 # - In another process, all four leave the loop alone.
 #
 # ## The fix: a pool of processes
@@ -263,7 +263,7 @@ by_name = await lab.race("/by_name", n=3, show=False)
 lab.side_by_side(by_value, by_name, titles=("the table travels", "the table is there"))
 
 # %% [markdown]
-# The responses are the same, and both times the worker does the adding. On the left our own process is busy with pickling, one long call that holds the GIL to its end. (If the loop was asleep when it lost the GIL, the lane stays green, as in lesson 07. The canary shows it.)
+# The responses are the same, and both times the worker does the adding. On the left our own process is busy with pickling, one long call that holds the GIL to its end. (If the loop was waiting for I/O when it lost the GIL, the lane says *free*, as in lesson 07. The canary is late all the same.)
 #
 # So send names, numbers, paths and keys. Let the worker load the large thing, once, and keep its results small as well.
 #
@@ -310,7 +310,7 @@ for name, race in (("a pool of its own", own), ("the shared pool", shared)):
 # %% [markdown]
 # A fresh Python has to start and import the module before the job begins. And the end of the `with` block waits until the worker is gone, on the loop and without `await`: see the lane.
 #
-# What you've learned about clients, connection pools and thread pools is true here more than anywhere: open it in the lifespan, warm it up, share it.
+# The rule for clients, connection pools and thread pools matters most for a process pool: open it in the lifespan, warm it up, share it.
 #
 # ## When not to bother
 #
@@ -369,8 +369,8 @@ print(f"Theirs: {1000 * slow:.2f} ms. Yours: {1000 * fast:.2f} ms, with {'the sa
 #
 # ## Deeper: `fork`
 #
-# On Linux there is an older way to make a process. `fork` copies the running one with everything in its memory. It's fast, and up to Python 3.13 it's the default of a pool on Linux. But it copies only *one* thread, the one that asked. If another thread held a lock at that moment, the copy has that lock, locked, and no thread that will ever unlock it. An app with an
-# event loop nearly always has other threads, and locks are in loggers, drivers and pools.
+# On Linux there is an older way to make a process. `fork` copies the running one with everything in its memory. It's fast, and up to Python 3.13 it's the default of a pool on Linux. But it copies only *one* thread, the one that called `fork`. If another thread held a lock at that moment, the copy has that lock, locked, and no thread that will ever unlock it. An app with an
+# event loop nearly always has other threads, and there are locks in loggers, drivers and pools.
 #
 # It has happened: an evaluation job got through 84 of 500 tasks, and then all its 30 workers waited for a lock for more than nine hours. *([OpenHands/benchmarks#459](https://github.com/OpenHands/benchmarks/pull/459))* In the next app, a thread holds a lock for half a second while a pool starts its worker, and the worker's job needs that lock too.
 
@@ -658,7 +658,7 @@ else:
 #   JSON is one format, pickle another; both cost CPU time.
 # - **pickling**: Python's own serialisation.
 #   Functions travel by name only, and files, locks and connections not at all.
-# - **spawn, forkserver, fork**: the ways to start a process: fresh, as a copy of a clean helper, or as a copy of yourself.
+# - **spawn, forkserver, fork**: the ways to start a process: fresh, as a copy of a clean helper process, or as a copy of the app's own process.
 #   Only the first two are safe in an app that has threads.
 # - **readiness probe, liveness probe**: "may it get requests?" and "must it be restarted?".
 #   A starting app fails the first for a while; it mustn't fail the second.

@@ -87,7 +87,7 @@ exercise.target("quote")
 await exercise.answers("quote")
 
 # %% [markdown]
-# The next check is a **rendezvous**: the supplier holds back every reply until all requests of the race have reached it. If they all do, they certainly waited concurrently; if they don't, the check says what prevented it. So the seconds in this picture are those of the check, not of the supplier. Compare the lane of the loop, and read the
+# The next check is a **rendezvous**: the supplier holds back every reply until all requests of the race have reached it. If they all do, they certainly waited concurrently; if they don't, the check says what prevented it. So the seconds in this picture are those of the check, not of the supplier. Compare the event loop lane, and read the
 # sentence under the picture.
 #
 # **What this check does not look for:** a timeout of your own that is too short, because no reply is held back for long.

@@ -589,7 +589,6 @@ print("The test with one:", timed)
 #
 # - **concurrent, parallel**: in progress during the same time; running at the same instant, on several cores. Waiting needs only the first.
 # - **flaky**: of a test: it passes and fails with the same code.
-# - **fixture**: something that pytest prepares for a test, named as a parameter.
 # - **rendezvous**: several parties wait until all of them have arrived.
 # - **read timeout**: how long a client waits for the next bytes of a response; the *connection timeout* limits the wait for the connection.
 # - **file descriptor**: the number of an open file or socket in its process.

@@ -63,7 +63,7 @@ exercise = checks.here()
 # - Full colour up to p50: half of the requests waited no longer. Pale up to p95: 95 of 100. Palest up to p99: 99 of 100.
 #   The numbers on the right are those of the whole load.
 # - The dotted line in the canary's lane, at 100 ms, is the threshold of the alert. Where the canary's p99 is above it, the alert fires: hatched, with `!`.
-# - The lane of the loop is hatched where it was blocked.
+# - The event loop lane is hatched where it was blocked.
 #
 # The list under the picture says which lines blocked the loop, the greatest harm first: for how many seconds in all, and in how many
 # iterations of the loop.

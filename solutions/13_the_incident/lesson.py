@@ -147,7 +147,7 @@ lab.diagrams.loop("one slow line", ["GET /cards", "GET /thanks", "the canary"], 
 # - The three numbers on the right are those of the whole load.
 # - The dotted line in the canary's lane, at 100 ms, is the threshold of the alert. Where the canary's p99 is above it, the alert fires:
 #   the column is hatched and has an `!`.
-# - The lane of the loop is hatched where it was blocked. The words name the line that blocked it longest in one go.
+# - The event loop lane is hatched where it was blocked. The words name the line that blocked it longest in one go.
 #
 # That's a bad morning. Look at the lane of `/cards`: the endpoint waits for nothing, and its clients wait all the same.
 #

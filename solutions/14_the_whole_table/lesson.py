@@ -631,7 +631,7 @@ for path, race in not_fixed.items():
 #
 # ## Take it home
 #
-# The lab needs your app in the course's Python. What you can install into *any* service is **freeloop**, a small package with the same watchdog that draws the loop's lane
+# The lab needs your app in the course's Python. What you can install into *any* service is **freeloop**, a small package with the same watchdog that draws the event loop lane
 # in this course. It has no dependencies. In your service's own environment, install it from a clone of this course: `pip install PATH/autograder/takehome`. Here it's put on the path.
 #
 # The service in the next cells is built like one of yours: it's a package with settings, a `.env` file and a database. freeloop generates it as an example;
