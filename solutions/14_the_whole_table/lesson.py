@@ -42,8 +42,8 @@
 # | Is it CPU-bound, in code that releases the GIL (images, bcrypt, hashes of large data, much of numpy)? | `await asyncio.to_thread(...)` | 07 |
 # | Is it CPU-bound, in Python or in one long call (`sorted`, `json`, `re`)? | a `ProcessPoolExecutor` from the lifespan; for minutes of work, a queue and a worker service of its own | 08 |
 #
-# Each fix has a limit that you have to choose: 40 threads for all `def` endpoints together, a few more than the cores for `to_thread`,
-# the size of a connection pool, the number of processes. Without a limit, the load passes on to the next service. With one that is too small, requests wait longer than they have to. Making callers wait instead of accepting everything is **back-pressure**.
+# Each fix has a limit, and you have to choose it: 40 threads for all `def` endpoints together, a few more threads than cores for `to_thread`,
+# the size of a connection pool, the number of processes. Without a limit, the whole load reaches the next service. With a limit that is too low, requests wait longer than they have to. Making callers wait instead of accepting everything is **back-pressure**.
 #
 # ## How each row is measured
 #
@@ -209,9 +209,8 @@ if "postgres" in have:
     await compare("PostgreSQL", "03", "/psycopg2", "/asyncpg")
 
 # %% [markdown]
-# The same through SQLAlchemy. The word after the plus sign in the URL is the driver, and it decides everything.
-#
-# `/small_pool` is a trap that many services fell into: its `def` endpoint is fine, its threads are forty, but its pool has only two connections, and a request that gets none within
+# The same through SQLAlchemy. The word after the plus sign in the URL names the driver, and the driver decides whether a query blocks.
+# `/small_pool` is a trap that many services fell into: the endpoint is `def`, which is fine, and there are 40 threads, but the pool has only two connections, and a request that gets none within
 # `pool_timeout` fails. (SQLAlchemy's default is a pool of 5 with an overflow of 10, and a timeout of 30 seconds.)
 
 # %%
@@ -386,7 +385,7 @@ await compare("a program", "06", "/subprocess_run", "/asyncio_exec")
 # %% [markdown]
 # ## Computing in a thread
 #
-# Lesson 07. Pillow releases the GIL while it works on an image, and bcrypt while it hashes a password. So a thread is a full fix.
+# Lesson 07. Pillow releases the GIL while it works on an image, and bcrypt while it hashes a password. So a thread fixes both completely.
 
 # %%
 # %%app table_images.py
@@ -475,8 +474,8 @@ display(Markdown("\n".join(lines)))
 #
 # ## What a linter finds
 #
-# [ruff](https://docs.astral.sh/ruff/)'s rules of the group `ASYNC` look for blocking calls in `async def`. What they don't know, you can name: the rule `TID251` forbids the imports
-# in a list. This is a configuration to copy, for `pyproject.toml`. The cell runs ruff on the files of this page, first with `ASYNC` alone, then with the configuration.
+# [ruff](https://docs.astral.sh/ruff/)'s rules of the group `ASYNC` look for blocking calls in `async def`. You can add what they don't know: the rule `TID251` forbids the imports
+# in a list of your own. This is a configuration to copy, for `pyproject.toml`. The cell runs ruff on the files of this page, first with `ASYNC` alone, then with the configuration.
 # (`extend-select` adds to the rules that ruff has by default, so there may be a finding of those as well.)
 #
 # ### Your turn
@@ -619,7 +618,7 @@ for path, race in not_fixed.items():
 # print(*load.blockers, sep="\n")
 # ```
 #
-# What must hold:
+# Four conditions:
 #
 # - The file has a variable `app`, and its name is a Python name that doesn't hide a library: `main.py`, but not `my-app.py` or `fastapi.py`.
 # - It runs in the course's Python. What it imports must be installed there: `%pip install ...` in a cell.
@@ -684,11 +683,10 @@ green = run(*TEST)
 #
 # ## What you have seen
 #
-# - Five questions that decide, and a checklist to keep next to a review.
-# - The main patterns of lessons 01 to 10 once more, blocking and fixed, measured on your machine.
-# - That other requests pay for a blocked loop, as the last columns show.
-# - What a linter finds for free, what you can teach it, and what it can't see.
-# - How to bring your own service into the lab, and how to audit and test it where it is.
+# - Five questions decide how to write a function, and a checklist helps in code reviews.
+# - The table has the main patterns of lessons 01 to 10, blocking and fixed, as measured on your machine. Its last columns show that other requests pay for a blocked loop.
+# - A linter finds some blocking calls for free, and you can add to its list. It doesn't see the rest.
+# - You can serve your own service in the lab, or audit and test it where it is.
 #
 # ## Check yourself
 #
