@@ -14,7 +14,9 @@
 # %% [markdown]
 # # Exercise 06: Subprocesses
 #
-# A travel agency gets its prices from an old program: for each price it starts the program and reads what it prints. Fix two endpoints. This takes about 15 minutes. You need lesson 06, *Subprocesses*.
+# A travel agency gets its prices from an old program: for each price it starts the program and reads what it prints. Fix two endpoints.
+#
+# **About 15 minutes.** You need lesson 06, *Subprocesses*.
 #
 # Each endpoint is worth three points:
 #
@@ -44,9 +46,9 @@ exercise = checks.here()
 #
 # `{"item": "a1b2c3", "price": 271828}`
 #
-# **Rule.** One program is started for each request, once.
+# **The rule:** start the program exactly once for each request.
 #
-# **Goal.** While the program works, every other request is served, and the programs of several requests run at the same time.
+# **The goal:** while the program works, every other request is served, and the programs of several requests run at the same time.
 #
 # <details><summary>Hint 1: a question</summary>
 #
@@ -62,14 +64,14 @@ exercise = checks.here()
 #
 # <details><summary>Hint 3: a sketch</summary>
 #
-# If you choose asyncio, there are two things to await, in this order: the process, and then its whole output. The first needs to know in advance that you want to read the output. The second returns a pair, of which you need one
+# If you choose asyncio, there are two things to await, in this order: the process, and then its whole output. When you start the process, you have to say that you want to read its output. What reads the output returns a pair, of which you need one
 # half.
 #
-# Test your choice with a thought: if the program printed a megabyte before it ends, would your version still finish?
+# Then do a thought experiment: if the program printed a megabyte before it ends, would your version still finish?
 #
 # </details>
 #
-# This is the picture to aim for. Compare the event loop lane, not the length of the bars: the check decides how long each request takes.
+# This is the timeline to aim for. Compare the event loop lane, not the length of the bars: the check decides how long each request takes.
 
 # %%
 exercise.target("quote")
@@ -104,11 +106,11 @@ await exercise.concurrency("quote")
 #
 # `{"tour": "a1b2c3", "total": 314159}`
 #
-# The loop is free here already. Find out what else waits unnecessarily.
+# The loop is already free here. Find out what still waits unnecessarily.
 #
-# **Rule.** The program runs exactly once for each part.
+# **The rule:** the program runs exactly once for each part.
 #
-# **Goal.** Both programs of a tour run at the same time, and the loop stays free.
+# **The goal:** both programs of a tour run at the same time, and the loop stays free.
 #
 # <details><summary>Hint 1: a question</summary>
 #
@@ -124,11 +126,11 @@ await exercise.concurrency("quote")
 #
 # <details><summary>Hint 3: a sketch</summary>
 #
-# Count the `await`s. Two of them, one per line, mean that the second call begins when the first is done. How many do you need if both results arrive at the same moment? The helper `price` stays as it is.
+# Count the `await`s. If there are two, one per line, the second call begins when the first is done. How many do you need if you wait for both results together? The helper `price` stays as it is.
 #
 # </details>
 #
-# This is the picture to aim for. Compare the event loop lane, not the length of the bars: the check decides how long each request takes.
+# This is the timeline to aim for. Compare the event loop lane, not the length of the bars: the check decides how long each request takes.
 
 # %%
 exercise.target("tour")

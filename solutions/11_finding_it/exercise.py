@@ -15,7 +15,9 @@
 # # Exercise 11: Finding it
 #
 # The town library has a web service, and readers report that it's slow. Its author has moved to another town.
-# Which lines block its event loop? You don't need to fix anything. This takes about 30 minutes. You need lesson 11, *Finding it: a runbook*.
+# Which lines block its event loop? You don't need to fix anything.
+#
+# **About 30 minutes.** You need lesson 11, *Finding it: a runbook*.
 #
 # The service has three files, which are next to this notebook:
 #

@@ -14,17 +14,19 @@
 # %% [markdown]
 # # Exercise 12: Testing for it
 #
-# A colleague will change an app, again and again. Write the test that stops them when they block the loop, and leaves them alone when
-# they don't. This takes about 25 minutes. You need lesson 12, *Testing for it*.
+# A colleague changes an app again and again. Write a test that fails whenever a change blocks the loop, and passes whenever it
+# doesn't.
+#
+# **About 25 minutes.** You need lesson 12, *Testing for it*.
 #
 # In this exercise, your test is what's being tested. It runs against sixteen apps that you never see. Six are correct, ten aren't.
 #
 # | points | for |
 # |---|---|
 # | 5 | **correct apps**: the test passes for each of the six, however slow they are and however busy the machine is |
-# | 10 | **the others**: a point for each for which the test fails |
+# | 10 | **incorrect apps**: one point for each app for which the test fails |
 #
-# Each app is tried twice, and only what is the same both times counts. A test that fails for a correct app gets nothing, because no one trusts
+# Each app is tried twice, and a result counts only if it's the same both times. A test that fails for a correct app gets nothing, because no one trusts
 # such a test for long. A test that catches fewer than half of the others gets nothing either, because passing everything is easy.
 #
 # The next cell loads the tools of the course.
