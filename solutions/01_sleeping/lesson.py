@@ -30,7 +30,7 @@
 # - a correct fix without `await`, the `def` endpoint, and its limit;
 # - two fixes that look right and aren't.
 #
-# Real code sleeps before it retries, when a partner asks it to slow down, or until something is ready.
+# Real code sleeps before it retries, when another service asks it to slow down, or until something is ready.
 # A sleep is also the simplest wait there is, so everything you learn here applies to databases, files and HTTP calls as well.
 #
 # The next cell loads the tools of the course. If it fails with `ModuleNotFoundError`, the notebook isn't running
@@ -271,7 +271,7 @@ lab.side_by_side(in_async, in_plain, titles=("async def dependency", "def depend
 # %% [markdown]
 # The plain `def` does better here, because FastAPI decides by that keyword where a function runs:
 #
-# - an `async def` function runs on the event loop, because FastAPI trusts it to await its waits;
+# - an `async def` function runs on the event loop, because FastAPI trusts it to await everything that takes time;
 # - a `def` function runs in a **thread pool**, a fixed number of other threads that may block without stopping the loop.
 #
 # So `async def` is a promise, and `async_check` breaks it.
@@ -392,8 +392,8 @@ print(f"{partly.seconds:.2f} s is {'less' if partly.seconds < 2 else 'not less'}
 #
 # ## Deeper: the health probe is the first victim
 #
-# In the incident at the top, the health endpoint was fine. So is `/menu` here, which never waits for anything. Kubernetes asks such an endpoint
-# again and again, gives it one second to respond (its default), and restarts the container after a few failures.
+# In the incident at the top, the health endpoint was fine. So is `/menu` here, which never waits for anything. Kubernetes requests such an endpoint
+# every few seconds, allows one second for the response (by default), and restarts the container after a few failures.
 # The next cell plays the probe while two clients order slow coffees, first with the blocking café and then with the fixed one.
 
 # %%

@@ -464,7 +464,7 @@ print(f"After the rollback: {ended['state']}. Locks on tables and indexes: {len(
 # A reader's lock is weak, but the table can't be altered in the meantime. A writer's lock is stronger: another transaction that wants to change the same row has to wait.
 # And PostgreSQL can't remove old row versions that an open transaction with a snapshot may still need.
 #
-# asyncpg begins a transaction only where you write `async with connection.transaction():`. With the others, let a `with` or `async with` end it, and soon.
+# asyncpg begins a transaction only where you write `async with connection.transaction():`. With the other drivers, use a `with` or `async with` block that ends the transaction, and keep it short.
 #
 # ## Deeper: an attribute that sends a query
 #

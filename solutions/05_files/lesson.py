@@ -469,7 +469,7 @@ print(f"{readers} requests need {math.ceil(readers / threads)} rounds of {thread
 # %% [markdown]
 # <details><summary>Why</summary>
 #
-# A request that finds no free thread waits in the executor's queue until one is done. So `to_thread` needs as many rounds as the printed line says, and each round takes 0.3 s. The loop doesn't take part in
+# A request that finds no free thread waits in the executor's queue until one is done. So `to_thread` needs as many rounds as the printed line says, and each round takes 0.3 s. The loop isn't involved in
 # that queue, so it stays free and the canaries are on time.
 #
 # </details>

@@ -90,7 +90,7 @@ await exercise.answers("quote")
 # The next check is a **rendezvous**: no program is allowed to end until all requests of the race have started theirs. If all of them get that far, the programs certainly ran at the same time; if they don't, the check says
 # what prevented it.
 #
-# **What this check does not look for:** output that is longer than a pipe holds, so `wait` before reading passes, and a timeout of your own that is too short, because no program is held for long. Lesson 06 shows what goes wrong with both.
+# **What this check does not look for:** output that is longer than a pipe holds, so `wait` before reading passes (lesson 06 shows what goes wrong then), and a timeout of your own that is too short, because no program is held for long.
 
 # %% concurrency="quote"
 """Concurrency: all programs are running at the same moment, and the loop stays free."""

@@ -506,7 +506,7 @@ print(f"The slowest canary waited {forty.worst_canary:.2f} s with the pool of 40
 #
 # </details>
 #
-# So for threads that compute: cap them, and start them early. For threads that *sleep* it's the other way round, and many are good. Even one thread that computes takes the lock for five milliseconds at a time; lesson 08 gives such work to another process.
+# So cap the threads that compute, and start them early. For threads that *wait*, it's the other way round: many of them do no harm. But even a single thread that computes holds the GIL for five milliseconds at a time; lesson 08 moves such work to another process.
 #
 # ## Deeper: two fixes that don't fix
 #

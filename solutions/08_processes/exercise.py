@@ -100,7 +100,7 @@ await exercise.answers("ranking")
 # %% [markdown]
 # The next check stops each request in the workshop, and sees whether the loop serves others in the meantime. Then it lets the work begin, and checks again.
 #
-# **What this check does not look for:** a pool that is created in each request, if that happens to be fast, and one that is created when the file is imported. Lesson 08 shows what goes wrong with both.
+# **What this check does not look for:** a pool that is created in each request, if that happens to be fast (lesson 08 shows what it costs), and one that is created when the file is imported.
 
 # %% concurrency="ranking"
 """The loop stays free: before the work, and while it is done."""

@@ -46,7 +46,7 @@ os.environ.update(services.get("upstream").environment)
 # ## A large response
 #
 # A warehouse returns its stock. The list is already in memory, so the endpoint has nothing to wait for.
-# `rows` is a **query parameter**: the part of the URL after the question mark.
+# The query parameter `rows` limits how many of its rows are returned.
 
 # %%
 # %%app warehouse.py
@@ -684,15 +684,15 @@ print("The last canary was", "answered." if stuck.canaries[-1].answered else "ne
 #
 # ## Words of this lesson
 #
-# - **serialise**: turn objects into text or bytes, here into JSON; the way back is *parse* or *deserialise*.
-# - **query parameter**: a value after the question mark of a URL, `?rows=100`; a *path parameter* is a part of the path, `/items/7`.
-# - **validator**: a function that checks one field of incoming data; with pydantic it runs where the validation runs.
+# - **serialise**: to turn objects into text or bytes, here into JSON. The reverse is to *parse* or *deserialise*.
+# - **validator**: a function of yours that checks one field of incoming data. pydantic calls it during validation, so it runs on the loop.
 # - **middleware**: code that runs around every request of an app.
-# - **I/O-bound, CPU-bound**: most of the time goes into waiting for input or output; most of it goes into computing.
+# - **handler**: the part of Python's `logging` that writes or sends a log line.
+# - **background task**: a function that runs after the response has been sent.
 # - **awaitable**: an object that `await` accepts: a coroutine, a task, a future.
 # - **future**: an object that will hold a result later; awaiting it, or calling `.result()`, waits for that.
-# - **thread-safe**: several threads may use the object at once without breaking it.
-# - **deadlock**: two parts wait for each other, so neither ever goes on.
+# - **thread-safe**: correct even when several threads use it at the same time.
+# - **deadlock**: two tasks or threads that wait for each other, so neither can go on.
 #
 # ## Further reading
 #

@@ -27,7 +27,7 @@
 # | slow *now* | *Slow now: read the stack*. Don't restart it first. |
 # | slow *sometimes* | *Slow sometimes: a watchdog and a gauge* |
 # | in a container | *Inside a container* |
-# | slow, and its loop is free | *Deeper: Python 3.14 and 3.15* |
+# | slow, and its loop is free | lessons 03 and 09, whose pools are the usual cause; *Deeper: Python 3.14 and 3.15* |
 # | in CI, not yet deployed | *Deeper: what each tool finds* |
 #
 # In the earlier lessons you knew where the mistake was: in the one endpoint on the screen. A real service has three hundred
@@ -520,11 +520,11 @@ print("Not found:", *sorted(set(BLOCKING) - found_by_ruff))
 # the machine that tests every change: in `pyproject.toml`, `extend-select = ["ASYNC"]` below `[tool.ruff.lint]`.
 #
 # The next tools run the code. Each lives inside the process that it watches, and changes it, so none of them runs in this notebook.
-# A program calls every endpoint under one tool. To treat the tools alike, each becomes an `async with` that ends with an exception if the tool complains.
-# It takes a **threshold**: the number of seconds from which a tool complains.
+# A program calls every endpoint under one tool. So that all tools can be used in the same way, each is wrapped in an `async with` that ends with an exception if the tool complains.
+# It takes a **threshold**: a tool complains about blocks that last at least that many seconds.
 #
 # - **asyncio's debug mode** measures each **callback**, that is each step that the loop runs, and logs those that take longer than `slow_callback_duration`.
-# - **blockbuster** replaces functions that block, such as `time.sleep` and those of a socket, by its own. Called on a running loop, these raise. There is no threshold.
+# - **blockbuster** replaces functions that block, such as `time.sleep` and a socket's methods, with its own versions, which raise an error if they're called on a running loop. It has no threshold.
 # - **pyleak** has a thread that checks whether the loop still responds, and raises at the end if it was late.
 # - **aiocop** listens to Python's *audit events*, which Python raises when a program opens a file, a socket or another process, and measures each callback.
 #   It isn't part of the course's environment: `%pip install aiocop` adds it, and the cells below use it if it's there.
@@ -718,7 +718,7 @@ display(Markdown("\n".join("| " + " | ".join(row) + " |" for row in rows)))
 # ## Deeper: what debug mode costs
 #
 # Why not leave debug mode on? The next program runs a given number of iterations of its loop, with debug mode or without,
-# and prints the CPU seconds it used. A run without iterations measures Python's start-up, which is subtracted. Each runs three times, and the least counts.
+# and prints the CPU seconds it used. A run without iterations measures Python's start-up, which is subtracted. Each runs three times, and the lowest result counts.
 
 # %%
 ITERATIONS = """
@@ -783,9 +783,9 @@ print(f"Debug mode: {debugged / plain:.1f} times the CPU time per iteration.")
 #
 # ## Words of this lesson
 #
-# - **stack, frame**: the functions that a thread is in, each called by the next; a frame is one of them, with its file and line.
-# - **sampling**: reading the stack at intervals; what is seen often takes long.
-# - **loop lag**: how late the loop gets to something that is due.
+# - **stack, frame**: the stack is the list of functions that a thread is in, each called by the next. A frame is one entry of that list, with its file and line.
+# - **sampling**: reading the stack at intervals. A function that shows up often takes a long time.
+# - **loop lag**: how late the loop runs a callback that is due.
 # - **watchdog**: a timer that the loop has to restart; if it can't, the timer reports where the loop is.
 # - **gauge**: a number that a monitoring system reads at intervals, here the largest lag.
 # - **latency**: the time from a request to its response, as the client measures it.

@@ -145,8 +145,7 @@ await exercise.score("quotes", "blocking")
 #
 # ## To take home
 #
-# Next to this notebook there is now `test_quotes.py`. In your own project the test starts the app and the supplier itself.
-# Lesson 12 ends with such a file.
+# Next to this notebook there is now `test_quotes.py`. In your own project, the test has to start the app and the supplier itself, as `test_concurrency.py` in lesson 12 does.
 
 # %% [markdown]
 # ## The whole verdict

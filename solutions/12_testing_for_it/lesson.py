@@ -27,7 +27,7 @@
 # - the test that everyone writes first, run against endpoints whose behaviour is known;
 # - a test without a stopwatch, built step by step: a real server, a supplier that waits for the test, requests that meet there, a canary;
 # - what that test can't see;
-# - in the Deeper sections, test clients that mislead, and both tests on a busy machine.
+# - *deeper:* test clients that mislead, and both tests on a busy machine.
 #
 # You've fixed an endpoint. Next month, a colleague adds a line to it that blocks. Which test will fail?
 #
@@ -411,7 +411,7 @@ print(f"{requests or 4} requests; to_thread has {min(32, os.cpu_count() + 4)} th
 # <details><summary>What to conclude</summary>
 #
 # Each app passes up to the size of its pool, and fails above it although it never blocks the loop. On a machine with one core, `to_thread` has five threads, so four is the largest
-# number that suits every machine. If your app is to serve fifty at a time, say so in the test: that's a promise of yours and not a property of the loop.
+# number that suits every machine. If your app has to serve fifty at a time, say so in the test. But that's a requirement of yours, not a property of the loop.
 #
 # </details>
 #
@@ -587,12 +587,12 @@ print("The test with one:", timed)
 #
 # ## Words of this lesson
 #
-# - **concurrent, parallel**: in progress during the same time; running at the same instant, on several cores. Waiting needs only the first.
-# - **flaky**: of a test: it passes and fails with the same code.
-# - **rendezvous**: several parties wait until all of them have arrived.
+# - **flaky**: a flaky test passes at one time and fails at another, with the same code.
+# - **rendezvous**: several requests are held at a service until all of them have arrived there.
+# - **gate**: what holds the supplier's replies until the test opens it.
 # - **read timeout**: how long a client waits for the next bytes of a response; the *connection timeout* limits the wait for the connection.
 # - **file descriptor**: the number of an open file or socket in its process.
-# - **CI**: continuous integration: a machine that tests every change.
+# - **CI**: continuous integration, a machine that tests every change.
 #
 # ## Further reading
 #

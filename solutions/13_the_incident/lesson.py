@@ -19,7 +19,7 @@
 # > connections. ([terrapod#228](https://github.com/mattrobinsonsre/terrapod/issues/228))
 #
 # **About 20 minutes**, plus 10 for the sections marked "Deeper". You need the lessons before this one.
-# You know what blocks a loop, and how to fix each kind. What you don't know yet is where to begin when there are many.
+# You know what blocks a loop, and how to fix each kind. What you don't know yet is where to begin when an app has many of them.
 #
 # You'll see
 #
@@ -28,7 +28,7 @@
 # - three numbers that describe waits: p50, p95, p99;
 # - why the shop's own measurements don't show the problem;
 # - the method: measure, fix what does most harm, measure again;
-# - a trap: fixing first what is easy to see;
+# - a trap: to begin with what is easy to see;
 # - when to stop.
 #
 # The next cell loads the tools of the course, and starts an HTTP service and a database, which takes a few seconds.
@@ -414,7 +414,7 @@ for name, counted in (("of the canaries that were sent", sent), ("of all that wo
 # - **span**: the time that a piece of the service's own code took, as tracing records it.
 # - **load**: requests that arrive at their own rate, whether or not earlier ones are answered.
 # - **worker**: one of several processes that serve the same app.
-# - **liveness, readiness**: Kubernetes' questions "should I restart it?" and "should it get requests?".
+# - **liveness probe, readiness probe**: the requests by which Kubernetes decides whether to restart a container, and whether to send it requests.
 #
 # ## Further reading
 #

@@ -583,7 +583,7 @@ for path, race in not_fixed.items():
 # | `to_thread` around a call that holds the GIL (`json.dumps`, a regex, `gc.collect`) | the loop waits for the GIL | a process; for the GC, `gc.freeze()` | 08, 11 |
 # | `to_thread(client.get_object)`, then `.read()` on the loop | the download itself blocks | the whole job in one thread | 05 |
 # | a health probe turned into `def` | it waits for one of the 40 threads | `async def`, and a readiness check of its own | 09, 13 |
-# | a smaller limit of threads, against overload | whatever else needs a thread waits too, such as the validation of a response model | a limiter of its own for the heavy work | 09, 10 |
+# | lowering the limit of 40 threads, against overload | whatever else needs a thread waits too, such as the validation of a response model | a limiter of its own for the heavy work | 09, 10 |
 # | a longer timeout for sqlite's lock, in `async def` | a longer block | `to_thread`, or aiosqlite | 10 |
 # | more workers | the queue is shorter, and each process still blocks | fix the line | 13 |
 # | "my app is correct, but two browser tabs run one after the other" | the browser queues identical URLs | test with two different URLs | 12 |
@@ -622,7 +622,7 @@ for path, race in not_fixed.items():
 #
 # - The file has a variable `app`, and its name is a Python name that doesn't hide a library: `main.py`, but not `my-app.py` or `fastapi.py`.
 # - It runs in the course's Python. What it imports must be installed there: `%pip install ...` in a cell.
-# - It's started in its own folder and imported by itself, so `from . import models` fails. If your app is in a package, write a small file
+# - It's started in its own folder and imported as a single module, so `from . import models` fails. If your app is in a package, write a small file
 #   next to the package that says `from shop.main import app`.
 # - Environment variables, such as the address of a *test* database, are passed on: set them in `os.environ` before you serve.
 #
@@ -712,10 +712,10 @@ green = run(*TEST)
 #
 # ## Words of this lesson
 #
-# - **blocking, non-blocking**: a call that suspends its thread until it's done; a call that returns or is awaited, so that the thread can do something else.
-# - **I/O-bound, CPU-bound**: limited by waiting for input or output; limited by computing.
-# - **sequential, concurrent, parallel**: one after the other; in progress during the same time; running at the same instant on several cores.
-# - **thread-safe**: several threads may use the object at once without breaking it.
+# - **blocking, non-blocking**: a blocking call keeps its thread until it's done. A non-blocking call gives the thread back while it waits.
+# - **I/O-bound, CPU-bound**: I/O-bound work mostly waits for input or output. CPU-bound work mostly computes.
+# - **sequential, concurrent, parallel**: sequential requests run one after the other. Concurrent ones are in progress during the same time. Parallel ones execute at the same instant, on several cores.
+# - **thread-safe**: correct even when several threads use it at the same time.
 # - **connection pool**: connections that are kept open and lent to one request at a time.
 # - **back-pressure**: slowing down callers so that a service isn't overloaded.
 # - **lifespan**: what an app does before its first request and after its last one.
