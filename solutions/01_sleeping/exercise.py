@@ -50,7 +50,7 @@ exercise = checks.here()
 #
 # `{"report": 17, "status": "ready"}`
 #
-# **The rule:** the wait must stay. A request that asks for half a second must not get its response earlier.
+# **The rule:** the wait must stay. A request that asks for half a second must not get its response any earlier.
 # **The goal:** while one report is being prepared, the app serves all other requests.
 #
 # <details><summary>Hint 1: a question</summary>
@@ -209,7 +209,7 @@ await exercise.concurrency("order")
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# ## To take home
+# ## Take it home
 #
 # There are now three files next to this notebook: `report.py`, `price.py` and `order.py`. They need nothing from this course.
 # Compare them with your own code: where does it sleep, and on which thread?

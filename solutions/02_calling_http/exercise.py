@@ -169,7 +169,7 @@ await exercise.concurrency("basket")
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# ## To take home
+# ## Take it home
 #
 # There are now two files next to this notebook: `price.py` and `basket.py`. They need nothing from this course but an address in `UPSTREAM_URL`.
 # Compare them with your own code: which services does it call over HTTP, with which client, and what else waits in the meantime?

@@ -235,7 +235,7 @@ if mysql:
     orders_race = await lab.race("/orders?wait=0.2", n=5)
 
 # %% [markdown]
-# ## To take home
+# ## Take it home
 #
 # There are now two files next to this notebook: `item.py` and `stock.py`. They need nothing from this course
 # but a database in `DATABASE_URL` that knows `price_of`.

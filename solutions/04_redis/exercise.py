@@ -194,7 +194,7 @@ await exercise.concurrency("quote")
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# ## To take home
+# ## Take it home
 #
 # There are now two files next to this notebook: `job.py` and `quote.py`. They need nothing from this course
 # but an address in `REDIS_URL`, and a worker that empties the list `jobs`.

@@ -279,7 +279,7 @@ print(f"Loop blocked by ten blocking gets on a good day: {quick.blocked_seconds:
 
 # %% [markdown]
 # The clients that want a greeting wait on both sides; nothing can help them. But the canary doesn't use Redis.
-# On the left it waits all the same, and so does every request to every other endpoint. On the right only the requests that use Redis wait.
+# On the left it still has to wait, and so does every request to every other endpoint. On the right only the requests that use Redis wait.
 #
 # So don't fix a fast command for its speed. Fix it for the day when it isn't fast.
 #

@@ -131,7 +131,7 @@ small.unlink()
 # But you can't know which disk your code will run on. If a file may be on a network share, or may be large, use a thread.
 
 # %% [markdown]
-# ## To take home
+# ## Take it home
 #
 # Next to this notebook there is now the file `document.py`. Compare it with your own code.
 #

@@ -492,8 +492,8 @@ done = await asyncio.gather(*sleeping)
 print(f"The same small file: {1000 * quiet:.0f} ms with a free executor, {1000 * crowded:.0f} ms with {threads} threads asleep in it.")
 
 # %% [markdown]
-# The file wasn't slow; there was no thread free to read it. If reading files is an important part of your app, give it a pool of its own: `pool = ThreadPoolExecutor(20)`, once for the app, and
-# `await loop.run_in_executor(pool, function)` where the reading is done.
+# The file wasn't slow; there was no thread free to read it. If reading files is an important part of your app, give it a pool of its own: create `pool = ThreadPoolExecutor(20)` once for the app, and read files with
+# `await loop.run_in_executor(pool, function)`.
 #
 # Starlette, the framework that FastAPI is built on, runs its own file work in the pool of 40: `FileResponse` reads there, and so does `await upload.read()` of an `UploadFile` once
 # the upload is so large that it was moved from memory to disk.

@@ -156,7 +156,7 @@ await exercise.concurrency("tour")
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# ## To take home
+# ## Take it home
 #
 # Next to this notebook there are now two files: `quote.py` and `tour.py`. Compare them with your own code.
 #

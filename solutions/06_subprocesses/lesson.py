@@ -93,7 +93,7 @@ async def label(wait: str):
 
 
 # %% [markdown]
-# Six requests come together. Each label takes 0.3 seconds, plus the start of the program.
+# Six requests arrive together. Each label takes 0.3 seconds, plus the start of the program.
 
 # %%
 bad = await lab.race("/labels?wait=0.3", n=6, title="six labels")

@@ -160,7 +160,7 @@ await exercise.concurrency("login")
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# ## To take home
+# ## Take it home
 #
 # Next to this notebook there are now `picture.py` and `login.py`. Compare them with your own code.
 #

@@ -166,7 +166,7 @@ await exercise.concurrency("route")
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# ## To take home
+# ## Take it home
 #
 # Next to this notebook there are now `ranking.py` and `route.py`. Compare them with your own code.
 #

@@ -661,7 +661,7 @@ else:
 # - **spawn, forkserver, fork**: the ways to start a process: fresh, as a copy of a clean helper process, or as a copy of the app's own process.
 #   Only the first two are safe in an app that has threads.
 # - **readiness probe, liveness probe**: "may it get requests?" and "must it be restarted?".
-#   A starting app fails the first for a while; it mustn't fail the second.
+#   While an app starts, it fails the first, and that's right. It must not fail the second.
 # - **catastrophic backtracking**: a regular expression that tries exponentially many ways before it gives up.
 #   It's a single call that holds the GIL.
 #

@@ -23,7 +23,7 @@
 # | points | for |
 # |---|---|
 # | 1 | **correct responses**: the right values, fetched for this request from the service that knows them |
-# | 2 | **concurrency**: all requests that come together wait concurrently, and the event loop stays free |
+# | 2 | **concurrency**: all requests that arrive together wait concurrently, and the event loop stays free |
 #
 # Two check cells follow each app. The first checks the responses, one request at a time. The second sends requests together and draws the picture: four for the first endpoint, and **45** for the other two.
 #
@@ -169,11 +169,11 @@ await exercise.concurrency("stock")
 #
 # The endpoint is as short as it can be. Everything happens in a **dependency**, `balance_of`, which FastAPI runs before it: it puts the token on the list `jobs` in Redis, and waits for a worker's reply on the list `reply:{token}`. You know both commands from lesson 04. Use `socket_timeout=60` in any client that you create.
 #
-# FastAPI treats a dependency as it treats an endpoint: `async def` on the loop, `def` in a thread of the same pool. Whether the endpoint itself is `def` or `async def` makes no difference to that.
+# FastAPI treats a dependency like an endpoint: it runs `async def` on the loop, and `def` in a thread of the same pool. Whether the endpoint itself is `def` or `async def` doesn't matter.
 #
 # **The rule:** every request puts its own job on the list, exactly once, and waits for its own reply. Don't give up early.
 #
-# **The goal:** again 45 requests come together, and all of them wait at the same time, with a free loop.
+# **The goal:** again 45 requests arrive together, and all of them wait at the same time, with a free loop.
 #
 # <details><summary>Hint 1: a question</summary>
 #
@@ -219,7 +219,7 @@ await exercise.concurrency("account")
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# ## To take home
+# ## Take it home
 #
 # Next to this notebook there are now three files: `quote.py`, `stock.py` and `account.py`. Compare them with your own code, and check each endpoint and each dependency in this order:
 #

@@ -493,7 +493,7 @@ for path in ("/dependency", "/inside"):
 # 3. To make the response ready, FastAPI validates the return value of a `def` endpoint in a thread. For that the five needed a token again, and waited in the queue.
 # 4. So the five waited for tokens, and the 35 waited for connections: a **deadlock**, until the pool gave up and the requests got status 500.
 #
-# Open the session inside the endpoint, so that its end returns the connection. Or give the connection pool as many connections as there are tokens. Or lower the tokens to the number of connections.
+# Open the session inside the endpoint, so that the connection is returned as soon as the query is done. Or make the connection pool as large as the thread pool, or lower the number of tokens to the number of connections.
 #
 # ## Deeper: async code from a `def`
 #

@@ -119,7 +119,7 @@ await exercise.concurrency("tables")
 # The price is in a file: `DOCUMENTS/a1b2c3` holds its digits and nothing else. Reading it may take long.
 # The chunks come from a **generator**, a function that says `yield`. A colleague already made it `async def`, and it still blocks.
 #
-# **The goal:** four slow files are read at the same time, and the loop stays free meanwhile.
+# **The goal:** four slow files are read at the same time, and the loop stays free in the meantime.
 #
 # **The rule:** read the file for each request, and open it off the loop, too, because on a slow disk opening can wait just as long.
 # The response may be a stream or not, as you like.
@@ -288,7 +288,7 @@ await exercise.concurrency("rate")
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# ## To take home
+# ## Take it home
 #
 # Next to this notebook there are now four files: `tables.py`, `menu.py`, `order.py` and `rate.py`.
 # Put them next to your own code and compare. Which middleware do you have, and who wrote it? What runs after your responses?

@@ -673,7 +673,7 @@ print("The last canary was", "answered." if stuck.canaries[-1].answered else "ne
 #
 # </details>
 #
-# **2.** Somebody added a middleware that reads a small file for each request, and the file is on a network share.
+# **2.** A colleague adds a middleware that reads a small file for each request, and the file is on a network share.
 # Which requests become slow on the day the share is slow?
 #
 # <details><summary>Answer</summary>
@@ -685,7 +685,7 @@ print("The last canary was", "answered." if stuck.canaries[-1].answered else "ne
 # ## Words of this lesson
 #
 # - **serialise**: to turn objects into text or bytes, here into JSON. The reverse is to *parse* or *deserialise*.
-# - **validator**: a function of yours that checks one field of incoming data. pydantic calls it during validation, so it runs on the loop.
+# - **validator**: a function of yours that checks one field of incoming data. pydantic calls it on the thread that validates, which for a request body is the loop's.
 # - **middleware**: code that runs around every request of an app.
 # - **handler**: the part of Python's `logging` that writes or sends a log line.
 # - **background task**: a function that runs after the response has been sent.

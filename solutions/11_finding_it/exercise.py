@@ -52,10 +52,10 @@ exercise = checks.here()
 # - **One function calls another, which calls a third.** Follow the calls as long as they stay in these three files. The line that counts is
 #   the last of them: the wait or the computation itself, or the call into a package or into Python that waits or computes.
 #   The lines above it only lead there. Naming one of those costs nothing and earns nothing.
-# - **One exchange with another service may take several lines.** One sends the request and waits, another only picks up what has arrived. Both look as if they waited,
-#   but only one holds the loop, and the code doesn't say which: it depends on whether the other side takes its time before its response
-#   begins, or in the middle of it. A stack names it. Naming the other line costs a point.
-# - **One line starts something, and another waits for its end.** The one that waits is the blocker.
+# - **One exchange with another service may take several lines.** One line sends the request and waits, another only reads what has arrived. Both look as if they waited,
+#   but only one blocks the loop, and the code doesn't say which: it depends on whether the other side is slow before its response
+#   begins, or in the middle of it. A stack shows which line it is. Naming the other line costs a point.
+# - **One line starts something, and another waits until it's done.** The line that waits is the blocker.
 # - **Entering a `with` can take long.** Then the `with` line is the blocker, and not what is inside.
 #
 # ## Look from outside
@@ -154,7 +154,7 @@ await exercise.score("findings", "found")
 # %% [markdown]
 # **What this check does not look for:** how you found a line, and what you would write instead.
 #
-# ## To take home
+# ## Take it home
 #
 # Choose a service of your own; lesson 14 says how to serve it here. Which of its endpoints delay the others? Which line is it, and which of the
 # tools found it first?

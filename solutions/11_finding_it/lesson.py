@@ -483,7 +483,7 @@ print(f"The longest pause that gc.callbacks saw: {1000 * max(pauses):.0f} ms.")
 # | `... attach --mode=gil PID` | 3.15 | the same, counting only moments in which the thread holds the GIL: which thread starves the others? |
 #
 # The first two answer a different question from py-spy's. A stack shows what *runs*; the task tree shows what is *suspended*, and where. Use them when the loop is free
-# and a request hangs all the same: on a pool, a lock, a reply that never comes. All of them need the permission that py-spy needs, and `profiling.sampling` must be of the same
+# and a request still hangs: on a pool, a lock, a reply that never comes. All of them need the permission that py-spy needs, and `profiling.sampling` must be of the same
 # minor version as the process.
 #
 # ## Deeper: what each tool finds
@@ -662,7 +662,7 @@ if importlib.util.find_spec("aiocop"):
 # %% [markdown]
 # - blockbuster names the function that was called. Its traceback leads to the line.
 # - Debug mode names the task, here that of our client, and how long the step took. It names no line of the service.
-# - pyleak says that something blocked. Its exception has the stacks that its thread saw meanwhile.
+# - pyleak says that something blocked. Its exception has the stacks that its thread saw in the meantime.
 # - aiocop says whether the step waited or computed, and its events have the stack.
 #   A recorded run (aiocop 1.2.1, Python 3.11.7, 20 ms) found 13 of the 13 and accused none of the other four.
 #
@@ -772,7 +772,7 @@ print(f"Debug mode: {debugged / plain:.1f} times the CPU time per iteration.")
 #
 # </details>
 #
-# **2.** You may not restart the service, and no request is served right now. What do you do?
+# **2.** You aren't allowed to restart the service, and right now it serves no request. What do you do?
 #
 # <details><summary>Answer</summary>
 #

@@ -143,7 +143,7 @@ await exercise.score("quotes", "blocking")
 # %% [markdown]
 # **What this check does not look for:** how your test is written, and how long it takes as long as each run ends within 90 seconds.
 #
-# ## To take home
+# ## Take it home
 #
 # Next to this notebook there is now `test_quotes.py`. In your own project, the test has to start the app and the supplier itself, as `test_concurrency.py` in lesson 12 does.
 

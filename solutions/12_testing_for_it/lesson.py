@@ -145,7 +145,7 @@ guess.compare(len(right))
 # Each wrong verdict has its own reason.
 #
 # - **Short blocks stay below the limit.** Ten times 0.1 seconds is one second, which is less than two. The test measures a sum, and short blocks don't add up to enough.
-# - **Correct code can be slow.** An endpoint that awaits for 2.2 seconds delays no other request. The test fails all the same.
+# - **Correct code can be slow.** An endpoint that awaits for 2.2 seconds delays no other request. The test fails anyway.
 # - **A thread pool has a size.** The pool of `to_thread` has four threads more than the machine has cores: six on two cores. There, ten waits of one second take two rounds.
 #   Whether that test failed on your machine depends on its cores.
 # - **The test doesn't check the responses.** An error is fast. `/broken` passes, and so does `/nowhere`, a path that the app doesn't have.
@@ -236,7 +236,7 @@ class Supplier:
 # as in production.
 #
 # The test opens the listening socket itself, on a free port, and passes it to uvicorn by its **file descriptor**, the number that an open file or socket has in its process (`--fd`).
-# So the test needn't wait until the server is ready: connections that arrive early wait in the socket.
+# So the test doesn't have to wait until the server is ready: connections that arrive early wait in the socket.
 # (On Windows a socket can't be passed like that. There, choose a port, and retry until the server responds.)
 
 # %%
@@ -565,7 +565,7 @@ print("The test with one:", timed)
 #
 # ## Check yourself
 #
-# **1.** Somebody shortens the test: the supplier's gate is open from the start, the four requests are sent with `gather`, and the canary along with them.
+# **1.** A colleague shortens the test: the supplier's gate is open from the start, the four requests are sent with `gather`, and the canary along with them.
 # What does the test still see?
 #
 # <details><summary>Answer</summary>
@@ -601,6 +601,6 @@ print("The test with one:", timed)
 # - pytest, *How to parametrize*: https://docs.pytest.org/en/stable/how-to/parametrize.html
 # - Python, *Streams* in asyncio, for the supplier: https://docs.python.org/3/library/asyncio-stream.html
 #
-# To take home: `supplier.py`, `serving.py` and `test_concurrency.py` are next to this notebook. They need pytest, httpx and uvicorn, and nothing of this course.
+# Take it home: `supplier.py`, `serving.py` and `test_concurrency.py` are next to this notebook. They need pytest, httpx and uvicorn, but nothing from this course.
 #
 # Next: the exercise, in the notebook `exercise_12_testing_for_it.ipynb` next to this one. There your test is tested.

@@ -315,7 +315,7 @@ await exercise.concurrency("canary")
 # **What these checks do not look for:** which of several good fixes you chose, whether a request creates a client of its own, how long a cached rate stays valid, and what
 # happens to background work when the shop stops.
 #
-# ## To take home
+# ## Take it home
 #
 # Next to this notebook there is now `shop.py`, a shop that stays responsive.
 # Look at your own service in the same order: a load and a canary first, then a list of what blocks, then the line that does most harm.

@@ -23,7 +23,7 @@
 #
 # You'll see
 #
-# - a shop in which every request is fast by itself, and an **alert** that fires all the same: a rule that wakes up the person on call;
+# - a shop in which every request is fast by itself, and an **alert** that still fires: a rule that wakes up the person on call;
 # - **load**: clients that use all routes for some seconds, and how long they wait, drawn live;
 # - three numbers that describe waits: p50, p95, p99;
 # - why the shop's own measurements don't show the problem;
@@ -149,7 +149,7 @@ lab.diagrams.loop("one slow line", ["GET /cards", "GET /thanks", "the canary"], 
 #   the column is hatched and has an `!`.
 # - The event loop lane is hatched where it was blocked. The label names the line with the longest single block.
 #
-# That's a bad morning. Look at the lane of `/cards`: the endpoint waits for nothing, and its clients wait all the same.
+# That's a bad morning. Look at the lane of `/cards`: the endpoint waits for nothing, and its clients wait anyway.
 #
 # The **canary** requests a path that doesn't exist, again and again. It needs nothing but the loop,
 # so its lane is the health of the whole shop in one line, and it is what a liveness probe sees.
@@ -294,7 +294,7 @@ for name, load in (("the incident", incident), ("the easy one", easy), ("the pri
 #
 # ## Deeper: why not run more workers?
 #
-# In every incident somebody proposes more processes. uvicorn has `--workers`, and each process has a loop of its own.
+# In every incident, a colleague proposes more processes. uvicorn has `--workers`, and each process has a loop of its own.
 # Here several processes serve the shop as it was before all fixes, and four clients request the report of 0.15 seconds.
 #
 # ### Your turn
@@ -396,7 +396,7 @@ for name, counted in (("of the canaries that were sent", sent), ("of all that wo
 #
 # </details>
 #
-# **2.** Somebody proposes to run four processes of the app instead of one. What will the canary show?
+# **2.** A colleague proposes to run four processes of the app instead of one. What will the canary show?
 #
 # <details><summary>Answer</summary>
 #

@@ -454,7 +454,7 @@ await compare("a regex", "08", "/in_a_thread", "/in_a_process")
 
 # %% [markdown]
 # The pool has one process. Four jobs wait for it, and that's as it should be: a larger pool would only divide the same cores.
-# What counts is that other requests are served meanwhile.
+# What counts is that other requests are served in the meantime.
 #
 # ## The table
 
