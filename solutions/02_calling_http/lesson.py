@@ -486,8 +486,8 @@ errors = sorted({error.type for error in slow_hats.errors})
 print(f"Of {n} slow hats, {too_late} got status 500. Errors in the app: {', '.join(errors) or 'none'}")
 
 # %% [markdown]
-# The picture shows three groups of five, and an idle loop. This queue is in front of the upstream and not in front of the loop, so every request that doesn't need
-# the upstream is served at once, and the upstream never has more than five of our calls to work on. Slowing down the callers like this is called **back-pressure**.
+# The picture shows three groups of five, and an idle loop. This queue is in front of the upstream, not in front of the loop. So every request that doesn't need
+# the upstream is served at once, and the upstream never has to handle more than five of our calls. Slowing down the callers like this is called **back-pressure**.
 #
 # For hats that take three seconds, two seconds of patience aren't enough: five requests have a connection, and the others wait for one in vain until httpx raises `PoolTimeout`.
 # When you meet that error, the upstream may be fine. Either the limit is too low for your load, or the responses are too slow.

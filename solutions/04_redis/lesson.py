@@ -14,8 +14,8 @@
 # %% [markdown]
 # # Redis
 #
-# > **It happened.** GenLayer Studio's production pods kept crashing at start-up. Every 10 seconds, a background health checker on the event loop called the synchronous Redis client and a blocking database driver.
-# > That starved the service's own, awaited connection to Redis so badly that opening it took 2.5 minutes instead of a fraction of a second.
+# > **It happened.** GenLayer Studio's production pods were crash-looping. Every 10 seconds, a background health checker on the event loop called the synchronous Redis client and a blocking database driver.
+# > That starved the service's own, awaited connection to Redis so badly that a step that needs a fraction of a second took 2.5 minutes.
 # > Start-up waited for that connection, so nothing responded to Kubernetes' probes. ([genlayer-studio#1537](https://github.com/genlayerlabs/genlayer-studio/pull/1537))
 #
 # **About 25 minutes**, plus 20 for the sections marked "Deeper". You need lesson 02, *Calling HTTP*: what a lifespan is, and why an app

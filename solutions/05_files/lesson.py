@@ -16,7 +16,7 @@
 #
 # > **It happened.** An agent server wrote uploads to disk inside an `async def` endpoint, with a plain `open()` and `file.write()`. On a network share
 # > each write blocked the event loop, so during an upload of a few megabytes `/health`, running conversations and WebSocket pings had to wait.
-# > To reproduce this on a fast disk, the test for the fix delays every write by 100 ms. ([software-agent-sdk#3119](https://github.com/OpenHands/software-agent-sdk/issues/3119))
+# > To reproduce the bug on a fast disk, its test delays every write by 100 ms. ([software-agent-sdk#3119](https://github.com/OpenHands/software-agent-sdk/issues/3119))
 #
 # **About 20 minutes**, plus 15 for the sections marked "Deeper". You need lesson 01, *Sleeping*: what blocks an event loop, and what
 # `def` endpoints, threads and `await` do about it.
@@ -442,8 +442,8 @@ print(f"{small_log.stat().st_size:,} bytes in pieces of {piece:,}: {pieces} read
 #
 # ## Deeper: a small pool that everything shares
 #
-# Where do the threads come from? `to_thread` takes them from a pool that belongs to the event loop, asyncio's **default executor**: a `ThreadPoolExecutor` with four more threads than Python counts cores,
-# but at most 32. (From Python 3.13 on, it counts only the cores that this process may use.) A `def` endpoint takes its thread from another pool, the one with 40 places that you know from lesson 01.
+# Where do the threads come from? `to_thread` takes them from a pool that belongs to the event loop, asyncio's **default executor**: a `ThreadPoolExecutor` whose size is the number of cores plus four,
+# but at most 32. (From Python 3.13 on, only the cores that this process may use count.) A `def` endpoint takes its thread from another pool, the one with 40 threads that you know from lesson 01.
 #
 # ### Your turn
 #

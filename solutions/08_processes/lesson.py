@@ -462,7 +462,7 @@ for way in ("left_alone", "replaced"):
     print(f"{way:13} work, crash, work, work: {history[way]}")
 
 # %% [markdown]
-# A broken pool stays broken. All jobs in it end with `BrokenProcessPool`, and so do all that come later, although nothing is wrong with them. (`if pools.get(way) is pool` is there because several requests may notice at the same time: the first one removes the broken pool, and the others must not remove the new one.)
+# A broken pool stays broken. All its jobs end with `BrokenProcessPool`, and so do all later ones, although nothing is wrong with them. (Several requests may find the pool broken at the same time. The first one removes it, and `if pools.get(way) is pool` makes sure that the others don't remove the new one.)
 #
 # ## Deeper: how large a pool?
 #
@@ -503,7 +503,7 @@ for size, (seconds, megabytes) in sizes.items():
 #
 # </details>
 #
-# So take about as many workers as there are cores for this app, and no more than the memory allows. If you don't say how many, the pool takes as many as the machine has cores. (From 3.13 on, as many as the process may use; but a container's CPU quota doesn't count, so in a container that may be far too many.)
+# So take about as many workers as there are cores for this app, and no more than the memory allows. By default, the pool has as many workers as the machine has cores. (From Python 3.13 on, only cores that the process may use count. A container's CPU quota never counts, so in a container the default may be far too many.)
 #
 # ## Deeper: why not just run more server workers?
 #

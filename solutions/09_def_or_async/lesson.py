@@ -302,7 +302,7 @@ print(f"async def {1e6 * awaited_each:.1f} µs, def {1e6 * pooled_each:.0f} µs:
 #
 # ## When not to bother
 #
-# - **An app with few users.** Forty slow requests at the same time are a lot. [Netflix's Dispatch](https://github.com/Netflix/dispatch) uses `def` nearly throughout, on purpose (287 routes against 4, when we counted): one rule for the whole team, and any library that may run in threads.
+# - **An app with few users.** Forty slow requests at the same time are a lot. [Netflix's Dispatch](https://github.com/Netflix/dispatch) uses `def` nearly everywhere, on purpose (287 routes against 4, when we counted). That way the whole team follows one rule, and can use any library that may run in threads.
 # - **A thread hop** in an endpoint that takes 50 milliseconds anyway.
 # - **An `async def` that computes for a few microseconds.** Lesson 07 has shown that the hop costs more.
 #
