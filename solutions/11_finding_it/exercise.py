@@ -60,7 +60,7 @@ exercise = checks.here()
 #
 # ## Look from outside
 #
-# The service runs as in production, in a process of its own. You have its URL and its process id, and that's all that you'd have in an incident.
+# The service runs in a process of its own, as in production. You have its URL and its process ID, which is all that you'd have in an incident.
 # (A race of the lab would print the guilty line for you. Leave it out here: your own services have no lab around them.)
 #
 # `probe` sends three requests together and a canary at the same time, and prints how long the slowest canary waited. It keeps watching for a moment after the
@@ -107,7 +107,7 @@ slowest = await probe("/books/7")
 # <details><summary>Hint 2: a pointer</summary>
 #
 # An endpoint can have more than one blocker, and one of them may run after the response. If two stacks of the same endpoint differ, both lines may be right.
-# A wait of a few hundredths of a second that you see only once may be the machine.
+# If you see a wait of a few hundredths of a second only once, the machine may have caused it.
 #
 # </details>
 #

@@ -84,13 +84,13 @@ print(open("blocking_requests.py").read())
 #
 # - A run that isn't over by then is stopped. Your test then counts as one that never ends, and gets **no points at all**,
 #   whatever it did with the other apps.
-# - So everything that your test waits for needs a limit of its own, of some ten seconds. `supplier.arrived` has one. A client of httpx has
+# - So every wait in your test needs a limit of its own, about ten seconds. `supplier.arrived` has one. For a client of httpx, pass
 #   `timeout=10`: it gives up when nothing has arrived for ten seconds.
 # - When such a limit is reached, an error is raised, and the test *fails*. For an app that isn't correct, that's what you want.
 # - Don't make the limits much shorter. A correct app may take some seconds for a response, and more on a busy machine.
 #   If the test fails for it, that costs all points.
 #
-# A test with such limits is done with a correct app in some seconds, and with the others in ten to twenty. That's far below 90.
+# A test with such limits needs a few seconds for a correct app, and ten to twenty for the others. That's far below 90.
 #
 # <details><summary>Hint 1: a question</summary>
 #
@@ -108,7 +108,7 @@ print(open("blocking_requests.py").read())
 # <details><summary>Hint 3: a sketch</summary>
 #
 # One phase per promise, in the only order that works: hold; start; promise 1 while the replies are held; promise 2 while they still are; release; promise 3. For each phase, write down which
-# of the apps that you can read, and which of the lesson's ways, would fail exactly there. A way that fails nowhere needs another assertion.
+# of the four apps that you can read, and which of the lesson's eight apps, would fail exactly there. An incorrect app that fails nowhere needs another assertion.
 #
 # </details>
 #

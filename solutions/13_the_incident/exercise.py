@@ -78,7 +78,7 @@ day = await exercise.load()
 # ## The twelve routes
 #
 # Each has a check of its own, which sends a few requests together. A check that doesn't pass yet prints *Not yet* and the reason.
-# The checks try once. The hidden tests try several times, with other numbers. Take the routes in the order of harm, not in this one.
+# The checks try once. The hidden tests try several times, with other numbers. Fix the routes in order of harm, not in the order below.
 #
 # The same rules apply to all routes unless a route says otherwise: a service may take several seconds, so wait for it; call it for each request; and don't reject any request.
 
