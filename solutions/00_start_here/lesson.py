@@ -14,22 +14,22 @@
 # %% [markdown]
 # # Start here
 #
-# > **It happened.** In December 2020 a developer started two requests against two different endpoints of a FastAPI service.
-# > The first one took 10 seconds, and the second one didn't even begin until the first was done.
-# > The replies blamed a blocked event loop, and almost two years later people with the same symptom were still joining the thread.
+# > **It happened.** In December 2020, a developer sent requests to two different endpoints of a FastAPI service at the same time.
+# > The first took 10 seconds, and the second didn't even start until the first was done.
+# > The replies blamed a blocked event loop. Almost two years later, people with the same symptom were still joining the thread.
 # > ([fastapi#2484](https://github.com/fastapi/fastapi/issues/2484))
 #
 # A FastAPI app serves many clients at once with a single thread, so one blocking line makes every user of the app wait in line.
 # In this course you watch such queues build up, find the line that causes them, and fix it.
 #
-# **About 20 minutes**, plus 5 for the two sections marked "Deeper", which you can leave for later.
-# You need Python functions, and you've seen a FastAPI endpoint before. You don't need to know asyncio.
+# **About 20 minutes**, plus 5 for the sections marked "Deeper", which you can leave for later.
+# You need to know Python functions and to have seen a FastAPI endpoint once. You don't need to know asyncio.
 #
-# By the end of this lesson you can
+# You'll see
 #
-# - tell whether ten requests take as long as one, or ten times as long;
-# - read the timeline of a race, and find the line that blocked the app;
-# - explain what an event loop does, and why a notebook has the same weakness as an app.
+# - whether ten requests take as long as one, or ten times as long;
+# - how to read the timeline of a race, and how to find the line that blocked the app;
+# - what an event loop does, and why a notebook has the same weakness as an app.
 #
 # ## How this course works
 #
@@ -39,7 +39,7 @@
 # Some cells ask you for a **prediction**. Write it down before you run the next cell: a wrong guess is worth more than no guess,
 # because it shows you where your idea of the app is wrong. Cells under **Your turn** are there to be changed and run again.
 #
-# The next cell imports the tools of the course. If it fails with `ModuleNotFoundError`, the notebook isn't running
+# The next cell loads the tools of the course. If it fails with `ModuleNotFoundError`, the notebook isn't running
 # in the course's own Python environment: close it and start it with `./course lab`.
 
 # %%
@@ -212,7 +212,7 @@ print(f"That is {queue.seconds / n:.2f} s for each of the {n} cups.")
 # Lessons 01 to 06 are about waiting, lessons 07 and 08 about computing.
 #
 # The delay between the moment when a callback should run and the moment when it does run is called **loop lag**.
-# The longest blocked stretch of a race is also its worst lag: a callback that becomes ready just after it starts has to wait for all of it.
+# The longest blocked stretch of a race is also its worst lag: a callback that becomes ready just after the block begins has to wait until it ends.
 
 # %%
 lab.diagrams.loop("tea()", ["steep()", "GET /tea"], 7 * ["asyncio.sleep(0.2)"], note="tea.py: seven requests wait, and the thread is free for the rest.").show()
@@ -286,7 +286,7 @@ print(f"During await asyncio.sleep(1): {len(polite)} ticks.")
 stopped = task.cancel()  # a notebook shows the value of a cell's last line, unless you assign it to a name
 
 # %% [markdown]
-# `time.sleep` stopped the kernel's own loop, and the task with it. The apps of this course run in separate processes:
+# `time.sleep` blocked the kernel's own loop, so the task couldn't tick. The apps of this course run in separate processes:
 # a blocked cell can't block them, and a blocked app can't block the notebook.
 #
 # ## Deeper: `asyncio.run` in a notebook
@@ -343,8 +343,8 @@ nested = await lab.race("/tea/{i}", n=3, title="a loop in a loop")
 print("Status:", nested.requests[0].status, "because", nested.errors[0].message)
 
 # %% [markdown]
-# Status 500, *Internal Server Error*, is good news here: you find out. In a patched process the same endpoint would appear to work,
-# and you'd meet the 500 on the day it runs somewhere else. That's why the course never patches a process that serves an app.
+# Status 500, *Internal Server Error*, is good news here, because it shows you the bug. In a patched process the same endpoint would appear to work,
+# and the 500 would turn up on the day the app runs somewhere else. That's why the course never patches a process that serves an app.
 #
 # ## Deeper: two browser tabs wait for each other, and the code is right
 #
@@ -398,7 +398,7 @@ print(f"Ten requests for the identical URL took {same_url.ratio:.1f} times as lo
 # - **loop lag**: how late the loop runs a callback that is due, in milliseconds.
 # - **concurrent / sequential**: concurrent tasks are in progress during the same time; sequential ones run one after another.
 # - **I/O-bound / CPU-bound**: work that mostly waits (network, disk, timers) or mostly computes.
-# - **coroutine**: what calling an `async def` function returns. It runs when you await it, or when you give it to the loop as a **task**.
+# - **coroutine**: the object that a call of an `async def` function returns. It runs when you await it, or when you give it to the loop as a **task**.
 # - **path parameter**: a variable part of a URL's path, such as `{cup}` in `/tea/{cup}`.
 #
 # ## Further reading

@@ -25,7 +25,7 @@
 #
 # | points | for |
 # |---|---|
-# | 1 | **right responses**: what the endpoint returns, and that the wait hasn't become shorter |
+# | 1 | **correct responses**: the right values, and no response before its wait is over |
 # | 2 | **concurrency**: the waits of several requests overlap, and the loop stays free for others |
 #
 # Two check cells follow each app. The first one sends single requests and looks at the responses.
@@ -33,7 +33,7 @@
 #
 # If a check doesn't pass yet, it says *Not yet* and why. Nothing is broken then: fix the file and run the check again.
 #
-# The next cell imports the tools of the course. If it fails with `ModuleNotFoundError`, the notebook isn't running
+# The next cell loads the tools of the course. If the cell fails with `ModuleNotFoundError`, the notebook isn't running
 # in the course's own Python environment: close it and start it with `./course lab`. After a restart of the kernel, run this cell again.
 
 # %%
@@ -43,14 +43,14 @@ from autograder.judge import checks
 exercise = checks.here()
 
 # %% [markdown]
-# ## 1. A report that takes its time
+# ## 1. A sleep in the endpoint
 #
 # `GET /reports/{number}?wait=...` prepares a report, which takes as many seconds as the query parameter `wait` says.
 # The response contains the number of the report:
 #
 # `{"report": 17, "status": "ready"}`
 #
-# **The rule:** the wait must stay. A request that asks for half a second must not get its response earlier.
+# **The rule:** the wait must stay. A request that asks for half a second must not get its response any earlier.
 # **The goal:** while one report is being prepared, the app serves all other requests.
 #
 # <details><summary>Hint 1: a question</summary>
@@ -69,11 +69,11 @@ exercise = checks.here()
 # <details><summary>Hint 3: a sketch</summary>
 #
 # Two lines are enough for the first way: the import, and the line that waits. One keyword is enough for the second.
-# Whichever you choose, race it with `lab.race("/reports/{i}?wait=0.5", n=4)`. If the requests take almost no time, something is created and never awaited.
+# Whichever you choose, race it with `lab.race("/reports/{i}?wait=0.5", n=4)`. If the requests take almost no time, a coroutine is created and never awaited.
 #
 # </details>
 #
-# What this check doesn't look for: which of the two ways you choose, and how many clients your app can serve at once beyond the few that the check sends.
+# **What this check does not look for:** which of the two ways you choose, and how many clients your app can serve at once beyond the few that the check sends.
 #
 # This is the timeline to aim for:
 
@@ -87,7 +87,7 @@ exercise.target("report")
 # %%app report.py
 
 # %% answers="report"
-"""Right responses: every report has its own number, and none arrives before its wait is over."""
+"""Correct responses: every report has its own number, and none arrives before its wait is over."""
 await exercise.answers("report")
 
 # %% concurrency="report"
@@ -100,7 +100,7 @@ await exercise.concurrency("report")
 # %% [markdown]
 # ## 2. A price from a slow supplier
 #
-# `GET /prices/{item}?wait=...` asks a supplier that demands a pause of `wait` seconds for each call. The response is
+# `GET /prices/{item}?wait=...` calls a supplier that requires a pause of `wait` seconds before each call. The response is
 #
 # `{"item": 17, "supplier": "north"}`
 #
@@ -129,7 +129,7 @@ await exercise.concurrency("report")
 #
 # </details>
 #
-# What this check doesn't look for: tidy names, or whether you change the chain or the thread.
+# **What this check does not look for:** whether you change the whole chain, or only the thread that runs it.
 #
 # This is the timeline to aim for:
 
@@ -143,7 +143,7 @@ exercise.target("price")
 # %%app price.py
 
 # %% answers="price"
-"""Right responses: every item comes with its supplier, and none arrives before the supplier allows it."""
+"""Correct responses: every item comes with its supplier, and none arrives before the supplier allows it."""
 await exercise.answers("price")
 
 # %% concurrency="price"
@@ -180,11 +180,11 @@ await exercise.concurrency("price")
 # <details><summary>Hint 3: a sketch</summary>
 #
 # In the function that Hint 1 asks for, change either the keyword in front of its name or the call in its body.
-# If you change both, you get a `def` function that creates a coroutine and throws it away.
+# If you change both, you get a `def` function that creates a coroutine and never awaits it.
 #
 # </details>
 #
-# What this check doesn't look for: whether the wait stays in a dependency.
+# **What this check does not look for:** whether the wait stays in a dependency.
 #
 # This is the timeline to aim for:
 
@@ -198,7 +198,7 @@ exercise.target("order")
 # %%app order.py
 
 # %% answers="order"
-"""Right responses: every order is accepted under its own number, and none before its wait is over."""
+"""Correct responses: every order is accepted under its own number, and none before its wait is over."""
 await exercise.answers("order")
 
 # %% concurrency="order"
@@ -209,7 +209,7 @@ await exercise.concurrency("order")
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# ## To take home
+# ## Take it home
 #
 # There are now three files next to this notebook: `report.py`, `price.py` and `order.py`. They need nothing from this course.
 # Compare them with your own code: where does it sleep, and on which thread?

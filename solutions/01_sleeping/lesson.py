@@ -14,15 +14,15 @@
 # %% [markdown]
 # # Sleeping
 #
-# > **It happened.** OpenSandbox, a FastAPI service, waits for a new sandbox in a loop, and one branch of that loop slept with `time.sleep` inside an
-# > `async def`. Nothing else was served during those sleeps, `/health` included, so Kubernetes' liveness probe timed out and the pod was killed and restarted.
-# > Every new sandbox passed through that branch, and the fix was one line.
-# > ([OpenSandbox#841](https://github.com/opensandbox-group/OpenSandbox/pull/841), 2026)
+# > **It happened.** OpenSandbox, a FastAPI service, polls in a loop until a new sandbox is ready. One branch of that loop called `time.sleep` inside an
+# > `async def`. During those sleeps nothing else was served, not even `/health`, so the liveness probe timed out and Kubernetes restarted the pod.
+# > Every new sandbox went through that branch. The fix was one line.
+# > ([OpenSandbox#841](https://github.com/opensandbox-group/OpenSandbox/pull/841))
 #
-# **About 25 minutes**, plus 10 for the sections marked "Deeper". You need lesson 00, *Start here*: you know what a race, a timeline, a canary and
+# **About 25 minutes**, plus 10 for the sections marked "Deeper". You need lesson 00, *Start here*: what a race, a timeline, a canary and
 # the event loop are.
 #
-# You will see
+# You'll see
 #
 # - what one `time.sleep` does to every other request, and which request waits for which;
 # - the fix, `await asyncio.sleep`, and the same race again;
@@ -30,10 +30,10 @@
 # - a correct fix without `await`, the `def` endpoint, and its limit;
 # - two fixes that look right and aren't.
 #
-# Real code sleeps before it retries, when a partner asks it to slow down, or until something is ready.
+# Real code sleeps before it retries, when another service asks it to slow down, or until something is ready.
 # A sleep is also the simplest wait there is, so everything you learn here applies to databases, files and HTTP calls as well.
 #
-# The next cell imports the tools of the course. If it fails with `ModuleNotFoundError`, the notebook isn't running
+# The next cell loads the tools of the course. If it fails with `ModuleNotFoundError`, the notebook isn't running
 # in the course's own Python environment: close it and start it with `./course lab`.
 
 # %%
@@ -226,11 +226,11 @@ block = helper.worst_block
 print(f"The race of beans.py: {block.code}, {block.place}")
 
 # %% [markdown]
-# The linter finds the sleep in the café and misses the one in the roaster's helper, where the sleep isn't inside the `async def`.
-# Between the two functions there could be three files and two packages. Ruff has this rule too (`ASYNC251`), and it also looks at one function at a time.
+# The linter finds the sleep in the café. It misses the one in the roaster's helper, because that one isn't inside the `async def`:
+# between endpoint and sleep there could be three files and two packages. Ruff has this rule too (`ASYNC251`), and it also looks at one function at a time.
 # A race doesn't read code. It samples what the thread is doing while it's blocked.
 #
-# The line that it names is where the thread slept. The lines that you have to change may be others: a plain `def` function can't `await`,
+# The race names the line where the thread slept. You may have to change other lines: a plain `def` function can't `await`,
 # so `pause` has to become `async def`, its caller has to await it and become `async def` as well, and so on up to the endpoint.
 # The exercise lets you practise that.
 #
@@ -271,7 +271,7 @@ lab.side_by_side(in_async, in_plain, titles=("async def dependency", "def depend
 # %% [markdown]
 # The plain `def` does better here, because FastAPI decides by that keyword where a function runs:
 #
-# - an `async def` function runs on the event loop, because FastAPI trusts it to await its waits;
+# - an `async def` function runs on the event loop, because FastAPI trusts it to await everything that takes time;
 # - a `def` function runs in a **thread pool**, a fixed number of other threads that may block without stopping the loop.
 #
 # So `async def` is a promise, and `async_check` breaks it.
@@ -303,7 +303,8 @@ lab.diagrams.pools(in_tokens=40, note="45 coffees in def endpoints: 40 have a to
 
 # %% [markdown]
 # For code that can't be awaited, `def` is a proper fix, and often the smallest one. Its limit is the size of the pool:
-# 40 threads, shared by everything that FastAPI itself runs in a thread. (`asyncio.to_thread` uses a different pool; see lesson 05.)
+# 40 threads, shared by everything that FastAPI itself runs in a thread. (The diagram counts *tokens*: a call needs one of 40 to run in a thread.
+# It also shows the separate pool of `asyncio.to_thread`, which lesson 05 introduces.)
 # Of the 45 clients above, 40 got a thread at once. The other five first waited for a free thread and then for their coffee.
 #
 # ### Your turn: the size of the pool
@@ -354,8 +355,8 @@ print("In the server's log:", warning.split(": ", 1)[-1])
 # This one is never awaited, so the coffee is served before it's made. Python reports that in the server's log
 # (`lab.current().log` in this course), but how often do you read the log of an app that returns 200?
 #
-# In the second attempt the author fixed the endpoint, and not the helper that it calls.
-# They tested it the usual way: ten requests at once, and a limit on the total. Sequentially, ten waits of 0.5 seconds take 5 seconds, so the test demands less than 2.
+# The second attempt fixes the endpoint, but not the helper that it calls.
+# Its author tested it the usual way, with ten requests at once and a limit on the total. Run sequentially, ten waits of 0.5 seconds would take 5 seconds, so the test requires a total of less than 2.
 
 # %%
 # %%app partly.py
@@ -385,14 +386,14 @@ print(f"{partly.seconds:.2f} s is {'less' if partly.seconds < 2 else 'not less'}
 
 # %% [markdown]
 # Each request blocks for only a tenth of its wait, but ten of them arrive together and their tenths add up.
-# No other request is served during that time. The total hides it, and the canary shows it.
+# No other request is served during that time. The total doesn't show it; the canary does.
 #
 # So after a fix, race again and look at the event loop lane. Fixing the line that you knew about doesn't prove that the loop is free.
 #
 # ## Deeper: the health probe is the first victim
 #
-# In the incident at the top, the health endpoint was fine. So is `/menu` here, which never waits for anything. Kubernetes asks such an endpoint
-# again and again, gives it one second to respond (its default), and restarts the container after a few failures.
+# In the incident at the top, the health endpoint was fine. So is `/menu` here, which never waits for anything. Kubernetes requests such an endpoint
+# every few seconds, allows one second for the response (by default), and restarts the container after a few failures.
 # The next cell plays the probe while two clients order slow coffees, first with the blocking café and then with the fixed one.
 
 # %%
@@ -416,7 +417,7 @@ probes_blocking, probes_fixed = await failed_probes("cafe.py"), await failed_pro
 print(f"Failed probes: {probes_blocking} with time.sleep, {probes_fixed} with await asyncio.sleep.")
 
 # %% [markdown]
-# A restart doesn't fix anything: it throws away the requests in progress, and the remaining pods get their load.
+# A restart doesn't fix anything: the requests in progress are lost, and the remaining pods have to take over the load.
 # A longer probe timeout only hides the block.
 #
 # The opposite mistake is a probe that reports success while nothing works. An `async def` probe doesn't need a thread, so it stays fast even when all
@@ -479,7 +480,7 @@ print(f"Five coffees, one request at a time: {sum(race.seconds for race in alone
 # A blocking millisecond is still the same mistake, but no client notices it, and there may be something worse in your app. Measure first, then fix in order of harm.
 #
 # The last line shows why this mistake survives so many tests: as long as requests come one at a time, none of them waits for another.
-# A test that is meant to find blocking code must send requests *together*.
+# A test for blocking code has to send requests *together*.
 #
 # ## What you have seen
 #

@@ -14,8 +14,8 @@
 # %% [markdown]
 # # Exercise 02: Calling HTTP
 #
-# A shop doesn't know its own prices. It calls a supplier's service over HTTP, and while it waits for the supplier, its own clients wait longer than they have to.
-# Fix two endpoints, one after the other.
+# A shop doesn't know its own prices: it calls a supplier's service over HTTP. Both of its endpoints make their clients wait longer than they have to.
+# Fix them, one after the other.
 # **About 20 minutes.** You need lesson 02, *Calling HTTP*.
 #
 # Each endpoint has a cell that begins with `%%app`. That cell is the whole file: change whatever you like in it,
@@ -26,7 +26,7 @@
 #
 # | points | for |
 # |---|---|
-# | 1 | **right responses**: what the endpoint returns, and that it comes from the supplier |
+# | 1 | **correct responses**: the right values, really fetched from the supplier |
 # | 2 | **concurrency**: the upstream calls are in progress at the same time, and the loop stays free for others |
 #
 # Two check cells follow each app. The first one sends single requests and looks at the responses.
@@ -34,7 +34,7 @@
 #
 # If a check doesn't pass yet, it says *Not yet* and why. Nothing is broken then: fix the file and run the check again.
 #
-# The next cell imports the tools of the course, and `checks.here()` also starts the supplier's service, the **upstream**.
+# The next cell loads the tools of the course, and `checks.here()` also starts the supplier's service, the **upstream**.
 # Your app finds its address in the environment variable `UPSTREAM_URL`.
 # If the cell fails with `ModuleNotFoundError`, the notebook isn't running in the course's own Python environment:
 # close it and start it with `./course lab`. After a restart of the kernel, run this cell again.
@@ -78,7 +78,7 @@ exercise = checks.here()
 #
 # </details>
 #
-# What this check doesn't look for: a reply that the upstream holds back for much longer than a few seconds.
+# **What this check does not look for:** a reply that the upstream holds back for much longer than a few seconds.
 # (A client per request is work on the loop, and the check does report it.)
 #
 # This is the timeline to aim for. Compare the event loop lane, not the bars: their length depends on the check.
@@ -93,7 +93,7 @@ exercise.target("price")
 # %%app price.py
 
 # %% answers="price"
-"""Right responses: every item comes with the price that the upstream has for it."""
+"""Correct responses: every item comes with the price that the upstream has for it."""
 await exercise.answers("price")
 
 # %% [markdown]
@@ -118,7 +118,7 @@ await exercise.concurrency("price")
 #
 # `{"basket": "a1b2c3", "total": 314159}`
 #
-# The loop is free here already. Something else takes longer than it has to.
+# The loop is already free here. Find out why a basket still takes longer than it has to.
 #
 # **The rule:** every request calls the upstream exactly once for each of its two items.
 # **The goal:** both calls of a basket are in progress at the same time, and the loop stays free.
@@ -131,8 +131,8 @@ await exercise.concurrency("price")
 #
 # <details><summary>Hint 2: a pointer</summary>
 #
-# A coroutine starts when it's awaited, or when it becomes a task. An `await` inside a loop therefore finishes one call before it starts the next.
-# Lesson 02 has two tools that start several.
+# A coroutine starts when it's awaited, or when it becomes a task. So an `await` inside a loop finishes one call before the next one starts.
+# Lesson 02 has two tools that start several calls at once.
 #
 # </details>
 #
@@ -143,7 +143,7 @@ await exercise.concurrency("price")
 #
 # </details>
 #
-# What this check doesn't look for: what happens if one of the two calls fails.
+# **What this check does not look for:** what happens if one of the two calls fails.
 #
 # The rendezvous sends two baskets together, and the upstream holds its replies until all four calls are there.
 # This is the timeline to aim for. Compare the event loop lane, not the bars: their number and length depend on the check.
@@ -158,7 +158,7 @@ exercise.target("basket")
 # %%app basket.py
 
 # %% answers="basket"
-"""Right responses: every basket has the total of its own two items."""
+"""Correct responses: every basket has the total of its own two items."""
 await exercise.answers("basket")
 
 # %% concurrency="basket"
@@ -169,7 +169,7 @@ await exercise.concurrency("basket")
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# ## To take home
+# ## Take it home
 #
 # There are now two files next to this notebook: `price.py` and `basket.py`. They need nothing from this course but an address in `UPSTREAM_URL`.
 # Compare them with your own code: which services does it call over HTTP, with which client, and what else waits in the meantime?

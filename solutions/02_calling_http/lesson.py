@@ -14,14 +14,14 @@
 # %% [markdown]
 # # Calling HTTP
 #
-# > **It happened.** AgentArea's API fetched catalogues from other hosts with `urllib.request.urlopen`, called from a coroutine, with a timeout of 120 seconds.
-# > One slow catalogue froze the whole process, and the health endpoint with it. Kubernetes' liveness probe killed the pod after about 90 seconds,
-# > so it died before the fetch could even time out. ([agentarea#436](https://github.com/agentarea/agentarea/pull/436), 2026)
+# > **It happened.** Inside a coroutine, AgentArea's API fetched catalogues from other hosts with `urllib.request.urlopen` and a timeout of 120 seconds.
+# > One slow catalogue froze the whole process, including the health endpoint. The liveness probe failed, and Kubernetes killed the pod after about 90 seconds,
+# > before the fetch could even time out. ([agentarea#436](https://github.com/agentarea/agentarea/pull/436))
 #
-# **About 25 minutes**, plus 20 for the sections marked "Deeper". You need lesson 01, *Sleeping*: you know why a wait on the event loop
+# **About 25 minutes**, plus 20 for the sections marked "Deeper". You need lesson 01, *Sleeping*: why a blocking call on the event loop
 # makes every client wait, and what `def` endpoints and `await` do about it.
 #
-# You will see
+# You'll see
 #
 # - what `requests.get` in an `async def` endpoint does to clients that want something else;
 # - the fix: one `httpx.AsyncClient` for the whole app, and the same race again;
@@ -32,7 +32,7 @@
 # You'll meet `async with` and `async for` from here on. `with` opens something and closes it at the end of its block, whatever happens in between.
 # If opening or closing has to be awaited, it's `async with`; if the next item of a loop has to be awaited, it's `async for`.
 #
-# The next cell imports the tools of the course. If it fails with `ModuleNotFoundError`, the notebook isn't running
+# The next cell loads the tools of the course. If it fails with `ModuleNotFoundError`, the notebook isn't running
 # in the course's own Python environment: close it and start it with `./course lab`.
 
 # %%
@@ -117,7 +117,7 @@ lab.diagrams.loop("requests.get(...hat)", 4 * ["GET /prices/scarf"], blocked=Tru
 # 3. The response came. The thread finished this request, took the next one, and was suspended again.
 # 4. So every request that was taken after the hat waited a second for another client's hat.
 #
-# For all its users, this shop is as slow as its supplier's slowest item, and the supplier never has more than one call to work on.
+# So the shop is as slow for everyone as its supplier's slowest item, although the supplier never has more than one call to handle.
 #
 # ### Your turn: one hat too many
 #
@@ -229,8 +229,8 @@ together = await lab.race("/together?items=5", n=3, show=False)
 lab.side_by_side(one_by_one, together, titles=("await in a loop", "gather"))
 
 # %% [markdown]
-# Every wait on both sides is awaited, and no request waits for another one. But on the left each request waits for *its own* calls, one at a time:
-# the second call is sent only when the first response is there, although it doesn't depend on it. No tool that watches the loop can find this. You have to.
+# On both sides, every call is awaited and no request waits for another. But on the left, each request makes *its own* calls one at a time:
+# the second is sent only when the first response has arrived, although it doesn't depend on it. No tool that watches the loop can find this. You have to.
 #
 # The same works in any coroutine, so try it in the notebook, this time with a **TaskGroup**. `create_task` starts a task right away, and the `async with` block ends
 # when all its tasks are done.
@@ -324,9 +324,8 @@ print(f"Creating one client takes {1000 * each:.0f} ms on this machine, so thirt
 
 # %% [markdown]
 # There's no staircase, so the bars on the left look fine. But they are all longer than they need to be, because the app was blocked before it sent its first upstream call.
-#
-# The line that blocks looks harmless. Yet a new client prepares for `https` right away: it builds a TLS context, for which it reads and parses the certificates
-# of every authority that it trusts. That's CPU-bound work without any `await`, done on the loop, and our upstream doesn't even speak `https`.
+# The line that blocks looks harmless, but a new client prepares for `https` right away: it builds a TLS context, for which it reads and parses the certificates
+# of every authority that it trusts. That's CPU-bound work on the loop, without any `await`, and for an upstream that doesn't even use `https`.
 # Each client also opens a new connection, which over a network takes several round trips before the request itself is sent.
 #
 # So create one client per app. (In httpx2 a new client is cheaper, since it uses the operating system's certificates. The connection costs the same.)
@@ -379,8 +378,8 @@ print("The unprepared endpoint raised", late.errors[0].type)
 print("httpx's defaults:", httpx.AsyncClient().timeout, "in seconds")
 
 # %% [markdown]
-# Both gave up long before the upstream had its response ready. Status 500 means "I'm broken"; 504 says which service is. The caller can do something
-# with that: retry later, or show yesterday's price.
+# Both gave up long before the upstream's response was ready. Status 500 means "I'm broken"; 504 means "the service behind me is too slow". The caller can act
+# on that: retry later, or show yesterday's price.
 #
 # ## Keeping `requests`
 #
@@ -424,7 +423,7 @@ lab.side_by_side(plain, thread, titles=("def", "to_thread"))
 #
 # ## Deeper: when one of several calls fails
 #
-# Next to the task that fails, another one is still running. What happens to it depends on how you started the two.
+# Two tasks run concurrently, and one of them fails. What happens to the other depends on how you started them.
 
 # %%
 async def fail():
@@ -450,7 +449,7 @@ print("What ran to its end:", *finished)
 
 # %% [markdown]
 # Both raise the error. The TaskGroup cancels the other tasks first. (It collects errors in an exception group, and `except*` unpacks it.)
-# `gather` raises at once and lets the others run on in the background, unseen. For new code, the group is the safer choice.
+# `gather` raises immediately and leaves the others running in the background. For new code, the group is the safer choice.
 #
 # ## Deeper: the client's own limit
 #
@@ -487,16 +486,16 @@ errors = sorted({error.type for error in slow_hats.errors})
 print(f"Of {n} slow hats, {too_late} got status 500. Errors in the app: {', '.join(errors) or 'none'}")
 
 # %% [markdown]
-# The picture shows three groups of five, and an idle loop. This queue is in front of the upstream and not in front of the loop, so every request that doesn't need
-# the upstream is served at once, and the upstream never has more than five of our calls to work on. Slowing down the callers like this is called **back-pressure**.
+# The picture shows three groups of five, and an idle loop. This queue is in front of the upstream, not in front of the loop. So every request that doesn't need
+# the upstream is served at once, and the upstream never has to handle more than five of our calls. Slowing down the callers like this is called **back-pressure**.
 #
 # For hats that take three seconds, two seconds of patience aren't enough: five requests have a connection, and the others wait for one in vain until httpx raises `PoolTimeout`.
 # When you meet that error, the upstream may be fine. Either the limit is too low for your load, or the responses are too slow.
 #
 # ## Deeper: token streams from a language model
 #
-# LLM clients are a frequent form of this mistake. A chat completion takes seconds, and with `stream=True` it arrives as **server-sent events**,
-# one line of JSON per token. The next cell starts a stand-in for such a service: the same wire format, no model. Eight tokens, 0.1 seconds apart.
+# Clients for language models often contain this mistake. A chat completion takes seconds, and with `stream=True` it arrives as **server-sent events**,
+# one line of JSON per token. The next cell starts a stand-in for such a service, with the same wire format but no model: it sends eight tokens, 0.1 seconds apart.
 
 # %%
 import json
@@ -612,7 +611,7 @@ print("Only a handler:", *handler_only, "ran. A handler and a lifespan:", *both,
 # - An `await` in a loop makes calls one after the other, though the loop is free. `gather` or a `TaskGroup` makes them together,
 #   and a semaphore limits how many.
 # - A client per request builds a TLS context on the loop, and blocks it again.
-# - A timeout says how long to wait, and 504 says which service was too slow.
+# - A timeout says how long to wait, and status 504 tells the caller that the upstream was too slow.
 # - `requests` may stay in a `def` endpoint or in `to_thread`, within the limits of their thread pools.
 #
 # ## Check yourself

@@ -14,8 +14,8 @@
 # %% [markdown]
 # # Exercise 03: Databases
 #
-# A shop keeps its prices in PostgreSQL. One endpoint blocks the event loop while it queries. The other leaves the loop free,
-# and its requests queue all the same. Fix them, one after the other.
+# A shop keeps its prices in PostgreSQL. One endpoint blocks the event loop during its query. The other leaves the loop free,
+# but its requests still queue. Fix them, one after the other.
 # **About 20 minutes.** You need lesson 03, *Databases*.
 #
 # Each endpoint has a cell that begins with `%%app`. That cell is the whole file: change whatever you like in it,
@@ -26,7 +26,7 @@
 #
 # | points | for |
 # |---|---|
-# | 1 | **right responses**: what the endpoint returns, and that it comes from the database |
+# | 1 | **correct responses**: the right values, really fetched from the database |
 # | 2 | **concurrency**: the queries are in progress at the same time, and the loop stays free for others |
 #
 # Two check cells follow each app. The first one sends single requests and looks at the responses.
@@ -34,7 +34,7 @@
 #
 # If a check doesn't pass yet, it says *Not yet* and why. Nothing is broken then: fix the file and run the check again.
 #
-# The next cell imports the tools of the course, and `checks.here()` also starts a PostgreSQL server for this notebook.
+# The next cell loads the tools of the course, and `checks.here()` also starts a PostgreSQL server for this notebook.
 # It listens on this machine only and ends with the kernel. Your app finds its address in the environment variable `DATABASE_URL`.
 # If the cell fails with `ModuleNotFoundError`, the notebook isn't running in the course's own Python environment:
 # close it and start it with `./course lab`. After a restart of the kernel, run this cell again.
@@ -94,7 +94,7 @@ exercise = checks.here()
 #
 # </details>
 #
-# What this check doesn't look for: whether each request opens a connection of its own (lesson 03 shows what that costs), and a query
+# **What this check does not look for:** whether each request opens a connection of its own (lesson 03 shows what that costs), and a query
 # that takes much longer than a few seconds.
 #
 # This is the timeline to aim for. Compare the event loop lane, not the bars: their length depends on the check.
@@ -109,7 +109,7 @@ exercise.target("item")
 # %%app item.py
 
 # %% answers="item"
-"""Right responses: every item comes with the price that the database has for it."""
+"""Correct responses: every item comes with the price that the database has for it."""
 await exercise.answers("item")
 
 # %% [markdown]
@@ -160,10 +160,10 @@ await exercise.concurrency("item")
 #
 # </details>
 #
-# What this check doesn't look for: a query that takes much longer than a few seconds. It may also send fewer requests at once than the ten of the goal.
+# **What this check does not look for:** a query that takes much longer than a few seconds. It may also send fewer requests at once than the ten of the goal.
 #
 # This is the timeline to aim for. The event loop lane is free before the fix as well, and the bars may look
-# much the same, because the check releases the lock soon after it has seen the queue. This time, the message tells the difference.
+# much the same, because the check releases the lock soon after it has seen the queue. This time, read the message to see the difference.
 
 # %%
 exercise.target("stock")
@@ -175,7 +175,7 @@ exercise.target("stock")
 # %%app stock.py
 
 # %% answers="stock"
-"""Right responses: every item comes with the price that the database has for it."""
+"""Correct responses: every item comes with the price that the database has for it."""
 await exercise.answers("stock")
 
 # %% concurrency="stock"
@@ -235,7 +235,7 @@ if mysql:
     orders_race = await lab.race("/orders?wait=0.2", n=5)
 
 # %% [markdown]
-# ## To take home
+# ## Take it home
 #
 # There are now two files next to this notebook: `item.py` and `stock.py`. They need nothing from this course
 # but a database in `DATABASE_URL` that knows `price_of`.

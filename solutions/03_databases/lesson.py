@@ -14,15 +14,15 @@
 # %% [markdown]
 # # Databases
 #
-# > **It happened.** Morpheus, a service that sends e-mails and text messages, ran its `def` endpoints in 40 threads and its database pool with SQLAlchemy's default of 15 connections.
-# > During a cutover more than 15 requests arrived together, the time to get a connection rose from 3 ms to the full 30 s timeout, and for ten minutes requests failed.
-# > One `async def` endpoint queried the same pool with a blocking call, so the loop froze with it and even the non-blocking endpoints stalled.
-# > ([morpheus#510](https://github.com/tutorcruncher/morpheus/pull/510), 2026)
+# > **It happened.** Morpheus sends e-mails and text messages. Its `def` endpoints ran in 40 threads, but its database pool had only SQLAlchemy's default of 15 connections.
+# > During a cutover, more than 15 requests arrived at once: getting a connection went from 3 ms to the full timeout of 30 s, and requests failed for ten minutes.
+# > One `async def` endpoint queried the same pool with a blocking call, so the event loop froze as well, and even the non-blocking endpoints stalled.
+# > ([morpheus#510](https://github.com/tutorcruncher/morpheus/pull/510))
 #
-# **About 25 minutes**, plus 20 for the sections marked "Deeper". You need lesson 02, *Calling HTTP*: you know what a lifespan is,
+# **About 25 minutes**, plus 20 for the sections marked "Deeper". You need lesson 02, *Calling HTTP*: what a lifespan is,
 # and why a client is opened once and shared.
 #
-# You will see
+# You'll see
 #
 # - what a query through psycopg2 in an `async def` endpoint does to every other request;
 # - the fix, a connection pool that can be awaited, and the same race again;
@@ -33,7 +33,7 @@
 # The database is the service that most apps call most often. Many queries are fast, so blocking calls go unnoticed.
 # Then one query waits for a lock or scans a large table, and the whole app waits with it.
 #
-# The next cell imports the tools of the course. If it fails with `ModuleNotFoundError`, the notebook isn't running
+# The next cell loads the tools of the course. If it fails with `ModuleNotFoundError`, the notebook isn't running
 # in the course's own Python environment: close it and start it with `./course lab`.
 
 # %%
@@ -105,9 +105,9 @@ bad = await lab.race("/search?wait=0.2", n=10)
 # ## Which request waits for which
 #
 # PostgreSQL's view `pg_stat_activity` has a row for every connection and says what it's doing.
-# During the next race the notebook queries that view again and again, and keeps the largest number of searches that were active at one moment.
+# During the next race, the notebook polls that view and remembers the largest number of searches that were active at the same time.
 #
-# Six requests arrive together: five searches, and second in the list one for the opening hours.
+# Six requests arrive together: five searches and, second in the list, one for the opening hours.
 # **How many searches does PostgreSQL work on at the same time, at most?**
 
 # %%
@@ -142,7 +142,7 @@ lab.diagrams.loop("cursor.execute(...)", ["GET /hours", *4 * ["GET /search"]], b
 # 3. The operating system held the other requests, including the one for the opening hours.
 # 4. The rows arrived. The thread closed the connection, sent the response, and took the next request.
 #
-# So the database wasn't too slow. It was mostly idle, and the queue was in front of the app.
+# So the database wasn't too slow. It was mostly idle; the requests waited in front of the app.
 #
 # ## The fix: a pool that you can await
 #
@@ -223,7 +223,7 @@ print(f"This pool may hold up to {places} connections, asyncpg's default.")
 # %% [markdown]
 # There is no network and no encryption between this notebook and its database. With them, the difference grows.
 #
-# A pool saves time, and it's also a limit. It has to be one, because the server has limits as well: one for all its clients together,
+# A pool saves time, and it also limits the number of connections. It has to, because the server has limits as well: one for all its clients together,
 # and often a lower one per user. What does the server do beyond its limit? The next cell opens connections until it's refused.
 
 # %%
@@ -286,8 +286,8 @@ print(f"Prompt: {statuses.count(200)} requests got status 200, {statuses.count(5
 # On the left are three groups of five, as with the connection limit in lesson 02. Every wait is awaited and the loop is free,
 # so no tool that watches the loop will ever show you this queue.
 #
-# On the right the requests that can't be served learn that early. Their clients can retry, or show what they have.
-# A long queue that isn't visible anywhere helps neither the clients nor the database.
+# On the right, the requests that can't be served fail early, so their clients can retry, or show what they have.
+# A long queue that no metric shows helps neither the clients nor the database.
 #
 # ### Your turn: size the pool
 #
@@ -350,7 +350,7 @@ lab.side_by_side(inside, outside, titles=("inside the async with", "outside"))
 longer.compare(inside.seconds / outside.seconds)
 
 # %% [markdown]
-# A request that waits for the supplier doesn't need a connection. On the left it holds one all the same, and the next five requests wait for it.
+# A request that waits for the supplier doesn't need a connection. On the left it holds one anyway, so the next group of five has to wait.
 # Inside `async with pool.acquire()`, await the database and nothing else. A dependency that borrows a connection and `yield`s it has the same effect:
 # the connection is held for the whole request.
 #
@@ -464,7 +464,7 @@ print(f"After the rollback: {ended['state']}. Locks on tables and indexes: {len(
 # A reader's lock is weak, but the table can't be altered in the meantime. A writer's lock is stronger: another transaction that wants to change the same row has to wait.
 # And PostgreSQL can't remove old row versions that an open transaction with a snapshot may still need.
 #
-# asyncpg begins a transaction only where you write `async with connection.transaction():`. With the others, let a `with` or `async with` end it, and soon.
+# asyncpg begins a transaction only where you write `async with connection.transaction():`. With the other drivers, use a `with` or `async with` block that ends the transaction, and keep it short.
 #
 # ## Deeper: an attribute that sends a query
 #
@@ -627,8 +627,8 @@ lab.side_by_side(locked, short, titles=("bank inside the transaction", "bank fir
 print("Errors on the left:", *(error.message for error in locked.errors), sep="\n  ")
 
 # %% [markdown]
-# On the left the first request holds the write lock and awaits the bank. The second one waits for that lock *on the loop*, so the first can't continue, and so the lock
-# isn't released. Only the timeout ends this **deadlock**, with an error. A longer `timeout`, which is the usual advice, makes each block longer.
+# On the left, the first request holds the write lock and awaits the bank. The second waits for that lock *on the loop*, so the first can't continue and release it.
+# Only the timeout ends this **deadlock**, with an error. A longer `timeout`, which is the usual advice, makes each block longer.
 # Keep transactions short, await nothing inside them, and move slow statements to a thread (`asyncio.to_thread`, or aiosqlite, which uses one).
 #
 # ## When not to bother

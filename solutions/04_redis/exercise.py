@@ -14,8 +14,8 @@
 # %% [markdown]
 # # Exercise 04: Redis
 #
-# A shop doesn't do its heavy work itself. It puts a job on a list in Redis, a worker somewhere else takes it from there,
-# and the shop waits for the reply. Two endpoints wait in a way that makes other requests wait as well. Fix them, one after the other.
+# A shop leaves its heavy work to a worker: it puts a job on a list in Redis, the worker takes it from there,
+# and the shop waits for the reply. Two of its endpoints wait in a way that makes other requests wait as well. Fix them, one after the other.
 # **About 20 minutes.** You need lesson 04, *Redis*.
 #
 # Each endpoint has a cell that begins with `%%app`. That cell is the whole file: change whatever you like in it,
@@ -26,7 +26,7 @@
 #
 # | points | for |
 # |---|---|
-# | 1 | **right responses**: what the endpoint returns, and that it comes from the worker |
+# | 1 | **correct responses**: the right values, really fetched from the worker |
 # | 2 | **concurrency**: the jobs are in progress at the same time, and the loop stays free for others |
 #
 # Two check cells follow each app. The first one sends single requests and looks at the responses.
@@ -34,7 +34,7 @@
 #
 # If a check doesn't pass yet, it says *Not yet* and why. Nothing is broken then: fix the file and run the check again.
 #
-# The next cell imports the tools of the course, and `checks.here()` also starts a server and a worker.
+# The next cell loads the tools of the course, and `checks.here()` also starts a server and a worker.
 # The server is Valkey, which speaks the protocol of Redis. Your app finds its address in the environment variable `REDIS_URL`.
 # If there is no such server for your system, the cell says so, and what you can start instead.
 # If the cell fails with `ModuleNotFoundError`, the notebook isn't running in the course's own Python environment:
@@ -88,13 +88,13 @@ exercise = checks.here()
 #
 # <details><summary>Hint 3: a sketch</summary>
 #
-# If you replace the client: a different import, the same URL and timeout, created once per app; and then look for every place where a command's result is used,
-# or thrown away, without having been awaited. A forgotten `await` on the first command means that the worker never sees the job.
+# If you replace the client: change the import, keep the URL and the timeout, and create it once per app. Then check that every command is awaited, even one
+# whose result you don't use. If you forget the `await` on the first command, the worker never sees the job.
 # If you keep the client, removing one keyword is enough.
 #
 # </details>
 #
-# What this check doesn't look for: a command that blocks the loop only for a moment, as `rpush` does while the server is well,
+# **What this check does not look for:** a command that blocks the loop only for a moment, as `rpush` does while the server is healthy,
 # and a reply that's held back for much longer than a few seconds.
 #
 # This is the timeline to aim for. Compare the event loop lane, not the bars: their length depends on the check.
@@ -109,7 +109,7 @@ exercise.target("job")
 # %%app job.py
 
 # %% answers="job"
-"""Right responses: every job comes back with the number that the worker put on its list."""
+"""Correct responses: every job comes back with the number that the worker put on its list."""
 await exercise.answers("job")
 
 # %% [markdown]
@@ -134,7 +134,7 @@ await exercise.concurrency("job")
 #
 # `{"item": "a1b2c3", "price": 314159}`
 #
-# A colleague has already replaced the client by the one from `redis.asyncio`. Both calls are awaited, and the loop is free.
+# A colleague has already replaced the client with the one from `redis.asyncio`. Both calls are awaited, and the loop is free.
 # And yet the requests queue.
 #
 # Two lines of the file need an explanation:
@@ -164,12 +164,12 @@ await exercise.concurrency("job")
 #
 # <details><summary>Hint 3: a sketch</summary>
 #
-# One way changes a single number. Another leaves the pool alone and lets no command wait at all: `LPOP` returns immediately, with `None` if the list is empty,
-# and between two attempts the *request* waits, in a way that keeps neither the connection nor the thread.
+# One way changes a single number. Another leaves the pool alone and uses no command that waits: `LPOP` returns immediately, with `None` if the list is empty,
+# and between two attempts the *request* waits, in a way that holds neither a connection nor the thread.
 #
 # </details>
 #
-# What this check doesn't look for: a reply that's held back for much longer than a few seconds. It may also send fewer requests at once than the ten of the goal.
+# **What this check does not look for:** a reply that's held back for much longer than a few seconds. It may also send fewer requests at once than the ten of the goal.
 #
 # This is the timeline to aim for. Compare the event loop lane, not the bars: their length depends on the check.
 
@@ -183,7 +183,7 @@ exercise.target("quote")
 # %%app quote.py
 
 # %% answers="quote"
-"""Right responses: every item comes with the price that the worker put on its list."""
+"""Correct responses: every item comes with the price that the worker put on its list."""
 await exercise.answers("quote")
 
 # %% concurrency="quote"
@@ -194,7 +194,7 @@ await exercise.concurrency("quote")
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# ## To take home
+# ## Take it home
 #
 # There are now two files next to this notebook: `job.py` and `quote.py`. They need nothing from this course
 # but an address in `REDIS_URL`, and a worker that empties the list `jobs`.

@@ -14,14 +14,14 @@
 # %% [markdown]
 # # Redis
 #
-# > **It happened.** GenLayer Studio's production pods were crash-looping: a background health checker used the synchronous Redis client, and blocking database calls, on the event loop every 10 seconds.
-# > That starved the service's own awaited connection to Redis so badly that a step of a fraction of a second took 2.5 minutes.
-# > Start-up waited for that connection, so nothing responded to Kubernetes' probes. ([genlayer-studio#1537](https://github.com/genlayerlabs/genlayer-studio/pull/1537), 2026)
+# > **It happened.** GenLayer Studio's production pods were crash-looping. Every 10 seconds, a background health checker on the event loop called the synchronous Redis client and a blocking database driver.
+# > That starved the service's own, awaited connection to Redis so badly that a step that needs a fraction of a second took 2.5 minutes.
+# > Start-up waited for that connection, so nothing responded to Kubernetes' probes. ([genlayer-studio#1537](https://github.com/genlayerlabs/genlayer-studio/pull/1537))
 #
-# **About 25 minutes**, plus 20 for the sections marked "Deeper". You need lesson 02, *Calling HTTP*: you know why an app has one client,
-# created once and awaited, and what a lifespan is. You don't need to know Redis.
+# **About 25 minutes**, plus 20 for the sections marked "Deeper". You need lesson 02, *Calling HTTP*: what a lifespan is, and why an app
+# opens one client and shares it. You don't need to know Redis.
 #
-# You will see
+# You'll see
 #
 # - how `blpop` in an `async def` endpoint blocks the very request that would end its wait;
 # - the fix, one client from `redis.asyncio`, and the same race again;
@@ -32,7 +32,7 @@
 # Redis is a server that keeps small things in memory: counters, sessions, job queues. It responds so fast that many people think awaiting it makes no difference.
 # Most of the time they're right. This lesson is about the rest.
 #
-# The next cell imports the tools of the course. If it fails with `ModuleNotFoundError`, the notebook isn't running
+# The next cell loads the tools of the course. If it fails with `ModuleNotFoundError`, the notebook isn't running
 # in the course's own Python environment: close it and start it with `./course lab`.
 
 # %%
@@ -133,9 +133,9 @@ lab.diagrams.loop("client.blpop(...)", ["rpush(...)  # Bob"], blocked=True, note
 # 1. Suppose Bob's request is taken first. It reaches `await asyncio.sleep`, and the loop continues with Ann's.
 #    (If Ann's is first, Bob's doesn't even start. For her it makes no difference.)
 # 2. Ann's request reaches `client.blpop`. The thread sends the command and is suspended until the server responds, and the box is empty.
-# 3. Only Bob's request can change that. But the thread that would have to run its next line is the one that's waiting for his letter.
-# 4. So Ann waits for Bob's letter, Bob waits for Ann's thread, and nothing in this app can end that.
-#    The *server* does, when Ann's patience is over: her request returns with nothing, the thread is free, and Bob's letter goes into the box. Too late.
+# 3. Only Bob's request can change that, but its next line has to run on the very thread that's waiting for his letter.
+# 4. So Ann waits for Bob's letter, Bob waits for the thread that Ann's request holds, and nothing in this app can end that.
+#    The *server* does, when Ann's patience runs out: her request returns with nothing, the thread is free, and Bob's letter goes into the box. Too late.
 #
 # Two tasks that wait for each other are called a **deadlock**. This one ended because `blpop` had a timeout.
 # It's worse than a slow response: it's a wrong one. And no test that sends one request at a time can find it.
@@ -235,12 +235,12 @@ async with AsyncRedis.from_url(server.url) as client:
 print(f"A blocking get blocks the loop for {1000 * spent_blocking / 500:.2f} ms. An awaited get takes {1000 * spent_awaiting / 500:.2f} ms.")
 
 # %% [markdown]
-# For a single client there's little to gain: an iteration of the loop has a cost, too. So is it worth fixing?
+# For a single client there's little to gain, because switching through the loop costs time, too. So is it worth fixing?
 #
 # A `get` is a request over a network, and how long it takes isn't up to you. A server can hang: because a client asked it for all its keys,
 # because it's being moved to another machine, because a cable is loose. Ours hangs on request: `CLIENT PAUSE` makes Redis
 # respond to no client for a while, here for a second. (Don't try this on a server that others use.)
-# The app below has the command with both clients.
+# The app below sends a `get` with each of the two clients.
 
 # %%
 # %%app greeting.py
@@ -279,7 +279,7 @@ print(f"Loop blocked by ten blocking gets on a good day: {quick.blocked_seconds:
 
 # %% [markdown]
 # The clients that want a greeting wait on both sides; nothing can help them. But the canary doesn't use Redis.
-# On the left it waits all the same, and so does every request to every other endpoint. On the right only the requests that use Redis wait.
+# On the left it still has to wait, and so does every request to every other endpoint. On the right only the requests that use Redis wait.
 #
 # So don't fix a fast command for its speed. Fix it for the day when it isn't fast.
 #
@@ -328,8 +328,8 @@ print("A pool that a client creates for itself has room for", ours.connection_po
 # The `BlockingConnectionPool` makes requests wait for a connection, and in `redis.asyncio` that wait is awaited. ("Blocking" refers to the request, not to the loop.)
 # On the right are three groups of five, and no request is refused unless it waits longer than the pool's `timeout`. This is **back-pressure**, as in lesson 02: callers are slowed down instead of refused.
 #
-# But look at what it means here. The requests in the second group aren't listening to Redis yet. Their letters may already be in their boxes,
-# and still they wait for other clients whose boxes are empty. If your endpoints wait in `blpop`, the pool must be as large as
+# But look at what that means here. The requests in the second group haven't even sent their `blpop` yet. Their letters may already be in their boxes,
+# and they still wait for other clients whose boxes are empty. If your endpoints wait in `blpop`, the pool must be as large as
 # the number of requests that may wait at the same time.
 #
 # ### Your turn: size the pool
@@ -429,7 +429,7 @@ async def take(name: str, patience: float):
 lined_up = await lab.race("/take/client{i}?patience=0.3", n=5, method="POST", title="one connection")
 
 # %% [markdown]
-# A staircase over an idle loop. Every call is awaited, so no tool that watches the loop complains. The queue is in front of the connection,
+# It's a staircase, and the loop is idle. Every call is awaited, so no tool that watches the loop complains. The queue is in front of the connection,
 # because Redis handles the commands of one connection one after the other, and a simple `get` through this client would wait in the same queue.
 # Commands that wait need connections of their own: `blpop`, `brpop`, `blmove`, `xread` with `block`, and pub/sub.
 #
@@ -454,7 +454,7 @@ awaited = AsyncRedis.from_url(os.environ["REDIS_URL"], decode_responses=True)
 async def hear(patience: float):
     with blocking.pubsub() as pubsub:
         pubsub.subscribe("news")
-        pubsub.get_message(timeout=5)  # that it is subscribed
+        pubsub.get_message(timeout=5)  # confirms the subscription
         return pubsub.get_message(timeout=patience)
 
 @app.get("/hear_awaited")
@@ -480,7 +480,7 @@ heard = [request for request in (await listening).requests if "The post is here.
 print(f"{hearers} clients were subscribed, {len(heard)} heard the news.")
 
 # %% [markdown]
-# During the two races nothing was published. On the left the loop was blocked for as long as each request's patience lasted.
+# Nothing was published during the two races. On the left, each request blocked the loop until its patience ran out.
 # `for message in pubsub.listen()`, often found in WebSocket endpoints, has no such limit: it blocks the loop until the next message, and that may never come.
 # Write `async for message in pubsub.listen()`, with the awaited client.
 #
@@ -551,7 +551,7 @@ print(f"With gather, {not_sent} of the 500 found no connection.")
 
 # %% [markdown]
 # A pipeline's methods aren't awaited, they only record the command. `execute` is awaited and returns a list of replies.
-# This machine is its own network, so a round trip is short; the longer it is, the larger the difference.
+# Here, client and server share a machine, so a round trip is short; the longer it is, the larger the difference.
 #
 # `gather` is no substitute: each command borrows a connection, so 500 at once need 500 of them, and the pool refused most.
 # (With `return_exceptions=True`, `gather` returns errors among its results instead of raising the first one.)

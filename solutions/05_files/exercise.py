@@ -14,8 +14,9 @@
 # %% [markdown]
 # # Exercise 05: Files
 #
-# An archive stores each document in a file. Some of these files are slow: they are on a network share, or on a disk that has to spin up first. Fix the endpoint that reads them. This takes about 10
-# minutes. You need lesson 05, *Files*.
+# An archive stores each document in a file. Some of these files are slow: they are on a network share, or on a disk that has to spin up first. Fix the endpoint that reads them.
+#
+# **About 10 minutes.** You need lesson 05, *Files*.
 #
 # Each endpoint is worth three points:
 #
@@ -30,7 +31,7 @@
 # The checks run once; the hidden tests run several times, with other values. A check that doesn't pass yet prints *Not yet* and the reason. Fix the file, run its cell, and run the check again.
 #
 # The next cell loads the tools of the course and creates a folder of slow files. Your app finds it in the environment variable `DOCUMENTS`. The files are **named pipes**: reading one waits until something is
-# written into it. So the check knows which files are being read, and decides when there is something to read. If it says `ModuleNotFoundError`, the notebook isn't running in the course's own Python: close it and start it with `./course lab`. After a restart of the kernel, run
+# written into it. So the check knows which files are being read, and decides when there is something to read. If the cell fails with `ModuleNotFoundError`, the notebook isn't running in the course's own Python environment: close it and start it with `./course lab`. After a restart of the kernel, run
 # this first cell again.
 
 # %%
@@ -46,9 +47,9 @@ exercise = checks.here()
 #
 # `{"document": "a1b2c3", "number": 271828}`
 #
-# **Rule.** Each request reads its own file. Everything that touches the disk runs off the event loop: opening the file, reading it and closing it.
+# **The rule:** each request reads its own file. Everything that touches the disk runs off the event loop: opening the file, reading it and closing it.
 #
-# **Goal.** While one file makes its reader wait, every other request is served.
+# **The goal:** while one file makes its reader wait, every other request is served.
 #
 # <details><summary>Hint 1: a question</summary>
 #
@@ -65,13 +66,13 @@ exercise = checks.here()
 #
 # <details><summary>Hint 3: a sketch</summary>
 #
-# Split the endpoint in two. The first part is an ordinary function that takes the token, touches the disk, and returns the text. The second part touches no file: it awaits the first part and builds the response.
+# Split the endpoint in two. The first part is an ordinary function that takes the token, reads the file, and returns the text. The second part touches no file: it runs the first part in a thread, awaits it, and builds the response.
 #
-# If that seems too long for you, ask which single word of the original would have to go, and why FastAPI cares about that word.
+# There's also a much shorter way: which single word could you remove from the original, and why does FastAPI care about that word?
 #
 # </details>
 #
-# This is the picture to aim for. Compare the lane of the loop, not the length of the bars: the check decides how long each request takes.
+# This is the timeline to aim for. Compare the event loop lane, not the length of the bars: the check decides how long each request takes.
 
 # %%
 exercise.target("document")
@@ -92,7 +93,7 @@ await exercise.answers("document")
 #
 # Opening a file may wait as well, as on a slow network share, and here it does. So an `open` on the event loop is found, even if `read` is offloaded.
 #
-# **What this check does not look for:** whether each file is closed. A service that runs for weeks needs that: every file that stays open costs it a descriptor.
+# **What this check does not look for:** whether each file is closed. A service that runs for weeks has to close its files, because every open file uses up a file descriptor.
 
 # %% concurrency="document"
 """Concurrency: all files are being read at the same moment, and the loop stays free."""
@@ -127,10 +128,10 @@ print(f"Read directly: {direct * 1e6:.0f} µs. Through a thread: {offloaded * 1e
 small.unlink()
 
 # %% [markdown]
-# What you can't know is the disk. If a file may be on a network share, or may be large, use the thread.
+# But you can't know which disk your code will run on. If a file may be on a network share, or may be large, use a thread.
 
 # %% [markdown]
-# ## To take home
+# ## Take it home
 #
 # Next to this notebook there is now the file `document.py`. Compare it with your own code.
 #

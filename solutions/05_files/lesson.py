@@ -16,7 +16,7 @@
 #
 # > **It happened.** An agent server wrote uploads to disk inside an `async def` endpoint, with a plain `open()` and `file.write()`. On a network share
 # > each write blocked the event loop, so during an upload of a few megabytes `/health`, running conversations and WebSocket pings had to wait.
-# > To make the bug visible on a fast disk, its test delays every write by 100 ms. *([OpenHands/software-agent-sdk#3119](https://github.com/OpenHands/software-agent-sdk/issues/3119))*
+# > To reproduce the bug on a fast disk, its test delays every write by 100 ms. ([software-agent-sdk#3119](https://github.com/OpenHands/software-agent-sdk/issues/3119))
 #
 # **About 20 minutes**, plus 15 for the sections marked "Deeper". You need lesson 01, *Sleeping*: what blocks an event loop, and what
 # `def` endpoints, threads and `await` do about it.
@@ -26,14 +26,14 @@
 # - what `open` and `read` in an `async def` endpoint do when the file is slow;
 # - three fixes, and why each of them is a thread: `asyncio.to_thread`, aiofiles, a `def` endpoint;
 # - a fix that only looks right, and an upload that stops the app;
-# - which files aren't worth the trouble;
+# - which reads you can leave as they are;
 # - *deeper:* one thread hop per line, a small pool that everything shares, and a large file on a fast disk.
 #
-# Most files are read faster than you can measure. That's why this mistake goes unnoticed for so long: it doesn't show on the author's machine. It shows on a
+# Most files are read faster than you can measure, so this mistake goes unnoticed for a long time. It doesn't show on the author's machine. It shows on a
 # network share, on a disk that has to spin up first, or with a file that has grown.
 #
-# Run the next cell first: it loads the tools of the course. If it says `ModuleNotFoundError`, the notebook isn't running in the course's own Python. Close it
-# and start it with `./course lab`.
+# The next cell loads the tools of the course. If it fails with `ModuleNotFoundError`, the notebook isn't running
+# in the course's own Python environment: close it and start it with `./course lab`.
 
 # %%
 from autograder import lab
@@ -87,12 +87,12 @@ alone = time.perf_counter() - began
 print(f"Read {text!r} in {alone:.2f} s.")
 
 # %% [markdown]
-# This is how a file on a network share behaves: reading it takes a fraction of a second, in which there is nothing to do but wait. Such work is **I/O-bound**
-# (its time goes into waiting for input and output). The opposite is **CPU-bound** work, whose time goes into computing.
+# This is how a file on a network share behaves: reading it takes a fraction of a second, in which there is nothing to do but wait. Such work is **I/O-bound**,
+# as you know from lesson 00. The opposite is **CPU-bound** work, which spends its time computing.
 #
 # ## One slow file, five slow responses
 #
-# Here is the archive's app. `{name}` in the path is a **path parameter**: FastAPI passes that part of the URL to the function.
+# Here is the archive's app.
 
 # %%
 # %%app archive.py
@@ -118,9 +118,9 @@ async def paper(name: str):
 bad = await lab.race("/papers/paper-{i}", n=5, title="five papers")
 
 # %% [markdown]
-# It's the staircase of lesson 01, although the five files have nothing to do with each other. The lane of the loop names the line.
+# It's the staircase of lesson 01, although the five files have nothing to do with each other. The event loop lane names the line that blocks.
 #
-# ## Predict
+# ## A prediction
 #
 # Now race four papers that are not equally slow: an atlas takes 0.6 seconds, a deed 0.3, a diary 0.2 and a letter 0.1. All four requests are sent together.
 #
@@ -152,16 +152,16 @@ print(f"The four files need {sum(slow.values()):.1f} s one after the other, and 
 # 2. It called `file.read()`. There was nothing to read yet, so the operating system suspended the thread in the middle of the endpoint.
 # 3. The other requests arrived, but the thread that should have accepted them was suspended.
 # 4. The text came. The thread woke up, finished the response, started the next request, and was suspended again.
-# 5. The letter waited for every paper that was started before it: for none of them with luck, for all three without.
+# 5. The letter waited for every paper that was started before it: with luck for none of them, without it for all three.
 #
-# So all four take at least the sum of their times, and the letter takes anything between 0.1 seconds and that sum.
+# So all four together take at least the sum of their times, and the letter takes anything between 0.1 seconds and that sum.
 #
-# Nothing in this code says *wait*. `read` waits if it must, and on most days it doesn't have to. You can't tell from the code which it will be.
+# Nothing in this code says *wait*. `read` waits only if it has to. On most days it doesn't, and the code can't tell you which day it is.
 #
 # ## The fix: three ways to a thread
 #
 # `asyncio` has no awaitable function that reads a file. (An **awaitable** is anything you can write after `await`.) An operating system can tell the event loop
-# when a *network connection* has something to read; for files on a disk it doesn't. So every fix lets another thread call `read` and wait.
+# when a *network connection* has something to read; for files on a disk it doesn't. So in every fix, another thread calls `read` and waits.
 
 # %%
 # %%app archive_fixed.py
@@ -211,13 +211,13 @@ mixed_again = await lab.race([f"/thread/{name}" for name in slow], show=False)
 print(f"Of the four papers, the letter took {letter.seconds:.2f} s before and {mixed_again.requests[3].seconds:.2f} s with to_thread.")
 
 # %% [markdown]
-# All three keep the loop free. No paper is read faster than before, but no request waits for another request's paper either: the reads run **concurrently**
-# (their times overlap), and a short one finishes early.
+# All three keep the loop free. No paper is read faster than before, but no request waits for another request's paper: the reads run concurrently,
+# and a short one finishes early.
 #
 # ## The fix that only looks right
 #
-# It's tempting to offload only `read`, because that's the slow call, and to leave `open` where it was. But `open` can be just as slow: on a network share the server
-# has to find the file first. With a named pipe you can measure it, because opening one for reading waits until a writer opens it too. In the next cell, the
+# It's tempting to offload only `read`, because that's the slow call, and to leave `open` on the loop. But `open` can be just as slow: on a network share, the server
+# has to find the file first. A named pipe makes that measurable, because opening one for reading waits until a writer opens it too. In the next cells, the
 # writer is a second late.
 
 # %%
@@ -317,8 +317,8 @@ async def await_read(upload: UploadFile):
 
 
 # %% [markdown]
-# `box` is a named pipe again, and this time the notebook holds the reading end. For a second it doesn't read, so the app's writes must wait. In that second a health
-# probe arrives. Both are sent with httpx, as in lesson 02, because a race sends no files.
+# `box` is a named pipe again, and this time the notebook holds the reading end. It reads nothing for a second, so the app's writes have to wait, and during that second a health
+# probe arrives. The cell sends upload and probe with httpx, as in lesson 02, because a race can't send files.
 
 # %%
 import asyncio
@@ -343,8 +343,8 @@ for way, (waited, status) in uploads.items():
 
 
 # %% [markdown]
-# With `copyfileobj` on the loop, the probe waits until the box has been read, and a platform that restarts apps whose probe is late would have restarted this one. In a `def`
-# endpoint the copy delays no other request. If the endpoint has to be `async def`, await the reading and offload the writing. (`await upload.read()` holds the whole
+# With `copyfileobj` on the loop, the probe waits until the box has been read. A platform that restarts apps with late probes would have restarted this one. In a `def`
+# endpoint, the copy delays no other request. If the endpoint has to be `async def`, await the reading and offload the writing. (`await upload.read()` holds the whole
 # upload in memory. For large ones, read a piece, offload its writing, and repeat.)
 #
 # ## When not to bother
@@ -417,7 +417,7 @@ print(f"{counted:,} lines with a hop per line: {1000 * hop_per_line:.0f} ms.")
 print(f"{whole_count:,} lines with one hop: {1000 * one_hop:.1f} ms, {hop_per_line / one_hop:.0f} times as fast.")
 
 # %% [markdown]
-# The loop was free all the time, and no canary would complain. The time went into thread hops: for each line, the loop wakes a thread, the thread takes one line out of a buffer in
+# The loop was free all the time, so no canary would have been late. The time went into thread hops: for each line, the loop wakes a thread, the thread takes one line out of a buffer in
 # memory, and wakes the loop again. So hop once for the whole job. If the file is too large for that, hop once for each large piece.
 #
 # ### Your turn
@@ -442,8 +442,8 @@ print(f"{small_log.stat().st_size:,} bytes in pieces of {piece:,}: {pieces} read
 #
 # ## Deeper: a small pool that everything shares
 #
-# Where do the threads come from? `to_thread` takes them from a pool that belongs to the event loop, asyncio's **default executor**: a `ThreadPoolExecutor` with four more threads than Python counts cores,
-# but at most 32. (From Python 3.13 on, it counts only the cores that this process may use.) A `def` endpoint takes its thread from another pool, the one with 40 places that you know from lesson 01.
+# Where do the threads come from? `to_thread` takes them from a pool that belongs to the event loop, asyncio's **default executor**: a `ThreadPoolExecutor` whose size is the number of cores plus four,
+# but at most 32. (From Python 3.13 on, only the cores that this process may use count.) A `def` endpoint takes its thread from another pool, the one with 40 threads that you know from lesson 01.
 #
 # ### Your turn
 #
@@ -469,7 +469,7 @@ print(f"{readers} requests need {math.ceil(readers / threads)} rounds of {thread
 # %% [markdown]
 # <details><summary>Why</summary>
 #
-# A request that finds no free thread waits in the executor's queue until one is done. So `to_thread` needs as many rounds as the printed line says, and each round takes 0.3 s. The loop doesn't take part in
+# A request that finds no free thread waits in the executor's queue until one is done. So `to_thread` needs as many rounds as the printed line says, and each round takes 0.3 s. The loop isn't involved in
 # that queue, so it stays free and the canaries are on time.
 #
 # </details>
@@ -492,8 +492,8 @@ done = await asyncio.gather(*sleeping)
 print(f"The same small file: {1000 * quiet:.0f} ms with a free executor, {1000 * crowded:.0f} ms with {threads} threads asleep in it.")
 
 # %% [markdown]
-# The file wasn't slow; there was no thread free to read it. If reading files is an important part of your app, give it a pool of its own: `pool = ThreadPoolExecutor(20)`, once for the app, and
-# `await loop.run_in_executor(pool, function)` where the reading is done.
+# The file wasn't slow; there was no thread free to read it. If reading files is an important part of your app, give it a pool of its own: create `pool = ThreadPoolExecutor(20)` once for the app, and read files with
+# `await loop.run_in_executor(pool, function)`.
 #
 # Starlette, the framework that FastAPI is built on, runs its own file work in the pool of 40: `FileResponse` reads there, and so does `await upload.read()` of an `UploadFile` once
 # the upload is so large that it was moved from memory to disk.
@@ -543,7 +543,7 @@ there = await lab.race("/thread", n=3, show=False)
 lab.side_by_side(here, there, titles=("counted on the loop", "counted in a thread"))
 
 # %% [markdown]
-# The work is the same both times; what differs are the lanes and the canaries. This is another way to block the loop: no thread slept, each was busy with 1,400,000 lines. The work is CPU-bound.
+# The work is the same both times; what differs are the lanes and the canaries. This is another way to block the loop: no thread was waiting, each was busy with 1,400,000 lines. The work is CPU-bound.
 #
 # The threads of a Python program don't run Python code in **parallel** (at the same instant, on several cores). A lock, the **GIL**, lets only one thread at a time run Python code, and a thread that computes passes it
 # on every few milliseconds. The loop's thread is one of those that wait for it. So the canaries on the right are later than they should be, and yet far earlier than on the left. Where the lane on the right
@@ -580,7 +580,7 @@ print("The folder is gone:", not folder.exists())
 #
 # </details>
 #
-# **2.** Your app reads small files through aiofiles. Since last week these reads take half a second now and then. The disk is fine and the loop's lane is free. What do you check?
+# **2.** Your app reads small files through aiofiles. Since last week these reads take half a second now and then. The disk is fine and the event loop lane is free. What do you check?
 #
 # <details><summary>Answer</summary>
 #
@@ -590,19 +590,17 @@ print("The folder is gone:", not folder.exists())
 #
 # ## Words of this lesson
 #
-# - **I/O-bound, CPU-bound:** limited by waiting for input and output, or by computing.
+# - **I/O-bound, CPU-bound**: limited by waiting for input and output, or by computing.
 #   Waiting can be awaited or moved to a thread; computing needs a CPU wherever it runs.
-# - **awaitable:** an object that may stand after `await`, such as a coroutine or a task.
+# - **awaitable**: an object that may stand after `await`, such as a coroutine or a task.
 #   While it's pending, the loop runs other requests.
-# - **path parameter:** a part of the URL's path that FastAPI passes to the endpoint.
-#   In `/papers/{name}` it is `name`.
-# - **named pipe (FIFO):** a path whose reader waits until a writer writes, and the other way round.
+# - **named pipe (FIFO)**: a path whose reader waits until a writer writes, and the other way round.
 #   In this course it plays the slow file.
-# - **thread hop:** running one call in another thread and coming back.
+# - **thread hop**: running one call in another thread and coming back.
 #   For a small call, the hop costs far more than the call itself.
-# - **default executor:** asyncio's own thread pool, used by `to_thread`, aiofiles and name lookups.
+# - **default executor**: asyncio's own thread pool, used by `to_thread`, aiofiles and name lookups.
 #   It is small and shared by the whole app.
-# - **concurrent, parallel:** overlapping in time; running at the same instant on several cores.
+# - **concurrent, parallel**: overlapping in time; running at the same instant on several cores.
 #   Waits are concurrent on one thread, but parallel Python code needs several processes.
 #
 # ## Further reading

@@ -14,7 +14,9 @@
 # %% [markdown]
 # # Exercise 06: Subprocesses
 #
-# A travel agency gets its prices from an old program: for each price it starts the program and reads what it prints. Fix two endpoints. This takes about 15 minutes. You need lesson 06, *Subprocesses*.
+# A travel agency gets its prices from an old program: for each price it starts the program and reads what it prints. Fix two endpoints.
+#
+# **About 15 minutes.** You need lesson 06, *Subprocesses*.
 #
 # Each endpoint is worth three points:
 #
@@ -28,7 +30,7 @@
 #
 # The checks run once; the hidden tests run several times, with other values. A check that doesn't pass yet prints *Not yet* and the reason. Fix the file, run its cell, and run the check again.
 #
-# The next cell loads the tools of the course and creates the old program. Your app finds its path in the environment variable `PRICE_COMMAND`. Run with a token as its argument, it prints one number when it's ready. If it says `ModuleNotFoundError`, the notebook isn't running in the course's own Python: close it and start it with `./course lab`. After a restart of the kernel, run
+# The next cell loads the tools of the course and creates the old program. Your app finds its path in the environment variable `PRICE_COMMAND`. Run with a token as its argument, it prints one number when it's ready. If the cell fails with `ModuleNotFoundError`, the notebook isn't running in the course's own Python environment: close it and start it with `./course lab`. After a restart of the kernel, run
 # this first cell again.
 
 # %%
@@ -44,9 +46,9 @@ exercise = checks.here()
 #
 # `{"item": "a1b2c3", "price": 271828}`
 #
-# **Rule.** One program is started for each request, once.
+# **The rule:** start the program exactly once for each request.
 #
-# **Goal.** While the program works, every other request is served, and the programs of several requests run at the same time.
+# **The goal:** while the program works, every other request is served, and the programs of several requests run at the same time.
 #
 # <details><summary>Hint 1: a question</summary>
 #
@@ -62,14 +64,14 @@ exercise = checks.here()
 #
 # <details><summary>Hint 3: a sketch</summary>
 #
-# If you choose asyncio, there are two things to await, in this order: the process, and then its whole output. The first needs to know in advance that you want to read the output. The second returns a pair, of which you need one
+# If you choose asyncio, there are two things to await, in this order: the process, and then its whole output. When you start the process, you have to say that you want to read its output. What reads the output returns a pair, of which you need one
 # half.
 #
-# Test your choice with a thought: if the program printed a megabyte before it ends, would your version still finish?
+# Then do a thought experiment: if the program printed a megabyte before it ends, would your version still finish?
 #
 # </details>
 #
-# This is the picture to aim for. Compare the lane of the loop, not the length of the bars: the check decides how long each request takes.
+# This is the timeline to aim for. Compare the event loop lane, not the length of the bars: the check decides how long each request takes.
 
 # %%
 exercise.target("quote")
@@ -88,7 +90,7 @@ await exercise.answers("quote")
 # The next check is a **rendezvous**: no program is allowed to end until all requests of the race have started theirs. If all of them get that far, the programs certainly ran at the same time; if they don't, the check says
 # what prevented it.
 #
-# **What this check does not look for:** output that is longer than a pipe holds, so `wait` before reading passes, and a timeout of your own that is too short, because no program is held for long. Lesson 06 shows what goes wrong with both.
+# **What this check does not look for:** output that is longer than a pipe holds, so `wait` before reading passes (lesson 06 shows what goes wrong then), and a timeout of your own that is too short, because no program is held for long.
 
 # %% concurrency="quote"
 """Concurrency: all programs are running at the same moment, and the loop stays free."""
@@ -104,11 +106,11 @@ await exercise.concurrency("quote")
 #
 # `{"tour": "a1b2c3", "total": 314159}`
 #
-# The loop is free here already. Find out what else waits unnecessarily.
+# The loop is already free here. Find out what still waits unnecessarily.
 #
-# **Rule.** The program runs exactly once for each part.
+# **The rule:** the program runs exactly once for each part.
 #
-# **Goal.** Both programs of a tour run at the same time, and the loop stays free.
+# **The goal:** both programs of a tour run at the same time, and the loop stays free.
 #
 # <details><summary>Hint 1: a question</summary>
 #
@@ -124,11 +126,11 @@ await exercise.concurrency("quote")
 #
 # <details><summary>Hint 3: a sketch</summary>
 #
-# Count the `await`s. Two of them, one per line, mean that the second call begins when the first is done. How many do you need if both results arrive at the same moment? The helper `price` stays as it is.
+# Count the `await`s. If there are two, one per line, the second call begins when the first is done. How many do you need if you wait for both results together? The helper `price` stays as it is.
 #
 # </details>
 #
-# This is the picture to aim for. Compare the lane of the loop, not the length of the bars: the check decides how long each request takes.
+# This is the timeline to aim for. Compare the event loop lane, not the length of the bars: the check decides how long each request takes.
 
 # %%
 exercise.target("tour")
@@ -154,7 +156,7 @@ await exercise.concurrency("tour")
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# ## To take home
+# ## Take it home
 #
 # Next to this notebook there are now two files: `quote.py` and `tour.py`. Compare them with your own code.
 #

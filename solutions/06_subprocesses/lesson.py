@@ -16,13 +16,13 @@
 #
 # > **It happened.** A service that generates shell scripts checked each of them with `shellcheck`, started by `subprocess.run(..., timeout=5.0)` in a helper of an `async def` endpoint.
 # > While the checker ran, for up to five seconds per script, the server took no other request. A call to `/health` hung until the script was done.
-# > *([EnvForage#505](https://github.com/rishabh0510rishabh/EnvForage/issues/505))*
+# > ([EnvForage#505](https://github.com/rishabh0510rishabh/EnvForage/issues/505))
 #
-# **About 20 minutes**, plus 10 for the sections marked "Deeper". You need lesson 01, *Sleeping*, and from lesson 02 `gather` and the semaphore.
+# **About 20 minutes**, plus 10 for the sections marked "Deeper". You need lesson 01, *Sleeping*, and `gather` and the semaphore from lesson 02, *Calling HTTP*.
 #
 # You'll see
 #
-# - what `subprocess` in an `async def` endpoint does, counted in programs that run at the same time;
+# - how many programs run at the same time if an `async def` endpoint uses `subprocess`;
 # - the fix, `asyncio.create_subprocess_exec`, and two fixes that keep `subprocess`;
 # - two traps in the fix: a program that never ends because its output isn't read, and a timeout that leaves the program running;
 # - when not to bother;
@@ -31,7 +31,8 @@
 # Apps start programs to convert a picture, to make a PDF, to run `git` or `ffmpeg`, or to call the old tool that is too risky to rewrite. The work is done in another process, so it
 # can't block our event loop. Or can it?
 #
-# Run the next cell first: it loads the tools of the course. If it says `ModuleNotFoundError`, the notebook isn't running in the course's own Python. Close it and start it with `./course lab`.
+# The next cell loads the tools of the course. If it fails with `ModuleNotFoundError`, the notebook isn't running
+# in the course's own Python environment: close it and start it with `./course lab`.
 
 # %%
 from autograder import lab
@@ -65,14 +66,13 @@ os.environ["LABELS"] = str(program)
 print("The program printed:", subprocess.check_output([program, "0.3"], text=True).strip())
 
 # %% [markdown]
-# The `#!` line says which program interprets the file: this notebook's Python. `chmod` makes the file executable. It takes the number of seconds as a text argument, as every program does.
-#
-# `time.monotonic()` reads a clock that all processes of a machine share. So two programs that know nothing of each other can be compared: did they run at the same time?
+# The `#!` line says which program interprets the file: this notebook's Python. `chmod` makes the file executable. The program takes the number of seconds as its argument, which is text, as all arguments of programs are.
+# `time.monotonic()` reads a clock that all processes of a machine share, so the times that two programs print can be compared: did they run at the same time?
 #
 # ## One program at a time
 #
-# The post office's app runs the program for each parcel, waits until it ends, and responds with what it printed. `wait` isn't part of the path, so FastAPI takes it from the URL's query: it's a
-# **query parameter**, as in `/labels?wait=0.3`.
+# The post office's app runs the program for each parcel, waits until it ends, and responds with what it printed. `wait` is a
+# query parameter, as in `/labels?wait=0.3`.
 
 # %%
 # %%app post.py
@@ -93,7 +93,7 @@ async def label(wait: str):
 
 
 # %% [markdown]
-# Six requests come together. Each label takes 0.3 seconds, plus the start of the program.
+# Six requests arrive together. Each label takes 0.3 seconds, plus the start of the program.
 
 # %%
 bad = await lab.race("/labels?wait=0.3", n=6, title="six labels")
@@ -101,7 +101,7 @@ bad = await lab.race("/labels?wait=0.3", n=6, title="six labels")
 # %% [markdown]
 # There is the staircase, although the work was done in other processes and the machine can run several of them in **parallel** (at the same instant).
 #
-# ## Predict
+# ## A prediction
 #
 # That race started six programs. How many of them ran at the same moment, at most? Replace `None` with your number, or leave it.
 
@@ -133,7 +133,7 @@ guess.compare(at_once(bad))
 # 3. The other requests arrived. The event loop couldn't start them, so their programs weren't started either.
 # 4. The first program ended. The thread finished the response, took the next request, and started the next program.
 #
-# The second process doesn't help as long as the first one is suspended until it ends. `subprocess.run`, `call`, `check_call`, `os.system`, `os.popen(...).read()` and `Popen.wait` all wait in this way. A **blocking** call
+# A second process doesn't help if the first one does nothing but wait for it. `subprocess.run`, `call`, `check_call`, `os.system`, `os.popen(...).read()` and `Popen.wait` all wait in this way. A **blocking** call
 # isn't one that computes; it's one that doesn't return until something has happened.
 #
 # ## The fix: a program that you can await
@@ -215,7 +215,7 @@ async def thread(wait: str):
 # %% [markdown]
 # ### Your turn
 #
-# Both are correct as long as there are threads. Replace `None` with a number of requests, and predict how many programs run at the same moment in each of the two ways.
+# Both are correct as long as a thread is free. Replace `None` with a number of requests, and predict how many programs run at the same moment in each of the two ways.
 
 # %%
 from concurrent.futures import ThreadPoolExecutor
@@ -273,8 +273,8 @@ together = await lab.race("/together?wait=0.3", n=2, show=False)
 lab.side_by_side(one_by_one, together, titles=("await in a loop", "gather"))
 
 # %% [markdown]
-# On the left the second program starts only when the first has ended, although it needs nothing from it. It's the **sequential** await of lesson 02, with processes: it blocks no other request, and makes its own three times as slow as it
-# has to be.
+# On the left, the second program starts only when the first has ended, although it needs nothing from it. It's the same mistake as awaiting in a loop in lesson 02: no other request is blocked, but each request takes three times as long as it
+# has to.
 #
 # ## The first trap: a full pipe
 #
@@ -299,7 +299,7 @@ async def letters_read(letters, patience=2):
 stuck, read = await letters_read(1_000_000)
 
 # %% [markdown]
-# All that time, the program was suspended inside `print`. What a program prints goes through a **pipe**, a buffer in the operating system that holds only a small part of a million letters. When the pipe is full and isn't read at the other end, writing blocks. So
+# All that time, the program was suspended inside `print`. What a program prints goes through a **pipe**, a buffer in the operating system that holds only a small part of a million letters. When the pipe is full and no process reads it, writing blocks. So
 # the program waited for us to read, and we waited for it to end. Two parties that wait for each other forever are a **deadlock**. As soon as we read, the program went on.
 #
 # `communicate` reads *and* waits, so use it unless you have a reason not to. The same is true of `stderr=PIPE`, and of `Popen.wait` in `subprocess`.
@@ -342,10 +342,10 @@ print(f"After kill() it is gone, with return code {code}: ended by signal {-code
 # %% [markdown]
 # The timeout cancelled *our wait* and nothing else. The program keeps running for a client that received its error long ago, and still occupies memory and a core.
 #
-# To stop it you have to send it a **signal**, a message of the operating system to a process. `kill` sends the one that can't be ignored. Then wait once more until the program is really gone, with `communicate` rather than `wait`: in most Pythons asyncio's
-# `wait` ends only when the pipe has been read to its end, so it can hang although the program is dead.
+# To stop it you have to send it a **signal**, a message of the operating system to a process. `kill` sends the one that can't be ignored. Then wait once more until the program is really gone, with `communicate` rather than `wait`: in most versions of Python, asyncio's
+# `wait` returns only when the pipe has been read to its end, so it can hang although the program is dead.
 #
-# Both traps met in one bug report: a chat bot awaited `ffmpeg` with `wait_for(process.wait(), timeout=30)` and `stderr=PIPE`. A file that made `ffmpeg` print many warnings filled the pipe, so the conversion always ran into its timeout, and each
+# One bug report has both traps: a chat bot awaited `ffmpeg` with `wait_for(process.wait(), timeout=30)` and `stderr=PIPE`. A file that made `ffmpeg` print many warnings filled the pipe, so the conversion always ran into its timeout, and each
 # time left a process behind. *([hermes-agent#63004](https://github.com/NousResearch/hermes-agent/pull/63004))*
 #
 # In an app, put all of this in one place. The next app has both versions, one that only gives up and one that also stops the program. Both respond with status 504, *gateway timeout*, and the program's process ID.
@@ -405,7 +405,7 @@ for pid in filter(running, left["give_up"]):
 
 
 # %% [markdown]
-# The clients can't tell the two apart. On the machine, one of them leaves a process behind with every request that takes too long. And requests take too long precisely when the machine already has too much to do.
+# The clients can't tell the two versions apart, but the machine can: the first leaves a process behind for every request that takes too long. And requests take too long precisely when the machine already has too much to do.
 #
 # (`subprocess.run(..., timeout=0.5)` does kill the program that it started. Until then it blocks.)
 #
@@ -436,7 +436,7 @@ print(f"The program took {1000 * with_program:.1f} ms, the function {1e6 * with_
 #
 # ## Deeper: programs that start programs
 #
-# `kill` ends the process that you started, and not the ones that *it* has started. Here we start a shell, and the shell starts two programs with a pipe between them.
+# `kill` ends the process that you started, but not the processes that *it* started. Here we start a shell, and the shell starts two programs with a pipe between them.
 
 # %%
 command = f"(echo ready; '{program}' 30) | cat"
@@ -459,7 +459,7 @@ print("The whole group is gone.")
 # The two programs lived on, and `communicate` waited for them because they held the other end of the pipe. In a `finally` it would hang there. `start_new_session=True` puts the program and all its descendants into a process group of their own, and
 # `os.killpg` kills the group.
 #
-# It's better to use `exec`, which starts the program itself. A shell is also dangerous: it interprets whatever a client has sent as commands.
+# Better still, use `create_subprocess_exec`, which starts the program without a shell. A shell is also dangerous: it interprets whatever a client has sent as commands.
 #
 # ## Deeper: a burst of programs
 #
@@ -544,8 +544,8 @@ folder.rmdir()
 # - Programs that don't need each other's output are started together, with `gather`.
 # - `wait` without reading is a deadlock as soon as the program prints more than fits. `communicate` reads and waits.
 # - A timeout ends the wait, not the program. `kill` it in `finally`, and `communicate` until it's gone.
-# - In a script or at the start of an app: leave it. And perhaps a function does what the program did.
-# - *Deeper:* what a program has started itself needs `killpg`. A free loop starts as many programs as there are requests; a semaphore limits them, and most requests are done earlier.
+# - In a script or at the start of an app, `subprocess.run` is fine. And perhaps a Python function does what the program did.
+# - *Deeper:* to stop what a program has started in turn, use `killpg`. A free loop starts as many programs as there are requests; with a semaphore there are fewer, and most requests are done earlier.
 #
 # ## Check yourself
 #
@@ -568,19 +568,17 @@ folder.rmdir()
 #
 # ## Words of this lesson
 #
-# - **subprocess, child process:** a program that another program has started.
+# - **subprocess, child process**: a program that another program has started.
 #   It has its own memory and its own place on the CPUs; its parent decides whether to wait for it.
-# - **blocking, non-blocking:** a blocking call returns when its work is done; a non-blocking one returns at once, and you await the result.
+# - **blocking, non-blocking**: a blocking call returns when its work is done; a non-blocking one returns at once, and you await the result.
 #   Only the second kind leaves the event loop free.
-# - **query parameter:** a value after the `?` of a URL, as in `/labels?wait=0.3`.
-#   FastAPI passes it to the endpoint if its name isn't in the path.
-# - **pipe:** a buffer of the operating system between two processes; what one writes, the other reads.
+# - **pipe**: a buffer of the operating system between two processes; what one writes, the other reads.
 #   When it's full, the writer waits.
-# - **deadlock:** two parties that each wait for the other.
+# - **deadlock**: two parties that each wait for the other.
 #   It never resolves by itself.
-# - **signal:** a message of the operating system to a process, such as *end now* (`SIGKILL`).
+# - **signal**: a message of the operating system to a process, such as *end now* (`SIGKILL`).
 #   A timeout sends none; you have to.
-# - **semaphore:** a counter of free places; a task that finds none waits.
+# - **semaphore**: a counter of free places; a task that finds none waits.
 #   It limits how many run at the same time.
 #
 # ## Further reading

@@ -14,7 +14,9 @@
 # %% [markdown]
 # # Exercise 07: Threads
 #
-# A photo shop makes small pictures of large ones, and protects its customers' passwords. Both kinds of work are CPU-bound. Fix two endpoints. This takes about 15 minutes. You need lesson 07, *Threads*.
+# A photo shop makes thumbnails of large pictures, and hashes its customers' passwords. Both kinds of work are CPU-bound. Fix two endpoints.
+#
+# **About 15 minutes.** You need lesson 07, *Threads*.
 #
 # Each endpoint is worth three points:
 #
@@ -35,10 +37,10 @@
 # - `thumbnail(token)` draws a picture and shrinks it.
 # - `stamp(text)` hashes a text slowly, as passwords should be hashed.
 #
-# Both return a number. Import them, and don't change them: the judge, the program that grades your files, uses its own copy. In that copy each piece of work reports that it has begun, waits until it may go on, and starts from a number that can't be known
-# beforehand. So it really has to be done.
+# Both return a number. Import them, and don't change them: the judge, the program that grades your files, uses its own copy. In that copy, each piece of work reports that it has begun, waits until the judge lets it go on, and starts from a number that can't be known
+# beforehand. So your app really has to do the work.
 #
-# The next cell loads the tools of the course. If it says `ModuleNotFoundError`, the notebook isn't running in the course's own Python: close it and start it with `./course lab`. After a restart of the kernel, run
+# The next cell loads the tools of the course. If the cell fails with `ModuleNotFoundError`, the notebook isn't running in the course's own Python environment: close it and start it with `./course lab`. After a restart of the kernel, run
 # this first cell again.
 
 # %%
@@ -48,15 +50,15 @@ from autograder.judge import checks
 exercise = checks.here()
 
 # %% [markdown]
-# ## 1. A picture that is made small
+# ## 1. A thumbnail
 #
 # `GET /pictures/{token}` makes one thumbnail and responds with its number:
 #
 # `{"picture": "a1b2c3", "thumbnail": 271828}`
 #
-# **Rule.** One thumbnail is made for each request, once. Four requests that come together must all be in progress at the same time, whatever machine this runs on: a pool of your own needs at least four threads.
+# **The rule:** make exactly one thumbnail for each request. Four requests that arrive together must all be in progress at the same time, on any machine: if you create a pool of your own, give it at least four threads.
 #
-# **Goal.** While a thumbnail is made, every other request is served.
+# **The goal:** while a thumbnail is made, every other request is served.
 #
 # <details><summary>Hint 1: a question</summary>
 #
@@ -76,7 +78,7 @@ exercise = checks.here()
 #
 # </details>
 #
-# This is the picture to aim for. Compare the canary and the lane of the loop. Your bars will be longer and end one after the other, because the check lets the work start one at a time, and work needs a core.
+# This is the timeline to aim for. Compare the canary and the event loop lane. Your bars will be longer and end one after the other, because the check lets the work start one at a time, and work needs a core.
 
 # %%
 exercise.target("picture")
@@ -92,7 +94,7 @@ exercise.target("picture")
 await exercise.answers("picture")
 
 # %% [markdown]
-# The next check is a **rendezvous** in the workshop: no work begins until all requests of the race have got there. If they all do, they're certainly in progress at the same time. Then the work is done piece by piece, and during each one a canary is watched.
+# The next check is a **rendezvous** in the workshop: no work begins until all requests of the race have got there. If they all do, they're certainly in progress at the same time. Then the check lets the pieces of work run one at a time, and watches a canary during each of them.
 #
 # **What this check does not look for:** how many threads you would start for a hundred requests. Lesson 07 shows why that matters for work that computes.
 
@@ -110,9 +112,9 @@ await exercise.concurrency("picture")
 #
 # `{"login": "a1b2c3", "password": 314159, "session": 271828}`
 #
-# **Rule.** Each text is stamped exactly once. One request may stamp its texts one after the other, or concurrently. A pool of your own needs at least four threads here, too.
+# **The rule:** each text is stamped exactly once. One request may stamp its texts one after the other, or concurrently. A pool of your own needs at least four threads here, too.
 #
-# **Goal.** While a text is stamped, every other request is served.
+# **The goal:** while a text is stamped, every other request is served.
 #
 # <details><summary>Hint 1: a question</summary>
 #
@@ -128,11 +130,11 @@ await exercise.concurrency("picture")
 #
 # <details><summary>Hint 3: a sketch</summary>
 #
-# Make a list of the functions in the file, and write next to each: who calls it, FastAPI or other code of the file? And on which thread does it run then? The two stamps need not be fixed in the same way. For the one, removing something may be enough; for the other, think of exercise part 1.
+# List the functions in the file. For each one, write down what calls it (FastAPI, or other code in the file), and on which thread it therefore runs. The two stamps need not be fixed in the same way. For one of them, removing something may be enough; for the other, remember part 1 of this exercise.
 #
 # </details>
 #
-# This is the picture to aim for. Compare the canary and the lane of the loop. Your bars will be longer and end one after the other, because the check lets the work start one at a time, and work needs a core.
+# This is the timeline to aim for. Compare the canary and the event loop lane. Your bars will be longer and end one after the other, because the check lets the work start one at a time, and work needs a core.
 
 # %%
 exercise.target("login")
@@ -158,7 +160,7 @@ await exercise.concurrency("login")
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# ## To take home
+# ## Take it home
 #
 # Next to this notebook there are now `picture.py` and `login.py`. Compare them with your own code.
 #

@@ -14,23 +14,24 @@
 # %% [markdown]
 # # Threads
 #
-# > **It happened.** In July 2026 a burst of logins took a production service down: each login ran bcrypt on the event loop, for hundreds of milliseconds, and together they held up `/livez` for more than five seconds. Kubernetes
-# > killed the pod, and since it was the only replica, every client got status 503. The fix was `asyncio.to_thread`, and it works because bcrypt releases the GIL. *([dnotitia/akb#283](https://github.com/dnotitia/akb/pull/283))*
+# > **It happened.** In July 2026, a burst of logins took a production service down. Each login ran bcrypt on the event loop for hundreds of milliseconds, and together they held up `/livez` for more than five seconds.
+# > Kubernetes killed the pod, and since it was the only replica, every client got status 503. The fix was `asyncio.to_thread`, which works because bcrypt releases the GIL. ([akb#283](https://github.com/dnotitia/akb/pull/283))
 #
-# **About 20 minutes**, plus 20 for the sections marked "Deeper". You need lesson 01, *Sleeping* (`def` endpoints and their pool of 40 threads), and from lesson 06 why a timeout doesn't stop a program.
+# **About 20 minutes**, plus 20 for the sections marked "Deeper". You need lesson 01, *Sleeping* (`def` endpoints and their pool of 40 threads), and lesson 06, *Subprocesses* (why a timeout doesn't stop a program).
 #
 # You'll see
 #
 # - what CPU-bound work in an `async def` endpoint does;
 # - three fixes: `asyncio.to_thread`, `run_in_threadpool`, a `def` endpoint;
-# - why Python threads can work at the same time at all, and how to measure for which work they can't;
+# - why Python threads can work at the same time, and how to measure which work they can't share;
 # - two traps: work that blocks the loop even from a thread, and a thread that keeps running after its request has given up;
 # - when not to bother;
 # - *deeper:* timeouts, clients that leave, bursts of threads, two fixes that don't fix, garbage collection, and objects that aren't thread-safe.
 #
 # So far the app waited for a supplier, a database, a disk, a program: its work was **I/O-bound**. From here on it's **CPU-bound**: there is something to compute, and our own process has to do it.
 #
-# Run the next cell first: it loads the tools of the course. If it says `ModuleNotFoundError`, the notebook isn't running in the course's own Python. Close it and start it with `./course lab`.
+# The next cell loads the tools of the course. If it fails with `ModuleNotFoundError`, the notebook isn't running
+# in the course's own Python environment: close it and start it with `./course lab`.
 
 # %%
 from autograder import lab
@@ -40,7 +41,7 @@ from autograder import lab
 # ## A photograph
 #
 # A gallery shows small versions of large pictures. It uses **Pillow**, the package with which most Python apps handle pictures (its module is called `PIL`). The next cell makes a large photograph of nothing but noise, saves it, and
-# shrinks it once, here in the notebook. `LANCZOS` is a careful way to shrink, and takes its time.
+# shrinks it once, here in the notebook. `LANCZOS` is a filter of high quality, and a slow one.
 
 # %%
 import os
@@ -96,7 +97,7 @@ print(f"The probe took {bad.requests[1].seconds:.2f} s.")
 #
 # 1. The app's only thread started a picture, read it and shrank it. It was busy with that, on one core.
 # 2. There is no `await` in the endpoint, so the thread came back to the event loop when the picture was done, and not before.
-# 3. The other requests waited for that thread, the large ones and the probe alike. How many pictures the probe had to wait for is a matter of luck.
+# 3. The other requests waited for that thread, the probe included. How many pictures it had to wait for is a matter of luck.
 # 4. The machine's other cores had nothing to do for this app.
 #
 # Writing `await` in front of `photo.resize` wouldn't help, because there is nothing to wait *for*. The work must be done. The only choice is which thread does it.
@@ -137,7 +138,7 @@ async def threadpool():
 # - `run_in_threadpool` comes with FastAPI and uses the pool of 40 threads.
 # - `make_small` is a plain `def` and an endpoint itself. FastAPI runs it in the pool of 40, too.
 #
-# ## Predict
+# ## A prediction
 #
 # You've seen how long six pictures took one after the other, and how many cores this machine has. How long will all six take with `to_thread`?
 
@@ -274,7 +275,7 @@ lab.diagrams.gil().show()
 
 # %% [markdown]
 # There is an `await`, there is a thread, and a linter has nothing to report. Still, the loop is stopped for as long as each `sorted` takes, because its thread waits for the GIL. If the lane names a line, that is only where the loop's thread was when it lost the GIL: the line itself
-# does nothing wrong. If the loop was asleep at that moment, the lane may even say that it's free, since it shows what the loop *does*, and here the loop can't begin. The canary isn't fooled.
+# does nothing wrong. If the loop was waiting for I/O at that moment, the lane may even say *free*, because the lab only notices a callback that takes too long, and here none has started. The canary isn't fooled.
 #
 # Such work needs another *process*. That's lesson 08.
 #
@@ -322,11 +323,11 @@ print(f"When the endpoints gave up, {then} steps of 10 were done. A second later
 # A thread can't be stopped from outside. Python has no such call, for a good reason: the thread may hold a lock or a half-written file. `asyncio.wait_for` cancelled *our wait*. The thread of the first request did all its ten steps for a client that was gone, and occupied its
 # place in the pool all the while.
 #
-# You can *ask* a thread to stop. `threading.Event` is a flag that threads can share: `work` checks it between two steps, and `finally` sets it. It needs work that has steps; a single long call can't be asked.
+# You can *ask* a thread to stop. `threading.Event` is a flag that threads can share: `work` checks it between two steps, and `finally` sets it. This needs work that consists of steps; a single long call can't check a flag.
 #
 # ## When not to bother
 #
-# A checksum of one small text, a price from a table, a date: all of it is work. Is it worth a thread? The next cell does the same small job *inline*, right where it's written, and in a thread.
+# A checksum of one small text, a price from a table, a date: all of these are computed, too. Are they worth a thread? The next cell does the same small job *inline*, right where it's written, and in a thread.
 
 # %%
 text = b"x" * 1000
@@ -381,7 +382,7 @@ for pair in ((asyncio.to_thread, with_asyncio), (run_in_threadpool, with_asyncio
 
 
 # %% [markdown]
-# AnyIO protects the thread: it doesn't let the wait be cancelled before the thread is done. So in the third line the timeout of 0.2 seconds is over after a second, and without an error.
+# AnyIO shields the thread: the wait can't be cancelled before the thread is done. So in the third line, the timeout of 0.2 seconds has no effect: the wait ends after a second, and without an error.
 #
 # The second combination has a catch of its own. Each call in AnyIO's pool holds one of its places, called **tokens**, and returns it when the wait is over. The next cell gives the pool 4 tokens, and three times lets four calls time out.
 
@@ -397,7 +398,7 @@ pool.total_tokens = 40
 print(f"{taken} of 4 tokens are taken, and there are {more} threads more than before.")
 
 # %% [markdown]
-# The pool counts no thread as busy, although all of them are still running. So a timeout around a slow service undoes the limit, and the pool's own figures don't show it. In production, put `threading.active_count()` into your metrics too.
+# According to the pool no thread is busy, although all of them are still running. So a timeout around a slow service defeats the limit, and the pool's own figures don't show it. In production, put `threading.active_count()` into your metrics too.
 #
 # ## Deeper: a client that leaves
 #
@@ -505,7 +506,7 @@ print(f"The slowest canary waited {forty.worst_canary:.2f} s with the pool of 40
 #
 # </details>
 #
-# So for threads that compute: cap them, and start them early. For threads that *sleep* it's the other way round, and many are good. Even one thread that computes takes the lock for five milliseconds at a time; lesson 08 gives such work to another process.
+# So cap the threads that compute, and start them early. For threads that *wait*, it's the other way round: many of them do no harm. But even a single thread that computes holds the GIL for five milliseconds at a time; lesson 08 moves such work to another process.
 #
 # ## Deeper: two fixes that don't fix
 #
@@ -551,7 +552,7 @@ waited = leaving.requests[0].end
 print(f"with_pool: a timeout of 0.1 s responded after {waited:.2f} s, and the loop was blocked for {leaving.blocked_seconds:.2f} s.")
 
 # %% [markdown]
-# The canary of a single request waits for about one piece, which is what you see on your own machine. With eight requests, it waits for eight. And the timeout of 0.1 seconds fired on time: it cancelled the `await`, and then leaving the `with` block blocked the loop until the thread had slept its 0.6 seconds.
+# With a single request, as on your own machine, the canary waits for about one piece. With eight requests, it waits for eight. And the timeout of 0.1 seconds fired on time: it cancelled the `await`, and then leaving the `with` block blocked the loop until the thread had slept its 0.6 seconds.
 # Create a pool once, in the lifespan.
 #
 # ## Deeper: garbage collection
@@ -578,7 +579,7 @@ for name, (seconds, worst) in (("gc.collect in a thread", collected), ("the same
 #
 # "Use a thread" has a condition: the code must be **thread-safe**, that is, correct when several threads run it at the same time. A database connection, an ORM session or a counter often isn't. Some objects refuse; others lose data silently.
 #
-# Something else gets lost on the way to a thread. Apps often store what belongs to a request, such as the user's name, in a **context variable**, of which each request sees its own value. The second cell asks for one in three ways (`None` stands for asyncio's own pool).
+# Something else can get lost on the way to a thread. Apps often store what belongs to a request, such as the user's name, in a **context variable**: each request sees its own value of it. The second cell reads one from a thread in three ways (`None` stands for asyncio's own pool).
 
 # %%
 import sqlite3
@@ -646,19 +647,19 @@ print(f"to_thread sees {with_to_thread}, run_in_threadpool sees {with_threadpool
 #
 # ## Words of this lesson
 #
-# - **CPU-bound:** limited by computing. It needs a core for its whole time.
+# - **CPU-bound**: limited by computing. It needs a core for its whole time.
 #   An `await` can't shorten it; another thread or process can do it elsewhere.
-# - **GIL (global interpreter lock):** the lock that a thread must hold to run Python code.
+# - **GIL (global interpreter lock)**: the lock that a thread must hold to run Python code.
 #   Code written in C may release it, and then threads run in parallel.
-# - **to release the GIL:** to give it up while no Python object is needed.
+# - **to release the GIL**: to give it up while no Python object is needed.
 #   Pillow and bcrypt do; `sorted` doesn't.
-# - **inline:** in the place where the code is written, on the thread that is there.
+# - **inline**: in the place where the code is written, on the thread that is there.
 #   In an `async def` endpoint that is the event loop's thread.
-# - **thread-safe:** correct when several threads use it at the same time.
+# - **thread-safe**: correct when several threads use it at the same time.
 #   If the documentation doesn't say so, assume that it isn't.
-# - **context variable:** a variable of which each request (each task) sees its own value.
+# - **context variable**: a variable of which each request (each task) sees its own value.
 #   `to_thread` passes it on, `run_in_executor` doesn't.
-# - **garbage collector:** the part of Python that finds unused objects that refer to each other.
+# - **garbage collector**: the part of Python that finds unused objects that refer to each other.
 #   It visits all containers and holds the GIL.
 #
 # ## Further reading

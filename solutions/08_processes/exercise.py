@@ -14,7 +14,9 @@
 # %% [markdown]
 # # Exercise 08: Processes
 #
-# A statistics office ranks long lists and walks long routes. Both kinds of work are CPU-bound, and neither releases the GIL. Fix two endpoints. This takes about 15 minutes. You need lesson 08, *Processes*.
+# A statistics office ranks long lists and walks long routes. Both kinds of work are CPU-bound, and neither releases the GIL. Fix two endpoints.
+#
+# **About 15 minutes.** You need lesson 08, *Processes*.
 #
 # Each endpoint is worth three points:
 #
@@ -35,10 +37,10 @@
 # - `ranking(token)` sorts a long list. Nearly all of its time is a single call of `sorted`.
 # - `route(token)` takes a million and a half small steps in plain Python.
 #
-# Both return a number. Import them, and don't change them: the judge, the program that grades your files, uses its own copy. In that copy each piece of work reports that it has begun, waits until it may go on, and starts from a number that can't be known
-# beforehand. So it really has to be done. This works in another process, too.
+# Both return a number. Import them, and don't change them: the judge, the program that grades your files, uses its own copy. In that copy, each piece of work reports that it has begun, waits until the judge lets it go on, and starts from a number that can't be known
+# beforehand. So your app really has to do the work. This works in another process, too.
 #
-# The next cell loads the tools of the course. If it says `ModuleNotFoundError`, the notebook isn't running in the course's own Python: close it and start it with `./course lab`. After a restart of the kernel, run
+# The next cell loads the tools of the course. If the cell fails with `ModuleNotFoundError`, the notebook isn't running in the course's own Python environment: close it and start it with `./course lab`. After a restart of the kernel, run
 # this first cell again.
 
 # %%
@@ -48,15 +50,15 @@ from autograder.judge import checks
 exercise = checks.here()
 
 # %% [markdown]
-# ## 1. A long list in order
+# ## 1. A ranking
 #
 # `GET /rankings/{token}` makes one ranking and responds with its number:
 #
 # `{"ranking": "a1b2c3", "number": 271828}`
 #
-# **Rule.** One ranking is made for each request, once. The rankings may be made one after the other, since there may be only one CPU.
+# **The rule:** make exactly one ranking for each request. The rankings may be made one after the other, since there may be only one CPU.
 #
-# **Goal.** While a ranking is made, every other request is served.
+# **The goal:** while a ranking is made, every other request is served.
 #
 # <details><summary>Hint 1: a question</summary>
 #
@@ -80,7 +82,7 @@ exercise = checks.here()
 #
 # </details>
 #
-# This is the picture to aim for. Compare the canary and the lane of the loop. Your bars will be longer and end one after the other, because the check lets the work start one at a time, and work needs a core.
+# This is the timeline to aim for. Compare the canary and the event loop lane. Your bars will be longer and end one after the other, because the check lets the work start one at a time, and work needs a core.
 
 # %%
 exercise.target("ranking")
@@ -98,7 +100,7 @@ await exercise.answers("ranking")
 # %% [markdown]
 # The next check stops each request in the workshop, and sees whether the loop serves others in the meantime. Then it lets the work begin, and checks again.
 #
-# **What this check does not look for:** a pool that is created in each request, if that happens to be fast, and one that is created when the file is imported. Lesson 08 shows what both can do.
+# **What this check does not look for:** a pool that is created in each request, if that happens to be fast (lesson 08 shows what it costs), and one that is created when the file is imported.
 
 # %% concurrency="ranking"
 """The loop stays free: before the work, and while it is done."""
@@ -108,17 +110,17 @@ await exercise.concurrency("ranking")
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# ## 2. A long walk
+# ## 2. A route
 #
-# `GET /routes/{token}` walks one route and responds with where it leads:
+# `GET /routes/{token}` walks one route and responds with the number at which it ends:
 #
 # `{"route": "a1b2c3", "number": 314159}`
 #
-# A colleague has fixed this endpoint already: the work is in a thread. Run the check as it is, and compare the canaries with the picture to aim for.
+# A colleague has fixed this endpoint already: the work is in a thread. Run the check as it is, and compare the canaries with the timeline to aim for.
 #
-# **Rule.** One route is walked for each request, once.
+# **The rule:** walk exactly one route for each request.
 #
-# **Goal.** While a route is walked, every other request is served, and without the delay that a thread causes.
+# **The goal:** while a route is walked, every other request is served, and without the delay that a thread causes.
 #
 # <details><summary>Hint 1: a question</summary>
 #
@@ -128,17 +130,17 @@ await exercise.concurrency("ranking")
 #
 # <details><summary>Hint 2: a pointer</summary>
 #
-# Each thread that computes holds the GIL for up to five milliseconds at a time, and the loop waits for all of them. A pool with a single thread delays the loop least (lesson 07), and still too much here. Only another process leaves this lock alone.
+# Each thread that computes holds the GIL for up to five milliseconds at a time, and the loop waits for all of them. A pool with a single thread delays the loop least (lesson 07), but that's still too much here. Only another process doesn't compete for this lock.
 #
 # </details>
 #
 # <details><summary>Hint 3: a sketch</summary>
 #
-# The first part of this exercise has everything you need. What is different is only which function is sent. If you had to write it twice in one app, would you open two pools?
+# The first part of this exercise has everything you need. The only difference is which function is sent. If one app had both endpoints, would you open two pools?
 #
 # </details>
 #
-# This is the picture to aim for. Compare the canary and the lane of the loop. Your bars will be longer and end one after the other, because the check lets the work start one at a time, and work needs a core.
+# This is the timeline to aim for. Compare the canary and the event loop lane. Your bars will be longer and end one after the other, because the check lets the work start one at a time, and work needs a core.
 
 # %%
 exercise.target("route")
@@ -154,7 +156,7 @@ exercise.target("route")
 await exercise.answers("route")
 
 # %% [markdown]
-# **What this check does not look for:** how many processes your pool has. On your own machine, count the cores; in a container, ask what it's allowed to use.
+# **What this check does not look for:** how many processes your pool has. On your own machine, count the cores; in a container, find out how many it's allowed to use.
 
 # %% concurrency="route"
 """The loop stays free: before the work, and while it is done."""
@@ -164,7 +166,7 @@ await exercise.concurrency("route")
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# ## To take home
+# ## Take it home
 #
 # Next to this notebook there are now `ranking.py` and `route.py`. Compare them with your own code.
 #

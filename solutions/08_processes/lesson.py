@@ -15,9 +15,9 @@
 # # Processes
 #
 # > **It happened.** A search service ran its tokenizer through `asyncio.to_thread`, because a comment in its code said that the tokenizer releases the GIL. It doesn't: under load, the worker threads starved the event loop, even `/livez` timed out, and Kubernetes took the
-# > pod out of service and back again, so clients saw intermittent 503s. The fix was a pool of processes. *([dnotitia/akb#244](https://github.com/dnotitia/akb/pull/244))*
+# > pod out of service and back again, so clients saw intermittent 503s. The fix was a pool of processes. ([akb#244](https://github.com/dnotitia/akb/pull/244))
 #
-# **About 20 minutes**, plus 20 for the sections marked "Deeper". You need lesson 07, *Threads* (the GIL, the lock that a thread must hold to run Python code), and from lesson 02 the lifespan of an app.
+# **About 20 minutes**, plus 20 for the sections marked "Deeper". You need lesson 07, *Threads* (the GIL, the lock that a thread must hold to run Python code), and lesson 02, *Calling HTTP* (the lifespan).
 #
 # You'll see
 #
@@ -30,7 +30,8 @@
 #
 # In lesson 07, a `sorted` in a thread stopped the whole app, because it held the GIL until it returned. But a machine can run more than one Python, and each has a GIL of its own.
 #
-# Run the next cell first: it loads the tools of the course. If it says `ModuleNotFoundError`, the notebook isn't running in the course's own Python. Close it and start it with `./course lab`.
+# The next cell loads the tools of the course. If it fails with `ModuleNotFoundError`, the notebook isn't running
+# in the course's own Python environment: close it and start it with `./course lab`.
 
 # %%
 from autograder import lab
@@ -112,11 +113,11 @@ print(f"The probe took {bad.requests[1].seconds:.2f} s.")
 # 3. A thread is asked to release the GIL every 5 milliseconds, but it checks only *between* two steps of Python code. `sorted` is one step, however long it takes.
 # 4. So the loop waited until `sorted` was done. Then it had the GIL for a moment, took the next request, and the next thread took the GIL.
 #
-# ## Predict
+# ## A prediction
 #
-# The next app runs each of the four jobs in three ways: inline, on the loop; in a thread; and in another process. (How the third way works comes after the measurement.) The figure of interest is the worst loop lag as a client meets it, the longest wait of a canary. Measuring it takes about a minute.
+# The next app runs each of the four jobs in three ways: inline, on the loop; in a thread; and in another process. (How the third way works comes after the measurement.) The table shows the worst loop lag as a client experiences it: the longest wait of a canary. Measuring it takes about a minute.
 #
-# For how many of the four jobs does a thread help? Let's say that it helps if the lag is less than half of the inline lag.
+# For how many of the four jobs does a thread help? Let's say that it helps if the lag is less than half of what it is inline.
 
 # %%
 guess = lab.predict("jobs that a thread takes off the loop, of four", None)
@@ -165,8 +166,8 @@ helped = [job for job in jobs if lag[job, "thread"] < lag[job, "inline"] / 2]
 guess.compare(len(helped))
 
 # %% [markdown]
-# - `rank`, `dump` and `match` are one long step each: a call written in C that holds the GIL. In a thread they stop the loop for the whole length of the call.
-# - `count` is many small steps. A thread helps; what is left is the wait for the lock.
+# - `rank`, `dump` and `match` are one long step each: a call written in C that holds the GIL. Even from a thread, they stop the loop for the whole length of the call.
+# - `count` consists of many small steps. A thread helps; what remains is the wait for the GIL.
 # - In another process, all four leave the loop alone.
 #
 # ## The fix: a pool of processes
@@ -262,7 +263,7 @@ by_name = await lab.race("/by_name", n=3, show=False)
 lab.side_by_side(by_value, by_name, titles=("the table travels", "the table is there"))
 
 # %% [markdown]
-# The responses are the same, and both times the worker does the adding. On the left our own process is busy with pickling, one long call that holds the GIL to its end. (If the loop was asleep when it lost the GIL, the lane stays green, as in lesson 07. The canary shows it.)
+# The responses are the same, and both times the worker does the adding. On the left our own process is busy with pickling, one long call that holds the GIL to its end. (If the loop was waiting for I/O when it lost the GIL, the lane says *free*, as in lesson 07. The canary is late all the same.)
 #
 # So send names, numbers, paths and keys. Let the worker load the large thing, once, and keep its results small as well.
 #
@@ -309,7 +310,7 @@ for name, race in (("a pool of its own", own), ("the shared pool", shared)):
 # %% [markdown]
 # A fresh Python has to start and import the module before the job begins. And the end of the `with` block waits until the worker is gone, on the loop and without `await`: see the lane.
 #
-# What you've learned about clients, connection pools and thread pools is true here more than anywhere: open it in the lifespan, warm it up, share it.
+# The rule for clients, connection pools and thread pools matters most for a process pool: open it in the lifespan, warm it up, share it.
 #
 # ## When not to bother
 #
@@ -368,8 +369,8 @@ print(f"Theirs: {1000 * slow:.2f} ms. Yours: {1000 * fast:.2f} ms, with {'the sa
 #
 # ## Deeper: `fork`
 #
-# On Linux there is an older way to make a process. `fork` copies the running one with everything in its memory. It's fast, and up to Python 3.13 it's the default of a pool on Linux. But it copies only *one* thread, the one that asked. If another thread held a lock at that moment, the copy has that lock, locked, and no thread that will ever unlock it. An app with an
-# event loop nearly always has other threads, and locks are in loggers, drivers and pools.
+# On Linux there is an older way to make a process. `fork` copies the running one with everything in its memory. It's fast, and up to Python 3.13 it's the default of a pool on Linux. But it copies only *one* thread, the one that called `fork`. If another thread held a lock at that moment, the copy has that lock, locked, and no thread that will ever unlock it. An app with an
+# event loop nearly always has other threads, and there are locks in loggers, drivers and pools.
 #
 # It has happened: an evaluation job got through 84 of 500 tasks, and then all its 30 workers waited for a lock for more than nine hours. *([OpenHands/benchmarks#459](https://github.com/OpenHands/benchmarks/pull/459))* In the next app, a thread holds a lock for half a second while a pool starts its worker, and the worker's job needs that lock too.
 
@@ -461,7 +462,7 @@ for way in ("left_alone", "replaced"):
     print(f"{way:13} work, crash, work, work: {history[way]}")
 
 # %% [markdown]
-# A broken pool stays broken. All jobs in it end with `BrokenProcessPool`, and so do all that come later, although nothing is wrong with them. (`if pools.get(way) is pool` is there because several requests may notice at the same time: the first one removes the broken pool, and the others must not remove the new one.)
+# A broken pool stays broken. All its jobs end with `BrokenProcessPool`, and so do all later ones, although nothing is wrong with them. (Several requests may find the pool broken at the same time. The first one removes it, and `if pools.get(way) is pool` makes sure that the others don't remove the new one.)
 #
 # ## Deeper: how large a pool?
 #
@@ -502,7 +503,7 @@ for size, (seconds, megabytes) in sizes.items():
 #
 # </details>
 #
-# So take about as many workers as there are cores for this app, and no more than the memory allows. If you don't say how many, the pool takes as many as the machine has cores. (From 3.13 on, as many as the process may use; but a container's CPU quota doesn't count, so in a container that may be far too many.)
+# So take about as many workers as there are cores for this app, and no more than the memory allows. By default, the pool has as many workers as the machine has cores. (From Python 3.13 on, only cores that the process may use count. A container's CPU quota never counts, so in a container the default may be far too many.)
 #
 # ## Deeper: why not just run more server workers?
 #
@@ -649,19 +650,19 @@ else:
 #
 # ## Words of this lesson
 #
-# - **process:** a running program with its own memory, and (if it's a Python) its own GIL.
+# - **process**: a running program with its own memory, and (if it's a Python) its own GIL.
 #   Several of them run Python code in parallel, one per core.
-# - **worker process:** a process of a pool that waits for jobs.
+# - **worker process**: a process of a pool that waits for jobs.
 #   It imports the function's module once and then runs job after job.
-# - **to serialise:** to turn objects into bytes or text that can be sent or stored.
+# - **to serialise**: to turn objects into bytes or text that can be sent or stored.
 #   JSON is one format, pickle another; both cost CPU time.
-# - **pickling:** Python's own serialisation.
+# - **pickling**: Python's own serialisation.
 #   Functions travel by name only, and files, locks and connections not at all.
-# - **spawn, forkserver, fork:** the ways to start a process: fresh, as a copy of a clean helper, or as a copy of yourself.
+# - **spawn, forkserver, fork**: the ways to start a process: fresh, as a copy of a clean helper process, or as a copy of the app's own process.
 #   Only the first two are safe in an app that has threads.
-# - **readiness probe, liveness probe:** "may it get requests?" and "must it be restarted?".
-#   A starting app fails the first for a while; it mustn't fail the second.
-# - **catastrophic backtracking:** a regular expression that tries exponentially many ways before it gives up.
+# - **readiness probe, liveness probe**: "may it get requests?" and "must it be restarted?".
+#   While an app starts, it fails the first, and that's right. It must not fail the second.
+# - **catastrophic backtracking**: a regular expression that tries exponentially many ways before it gives up.
 #   It's a single call that holds the GIL.
 #
 # ## Further reading

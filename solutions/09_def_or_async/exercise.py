@@ -14,15 +14,16 @@
 # %% [markdown]
 # # Exercise 09: `def` or `async def`
 #
-# Here are three endpoints of a shop. Each of them was given `def` or `async def` without much thought, and in each it's the wrong one. No choice is wrong everywhere: what fixes the first endpoint would ruin the second. Fix them in order.
-# This takes about 25 minutes. You need lesson 02, *Calling HTTP*, lesson 04, *Redis*, and the walk-through of this lesson.
+# A shop has three endpoints. In each of them, the author chose between `def` and `async def` without much thought, and chose wrongly. Neither is wrong everywhere: what fixes the first endpoint would ruin the second. Fix them in order.
+#
+# **About 25 minutes.** You need lesson 02, *Calling HTTP*, lesson 04, *Redis*, and the walk-through of this lesson.
 #
 # Each endpoint is worth three points:
 #
 # | points | for |
 # |---|---|
 # | 1 | **correct responses**: the right values, fetched for this request from the service that knows them |
-# | 2 | **concurrency**: all requests that come together wait concurrently, and the event loop stays free |
+# | 2 | **concurrency**: all requests that arrive together wait concurrently, and the event loop stays free |
 #
 # Two check cells follow each app. The first checks the responses, one request at a time. The second sends requests together and draws the picture: four for the first endpoint, and **45** for the other two.
 #
@@ -31,7 +32,7 @@
 #
 # The checks run once; the hidden tests run several times, with other values. A check that doesn't pass yet prints *Not yet* and the reason. Fix the file, run its cell, and run the check again.
 #
-# The next cell loads the tools of the course. `checks.here()` also starts the services that the apps use: a supplier that speaks HTTP, and a server that speaks Redis's protocol, with a worker. If it says `ModuleNotFoundError`, the notebook isn't running in the course's own Python: close it and start it with `./course lab`. After a restart of the kernel, run
+# The next cell loads the tools of the course. `checks.here()` also starts the services that the apps use: a supplier that speaks HTTP, and a server that speaks Redis's protocol, with a worker. If the cell fails with `ModuleNotFoundError`, the notebook isn't running in the course's own Python environment: close it and start it with `./course lab`. After a restart of the kernel, run
 # this first cell again.
 
 # %%
@@ -49,9 +50,9 @@ exercise = checks.here()
 #
 # The supplier gave the shop a library, the class `Catalogue` in the file below. Take it as it is: you may not change it, and there is no other. It isn't a bad library. It just blocks while it waits, as most libraries do. Then the endpoint got an `async def`, because *FastAPI is asynchronous*.
 #
-# **Rule.** The supplier is called once for every request, and may take some seconds, so don't give up early. Four requests at a time are enough here.
+# **The rule:** the supplier is called once for every request, and may take some seconds, so don't give up early. Four requests at a time are enough here.
 #
-# **Goal.** While one request waits for the supplier, every other request is served.
+# **The goal:** while one request waits for the supplier, every other request is served.
 #
 # <details><summary>Hint 1: a question</summary>
 #
@@ -61,7 +62,7 @@ exercise = checks.here()
 #
 # <details><summary>Hint 2: a pointer</summary>
 #
-# The message of the check names the line in the library that blocked the loop. You can't change that line. You can change which thread runs it. FastAPI has threads for this purpose, and uses them by itself if it may.
+# The message of the check names the line in the library that blocked the loop. You can't change that line. You can change which thread runs it. FastAPI has threads for this purpose, and uses them by itself if you let it.
 #
 # </details>
 #
@@ -71,7 +72,7 @@ exercise = checks.here()
 #
 # </details>
 #
-# This is the picture to aim for:
+# This is the timeline to aim for:
 
 # %%
 exercise.target("quote")
@@ -87,7 +88,7 @@ exercise.target("quote")
 await exercise.answers("quote")
 
 # %% [markdown]
-# The next check is a **rendezvous**: the supplier holds back every reply until all requests of the race have reached it. If they all do, they certainly waited concurrently; if they don't, the check says what prevented it. So the seconds in this picture are those of the check, not of the supplier. Compare the lane of the loop, and read the
+# The next check is a **rendezvous**: the supplier holds back every reply until all requests of the race have reached it. If they all do, they certainly waited concurrently; if they don't, the check says what prevented it. So the seconds in this picture are those of the check, not of the supplier. Compare the event loop lane, and read the
 # sentence under the picture.
 #
 # **What this check does not look for:** a timeout of your own that is too short, because no reply is held back for long.
@@ -106,11 +107,11 @@ await exercise.concurrency("quote")
 #
 # `{"item": "a1b2c3", "stock": 314159}`
 #
-# This endpoint is what you made of the first one: a `def`, and a client that blocks the thread in which it waits. It doesn't block the loop. But today there is a sale, the supplier is slow, and 45 requests come together.
+# This endpoint looks like your fix of the first one: a `def`, with a client that blocks the thread in which it waits. It doesn't block the loop. But today there's a sale, the supplier is slow, and 45 requests arrive together.
 #
-# **Rule.** The supplier is called once for every request. Don't give up early, and refuse no request.
+# **The rule:** the supplier is called once for every request. Don't give up early, and don't reject any request.
 #
-# **Goal.** All 45 requests wait for the supplier at the same time, and the loop stays free.
+# **The goal:** all 45 requests wait for the supplier at the same time, and the loop stays free.
 #
 # Before you change anything, run the three cells as they are. How many requests are served at a time? Where does that number come from?
 #
@@ -134,7 +135,7 @@ await exercise.concurrency("quote")
 #
 # </details>
 #
-# This is the picture to aim for:
+# This is the timeline to aim for:
 
 # %%
 exercise.target("stock")
@@ -168,15 +169,15 @@ await exercise.concurrency("stock")
 #
 # The endpoint is as short as it can be. Everything happens in a **dependency**, `balance_of`, which FastAPI runs before it: it puts the token on the list `jobs` in Redis, and waits for a worker's reply on the list `reply:{token}`. You know both commands from lesson 04. Use `socket_timeout=60` in any client that you create.
 #
-# FastAPI treats a dependency as it treats an endpoint: `async def` on the loop, `def` in a thread of the same pool. Whether the endpoint itself is `def` or `async def` makes no difference to that.
+# FastAPI treats a dependency like an endpoint: it runs `async def` on the loop, and `def` in a thread of the same pool. Whether the endpoint itself is `def` or `async def` doesn't matter.
 #
-# **Rule.** Every request puts its own job on the list, exactly once, and waits for its own reply. Don't give up early.
+# **The rule:** every request puts its own job on the list, exactly once, and waits for its own reply. Don't give up early.
 #
-# **Goal.** Again 45 requests come together, and all of them wait at the same time, with a free loop.
+# **The goal:** again 45 requests arrive together, and all of them wait at the same time, with a free loop.
 #
 # <details><summary>Hint 1: a question</summary>
 #
-# Remove `async` from the dependency and run the check. Something is better now, and something isn't. What does the message say?
+# Remove `async` from the dependency and run the check. One thing is better now, and another isn't. What does the message say?
 #
 # </details>
 #
@@ -192,7 +193,7 @@ await exercise.concurrency("stock")
 #
 # </details>
 #
-# This is the picture to aim for:
+# This is the timeline to aim for:
 
 # %%
 exercise.target("account")
@@ -218,7 +219,7 @@ await exercise.concurrency("account")
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# ## To take home
+# ## Take it home
 #
 # Next to this notebook there are now three files: `quote.py`, `stock.py` and `account.py`. Compare them with your own code, and check each endpoint and each dependency in this order:
 #

@@ -14,22 +14,23 @@
 # %% [markdown]
 # # `def` or `async def`
 #
-# > **It happened.** A research group's backend stopped for 30 seconds whenever it had more than 50 concurrent connections; then a few requests failed, and everything was back to normal. The report names the thread pool and the synchronous
-# > database sessions. With every endpoint and every dependency turned from `async def` into `def`, 500 concurrent requests no longer stopped it. *([uhh-lt/dats#217](https://github.com/uhh-lt/dats/issues/217))*
+# > **It happened.** A research group's backend stopped for 30 seconds whenever it had more than 50 concurrent connections; then a few requests failed, and everything was back to normal. The report blames the thread pool and the synchronous
+# > database sessions. After the group changed every endpoint and every dependency from `async def` to `def`, 500 concurrent requests no longer stopped the backend. ([dats#217](https://github.com/uhh-lt/dats/issues/217))
 #
 # **About 20 minutes**, plus 15 for the sections marked "Deeper". You need lesson 01, *Sleeping*, and lesson 07, *Threads*: what blocks an event loop, and that a `def` endpoint runs in a pool of threads.
 #
 # You'll see
 #
 # - the same wait in `async def` and in `def`, blocking and awaited, all measured;
-# - where the `async` keyword matters, and where it means nothing;
+# - where the `async` keyword decides on which thread a function runs, and where it doesn't;
 # - what happens when more than 40 slow `def` requests come: which requests wait with them, and which don't;
 # - the same decision for dependencies, and a table to decide by;
 # - *deeper:* a health probe that tells the truth, the other pool, threads that compute, a session pool that is smaller than the thread pool, and async code called from `def`.
 #
-# Each endpoint that you write begins with this decision. It's one keyword, and most people choose what they chose last time.
+# Every endpoint begins with this decision. It's one keyword, and most people choose what they chose last time.
 #
-# Run the next cell first: it loads the tools of the course. If it says `ModuleNotFoundError`, the notebook isn't running in the course's own Python. Close it and start it with `./course lab`.
+# The next cell loads the tools of the course. If it fails with `ModuleNotFoundError`, the notebook isn't running
+# in the course's own Python environment: close it and start it with `./course lab`.
 
 # %%
 from autograder import lab
@@ -209,7 +210,7 @@ four = await race_pings(4, slow=6, title="six slow, four tokens", show=True)
 # %% [markdown]
 # The loop is free and the canary is on time. So is the first ping. The four others wait for a token, behind slow requests that they have nothing to do with.
 #
-# ## Predict
+# ## A prediction
 #
 # Now with 40 tokens, as in FastAPI itself, and sixty slow requests of 1.5 seconds each. How long does the `def` ping wait?
 
@@ -281,7 +282,7 @@ pooled_each = (time.perf_counter() - began) / 500
 print(f"async def {1e6 * awaited_each:.1f} µs, def {1e6 * pooled_each:.0f} µs: {pooled_each / awaited_each:.0f} times as long.")
 
 # %% [markdown]
-# One hop doesn't matter; ten in a request begin to. The token matters more: a tiny `def` dependency puts your `async def` endpoint into the queue for the 40 tokens. So make tiny dependencies that don't block `async def`, even if they contain no `await`. Make dependencies that block `def`: a check that queries a database through a blocking driver, for
+# One hop doesn't matter; ten per request begin to. The token matters more: a tiny `def` dependency puts your `async def` endpoint into the queue for the 40 tokens. So declare a dependency as `async def` if it's tiny and doesn't block, even if it contains no `await`. Declare it as `def` if it blocks: a check that queries a database through a blocking driver, for
 # instance. (A `def` dependency with `yield` makes two hops, one for each half.)
 #
 # ## The decision
@@ -297,11 +298,11 @@ print(f"async def {1e6 * awaited_each:.1f} µs, def {1e6 * pooled_each:.0f} µs:
 # | is tiny and doesn't block | `async def` | no hop, no token |
 # | you don't know | `def`, if its code is thread-safe | it blocks no loop; count how many may wait at the same time |
 #
-# If many slow requests may come together, ask: how many places does the pool have, and what else waits for them?
+# If many slow requests may arrive together, ask: how many places does the pool have, and what else needs one?
 #
 # ## When not to bother
 #
-# - **An app with few users.** Forty slow requests at the same time are a lot. [Netflix's Dispatch](https://github.com/Netflix/dispatch) uses `def` nearly throughout, on purpose (287 routes against 4, when we counted): one rule for the whole team, and any library that may run in threads.
+# - **An app with few users.** Forty slow requests at the same time are a lot. [Netflix's Dispatch](https://github.com/Netflix/dispatch) uses `def` nearly everywhere, on purpose (287 routes against 4, when we counted). That way the whole team follows one rule, and can use any library that may run in threads.
 # - **A thread hop** in an endpoint that takes 50 milliseconds anyway.
 # - **An `async def` that computes for a few microseconds.** Lesson 07 has shown that the hop costs more.
 #
@@ -355,12 +356,12 @@ async with httpx.AsyncClient(base_url=server.url, timeout=60) as client:
 print(f"During the race: /live responded {seen['/live']}, /ready {seen['/ready']}. Afterwards: /ready {afterwards}.")
 
 # %% [markdown]
-# A load balancer sends a server that isn't ready no further requests, and lets it finish those it has.
+# A load balancer stops sending requests to a server that isn't ready, and lets it finish those in progress.
 #
 # ## Deeper: the other pool
 #
-# `asyncio.to_thread` knows nothing of these tokens. It has a pool of its own, asyncio's **default executor**, with a few threads more than there are cores, and at most 32. The next race sends twice as many slow requests as it has threads, half a second each, and then three pings. Two of them use that executor, one of them without showing it: looking up the address of a host name is a blocking
-# call of the operating system, so asyncio runs it there, for every library that opens a connection. (uvloop has threads of its own for it.)
+# `asyncio.to_thread` doesn't use these tokens. It has a pool of its own, asyncio's **default executor**, with a few threads more than there are cores, and at most 32. The next race sends twice as many slow requests as it has threads, half a second each, and then three pings. Two of the pings need that executor. For `/name_ping` you can't see that in the code: looking up the address of a host name is a blocking
+# call of the operating system, so asyncio runs it in the default executor, for every library that opens a connection. (uvloop has threads of its own for it.)
 
 # %%
 # %%app pools.py
@@ -492,7 +493,7 @@ for path in ("/dependency", "/inside"):
 # 3. To make the response ready, FastAPI validates the return value of a `def` endpoint in a thread. For that the five needed a token again, and waited in the queue.
 # 4. So the five waited for tokens, and the 35 waited for connections: a **deadlock**, until the pool gave up and the requests got status 500.
 #
-# Open the session inside the endpoint, so that its end returns the connection. Or give the connection pool as many connections as there are tokens. Or lower the tokens to the number of connections.
+# Open the session inside the endpoint, so that the connection is returned as soon as the query is done. Or make the connection pool as large as the thread pool, or lower the number of tokens to the number of connections.
 #
 # ## Deeper: async code from a `def`
 #
@@ -541,7 +542,7 @@ for path in ("/from_thread", "/asyncio_run"):
 # - FastAPI respects the keyword only in functions that it calls itself. A helper runs where its caller runs.
 # - There are 40 tokens, shared by everything that needs a thread: `def` endpoints, `def` dependencies, files, ordinary generators. If slow requests hold them all, the app is down with a free loop, and only `async def` endpoints that need no thread still respond.
 # - A tiny dependency as `def` costs a hop and a token.
-# - If you don't know: `def`, if the code is thread-safe, and count how many may wait at the same time.
+# - If you don't know whether the code blocks, use `def` (if the code is thread-safe), and count how many requests may wait at the same time.
 # - *Deeper:* `asyncio.to_thread` has another, smaller pool, which looks up host names as well. More tokens help threads that wait, and fewer help threads that compute. A session pool that is smaller than the pool of 40 can deadlock with it. From a `def`, `anyio.from_thread.run` reaches the app's loop.
 #
 # ## Check yourself
@@ -564,24 +565,24 @@ for path in ("/from_thread", "/asyncio_run"):
 #
 # ## Words of this lesson
 #
-# - **token:** one of the 40 places of AnyIO's limiter; a call needs one to run in a thread.
+# - **token**: one of the 40 places of AnyIO's limiter; a call needs one to run in a thread.
 #   `def` endpoints, `def` dependencies and file responses all share them.
-# - **default executor:** asyncio's own thread pool, used by `to_thread` and for looking up host names.
+# - **default executor**: asyncio's own thread pool, used by `to_thread` and for looking up host names.
 #   It's separate from the 40 tokens, and smaller.
-# - **thread-safe:** correct when several threads use it at the same time.
+# - **thread-safe**: correct when several threads use it at the same time.
 #   Only thread-safe code may become `def`.
-# - **dependency:** a function that FastAPI calls before the endpoint, for `Depends`.
+# - **dependency**: a function that FastAPI calls before the endpoint, for `Depends`.
 #   The choice between `def` and `async def` is its own, whatever the endpoint is.
-# - **pool exhaustion:** all places of a pool are taken, and the next request waits or fails.
+# - **pool exhaustion**: all places of a pool are taken, and the next request waits or fails.
 #   The event loop may be free all the while.
-# - **response model:** the declared type of an endpoint's return value; FastAPI validates and serialises by it.
+# - **response model**: the declared type of an endpoint's return value; FastAPI validates and serialises by it.
 #   For a `def` endpoint the validation needs a token.
-# - **liveness and readiness probes:** "must this app be restarted?" and "may it get more requests?".
+# - **liveness and readiness probes**: "must this app be restarted?" and "may it get more requests?".
 #   Neither can be replaced by the other.
 #
 # ## Further reading
 #
-# - A first question that very many ask, *one request will wait another request to complete*: https://github.com/fastapi/fastapi/issues/2484
+# - The question that most people ask first, *one request will wait another request to complete*: https://github.com/fastapi/fastapi/issues/2484
 # - Airflow, which turned its `async def` routes into `def`: https://github.com/apache/airflow/pull/43797
 # - Open WebUI, whose larger limit did not reach `to_thread`: https://github.com/open-webui/open-webui/issues/28168
 # - FastAPI, *Concurrency and async / await*: https://fastapi.tiangolo.com/async/

@@ -16,7 +16,8 @@
 #
 # The endpoints of these four apps look harmless. What blocks the event loop is somewhere else: in a middleware, in a stream,
 # after the response, in a cache. Find it and fix it, one app after the other.
-# This takes about 30 minutes. You need the lessons before this one: what blocks, and how a thread or an `await` helps.
+#
+# **About 30 minutes.** You need the lessons before this one: what blocks, and how a thread or an `await` helps.
 #
 # Each app has a cell that begins with `%%app`. That cell is the whole file. Change what you like in it,
 # but keep the paths and the responses as they are. Run the cell again after each change: this saves and serves the file.
@@ -26,7 +27,7 @@
 #
 # | points | for |
 # |---|---|
-# | 1 | **responses**: they are right, and their values come from the service |
+# | 1 | **correct responses**: the right values, really fetched from the service |
 # | 2 | **concurrency**: several requests are in progress at once, and the loop stays free for others |
 #
 # Two check cells follow each app. The first checks the responses, one request at a time. The second is a **rendezvous**:
@@ -35,7 +36,7 @@
 #
 # The next cell loads the tools of the course. `checks.here()` also starts two services for this notebook:
 # an HTTP service, whose address is in the environment variable `UPSTREAM_URL`, and a folder with slow files, `DOCUMENTS`.
-# If the cell says `ModuleNotFoundError`, the notebook isn't running in the course's own Python:
+# If the cell fails with `ModuleNotFoundError`, the notebook isn't running in the course's own Python environment:
 # close it and start it with `./course lab`.
 # After a restart of the kernel, run this first cell again.
 
@@ -53,15 +54,15 @@ exercise = checks.here()
 # `{"guest": "a1b2c3", "points": 271828}`
 #
 # The endpoint waits for nothing. The points are fetched before it starts, in a **middleware**: code that
-# runs for every request of the app, whatever its path. So whatever this middleware does, it does to every route, including those that a colleague adds next year.
+# runs for every request of the app, whatever its path. So it affects every route, including those that a colleague adds next year.
 #
-# **Goal.** Requests with a customer fetch their points concurrently, and requests without one are never delayed by them.
+# **The goal:** requests that name a customer fetch their points concurrently, and never delay requests that don't.
 #
 # **The rules:**
 #
 # - A request with `?guest=...` calls `/items/{token}` of the service, every time.
 # - A request without `guest` must not call the service at all. The canary is such a request.
-# - The service may take long. Wait until it has replied.
+# - The service may take several seconds. Wait for its reply.
 #
 # <details><summary>Hint 1: a question</summary>
 #
@@ -98,7 +99,7 @@ exercise.target("tables")
 # %%app tables.py
 
 # %% answers="tables"
-"""Responses: every customer has the points that the service has for them."""
+"""Correct responses: every customer has the points that the service has for them."""
 await exercise.answers("tables")
 
 # %% concurrency="tables"
@@ -118,9 +119,9 @@ await exercise.concurrency("tables")
 # The price is in a file: `DOCUMENTS/a1b2c3` holds its digits and nothing else. Reading it may take long.
 # The chunks come from a **generator**, a function that says `yield`. A colleague already made it `async def`, and it still blocks.
 #
-# **Goal.** Four slow files are read at the same time, and the loop stays free meanwhile.
+# **The goal:** four slow files are read at the same time, and the loop stays free in the meantime.
 #
-# **The rule:** read the file for each request; opening it belongs off the loop as much as reading it does, because on a slow disk either may wait.
+# **The rule:** read the file for each request, and open it off the loop, too, because on a slow disk opening can wait just as long.
 # The response may be a stream or not, as you like.
 #
 # <details><summary>Hint 1: a question</summary>
@@ -157,7 +158,7 @@ exercise.target("menu")
 # %%app menu.py
 
 # %% answers="menu"
-"""Responses: every menu has the price that is in its file."""
+"""Correct responses: every menu has the price that is in its file."""
 await exercise.answers("menu")
 
 # %% concurrency="menu"
@@ -177,7 +178,7 @@ await exercise.concurrency("menu")
 # After the response, in a **background task**, it informs the kitchen: it calls `/items/{token}` of the service.
 # The client that placed the order doesn't wait for that and notices nothing. Another client does.
 #
-# **Goal.** The order is accepted at once, the kitchen learns of it, and the next request doesn't notice.
+# **The goal:** the order is accepted at once, the kitchen is informed, and the next request isn't delayed.
 #
 # **The rules:**
 #
@@ -218,7 +219,7 @@ exercise.target("order")
 # %%app order.py
 
 # %% answers="order"
-"""Responses: every order is accepted under its own name, and the kitchen is informed of it."""
+"""Correct responses: every order is accepted under its own name, and the kitchen is informed of it."""
 await exercise.answers("order")
 
 # %% concurrency="order"
@@ -238,9 +239,9 @@ await exercise.concurrency("order")
 # The rate of a day doesn't change, so it is fetched once and cached with `lru_cache`. A test that requests a rate twice finds the endpoint
 # very fast. The first client to request a currency pays, and with it every other client of the app.
 #
-# **Goal.** The cache stays, and a miss delays only the clients of that currency.
+# **The goal:** the cache stays, and a miss delays only the clients of that currency.
 #
-# **The rule:** call the service **at most once** for each currency, also when several requests for it come at the same moment, and cache the rate. A miss must not block the loop.
+# **The rule:** call the service **at most once** for each currency, even if several requests for it arrive at the same moment, and cache the rate. A miss must not block the loop.
 #
 # <details><summary>Hint 1: a question</summary>
 #
@@ -250,7 +251,7 @@ await exercise.concurrency("order")
 #
 # <details><summary>Hint 2: a pointer</summary>
 #
-# Two problems are in this endpoint: where the first call waits, and what a second client does that comes while the first is still waiting.
+# This endpoint has two problems: where the first call waits, and what happens to a second request that arrives while the first is still waiting.
 # A fix for the first only, whether a thread or an `await`, leaves the second unsolved.
 #
 # </details>
@@ -276,7 +277,7 @@ exercise.target("rate")
 # %%app rate.py
 
 # %% answers="rate"
-"""Responses: every currency has its own rate, and the service is called for it once."""
+"""Correct responses: every currency has its own rate, and the service is called for it once."""
 await exercise.answers("rate")
 
 # %% concurrency="rate"
@@ -287,7 +288,7 @@ await exercise.concurrency("rate")
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# ## To take home
+# ## Take it home
 #
 # Next to this notebook there are now four files: `tables.py`, `menu.py`, `order.py` and `rate.py`.
 # Put them next to your own code and compare. Which middleware do you have, and who wrote it? What runs after your responses?

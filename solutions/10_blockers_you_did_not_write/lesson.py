@@ -14,25 +14,25 @@
 # %% [markdown]
 # # Blockers you did not write
 #
-# > **It happened.** An API server kept returning status 502: it stopped responding for so long that the proxy in front of it took it for dead.
-# > Its author searched their own code for a blocking call and found none. A profiler then showed 6.3 seconds inside `jsonable_encoder`,
-# > the step in which FastAPI turns a return value into JSON, and that step runs on the event loop
-# > ([fastapi#1224](https://github.com/fastapi/fastapi/issues/1224)).
+# > **It happened.** Clients of an API server kept getting status 502: the server stopped responding for so long that the proxy in front of it gave up.
+# > Its author searched their own code for a blocking call and found none. Then a profiler showed 6.3 seconds inside `jsonable_encoder`,
+# > the step in which FastAPI prepares a return value for JSON. That step runs on the event loop.
+# > ([fastapi#1224](https://github.com/fastapi/fastapi/issues/1224))
 #
-# **About 20 minutes**, without the sections marked "Deeper".
-# You need lessons 01, 02 and 07, and the difference between `def` and `async def` from lesson 09.
+# **About 20 minutes**, plus 15 for the sections marked "Deeper".
+# You need lessons 01, *Sleeping*, 02, *Calling HTTP*, 07, *Threads*, and 09, *`def` or `async def`*.
 #
-# You'll see the event loop blocked although no line of an endpoint is at fault:
+# You'll see what blocks the event loop when no line of an endpoint does:
 #
 # - after the endpoint, while FastAPI **serialises** a large response, that is, turns Python objects into JSON text;
-# - before the endpoint, while it parses and validates a request body;
-# - around the endpoint, in a **middleware** and in the log lines it writes;
+# - around the endpoint, in a **middleware** and in the log lines that it writes;
 # - in a stream, between two chunks;
 # - after the response, in a background task;
-# - in a cache that stores the wrong thing.
+# - in a cache that stores the wrong thing;
+# - *deeper:* before the endpoint, while a request body is parsed and validated; in response models and templates; and for good, by a lock.
 #
 # The next cell loads the tools of the course, and starts an HTTP service that some of the apps call.
-# If it says `ModuleNotFoundError`, the notebook isn't running in the course's own Python:
+# If it fails with `ModuleNotFoundError`, the notebook isn't running in the course's own Python environment:
 # close it and start it with `./course lab`.
 
 # %%
@@ -46,7 +46,7 @@ os.environ.update(services.get("upstream").environment)
 # ## A large response
 #
 # A warehouse returns its stock. The list is already in memory, so the endpoint has nothing to wait for.
-# `rows` is a **query parameter**: the part of the URL after the question mark.
+# The query parameter `rows` limits how many of its rows are returned.
 
 # %%
 # %%app warehouse.py
@@ -77,7 +77,7 @@ print(f"Each response has {len(bad.requests[0].body):,} characters.")
 #
 # ## A prediction
 #
-# The second endpoint is `def`, so FastAPI runs it in a worker thread (lesson 09).
+# The second endpoint is `def`, so FastAPI runs it in a thread of its pool (lesson 09).
 # How many milliseconds will the slowest canary wait while three clients request `/stock_in_a_thread`?
 # Replace `None` with your number, or leave it.
 
@@ -89,7 +89,7 @@ guess.compare(round(1000 * threaded.worst_canary))
 # %% [markdown]
 # Each request goes through four steps:
 #
-# 1. Your function runs, here in a worker thread, and returns the list. That takes no time at all.
+# 1. Your function runs, here in a thread, and returns the list. That takes no time at all.
 # 2. FastAPI takes the list back to the event loop and walks through it, item by item, to turn it into types that JSON knows (`jsonable_encoder`).
 # 3. `json.dumps` writes the text, also on the loop.
 # 4. Until both are done, no other request is served.
@@ -111,8 +111,8 @@ print("Too many for this machine." if longest_block > 0.05 else "Below 50 ms: tr
 # %% [markdown]
 # <details><summary>What to expect</summary>
 #
-# The time grows with the number of rows: twice the rows, about twice the block. So the limit that you found is a property of your rows and your CPU,
-# and a good default page size for this endpoint.
+# The time grows with the number of rows: twice the rows, about twice the block. So the limit depends on your rows and your CPU. Here it would make
+# a good default page size.
 #
 # </details>
 #
@@ -165,67 +165,12 @@ lab.side_by_side(bad, ways["/streamed"], titles=("returned", "streamed"))
 # Do you compress responses with `GZipMiddleware`? Since Starlette 1.4 it compresses large chunks in a thread, and zlib releases the GIL while it works.
 # Earlier versions compress on the loop.
 #
-# ## A request body, and a validator
-#
-# Incoming data goes through the same steps in reverse: FastAPI parses the JSON, and pydantic validates it, on the loop, before your endpoint starts.
-# The next app receives deliveries. One endpoint takes long lists, one limits the size of the body, and one has a **validator**, a function
-# of yours that pydantic calls for a field. This validator checks a supplier's name by calling another service, the course's HTTP service, which takes
-# 0.1 seconds to reply.
-
-# %%
-# %%app office.py
-import os
-import requests
-from fastapi import FastAPI
-from pydantic import BaseModel, field_validator
-
-class Part(BaseModel):
-    number: int
-    name: str
-
-class Delivery(BaseModel):
-    supplier: str
-
-    @field_validator("supplier")
-    def must_exist(cls, name):
-        requests.get(f"{os.environ['UPSTREAM_URL']}/items/{name}?wait=0.1").raise_for_status()
-        return name
-
-app = FastAPI()
-@app.post("/deliveries")
-async def receive(delivery: Delivery):
-    return {"accepted": delivery.supplier}
-@app.post("/parts")
-async def count(parts: list[Part]):
-    return len(parts)
-app.post("/parts_limited", max_body_size=100_000)(count)
-
-# %%
-many = [{"number": n, "name": f"part {n}"} for n in range(40_000)]
-posted = {
-    "a validator": await lab.race("/deliveries", n=3, method="POST", json={"supplier": "oak"}, show=False),
-    "40,000 parts": await lab.race("/parts", n=3, method="POST", json=many, show=False),
-    "the same, limited": await lab.race("/parts_limited", n=3, method="POST", json=many, show=False),
-    "100 parts": await lab.race("/parts", n=3, method="POST", json=many[:100], show=False),
-}
-for name, race in posted.items():
-    yours = race.worst_block.place if race.worst_block and race.worst_block.in_app else "none"
-    print(f"{name:17} status {race.requests[0].status}, loop blocked for up to {race.loop_lag:4.0f} ms, line of yours: {yours}")
-
-# %% [markdown]
-# The validator is your own line, so the race names it. The three deliveries went through it one after the other, and nothing in the endpoint shows it.
-# Keep validators to what the data itself can tell. A check that needs the network belongs in the endpoint or in a dependency, where you can `await` it.
-#
-# For the long list no line of yours is named, because parsing and validating it are library code. `max_body_size` refuses bodies of more bytes
-# with status 413, *Content Too Large*. It works for one route, as here, or for the whole app (`FastAPI(max_body_size=...)`). Older versions of FastAPI don't have
-# it; there the proxy in front of the app has to set the limit.
-#
 # ## A middleware, and its log
 #
 # A **middleware** is a function that runs around every request of an app: it receives the request first, passes it on with `call_next`,
 # and gets the response back. This one writes a log line.
 #
-# What happens to a log line is decided by the **handlers** of Python's `logging`. One writes to a file, another to the terminal. This one
+# In Python's `logging`, a **handler** decides where a log line goes: to a file, say, or to the terminal. This app's handler
 # sends each line over HTTP to a log service.
 
 # %%
@@ -264,11 +209,10 @@ print(f"The fastest of the five requests took {logged.quickest:.2f} s.")
 # Because the call is in a middleware, *every* route pays for it. The canaries are logged like everything else, and so even the fastest request
 # waits for the log lines of the requests that arrived with it.
 #
-# A thread per log line would be half a fix: a handler holds a lock and lets one thread in at a time, so requests would wait there.
-#
-# Python's own fix is a pair. `QueueHandler` only puts the line into a queue, which takes microseconds.
-# `QueueListener` has one thread that takes lines out and passes them to the slow handler.
-# The middleware and the endpoint don't change, so the next file mounts the old app inside a new one.
+# Logging from a thread would be half a fix: a handler has a lock that lets one thread in at a time, so requests would wait for that lock.
+# The standard library's fix is a pair of classes. `QueueHandler` only puts the line into a queue, which takes microseconds.
+# `QueueListener` has one thread that takes lines out of the queue and passes them to the slow handler.
+# Middleware and endpoint don't change, so the next file mounts the old app inside a new one.
 
 # %%
 # %%app bakery_fixed.py
@@ -407,12 +351,12 @@ mailed = await lab.race(["/order"] + 4 * ["/hours"])
 print(f"The order took {mailed.requests[0].seconds:.2f} s. The slowest canary waited {mailed.worst_canary:.2f} s.")
 
 # %% [markdown]
-# The *next* requests pay. They are the ones that appear in the list of slow requests, and all they did was ask for the opening hours.
+# The *next* requests pay. They are the ones that show up as slow in your monitoring, although all they did was ask for the opening hours.
 #
 # ### Your turn
 #
-# One keyword decides where a background task runs. Write the line that should replace `async def send_mail():` in the place of `None`. Before you run the cell: how long will
-# the slowest canary wait now?
+# One keyword decides where a background task runs. Which line should stand in place of `async def send_mail():`? Replace `None` with it, in quotes. Then predict, before you run the cell:
+# how long will the slowest canary wait now?
 
 # %%
 from pathlib import Path
@@ -434,8 +378,8 @@ print("The loop is free while the mail is sent." if changed.blocked_seconds < 0.
 #
 # ## A cache
 #
-# An exchange rate takes 0.05 seconds to fetch and stays the same all day, so it's cached. The next app does it in two ways: with `lru_cache`, which stores what a
-# function returns, and with a dictionary. `/fetched` says how often the dictionary's rate was fetched.
+# An exchange rate takes 0.05 seconds to fetch and stays the same all day, so it's cached. The next app caches it in two ways: with `lru_cache`, which stores what a
+# function returns, and in a dictionary. `/fetched` says how often the rate was fetched for the dictionary.
 
 # %%
 # %%app bank.py
@@ -474,11 +418,66 @@ print(f"dictionary: {[request.status for request in together.requests]}, fetched
 
 # %% [markdown]
 # `lru_cache` stored the **coroutine**, the **awaitable** object that calling an `async def` returns, and not its result. A coroutine can be awaited only
-# once, so the second request fails. Around a plain function that calls a service, `lru_cache` works, and blocks the loop on every miss.
+# once, so the second request fails. Around a plain function that calls a service, `lru_cache` does work, but every miss blocks the loop.
 #
 # The dictionary stores the result, but too late: four clients that came at the same moment all found it empty, and all four fetched. If the rate has to be fetched *once*,
 # the first request has to store something before it awaits, so that the others can wait for that fetch.
 # That can be an `asyncio.Task`, since many can await the same task, or a lock for each key.
+#
+# ## Deeper: a request body, and a validator
+#
+# Incoming data goes through the same steps in reverse: FastAPI parses the JSON, and pydantic validates it, on the loop, before your endpoint starts.
+# The next app receives deliveries. One endpoint takes long lists, one limits the size of the body, and one has a **validator**, a function
+# of yours that pydantic calls for a field. This validator checks a supplier's name by calling another service, the course's HTTP service, which takes
+# 0.1 seconds to reply.
+
+# %%
+# %%app office.py
+import os
+import requests
+from fastapi import FastAPI
+from pydantic import BaseModel, field_validator
+
+class Part(BaseModel):
+    number: int
+    name: str
+
+class Delivery(BaseModel):
+    supplier: str
+
+    @field_validator("supplier")
+    def must_exist(cls, name):
+        requests.get(f"{os.environ['UPSTREAM_URL']}/items/{name}?wait=0.1").raise_for_status()
+        return name
+
+app = FastAPI()
+@app.post("/deliveries")
+async def receive(delivery: Delivery):
+    return {"accepted": delivery.supplier}
+@app.post("/parts")
+async def count(parts: list[Part]):
+    return len(parts)
+app.post("/parts_limited", max_body_size=100_000)(count)
+
+# %%
+many = [{"number": n, "name": f"part {n}"} for n in range(40_000)]
+posted = {
+    "a validator": await lab.race("/deliveries", n=3, method="POST", json={"supplier": "oak"}, show=False),
+    "40,000 parts": await lab.race("/parts", n=3, method="POST", json=many, show=False),
+    "the same, limited": await lab.race("/parts_limited", n=3, method="POST", json=many, show=False),
+    "100 parts": await lab.race("/parts", n=3, method="POST", json=many[:100], show=False),
+}
+for name, race in posted.items():
+    yours = race.worst_block.place if race.worst_block and race.worst_block.in_app else "none"
+    print(f"{name:17} status {race.requests[0].status}, loop blocked for up to {race.loop_lag:4.0f} ms, line of yours: {yours}")
+
+# %% [markdown]
+# The validator is your own line, so the race names it. The three deliveries went through it one after the other, and nothing in the endpoint shows it.
+# Keep validators to what the data itself can tell. A check that needs the network belongs in the endpoint or in a dependency, where you can `await` it.
+#
+# For the long list no line of yours is named, because parsing and validating it are library code. `max_body_size` refuses bodies of more bytes
+# with status 413, *Content Too Large*. It works for one route, as here, or for the whole app (`FastAPI(max_body_size=...)`). Older versions of FastAPI don't have
+# it; there the proxy in front of the app has to set the limit.
 #
 # ## Deeper: which thread validates a response?
 #
@@ -569,7 +568,7 @@ for rows, race in pages.items():
 #
 # ## Deeper: blocked for good
 #
-# Everything so far costs time and then goes on. Two of the next three endpoints may never go on.
+# So far, every block ended by itself. Two of the next three endpoints can block forever.
 #
 # - `/lock` takes a lock from `threading` and awaits while it holds it.
 # - `/result` hands a coroutine to the loop with `run_coroutine_threadsafe`, as a thread would. That returns a **future**, an object that will
@@ -649,33 +648,19 @@ print("The last canary was", "answered." if stuck.canaries[-1].answered else "ne
 #
 # ## When not to bother
 #
-# A body of 100 parts and a page of 100 rows didn't block for as long as 20 ms above, the shortest block that a race reports.
-# Most responses are of that size. Measure yours, as you did in the first "Your turn", before you change anything.
+# Most responses and request bodies are small. In the sections above marked "Deeper", a body of 100 parts and a page of 100 rows blocked for less than 20 ms, the shortest block that a race reports.
+# Before you change anything, measure yours, as you did in the first "Your turn".
 #
 # ## What you have seen
 #
 # - FastAPI serialises a large response on the loop, after your `return`, for `async def` and `def` alike. Send less, send ready-made bytes, or stream.
-# - A request body is parsed and validated on the loop before your endpoint starts, including validators of your own. Limit its size.
-# - A middleware runs for every request, and a log line waits for its handlers. A queue and a listener take that off the loop.
+# - A middleware runs for every request, and a log line waits for its handlers. A `QueueHandler` and a `QueueListener` take that wait off the loop.
 # - An `async def` generator that never awaits blocks between its chunks. A plain generator runs in threads.
 # - A background task that blocks delays the next requests.
-# - `lru_cache` around an `async def` stores coroutines. A dictionary behind an `await` lets every early caller fetch.
-# - A lock from `threading` held across an `await`, and `.result()` on the loop, block for good.
-# - Small responses: leave them as they are.
-#
-# ## Words of this lesson
-#
-# | word | meaning |
-# |---|---|
-# | serialise | turn objects into text or bytes, here into JSON; the way back is *parse* or *deserialise* |
-# | query parameter | a value after the question mark of a URL, `?rows=100`; a *path parameter* is a part of the path, `/items/7` |
-# | validator | a function that checks one field of incoming data; with pydantic it runs where the validation runs |
-# | middleware | code that runs around every request of an app |
-# | I/O-bound, CPU-bound | most of the time goes into waiting for input or output; most of it goes into computing |
-# | awaitable | an object that `await` accepts: a coroutine, a task, a future |
-# | future | an object that will hold a result later; awaiting it, or calling `.result()`, waits for that |
-# | thread-safe | several threads may use the object at once without breaking it |
-# | deadlock | two parts wait for each other, so neither ever goes on |
+# - `lru_cache` around an `async def` stores coroutines. If a dictionary is filled only after an `await`, every request that arrives before that fetches as well.
+# - Leave small responses as they are.
+# - *Deeper:* a request body is parsed and validated on the loop before your endpoint starts, by your own validators too, so limit its size.
+#   A lock from `threading` held across an `await`, and `.result()` on the loop, block for good.
 #
 # ## Check yourself
 #
@@ -688,7 +673,7 @@ print("The last canary was", "answered." if stuck.canaries[-1].answered else "ne
 #
 # </details>
 #
-# **2.** Somebody added a middleware that reads a small file for each request, and the file is on a network share.
+# **2.** A colleague adds a middleware that reads a small file for each request, and the file is on a network share.
 # Which requests become slow on the day the share is slow?
 #
 # <details><summary>Answer</summary>
@@ -696,6 +681,18 @@ print("The last canary was", "answered." if stuck.canaries[-1].answered else "ne
 # All of them, including those that have nothing to do with the file and those already in progress: the middleware blocks the loop on every request.
 #
 # </details>
+#
+# ## Words of this lesson
+#
+# - **serialise**: to turn objects into text or bytes, here into JSON. The reverse is to *parse* or *deserialise*.
+# - **validator**: a function of yours that checks one field of incoming data. pydantic calls it on the thread that validates, which for a request body is the loop's.
+# - **middleware**: code that runs around every request of an app.
+# - **handler**: the part of Python's `logging` that writes or sends a log line.
+# - **background task**: a function that runs after the response has been sent.
+# - **awaitable**: an object that `await` accepts: a coroutine, a task, a future.
+# - **future**: an object that will hold a result later; awaiting it, or calling `.result()`, waits for that.
+# - **thread-safe**: correct even when several threads use it at the same time.
+# - **deadlock**: two tasks or threads that wait for each other, so neither can go on.
 #
 # ## Further reading
 #

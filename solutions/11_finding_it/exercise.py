@@ -15,7 +15,9 @@
 # # Exercise 11: Finding it
 #
 # The town library has a web service, and readers report that it's slow. Its author has moved to another town.
-# Which lines block its event loop? You don't need to fix anything. This takes about 30 minutes. You need lesson 11, *Finding it: a runbook*.
+# Which lines block its event loop? You don't need to fix anything.
+#
+# **About 30 minutes.** You need lesson 11, *Finding it: a runbook*.
 #
 # The service has three files, which are next to this notebook:
 #
@@ -28,7 +30,7 @@
 # Double-click a file in the list on the left to open it. Don't change the files, because lines are counted as they are now.
 #
 # The next cell loads the tools of the course, and starts the supplier that the library asks for prices.
-# If the cell says `ModuleNotFoundError`, the notebook isn't running in the course's own Python:
+# If the cell fails with `ModuleNotFoundError`, the notebook isn't running in the course's own Python environment:
 # close it and start it with `./course lab`. After a restart of the kernel, run this first cell again.
 
 # %%
@@ -50,15 +52,15 @@ exercise = checks.here()
 # - **One function calls another, which calls a third.** Follow the calls as long as they stay in these three files. The line that counts is
 #   the last of them: the wait or the computation itself, or the call into a package or into Python that waits or computes.
 #   The lines above it only lead there. Naming one of those costs nothing and earns nothing.
-# - **One exchange with another service may take several lines.** One sends the request and waits, another only picks up what has arrived. Both look as if they waited,
-#   but only one holds the loop, and the code doesn't say which: it depends on whether the other side takes its time before its response
-#   begins, or in the middle of it. A stack names it. Naming the other line costs a point.
-# - **One line starts something, and another waits for its end.** The one that waits is the blocker.
+# - **One exchange with another service may take several lines.** One line sends the request and waits, another only reads what has arrived. Both look as if they waited,
+#   but only one blocks the loop, and the code doesn't say which: it depends on whether the other side is slow before its response
+#   begins, or in the middle of it. A stack shows which line it is. Naming the other line costs a point.
+# - **One line starts something, and another waits until it's done.** The line that waits is the blocker.
 # - **Entering a `with` can take long.** Then the `with` line is the blocker, and not what is inside.
 #
 # ## Look from outside
 #
-# The service runs as in production, in a process of its own. You have its URL and its process id, and that's all that you'd have in an incident.
+# The service runs in a process of its own, as in production. You have its URL and its process ID, which is all that you'd have in an incident.
 # (A race of the lab would print the guilty line for you. Leave it out here: your own services have no lab around them.)
 #
 # `probe` sends three requests together and a canary at the same time, and prints how long the slowest canary waited. It keeps watching for a moment after the
@@ -105,7 +107,7 @@ slowest = await probe("/books/7")
 # <details><summary>Hint 2: a pointer</summary>
 #
 # An endpoint can have more than one blocker, and one of them may run after the response. If two stacks of the same endpoint differ, both lines may be right.
-# A wait of a few hundredths of a second that you see only once may be the machine.
+# If you see a wait of a few hundredths of a second only once, the machine may have caused it.
 #
 # </details>
 #
@@ -152,7 +154,7 @@ await exercise.score("findings", "found")
 # %% [markdown]
 # **What this check does not look for:** how you found a line, and what you would write instead.
 #
-# ## To take home
+# ## Take it home
 #
 # Choose a service of your own; lesson 14 says how to serve it here. Which of its endpoints delay the others? Which line is it, and which of the
 # tools found it first?

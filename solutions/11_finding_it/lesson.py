@@ -14,28 +14,28 @@
 # %% [markdown]
 # # Finding it: a runbook
 #
-# > **It happened.** A FastAPI process froze: the health check, the WebSockets and every page stopped responding, and `curl` hung for two minutes
-# > ([mvidarr#457](https://github.com/prefect421/mvidarr/issues/457)). The restart brought the service back and destroyed the only chance to see what it was
-# > blocked on. Afterwards the team installed py-spy, and gave the container the capability that py-spy needs
-# > ([mvidarr#462](https://github.com/prefect421/mvidarr/pull/462)).
+# > **It happened.** A FastAPI process froze: the health check, the WebSockets and every page stopped responding, and `curl` hung for two minutes.
+# > A restart brought the service back, and destroyed the only chance to see what it was blocked on. Afterwards the team installed py-spy,
+# > and gave the container the capability that py-spy needs.
+# > ([mvidarr#457](https://github.com/prefect421/mvidarr/issues/457), [mvidarr#462](https://github.com/prefect421/mvidarr/pull/462))
 #
-# **About 20 minutes**, without the sections marked "Deeper"; the tool table there runs for some minutes.
-# You need lesson 01: what a blocked event loop is, and what the canary shows. This page is also meant to be opened in an incident:
+# **About 20 minutes**, plus 20 for the sections marked "Deeper", of which the tools need a few minutes to run.
+# You need lesson 01, *Sleeping*: what a blocked event loop is, and what the canary shows. The lesson is also a runbook that you can open during an incident:
 #
 # | the service is | go to |
 # |---|---|
 # | slow *now* | *Slow now: read the stack*. Don't restart it first. |
 # | slow *sometimes* | *Slow sometimes: a watchdog and a gauge* |
 # | in a container | *Inside a container* |
-# | slow, and its loop is free | *Deeper: Python 3.14 and 3.15* |
+# | slow, and its loop is free | lessons 03 and 09, whose pools are the usual cause; *Deeper: Python 3.14 and 3.15* |
 # | in CI, not yet deployed | *Deeper: what each tool finds* |
 #
-# So far you knew where the mistake was: in the one endpoint on the screen. A real service has three hundred
-# endpoints and a ticket that says *it's slow sometimes*.
+# In the earlier lessons you knew where the mistake was: in the one endpoint on the screen. A real service has three hundred
+# endpoints, and a ticket that says *it's slow sometimes*.
 #
 # The next cell loads the tools of the course, and starts two services that the app of this lesson calls, a supplier over HTTP and
 # a PostgreSQL database. That takes a few seconds.
-# If it says `ModuleNotFoundError`, the notebook isn't running in the course's own Python:
+# If it fails with `ModuleNotFoundError`, the notebook isn't running in the course's own Python environment:
 # close it and start it with `./course lab`.
 
 # %%
@@ -54,9 +54,9 @@ for service in ("upstream", "postgres"):
 # and the app adds them with `include_router`. `%%keep` saves a cell as a file and runs nothing.
 # You don't need to study the files: skim them.
 #
-# The endpoints of the first file wait for another service or a program, those of the second for something inside the process:
-# a sleep, a thread, a lock. The third file has a sleep two calls down, and a queue. The fourth computes.
-# The endpoints of the last one don't block: three wait as long as the others, and one reads a tiny file.
+# In the first file, the endpoints wait for another service or a program. In the second, they wait for something inside the process:
+# a sleep, a thread, a lock. The third has a sleep two calls down, and a queue. The fourth computes.
+# The endpoints of the last file don't block: three of them wait as long as the others, and one reads a tiny file.
 
 # %%
 # %%keep outside.py
@@ -212,8 +212,8 @@ lab.diagrams.loop("which line?", ["GET /awaited", "GET /health"], blocked=True, 
 print(f"The harmless request took {slow.requests[0].seconds:.2f} s. It needs 0.12 s.")
 
 # %% [markdown]
-# Thirteen other requests were in progress, and the label names only the function that was seen most. You know that all thirteen block, because
-# the list is called `BLOCKING`. The tools don't know that.
+# Thirteen other requests were in progress, and the label names only the function that was sampled most often. You know that all thirteen block, because
+# the list is called `BLOCKING`. The tools have to find out.
 #
 # ## Slow now: read the stack
 #
@@ -273,12 +273,12 @@ for file, line, function in helper_stack:
     print(f"{file}:{line} in {function}")
 
 # %% [markdown]
-# That is the whole path, from the sleep two calls down up to the endpoint. No threshold was needed, and no name of a blocking function.
+# That is the whole path, from the sleep up to the endpoint two calls above it. py-spy needed no threshold and no list of blocking functions.
 #
 # ### Your turn
 #
-# The next cell picks one of the blocking endpoints at random, requests it, and prints only the stack. Which endpoint is it? Write its path in the place of `None`; the cell
-# keeps its choice until you have the right one.
+# The next cell picks one of the blocking endpoints at random, requests it, and prints only the stack. Which endpoint is it? Replace `None` with its path. The cell
+# keeps its choice until you've found it.
 
 # %%
 import random
@@ -333,12 +333,12 @@ print("ptrace_scope:", scope.read_text().strip() if scope.exists() else "not set
 #
 # ## Slow sometimes: a watchdog and a gauge
 #
-# You can't run py-spy at the right moment if the moment lasts half a second, twice a day. What runs in production all the time must be cheap and must not raise.
+# You can't run py-spy at the right moment if that moment lasts half a second and comes twice a day. You need something that runs in production all the time, so it has to be cheap and must never raise an error.
 # Python's `faulthandler` module has a timer that prints all stacks when it expires. It's a thread written in C, so it works while the loop is blocked,
 # and even while C code holds the GIL.
 #
 # A task on the loop restarts the timer again and again. If the loop is blocked, it can't, and the timer expires. This is a **watchdog**.
-# While it's at it, the task notes how late it woke up. That number is the **loop lag**; `/metrics` exports it as a **gauge**, a number that a monitoring system
+# The task also records how late it woke up. That number is the **loop lag**; `/metrics` exports it as a **gauge**, a number that a monitoring system
 # reads at intervals.
 
 # %%
@@ -405,8 +405,8 @@ gauge = json.loads(metrics.requests[0].body)["loop_lag_max"]
 print(f"The gauge has seen the loop {1000 * gauge:.0f} ms late.")
 
 # %% [markdown]
-# The watchdog says where: file and line of each block, and the calls above it. The gauge says how late, and when it started. The limit of 60 milliseconds is for this lesson;
-# half a second is a good start for a real service. Neither can tell a blocked loop from a process that waited for a CPU, because that wakes up late as well.
+# The watchdog says where: file and line of each block, and the calls that led there. The gauge says how late the loop was and, if you record it over time, since when. The limit of 60 milliseconds is for this lesson;
+# half a second is a good start for a real service. Neither can tell a blocked loop from a process that had to wait for a CPU, because that wakes up late as well.
 #
 # ## Trap: your own numbers
 #
@@ -420,7 +420,7 @@ print(f"The service says that the probe took {1000 * says:.3f} ms. The client wa
 
 # %% [markdown]
 # The request waited in the socket while the loop was blocked, and the clock in the endpoint started only when the endpoint did.
-# So a service's own numbers can be green while its users wait, and an `async` health endpoint says OK as soon as it is served at all.
+# So a service's own numbers can be green while its users wait, and an `async def` health endpoint reports OK whenever it gets to run at all.
 # Measure from outside, with a canary and its **latency**, the time between request and response.
 #
 # ## Deeper: the garbage collector
@@ -472,7 +472,7 @@ print(f"The longest pause that gc.callbacks saw: {1000 * max(pauses):.0f} ms.")
 #
 # ## Deeper: Python 3.14 and 3.15
 #
-# Newer Pythons bring such tools with them. Nothing here is recorded: this course was written without a 3.14 at hand, so the table says what the documentation says
+# Newer versions of Python include such tools. This course was written without Python 3.14 at hand, so nothing here was run: the table repeats the documentation
 # ([asyncio tools](https://docs.python.org/3.14/library/asyncio-tools.html), [profiling.sampling](https://docs.python.org/3.15/library/profiling.sampling.html)).
 #
 # | command | since | what it prints, according to its documentation |
@@ -480,10 +480,10 @@ print(f"The longest pause that gc.callbacks saw: {1000 * max(pauses):.0f} ms.")
 # | `python -m asyncio ps PID` | 3.14 | a table with a row for each pending task: thread id, task id, task name, coroutine stack, and the stack, name and id of the task that awaits it |
 # | `python -m asyncio pstree PID` | 3.14 | the same as a tree: each task with its coroutine stack, as function, file and line, below the task that awaits it |
 # | `python -m profiling.sampling attach PID` | 3.15 | a profile of 10 seconds, with samples, percentages and estimated times per function; `--flamegraph -o FILE` writes a page instead |
-# | `... attach --mode=gil PID` | 3.15 | the same, counting only moments in which the thread holds the GIL: who starves the others? |
+# | `... attach --mode=gil PID` | 3.15 | the same, counting only moments in which the thread holds the GIL: which thread starves the others? |
 #
 # The first two answer a different question from py-spy's. A stack shows what *runs*; the task tree shows what is *suspended*, and where. Use them when the loop is free
-# and a request hangs all the same: on a pool, a lock, a reply that never comes. All of them need the permission that py-spy needs, and `profiling.sampling` must be of the same
+# and a request still hangs: on a pool, a lock, a reply that never comes. All of them need the permission that py-spy needs, and `profiling.sampling` must be of the same
 # minor version as the process.
 #
 # ## Deeper: what each tool finds
@@ -516,15 +516,15 @@ print("Not found:", *sorted(set(BLOCKING) - found_by_ruff))
 
 # %% [markdown]
 # ruff reads one function at a time and recognises names inside an `async def`. So it doesn't see the sleep two calls down, a driver, a lock, a queue, `.result()`, or
-# anything that computes. But it needs no run, takes less than a second, and every line that it names deserves a look. Put it into your editor and into **CI**,
+# anything that computes. But it doesn't have to run the code, it takes less than a second, and every line that it names deserves a look. Put it into your editor and into **CI**,
 # the machine that tests every change: in `pyproject.toml`, `extend-select = ["ASYNC"]` below `[tool.ruff.lint]`.
 #
 # The next tools run the code. Each lives inside the process that it watches, and changes it, so none of them runs in this notebook.
-# A program calls every endpoint under one tool. To treat the tools alike, each becomes an `async with` that ends with an exception if the tool complains.
-# It takes a **threshold**: the number of seconds from which a tool complains.
+# A program calls every endpoint under one tool. So that all tools can be used in the same way, each is wrapped in an `async with` that ends with an exception if the tool complains.
+# It takes a **threshold**: a tool complains about blocks that last at least that many seconds.
 #
 # - **asyncio's debug mode** measures each **callback**, that is each step that the loop runs, and logs those that take longer than `slow_callback_duration`.
-# - **blockbuster** replaces functions that block, such as `time.sleep` and those of a socket, by its own. Called on a running loop, these raise. There is no threshold.
+# - **blockbuster** replaces functions that block, such as `time.sleep` and a socket's methods, with its own versions, which raise an error if they're called on a running loop. It has no threshold.
 # - **pyleak** has a thread that checks whether the loop still responds, and raises at the end if it was late.
 # - **aiocop** listens to Python's *audit events*, which Python raises when a program opens a file, a socket or another process, and measures each callback.
 #   It isn't part of the course's environment: `%pip install aiocop` adds it, and the cells below use it if it's there.
@@ -662,7 +662,7 @@ if importlib.util.find_spec("aiocop"):
 # %% [markdown]
 # - blockbuster names the function that was called. Its traceback leads to the line.
 # - Debug mode names the task, here that of our client, and how long the step took. It names no line of the service.
-# - pyleak says that something blocked. Its exception has the stacks that its thread saw meanwhile.
+# - pyleak says that something blocked. Its exception has the stacks that its thread saw in the meantime.
 # - aiocop says whether the step waited or computed, and its events have the stack.
 #   A recorded run (aiocop 1.2.1, Python 3.11.7, 20 ms) found 13 of the 13 and accused none of the other four.
 #
@@ -712,13 +712,13 @@ display(Markdown("\n".join("| " + " | ".join(row) + " |" for row in rows)))
 # - **the lane** finds what lasts longer than 20 ms, and names the line. Of the tools that measure time it is the only one that subtracts the waiting for a CPU; the others may accuse
 #   a non-blocking endpoint on a busy machine.
 #
-# No tool finds everything. Tools that know names need neither luck nor load; tools that measure time also find what is on no list. Use one of each.
+# No tool finds everything. Tools that know names need neither luck nor load, and tools that measure time also find calls that are on no list. Use one of each kind.
 # [flake8-async](https://github.com/python-trio/flake8-async), the origin of these ruff rules, also accepts a list of your own (`async200-blocking-calls`), to which you can add your driver.
 #
 # ## Deeper: what debug mode costs
 #
 # Why not leave debug mode on? The next program runs a given number of iterations of its loop, with debug mode or without,
-# and prints the CPU seconds it used. A run without iterations measures Python's start-up, which is subtracted. Each runs three times, and the least counts.
+# and prints the CPU seconds it used. A run without iterations measures Python's start-up, which is subtracted. Each runs three times, and the lowest result counts.
 
 # %%
 ITERATIONS = """
@@ -740,8 +740,8 @@ plain, debugged = cost("plain") - empty, cost("debug") - empty
 print(f"Debug mode: {debugged / plain:.1f} times the CPU time per iteration.")
 
 # %% [markdown]
-# For every callback it records where the callback was created, and more. Use it in tests and on your own machine.
-# blockbuster raises where your users would only have waited: use it in tests, too.
+# For every callback, debug mode records where the callback was created, among other things. Use it in tests and on your own machine.
+# Use blockbuster only in tests as well: it raises an error where your users would merely have waited.
 #
 # ## When not to bother
 #
@@ -760,20 +760,6 @@ print(f"Debug mode: {debugged / plain:.1f} times the CPU time per iteration.")
 # - The garbage collector can be the culprit. A thread doesn't help, `gc.freeze()` does.
 # - Before it ships: ruff and blockbuster know names; debug mode, pyleak and the lane measure time. Set the threshold, since the defaults are high.
 #
-# ## Words of this lesson
-#
-# | word | meaning |
-# |---|---|
-# | stack, frame | the functions that a thread is in, each called by the next; a frame is one of them, with its file and line |
-# | sampling | reading the stack at intervals; what is seen often takes long |
-# | loop lag | how late the loop gets to something that is due |
-# | watchdog | a timer that the loop has to restart; if it can't, the timer reports where the loop is |
-# | gauge | a number that a monitoring system reads at intervals, here the largest lag |
-# | latency | the time from a request to its response, as the client measures it |
-# | capability | one of the privileges that Linux splits root's power into; `CAP_SYS_PTRACE` allows reading other processes |
-# | liveness probe | a request with which Kubernetes checks a container; if several fail, it restarts the container |
-# | linter | a program that reads code for known mistakes and doesn't run it |
-#
 # ## Check yourself
 #
 # **1.** In CI, ruff's ASYNC rules and a test under blockbuster are green. A release later the canary waits for 0.4 seconds now and then.
@@ -786,7 +772,7 @@ print(f"Debug mode: {debugged / plain:.1f} times the CPU time per iteration.")
 #
 # </details>
 #
-# **2.** You may not restart the service, and no request is served right now. What do you do?
+# **2.** You aren't allowed to restart the service, and right now it serves no request. What do you do?
 #
 # <details><summary>Answer</summary>
 #
@@ -794,6 +780,18 @@ print(f"Debug mode: {debugged / plain:.1f} times the CPU time per iteration.")
 # requests wait for a thread, a connection or a reply.
 #
 # </details>
+#
+# ## Words of this lesson
+#
+# - **stack, frame**: the stack is the list of functions that a thread is in, each called by the next. A frame is one entry of that list, with its file and line.
+# - **sampling**: reading the stack at intervals. A function that shows up often takes a long time.
+# - **loop lag**: how late the loop runs a callback that is due.
+# - **watchdog**: a timer that the loop has to restart; if it can't, the timer reports where the loop is.
+# - **gauge**: a number that a monitoring system reads at intervals, here the largest lag.
+# - **latency**: the time from a request to its response, as the client measures it.
+# - **capability**: one of the privileges that Linux splits root's power into; `CAP_SYS_PTRACE` allows reading other processes.
+# - **liveness probe**: a request with which Kubernetes checks a container; if several fail, it restarts the container.
+# - **linter**: a program that reads code for known mistakes and doesn't run it.
 #
 # ## Further reading
 #

@@ -14,21 +14,23 @@
 # %% [markdown]
 # # Exercise 12: Testing for it
 #
-# A colleague will change an app, again and again. Write the test that stops them when they block the loop, and leaves them alone when
-# they don't. This takes about 25 minutes. You need lesson 12, *Testing for it*.
+# A colleague changes an app again and again. Write a test that fails whenever a change blocks the loop, and passes whenever it
+# doesn't.
+#
+# **About 25 minutes.** You need lesson 12, *Testing for it*.
 #
 # In this exercise, your test is what's being tested. It runs against sixteen apps that you never see. Six are correct, ten aren't.
 #
 # | points | for |
 # |---|---|
 # | 5 | **correct apps**: the test passes for each of the six, however slow they are and however busy the machine is |
-# | 10 | **the others**: a point for each for which the test fails |
+# | 10 | **incorrect apps**: one point for each app for which the test fails |
 #
-# Each app is tried twice, and only what is the same both times counts. A test that fails for a correct app gets nothing, because no one trusts
+# Each app is tried twice, and a result counts only if it's the same both times. A test that fails for a correct app gets nothing, because no one trusts
 # such a test for long. A test that catches fewer than half of the others gets nothing either, because passing everything is easy.
 #
 # The next cell loads the tools of the course.
-# If it says `ModuleNotFoundError`, the notebook isn't running in the course's own Python:
+# If the cell fails with `ModuleNotFoundError`, the notebook isn't running in the course's own Python environment:
 # close it and start it with `./course lab`. After a restart of the kernel, run this first cell again.
 
 # %%
@@ -82,13 +84,13 @@ print(open("blocking_requests.py").read())
 #
 # - A run that isn't over by then is stopped. Your test then counts as one that never ends, and gets **no points at all**,
 #   whatever it did with the other apps.
-# - So everything that your test waits for needs a limit of its own, of some ten seconds. `supplier.arrived` has one. A client of httpx has
+# - So every wait in your test needs a limit of its own, about ten seconds. `supplier.arrived` has one. For a client of httpx, pass
 #   `timeout=10`: it gives up when nothing has arrived for ten seconds.
 # - When such a limit is reached, an error is raised, and the test *fails*. For an app that isn't correct, that's what you want.
 # - Don't make the limits much shorter. A correct app may take some seconds for a response, and more on a busy machine.
 #   If the test fails for it, that costs all points.
 #
-# A test with such limits is done with a correct app in some seconds, and with the others in ten to twenty. That's far below 90.
+# A test with such limits needs a few seconds for a correct app, and ten to twenty for the others. That's far below 90.
 #
 # <details><summary>Hint 1: a question</summary>
 #
@@ -106,7 +108,7 @@ print(open("blocking_requests.py").read())
 # <details><summary>Hint 3: a sketch</summary>
 #
 # One phase per promise, in the only order that works: hold; start; promise 1 while the replies are held; promise 2 while they still are; release; promise 3. For each phase, write down which
-# of the apps that you can read, and which of the lesson's ways, would fail exactly there. A way that fails nowhere needs another assertion.
+# of the four apps that you can read, and which of the lesson's eight apps, would fail exactly there. An incorrect app that fails nowhere needs another assertion.
 #
 # </details>
 #
@@ -141,10 +143,9 @@ await exercise.score("quotes", "blocking")
 # %% [markdown]
 # **What this check does not look for:** how your test is written, and how long it takes as long as each run ends within 90 seconds.
 #
-# ## To take home
+# ## Take it home
 #
-# Next to this notebook there is now `test_quotes.py`. In your own project the test starts the app and the supplier itself.
-# Lesson 12 ends with such a file.
+# Next to this notebook there is now `test_quotes.py`. In your own project, the test has to start the app and the supplier itself, as `test_concurrency.py` in lesson 12 does.
 
 # %% [markdown]
 # ## The whole verdict

@@ -14,12 +14,12 @@
 # %% [markdown]
 # # Testing for it
 #
-# > **It happened.** A project tested that its event loop stays responsive: twelve health checks during a slow request, none slower than 0.25 s.
-# > On a busy CI machine the test failed for correct code, because one of the twelve took 0.261 s and the other eleven 0.0013 s
-# > ([unsloth#9077](https://github.com/unslothai/unsloth/pull/9077)). Days later the clock was removed altogether, and the test now holds the slow call at a gate and checks that
-# > health checks are answered meanwhile ([unsloth#9532](https://github.com/unslothai/unsloth/pull/9532)).
+# > **It happened.** A project tested that its event loop stays responsive: during a slow request, none of twelve health checks may take longer than 0.25 s.
+# > On a busy CI machine the test failed for correct code, because one of the twelve took 0.261 s. The other eleven took 0.0013 s.
+# > Days later the clock was removed altogether. The test now holds the slow call at a gate, and checks that the health checks are answered in the meantime.
+# > ([unsloth#9077](https://github.com/unslothai/unsloth/pull/9077), [unsloth#9532](https://github.com/unslothai/unsloth/pull/9532))
 #
-# **About 20 minutes**, without the sections marked "Deeper".
+# **About 25 minutes**, plus 10 for the sections marked "Deeper".
 # You need lessons 01, *Sleeping*, and 02, *Calling HTTP*, and you should have written a test with pytest before.
 #
 # You'll see
@@ -27,12 +27,12 @@
 # - the test that everyone writes first, run against endpoints whose behaviour is known;
 # - a test without a stopwatch, built step by step: a real server, a supplier that waits for the test, requests that meet there, a canary;
 # - what that test can't see;
-# - in the Deeper sections, test clients that mislead, and both tests on a busy machine.
+# - *deeper:* test clients that mislead, and both tests on a busy machine.
 #
-# You fixed an endpoint. Next month a colleague adds one line to it. What notices?
+# You've fixed an endpoint. Next month, a colleague adds a line to it that blocks. Which test will fail?
 #
 # The next cell loads the tools of the course.
-# If it says `ModuleNotFoundError`, the notebook isn't running in the course's own Python:
+# If it fails with `ModuleNotFoundError`, the notebook isn't running in the course's own Python environment:
 # close it and start it with `./course lab`.
 
 # %%
@@ -42,7 +42,7 @@ from autograder import lab
 # %% [markdown]
 # ## Endpoints whose behaviour is known
 #
-# Two of these are correct and three aren't: one blocks, one blocks for a part of its time, one doesn't work at all.
+# Two of these endpoints are correct. Three aren't: one blocks, one blocks for part of its time, and one doesn't work at all.
 
 # %%
 # %%app known.py
@@ -119,7 +119,7 @@ def pytest(file, **environment):
 # %% [markdown]
 # ## A prediction
 #
-# Nine paths, and what is known of each. How many of the nine verdicts will be right? Replace `None` with your number, or leave it.
+# The test will run on nine paths, and `TRUTH` says what is true of each. How many of the nine verdicts will be right? Replace `None` with your number, or leave it.
 
 # %%
 guess = lab.predict("right verdicts, of nine", None)
@@ -144,13 +144,13 @@ guess.compare(len(right))
 # %% [markdown]
 # Each wrong verdict has its own reason.
 #
-# - **A short block is quick.** Ten times 0.1 seconds is one second, which is less than two. The test measures a sum, and short blocks add up to too little.
-# - **Correct code can be slow.** An endpoint that awaits for 2.2 seconds delays no other request. The test fails all the same.
+# - **Short blocks stay below the limit.** Ten times 0.1 seconds is one second, which is less than two. The test measures a sum, and short blocks don't add up to enough.
+# - **Correct code can be slow.** An endpoint that awaits for 2.2 seconds delays no other request. The test fails anyway.
 # - **A thread pool has a size.** The pool of `to_thread` has four threads more than the machine has cores: six on two cores. There, ten waits of one second take two rounds.
 #   Whether that test failed on your machine depends on its cores.
 # - **The test doesn't check the responses.** An error is fast. `/broken` passes, and so does `/nowhere`, a path that the app doesn't have.
 #
-# One right verdict has the wrong reason. Ten blocks of 0.7 seconds make seven seconds, but httpx waits for five at most (its read timeout). So the test ended
+# One verdict is right for the wrong reason. Ten blocks of 0.7 seconds make seven seconds, but httpx waits for five at most (its read timeout). So the test ended
 # in a `ReadTimeout` and never reached the `assert`. Anyone who reads that suspects the network.
 #
 # On a busy machine, any of these results can change. A test that fails now and then without a reason is called **flaky**, and it's switched off before long.
@@ -181,14 +181,14 @@ if requests and limit:
 #
 # ## What can be known without a clock
 #
-# Think of four clients and one supplier. The app calls the supplier for each of them. And the supplier is ours: it's a part of the test, and
-# it holds every reply back until the test says so.
+# Think of four clients and one supplier. The app calls the supplier once for each client. But this supplier is a part of the test, and
+# it holds every reply back until the test releases it.
 #
 # - If **four calls** are at the supplier at the same moment, four requests are in progress concurrently. That isn't an estimate; the test sees them.
 # - While they are held, the test sends a **canary**: a request that needs nothing but the loop. If it's answered, the loop is free.
 # - Then the test releases the replies and checks that each request gets **its own response**.
 #
-# Requests that meet like this at a supplier have a **rendezvous**. You know it from the checks of the exercises.
+# When requests meet like this at a supplier, that's a **rendezvous**. You know it from the checks of the exercises.
 #
 # On a slow machine all of this happens later, but the result is the same. Only one limit remains: how long to wait for the four calls before deciding
 # that they'll never arrive. It can be generous, because only an incorrect app makes the test wait that long.
@@ -236,7 +236,7 @@ class Supplier:
 # as in production.
 #
 # The test opens the listening socket itself, on a free port, and passes it to uvicorn by its **file descriptor**, the number that an open file or socket has in its process (`--fd`).
-# So the test needn't wait until the server is ready: connections that arrive early wait in the socket.
+# So the test doesn't have to wait until the server is ready: connections that arrive early wait in the socket.
 # (On Windows a socket can't be passed like that. There, choose a port, and retry until the server responds.)
 
 # %%
@@ -411,7 +411,7 @@ print(f"{requests or 4} requests; to_thread has {min(32, os.cpu_count() + 4)} th
 # <details><summary>What to conclude</summary>
 #
 # Each app passes up to the size of its pool, and fails above it although it never blocks the loop. On a machine with one core, `to_thread` has five threads, so four is the largest
-# number that suits every machine. If your app is to serve fifty at a time, say so in the test: that's a promise of yours and not a property of the loop.
+# number that suits every machine. If your app has to serve fifty at a time, say so in the test. But that's a requirement of yours, not a property of the loop.
 #
 # </details>
 #
@@ -459,7 +459,7 @@ final = verdicts("test_concurrency.py", CORRECT + INCORRECT)
 #
 # ## Trap: what this test doesn't see
 #
-# One way is left, `short_block`. The next cell takes some seconds.
+# One of the eight apps is left, `short_block`. The next cell takes a few seconds.
 
 # %%
 short = verdicts("test_concurrency.py", ["short_block"])
@@ -468,8 +468,8 @@ short = verdicts("test_concurrency.py", ["short_block"])
 # It blocks the loop for 0.05 seconds per request, and passes. All four calls arrive, only a little later, and the canary is answered
 # because nothing blocks at that moment. A block that ends by itself, before or after the wait, leaves no trace in the order of events.
 #
-# To find such blocks, a tool has to measure the loop itself and subtract what the machine is to blame for. That's what the lane
-# does, and so do the checks of this course. Lesson 11 has others: ruff and blockbuster need no clock at all.
+# To find such blocks, a tool has to measure the loop itself, and subtract the time for which the machine is to blame. That's what the event loop lane
+# and the checks of this course do. Lesson 11 has other tools: ruff and blockbuster need no clock at all.
 # So in CI, on the machine that tests every change, use ruff for the calls that it knows, and this test for everything that waits on the supplier.
 #
 # ## Deeper: clients that mislead
@@ -545,7 +545,7 @@ print("The test without a clock:", pressed)
 print("The test with one:", timed)
 
 # %% [markdown]
-# The test without a clock says the same as before. The verdict of the other one depends on the machine and on the day; add CPU load until it fails.
+# The test without a clock gives the same verdicts as before. Those of the other test depend on the machine and on the day. If it still passes, add CPU load until it fails.
 #
 # ## When not to bother
 #
@@ -563,21 +563,9 @@ print("The test with one:", timed)
 # - This test doesn't find a short block that ends by itself. Other tools do.
 # - `TestClient` outside a `with` has a loop per call and hides blocking. A client on the app's own loop measures itself.
 #
-# ## Words of this lesson
-#
-# | word | meaning |
-# |---|---|
-# | concurrent, parallel | in progress during the same time; running at the same instant, on several cores. Waiting needs only the first |
-# | flaky | of a test: it passes and fails with the same code |
-# | fixture | something that pytest prepares for a test, named as a parameter |
-# | rendezvous | several parties wait until all of them have arrived |
-# | read timeout | how long a client waits for the next bytes of a response; the *connection timeout* limits the wait for the connection |
-# | file descriptor | the number of an open file or socket in its process |
-# | CI | continuous integration: a machine that tests every change |
-#
 # ## Check yourself
 #
-# **1.** Somebody shortens the test: the supplier's gate is open from the start, the four requests are sent with `gather`, and the canary along with them.
+# **1.** A colleague shortens the test: the supplier's gate is open from the start, the four requests are sent with `gather`, and the canary along with them.
 # What does the test still see?
 #
 # <details><summary>Answer</summary>
@@ -597,6 +585,15 @@ print("The test with one:", timed)
 #
 # </details>
 #
+# ## Words of this lesson
+#
+# - **flaky**: a flaky test passes at one time and fails at another, with the same code.
+# - **rendezvous**: several requests are held at a service until all of them have arrived there.
+# - **gate**: what holds the supplier's replies until the test opens it.
+# - **read timeout**: how long a client waits for the next bytes of a response; the *connection timeout* limits the wait for the connection.
+# - **file descriptor**: the number of an open file or socket in its process.
+# - **CI**: continuous integration, a machine that tests every change.
+#
 # ## Further reading
 #
 # - FastAPI, *Testing*: https://fastapi.tiangolo.com/tutorial/testing/
@@ -604,6 +601,6 @@ print("The test with one:", timed)
 # - pytest, *How to parametrize*: https://docs.pytest.org/en/stable/how-to/parametrize.html
 # - Python, *Streams* in asyncio, for the supplier: https://docs.python.org/3/library/asyncio-stream.html
 #
-# To take home: `supplier.py`, `serving.py` and `test_concurrency.py` are next to this notebook. They need pytest, httpx and uvicorn, and nothing of this course.
+# Take it home: `supplier.py`, `serving.py` and `test_concurrency.py` are next to this notebook. They need pytest, httpx and uvicorn, but nothing from this course.
 #
 # Next: the exercise, in the notebook `exercise_12_testing_for_it.ipynb` next to this one. There your test is tested.

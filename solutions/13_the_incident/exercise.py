@@ -14,11 +14,12 @@
 # %% [markdown]
 # # Exercise 13: The incident
 #
-# You're on call. The corner shop has grown in a hurry, half of its code was read only by its author, and now the **alert** fires.
-# One file has twelve routes (paths with an endpoint each), and something is wrong with each of them. Find it, and fix it.
-# This takes about 60 minutes. You need all the lessons before this one, and the method of the lesson *The incident*.
+# You're on call. The corner shop has grown in a hurry, half of its code has never been reviewed, and now the **alert** fires.
+# One file has twelve routes (paths with an endpoint each), and something is wrong with each of them. Find the mistakes, and fix them.
 #
-# Fix in the order of harm, that is *how long* times *how often* a line blocks the loop, and stop when you like:
+# **About 60 minutes.** You need all the lessons before this one, and the method of the lesson *The incident*.
+#
+# Fix in order of harm (*how long* a line blocks the loop, times *how often*), and stop when you like:
 # **each route is worth one point by itself**. There are three more for the
 # **canary**: while requests come to all routes together, nothing may block the loop.
 #
@@ -32,7 +33,7 @@
 #
 # The services are real: PostgreSQL (`DATABASE_URL`), Redis (`REDIS_URL`), the supplier's HTTP service (`UPSTREAM_URL`),
 # a folder of slow files (`DOCUMENTS`) and an old program (`PRICE_COMMAND`). The next cell starts them for this notebook.
-# If it says `ModuleNotFoundError`, the notebook isn't running in the course's own Python:
+# If the cell fails with `ModuleNotFoundError`, the notebook isn't running in the course's own Python environment:
 # close it and start it with `./course lab`. After a restart of the kernel, run this first cell again.
 
 # %%
@@ -52,8 +53,8 @@ exercise = checks.here()
 # %% [markdown]
 # ## The load
 #
-# It's a slow day: every service takes a tenth of a second for each call. For five seconds requests come to all routes in turn.
-# The picture shows how long they wait; run this cell after each fix. It takes five to fifteen seconds, more if more is blocked.
+# It's a slow day: every service takes a tenth of a second for each call. For five seconds, requests are sent to all routes in turn.
+# The picture shows how long they wait. Run this cell after each fix. It takes five to fifteen seconds, and longer the more the loop is blocked.
 #
 # ### How to read the picture
 #
@@ -63,9 +64,9 @@ exercise = checks.here()
 # - Full colour up to p50: half of the requests waited no longer. Pale up to p95: 95 of 100. Palest up to p99: 99 of 100.
 #   The numbers on the right are those of the whole load.
 # - The dotted line in the canary's lane, at 100 ms, is the threshold of the alert. Where the canary's p99 is above it, the alert fires: hatched, with `!`.
-# - The lane of the loop is hatched where it was blocked.
+# - The event loop lane is hatched where it was blocked.
 #
-# The list under the picture says which lines blocked the loop, the greatest harm first: for how many seconds in all, and in how many
+# The list under the picture says which lines blocked the loop, worst first: for how many seconds in all, and in how many
 # iterations of the loop.
 #
 # A route that delays only its own clients leaves the loop free, so it isn't in the list. You find it by its lane.
@@ -77,9 +78,9 @@ day = await exercise.load()
 # ## The twelve routes
 #
 # Each has a check of its own, which sends a few requests together. A check that doesn't pass yet prints *Not yet* and the reason.
-# The checks try once. The hidden tests try several times, with other numbers. Take the routes in the order of harm, not in this one.
+# The checks try once. The hidden tests try several times, with other numbers. Fix the routes in order of harm, not in the order below.
 #
-# A service may take long: wait for it, reject no request, and call it for each request, unless the rule says otherwise.
+# The same rules apply to all routes unless a route says otherwise: a service may take several seconds, so wait for it; call it for each request; and don't reject any request.
 
 # %% [markdown]
 # ### 1. The printer
@@ -192,7 +193,7 @@ await exercise.concurrency("job")
 # %% [markdown]
 # ### 7. A manual in chunks
 #
-# `GET /manuals/{token}` sends a stream; the number of pages is in the file `DOCUMENTS/{token}`. Opening the file belongs off the loop as much as reading it.
+# `GET /manuals/{token}` sends a stream; the number of pages is in the file `DOCUMENTS/{token}`. Opening the file and reading it both belong off the loop.
 #
 # <details><summary>Hint</summary>
 #
@@ -246,11 +247,11 @@ await exercise.concurrency("member")
 # %% [markdown]
 # ### 10. The rates
 #
-# `GET /rates/{token}` calls the supplier **at most once** for each currency, also when several requests for it come at the same moment, and caches the rate.
+# `GET /rates/{token}` calls the supplier **at most once** for each currency, even if several requests for it arrive at the same moment, and caches the rate.
 #
 # <details><summary>Hint</summary>
 #
-# Two questions: on which thread does the first call wait, and what do requests do that come while it waits? Lesson 10.
+# Two questions: on which thread does the first call wait, and what happens to requests that arrive while it waits? Lesson 10.
 #
 # </details>
 
@@ -314,9 +315,9 @@ await exercise.concurrency("canary")
 # **What these checks do not look for:** which of several good fixes you chose, whether a request creates a client of its own, how long a cached rate stays valid, and what
 # happens to background work when the shop stops.
 #
-# ## To take home
+# ## Take it home
 #
-# Next to this notebook there is now `shop.py`, a small shop that stays responsive.
+# Next to this notebook there is now `shop.py`, a shop that stays responsive.
 # Look at your own service in the same order: a load and a canary first, then a list of what blocks, then the line that does most harm.
 #
 # ## The whole verdict

@@ -14,25 +14,25 @@
 # %% [markdown]
 # # The incident
 #
-# > **It happened.** Kubernetes restarted two pods of an API 21 and 14 times in one day, because their liveness probes timed out. The health endpoint did nothing at all, and the service's own
-# > metrics said that it was fast: all of its measured calls took less than 5 ms. The probes never got that far; the event loop was stalled, and nothing accepted their
-# > connections ([terrapod#228](https://github.com/mattrobinsonsre/terrapod/issues/228)).
+# > **It happened.** In one day, Kubernetes restarted two pods of an API 21 and 14 times, because their liveness probes timed out. The health endpoint did nothing at all, and according to the service's own
+# > metrics it was fast: every measured call took less than 5 ms. But the failed probes were never measured. The event loop was stalled, and nothing accepted their
+# > connections. ([terrapod#228](https://github.com/mattrobinsonsre/terrapod/issues/228))
 #
-# **About 20 minutes**, without the sections marked "Deeper". You need the lessons before this one.
-# You know what blocks a loop, and how to fix each kind. What you don't know yet is where to begin when there are many.
+# **About 20 minutes**, plus 10 for the sections marked "Deeper". You need the lessons before this one.
+# You know what blocks a loop, and how to fix each kind. What you don't know yet is where to begin when an app has many of them.
 #
 # You'll see
 #
-# - a shop in which every request is fast by itself, and an **alert** that fires all the same: a rule that wakes up the person on call;
+# - a shop in which every request is fast by itself, and an **alert** that still fires: a rule that wakes up the person on call;
 # - **load**: clients that use all routes for some seconds, and how long they wait, drawn live;
 # - three numbers that describe waits: p50, p95, p99;
 # - why the shop's own measurements don't show the problem;
 # - the method: measure, fix what does most harm, measure again;
-# - a trap: fixing first what is easy to see;
+# - a trap: to begin with what is easy to see;
 # - when to stop.
 #
 # The next cell loads the tools of the course, and starts an HTTP service and a database, which takes a few seconds.
-# If it says `ModuleNotFoundError`, the notebook isn't running in the course's own Python:
+# If it fails with `ModuleNotFoundError`, the notebook isn't running in the course's own Python environment:
 # close it and start it with `./course lab`.
 
 # %%
@@ -143,13 +143,13 @@ lab.diagrams.loop("one slow line", ["GET /cards", "GET /thanks", "the canary"], 
 #   Where there is none, no request was sent.
 # - The floor of a lane is 1 millisecond, and each grey line is **ten times** the one below it: 10 ms, 100 ms, 1 s, and 10 s at the top.
 #   Such a scale is called *logarithmic*. A column that is one grey line higher isn't a little longer, but ten times as long.
-# - The full colour reaches up to **p50**, the pale part above it to **p95**, the palest to **p99** (explained below). Where few requests came, or all waited alike, nothing is pale.
+# - The full colour reaches up to **p50**, the pale part above it to **p95**, the palest to **p99** (explained below). If there were only a few requests, or all of them waited about equally long, nothing is pale.
 # - The three numbers on the right are those of the whole load.
 # - The dotted line in the canary's lane, at 100 ms, is the threshold of the alert. Where the canary's p99 is above it, the alert fires:
 #   the column is hatched and has an `!`.
-# - The lane of the loop is hatched where it was blocked. The words name the line that blocked it longest in one go.
+# - The event loop lane is hatched where it was blocked. The label names the line with the longest single block.
 #
-# That's a bad morning. Look at the lane of `/cards`: the endpoint waits for nothing, and its clients wait all the same.
+# That's a bad morning. Look at the lane of `/cards`: the endpoint waits for nothing, and its clients wait anyway.
 #
 # The **canary** requests a path that doesn't exist, again and again. It needs nothing but the loop,
 # so its lane is the health of the whole shop in one line, and it is what a liveness probe sees.
@@ -179,16 +179,16 @@ print(f"The average: {sum(waits) / len(waits) * 1000:.0f} ms.")
 guess = lab.predict("the route that does most harm", None)
 
 # %% [markdown]
-# The lab measured the loop from inside while the load ran: how long each **iteration** took, that is everything that the loop does between two checks for what is due,
-# and which line was running. Here is the sum over the whole load, the greatest harm first:
+# While the load ran, the lab measured the loop from inside: how long each **iteration** took, which is one pass through all callbacks that are ready,
+# and which line was running. Here are the sums over the whole load, with worst first:
 
 # %%
 print(*incident.blockers, sep="\n")
 guess.compare(incident.blockers[0].function.replace("price_of", "prices"))
 
 # %% [markdown]
-# **Harm** is *how long* times *how often*. The report blocks the loop longest each time, but it's requested seldom.
-# The prices are fast, and every page needs them. (A line with `await` further down is ordinary work before its wait begins.)
+# **Harm** is *how long* times *how often*. The report has the longest single block, but it's rarely requested.
+# The prices are fast, but every page needs them. (If a line with `await` is in the list, it did some ordinary work before its wait began.)
 #
 # ### Your turn
 #
@@ -227,10 +227,10 @@ print(f"The longest wait of a client for one: {longest.seconds * 1000:6.0f} ms."
 # 1. A client requested a card. The request arrived in the socket, where the operating system keeps it until the app reads it.
 # 2. The loop was blocked in `requests.get`, for another client, and read no socket.
 # 3. The loop went on. Other requests were first, and some of them blocked it again.
-# 4. At last `card` was called. *Now* its span began, and it ended a moment later.
+# 4. At last `card` was called. Only *now* did its span begin, and it ended a moment later.
 #
-# The wait was over before the shop began to measure. So what the shop measures of itself is excellent during the incident.
-# Measure from outside, as a client does, with a **canary**. Or measure the **lag** of the loop, how late it gets to what is due (lesson 11).
+# The wait was over before the shop began to measure. So by its own measurements, the shop is doing fine during the incident.
+# Measure from outside, as a client does, with a **canary**. Or measure the **loop lag**, as in lesson 11.
 #
 # ## Trap: what is easy to see
 #
@@ -254,7 +254,7 @@ print(*easy.blockers, sep="\n")
 print(f"The alert fired in {easy.rings[0]} of {easy.rings[1]} windows of half a second.")
 
 # %% [markdown]
-# A correct fix, and the alert still fires. The line was far down in the list, and the lines at the top are still there.
+# The fix is correct, and the alert still fires. That line was far down in the list, and the lines at the top are still there.
 #
 # ## The fix, in order of harm
 #
@@ -266,8 +266,8 @@ first = await lab.load(traffic, seconds=5, rate=20)
 print(*first.blockers, sep="\n")
 
 # %% [markdown]
-# The loop was blocked for less time in all. Whether the alert noticed is another question: it watches p99, and the slowest requests are now
-# those behind a report. What is left has a new order, so measure again before you fix the next line.
+# In total, the loop was blocked for less time. The alert may not have noticed, because it watches p99, and the slowest requests are now
+# those behind a report. The order of the remaining lines may have changed, so measure again before you fix the next one.
 #
 # The report is the worst now. It blocks from its first line to its last, so it becomes a `def` endpoint. (About ten seconds again.)
 
@@ -294,7 +294,7 @@ for name, load in (("the incident", incident), ("the easy one", easy), ("the pri
 #
 # ## Deeper: why not run more workers?
 #
-# In every incident somebody proposes more processes. uvicorn has `--workers`, and each process has a loop of its own.
+# In every incident, a colleague proposes more processes. uvicorn has `--workers`, and each process has a loop of its own.
 # Here several processes serve the shop as it was before all fixes, and four clients request the report of 0.15 seconds.
 #
 # ### Your turn
@@ -338,7 +338,7 @@ print("The four clients waited", ", ".join(f"{wait:.2f} s" for wait in waits))
 #
 # </details>
 #
-# More processes shorten the queue. They don't make the wait harmless, and each needs its own memory, connections and caches.
+# More processes shorten the queue, but each can still be blocked, and each needs its own memory, connections and caches.
 #
 # ## Deeper: which requests count?
 #
@@ -353,7 +353,7 @@ for name, counted in (("of the canaries that were sent", sent), ("of all that wo
     print(f"{name}: {sum(wait > 0.1 for wait in counted)} of {len(counted)} waited longer than 100 ms")
 
 # %% [markdown]
-# Counted as in the first line, the worst seconds weigh least, a mistake known as *coordinated omission*. So `latencies` counts every request that would have been sent while a canary waited,
+# If you count as in the first line, the worst seconds count least. That mistake is known as *coordinated omission*. So `latencies` counts every request that would have been sent while a canary waited,
 # each with what was left of the wait.
 #
 # ## Deeper: what should a health probe check?
@@ -381,22 +381,9 @@ for name, counted in (("of the canaries that were sent", sent), ("of all that wo
 # - The canary needs nothing but the loop, so it speaks for all routes.
 # - The victim's own span is short. Measure from outside.
 # - Sum up which lines blocked the loop, fix the first in the list, measure again.
-# - What is easy to see may not matter.
-# - More processes shorten the queue, and fix nothing.
+# - A line that's easy to spot may do little harm.
 # - Stop when the canary is flat.
-#
-# ## Words of this lesson
-#
-# | word | meaning |
-# |---|---|
-# | alert | a rule on a measurement that notifies the person on call |
-# | percentile, p99 | the value that 99 % of the measurements don't exceed |
-# | latency | the time from a request to its response, as the client measures it |
-# | tail latency | the latency of the slowest few per cent of the requests, for example p99 |
-# | span | the time that a piece of the service's own code took, as tracing records it |
-# | load | requests that arrive at their own rate, whether or not earlier ones are answered |
-# | worker | one of several processes that serve the same app |
-# | liveness, readiness | Kubernetes' questions "should I restart it?" and "should it get requests?" |
+# - *Deeper:* more processes shorten the queue, and fix nothing.
 #
 # ## Check yourself
 #
@@ -409,7 +396,7 @@ for name, counted in (("of the canaries that were sent", sent), ("of all that wo
 #
 # </details>
 #
-# **2.** Somebody proposes to run four processes of the app instead of one. What will the canary show?
+# **2.** A colleague proposes to run four processes of the app instead of one. What will the canary show?
 #
 # <details><summary>Answer</summary>
 #
@@ -417,6 +404,17 @@ for name, counted in (("of the canaries that were sent", sent), ("of all that wo
 # That buys time for the fix. It isn't the fix.
 #
 # </details>
+#
+# ## Words of this lesson
+#
+# - **alert**: a rule on a measurement that notifies the person on call.
+# - **percentile, p99**: the value that 99 % of the measurements don't exceed.
+# - **latency**: the time from a request to its response, as the client measures it.
+# - **tail latency**: the latency of the slowest few per cent of the requests, for example p99.
+# - **span**: the time that a piece of the service's own code took, as tracing records it.
+# - **load**: requests that arrive at their own rate, whether or not earlier ones are answered.
+# - **worker**: one of several processes that serve the same app.
+# - **liveness probe, readiness probe**: the requests by which Kubernetes decides whether to restart a container, and whether to send it requests.
 #
 # ## Further reading
 #

@@ -15,11 +15,12 @@
 # # The whole table
 #
 # > **It happened.** The endpoints of a metrics service were `async def`, and its database driver was synchronous, so every query blocked the event loop until uvicorn's workers timed out.
-# > The fix was to stop mixing the two, and the thread about it goes on to ask whether async engines would have been the better choice
-# > ([dj#901](https://github.com/DataJunction/dj/pull/901)). This page is for that question.
+# > The fix was to stop mixing the two. The discussion goes on to ask whether async engines would have been the better choice.
+# > ([dj#901](https://github.com/DataJunction/dj/pull/901))
 #
-# This page takes about 20 minutes to run and read; sections that start with "Deeper" are extra. You need the lessons before it, and each row below names the lesson that explains it.
-# It's a reference: open it again next to your own code.
+# This lesson is for that kind of question. It's a reference: open it again next to your own code.
+#
+# **About 25 minutes**, plus 5 for the sections marked "Deeper". You need the lessons before this one; each row below names the lesson that explains it.
 #
 # You'll find
 #
@@ -41,8 +42,8 @@
 # | Is it CPU-bound, in code that releases the GIL (images, bcrypt, hashes of large data, much of numpy)? | `await asyncio.to_thread(...)` | 07 |
 # | Is it CPU-bound, in Python or in one long call (`sorted`, `json`, `re`)? | a `ProcessPoolExecutor` from the lifespan; for minutes of work, a queue and a worker service of its own | 08 |
 #
-# Each fix has a limit that you have to choose: 40 threads for all `def` endpoints together, a few more than the cores for `to_thread`,
-# the size of a connection pool, the number of processes. Without a limit, the load passes on to the next service. With one that is too small, requests wait longer than they have to. Making callers wait instead of accepting everything is **back-pressure**.
+# Each fix has a limit, and you have to choose it: 40 threads for all `def` endpoints together, a few more threads than cores for `to_thread`,
+# the size of a connection pool, the number of processes. Without a limit, the whole load reaches the next service. With a limit that is too low, requests wait longer than they have to. Making callers wait instead of accepting everything is **back-pressure**.
 #
 # ## How each row is measured
 #
@@ -52,7 +53,7 @@
 # - how long the slowest canary waited.
 #
 # The next cell loads the tools of the course, defines `compare`, and starts the services that the apps call. If this machine doesn't have one of them,
-# the cell says so, and its rows are left out. If it says `ModuleNotFoundError`, the notebook isn't running in the course's own Python:
+# the cell says so, and its rows are left out. If it fails with `ModuleNotFoundError`, the notebook isn't running in the course's own Python environment:
 # close it and start it with `./course lab`.
 
 # %%
@@ -208,9 +209,8 @@ if "postgres" in have:
     await compare("PostgreSQL", "03", "/psycopg2", "/asyncpg")
 
 # %% [markdown]
-# The same through SQLAlchemy. The word after the plus sign in the URL is the driver, and it decides everything.
-#
-# `/small_pool` is a trap that many services fell into: its `def` endpoint is fine, its threads are forty, but its pool has only two connections, and a request that gets none within
+# The same through SQLAlchemy. The word after the plus sign in the URL names the driver, and the driver decides whether a query blocks.
+# `/small_pool` is a trap that many services fell into: the endpoint is `def`, which is fine, and there are 40 threads, but the pool has only two connections, and a request that gets none within
 # `pool_timeout` fails. (SQLAlchemy's default is a pool of 5 with an overflow of 10, and a timeout of 30 seconds.)
 
 # %%
@@ -385,7 +385,7 @@ await compare("a program", "06", "/subprocess_run", "/asyncio_exec")
 # %% [markdown]
 # ## Computing in a thread
 #
-# Lesson 07. Pillow releases the GIL while it works on an image, and bcrypt while it hashes a password. So a thread is a full fix.
+# Lesson 07. Pillow releases the GIL while it works on an image, and bcrypt while it hashes a password. So a thread fixes both completely.
 
 # %%
 # %%app table_images.py
@@ -454,7 +454,7 @@ await compare("a regex", "08", "/in_a_thread", "/in_a_process")
 
 # %% [markdown]
 # The pool has one process. Four jobs wait for it, and that's as it should be: a larger pool would only divide the same cores.
-# What counts is that other requests are served meanwhile.
+# What counts is that other requests are served in the meantime.
 #
 # ## The table
 
@@ -474,8 +474,8 @@ display(Markdown("\n".join(lines)))
 #
 # ## What a linter finds
 #
-# [ruff](https://docs.astral.sh/ruff/)'s rules of the group `ASYNC` look for blocking calls in `async def`. What they don't know, you can name: the rule `TID251` forbids the imports
-# in a list. This is a configuration to copy, for `pyproject.toml`. The cell runs ruff on the files of this page, first with `ASYNC` alone, then with the configuration.
+# [ruff](https://docs.astral.sh/ruff/)'s rules of the group `ASYNC` look for blocking calls in `async def`. You can add what they don't know: the rule `TID251` forbids the imports
+# in a list of your own. This is a configuration to copy, for `pyproject.toml`. The cell runs ruff on the files of this page, first with `ASYNC` alone, then with the configuration.
 # (`extend-select` adds to the rules that ruff has by default, so there may be a finding of those as well.)
 #
 # ### Your turn
@@ -583,7 +583,7 @@ for path, race in not_fixed.items():
 # | `to_thread` around a call that holds the GIL (`json.dumps`, a regex, `gc.collect`) | the loop waits for the GIL | a process; for the GC, `gc.freeze()` | 08, 11 |
 # | `to_thread(client.get_object)`, then `.read()` on the loop | the download itself blocks | the whole job in one thread | 05 |
 # | a health probe turned into `def` | it waits for one of the 40 threads | `async def`, and a readiness check of its own | 09, 13 |
-# | a smaller limit of threads, against overload | whatever else needs a thread waits too, such as the validation of a response model | a limiter of its own for the heavy work | 09, 10 |
+# | lowering the limit of 40 threads, against overload | whatever else needs a thread waits too, such as the validation of a response model | a limiter of its own for the heavy work | 09, 10 |
 # | a longer timeout for sqlite's lock, in `async def` | a longer block | `to_thread`, or aiosqlite | 10 |
 # | more workers | the queue is shorter, and each process still blocks | fix the line | 13 |
 # | "my app is correct, but two browser tabs run one after the other" | the browser queues identical URLs | test with two different URLs | 12 |
@@ -618,11 +618,11 @@ for path, race in not_fixed.items():
 # print(*load.blockers, sep="\n")
 # ```
 #
-# What must hold:
+# Four conditions:
 #
 # - The file has a variable `app`, and its name is a Python name that doesn't hide a library: `main.py`, but not `my-app.py` or `fastapi.py`.
 # - It runs in the course's Python. What it imports must be installed there: `%pip install ...` in a cell.
-# - It's started in its own folder and imported by itself, so `from . import models` fails. If your app is in a package, write a small file
+# - It's started in its own folder and imported as a single module, so `from . import models` fails. If your app is in a package, write a small file
 #   next to the package that says `from shop.main import app`.
 # - Environment variables, such as the address of a *test* database, are passed on: set them in `os.environ` before you serve.
 #
@@ -630,7 +630,7 @@ for path, race in not_fixed.items():
 #
 # ## Take it home
 #
-# The lab needs your app in the course's Python. What you can install into *any* service is **freeloop**, a small package with the same watchdog that draws the loop's lane
+# The lab needs your app in the course's Python. What you can install into *any* service is **freeloop**, a small package with the same watchdog that draws the event loop lane
 # in this course. It has no dependencies. In your service's own environment, install it from a clone of this course: `pip install PATH/autograder/takehome`. Here it's put on the path.
 #
 # The service in the next cells is built like one of yours: it's a package with settings, a `.env` file and a database. freeloop generates it as an example;
@@ -683,23 +683,10 @@ green = run(*TEST)
 #
 # ## What you have seen
 #
-# - Five questions that decide, and a checklist to keep next to a review.
-# - The main patterns of lessons 01 to 10 once more, blocking and fixed, measured on your machine.
-# - That other requests pay for a blocked loop, as the last columns show.
-# - What a linter finds for free, what you can teach it, and what it can't see.
-# - How to bring your own service into the lab, and how to audit and test it where it is.
-#
-# ## Words of this lesson
-#
-# | word | meaning |
-# |---|---|
-# | blocking, non-blocking | a call that suspends its thread until it's done; a call that returns or is awaited, so that the thread can do something else |
-# | I/O-bound, CPU-bound | limited by waiting for input or output; limited by computing |
-# | sequential, concurrent, parallel | one after the other; in progress during the same time; running at the same instant on several cores |
-# | thread-safe | several threads may use the object at once without breaking it |
-# | connection pool | connections that are kept open and lent to one request at a time |
-# | back-pressure | slowing down callers so that a service isn't overloaded |
-# | lifespan | what an app does before its first request and after its last one |
+# - Five questions decide how to write a function, and a checklist helps in code reviews.
+# - The table has the main patterns of lessons 01 to 10, blocking and fixed, as measured on your machine. Its last columns show that other requests pay for a blocked loop.
+# - A linter finds some blocking calls for free, and you can add to its list. It doesn't see the rest.
+# - You can serve your own service in the lab, or audit and test it where it is.
 #
 # ## Check yourself
 #
@@ -722,6 +709,16 @@ green = run(*TEST)
 # and the limit of its pool is its own.
 #
 # </details>
+#
+# ## Words of this lesson
+#
+# - **blocking, non-blocking**: a blocking call keeps its thread until it's done. A non-blocking call gives the thread back while it waits.
+# - **I/O-bound, CPU-bound**: I/O-bound work mostly waits for input or output. CPU-bound work mostly computes.
+# - **sequential, concurrent, parallel**: sequential requests run one after the other. Concurrent ones are in progress during the same time. Parallel ones execute at the same instant, on several cores.
+# - **thread-safe**: correct even when several threads use it at the same time.
+# - **connection pool**: connections that are kept open and lent to one request at a time.
+# - **back-pressure**: slowing down callers so that a service isn't overloaded.
+# - **lifespan**: what an app does before its first request and after its last one.
 #
 # ## Further reading
 #

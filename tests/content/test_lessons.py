@@ -177,3 +177,27 @@ def test_lesson_references_exist(file):
         assert (file.parent / name).is_file()
     for name in re.findall(r"`(?:notebooks/)([\w/]+\.ipynb)`", text):
         assert (paths.NOTEBOOKS / name).is_file()
+
+
+INCIDENT = re.compile(r"# .+\n\n(> \*\*It happened\.\*\* (?:.*\n> )*.*\]\(https://\S+\)\))\n\n")
+MINUTES = re.compile(r'\*\*About \d+ minutes\*\*, plus \d+ for the sections marked "Deeper"')
+
+
+@pytest.mark.parametrize("file", LESSONS, ids=name_of)
+def test_lesson_has_common_form(file):
+    """A lesson opens with an incident, its source and its minutes, and closes with self-checks, a glossary and links."""
+    notebook = source(file)
+    assert INCIDENT.match(notebook.cells[0].source)
+    assert MINUTES.search(notebook.cells[0].source)
+    titles = [title for level, title in headings(notebook) if level == 2]
+    assert titles[-3:] == ["Check yourself", "Words of this lesson", "Further reading"]
+    words = notebook.cells[-1].source.split("## Words of this lesson")[1].split("## ")[0].strip()
+    assert all(line.startswith(("- **", "  ")) for line in words.splitlines())
+
+
+@pytest.mark.parametrize("file", [file for file in NOTEBOOKS if file not in LESSONS], ids=name_of)
+def test_exercise_has_common_form(file):
+    """An exercise says its minutes, and states rules and goals in the same words as the others."""
+    text = "\n\n".join(cell.source for cell in source(file).cells if cell.cell_type == "markdown")
+    assert re.search(r"^\*\*About \d+ minutes\.\*\* You need ", text, re.M)
+    assert not re.search(r"\*\*(Rule|Goal)s?\.\*\*|picture to aim for|right responses\*\*", text)

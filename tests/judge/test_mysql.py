@@ -68,7 +68,7 @@ def test_exercise_runs_without_mysql(tmp_path):
     shutil.copy(source / "exercise.toml", tmp_path)
     notebook = nbformat.read(source / "exercise_03_databases.ipynb", as_version=4)
     start = next(i for i, cell in enumerate(notebook.cells) if cell.source.startswith("## To try"))
-    end = next(i for i, cell in enumerate(notebook.cells) if cell.source.startswith("## To take home"))
+    end = next(i for i, cell in enumerate(notebook.cells) if cell.source.startswith("## Take it home"))
     first = next(cell for cell in notebook.cells if cell.cell_type == "code")
     notebook.cells = [nbformat.v4.new_code_cell(WITHOUT), first, *notebook.cells[start:end]]
     ran, _ = run_notebook(notebook, tmp_path)

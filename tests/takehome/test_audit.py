@@ -142,11 +142,14 @@ def test_example_is_found_and_fixed(freeloop, project):
         "3",
         "--seconds",
         "0.3",
+        "--json",
+        "out.json",
     ]
     done = freeloop(*words)
     number = line_of(folder, "ledger/database.py", "execute(YEAR)")
     assert f"ledger/database.py:{number}" in done.stdout and "GET /report  blocked" in done.stdout
-    assert re.search(r"GET /accounts/{name}  \d+ × 200", done.stdout), "its example is a name that exists"
+    routes = {route["name"]: route for route in json.loads((project / "out.json").read_text())["routes"]}
+    assert set(routes["GET /accounts/{name}"]["responses"]) == {"200"}, "its example is a name that exists"
 
     environment = {**os.environ, "PYTHONPATH": f"{paths.TAKEHOME}{os.pathsep}{folder}"}
     command = [sys.executable, "-P", "-m", "pytest", "-q", "-p", "freeloop.pytest_plugin", "--rootdir", str(folder)]
