@@ -40,5 +40,5 @@ async def test_own_delay_is_excused(app, delay, raised):
         await asyncio.sleep(0.1)
         time.sleep(delay)
 
-    with pytest.raises(raised, match="too busy" if delay else "had no answer"):
+    with pytest.raises(raised, match="too busy" if delay else "had no response"):
         await requests.run_requests(app, [CheckRequest("GET", "/never", {})], LIMIT, companion=companion)

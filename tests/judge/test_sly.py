@@ -227,7 +227,7 @@ async def report(number: int, wait: float):
         pytest.param(
             SLEEPING, "report", SLICES, "answered too late", "around each slice", id="a lock around each slice"
         ),
-        pytest.param(SLEEPING, "report", POOL_LEFT, "blocked", "To leave the `with` block", id="leaving a pool waits"),
+        pytest.param(SLEEPING, "report", POOL_LEFT, "blocked", "Leaving the `with` block", id="leaving a pool waits"),
     ],
 )
 async def test_diagnosis_names_the_cause(tmp_path, exercise, name, text, kind, says):

@@ -35,14 +35,14 @@ CANNOT = "object {} can't be used in 'await' expression"
         (CANNOT.format("Response"), "reply = await requests.get(f(u)).json()", "", "`requests.get(f(u))` has already"),
         ("'str' object is not callable", "text = await asyncio.to_thread(read(token))", "", "`to_thread(read, token)`"),
         ("'int' object is not callable", "await to_thread(f())", "", "`to_thread(f)`"),
-        ("'str' object is not callable", "await loop.run_in_executor(None, read(token))", "", "Hand over the function"),
+        ("'str' object is not callable", "await loop.run_in_executor(None, read(token))", "", "Pass the function"),
         ("'State' object has no attribute 'client'", "app.state.client.get(u)", "", "FastAPI(lifespan=lifespan)"),
         ("int() argument must be a string, not 'NoneType'", "int(output)", PIPELESS, "stdout=asyncio.subprocess.PIPE"),
         (
             "cannot reuse already awaited coroutine",
             "await rate()",
             "@lru_cache\nasync def rate():",
-            "kept the coroutine",
+            "holds the coroutine",
         ),
         ("cannot perform operation: another operation is in progress", "await c.fetchval(q)", "", "use a pool"),
     ],
@@ -56,7 +56,7 @@ async def _double(x):
 
 
 MISTAKES = {
-    "gather with await inside": ("await asyncio.gather(await _double(1), await _double(2))", "no `await`"),
+    "gather with await inside": ("await asyncio.gather(await _double(1), await _double(2))", "Don't write `await`"),
     "gather with a generator": ("await asyncio.gather(_double(x) for x in (1, 2))", "a star before them"),
     "async with a plain file": ("async with open(__file__) as file: pass", "`aiofiles.open`"),
     "async with what is not made for it": ("async with threading.Lock(): pass", "write `with`"),
@@ -66,7 +66,7 @@ MISTAKES = {
     "tasks that are added": ("asyncio.ensure_future(_double(1)) + asyncio.ensure_future(_double(2))", "not its result"),
     "gather with what is not async": ("await asyncio.gather(min(1, 2), min(3, 4))", "must be `async def`"),
     "wait with coroutines": ("await asyncio.wait([_double(1), _double(2)])", "takes tasks"),
-    "a result too soon": ("asyncio.ensure_future(_double(1)).result()", "behind the block"),
+    "a result too soon": ("asyncio.ensure_future(_double(1)).result()", "after the block"),
     "a wait with a limit, of a call that blocks": (
         "await asyncio.wait_for(time.sleep(0), None)",
         "`time.sleep(0)` has",
@@ -163,7 +163,7 @@ def test_internal_names_are_not_shown(tmp_path):
     """The internal name of a library's coroutine isn't shown."""
     never = "coroutine '_make_delegate_method.<locals>.method' was never awaited"
     verdict = told(tmp_path, "int() argument must be a string, not 'coroutine'", never)
-    assert "locals" not in verdict.diagnosis and "A coroutine was made but never awaited" in verdict.diagnosis
+    assert "locals" not in verdict.diagnosis and "A coroutine was created but never awaited" in verdict.diagnosis
 
 
 def test_missing_await_without_a_line(tmp_path):
@@ -172,12 +172,12 @@ def test_missing_await_without_a_line(tmp_path):
     assert verdict.kind == "missing await" and verdict.diagnosis.startswith("The endpoint returned a coroutine")
 
 
-def test_one_request_was_under_way():
+def test_one_request_in_progress():
     class Stall:
         seconds = 0.5
 
-    assert "while 1 request was under way" in messages.blocked([Stall], 1, None)
-    assert "while 4 requests were under way" in messages.blocked([Stall], 4, None)
+    assert "while 1 request was in progress" in messages.blocked([Stall], 1, None)
+    assert "while 4 requests were in progress" in messages.blocked([Stall], 4, None)
 
 
 def test_client_per_request_is_named():

@@ -62,16 +62,16 @@ def _gather(message: str, code: str, text: str) -> str:
         and re.search(r"unhashable type|awaitable is required", message)
         and "await" not in _inside(code)
     ):
-        return "`gather` takes coroutines: what is called inside it must be `async def`, or be given to a thread."
+        return "`gather` takes coroutines: what is called inside it must be `async def`, or run in a thread."
     if "coroutines is forbidden" in message:
-        return "`asyncio.wait` takes tasks: give the coroutines to `gather`, or make tasks of them."
+        return "`asyncio.wait` takes tasks: pass the coroutines to `gather`, or create tasks from them."
     if "awaitable is required" in message and re.search(r"gather\([^\n]*\bawait\b", code + text):
         return (
-            "Inside `gather` there is no `await`: it is given the coroutines, and waits for all of them together, as in "
+            "Don't write `await` inside `gather`: it takes the coroutines, and waits for all of them together, as in "
             "`await asyncio.gather(a(), b())`."
         )
     if "_GatheringFuture" in message or ("gather(" in code and "await wasn't used" in message):
-        return "What `gather(...)` gives must be awaited: `await asyncio.gather(...)`."
+        return "The result of `gather(...)` must be awaited: `await asyncio.gather(...)`."
     if "'coroutine'" in message and any(_pair(found) for found in re.findall(r"=\s*await\s+([^\n#]+)", text)):
         return "An `await` belongs to one call: in `await a(), b()` only the first is awaited."
     return ""
@@ -87,7 +87,7 @@ def _awaited(message: str, code: str, text: str) -> str:
     what = f"`{call}`" if call else "The call"
     return (
         f"{what} has already done its work, and any waiting, on the loop. `await` does not make a call awaitable: "
-        "use one that is made for it, or a thread."
+        "use an async version of it, or a thread."
     )
 
 
@@ -95,8 +95,8 @@ def _plain_file(message: str, code: str, text: str) -> str:
     if "asynchronous context manager" not in message:
         return ""
     if "'_io." in message:
-        return "What `open` gives knows nothing of `async`: use `aiofiles.open`, or do all of it in a thread, `open` as well."
-    return "It is not made for `async with`: write `with`, or take the library's class for asyncio."
+        return "A file from `open` can't be used with `async`: use `aiofiles.open`, or do all of it in a thread, including `open`."
+    return "It doesn't support `async with`: write `with`, or use the library's class for asyncio."
 
 
 def _second_loop(message: str, code: str, text: str) -> str:
@@ -107,30 +107,30 @@ def _second_loop(message: str, code: str, text: str) -> str:
 
 def _task(message: str, code: str, text: str) -> str:
     if re.search(r"'(_asyncio\.)?(Task|Future)'", message) and "await" not in message:
-        return "A task is not its result: `await` it, or ask it for its `.result()` when the group has ended."
+        return "A task is not its result: `await` it, or call its `.result()` when the group has ended."
     if message == "Result is not set.":
-        return "The task has not ended yet: ask for its `.result()` behind the block of the TaskGroup, and not in it."
+        return "The task has not ended yet: call its `.result()` after the block of the TaskGroup, not inside it."
     return ""
 
 
 def _brackets(message: str, code: str, text: str) -> str:
     found = re.search(r"'coroutine' object (?:has no attribute '(\w+)'|is not subscriptable)", message)
     if found and re.search(r"\bawait\s[^\n]*\)\s*[.\[]", code):
-        return "`await` comes last in such a line: put brackets around it and its call, as in `(await call()).result`."
+        return "In such a line `await` applies last: put parentheses around it and its call, as in `(await call()).result`."
     return ""
 
 
 def _pickled(message: str, code: str, text: str) -> str:
     if re.search(r"^(Can't|cannot) (pickle|get) (local object|local attribute|.*<lambda>)", message, re.I):
-        return "A process is told a function by its name: hand over one that stands at the top of the file, no lambda."
+        return "Another process finds a function by its name: pass one that is defined at the top level of the file, not a lambda."
     return ""
 
 
 def _pool(message: str, code: str, text: str) -> str:
     if "pool is not initialized" in message:
-        return "A pool is made where a loop runs: in the lifespan, with `await` or `async with`."
+        return "A pool is created where a loop runs: in the lifespan, with `await` or `async with`."
     if "Too many connections" in message and re.search(r"(?<!Blocking)ConnectionPool\b", text):
-        return "A `ConnectionPool` that is empty refuses, a `BlockingConnectionPool` waits: is it large enough for all?"
+        return "When all its connections are in use, a `ConnectionPool` raises an error and a `BlockingConnectionPool` waits. Is it large enough?"
     return ""
 
 
@@ -142,7 +142,7 @@ def _one_by_one(message: str, code: str, text: str) -> str:
 
 def _placeholder(message: str, code: str, text: str) -> str:
     if 'at or near "%"' in message and "asyncpg" in text:
-        return "asyncpg writes `$1`, `$2` where psycopg writes `%s`, and takes the values one by one."
+        return "asyncpg's placeholders are `$1` and `$2` where psycopg has `%s`, and it takes the values one by one."
     return ""
 
 
@@ -157,7 +157,7 @@ def _handed_over(message: str, code: str, text: str) -> str:
         return ""
     found = OFFLOADED_CALL.search(code)
     how = f", as in `{found[1]}({', '.join(filter(None, [found[2], found[3]]))})`" if found else ""
-    return f"Hand over the function and do not call it{how}: a thread can only do what has not been done yet."
+    return f"Pass the function and do not call it{how}: a thread can only do what has not been done yet."
 
 
 def _lifespan(message: str, code: str, text: str) -> str:
@@ -175,7 +175,7 @@ def _no_pipe(message: str, code: str, text: str) -> str:
 
 def _shared(message: str, code: str, text: str) -> str:
     if "another operation is in progress" in message:
-        return "One connection carries one query at a time: use a pool, which lends each request one of its own."
+        return "A connection runs one query at a time: use a pool, which gives each request a connection of its own."
     return ""
 
 
@@ -183,7 +183,7 @@ def _kept(message: str, code: str, text: str) -> str:
     if re.search(r"already awaited coroutine|being awaited already", message) and re.search(
         r"@(functools\.)?(lru_)?cache\b", text
     ):
-        return "The cache has kept the coroutine and not its result: keep what the `await` gives, in a dictionary."
+        return "The cache holds the coroutine, not its result: keep the awaited result, in a dictionary."
     return ""
 
 
@@ -198,7 +198,7 @@ def remedy_of_coroutine(name: str, text: str) -> str:
 def gave_up(kind: str) -> str:
     """Return the hint for an exception of the class named ``kind`` if it means that the app's own timeout has passed, or ""."""
     if kind in TIMEOUT_ERRORS:
-        return " A limit of the app's own ran out before it had its reply. The service may take long: be more patient."
+        return " A timeout in the app passed before the reply came. The service may take long: use a longer timeout."
     return ""
 
 
@@ -225,5 +225,5 @@ def _first_call(text: str) -> str:
 def remedy_of_answer(body: str) -> str:
     """Return the hint for a wrong response with this ``body``, or ""."""
     if re.search(r'"(SELECT|INSERT|UPDATE|DELETE) \d+( \d+)?"', body):
-        return " `execute` of asyncpg gives what became of the command: `fetchval` gives the value."
+        return " asyncpg's `execute` returns the status of the command: use `fetchval` to get the value."
     return ""

@@ -27,8 +27,8 @@ def blocked(stalls: Sequence[Any], requests: int, block: Blocked | None) -> str:
     seconds = stalls[0].seconds
     if block is None:
         return (
-            f"The event loop stood still for {seconds:.2f} s while {requests} request{'s were' if requests > 1 else ' was'} "
-            "under way. "
+            f"The event loop was blocked for {seconds:.2f} s while {requests} request{'s were' if requests > 1 else ' was'} "
+            "in progress. "
             "Look for a call that waits without `await`."
         )
     remark = _remark(block)
@@ -55,7 +55,7 @@ def _remark(block: Blocked) -> str:
     if re.match(r"(async )?with\b", block.code) or leaves or "Executor(" in block.code:
         if re.search(r"Executor|\bPool\b|shutdown|pool", statement + block.callee):
             return (
-                " To leave the `with` block of a pool waits until all its work is done, and for its threads or processes to end. Open the "
+                " Leaving the `with` block of a pool waits until all its work is done and its threads or processes have ended. Open the "
                 "pool once, in the lifespan."
             )
     return ""
@@ -78,17 +78,16 @@ def _statement(block: Blocked) -> str:
 def everybody_waits(seconds: float) -> str:
     """A canary was answered only after ``seconds``, although the loop was free."""
     return (
-        f"The event loop was free, and a canary waited for {seconds:.2f} s all the same. A canary asks for a path that the app does "
-        "not have: so something waits in front of every path, in a middleware or a dependency of the whole app, also for those "
-        "whom it does not concern."
+        f"The event loop was free, but a canary still waited for {seconds:.2f} s. A canary requests a path that the app doesn't have, "
+        "so something delays every request: a middleware, or a dependency of the whole app."
     )
 
 
 def client_each(line: int, code: str) -> str:
     """Each request makes its own HTTP client. That takes little time for one request, and adds up for many."""
     return (
-        f"Each request makes a client of its own, in line {line}: {code}. A new client loads certificates, which is work on the "
-        "loop with nothing to await: while it lasts, no other request is served. Make one client for the whole app."
+        f"Each request creates a new client, in line {line}: {code}. A new client loads certificates, which is work on the "
+        "loop with nothing to await: while it lasts, no other request is served. Create one client for the whole app."
         + pointer(2)
     )
 
@@ -101,17 +100,17 @@ def gil(seconds: float, place: tuple[int, str, str, str] | None, line: int | Non
     elif place:
         who = f" by {place[2]}, in {place[3].replace(chr(92), '/').rpartition('/')[2]}"
     return (
-        f"The work is in a thread, and the event loop still waited for it: {seconds:.2f} s of computing were done"
-        f"{who} while the loop wanted to go on. Only one thread of a process runs Python at a time: the one that has the GIL. "
-        "This work doesn't release it. Give it to another process, with a ProcessPoolExecutor." + pointer(8)
+        f"The work is in a thread, and the event loop still had to wait for it: {seconds:.2f} s of computing were done"
+        f"{who} while the loop was ready to run. Only one thread of a process runs Python at a time: the one that has the GIL. "
+        "This work doesn't release it. Move it to another process, with a ProcessPoolExecutor." + pointer(8)
     )
 
 
 def several_processes() -> str:
     """Requests are served by another process or loop than the app's own."""
     return (
-        "Requests are answered by another process, or by another event loop, than the one that runs your app. That may be "
-        "fast, but the task asks for one process. Fix the app in place: no `os.fork()`, no server of your own."
+        "Requests are answered by a process or an event loop other than the one that runs your app. That may be "
+        "fast, but the exercise asks for one process. Fix the app in place: no `os.fork()`, no server of your own."
     )
 
 
@@ -119,9 +118,9 @@ def one_at_a_time() -> str:
     """The loop stays free, but the requests are served one at a time."""
     return (
         "The event loop stays free, but the requests are served one at a time: each begins when the one before "
-        "has ended. Look for something that they share and that only one of them can have: a lock (also one in the database, as an "
+        "has ended. Look for something that they share and that only one of them can have: a lock (also one in the database, such as an "
         "advisory lock), a semaphore or limiter of one, a pool of one thread or one connection, one worker behind a queue. "
-        "(A handler of `logging` has a lock, too: it lets in one thread at a time.)"
+        "(A handler of `logging` has a lock, too, so only one thread at a time can log.)"
     )
 
 
@@ -130,7 +129,7 @@ def same_one_at_a_time(endpoint: Endpoint) -> str:
     return (
         f"{endpoint.route} was requested twice at the same time for the same thing, and the second request began only when the "
         "first had ended, although the event loop was free. Look for a lock, or a queue, that all requests for the same thing "
-        "share. The task lets requests wait together, the same ones too."
+        "share. Requests may wait at the same time, even those for the same thing."
     )
 
 
@@ -141,20 +140,20 @@ def few_at_a_time(served: int, requests: int, calls: int = 1) -> str:
     else:
         what = (
             f"of the {requests * calls} calls that {requests} requests make together ({calls} each) only {served} "
-            "are under way at a time"
+            "are in progress at a time"
         )
-    text = f"The event loop stays free, but {what}; the others wait in line. "
+    text = f"The event loop stays free, but {what}; the others wait their turn. "
     if served == ANYIO_THREADS:
         return text + _of_the_pool()
     if served in TO_THREAD:
         return text + (
             f"{served} is the size of the pool that asyncio.to_thread and aiofiles use on this machine, four more than it has "
-            "cores. A pool of your own can be larger, and what is awaited needs none."
+            "cores. A pool of your own can be larger, and async calls need none."
             + _unless_own_limit(served)
             + pointer(9)
         )
     return text + (
-        "Look for something that lets in only so many: a pool of threads or connections, a semaphore or limiter, or work that "
+        f"Look for something with a limit of {served}: a pool of threads or connections, a semaphore or limiter, or work that "
         "is collected and done in batches."
     )
 
@@ -179,31 +178,33 @@ def few_listen(listening: int, requests: int) -> str:
     """All requests have called the service, but not all of them wait for its reply: at most ``listening`` do."""
     text = (
         f"All {requests} requests have called the service, but at most {listening} of them wait for its reply at a time. The "
-        "others have their reply and aren't answered: between the call and the reply they wait in line for a thread or a connection. "
+        "others have a reply waiting, and can't fetch it: after the call they queue for a thread or a connection. "
     )
-    return text + (_of_the_pool() if ANYIO_THREADS <= listening < requests else "A pool is too small, or a semaphore.")
+    return text + (
+        _of_the_pool() if ANYIO_THREADS <= listening < requests else "The limit of a pool or a semaphore is too small."
+    )
 
 
 def one_after_the_other(asks: int) -> str:
     """Each request makes its ``asks`` calls one after the other."""
     return (
-        f"Different requests run side by side, but each asks its {asks} questions one after the other: the second is "
-        "asked when the first has its reply. Ask them together, with asyncio.gather or a TaskGroup."
+        f"Different requests run concurrently, but each makes its {asks} calls one after the other: the second call is "
+        "made when the first has its reply. Make them together, with asyncio.gather or a TaskGroup."
     )
 
 
 def did_not_ask(call: CheckRequest, service: str) -> str:
     """A request was answered without the reply of ``service``."""
     return (
-        f"{call.request_line} was answered without the reply of the service ({service}): it had not asked in the way "
-        "that the task names, or it did not wait."
+        f"{call.request_line} was answered without the reply of the service ({service}): it didn't call the service as the "
+        "exercise says, or it did not wait."
     )
 
 
 def never_called(call: CheckRequest, service: str) -> str:
     """What is done after the response was not done."""
     return (
-        f"{call.request_line} was answered, but the service ({service}) was never called for it: what the task wants done "
+        f"{call.request_line} was answered, but the service ({service}) was never called for it: the work that belongs "
         "after the response was not done. Is the task created, and is everything in it awaited?"
     )
 
@@ -211,16 +212,16 @@ def never_called(call: CheckRequest, service: str) -> str:
 def asked_again(call: CheckRequest, service: str) -> str:
     """``service`` was called twice for a result that the app must cache."""
     return (
-        f"{call.request_line} was asked for twice, and the service ({service}) was asked twice. What it once said "
-        "must be kept."
+        f"{call.request_line} was requested twice, and the service ({service}) was called twice. Its first reply "
+        "must be cached."
     )
 
 
 def kept(call: CheckRequest, service: str) -> str:
     """A request was answered from a copy, without waiting for the new reply of ``service``."""
     return (
-        f"{call.request_line} was asked for again, and answered without the new reply of the service ({service}): an answer was "
-        "cached. The task asks for a new call for every request."
+        f"{call.request_line} was requested again, and answered without the new reply of the service ({service}): an answer was "
+        "cached. The exercise asks for a new call for every request."
     )
 
 
@@ -229,7 +230,8 @@ def called_again(endpoint: Endpoint, count: int) -> str:
     return (
         f"{endpoint.route} was requested twice for the same thing, and the service ({endpoint.service}) was called {count} times: "
         "the second request came before the first had its reply, and called the service as well. One call is enough for both: keep "
-        "the call that is under way (a task, or a lock for each key), and let later requests wait for it." + pointer(10)
+        "the call that is in progress (a task, or a lock for each key), and let later requests wait for it."
+        + pointer(10)
     )
 
 
@@ -243,7 +245,7 @@ def called_twice(endpoint: Endpoint, count: int, expected: int) -> str:
     }.get(endpoint.service, f"called the service ({endpoint.service})")
     return (
         f"The app {thing} {count} times where {expected} {'was' if expected == 1 else 'were'} needed: called twice, or once more "
-        f"than the task asks. {endpoint.route} makes one call for each thing that it needs. A call whose result is dropped "
+        f"than the exercise asks. {endpoint.route} makes one call for each thing that it needs. A call whose result is dropped "
         "counts as well: it costs the service as much as the others."
     )
 
@@ -252,15 +254,15 @@ def shared_call(endpoint: Endpoint) -> str:
     """Two requests for the same thing were answered from one call."""
     return (
         f"{endpoint.route} was requested twice at the same time for the same thing, and both were answered from one call of the "
-        f"service ({endpoint.service}): the second request shared the call of the first. The task asks for a call of its own for "
-        "every request, so don't keep calls that are under way for other requests."
+        f"service ({endpoint.service}): the second request shared the call of the first. The exercise asks for a call of its own for "
+        "every request, so don't share calls that are in progress."
     )
 
 
 def shared_wait(call: CheckRequest, seconds: float) -> str:
     """A request was answered too early, together with the same request before it."""
     return (
-        f"{call.request_line} was sent while the same request was under way, and answered after {seconds:.2f} s together "
+        f"{call.request_line} was sent while the same request was in progress, and answered after {seconds:.2f} s together "
         f"with that one, although it was to wait {call.wait:.2f} s: the two shared one call. Every request must wait for its own."
     )
 
@@ -269,7 +271,7 @@ def did_not_wait(endpoint: Endpoint, seconds: float) -> str:
     """A request was answered while the reply to its call was held."""
     return (
         f"{endpoint.route} was answered while the service ({endpoint.service}) still held its reply, {seconds:.1f} s after the call: "
-        "the answer was cached, or made up because the service was slow. The task asks for the new reply, however long "
+        "the answer was cached, or made up because the service was slow. The exercise asks for the new reply, however long "
         "it takes."
     )
 
@@ -279,7 +281,7 @@ def answered_together(endpoint: Endpoint) -> str:
     return (
         f"A request to {endpoint.route} had all that it needed, and was answered only together with another one that had to wait "
         "longer. The event loop was free. Look for something that collects requests and answers them together: a batch, a barrier, "
-        "a condition that waits until no other request is under way."
+        "a condition that waits until no other request is in progress."
     )
 
 
@@ -287,7 +289,7 @@ def waits_for_the_service(endpoint: Endpoint) -> str:
     """An endpoint that must respond first was answered only after the service had replied."""
     return (
         f"{endpoint.route} was not answered while the service ({endpoint.service}) held its reply. It must respond at once, and call "
-        "the service after the response: in a background task, or in a task of the app's own."
+        "the service after the response: in a background task, or in a task that the app creates."
     )
 
 
@@ -296,15 +298,16 @@ def waits_for_a_while(endpoint: Endpoint, seconds: float) -> str:
     return (
         f"{endpoint.route} was answered {seconds:.1f} s after it had called the service ({endpoint.service}), although the event loop "
         "was free: it waits for the reply, and gives up. It must respond at once, and call the service after the response: in a "
-        "background task, or in a task of the app's own."
+        "background task, or in a task that the app creates."
     )
 
 
 def too_early(call: CheckRequest, seconds: float) -> str:
     """A request was answered after ``seconds``, before its wait was over."""
     return (
-        f"{call.request_line} answered after {seconds:.2f} s, but it was asked to wait {call.wait:.2f} s first. "
-        "The wait must stay: make it one that lets others in. (Is an `await` missing? Was the wait taken out, or a result cached?)"
+        f"{call.request_line} was answered after {seconds:.2f} s, but it must wait {call.wait:.2f} s first. "
+        "Keep the wait, and make it one that lets the loop serve other requests. (Is an `await` missing? Was the wait removed, or a "
+        "result cached?)"
     )
 
 
@@ -312,23 +315,23 @@ def too_late(call: CheckRequest, seconds: float) -> str:
     """A request was answered ``seconds`` later than it was due."""
     return (
         f"{call.request_line} was answered {seconds:.1f} s later than it could have been, although the event loop was "
-        "free all the time. Look for something that waits for longer than the task asks, or once more than it should; or for a "
-        "lock or limiter that the requests share for a part of their wait: with a lock around each slice, everyone's wait grows "
+        "free all the time. Look for something that waits longer than the exercise asks, or once more than it should; or for a "
+        "lock or limiter that the requests share for a part of their wait: with a lock around each slice, every wait grows "
         "with the number of requests."
     )
 
 
 def wrong_status(call: CheckRequest, request: Request) -> str:
     """The response's status isn't 200."""
-    text = f"{call.request_line} answered with status {request.status}. {_excerpt(request.body)}".rstrip()
+    text = f"{call.request_line} was answered with status {request.status}. {_excerpt(request.body)}".rstrip()
     if request.status in (404, 405):
-        text += " The method and the path must be those that the task names."
+        text += " Use the method and the path that the exercise names."
     return text
 
 
 def wrong_body(call: CheckRequest, request: Request, hint: str = "") -> str:
     """The response's body isn't the expected one."""
-    return f"{call.request_line} must answer {call.expected!r}. It answered {_excerpt(request.body)}{hint}"
+    return f"{call.request_line} must respond with {call.expected!r}. It responded with {_excerpt(request.body)}{hint}"
 
 
 def server_error(call: CheckRequest, error: RequestFailed, hint: str = "") -> str:
@@ -350,18 +353,18 @@ def missing_await(
     `await` where something else helps.
     """
     if ended and name is None:
-        return ended + " An `await` is missing, before the call that gave this coroutine."
+        return ended + " An `await` is missing, before the call that returned this coroutine."
     if ended:
         return f"{ended} {missing_await(name, line, code, hint=hint)}"
     if name is None:
         return (
-            "The endpoint returned a coroutine instead of an answer: an `await` is missing, most likely before a call "
+            "The endpoint returned a coroutine instead of a result: an `await` is missing, most likely before a call "
             "whose result it returns. (A function with `await` in it is `async def`.)"
         )
     where = f" (line {line}: {code})" if line else ""
     # a function inside a library: the learner hasn't written that name
     theirs = "<locals>" in name or (code and name.rpartition(".")[2] not in code)
-    called = f"A coroutine{where} was made" if theirs else f"The coroutine `{name}`{where} was called"
+    called = f"A coroutine{where} was created" if theirs else f"The coroutine `{name}`{where} was called"
     done = f"{called} but never awaited, so its work was not done. "
     if hint:
         return done + hint
@@ -373,7 +376,9 @@ def missing_await(
 
 def no_answer(call: CheckRequest, limit: float) -> str:
     """A request had no response within ``limit`` seconds."""
-    return f"{call.request_line} had no answer after {limit:.0f} s. Look for an endless loop or a wait that never ends."
+    return (
+        f"{call.request_line} had no response after {limit:.0f} s. Look for an endless loop or a wait that never ends."
+    )
 
 
 def died(call: CheckRequest) -> str:
