@@ -422,10 +422,10 @@ print(f"{whole_count:,} lines with one hop: {1000 * one_hop:.1f} ms, {hop_per_li
 #
 # ### Your turn
 #
-# How large should a piece be? Replace `None` with a number of bytes, and run the cell with 100, 10,000 and 1,000,000. Before each run, predict the number of hops.
+# How large should a piece be? Change the number of bytes: run the cell with 100, 10,000 and 1,000,000. Before each run, predict the number of hops.
 
 # %%
-piece = None or 1_000
+piece = 1_000  # try 100, 10_000, 1_000_000
 began, pieces = time.perf_counter(), 0
 async with aiofiles.open(small_log, "rb") as file:
     while await file.read(piece):
@@ -447,14 +447,14 @@ print(f"{small_log.stat().st_size:,} bytes in pieces of {piece:,}: {pieces} read
 #
 # ### Your turn
 #
-# Send more requests than the default executor has threads. Replace `None` with a number of your own, and predict how many times as long as one request all of them take: with `to_thread`, and with `def`.
+# Send more requests than the default executor has threads. Choose their number, and predict how many times as long as one request all of them take: with `to_thread`, and with `def`.
 
 # %%
 import math
 from concurrent.futures import ThreadPoolExecutor
 
 threads = ThreadPoolExecutor()._max_workers  # there is no public name for it
-readers = None or threads + 2
+readers = threads + 2  # try threads, 2 * threads
 for number in range(6, readers + 1):
     archive(f"paper-{number}", seconds=0.3)
 

@@ -215,12 +215,12 @@ async def thread(wait: str):
 # %% [markdown]
 # ### Your turn
 #
-# Both are correct as long as a thread is free. Replace `None` with a number of requests, and predict how many programs run at the same moment in each of the two ways.
+# Both are correct as long as a thread is free. Choose the number of requests, and predict how many programs run at the same moment in each of the two ways.
 
 # %%
 from concurrent.futures import ThreadPoolExecutor
 
-n = None or 5
+n = 5  # try 10, 20, 45
 plain = await lab.race("/plain?wait=0.3", n=n, show=False)
 thread = await lab.race("/thread?wait=0.3", n=n, show=False)
 threads = ThreadPoolExecutor()._max_workers

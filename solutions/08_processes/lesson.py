@@ -569,7 +569,7 @@ with socket.create_server(("127.0.0.1", 0)) as probe:
 # Four slow requests at the same moment, and two server workers. Predict when the last one is done. Then try other numbers of workers and requests.
 
 # %%
-workers, slow_requests = None or 2, None or 4
+workers, slow_requests = 2, 4  # try 4, 4 and 2, 8
 Path("loading").touch()
 command = [sys.executable, "-m", "uvicorn", "blocking_service:app", "--workers", str(workers), "--port", str(port)]
 service = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

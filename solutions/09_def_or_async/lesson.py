@@ -240,7 +240,7 @@ guess.compare(waits["/def_ping"])
 # Raise the limit. Predict the same five waits with 100 tokens. Then try numbers on either side of sixty.
 
 # %%
-more_tokens = None or 100
+more_tokens = 100  # try 59, 60, 61
 more = await race_pings(more_tokens, slow=60)
 more_waits = {request.path: request.seconds for request in more.requests if request.path in pings}
 for path, seconds in more_waits.items():
@@ -423,10 +423,10 @@ def count():
 # %% [markdown]
 # ### Your turn
 #
-# Twenty requests, with 100 tokens and with only a few. Predict in which race the slowest canary waits longer; then replace `None` with 1, and with 20.
+# Twenty requests, with 100 tokens and with only a few. Predict in which race the slowest canary waits longer; then try 1 and 20.
 
 # %%
-few_tokens = None or 4
+few_tokens = 4  # try 1, 20
 
 async def computing(tokens):
     os.environ["TOKENS"] = str(tokens)
