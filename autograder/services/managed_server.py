@@ -20,6 +20,7 @@ from autograder.services.base import ServiceError
 
 SUPERVISOR = PROGRAMS / "supervisor.py"
 START_LIMIT_S = 60.0  # s
+STOP_LIMIT_S = 60.0  # s: only for a supervisor that doesn't notice its owner's end, or can't stop the server
 NOBODY = "nobody"  # the user as which root runs servers without a sandbox, because some refuse to run as root
 
 Ready = TypeVar("Ready")
@@ -143,7 +144,7 @@ class ManagedServer:
     def stop(self) -> None:
         """Stop the server, and remove its folder."""
         if self.process is not None:
-            self.process.end(None)  # the supervisor stops the server and removes the folder first
+            self.process.end(STOP_LIMIT_S)  # the supervisor stops the server and removes the folder first
             self.process.close()
         shutil.rmtree(self.folder, ignore_errors=True)
         if self._user is not None:

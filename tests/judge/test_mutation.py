@@ -269,7 +269,7 @@ async def test_root_without_sandbox_tests_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(mutation, "run_against", None)
     judge = judging(tmp_path / "test_quotes.py", TASK, SimpleNamespace(sandbox=SimpleNamespace(level="user")))
     verdict = await judge.verdict_with_retries("honest")
-    assert verdict.outcome == "error" and "not root" in verdict.diagnosis
+    assert verdict.outcome == "error" and "as root" in verdict.diagnosis
 
 
 @pytest.mark.sandbox

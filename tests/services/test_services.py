@@ -23,7 +23,7 @@ from helpers import gone, until
 
 from autograder import services
 from autograder.programs.procfs import descendants
-from autograder.services import ServiceError, gate, mysql
+from autograder.services import ServiceError, gate, managed_server, mysql
 from autograder.services.gate import HELD_LIMIT
 from autograder.services.managed_server import ManagedServer
 from autograder.services.upstream import Rooms
@@ -196,6 +196,22 @@ def test_killed_server_is_replaced(name):
     assert after is not before and after.healthy()
     # nothing of the first is left
     until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in victims))
+
+
+@pytest.mark.posix
+def test_held_lifeline_delays_no_stop(monkeypatch):
+    """A server whose lifeline somebody else holds open is killed after a while: stopping it waited for ever."""
+    monkeypatch.setattr(managed_server, "STOP_LIMIT_S", 0.5)
+    service = services.get("redis")
+    held = os.dup(service._embedded.process.stdin.fileno())
+    victims = descendants(service._embedded.process.pid)
+    try:
+        service.stop()
+        assert not service.alive
+        if service._embedded.sandboxed:  # its sandbox ends with the supervisor
+            until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in victims))
+    finally:
+        os.close(held)
 
 
 def seen_from_outside(number, root):

@@ -2,6 +2,7 @@
 
 import os
 import socket
+import stat
 import struct
 import threading
 import time
@@ -140,6 +141,8 @@ def delays():
     """(address of its peer, True if it delays small messages) of each connected TCP socket of this process."""
     for name in os.listdir("/dev/fd"):
         try:
+            if not stat.S_ISSOCK(os.fstat(int(name)).st_mode):
+                continue  # a copy of a lifeline would keep its process alive
             with socket.socket(fileno=os.dup(int(name))) as sock:
                 if sock.family == socket.AF_INET:
                     yield sock.getpeername(), not sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
