@@ -146,10 +146,13 @@ def row(who, size, took):
 
 
 def grades(folder):
-    """Return the scores that nbgrader exports, by student."""
+    """Return the scores that nbgrader exports, by student; None for a submission that needs a person."""
     subprocess.run(
         [sys.executable, "-m", "nbgrader", "export", "--to", "grades.csv"],
         cwd=folder, env=environment(), check=True, capture_output=True,
     )  # fmt: skip
     with (folder / "grades.csv").open() as table:
-        return {line["student_id"]: float(line["raw_score"]) for line in csv.DictReader(table)}
+        return {
+            line["student_id"]: float(line["raw_score"]) if line["raw_score"] else None
+            for line in csv.DictReader(table)
+        }

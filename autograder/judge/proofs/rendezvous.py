@@ -246,6 +246,11 @@ class RendezvousProof:
         if fault := await self._called_too_often():
             return Trial(fault)
         if not holding.called:
+            request = race.requests[FIRST]
+            if first is self._earlier and request.status == 200 and request.ended_at < happened(holding.released):
+                # a new call would have been held, and its request with it
+                text = messages.kept(first, self.endpoint.service)
+                return Trial(Verdict(Outcome.FAIL, DiagnosisKind.KEPT_FROM_BEFORE, text))
             return Trial()
         for number in (FIRST, AGAIN):
             if race.requests[number].ended_at < happened(holding.released):
