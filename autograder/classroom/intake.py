@@ -12,9 +12,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import nbformat
-from nbformat.v4 import new_code_cell, new_notebook
-
 from autograder import paths
 from autograder.classroom import submission as reading
 from autograder.classroom.submission import Submission, UnreadableSubmission
@@ -103,6 +100,10 @@ def salvage(file: Path, lesson: str) -> bool:
         submission = reading.read(file)
     except UnreadableSubmission:
         return False
+    # not above: nbformat takes seconds of CPU to import, and each worker of a class would need them
+    import nbformat
+    from nbformat.v4 import new_code_cell, new_notebook
+
     notebook = new_notebook(metadata={"course": {"lesson": lesson, "kind": "exercise"}})
     for tasks in load(paths.SOLUTIONS / lesson).files:
         if submission.app(tasks[0])[0] is None:
