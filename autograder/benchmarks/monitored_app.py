@@ -14,6 +14,7 @@ import json
 import logging
 import os
 import sys
+import threading
 import time
 import traceback
 from collections.abc import AsyncIterator, Callable
@@ -171,6 +172,7 @@ def main(tool: str, threshold: float, file: str, number: int) -> None:
     """Serve until the process is ended."""
     import uvicorn
 
+    threading.Thread(target=lambda: sys.stdin.read() or os._exit(0), daemon=True).start()  # its owner's lifeline
     spec = importlib.util.spec_from_file_location("service", file)
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
