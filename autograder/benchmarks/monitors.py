@@ -44,6 +44,7 @@ from autograder.managed_process import ManagedProcess
 THRESHOLD_S = 0.05  # s, for every tool that has a threshold
 ROUNDS = 2  # of `TOGETHER` requests at the same time
 TOGETHER = 4
+SETTLE_S = 0.5  # s after the load, in which a tool may still report
 WAIT_S = 0.2  # s for which the upstream of exercise 12's apps waits before it replies
 LIMIT_S = 20.0  # s for a request of the load: an app may be blocked for ever
 READY_LIMIT_S = 120.0  # s for the first response
@@ -231,7 +232,7 @@ async def _load(port: int, path: str) -> None:
             done = await asyncio.gather(*(client.get(path) for _ in range(TOGETHER)), return_exceptions=True)
             if any(isinstance(response, httpx.TimeoutException) for response in done):
                 return
-    await asyncio.sleep(2 * THRESHOLD_S)
+    await asyncio.sleep(SETTLE_S)
 
 
 def profiled(pid: int, load: Callable[[], object]) -> str:
