@@ -273,8 +273,8 @@ class Run:
             from autograder.classroom.dask_pool import ClusterPool
 
             return ClusterPool(self.cluster, self.course.isolation, self.room / "logs" / "workers.log")
-        # at least the level in the cache keys: a worker that can't provide it refuses to grade
-        return LocalPool(self.workers, self.level, self.room / "logs" / "workers.log")
+        # the level in the cache keys: a worker never falls back to a lower one
+        return LocalPool(self.workers, self.level, self.room / "logs" / "workers.log", probed=True)
 
     def needs_a_person(self, lesson: str, student: str, why: str) -> None:
         """Print that a person must look at a submission, and record it for the summary."""

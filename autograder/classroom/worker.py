@@ -1,6 +1,7 @@
-"""Grades submissions one after the other in its own process: ``python -m autograder.classroom.worker LEVEL``.
+"""Grades submissions one after the other in its own process: ``python -m autograder.classroom.worker LEVEL [probed]``.
 
-It reads orders on stdin and writes results to stdout, one per line (`messages.grading`). It ends when stdin closes.
+LEVEL is the lowest level of isolation that's allowed or, with "probed", the level that the run has found to work here.  It
+reads orders on stdin and writes results to stdout, one per line (`messages.grading`). It ends when stdin closes.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from autograder.programs.private import keep_private
 from autograder.sandbox import levels
 
 
-async def main(isolation: str) -> int:
+async def main(isolation: str, probed: bool = False) -> int:
     keep_private()
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # all other output goes to the log
@@ -36,7 +37,7 @@ async def main(isolation: str) -> int:
         out.flush()
 
     try:
-        found = levels.at_least(isolation)
+        found = levels.as_probed(isolation) if probed else levels.at_least(isolation)
     except levels.IsolationUnavailable as low:
         send(WorkerRefused(str(low)))
         return 2
@@ -49,4 +50,4 @@ async def main(isolation: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(main(sys.argv[1])))
+    sys.exit(asyncio.run(main(sys.argv[1], sys.argv[2:] == ["probed"])))

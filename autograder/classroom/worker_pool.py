@@ -50,15 +50,24 @@ def default_workers() -> int:
 
 
 class LocalPool:
-    """Runs jobs on worker processes on this machine. ``on_isolation`` is called with the description of their isolation."""
+    """Runs jobs on worker processes on this machine. ``on_isolation`` is called with the description of their isolation.
+
+    With ``probed``, ``isolation`` is a level that this process has probed, and the workers don't probe it again.
+    """
 
     def __init__(
-        self, workers: int, isolation: str, log: Path | str, on_isolation: Callable[[str], None] = lambda sentence: None
+        self,
+        workers: int,
+        isolation: str,
+        log: Path | str,
+        on_isolation: Callable[[str], None] = lambda sentence: None,
+        probed: bool = False,
     ) -> None:
         self.workers = workers
         self.isolation = isolation
         self.log = Path(log)
         self.on_isolation = on_isolation
+        self.probed = probed
 
     async def run(self, jobs: list[Job], done: Callable[[Job, dict[str, Any]], None]) -> None:
         """Grade all jobs; ``done(job, result)`` is called for each, in the order in which they end."""
@@ -100,7 +109,7 @@ class LocalPool:
     async def _started(self) -> Worker:
         """Return a worker that is ready, after several attempts if it dies before."""
         for _ in range(TRIES):
-            worker = await Worker.start(self.isolation, self.log)
+            worker = await Worker.start(self.isolation, self.log, self.probed)
             if worker is not None:
                 return worker
         raise JobRefused(f"{TRIES} workers did not start; their last words are in {self.log}.")
@@ -115,11 +124,11 @@ class Worker:
         self.late = False  # True if it didn't answer in time
 
     @classmethod
-    async def start(cls, isolation: str, log: Path) -> Worker | None:
+    async def start(cls, isolation: str, log: Path, probed: bool = False) -> Worker | None:
         """Start a worker; return it when it's ready, or None if it died before. Raises `JobRefused`."""
         with log.open("ab") as errors:
             process = await asyncio.create_subprocess_exec(
-                sys.executable, "-P", "-m", "autograder.classroom.worker", isolation,
+                sys.executable, "-P", "-m", "autograder.classroom.worker", isolation, *["probed"][: probed],
                 stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=errors, limit=LINE_LIMIT,
                 cwd=paths.ROOT, start_new_session=True, env={**os.environ, "PYTHONPATH": str(paths.ROOT)},
             )  # fmt: skip

@@ -138,6 +138,14 @@ def at_least(required: str = "none", ceiling: str | None = None, **more: Mapping
     )
 
 
+def as_probed(level: str) -> Isolation:
+    """Return the isolation of a ``level`` that another process of this machine has just probed with `at_least`.
+
+    A probe starts a forkserver and two apps, about a second of CPU time, which each worker of a class would need again.
+    """
+    return Isolation(None if level == "none" else Sandbox(level), level, {})
+
+
 def _tried(level: str, **more: Mapping[str, int]) -> Sandbox:
     """Return a sandbox of a level in which two apps have run. Raises `SandboxError` or `OSError`."""
     if not sys.platform.startswith("linux"):

@@ -36,7 +36,7 @@ def canned(monkeypatch):
     told = SimpleNamespace(judged=[], say=lambda job: worker_pool.undecided(job, "its workers ended."))
 
     class Pool:
-        def __init__(self, *_):
+        def __init__(self, *_, **__):
             pass
 
         async def run(self, jobs, done):

@@ -271,8 +271,8 @@ def test_workers_keep_the_level(course, monkeypatch):
     levels = []
 
     class Pool(worker_pool.LocalPool):
-        def __init__(self, workers, isolation, log):
-            super().__init__(workers, isolation, log)
+        def __init__(self, workers, isolation, log, **more):
+            super().__init__(workers, isolation, log, **more)
             levels.append(isolation)
 
         async def run(self, jobs, done):
@@ -417,7 +417,7 @@ def test_job_that_kills_workers_waits(tmp_path, monkeypatch):
         sentence, late = "", False
 
         @classmethod
-        async def start(cls, isolation, log):
+        async def start(cls, isolation, log, probed):
             started.append(1)
             return cls()
 

@@ -557,3 +557,12 @@ def test_levels_match_the_users_rights(level, who):
     before = ["bwrap", "--dev-bind", "/", "/", *shown] if shown else []
     done = subprocess.run([*before, *who, sys.executable, "-B", "-c", script], capture_output=True, text=True, cwd="/")
     assert done.stdout.strip() == level, done.stderr
+
+
+def test_probed_level_is_kept():
+    """A worker of a class uses the level that the run has probed, and no other."""
+    assert levels.as_probed("none").sandbox is None
+    for level in ("limits", "user", "namespaces"):
+        found = levels.as_probed(level)
+        found.sandbox.close()
+        assert (found.level, found.sandbox.level) == (level, level)
