@@ -380,7 +380,7 @@ def test_slow_job_is_not_retried(monkeypatch, tmp_path):
     monkeypatch.setattr(worker_pool, "JOB_LIMIT", 0.05)
     started = []
 
-    async def sleeper(isolation, log):
+    async def sleeper(isolation, log, probed):
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-c",
