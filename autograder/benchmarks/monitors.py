@@ -189,7 +189,7 @@ def audited(app: MonitoredApp, address: str) -> list[str]:
     words += ["--limit", f"{LIMIT_S / 4:g}", "--max-block", f"{1000 * THRESHOLD_S:.0f}ms"]
     words += ["--only", "/quotes/{token}" if app.path.startswith("/quotes") else "/work"]
     command = [sys.executable, "-m", "freeloop", "audit", f"{app.file.stem}:app", *words]
-    variables = {**clean_variables(), "UPSTREAM_URL": address}
+    variables = {**with_packages(), "UPSTREAM_URL": address}
     done = subprocess.run(command, env=variables, cwd=app.file.parent, capture_output=True, text=True)
     if done.returncode not in (0, 1):
         raise UserFacingError(f"The audit of {app.file.name} can't run: {done.stderr or done.stdout}")
@@ -203,7 +203,7 @@ def served(tool: str, file: Path, address: str) -> Iterator[tuple[ManagedProcess
         process = ManagedProcess(
             [sys.executable, "-m", "autograder.benchmarks.monitored_app", tool, str(THRESHOLD_S), str(file), str(listener.fileno())],
             pass_fds=[listener.fileno()],
-            env={**clean_variables(), "UPSTREAM_URL": address},
+            env={**with_packages(), "UPSTREAM_URL": address},
             cwd=str(paths.ROOT),
         )  # fmt: skip
         port = listener.getsockname()[1]
@@ -218,12 +218,10 @@ def served(tool: str, file: Path, address: str) -> Iterator[tuple[ManagedProcess
         process.close()
 
 
-def clean_variables() -> Mapping[str, str]:
-    """Return the environment in which freeloop and this package can be imported."""
-    path = os.pathsep.join(
-        [str(paths.ROOT), str(paths.ROOT / "autograder" / "takehome"), *filter(None, [os.environ.get("PYTHONPATH")])]
-    )
-    return {**os.environ, "PYTHONPATH": path}
+def with_packages() -> Mapping[str, str]:
+    """Return this process's variables, with freeloop and this package on the import path."""
+    path = [str(paths.ROOT), str(paths.TAKEHOME), os.environ.get("PYTHONPATH", "")]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, path))}
 
 
 async def _load(port: int, path: str) -> None:
@@ -241,18 +239,8 @@ def profiled(pid: int, load: Callable[[], object]) -> str:
     assert program
     with tempfile.TemporaryDirectory(prefix="course-profile-") as folder:
         file = Path(folder) / "stacks.txt"
-        words = [
-            program,
-            "record",
-            "--pid",
-            str(pid),
-            "--rate",
-            str(PY_SPY_RATE),
-            "--format",
-            "raw",
-            "--idle",
-            "--threads",
-        ]
+        words = [program, "record", "--pid", str(pid), "--rate", str(PY_SPY_RATE)]
+        words += ["--format", "raw", "--idle", "--threads"]
         sampler = ManagedProcess([*words, "--output", str(file)])
         try:
             time.sleep(PY_SPY_START_S)

@@ -61,6 +61,7 @@ def test_endless_block_is_found():
     assert (first.blocked_s, stuck.blocked_s) == pytest.approx((0.3, 2.0)) and stuck.where[0]["line"] == 3
     assert findings.stuck_s([*ended, *late]) == pytest.approx(2.0)
     assert findings.stuck_s([*late, turn(1.0, 3.1)]) == findings.stuck_s([]) == 0.0
+    assert findings.stuck_s([turn(1.0, 3.1), *late]) == 0.0, "the two events come from two threads"
 
 
 def test_computing_threads_are_shown():

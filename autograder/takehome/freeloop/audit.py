@@ -14,9 +14,7 @@ from freeloop.request_plan import plan
 from freeloop.service_process import ServiceProcess, ServiceSpec
 
 IDLE_S = 0.5  # s with canaries only, before the first endpoint
-TOTAL_S = (
-    40.0  # s for all endpoints together: a service with many gives each less time, so an audit takes less than a minute
-)
+TOTAL_S = 40.0  # s for all endpoints together: with many, each gets less time, so an audit takes less than a minute
 
 
 @dataclass(frozen=True)

@@ -196,20 +196,28 @@ def block_of(report: Mapping[str, Any]) -> Block:
 
 def blocks_of(reports: Iterable[Mapping[str, Any]], start: float, end: float) -> list[Block]:
     """Return the long iterations that began between ``start`` and ``end``, in order. The last one may not have ended."""
-    found: dict[float, Mapping[str, Any]] = {}  # the newest report on an iteration, by the iteration's start
-    for report in reports:
-        if report["event"] in ("turn", "late") and start <= report["start"] < end:
-            if found.get(report["start"], {}).get("event") != "turn":  # the two events come from two threads
-                found[report["start"]] = report
-    last = max(found, default=None)
-    known = [began for began, report in found.items() if report["event"] == "turn" or began == last]
-    return [block_of(found[began]) for began in sorted(known)]
+    found = [report for report in _iterations(reports) if start <= report["start"] < end]
+    return [block_of(report) for report in found if report["event"] == "turn" or report is found[-1]]
 
 
-def stuck_s(reports: Sequence[Mapping[str, Any]]) -> float:
+def stuck_s(reports: Iterable[Mapping[str, Any]]) -> float:
     """Return the seconds for which the running iteration has blocked the loop; 0.0 if the newest one has ended."""
-    newest = next((report for report in reversed(reports) if report["event"] in ("turn", "late")), None)
-    return block_of(newest).blocked_s if newest and newest["event"] == "late" else 0.0
+    newest = _iterations(reports)[-1:]
+    return block_of(newest[0]).blocked_s if newest and newest[0]["event"] == "late" else 0.0
+
+
+def _iterations(reports: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return the last report on each long iteration, by its start: a ``turn`` if it has ended, else the newest ``late``.
+
+    The two come from two threads, so a ``late`` may follow the ``turn`` of the same iteration.
+    """
+    found: dict[float, Mapping[str, Any]] = {}
+    for report in reports:
+        if report["event"] == "turn" or (
+            report["event"] == "late" and found.get(report["start"], report)["event"] == "late"
+        ):
+            found[report["start"]] = report
+    return [found[start] for start in sorted(found)]
 
 
 def lines_of(blocks: Sequence[Block], folder: str) -> list[Line]:

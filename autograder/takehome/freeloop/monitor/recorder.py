@@ -26,9 +26,7 @@ from freeloop.monitor.histogram import Histogram
 SHORT_S = 0.001  # s: shorter iterations are only counted
 READ_INTERVAL_S = 0.001  # s between two readings of the kernel's counters at the start of iterations
 TICK_S = 0.025  # s between two samples, and between two checks of the monitor's thread
-SUSPENDED_MIN_S = (
-    0.1  # s by which the monitor's thread wakes up late in a suspension, without waiting for a CPU or the GIL
-)
+SUSPENDED_MIN_S = 0.1  # s by which the monitor's thread wakes up late in a suspension, with a CPU and the GIL to be had
 GIL_WAKE_S = 0.005  # s between two wake-ups of a thread that waits for the GIL
 STACK_DEPTH = 30  # innermost frames of a stack that are recorded
 STUCK_MIN_S = 1.0  # s after which an iteration that hasn't ended is reported, if that's ten times the budget
