@@ -41,6 +41,8 @@ class DiagnosisKind(StrEnum):
     SHARED_CALL = "shared call"
     ANSWERED_TOGETHER = "answered together"
     WAITS_FOR_THE_SERVICE = "waits for the service"
+    LEFT_RUNNING = "left running"
+    NOT_GIVEN_BACK = "not given back"
     EVERYBODY_WAITS = "everybody waits"
     SEVERAL_PROCESSES = "several processes"
     # of lists of findings

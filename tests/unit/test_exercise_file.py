@@ -87,6 +87,10 @@ def test_calls_are_fresh_and_consistent(tmp_path):
             "responds_first is for an endpoint with afterwards",
         ),
         (
+            ('file = "brew.py"', 'file = "brew.py"\nlate = { late = true }'),
+            "an endpoint with late has {patience} in its request",
+        ),
+        (
             ('file = "brew.py"', 'file = "brew.py"\ncached = "yes"'),
             "endpoint.0.cached: Input should be a valid boolean, not 'yes'",
         ),

@@ -85,6 +85,8 @@ def _awaited(message: str, code: str, text: str) -> str:
     if within := re.match(r"(?:asyncio\.)?(?:wait_for|shield)\((.+)\)$", call):
         call = _first_call(within[1])
     what = f"`{call}`" if call else "The call"
+    if re.search(r"\.(kill|terminate|send_signal|cancel|set|put_nowait|add_task)\([^()]*\)$", call):
+        return f"{what} returns at once, with nothing to wait for: leave out its `await`."
     return (
         f"{what} has already done its work, and any waiting, on the loop. `await` does not make a call awaitable: "
         "use an async version of it, or a thread."

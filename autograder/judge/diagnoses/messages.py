@@ -302,6 +302,40 @@ def waits_for_a_while(endpoint: Endpoint, seconds: float) -> str:
     )
 
 
+def left_running(endpoint: Endpoint, seconds: float) -> str:
+    """A call was still in progress ``seconds`` after the response had said that it's late."""
+    return (
+        f"{endpoint.route} gave up in time, and what it had started went on: {LEFT_RUNNING.get(endpoint.service, LEFT_CALL)} "
+        f"{seconds:.0f} s after the response. A timeout ends your waiting; what you waited for has to be ended, too."
+    )
+
+
+LEFT_CALL = "its call was still waiting for the reply of the service"
+LEFT_RUNNING = {
+    "commands": "the program was still running",
+    "postgres": "the query was still waiting in the database, and kept its connection,",
+    "mysql": "the query was still waiting in the database, and kept its connection,",
+    "work": "the work was still being done",
+}
+
+
+def waits_on(endpoint: Endpoint, patience: float) -> str:
+    """A request that must give up was answered only when the service replied."""
+    return (
+        f"{endpoint.route} must give up after its patience, here {patience:g} s. It was answered only when the service "
+        f"({endpoint.service}) replied, long after that, although the event loop was free: something still waits for the call to end."
+    )
+
+
+def not_given_back(endpoint: Endpoint, count: int, said: str) -> str:
+    """After ``count`` requests had given up, the next ones weren't answered; ``said`` is what happened to one of them."""
+    return (
+        f"{count} requests to {endpoint.route} gave up, and were answered. After that, not all requests were served "
+        f"as before. {said} What the first ones had taken (a connection, a place in a pool or a "
+        "semaphore) wasn't given back. It must be given back on every way out of the function."
+    )
+
+
 def too_early(call: CheckRequest, seconds: float) -> str:
     """A request was answered after ``seconds``, before its wait was over."""
     return (

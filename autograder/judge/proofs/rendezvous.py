@@ -17,6 +17,7 @@ from autograder.judge.diagnoses import messages
 from autograder.judge.evidence import overlap, samples
 from autograder.judge.evidence.process_tree import leaves
 from autograder.judge.proofs.certificates import answered_late, blocked, served_in_turns
+from autograder.judge.proofs.giving_up import GivingUp
 from autograder.judge.proofs.long_hold import AGAIN, FIRST, HOLD_S, OTHER, SHOWN_HOLD_S, LongHold
 from autograder.judge.proofs.quiescence import INITIAL_QUIET_S, MAX_QUIET_S, POLL_INTERVAL_S, QuietPeriod
 from autograder.judge.proofs.requests import ANSWER_LIMIT_S, IDLE_S, find_poll_syscall, run_at_each_size, run_requests
@@ -52,6 +53,8 @@ class RendezvousProof:
         self.poll_call: str | None = None
         self._meetings = random.randrange(2)
         self._alone_next = self._hold_next = True
+        self._gathering_s = 0.0  # s until the calls of the newest meeting were held together
+        self._giving_up: GivingUp | None = None  # until it's proved that requests give up as they must
         self._expected: Counter[str] = Counter()  # how many calls each token has been requested for
         self._all_waited = 0  # meetings in which no request was answered before the last reply was released
         self._earlier: CheckRequest | None = None  # a request that has already been answered
@@ -66,9 +69,9 @@ class RendezvousProof:
         few = self.endpoint.barrier == "calls" and not self.endpoint.large
         return 2 if few and not self.service.computes else 1
 
-    async def _calls(self, count: int) -> list[CheckRequest]:
+    async def _calls(self, count: int, patience: float | None = None) -> list[CheckRequest]:
         # in threads, because computing the expected response may mean doing the same work
-        making = [asyncio.to_thread(self.endpoint.call, 0.0, self.service) for _ in range(count)]
+        making = [asyncio.to_thread(self.endpoint.call, 0.0, self.service, patience) for _ in range(count)]
         calls = await asyncio.gather(*making)
         self.service.prepare([token for call in calls for token in call.tokens])
         self._expect(calls)
@@ -187,10 +190,13 @@ class RendezvousProof:
         if self.endpoint.cached:
             await self._again(calls[0])
         self.poll_call = await find_poll_syscall(self.app, race)
+        if self.endpoint.late is not None:
+            self._giving_up = GivingUp(self.app, self.endpoint, self.service, self._calls, self._quiet, self.poll_call)
 
-    def _quiet(self, race: Race) -> QuietPeriod:
+    def _quiet(self, race: Race, patience: float | None = None) -> QuietPeriod:
         """Return a `QuietPeriod` that begins once no started program has yet to call the service."""
-        return quiet_period(self.app, self.service, race, self.patience, self.poll_call)
+        patience = self.patience if patience is None else patience
+        return quiet_period(self.app, self.service, race, patience, self.poll_call)
 
     def _working(self, count: int) -> float:
         """Return how many seconds ``count`` requests get for CPU-bound work."""
@@ -209,7 +215,13 @@ class RendezvousProof:
         # a race that is shown comes first: its picture explains the rest
         if show and self.judges_single and not met.fault and (fault := await self._alone()):
             return Trial(fault)
-        if not met.proved or not self._hold_next:
+        if met.proved and self._giving_up:
+            met = await self._giving_up.trial(self._gathering_s)
+            if fault := await self._called_too_often():
+                return Trial(fault)
+            if met.proved:
+                self._giving_up = None
+        if met.fault or not met.proved or not self._hold_next:
             return met
         held = await self._hold_one_long(SHOWN_HOLD_S if show else HOLD_S)
         self._hold_next = not held.proved
@@ -303,6 +315,7 @@ class RendezvousProof:
             )
         finally:
             self.service.release()
+        self._gathering_s = meeting.met_s
         fault = blocked(race, samples.decode_samples(race), self.poll_call, self.service.computes)
         # if a limit admits a few at a time, these compute together, and the loop gets less of the GIL than in a race without a limit
         if fault and not (fault.kind == DiagnosisKind.GIL and meeting.in_turns):
@@ -358,7 +371,7 @@ class RendezvousProof:
 class HeldReplies:
     """Holds the replies of one race, and records what it saw.
 
-    ``all_met``: all wanted tokens were held at one moment. ``overtaken``: a canary was answered while they were.
+    ``all_met``: all wanted tokens were held at one moment, ``met_s`` seconds after the race had begun. ``overtaken``: a canary was answered while they were.
     ``independent``: the requests were answered one by one in the order, chosen by the judge, in which their replies were
     released; False if one wasn't, although the loop was alive; None if that wasn't seen. (A request that has made its call
     doesn't necessarily wait for the reply yet.)
@@ -384,6 +397,7 @@ class HeldReplies:
         self.wanted = {token for call in calls for token in call.tokens}
         self.patience = patience
         self.all_met = self.overtaken = self.in_turns = False
+        self.met_s = 0.0
         self.independent: bool | None = None
         self.listening: int | None = None
         self.all_wait = False
@@ -464,6 +478,7 @@ class HeldReplies:
             held = self._held()
             if self._all_here(held):
                 self.all_met = True
+                self.met_s = time.perf_counter() - race.began_at
                 break
             if len(held) != seen:
                 quiet.restart()

@@ -20,6 +20,7 @@ BARRIERS = ("calls", "places", "loop")
 RACE_SIZE = 4  # requests of a race: asyncio.to_thread has cpus + 4 threads, so 5 on one core
 MAX_RACE_SIZE = 60
 PARTS = ("answers", "concurrency")
+PATIENCE_S = 60.0  # s, the {patience} of a request that isn't to give up: far longer than any reply is held
 
 
 class ExerciseError(UserFacingError):
@@ -90,6 +91,7 @@ class Endpoint:
     afterwards: bool = False  # the service is called after the response, which need not wait for it
     responds_first: bool = False  # ... and must not wait for it
     cached: bool = False  # the app caches the reply for each token: it calls the service once
+    late: object = None  # the response if the reply doesn't come within the request's {patience}
     # the endpoints that are raced together; this one then has no request of its own
     combined_with: tuple[Endpoint, ...] = ()
     shared: str = ""  # the name of the cell and of the answers' folder, if a file holds several endpoints
@@ -132,13 +134,19 @@ class Endpoint:
         """The name of a graded item: the grade_id of its cell."""
         return f"{self.id}_{part}"
 
-    def call(self, wait: float = 0.0, service: Service | None = None) -> CheckRequest:
-        """Return a `CheckRequest` with fresh random values that waits ``wait`` seconds, or calls ``service`` with fresh tokens."""
+    def call(self, wait: float = 0.0, service: Service | None = None, patience: float | None = None) -> CheckRequest:
+        """Return a `CheckRequest` with fresh random values that waits ``wait`` seconds, or calls ``service`` with fresh tokens.
+
+        With ``patience`` (s), the expected response is the one of a request that gives up after so long.
+        """
+        if patience is not None:
+            wait = patience
         token = secrets.token_hex(6)
         values: dict[str, Any] = {
             "number": random.SystemRandom().randrange(100_000, 1_000_000),
             "token": token,
             "wait": round(wait, 4),
+            "patience": PATIENCE_S if patience is None else round(patience, 4),
         }
         tokens: tuple[str, ...] = ()
         if service is not None:
@@ -148,7 +156,8 @@ class Endpoint:
             replies = [service.result(self.job, token) if self.job else service.reply(token) for token in tokens]
             values |= {"reply": replies[0], "second": replies[-1], "replies": replies, "total": sum(replies)}
         method, _, path = self.request.partition(" ")
-        return CheckRequest(method, path.format_map(values), fill_template(self.answer, values), values["wait"], tokens)
+        answer = self.answer if patience is None else self.late
+        return CheckRequest(method, path.format_map(values), fill_template(answer, values), values["wait"], tokens)
 
 
 def fill_template(template: Any, values: dict[str, Any]) -> Any:

@@ -144,6 +144,7 @@ def _endpoint(table: EndpointTable, shop: SharedFile | None) -> Endpoint:
         afterwards=table.afterwards,
         responds_first=table.responds_first,
         cached=table.cached,
+        late=table.late,
         shared=shop.id if shop else "",
         not_checked=table.not_checked,
     )

@@ -116,6 +116,9 @@ class EndpointTable(Table):
     afterwards: bool = Field(False, description="The service is called after the response.")
     responds_first: bool = Field(False, description="With afterwards: the response must not wait for the service.")
     cached: bool = Field(False, description="The app caches replies: at most one call for each token.")
+    late: Any = Field(
+        None, description="The response if the service doesn't reply within {patience}; the call must be over by then."
+    )
     combined_with: bool = Field(False, description="The requests go to all other endpoints, together.")
     not_checked: str = Field("", description="What the checks don't cover, as a sentence for learners.")
     job: Job | None = Field(None, description='The job of service = "work".')
@@ -131,6 +134,12 @@ class EndpointTable(Table):
             raise ValueError(f'with service = "work", and only then, job must be one of {", ".join(services.JOBS)}')
         if self.responds_first and not self.afterwards:
             raise ValueError("responds_first is for an endpoint with afterwards = true")
+        if (self.late is not None) != ("{patience}" in (self.request or "")):
+            raise ValueError("an endpoint with late has {patience} in its request, and no other one does")
+        if self.late is not None and (not self.service or self.afterwards or self.cached):
+            raise ValueError(
+                "late is for an endpoint that calls a service and waits for its reply, which it doesn't cache"
+            )
         if set(self.points) not in ({*PARTS}, {"concurrency"}):
             raise ValueError(ENDPOINT_POINTS)
         return self

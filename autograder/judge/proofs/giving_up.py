@@ -1,0 +1,195 @@
+"""The proof for endpoints that give up after a while: by the response, the call must be over, and what it used given back.
+
+The service holds every reply, so each request gives up. A service sees when a call has ended: its connection closes, or its
+query is cancelled. A call that lasts although its request has long been answered was left running. Then the same number of
+requests, which have patience, must be answered as before: what the others had used must be free again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+from autograder.judge.diagnoses import messages
+from autograder.judge.evidence import samples
+from autograder.judge.proofs.certificates import blocked
+from autograder.judge.proofs.quiescence import POLL_INTERVAL_S
+from autograder.judge.proofs.requests import ANSWER_LIMIT_S, run_requests
+from autograder.judge.verdict import AnswerFault, DiagnosisKind, Outcome, Trial, Verdict
+from autograder.lab.load_generator_client import load_generator
+from autograder.programs.messages.races import Cancel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+    from typing import Any
+
+    from autograder.judge.proofs.quiescence import QuietPeriod
+    from autograder.judge.spec.endpoint import CheckRequest, Endpoint
+    from autograder.lab.race import Race
+    from autograder.lab.server import Server
+    from autograder.services import Service
+
+FIRST_PATIENCE_S = 0.3  # s after which the requests of the first trial give up
+MAX_PATIENCE_S = 4.8  # s, the same in later trials, at most: on a busy machine a call takes long to reach the service
+OVERDUE_S = 2.0  # s beyond its patience that a request gets for its response, with a loop that answers canaries
+ROUNDS = 3  # races of requests that give up, so that what they don't give back adds up
+GIVEN_BACK_S = (
+    3.0  # s in which no request is answered, with a loop that answers canaries, after which they're waiting for good
+)
+ASK_LIMIT_S = 60.0  # s: the watch ends the race before
+LEAVE_LIMIT_S = (2.0, 8.0)  # s that a call gets to end after the response, in the first trial and in later ones
+
+
+class GivingUp:
+    """Trials in which requests to ``endpoint`` give up.
+
+    ``calls_for(count, patience)`` makes new calls, and ``quiet_period(race, seconds)`` the measure of a wait for nothing.
+    """
+
+    def __init__(
+        self,
+        app: Server,
+        endpoint: Endpoint,
+        service: Service,
+        calls_for: Callable[[int, float | None], Coroutine[Any, Any, list[CheckRequest]]],
+        quiet_period: Callable[[Race, float], QuietPeriod],
+        poll_call: str | None,
+    ) -> None:
+        self.app = app
+        self.endpoint = endpoint
+        self.service = service
+        self.calls_for = calls_for
+        self.quiet_period = quiet_period
+        self.poll_call = poll_call
+        self.patience = FIRST_PATIENCE_S
+        self._trials = 0
+        self._wanted: set[str] = set()  # the tokens of the newest race
+        self._seen: set[str] = set()  # those whose call was held
+        self._overdue = False
+        self._unanswered: list[int] = []  # the numbers of the newest race's requests without a response
+
+    async def trial(self, gathering_s: float) -> Trial:
+        """Let requests give up, and then send as many as one race has that don't. Raises `AnswerFault`.
+
+        ``gathering_s`` is how long the calls of a race have lately taken to reach the service, in seconds.
+        """
+        self.patience = min(max(self.patience, 2 * gathering_s), MAX_PATIENCE_S)
+        limit = LEAVE_LIMIT_S[min(self._trials, len(LEAVE_LIMIT_S) - 1)]
+        self._trials += 1
+        seen_all = True
+        # a leak is seen when the pool is empty; a program that was started is no pool
+        rounds = 1 if self.service.spawns else ROUNDS
+        for number in range(rounds):
+            calls = await self.calls_for(self.endpoint.raced, self.patience)
+            self._wanted = {token for call in calls for token in call.tokens}
+            self._seen, self._overdue = set(), False
+            self.service.hold()
+            try:
+                if fault := await self._race(calls):
+                    if number and self._stuck(calls):
+                        raise self._not_given_back(number * len(calls))
+                    return Trial(fault)
+                if await self._lasting(limit):
+                    text = messages.left_running(self.endpoint, limit)
+                    return Trial(Verdict(Outcome.FAIL, DiagnosisKind.LEFT_RUNNING, text))
+            finally:
+                self.service.release()
+            missing = [call for call in calls if not self._seen.issuperset(call.tokens)]
+            seen_all = seen_all and not missing
+            if missing and self.patience >= MAX_PATIENCE_S:
+                text = messages.did_not_ask(missing[0], self.endpoint.service)
+                return Trial(Verdict(Outcome.FAIL, DiagnosisKind.DID_NOT_ASK, text))
+        await self._ask_again(rounds * len(calls))
+        self.patience = min(2 * self.patience, MAX_PATIENCE_S)
+        return Trial(proved=seen_all)
+
+    async def _race(self, calls: list[CheckRequest]) -> Verdict | None:
+        """Send the requests, and return the failing `Verdict` if one blocks the loop or waits for the reply, else None."""
+
+        async def watch(race: Race) -> None:
+            raced.append(race)
+            while race.began is None:
+                await asyncio.sleep(POLL_INTERVAL_S)
+            quiet = self.quiet_period(race, OVERDUE_S)
+            while race.end is None and any(request.end is None for request in race.requests):
+                held = self.service.held()
+                self._seen |= self._wanted.intersection(held)
+                if strays := [token for token in held if token not in self._wanted]:
+                    self.service.release(strays)
+                if time.perf_counter() - race.began < self.patience:
+                    quiet.restart()
+                elif quiet.over and self._overdue:
+                    load_generator().order(Cancel())  # not even the reply helps
+                    return
+                elif quiet.over:
+                    self._overdue = True
+                    self.service.release()
+                    quiet.restart()
+                await asyncio.sleep(POLL_INTERVAL_S)
+
+        raced: list[Race] = []
+        try:
+            await run_requests(
+                self.app,
+                calls,
+                ANSWER_LIMIT_S + self.patience + OVERDUE_S,
+                companion=watch,
+                poll_call=self.poll_call,
+                held=True,
+            )
+        except AnswerFault:
+            if not self._overdue:
+                raise
+        for race in raced:
+            self._unanswered = [number for number, request in enumerate(race.requests) if request.status is None]
+            if fault := blocked(race, samples.decode_samples(race), self.poll_call, self.service.computes):
+                return fault
+        if self._overdue:
+            text = messages.waits_on(self.endpoint, self.patience)
+            return Verdict(Outcome.FAIL, DiagnosisKind.ANSWERED_TOO_LATE, text)
+        return None
+
+    async def _lasting(self, limit: float) -> bool:
+        """Return True if a call still waits for its reply ``limit`` seconds after all requests were answered."""
+        deadline = time.monotonic() + limit
+        while self._wanted.intersection(self.service.held()):
+            if time.monotonic() >= deadline:
+                return True
+            await asyncio.sleep(POLL_INTERVAL_S)
+        return False
+
+    async def _ask_again(self, given_up: int) -> None:
+        """Send requests that have patience, after ``given_up`` that had none. Raises `AnswerFault`."""
+
+        async def watch(race: Race) -> None:
+            while race.began is None:
+                await asyncio.sleep(POLL_INTERVAL_S)
+            quiet, before = self.quiet_period(race, GIVEN_BACK_S), 0
+            while race.end is None:
+                if quiet.over:
+                    load_generator().order(Cancel())
+                    return
+                answered = sum(request.end is not None for request in race.requests)
+                if answered != before:
+                    before = answered
+                    quiet.restart()
+                await asyncio.sleep(POLL_INTERVAL_S)
+
+        calls = await self.calls_for(self.endpoint.raced, None)
+        try:
+            await run_requests(self.app, calls, ASK_LIMIT_S, companion=watch, poll_call=self.poll_call)
+        except AnswerFault as fault:
+            found = fault.verdict
+            if found.kind not in (DiagnosisKind.NO_ANSWER, DiagnosisKind.SERVER_ERROR):
+                raise
+            said = "" if found.kind == DiagnosisKind.NO_ANSWER else found.diagnosis
+            raise self._not_given_back(given_up, said, found.line) from None
+
+    def _stuck(self, calls: list[CheckRequest]) -> bool:
+        """Return True if a request of the newest race got no response, not even after the release, and never called the service."""
+        return any(not self._seen.intersection(calls[number].tokens) for number in self._unanswered)
+
+    def _not_given_back(self, given_up: int, said: str = "", line: int | None = None) -> AnswerFault:
+        said = said or "One had no response, although the event loop was free."
+        return AnswerFault(DiagnosisKind.NOT_GIVEN_BACK, messages.not_given_back(self.endpoint, given_up, said), line)
