@@ -14,9 +14,9 @@
 # %% [markdown]
 # # Exercise 03: Databases
 #
-# A shop keeps its prices in PostgreSQL. One endpoint blocks the event loop during its query. The other leaves the loop free,
-# but its requests still queue. Fix them, one after the other.
-# **About 20 minutes.** You need lesson 03, *Databases*.
+# A shop keeps its prices in PostgreSQL. One endpoint blocks the event loop during its query. The second leaves the loop free,
+# but its requests still queue. The third works for a while, and then not at all. Fix them, one after the other.
+# **About 30 minutes.** You need lesson 03, *Databases*.
 #
 # Each endpoint has a cell that begins with `%%app`. That cell is the whole file: change whatever you like in it,
 # but keep the paths and the responses as they are. Run the cell after every change, which saves the file and serves it.
@@ -48,7 +48,7 @@ exercise = checks.here()
 # %% [markdown]
 # ## The database
 #
-# Both endpoints send the same query. They need no table, only a function that's defined in the database:
+# All endpoints send the same query. They need no table, only a function that's defined in the database:
 #
 # ```sql
 # SELECT price_of('a1b2c3')
@@ -186,6 +186,70 @@ await exercise.concurrency("stock")
 ### END HIDDEN TESTS
 
 # %% [markdown]
+# ## 3. A reservation in time
+#
+# `GET /reservations/{token}?patience=2.5` asks for the price as well, but its client can't wait forever. If the database replies within `patience` seconds, the response is
+#
+# `{"item": "a1b2c3", "price": 271828}`
+#
+# and otherwise
+#
+# `{"item": "a1b2c3", "late": true}`
+#
+# The timeout is new: it was added after a night on which the database was slow. It works: clients hear in time that they're late. But on the next slow night
+# the service stopped responding altogether, although the loop was free and the database had long been fast again.
+#
+# **The rule:** call `price_of` once for every request. When a request gives up, nothing of it stays behind: its query has ended, and the connection is free for others.
+# **The goal:** ten requests that arrive together have their queries in progress at the same time, and the loop stays free.
+#
+# <details><summary>Hint 1: a question</summary>
+#
+# How many ways lead out of the function? What has each of them done with the connection?
+#
+# </details>
+#
+# <details><summary>Hint 2: a pointer</summary>
+#
+# The check says after how many late requests others got no response. Compare that number with an argument of `create_pool`.
+# Then look up how Python makes sure that something happens on every way out of a block, also on one that you didn't think of.
+#
+# </details>
+#
+# <details><summary>Hint 3: a sketch</summary>
+#
+# Borrow the connection in a way that returns it by itself. Then decide what the timeout covers: the query alone, or the wait for a free connection as well. A client
+# that waits for a full pool is late, too.
+#
+# Before you move the query into a task or a thread: which of the two ends the query when you stop waiting for it?
+#
+# </details>
+#
+# **What this check does not look for:** what else could end a request, such as a client that disconnects. And a leak that is smaller than the pool: with a
+# hundred connections it would only take more slow nights.
+#
+# This is the timeline to aim for. The check also sends requests that give up, which the picture doesn't show.
+
+# %%
+exercise.target("reservation")
+
+# %% [markdown]
+# This is the file to fix:
+
+# %% app="reservation"
+# %%app reservation.py
+
+# %% answers="reservation"
+"""Correct responses: every item comes with the price that the database has for it."""
+await exercise.answers("reservation")
+
+# %% concurrency="reservation"
+"""Concurrency: all queries are in the database at one moment, the loop stays free, and a request that gives up leaves nothing behind."""
+await exercise.race("reservation")
+### BEGIN HIDDEN TESTS
+await exercise.concurrency("reservation")
+### END HIDDEN TESTS
+
+# %% [markdown]
 # ## To try: the same with MySQL
 #
 # There are no points here, because not every machine has MySQL. The next cell starts a MySQL server, or its sister MariaDB,
@@ -237,9 +301,9 @@ if mysql:
 # %% [markdown]
 # ## Take it home
 #
-# There are now two files next to this notebook: `item.py` and `stock.py`. They need nothing from this course
+# There are now three files next to this notebook: `item.py`, `stock.py` and `reservation.py`. They need nothing from this course
 # but a database in `DATABASE_URL` that knows `price_of`.
-# Compare them with your own code: which driver does it use, on which thread does it wait, and how many queries can be in progress at once?
+# Compare them with your own code: which driver does it use, on which thread does it wait, how many queries can be in progress at once, and what happens to a query whose client has given up?
 #
 # ## The whole verdict
 #

@@ -14,9 +14,9 @@
 # %% [markdown]
 # # Exercise 06: Subprocesses
 #
-# A travel agency gets its prices from an old program: for each price it starts the program and reads what it prints. Fix two endpoints.
+# A travel agency gets its prices from an old program: for each price it starts the program and reads what it prints. Fix three endpoints. The third already has a fix, which looks right.
 #
-# **About 15 minutes.** You need lesson 06, *Subprocesses*.
+# **About 25 minutes.** You need lesson 06, *Subprocesses*.
 #
 # Each endpoint is worth three points:
 #
@@ -156,9 +156,71 @@ await exercise.concurrency("tour")
 ### END HIDDEN TESTS
 
 # %% [markdown]
+# ## 3. An offer in time
+#
+# `GET /offers/{token}?patience=2.5` asks for a price as well, but its client can't wait forever. If the program prints the price within `patience` seconds, the response is
+#
+# `{"item": "a1b2c3", "price": 271828}`
+#
+# and otherwise
+#
+# `{"item": "a1b2c3", "late": true}`
+#
+# A colleague wrote this endpoint with lesson 06 in hand: it's async, it has a timeout, and it kills what it started. Since then the server has been running out of memory on days when the program is slow, and `ps` lists
+# hundreds of copies of it.
+#
+# **The rule:** start the program exactly once for each request. After a response that says *late*, that program must be gone, because its result is no longer needed.
+#
+# **The goal:** while programs run, every other request is served, and all programs run at the same time.
+#
+# <details><summary>Hint 1: a question</summary>
+#
+# How many processes does one request start? Which of them does the app know by its process ID?
+#
+# </details>
+#
+# <details><summary>Hint 2: a pointer</summary>
+#
+# Try it in a terminal, with `sleep 60 | tail -n 1` and `ps -o pid,ppid,args`: end the shell, and look again. A signal goes to one process, unless you send it to a whole group. The section of lesson 06 on what a program starts in turn has the details.
+#
+# </details>
+#
+# <details><summary>Hint 3: a sketch</summary>
+#
+# There are two ways. Either only one process is started, and then there's no other one to stop; then some other line has to do what the second program of the pipeline did. Or the processes of one request belong together from the start, and are ended together. In both, wait
+# for the end of what you have killed.
+#
+# </details>
+#
+# This is the timeline to aim for. Compare the event loop lane, not the length of the bars. The check also sends requests that give up, which the picture doesn't show.
+
+# %%
+exercise.target("offer")
+
+# %% [markdown]
+# This is the file to fix:
+
+# %% app="offer"
+# %%app offer.py
+
+# %% answers="offer"
+"""Correct responses: every item comes with the price that the program prints for it."""
+await exercise.answers("offer")
+
+# %% [markdown]
+# **What this check does not look for:** a process that was killed and never waited for. It stays in the table of processes, as a *zombie*, until the app has waited for it.
+
+# %% concurrency="offer"
+"""Concurrency: all programs are running at the same moment, the loop stays free, and a program ends when its request gives up."""
+await exercise.race("offer")
+### BEGIN HIDDEN TESTS
+await exercise.concurrency("offer")
+### END HIDDEN TESTS
+
+# %% [markdown]
 # ## Take it home
 #
-# Next to this notebook there are now two files: `quote.py` and `tour.py`. Compare them with your own code.
+# Next to this notebook there are now three files: `quote.py`, `tour.py` and `offer.py`. Compare them with your own code.
 #
 # ## The whole verdict
 #

@@ -589,4 +589,4 @@ folder.rmdir()
 # - Python, the `wait` that hangs after `kill`: https://github.com/python/cpython/issues/119710
 # - Linux, how much a pipe holds: https://man7.org/linux/man-pages/man7/pipe.7.html
 #
-# Next: the exercise of this lesson, in the notebook `exercise_06_subprocesses.ipynb` next to this one. It has two endpoints.
+# Next: the exercise of this lesson, in the notebook `exercise_06_subprocesses.ipynb` next to this one. It has three endpoints.

@@ -1,0 +1,17 @@
+import os
+import subprocess
+
+from fastapi import FastAPI
+
+PRICE = os.environ["PRICE_COMMAND"]
+app = FastAPI()
+
+
+@app.get("/offers/{token}")
+def offer(token: str, patience: float):
+    process = subprocess.Popen([PRICE, token], stdout=subprocess.PIPE)
+    try:
+        output, _ = process.communicate(timeout=patience)
+    except subprocess.TimeoutExpired:
+        return {"item": token, "late": True}
+    return {"item": token, "price": int(output)}

@@ -1,0 +1,20 @@
+import asyncio
+import os
+
+from fastapi import FastAPI
+
+PRICE = os.environ["PRICE_COMMAND"]
+app = FastAPI()
+
+
+@app.get("/offers/{token}")
+async def offer(token: str, patience: float):
+    for _ in range(2):
+        process = await asyncio.create_subprocess_exec(PRICE, token, stdout=asyncio.subprocess.PIPE)
+        try:
+            output, _ = await asyncio.wait_for(process.communicate(), patience / 2)
+            return {"item": token, "price": int(output)}
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+    return {"item": token, "late": True}

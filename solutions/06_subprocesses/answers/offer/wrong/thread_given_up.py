@@ -1,0 +1,18 @@
+import asyncio
+import os
+import subprocess
+
+from fastapi import FastAPI
+
+PRICE = os.environ["PRICE_COMMAND"]
+app = FastAPI()
+
+
+@app.get("/offers/{token}")
+async def offer(token: str, patience: float):
+    run = asyncio.to_thread(subprocess.check_output, [PRICE, token])
+    try:
+        output = await asyncio.wait_for(run, patience)
+    except TimeoutError:
+        return {"item": token, "late": True}
+    return {"item": token, "price": int(output)}
