@@ -75,7 +75,7 @@ def build(scratch: Path) -> dict[str, bytes]:
 
 def given(folder: Path) -> list[Path]:
     """Return the files that learners get with an exercise unchanged, for example an app or a library."""
-    asked = {endpoint.service for endpoint in load(folder).endpoints} - {""}
+    asked = {name for endpoint in load(folder).endpoints for name in endpoint.services}
     app_files = {file for name in asked for file in KINDS[name].app_files}
     return sorted(app_files.union(file for file in (folder / "given").glob("*") if file.is_file()))
 

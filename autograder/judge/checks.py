@@ -200,7 +200,7 @@ def here() -> Checks:
     """Return the `Checks` for the notebook's own folder. Starts the services that its apps call, and passes their addresses on."""
     try:
         exercise = load(Path.cwd())
-        for name in {task.service for task in exercise.tasks if task.service}:
+        for name in sorted({name for task in exercise.tasks for name in (task.service, *task.services) if name}):
             with doing(f"starting the service {name}"):
                 os.environ.update(services.get(name).environment)
     except ExerciseError as error:

@@ -96,7 +96,8 @@ class Judge:
         app: Server | None = None
         self.races = []
         try:
-            names = self.endpoint.services if self.endpoint.combined_with else filter(None, [self.endpoint.service])
+            whole = self.endpoint.services
+            names = whole if self.endpoint.combined_with else filter(None, [self.endpoint.service, self.endpoint.also])
             app = await self._served.app()  # first, because it may replace a service that an earlier app has damaged
             app.races.clear()
             # the services whose addresses the app has, even if one has ended since: the app doesn't know a new one
@@ -127,5 +128,7 @@ class Judge:
             return WholeAppProof(app, self.endpoint, asked)
         if not self.endpoint.service:
             return OverlapProof(app, self.endpoint)
-        kind = BackgroundProof if self.endpoint.afterwards else RendezvousProof
-        return kind(app, self.endpoint, asked[self.endpoint.service])
+        service = asked[self.endpoint.service]
+        if self.endpoint.afterwards:
+            return BackgroundProof(app, self.endpoint, service)
+        return RendezvousProof(app, self.endpoint, service, asked.get(self.endpoint.also))

@@ -15,8 +15,9 @@
 # # Exercise 03: Databases
 #
 # A shop keeps its prices in PostgreSQL. One endpoint blocks the event loop during its query. The second leaves the loop free,
-# but its requests still queue. The third works for a while, and then not at all. Fix them, one after the other.
-# **About 30 minutes.** You need lesson 03, *Databases*.
+# but its requests still queue. The third works for a while, and then not at all, and the fourth is slow
+# whenever somebody else's service is. Fix them, one after the other.
+# **About 40 minutes**, and a good place for a break is after the second endpoint. You need lesson 03, *Databases*.
 #
 # Each endpoint has a cell that begins with `%%app`. That cell is the whole file: change whatever you like in it,
 # but keep the paths and the responses as they are. Run the cell after every change, which saves the file and serves it.
@@ -34,8 +35,8 @@
 #
 # If a check doesn't pass yet, it says *Not yet* and why. Nothing is broken then: fix the file and run the check again.
 #
-# The next cell loads the tools of the course, and `checks.here()` also starts a PostgreSQL server for this notebook.
-# It listens on this machine only and ends with the kernel. Your app finds its address in the environment variable `DATABASE_URL`.
+# The next cell loads the tools of the course, and `checks.here()` also starts a PostgreSQL server for this notebook, and the supplier's HTTP service.
+# Both listen on this machine only and end with the kernel. Your app finds their addresses in the environment variables `DATABASE_URL` and `UPSTREAM_URL`.
 # If the cell fails with `ModuleNotFoundError`, the notebook isn't running in the course's own Python environment:
 # close it and start it with `./course lab`. After a restart of the kernel, run this cell again.
 
@@ -250,6 +251,63 @@ await exercise.concurrency("reservation")
 ### END HIDDEN TESTS
 
 # %% [markdown]
+# ## 4. A purchase
+#
+# `GET /purchases/{token}` responds with the shop's own price and with the supplier's offer, which it gets from `/items/{token}` of the HTTP service:
+#
+# `{"item": "a1b2c3", "price": 271828, "offer": 161803}`
+#
+# The database answers in a millisecond and is nearly idle. The loop is free. But on days when the supplier takes two seconds, not only purchases are slow: every other endpoint
+# of the service that needs the database waits as well, and some requests fail because they get no connection in time.
+#
+# **The rule:** every request calls `price_of` once and the supplier once. The database admits at most 50 connections of this service, and the pool has ten on purpose.
+# **The goal:** sixty requests that arrive together wait for the supplier together, and the loop stays free.
+#
+# <details><summary>Hint 1: a question</summary>
+#
+# While a request waits for the supplier, what does it own that others would need?
+#
+# </details>
+#
+# <details><summary>Hint 2: a pointer</summary>
+#
+# The check says how many requests are served at a time. Where is that number in the file? Raise it, and ask yourself which number would be enough for a supplier that takes a minute.
+# Then find out how long a dependency with `yield` keeps what it yields.
+#
+# </details>
+#
+# <details><summary>Hint 3: a sketch</summary>
+#
+# Draw the life of one request as a line, and mark on it where a query is in progress, and where a connection is borrowed. The second stretch should be hardly longer than the first.
+# What has to change isn't the number of connections but who borrows one, and when.
+#
+# </details>
+#
+# **What this check does not look for:** how long the pool's own queue gets when the database itself is slow.
+#
+# This is the timeline to aim for.
+
+# %%
+exercise.target("purchase")
+
+# %% [markdown]
+# This is the file to fix:
+
+# %% app="purchase"
+# %%app purchase.py
+
+# %% answers="purchase"
+"""Correct responses: every item comes with the price of the database and the offer of the supplier."""
+await exercise.answers("purchase")
+
+# %% concurrency="purchase"
+"""Concurrency: sixty calls are with the supplier at one moment, and the loop stays free."""
+await exercise.race("purchase")
+### BEGIN HIDDEN TESTS
+await exercise.concurrency("purchase")
+### END HIDDEN TESTS
+
+# %% [markdown]
 # ## To try: the same with MySQL
 #
 # There are no points here, because not every machine has MySQL. The next cell starts a MySQL server, or its sister MariaDB,
@@ -301,8 +359,8 @@ if mysql:
 # %% [markdown]
 # ## Take it home
 #
-# There are now three files next to this notebook: `item.py`, `stock.py` and `reservation.py`. They need nothing from this course
-# but a database in `DATABASE_URL` that knows `price_of`.
+# There are now four files next to this notebook: `item.py`, `stock.py`, `reservation.py` and `purchase.py`. They need nothing from this course
+# but a database in `DATABASE_URL` that knows `price_of`, and an address in `UPSTREAM_URL`.
 # Compare them with your own code: which driver does it use, on which thread does it wait, how many queries can be in progress at once, and what happens to a query whose client has given up?
 #
 # ## The whole verdict

@@ -687,4 +687,4 @@ print("Errors on the left:", *(error.message for error in locked.errors), sep="\
 # - aiomysql, *Pool*: https://aiomysql.readthedocs.io/en/stable/pool.html
 # - SQLite, *Set A Busy Timeout*: https://www.sqlite.org/c3ref/busy_timeout.html
 #
-# Next: the exercise of this lesson, in the notebook `exercise_03_databases.ipynb`. It has three endpoints: two with mistakes that you've just seen, and one with a fix that went wrong.
+# Next: the exercise of this lesson, in the notebook `exercise_03_databases.ipynb`. It has four endpoints: two with mistakes that you've just seen, and two that look right and are not.

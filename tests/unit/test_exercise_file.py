@@ -91,6 +91,10 @@ def test_calls_are_fresh_and_consistent(tmp_path):
             "an endpoint with late has {patience} in its request",
         ),
         (
+            ('file = "brew.py"', 'file = "brew.py"\nalso = "redis"'),
+            "also is for an endpoint that makes one call to another service",
+        ),
+        (
             ('file = "brew.py"', 'file = "brew.py"\ncached = "yes"'),
             "endpoint.0.cached: Input should be a valid boolean, not 'yes'",
         ),

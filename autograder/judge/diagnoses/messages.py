@@ -235,17 +235,17 @@ def called_again(endpoint: Endpoint, count: int) -> str:
     )
 
 
-def called_twice(endpoint: Endpoint, count: int, expected: int) -> str:
-    """The service was called ``count`` times for what needs ``expected`` calls."""
+def called_twice(route: str, service: str, count: int, expected: int) -> str:
+    """A service was called ``count`` times for what needs ``expected`` calls."""
     thing = {
         "commands": "started the program",
         "work": "did the work",
         "redis": "put the job",
         "files": "read the file",
-    }.get(endpoint.service, f"called the service ({endpoint.service})")
+    }.get(service, f"called the service ({service})")
     return (
         f"The app {thing} {count} times where {expected} {'was' if expected == 1 else 'were'} needed: called twice, or once more "
-        f"than the exercise asks. {endpoint.route} makes one call for each thing that it needs. A call whose result is dropped "
+        f"than the exercise asks. {route} makes one call for each thing that it needs. A call whose result is dropped "
         "counts as well: it costs the service as much as the others."
     )
 

@@ -45,10 +45,11 @@ class RendezvousProof:
 
     judges_single = True  # single requests are judged as well
 
-    def __init__(self, app: Server, endpoint: Endpoint, service: Service) -> None:
+    def __init__(self, app: Server, endpoint: Endpoint, service: Service, also: Service | None = None) -> None:
         self.app = app
         self.endpoint = endpoint
         self.service = service
+        self.also = also
         self.patience = INITIAL_QUIET_S
         self.poll_call: str | None = None
         self._meetings = random.randrange(2)
@@ -71,8 +72,10 @@ class RendezvousProof:
 
     async def _calls(self, count: int, patience: float | None = None) -> list[CheckRequest]:
         # in threads, because computing the expected response may mean doing the same work
-        making = [asyncio.to_thread(self.endpoint.call, 0.0, self.service, patience) for _ in range(count)]
+        making = [asyncio.to_thread(self.endpoint.call, 0.0, self.service, patience, self.also) for _ in range(count)]
         calls = await asyncio.gather(*making)
+        if self.also:
+            self.also.prepare([call.tokens[0] for call in calls])
         self.service.prepare([token for call in calls for token in call.tokens])
         self._expect(calls)
         return calls
@@ -85,15 +88,16 @@ class RendezvousProof:
 
     async def _called_too_often(self) -> Verdict | None:
         """Return the failing `Verdict` if the service was called more often than the requests needed, else None."""
-        counts = await asyncio.to_thread(self.service.calls, list(self._expected))
-        for token, expected in self._expected.items():
-            if counts[token] > expected:
-                if self.endpoint.cached:
-                    return Verdict(
-                        Outcome.FAIL, DiagnosisKind.ASKED_AGAIN, messages.called_again(self.endpoint, counts[token])
-                    )
-                text = messages.called_twice(self.endpoint, counts[token], expected)
-                return Verdict(Outcome.FAIL, DiagnosisKind.CALLED_TWICE, text)
+        for name, service in ((self.endpoint.service, self.service), (self.endpoint.also, self.also)):
+            counts = await asyncio.to_thread(service.calls, list(self._expected)) if service else {}
+            for token, count in counts.items():
+                expected = self._expected[token]
+                if count > expected and self.endpoint.cached:
+                    text = messages.called_again(self.endpoint, count)
+                    return Verdict(Outcome.FAIL, DiagnosisKind.ASKED_AGAIN, text)
+                if count > expected:
+                    text = messages.called_twice(self.endpoint.route, name, count, expected)
+                    return Verdict(Outcome.FAIL, DiagnosisKind.CALLED_TWICE, text)
         return None
 
     async def _check_count(self) -> None:

@@ -81,6 +81,7 @@ class Endpoint:
     answer: object
     points: dict[str, float]
     service: str = ""
+    also: str = ""  # a second service, which replies at once
     upstream_calls: int = 1
     requests: int = 0
     job: str = ""
@@ -112,7 +113,7 @@ class Endpoint:
     @property
     def services(self) -> tuple[str, ...]:
         """The services that must be running when the file is served."""
-        return tuple(sorted({self.service, *self.file_services} - {""}))
+        return tuple(sorted({self.service, self.also, *self.file_services} - {""}))
 
     @property
     def route(self) -> str:
@@ -134,10 +135,17 @@ class Endpoint:
         """The name of a graded item: the grade_id of its cell."""
         return f"{self.id}_{part}"
 
-    def call(self, wait: float = 0.0, service: Service | None = None, patience: float | None = None) -> CheckRequest:
+    def call(
+        self,
+        wait: float = 0.0,
+        service: Service | None = None,
+        patience: float | None = None,
+        also: Service | None = None,
+    ) -> CheckRequest:
         """Return a `CheckRequest` with fresh random values that waits ``wait`` seconds, or calls ``service`` with fresh tokens.
 
-        With ``patience`` (s), the expected response is the one of a request that gives up after so long.
+        With ``patience`` (s), the expected response is the one of a request that gives up after so long. ``also`` is the
+        endpoint's second service.
         """
         if patience is not None:
             wait = patience
@@ -156,6 +164,8 @@ class Endpoint:
             replies = [service.result(self.job, token) if self.job else service.reply(token) for token in tokens]
             values |= {"reply": replies[0], "second": replies[-1], "replies": replies, "total": sum(replies)}
         method, _, path = self.request.partition(" ")
+        if also is not None:
+            values["other"] = also.reply(tokens[0])
         answer = self.answer if patience is None else self.late
         return CheckRequest(method, path.format_map(values), fill_template(answer, values), values["wait"], tokens)
 

@@ -134,6 +134,7 @@ def _endpoint(table: EndpointTable, shop: SharedFile | None) -> Endpoint:
         answer=table.answer,
         points={str(part): points for part, points in table.points.items()},
         service=table.service,
+        also=table.also,
         upstream_calls=table.upstream_calls,
         requests=table.requests,
         job=table.job or "",

@@ -108,6 +108,9 @@ class EndpointTable(Table):
     answer: Any = Field(None, description="The expected response, as JSON.")
     points: dict[Part, Points] = Field(description="The points of each part.", min_length=1)
     service: Service = Field("", description="The service that the endpoint calls.")
+    also: Service = Field(
+        "", description="A second service, which the endpoint calls once for each request, and which replies at once."
+    )
     upstream_calls: int = Field(1, ge=1, description="The number of calls that each request makes to the service.")
     requests: int = Field(0, ge=0, le=MAX_RACE_SIZE, description="The number of requests that are sent together.")
     starter: Diagnosis = Field(
@@ -136,6 +139,10 @@ class EndpointTable(Table):
             raise ValueError("responds_first is for an endpoint with afterwards = true")
         if (self.late is not None) != ("{patience}" in (self.request or "")):
             raise ValueError("an endpoint with late has {patience} in its request, and no other one does")
+        if self.also and (
+            self.also == self.service or not self.service or self.upstream_calls > 1 or self.afterwards or self.cached
+        ):
+            raise ValueError("also is for an endpoint that makes one call to another service, and waits for its reply")
         if self.late is not None and (not self.service or self.afterwards or self.cached):
             raise ValueError(
                 "late is for an endpoint that calls a service and waits for its reply, which it doesn't cache"
