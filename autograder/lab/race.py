@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from autograder.lab import timeline
 from autograder.lab.predictions import Prediction
+from autograder.lab.reports import WITHHELD
 from autograder.lab.timeline import short
 from autograder.programs.messages.races import (
     CanaryDone,
@@ -180,7 +181,7 @@ class Blocked:
             return short(code, room and room - len(where)) + where
         if before or after:
             return short(before or "garbage collection", room)
-        if " as a callback" in self.code:
+        if " as a callback" in self.code or self.code == WITHHELD.code:
             return short(self.code, room)
         return short(f"{self.function} in {os.path.basename(self.file)}" if self.function else UNKNOWN_CAUSE, room)
 

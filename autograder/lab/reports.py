@@ -19,6 +19,7 @@ DURATIONS = {"seconds", "waited", "threads_waited", "paged", "longest_task", "lo
 FLOOD_LINES = 2000  # lines without a break; an app whose loop is always late sends a few hundred a second
 FLOOD_BYTES = 2 << 20  # bytes without a break
 FLOOD_FORGERIES = 200  # lines in all that aren't reports: the watchdog writes none
+WITHHELD = Place(code="a line that the exercise asks you to find")  # instead of the lines of an app that aren't named
 FLOODED = (
     "The app's process sent a flood of messages through the channel on which the course watches "
     "it, and was ended. An app never needs that channel: does your code write to file descriptors that it didn't open?"

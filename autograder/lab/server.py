@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 from collections import deque
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -23,7 +24,7 @@ from autograder.lab.app_errors import AppError, explain, never_started
 from autograder.lab.start_budget import START_LIMIT_S, StartBudget, StartTimeout
 from autograder.managed_process import ManagedProcess, kill_group
 from autograder.paths import PROGRAMS
-from autograder.programs.messages.reports import Here, Iteration, PythonWarning, Ready, StartFailed
+from autograder.programs.messages.reports import GilHeld, Here, Iteration, PythonWarning, Ready, StartFailed, ThreadCpu
 from autograder.sandbox.launcher import SandboxError
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ class Server:
         self.races_elsewhere = 0  # races in which another loop or process accepted connections
         # long iterations of its loop before it was ready
         self.startup_reports: deque[Iteration] = deque(maxlen=STARTUP_REPORTS)
+        self.withheld = self.file.parent in _withheld
         self.flooded = False  # True if it was killed because it sent a flood of reports
         self._log = bytearray()
         self._settled = threading.Event()
@@ -187,7 +189,7 @@ class Server:
         while not frames and time.monotonic() < deadline:
             time.sleep(0.05)
             frames = self._stacks.main_thread(PROGRAM.name)
-        return frames
+        return [] if self.withheld else frames
 
     def stop(self) -> None:
         """Stop the server and everything that it started."""
@@ -235,6 +237,10 @@ class Server:
                 self._settled.set()
             elif isinstance(report, PythonWarning):
                 self.warnings.append(report)
+            elif self.withheld and isinstance(report, Iteration | GilHeld | ThreadCpu):
+                report = replace(report, where=[reports.WITHHELD] if report.where else [])
+                if isinstance(report, Iteration):
+                    self._take_startup(report)
             elif isinstance(report, Iteration):
                 self._take_startup(report)
             for listener in list(self.listeners):
@@ -296,9 +302,15 @@ def first_frame_in(where: Iterable[Place], file: Path) -> Place | None:
     return next((place for place in where if os.path.realpath(place.file) == os.path.realpath(file)), None)
 
 
+_withheld: set[Path] = set()  # folders in which apps lie whose lines aren't named
 _current: Server | None = None
 _refused: str | None = None  # the name of the last file, if it couldn't be served
 _interrupted: Path | None = None  # the file whose server was ended because a race against it was interrupted
+
+
+def withhold(folder: str | Path) -> None:
+    """Name no line of the apps in ``folder`` from now on, because an exercise asks the learner to find the lines."""
+    _withheld.add(Path(folder).resolve())
 
 
 def serve(file: str | Path) -> Server:

@@ -61,7 +61,7 @@ exercise = checks.here()
 # ## Look from outside
 #
 # The service runs in a process of its own, as in production. You have its URL and its process ID, which is all that you'd have in an incident.
-# (A race of the lab would print the guilty line for you. Leave it out here: your own services have no lab around them.)
+# (In this notebook a race of the lab doesn't name lines: your own services have no lab around them.)
 #
 # `probe` sends three requests together and a canary at the same time, and prints how long the slowest canary waited. It keeps watching for a moment after the
 # last response. Some endpoints expect `POST`; `library.py` says which. Requested with the wrong method, an endpoint returns status 405, does nothing and looks innocent.

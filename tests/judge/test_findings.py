@@ -8,10 +8,12 @@ import pytest
 
 from autograder import lab, paths, services
 from autograder.classroom import grade
+from autograder.judge import checks
 from autograder.judge.catalogue.catalogue import written
-from autograder.judge.spec.exercise import load
+from autograder.judge.spec.exercise import load, public_text
 from autograder.judge.tasks.factory import judging
 from autograder.judge.tasks.findings import check_readable, read, remarks
+from autograder.lab import server
 
 FOLDER = paths.SOLUTIONS / "11_finding_it"
 TASK = load(FOLDER).endpoint("findings")
@@ -186,3 +188,15 @@ def test_submission_is_graded_by_blocker(name, worth, tmp_path, capsys):
     (result,) = json.loads(capsys.readouterr().out)["submissions"]
     assert (result["points"], result["max_points"]) == (worth, 9)
     assert [item["id"] for item in result["items"]] == ["findings_found"]
+
+
+def test_notebook_withholds_the_lines(tmp_path, monkeypatch):
+    """After the first cell of exercise 11, races of the apps next to it name no lines. In other exercises they do."""
+    monkeypatch.setattr(server, "_withheld", set())
+    for folder in (FOLDER, paths.SOLUTIONS / "01_sleeping"):
+        here = tmp_path / folder.name
+        here.mkdir()
+        (here / "exercise.toml").write_text(public_text(folder))
+        monkeypatch.chdir(here)
+        checks.here()
+    assert server._withheld == {tmp_path / FOLDER.name}

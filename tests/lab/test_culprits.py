@@ -5,8 +5,10 @@ import textwrap
 
 import httpx
 import pytest
+from matplotlib.text import Text
 
 from autograder import lab
+from autograder.lab import reports, server
 from autograder.lab.race import Blocked, Canary, Race, Request, startup_sentence
 from autograder.lab.timeline import BLOCKED, CPU_WAIT, compare, draw
 from autograder.programs.messages.reports import Iteration, Place
@@ -354,3 +356,32 @@ def test_startup_sentence_names_the_longest():
     (said,) = startup_sentence(blocks)
     assert "blocked the loop for 0.70 s, most of it by load() in line 4" in said
     assert startup_sentence([]) == []
+
+
+@pytest.fixture
+def withheld(tmp_path):
+    """The folder of the served app, in which no line is named."""
+    server.withhold(tmp_path)
+    yield tmp_path
+    server._withheld.discard(tmp_path.resolve())
+
+
+async def test_withheld_line_is_never_named(serve, withheld):
+    """An exercise that asks for the line gets a picture, a sentence and lists without it."""
+    serve(
+        """
+        app = FastAPI()
+
+        @app.get("/brew")
+        async def brew():
+            time.sleep(0.11)
+        """
+    )
+    race = await lab.race("/brew", n=2, show=False)
+    assert race.lane != "free" and race.blocked
+    load = await lab.load(["/brew"], seconds=0.5, show=False)
+    picture = " ".join(text.get_text() for text in draw(race).findobj(Text))
+    lists = str([load.blockers, race.blocked, race.startup, race.found, race.busy])
+    assert reports.WITHHELD.code in race.sentence
+    assert "sleep" not in race.sentence + load.sentence + picture + lists
+    assert not any(block.line for block in race.blocked + race.startup)
