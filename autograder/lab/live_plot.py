@@ -72,7 +72,10 @@ class Drawing:
             return
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
-        self._show(await asyncio.to_thread(lambda: timeline.bundle(self.race.picture(), self.race.sentence)))
+        self._show(await asyncio.to_thread(self._last_frame))
+
+    def _last_frame(self) -> dict[str, str]:
+        return timeline.bundle(self.race.picture(), self.race.sentence, caption=self.race.caption)
 
     async def _draw(self) -> None:
         while True:

@@ -315,6 +315,11 @@ class Race:
         """The picture in words."""
         return sentence(self)
 
+    @property
+    def caption(self) -> str:
+        """What stands below the picture: its sentence, or only the measured times if a verdict on the loop follows."""
+        return sentence(self, loop=not self.judged)
+
     def __repr__(self) -> str:
         return f"<Race: {self.sentence}>"
 
@@ -462,8 +467,8 @@ class Race:
         self.pending_block = None
 
 
-def sentence(race: Race) -> str:
-    """Return one or two sentences that describe the picture of a race."""
+def sentence(race: Race, loop: bool = True) -> str:
+    """Return one or two sentences that describe the picture of a race, without the one on the event loop if ``loop`` is False."""
     answered = [r for r in race.requests if r.ok]
     n = len(race.requests)
     if race.end is None:
@@ -484,18 +489,19 @@ def sentence(race: Race) -> str:
         parts.append(f"{race.name}: one request took {race.seconds:.2f} s.")
     if len(answered) < n:
         parts.append(f"{n - len(answered)} of them failed.")
-    parts.append(_loop(race))
+    if loop:
+        parts.append(_loop(race))
     if race.prediction and race.prediction.seconds is not None:
         parts.append(f"You predicted {race.prediction}.")
     if race.canaries:
-        parts.append(f"The slowest canary waited {1000 * race.worst_canary:.0f} ms for its answer.")
+        parts.append(f"The slowest canary waited {1000 * race.worst_canary:.0f} ms for its response.")
     return " ".join([*parts, *startup_sentence(race.startup)])
 
 
 def _none_answered(race: Race) -> str:
-    met = [r.error or (f"status {r.status}" if r.status else "no answer") for r in race.requests]
+    met = [r.error or (f"status {r.status}" if r.status else "no response") for r in race.requests]
     what = ", ".join(dict.fromkeys(met))
-    text = f"{race.name}: none of the {len(race.requests)} requests got a good answer ({what})."
+    text = f"{race.name}: none of the {len(race.requests)} requests got a successful response ({what})."
     if what == "status 404":
         text += f" {os.path.basename(race.file)} has no such path: run the %%app cell of this race again."
     return text

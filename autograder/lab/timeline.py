@@ -78,8 +78,11 @@ def compare(before: Race, after: Race, titles: Sequence[str] = ("before", "after
         return figure
 
 
-def bundle(figure: Figure, text: str, dpi: float = FINAL_DPI) -> dict[str, str]:
-    """Return a figure for a notebook: a dictionary of MIME types, with ``text`` below it and as its alternative."""
+def bundle(figure: Figure, text: str, dpi: float = FINAL_DPI, caption: str | None = None) -> dict[str, str]:
+    """Return a figure for a notebook: a dictionary of MIME types, with ``text`` as its alternative and below it.
+
+    A ``caption`` stands below the picture instead.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     file = io.BytesIO()
@@ -87,7 +90,7 @@ def bundle(figure: Figure, text: str, dpi: float = FINAL_DPI) -> dict[str, str]:
         figure.set_dpi(dpi)
         FigureCanvasAgg(figure).print_png(file, pil_kwargs={"compress_level": 1})
     picture = base64.b64encode(file.getvalue()).decode()
-    said = html.escape(text)
+    said, below = html.escape(text), html.escape(text if caption is None else caption)
     width = round(figure.get_figwidth() * 96)
     return {
         "text/html": (
@@ -95,7 +98,7 @@ def bundle(figure: Figure, text: str, dpi: float = FINAL_DPI) -> dict[str, str]:
             f'<img alt="{said}" style="display:block;width:100%;min-width:{round(LEGIBLE * width)}px;'
             f'max-width:{width}px;background:#fff;border-radius:4px;padding:4px;box-sizing:border-box" '
             f'src="data:image/png;base64,{picture}"></div>'
-            f"<figcaption>{said.replace(chr(10), '<br>')}</figcaption></figure>"
+            f"<figcaption>{below.replace(chr(10), '<br>')}</figcaption></figure>"
         ),
         "text/plain": text,
     }
@@ -140,7 +143,7 @@ def _panel(
     labels: dict[Any, str] = {}
     if names or race.mixed:
         for row in range(0, rows, 1 if rows <= (20 if race.mixed else 12) else 5):  # different requests: label each one
-            labels[row] = short(order[row].route, 22) if race.mixed else f"answer {row + 1}"
+            labels[row] = short(order[row].route, 22) if race.mixed else f"response {row + 1}"
         labels |= {rows + 0.6: "canary", rows + 1.9: "event loop"}
     beside = axes.get_yaxis_transform()
     for row, label in labels.items():
@@ -193,7 +196,7 @@ def _requests(axes: Axes, order: list[Request], now: float | None, span: float) 
         if under_way:
             tips.append((end, row))
         elif not good:
-            label = f" {request.status or 'no answer'}"
+            label = f" {request.status or 'no response'}"
             axes.text(min(end, span * 0.93), row, label, va="center", ha="left", fontsize=8)
     for (good, under_way), polygons in bars.items():
         axes.add_collection(

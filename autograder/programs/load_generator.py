@@ -236,7 +236,7 @@ class Race:
         except (OSError, Disconnected, ValueError) as problem:
             error = f"{type(problem).__name__}: {problem}".rstrip(": ")
         except asyncio.CancelledError:
-            error = "no answer"
+            error = "no response"
         ended = time.perf_counter()
         text = body[:BODY_LIMIT].decode(errors="replace")
         self.send_event(races.RequestDone(self.id, key, ended, status, error, text))

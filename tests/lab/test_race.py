@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import html
 import statistics
 import textwrap
 import warnings
@@ -124,7 +125,7 @@ async def test_app_error_names_its_line(shop):
     assert race.requests[0].status == 500
     assert race.errors[0].type == "ZeroDivisionError"
     assert race.errors[0].where[-1].code == "return 1 / 0"
-    assert "none of the 1 requests got a good answer (status 500)" in race.sentence
+    assert "none of the 1 requests got a successful response (status 500)" in race.sentence
 
 
 async def test_error_costs_no_other_request(shop):
@@ -161,7 +162,7 @@ async def test_loop_asleep_is_reported_live(shop):
 async def test_unanswered_requests_are_abandoned(shop):
     """Requests without a response are given up at the limit."""
     race = await lab.race("/free?wait=1000", n=2, limit=0.5)
-    assert [r.error for r in race.requests] == ["no answer"] * 2
+    assert [r.error for r in race.requests] == ["no response"] * 2
     assert all(r.end for r in race.requests)
 
 
@@ -235,7 +236,7 @@ def test_all_failures_are_listed():
     """The sentence lists every status with which requests failed."""
     requests = [Request(i, "/tea", start=0.0, end=1.0, status=status) for i, status in enumerate((500, 504, 500))]
     assert (
-        "none of the 3 requests got a good answer (status 500, status 504)"
+        "none of the 3 requests got a successful response (status 500, status 504)"
         in Race("/tea", "tea.py", requests, end=1.0).sentence
     )
 
@@ -351,3 +352,13 @@ async def until_seen():
     assert "line 3" in printed(notebook.cells[5]) and "SyntaxError" in printed(notebook.cells[5])
     assert "file's name behind %%app" in printed(notebook.cells[6])
     assert "hide the library" in printed(notebook.cells[7])
+
+
+def test_caption_leaves_verdict_to_check():
+    """A check's message says whether the loop was blocked, so only the picture's alternative text repeats it."""
+    requests = [Request(i, "/tea", start=0.0, end=1.0, status=200) for i in range(3)]
+    race = Race("/tea", "beans.py", requests, end=1.0, judged=True)
+    shown = timeline.bundle(lab.draw(race), race.sentence, caption=race.caption)["text/html"]
+    assert "event loop" in race.sentence and "event loop" not in shown.partition("<figcaption>")[2]
+    assert 'alt="' + html.escape(race.sentence) in shown
+    assert Race("/tea", "beans.py", requests, end=1.0).caption == race.sentence

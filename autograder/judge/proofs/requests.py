@@ -257,7 +257,7 @@ def _text(file: str | Path) -> str:
 
 
 def _no_answer(app: Server, race: Race, request: Request, call: CheckRequest, limit: float) -> NoReturn:
-    if not app.alive or (request.error and "no answer" not in request.error):
+    if not app.alive or (request.error and "no response" not in request.error):
         raise AnswerFault(DiagnosisKind.SERVER_DIED, reports.FLOODED if app.flooded else messages.died(call))
     never_awaited(app)
     delay = max(excuses.cpu_wait_s(samples.decode_samples(race), 0.0, limit, watching=False), race.host_delay_s)
