@@ -243,7 +243,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="N",
         help="how many of them to grade with stock nbgrader (default: 0)",
     )
-    crowd.add_argument("--lesson", default="05_files", help="the exercise (default: 05_files, which has one app)")
+    crowd.add_argument("--lesson", default="05_files", help="the exercise (default: 05_files)")
     workers(crowd)
     crowd.add_argument("--cpus", type=_at_least_one, metavar="N", help="CPUs to use (default: all)")
 

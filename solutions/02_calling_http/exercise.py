@@ -14,9 +14,9 @@
 # %% [markdown]
 # # Exercise 02: Calling HTTP
 #
-# A shop doesn't know its own prices: it calls a supplier's service over HTTP. Both of its endpoints make their clients wait longer than they have to.
+# A shop doesn't know its own prices: it calls a supplier's service over HTTP. All three of its endpoints make their clients wait longer than they have to.
 # Fix them, one after the other.
-# **About 20 minutes.** You need lesson 02, *Calling HTTP*.
+# **About 30 minutes.** You need lesson 02, *Calling HTTP*.
 #
 # Each endpoint has a cell that begins with `%%app`. That cell is the whole file: change whatever you like in it,
 # but keep the paths and the responses as they are. Run the cell after every change, which saves the file and serves it.
@@ -79,7 +79,7 @@ exercise = checks.here()
 # </details>
 #
 # **What this check does not look for:** a reply that the upstream holds back for much longer than a few seconds.
-# (A client per request is work on the loop, and the check does report it.)
+# (Work on the loop counts as well: the check reports a line that computes like one that waits.)
 #
 # This is the timeline to aim for. Compare the event loop lane, not the bars: their length depends on the check.
 
@@ -169,9 +169,70 @@ await exercise.concurrency("basket")
 ### END HIDDEN TESTS
 
 # %% [markdown]
+# ## 3. The last fix looked right
+#
+# `GET /labels/{token}` gets what's printed on a price label. It calls the upstream once, like the first endpoint, and responds with
+#
+# `{"label": "a1b2c3", "price": 271828}`
+#
+# Until last month it used `requests`. Then a colleague rewrote it: the supplier's service has a class of its own, a dependency provides it, every call is awaited,
+# and everything that was opened is closed again. A single request is as fast as the supplier, and the reviewers liked how tidy it is.
+# The change was merged, and under load the health probes are late as before.
+#
+# **The rule:** every request calls the upstream once and waits for its own reply, which may take several seconds.
+# **The goal:** requests that arrive together wait together, and the loop stays free from the first moment on.
+#
+# <details><summary>Hint 1: a question</summary>
+#
+# A loop is blocked by a line that waits, or by a line that computes. Every wait in this file is awaited. So which lines does each request run,
+# and what does each of them have to do?
+#
+# </details>
+#
+# <details><summary>Hint 2: a pointer</summary>
+#
+# The endpoint has one line, but a request runs more than its endpoint: FastAPI calls the dependencies first, anew for each request.
+# Lesson 02 measures something that's cheap once and expensive thirty times.
+#
+# </details>
+#
+# <details><summary>Hint 3: a sketch</summary>
+#
+# Ask of every object in the file how long it should live. Only the call belongs to a single request; address, certificates and connections are the same for all.
+# What lives longer than a request can't be opened and closed by one: decide where that happens now, and whether another request may still be using it.
+# The class can stay as it is, and so can the endpoint.
+#
+# </details>
+#
+# **What this check does not look for:** a client that each request creates in a thread, which is where FastAPI calls a `def` dependency or a class. The loop
+# stays free then, but every request still pays for a client and a connection of its own. And a reply that the upstream holds back for much longer than a few seconds.
+#
+# This is the timeline to aim for. Compare the event loop lane, not the bars: their length depends on the check.
+
+# %%
+exercise.target("label")
+
+# %% [markdown]
+# This is the file to fix:
+
+# %% app="label"
+# %%app label.py
+
+# %% answers="label"
+"""Correct responses: every label has the price that the upstream has for it."""
+await exercise.answers("label")
+
+# %% concurrency="label"
+"""Concurrency: the calls of all requests are with the upstream at one moment, and the loop stays free."""
+await exercise.race("label")
+### BEGIN HIDDEN TESTS
+await exercise.concurrency("label")
+### END HIDDEN TESTS
+
+# %% [markdown]
 # ## Take it home
 #
-# There are now two files next to this notebook: `price.py` and `basket.py`. They need nothing from this course but an address in `UPSTREAM_URL`.
+# There are now three files next to this notebook: `price.py`, `basket.py` and `label.py`. They need nothing from this course but an address in `UPSTREAM_URL`.
 # Compare them with your own code: which services does it call over HTTP, with which client, and what else waits in the meantime?
 #
 # ## The whole verdict

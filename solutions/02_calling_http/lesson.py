@@ -658,4 +658,4 @@ print("Only a handler:", *handler_only, "ran. A handler and a lifespan:", *both,
 # - The certificates that every new client loads, reported by a user: https://github.com/encode/httpx/issues/3627
 # - httpx2 switches to the system's certificates: https://github.com/pydantic/httpx2/pull/209
 #
-# Next: the exercise of this lesson, in the notebook `exercise_02_calling_http.ipynb`. It has two endpoints with mistakes that you've just seen.
+# Next: the exercise of this lesson, in the notebook `exercise_02_calling_http.ipynb`. It has three endpoints with mistakes that you've just seen.

@@ -15,8 +15,8 @@
 # # Exercise 04: Redis
 #
 # A shop leaves its heavy work to a worker: it puts a job on a list in Redis, the worker takes it from there,
-# and the shop waits for the reply. Two of its endpoints wait in a way that makes other requests wait as well. Fix them, one after the other.
-# **About 20 minutes.** You need lesson 04, *Redis*.
+# and the shop waits for the reply. Three of its endpoints wait in a way that makes other requests wait as well. Fix them, one after the other.
+# **About 30 minutes.** You need lesson 04, *Redis*.
 #
 # Each endpoint has a cell that begins with `%%app`. That cell is the whole file: change whatever you like in it,
 # but keep the paths and the responses as they are. Run the cell after every change, which saves the file and serves it.
@@ -194,11 +194,72 @@ await exercise.concurrency("quote")
 ### END HIDDEN TESTS
 
 # %% [markdown]
+# ## 3. The last fix looked right
+#
+# `POST /parcels/{token}` has a parcel weighed. The token goes on the list `jobs`, the weight comes on the list `reply:{token}`, and the response is
+#
+# `{"parcel": "a1b2c3", "grams": 271828}`
+#
+# The shop also wants to know how many parcels it has asked for and how many were weighed, and `GET /numbers` shows both. A colleague feared that two requests
+# could change a number at the same moment, so one of the changes would be lost. The last fix protects them: the numbers are right, every command is awaited,
+# and the pool has a hundred connections. It was merged, and since then the shop takes in one parcel at a time.
+#
+# **The rule:** every request submits its own job exactly once and waits for its own reply, even if another request has the same token at the same moment.
+# `/numbers` goes on counting the parcels that were asked for, and those that were weighed.
+# **The goal:** requests that arrive together wait concurrently.
+#
+# <details><summary>Hint 1: a question</summary>
+#
+# Send ten requests together, and look at `/numbers` a few times meanwhile. How far apart can its two numbers be? How far apart should they be?
+#
+# </details>
+#
+# <details><summary>Hint 2: a pointer</summary>
+#
+# Read the file in the order in which a single request runs it, from the first line of the dependency to the last, and mark where the request waits for the worker.
+# Part of that order isn't written in one place. Then ask what the request holds at that mark.
+#
+# </details>
+#
+# <details><summary>Hint 3: a sketch</summary>
+#
+# On an event loop, another request can only run where this one awaits. Is there such a place between reading a number and writing it back? Lesson 04 has a case where there is one,
+# and a case where there isn't. Protect what needs it, for as long as it needs it, and no longer. If you move to threads, the answer is another one.
+#
+# </details>
+#
+# **What this check does not look for:** whether the numbers are right, and a limit that's wide enough for the four requests of the check. And a reply that's
+# held back for much longer than a few seconds.
+#
+# This is the timeline to aim for. Compare the event loop lane, not the bars: their length depends on the check.
+
+# %%
+exercise.target("parcel")
+
+# %% [markdown]
+# This is the file to fix:
+
+# %% app="parcel"
+# %%app parcel.py
+
+# %% answers="parcel"
+"""Correct responses: every parcel comes with the weight that the worker put on its list."""
+await exercise.answers("parcel")
+
+# %% concurrency="parcel"
+"""Concurrency: all jobs are with the worker at one moment, and the loop stays free."""
+await exercise.race("parcel")
+### BEGIN HIDDEN TESTS
+await exercise.concurrency("parcel")
+### END HIDDEN TESTS
+
+# %% [markdown]
 # ## Take it home
 #
-# There are now two files next to this notebook: `job.py` and `quote.py`. They need nothing from this course
+# There are now three files next to this notebook: `job.py`, `quote.py` and `parcel.py`. They need nothing from this course
 # but an address in `REDIS_URL`, and a worker that empties the list `jobs`.
-# Compare them with your own code: which commands wait, how many connections do they occupy, and what happens to the request that finds none?
+# Compare them with your own code: which commands wait, how many connections do they occupy, what happens to the request that finds none,
+# and what does a request hold while it waits?
 #
 # ## The whole verdict
 #

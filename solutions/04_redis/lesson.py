@@ -18,7 +18,7 @@
 # > That starved the service's own, awaited connection to Redis so badly that a step that needs a fraction of a second took 2.5 minutes.
 # > Start-up waited for that connection, so nothing responded to Kubernetes' probes. ([genlayer-studio#1537](https://github.com/genlayerlabs/genlayer-studio/pull/1537))
 #
-# **About 25 minutes**, plus 20 for the sections marked "Deeper". You need lesson 02, *Calling HTTP*: what a lifespan is, and why an app
+# **About 30 minutes**, plus 20 for the sections marked "Deeper". You need lesson 02, *Calling HTTP*: what a lifespan is, and why an app
 # opens one client and shares it. You don't need to know Redis.
 #
 # You'll see
@@ -26,7 +26,7 @@
 # - how `blpop` in an `async def` endpoint blocks the very request that would end its wait;
 # - the fix, one client from `redis.asyncio`, and the same race again;
 # - a `get` that does no harm until the server hangs;
-# - a pool that's smaller than the load;
+# - a pool that's smaller than the load, and a lock that's held too long;
 # - how to keep the blocking client if you have to.
 #
 # Redis is a server that keeps small things in memory: counters, sessions, job queues. It responds so fast that many people think awaiting it makes no difference.
@@ -349,6 +349,58 @@ total.compare(sized.seconds)
 #
 # </details>
 #
+# ## The other trap: a lock that's held too long
+#
+# The post office also sells stamps, and it has a hundred. Each of ten requests reads the number, subtracts one and writes it back. Between the reading and the writing
+# it awaits, so other requests run. An `asyncio.Lock` lets one task at a time into its block.
+#
+# The next cell has three ways to sell a stamp: without a lock, and with one in two places. After the stamp, each request has something else to wait for, here for 0.1 seconds.
+# **Which of the three are right, and how long do ten sales take with each?**
+
+# %%
+import asyncio
+
+async def take_stamp(client):
+    left = int(await client.get("stamps"))
+    await client.set("stamps", left - 1)
+
+async def unprotected(client, lock):
+    await take_stamp(client)
+    await asyncio.sleep(0.1)
+
+async def all_of_it(client, lock):
+    async with lock:
+        await take_stamp(client)
+        await asyncio.sleep(0.1)
+
+async def only_the_stamp(client, lock):
+    async with lock:
+        await take_stamp(client)
+    await asyncio.sleep(0.1)
+
+# %%
+sales = {}
+async with AsyncRedis.from_url(server.url) as client:
+    for way in (unprotected, all_of_it, only_the_stamp):
+        await client.set("stamps", 100)
+        lock = asyncio.Lock()
+        took = await seconds(asyncio.gather(*(way(client, lock) for _ in range(10))))
+        sales[way.__name__] = took, int(await client.get("stamps"))
+for way, (took, left) in sales.items():
+    print(f"{way:14} {took:.2f} s, {left} stamps left")
+
+# %% [markdown]
+# Without the lock, sales are lost: several requests read the same number. Both locks prevent that. But a task keeps a lock until it leaves the block, so whatever it
+# awaits in there, all the others wait for as well. That's why the second way takes about ten times as long as the third, on a loop that's free.
+#
+# Two questions decide whether you need a lock, and around what:
+#
+# - **Is there an `await` between reading and writing?** If not, nothing else can run on the loop in between, so `sold += 1` in a coroutine needs no lock.
+#   (Threads can be interrupted anywhere. In a `def` endpoint that line does need one, from `threading`.)
+# - **What belongs together?** Only that goes into the block. A wait for another service rarely does.
+#
+# A lock knows only the tasks of its own process, and a deployed app has several processes. So Redis has commands that read and write in one step, such as `DECR`.
+#
 # ## Keeping the blocking client
 #
 # Perhaps the call is in a package that you can't change. Then use a thread, as in lessons 01 and 02.
@@ -465,8 +517,6 @@ async def hear_awaited(patience: float):
         return await pubsub.get_message(timeout=patience)
 
 # %%
-import asyncio
-
 silence = await lab.race("/hear?patience=0.3", n=5, show=False)
 silence_awaited = await lab.race("/hear_awaited?patience=0.3", n=5, show=False)
 lab.side_by_side(silence, silence_awaited, titles=("pubsub, blocking", "pubsub, awaited"))
@@ -570,6 +620,7 @@ print(f"With gather, {not_sent} of the 500 found no connection.")
 # - One client from `redis.asyncio`, opened in the lifespan and awaited, lets all requests wait concurrently.
 # - A blocking `get` blocks the loop for a moment that no client notices. When the server hangs, it blocks every request for as long.
 # - `blpop` keeps a connection while it waits. A plain pool that's too small raises errors, a blocking pool makes requests queue.
+# - A lock makes every request wait for what one awaits while it holds the lock. Without an `await` between reading and writing, there's nothing to protect.
 # - The blocking client may stay in a `def` endpoint, 40 waits at a time.
 #
 # ## Check yourself
@@ -598,6 +649,7 @@ print(f"With gather, {not_sent} of the 500 found no connection.")
 # - **command**: one request to Redis, such as `GET` or `BLPOP`. Commands that wait keep their connection.
 # - **deadlock**: two tasks that wait for each other, so neither can go on.
 # - **connection pool**: a set of open connections that commands borrow and give back. A *plain* pool raises an error when it's empty, a *blocking* pool waits.
+# - **lock**: lets one task at a time into a block of code. A task holds it until it leaves the block, also while it awaits something there.
 # - **thread-safe**: correct even when several threads use it at the same time.
 # - **pub/sub**: publish and subscribe; messages reach the clients that are subscribed to a channel at that moment.
 # - **pipeline**: many commands sent together, with all replies read together.
@@ -613,4 +665,4 @@ print(f"With gather, {not_sent} of the 500 found no connection.")
 # - Redis, *CLIENT PAUSE*: https://redis.io/docs/latest/commands/CLIENT-PAUSE/
 # - Two timeouts for one wait, reported by users: https://github.com/redis/redis-py/issues/2807
 #
-# Next: the exercise of this lesson, in the notebook `exercise_04_redis.ipynb`. It has two endpoints with mistakes that you've just seen.
+# Next: the exercise of this lesson, in the notebook `exercise_04_redis.ipynb`. It has three endpoints with mistakes that you've just seen.

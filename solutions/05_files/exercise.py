@@ -14,9 +14,9 @@
 # %% [markdown]
 # # Exercise 05: Files
 #
-# An archive stores each document in a file. Some of these files are slow: they are on a network share, or on a disk that has to spin up first. Fix the endpoint that reads them.
+# An archive stores each document in a file. Some of these files are slow: they are on a network share, or on a disk that has to spin up first. Fix the two endpoints that read them.
 #
-# **About 10 minutes.** You need lesson 05, *Files*.
+# **About 20 minutes.** You need lesson 05, *Files*, and for the second endpoint a tool from lesson 02, *Calling HTTP*.
 #
 # Each endpoint is worth three points:
 #
@@ -41,7 +41,7 @@ from autograder.judge import checks
 exercise = checks.here()
 
 # %% [markdown]
-# ## A document from the archive
+# ## 1. A document from the archive
 #
 # `GET /documents/{token}` reads the file of that name in the folder `DOCUMENTS`. The file holds a number, and the response is
 #
@@ -103,6 +103,63 @@ await exercise.concurrency("document")
 ### END HIDDEN TESTS
 
 # %% [markdown]
+# ## 2. The last fix looked right
+#
+# A ledger consists of two files: for the token `a1b2c3` they are `a1b2c3-1` and `a1b2c3-2`, and each holds a number. `GET /ledgers/{token}` reads both and adds them up:
+#
+# `{"ledger": "a1b2c3", "total": 314159}`
+#
+# The endpoint used to read one file after the other, on the loop. Then a colleague who had read about threads gave each file one of its own, so that both are read at the same time. That part
+# works: a single ledger now takes half as long. The change was merged, and the rest of the app still stops while a ledger is read.
+#
+# **The rule:** each request reads each of its two files exactly once, however long that takes.
+#
+# **The goal:** both files of a ledger are read at the same moment, and the loop stays free.
+#
+# <details><summary>Hint 1: a question</summary>
+#
+# The files are read in threads. Which thread waits until these have finished, and in which line?
+#
+# </details>
+#
+# <details><summary>Hint 2: a pointer</summary>
+#
+# Starting work in a thread is one thing, getting its result is another. Lesson 05 measures both in one cell, and lists the ways to wait that keep the calling thread. Which thread calls them here?
+#
+# </details>
+#
+# <details><summary>Hint 3: a sketch</summary>
+#
+# Either the loop waits in a way that it can interrupt, for both reads together: then each read needs an awaitable, and lesson 02 has what waits for several of them. Or the loop doesn't wait here at all:
+# the file can stay almost as it is if another thread is the one that waits. FastAPI has such a thread.
+#
+# </details>
+#
+# **What this check does not look for:** a pool that each request creates and ends, once nothing on the loop waits for it. It passes, and starts two new threads for each request. And a file that makes its reader wait for much longer than a few seconds.
+#
+# The rendezvous sends two ledgers together, and nothing is written until all four files are being read. This is the timeline to aim for. Compare the event loop lane, not the length of the bars.
+
+# %%
+exercise.target("ledger")
+
+# %% [markdown]
+# This is the file to fix:
+
+# %% app="ledger"
+# %%app ledger.py
+
+# %% answers="ledger"
+"""Correct responses: every ledger has the total of its own two files."""
+await exercise.answers("ledger")
+
+# %% concurrency="ledger"
+"""Concurrency: both files of every ledger are being read at the same moment, and the loop stays free."""
+await exercise.race("ledger")
+### BEGIN HIDDEN TESTS
+await exercise.concurrency("ledger")
+### END HIDDEN TESTS
+
+# %% [markdown]
 # ## When not to bother
 #
 # A small file on the machine's own disk is read faster than a call gets to a thread and back. The next cell measures both on a file of one kilobyte.
@@ -133,7 +190,7 @@ small.unlink()
 # %% [markdown]
 # ## Take it home
 #
-# Next to this notebook there is now the file `document.py`. Compare it with your own code.
+# There are now two files next to this notebook: `document.py` and `ledger.py`. Compare them with your own code: what does it open, and which thread waits for the result?
 #
 # ## The whole verdict
 #

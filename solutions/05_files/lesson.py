@@ -18,14 +18,14 @@
 # > each write blocked the event loop, so during an upload of a few megabytes `/health`, running conversations and WebSocket pings had to wait.
 # > To reproduce the bug on a fast disk, its test delays every write by 100 ms. ([software-agent-sdk#3119](https://github.com/OpenHands/software-agent-sdk/issues/3119))
 #
-# **About 20 minutes**, plus 15 for the sections marked "Deeper". You need lesson 01, *Sleeping*: what blocks an event loop, and what
+# **About 25 minutes**, plus 15 for the sections marked "Deeper". You need lesson 01, *Sleeping*: what blocks an event loop, and what
 # `def` endpoints, threads and `await` do about it.
 #
 # You'll see
 #
 # - what `open` and `read` in an `async def` endpoint do when the file is slow;
 # - three fixes, and why each of them is a thread: `asyncio.to_thread`, aiofiles, a `def` endpoint;
-# - a fix that only looks right, and an upload that stops the app;
+# - two fixes that only look right, and an upload that stops the app;
 # - which reads you can leave as they are;
 # - *deeper:* one thread hop per line, a small pool that everything shares, and a large file on a fast disk.
 #
@@ -283,6 +283,29 @@ print("Not yet: the loop still waits in `open`." if opened_on_loop else "Right: 
 #
 # </details>
 #
+# ## A thread that the loop waits for
+#
+# `to_thread` returns an awaitable. Python's own thread pools are older than `await`. The next cell reads one slow paper in a pool, and takes the time in three places.
+# It runs in the notebook, on the kernel's event loop. **Which line takes the 0.3 seconds?**
+
+# %%
+from concurrent.futures import ThreadPoolExecutor
+
+began = time.perf_counter()
+with ThreadPoolExecutor() as pool:
+    reading = pool.submit((folder / "paper-1").read_text)
+    submitted = time.perf_counter() - began
+left = time.perf_counter() - began
+print(f"submit returned after {1000 * submitted:.0f} ms. The block was left after {left:.2f} s, with the text {reading.result()!r}.")
+
+# %% [markdown]
+# The paper is read in another thread, and `submit` returns at once. But a pool's `with` block ends only when all its work is done, and the thread that waits there is the one that
+# runs this cell: the loop's. So a thread alone doesn't free the loop. What matters is how the loop waits for it.
+#
+# These all keep the thread that calls them: leaving the `with` block, `pool.shutdown()`, `future.result()`, the next item of `pool.map(...)`, `concurrent.futures.wait(...)` and
+# `thread.join()`. In a script or in a `def` endpoint that's fine. On the loop, await something instead: `loop.run_in_executor(pool, function)` returns an awaitable for any pool, as
+# `to_thread` does for the one that asyncio has already.
+#
 # ## An upload
 #
 # The incident at the top of this lesson was an upload, which is a *write*. Here `box` is a slow place to write to, and `upload.file` is a plain Python file object.
@@ -451,7 +474,6 @@ print(f"{small_log.stat().st_size:,} bytes in pieces of {piece:,}: {pieces} read
 
 # %%
 import math
-from concurrent.futures import ThreadPoolExecutor
 
 threads = ThreadPoolExecutor()._max_workers  # there is no public name for it
 readers = threads + 2  # try threads, 2 * threads
@@ -564,6 +586,7 @@ print("The folder is gone:", not folder.exists())
 #
 # - `open` and `read` in an `async def` block the loop for as long as the file makes them wait. On the author's disk that is no time at all.
 # - asyncio reads no files. `to_thread`, aiofiles and `def` are three ways to a thread that does. Offload the whole job, opening included.
+# - A thread doesn't free the loop if the loop then waits for it: at the end of a pool's `with` block, in `result()` or in `join()`.
 # - An upload copied by `copyfileobj` in an `async def` stops every request until it's written.
 # - A kilobyte on the machine's own disk is read fastest right where you are. Leave it.
 # - *Deeper:* `async for line` through aiofiles is a hop per line, and many times slower than one hop for all of them. `to_thread` and aiofiles share one small pool, so code that fills it delays both.
@@ -612,4 +635,4 @@ print("The folder is gone:", not folder.exists())
 # - FastAPI, *UploadFile class*: https://fastapi.tiangolo.com/reference/uploadfile/
 # - Linux, *Overview of pipes and FIFOs*: https://man7.org/linux/man-pages/man7/pipe.7.html
 #
-# Next: the exercise of this lesson, in the notebook `exercise_05_files.ipynb` next to this one. It has one endpoint.
+# Next: the exercise of this lesson, in the notebook `exercise_05_files.ipynb` next to this one. It has two endpoints.

@@ -63,7 +63,7 @@ def test_assignment_is_fetched_and_submitted(exchange, page, tmp_path):
         # it saves the notebook first; another save at the same moment would be asked about
         page.get_by_role("button", name="Validate").click()
         result = page.locator(".jp-Dialog")
-        result.get_by_text("following cell failed").wait_for()
+        result.get_by_text("following cell failed").first.wait_for()
         said = result.inner_text()
         assert f'exercise.race("{exercise.endpoints[1].id}")' in said, "what is not repaired yet is named"
         assert f'exercise.race("{task.id}")' not in said

@@ -6,11 +6,17 @@ from nbgrader.api import Gradebook
 from autograder import paths
 from autograder.judge.spec.exercise import load
 
-LESSON = "05_files"  # one app: a submission takes little
+LESSON = "05_files"
 EXERCISE = load(paths.SOLUTIONS / LESSON)
-(TASK,) = EXERCISE.endpoints
+TASK, *OTHERS = EXERCISE.endpoints
 REFERENCE = EXERCISE.answer_file(TASK, "reference").read_text()
 STARTER = EXERCISE.answer_file(TASK, "starter").read_text()
+# Unless a test says otherwise, the exercise's other apps don't start: a submission takes little, and its points are the first app's.
+UNTRIED = {task.cell: f"%%app {task.file}\nraise SystemExit" for task in OTHERS}
+UNTOUCHED = {
+    task.cell: f"%%app {task.file}\n{EXERCISE.answer_file(task, 'starter').read_text()}".rstrip("\n") for task in OTHERS
+}
+FULL = sum(sum(task.points.values()) for task in EXERCISE.tasks)
 # the result for a file that isn't a notebook
 BROKEN_ITEM = {
     "id": "submission",
@@ -32,6 +38,7 @@ def fill_in(course, student, lesson, sources):
     """Submit the released notebook with these sources, by the cell's grade_id."""
     released = course / "release" / lesson / f"exercise_{lesson}.ipynb"
     notebook = nbformat.read(released, 4)
+    sources = {**UNTRIED, **sources}
     for cell in notebook.cells:
         name = cell.metadata.get("nbgrader", {}).get("grade_id")
         cell.source = sources.get(name, cell.source)

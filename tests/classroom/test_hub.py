@@ -255,7 +255,9 @@ async def test_class_from_release_to_feedback(hub):
         f"nbgrader generate_feedback {LESSON}",
         f"nbgrader release_feedback {LESSON}",
     )
-    (points,) = [endpoint.points for endpoint in EXERCISE.endpoints]
+    points = {
+        part: sum(endpoint.points[part] for endpoint in EXERCISE.endpoints) for part in ("answers", "concurrency")
+    }
     listed = await teacher.ask("GET", f"formgrader/api/submissions/{LESSON}")
     assert {entry["student"]: entry["score"] for entry in listed.json()} == {
         "ada": points["answers"] + points["concurrency"],

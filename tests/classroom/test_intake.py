@@ -5,7 +5,20 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from class_folder import LESSON, REFERENCE, STARTER, TASK, hand_in, of_student, scores, verdict
+from class_folder import (
+    EXERCISE,
+    FULL,
+    LESSON,
+    REFERENCE,
+    STARTER,
+    TASK,
+    UNTOUCHED,
+    fill_in,
+    hand_in,
+    of_student,
+    scores,
+    verdict,
+)
 
 from autograder import paths
 from autograder.classroom import grade_class, intake, worker_pool
@@ -40,7 +53,7 @@ def test_finished_copy_replaces_untouched_original(course, canned, graded) -> No
     """If the original is untouched and the work is in ``-Copy1``, the copy is graded, and the original file stays."""
     file = hand_in(course, "ada", REFERENCE)
     file.rename(file.with_name(f"{NAME}-Copy1.ipynb"))
-    hand_in(course, "ada", STARTER.rstrip("\n"))
+    fill_in(course, "ada", LESSON, {TASK.cell: f"%%app {TASK.file}\n{STARTER}".rstrip("\n"), **UNTOUCHED})
     code, said = graded()
     assert code == grade_class.ALL_GRADED and f"{NAME}-Copy1.ipynb is graded" in said
     assert canned.judged == [str(file)] and "to_thread" in text_of(file)
@@ -54,7 +67,7 @@ def test_renamed_notebook_is_graded(course, canned, graded) -> None:
     file.rename(file.with_name(f"{NAME} (1).ipynb"))
     code, said = graded()
     assert code == grade_class.ALL_GRADED and "is missing" in said
-    assert scores(course) == {"ada": 3}
+    assert scores(course) == {"ada": FULL}
 
 
 def test_two_finished_copies_are_listed(course, graded) -> None:
@@ -149,9 +162,9 @@ def test_changed_cells_are_restored(course, graded) -> None:
     change(course, "all_deleted", document=None, document_answers=None, document_concurrency=None)
     code, said = graded()
     assert code == grade_class.ALL_GRADED, said
-    assert set(scores(course).values()) == {3} and len(scores(course)) == 4
+    assert set(scores(course).values()) == {FULL} and len(scores(course)) == 4
     graded_file = course / "autograded" / "answer_renamed" / LESSON / f"{NAME}.ipynb"
-    (answer,) = [c for c in nbformat.read(graded_file, 4).cells if c.metadata.get("nbgrader", {}).get("solution")]
+    answer, *_ = [c for c in nbformat.read(graded_file, 4).cells if c.metadata.get("nbgrader", {}).get("solution")]
     assert answer.metadata.nbgrader.grade_id == TASK.cell and "to_thread" in answer.source
 
 
@@ -167,7 +180,7 @@ def test_log_has_no_noise(course, graded) -> None:
     assert graded()[0] == grade_class.ALL_GRADED
     logs = course / ".grading" / "logs" / LESSON
     assert "WARNING" not in (logs / "ada.log").read_text()
-    assert (logs / "bob.log").read_text().count("has changed!") == 2
+    assert (logs / "bob.log").read_text().count("has changed!") == 2 * len(EXERCISE.tasks)
 
 
 def test_log_has_the_gradebooks_points(course, graded) -> None:
@@ -181,7 +194,7 @@ def test_log_has_the_gradebooks_points(course, graded) -> None:
         book.db.commit()
     graded()
     log = (course / ".grading" / "logs" / LESSON / "ada.log").read_text()
-    assert "30 of 30 points" in log and "document_concurrency: 20 of 20" in log
+    assert "60 of 60 points" in log and "document_concurrency: 20 of 20" in log
 
 
 def test_waiting_cells_are_not_graded(course, graded) -> None:
@@ -223,6 +236,6 @@ def test_stated_lesson_is_shown_safely(course, graded, renamed: bool) -> None:
         file.write_text(json.dumps(notebook))
     hand_in(course, "bob", REFERENCE)
     code, said = graded()
-    assert code in (grade_class.ALL_GRADED, grade_class.NEED_A_PERSON) and scores(course)["bob"] == 3
+    assert code in (grade_class.ALL_GRADED, grade_class.NEED_A_PERSON) and scores(course)["bob"] == FULL
     assert "\x1b" not in said and "\nada: all points" not in said and len(said) < 10_000
     said.encode()

@@ -1,7 +1,7 @@
 """A question in words, inside an exercise, that a person grades."""
 
 import nbformat
-from class_folder import LESSON, REFERENCE, TASK, fill_in, verdict
+from class_folder import FULL, LESSON, REFERENCE, TASK, fill_in, verdict
 from helpers import nbgrader
 from nbgrader.api import Gradebook
 
@@ -34,5 +34,4 @@ def test_manual_question_waits_and_counts(course, canned, capsys) -> None:
     assert grade_class.main(str(course)) == grade_class.ALL_GRADED
     with Gradebook(f"sqlite:///{course}/gradebook.db") as book:
         submission = book.find_submission(LESSON, "ada")
-        judged = sum(TASK.points.values())
-        assert (submission.score, submission.max_score) == (judged + 3, judged + 4)
+        assert (submission.score, submission.max_score) == (FULL + 3, FULL + 4)

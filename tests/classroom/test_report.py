@@ -5,7 +5,7 @@ import io
 import json
 
 import pytest
-from class_folder import BROKEN_ITEM, LESSON, REFERENCE, TASK, hand_in, verdict
+from class_folder import BROKEN_ITEM, EXERCISE, LESSON, REFERENCE, TASK, hand_in, verdict
 from helpers import nbgrader
 from nbgrader.api import Gradebook
 
@@ -46,24 +46,24 @@ def test_report_has_everybodys_state(graded, capsys) -> None:
         "ada": report.GRADED, "bob": report.NEEDS_A_PERSON, "cid": report.NEEDS_A_PERSON, "dan": report.NOTHING,
     }  # fmt: skip
     ada, bob, cid = rows["ada"], rows["bob"], rows["cid"]
-    assert (ada["points"], ada["max_points"], ada["late"]) == (3, 3, 34 * 3600)
-    assert ada["outcomes"] == {TASK.item("answers"): "pass", TASK.item("concurrency"): "pass"}
+    assert (ada["points"], ada["max_points"], ada["late"]) == (6, 6, 34 * 3600)
+    assert ada["outcomes"] == {task.item(part): "pass" for task in EXERCISE.tasks for part in task.parts}
     assert "notes.ipynb can't be read" in ada["extra_files"][0]
     assert bob["points"] is None and "not JSON" in bob["why"] and bob["outcomes"] == {}
     assert cid["points"] is None and set(cid["outcomes"].values()) == {"no verdict"}
     text = printed(capsys, str(graded))
-    assert "ada  graded, 3 of 3 points, 1 d 10 h late" in text and "not JSON" in text
+    assert "ada  graded, 6 of 6 points, 1 d 10 h late" in text and "not JSON" in text
     table = list(csv.DictReader(io.StringIO(printed(capsys, str(graded), [LESSON], "csv"))))
-    assert [(row["student"], row["points"]) for row in table] == [("ada", "3"), ("bob", ""), ("cid", ""), ("dan", "")]
+    assert [(row["student"], row["points"]) for row in table] == [("ada", "6"), ("bob", ""), ("cid", ""), ("dan", "")]
 
 
 def test_canvas_gets_its_columns(graded, capsys) -> None:
     """The five identity columns, the line with points, blanks for what isn't settled, and no formula."""
     head, worth, *rows = csv.reader(io.StringIO(printed(capsys, str(graded), [], "canvas")))
     assert head == ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", LESSON]
-    assert (worth[0].strip(), worth[-1]) == ("Points Possible", "3")
+    assert (worth[0].strip(), worth[-1]) == ("Points Possible", "6")
     assert [(row[0], row[3], row[-1]) for row in rows] == [
-        ("Lovelace, Countess, Ada", "ada", "3"), ("bob", "bob", ""), ("cid", "cid", ""), ("dan", "dan", "0"),
+        ("Lovelace, Countess, Ada", "ada", "6"), ("bob", "bob", ""), ("cid", "cid", ""), ("dan", "dan", "0"),
     ]  # fmt: skip
 
 
@@ -71,7 +71,7 @@ def test_moodle_gets_its_columns(graded, capsys) -> None:
     """User name and mail address to map, and a name that a spreadsheet would run is made harmless."""
     head, *rows = csv.reader(io.StringIO(printed(capsys, str(graded), [], "moodle")))
     assert head == ["username", "firstname", "lastname", "email", LESSON]
-    assert rows[0] == ["ada", "Ada", "Lovelace, Countess", "ada@example.org", "3"]
+    assert rows[0] == ["ada", "Ada", "Lovelace, Countess", "ada@example.org", "6"]
     assert rows[3] == ["dan", "'=cmd()", "", "dan@example.org", "0"]
 
 
@@ -80,8 +80,8 @@ def test_export_leaves_unsettled_points_blank(graded) -> None:
     nbgrader(graded, "export", "--to", "grades.csv")
     with open(graded / "grades.csv") as file:
         rows = {row["student_id"]: row for row in csv.DictReader(file)}
-    assert {name: row["score"] for name, row in rows.items()} == {"ada": "3.0", "bob": "", "cid": "", "dan": "0.0"}
-    assert rows["ada"]["last_name"] == "Lovelace, Countess" and rows["ada"]["max_score"] == "3.0"
+    assert {name: row["score"] for name, row in rows.items()} == {"ada": "6.0", "bob": "", "cid": "", "dan": "0.0"}
+    assert rows["ada"]["last_name"] == "Lovelace, Countess" and rows["ada"]["max_score"] == "6.0"
 
 
 def test_unknown_lesson_is_refused(course, capsys) -> None:
@@ -131,11 +131,11 @@ def test_diagnoses_report_has_no_names(course, canned, capsys) -> None:
         assert report.main(str(course), [LESSON], form, diagnoses=True) == 0
         shown[form] = capsys.readouterr().out
         assert "ada" not in shown[form]
-    (endpoint,) = json.loads(shown["json"])["endpoints"]
+    endpoint, *_ = json.loads(shown["json"])["endpoints"]
     assert (endpoint["students"], endpoint["tries"], endpoint["tries_to_pass"]) == (1, 2, {"2": 1})
     assert endpoint["diagnoses"] == [{"kind": "blocked", "students": 1, "tries": 1}]
     assert "1 of 1 student passed (1 with try 2)" in shown["text"] and "1 of 1 student passed" in shown["html"]
-    assert shown["html"].count("data:image/png;base64,") == 1 and "<script" not in shown["html"]
+    assert shown["html"].count("data:image/png;base64,") == len(EXERCISE.tasks) and "<script" not in shown["html"]
     assert report.main(str(course), [], "canvas", diagnoses=True) == 2
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from class_folder import EXERCISE, LESSON, REFERENCE, hand_in, verdict
+from class_folder import EXERCISE, FULL, LESSON, REFERENCE, hand_in, verdict
 from helpers import answered, nbgrader
 
 from autograder import paths
@@ -97,7 +97,7 @@ def test_late_penalty_and_extension(course, canned) -> None:
     subprocess.run([sys.executable, "-c", extension], cwd=course, check=True)
     assert grade_class.main(str(course), force=True) == grade_class.ALL_GRADED
     rows = {row.student: row for row in report.collect(grade_class.Course(course), [LESSON])}
-    assert (rows["ada"].points, rows["ada"].late) == (3, 0)
+    assert (rows["ada"].points, rows["ada"].late) == (FULL, 0)
     assert (rows["bob"].points, rows["bob"].late) == (0, 34 * 3600)
 
 

@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from class_folder import LESSON, REFERENCE, STARTER, hand_in, scores, verdict
+from class_folder import FULL, LESSON, REFERENCE, STARTER, hand_in, scores, verdict
 from helpers import until
 from nbgrader.utils import notebook_hash
 
@@ -22,7 +22,7 @@ def test_command_grades_what_arrives(course) -> None:
     page = course / "feedback" / "ada" / LESSON / f"{NAME}.html"
 
     def says(score: str) -> bool:
-        return page.is_file() and f"Score: {score} / 3.0" in page.read_text()
+        return page.is_file() and f"Score: {score} / 6.0" in page.read_text()
 
     command = [sys.executable, str(paths.ROOT / "course"), "class", "watch", str(course), LESSON, "--interval", "1"]
     with (course / "watch.log").open("w") as log:
@@ -58,13 +58,13 @@ def test_exchange_gets_feedback(course, canned, capsys, tmp_path) -> None:
     submit(REFERENCE, first)
     assert watch.main(str(course), [LESSON], exchange=True, tries=1, once=True) == grade_class.ALL_GRADED
     released = exchange / "tea101" / "feedback" / f"{notebook_hash(secret=first, notebook_id=NAME)}.html"
-    assert "Score: 3.0 / 3.0" in released.read_text()
+    assert "Score: 6.0 / 6.0" in released.read_text()
     canned.say = lambda job: {**worker_pool.undecided(job, ""), **verdict(0)}
     submit(STARTER, second)
     capsys.readouterr()
     assert watch.main(str(course), [LESSON], exchange=True, tries=1, once=True) == grade_class.ALL_GRADED
     assert "ada has used all tries" in capsys.readouterr().out
-    assert len(canned.judged) == 1 and scores(course) == {"ada": 3}
+    assert len(canned.judged) == 1 and scores(course) == {"ada": FULL}
 
 
 def test_missing_exchange_is_refused(course, capsys, monkeypatch, tmp_path) -> None:

@@ -17,6 +17,8 @@ assert AsyncRedis.from_url(server.url).connection_pool.max_connections == 100
 ends = sorted(request.end for request in queued.requests)
 assert ends[5] >= 2 * 0.49 and ends[10] >= 3 * 0.49 and queued.blocked_seconds < bad.blocked_seconds / 4
 assert sized.seconds >= math.ceil(n / 5) * 0.49
+assert sales["unprotected"][1] > 90 and sales["all_of_it"][1] == sales["only_the_stamp"][1] == 90
+assert sales["all_of_it"][0] >= 10 * 0.099 and sales["all_of_it"][0] > sales["only_the_stamp"][0]
 assert lined_up.seconds >= 5 * 0.29 and lined_up.blocked_seconds < bad.blocked_seconds / 4
 assert silence.seconds >= 5 * 0.29 and ".get_message(" in silence.worst_block.code
 assert silence_awaited.blocked_seconds < silence.blocked_seconds / 4

@@ -9,6 +9,7 @@ assert ends[0] >= 0.09 and mixed_again.requests[3].end < mixed_again.requests[0]
 assert "open(" in half.worst_block.code and half.worst_block.function == "half" and opened_on_loop
 assert half.requests[0].ok and half.requests[0].body == whole.requests[0].body
 assert half.blocked_seconds > whole.blocked_seconds and half.worst_canary > whole.worst_canary
+assert left >= 0.29 and submitted < left / 2 and reading.result() == "the text of paper-1"
 (copied, _), (plainly, _), (awaited, _) = uploads.values()
 assert [status for _, status in uploads.values()] == 3 * [200]
 assert copied > plainly and copied > awaited and copied > 0.3

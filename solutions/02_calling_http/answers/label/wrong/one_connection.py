@@ -1,0 +1,23 @@
+import os
+
+import httpx
+from fastapi import FastAPI
+
+app = FastAPI()
+
+
+class Supplier:
+    def __init__(self, address):
+        one = httpx.Limits(max_connections=1)
+        self.client = httpx.AsyncClient(base_url=address, timeout=30, limits=one)
+
+    async def price(self, item):
+        return (await self.client.get(f"/items/{item}")).json()["price"]
+
+
+supplier = Supplier(os.environ["UPSTREAM_URL"])
+
+
+@app.get("/labels/{token}")
+async def label(token: str):
+    return {"label": token, "price": await supplier.price(token)}

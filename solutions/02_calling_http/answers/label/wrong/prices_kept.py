@@ -1,0 +1,25 @@
+import os
+
+import httpx
+from fastapi import FastAPI
+
+app = FastAPI()
+
+
+class Supplier:
+    def __init__(self, address):
+        self.prices = {}
+        self.client = httpx.AsyncClient(base_url=address, timeout=30)
+
+    async def price(self, item):
+        if item not in self.prices:
+            self.prices[item] = (await self.client.get(f"/items/{item}")).json()["price"]
+        return self.prices[item]
+
+
+supplier = Supplier(os.environ["UPSTREAM_URL"])
+
+
+@app.get("/labels/{token}")
+async def label(token: str):
+    return {"label": token, "price": await supplier.price(token)}

@@ -1,0 +1,19 @@
+import os
+from concurrent.futures import ThreadPoolExecutor, wait
+from pathlib import Path
+
+from fastapi import FastAPI
+
+DOCUMENTS = Path(os.environ["DOCUMENTS"])
+app = FastAPI()
+pool = ThreadPoolExecutor(max_workers=32)
+
+
+def amount(name):
+    return int((DOCUMENTS / name).read_text())
+
+
+@app.get("/ledgers/{token}")
+async def ledger(token: str):
+    done, _ = wait([pool.submit(amount, name) for name in [f"{token}-1", f"{token}-2"]])
+    return {"ledger": token, "total": sum(read.result() for read in done)}

@@ -1,0 +1,20 @@
+import asyncio
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from fastapi import FastAPI
+
+DOCUMENTS = Path(os.environ["DOCUMENTS"])
+app = FastAPI()
+pool = ThreadPoolExecutor(max_workers=32)
+
+
+def amount(name):
+    return int((DOCUMENTS / name).read_text())
+
+
+@app.get("/ledgers/{token}")
+async def ledger(token: str):
+    amounts = await asyncio.to_thread(pool.map(amount, [f"{token}-1", f"{token}-2"]))
+    return {"ledger": token, "total": sum(amounts)}

@@ -1,0 +1,20 @@
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from fastapi import FastAPI
+
+DOCUMENTS = Path(os.environ["DOCUMENTS"])
+app = FastAPI()
+
+
+def amount(name):
+    return int((DOCUMENTS / name).read_text())
+
+
+@app.get("/ledgers/{token}")
+async def ledger(token: str):
+    pool = ThreadPoolExecutor(max_workers=2)
+    amounts = list(pool.map(amount, [f"{token}-1", f"{token}-2"]))
+    pool.shutdown(wait=False)
+    return {"ledger": token, "total": sum(amounts)}

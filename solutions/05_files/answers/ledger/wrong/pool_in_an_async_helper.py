@@ -1,0 +1,22 @@
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from fastapi import FastAPI
+
+DOCUMENTS = Path(os.environ["DOCUMENTS"])
+app = FastAPI()
+
+
+def amount(name):
+    return int((DOCUMENTS / name).read_text())
+
+
+async def total(token):
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        return sum(pool.map(amount, [f"{token}-1", f"{token}-2"]))
+
+
+@app.get("/ledgers/{token}")
+async def ledger(token: str):
+    return {"ledger": token, "total": await total(token)}
