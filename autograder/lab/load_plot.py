@@ -44,11 +44,11 @@ def draw(load: Load, now: float | None = None) -> Figure:
         axes.set_ylim(bottom + 1.3, -1.1)
         axes.set_xlim(0, span)
         axes.set_xlabel(
-            "seconds since the load began; a lane reaches from 1 ms to 10 s, each grey line is ten times the one below"
+            "seconds since the load began; the latencies of a lane reach from 1 ms to 10 s, on a logarithmic scale"
         )
         middles = [row * (LANE + GAP) + LANE / 2 for row in range(rows)]
         axes.set_yticks([*middles, bottom + 0.3], ["canary", *(timeline.short(r, 18) for r in routes), "event loop"])
-        axes.tick_params(axis="y", length=0)
+        axes.tick_params(axis="y", length=0, pad=26)  # the scale of each lane stands between it and its name
         for place, words in enumerate(("p50", "p95", "p99")):
             axes.text(
                 span * (1.08 + 0.09 * place), -0.35, words, fontsize=8, fontweight="bold", va="center", ha="right"
@@ -69,6 +69,9 @@ def _lane(axes: Axes, top: float, load: Load, route: str | None, now: float | No
 
     base = top + LANE
     axes.hlines([base - decade / DECADES for decade in range(DECADES + 1)], 0, span, color="#dddddd", lw=0.5, zorder=0)
+    for decade in range(1, DECADES):
+        words = milliseconds(LOWEST * 10**decade)
+        axes.text(0, base - decade / DECADES, words, fontsize=5.5, color="#666666", va="center", ha="right", zorder=4)
     windows = load.windows(route, now)
     # a route may take as long as the services that it waits for; the canary waits only for the loop
     late = [route is None and at[99] > ALERT_S for _, at in windows]
