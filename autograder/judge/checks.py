@@ -80,7 +80,7 @@ class Checks:
         verdict = await self._judge(name).concurrency()
         self._settle(name, verdict, f"{name}: concurrency proved.")
 
-    async def look(self, name: str) -> None:
+    async def check_list(self, name: str) -> None:
         """Print whether a list of findings can be read, and whether its lines contain the calls that it names.
 
         It can't say which lines are right, because the learner's copy of the exercise doesn't contain them. Raises
@@ -161,7 +161,7 @@ class Checks:
                 load = await slow_day(await served.app(), endpoint, asked, seconds, rate)
         except AppError as error:
             raise CheckFailed(str(error)) from None
-        alerts, windows = load.rings
+        alerts, windows = load.alerts
         print(
             f"The alert fired in {alerts} of {windows} windows of half a second. The lines that blocked the loop, worst first:"
         )

@@ -49,7 +49,7 @@ class Load(Race):
 
     lasts: float = 0.0
     # line to (seconds, code, function) of each iteration
-    harm: defaultdict[int, list[tuple[float, str, str]]] = field(default_factory=lambda: defaultdict(list))
+    seconds_by_line: defaultdict[int, list[tuple[float, str, str]]] = field(default_factory=lambda: defaultdict(list))
 
     def picture(self, now: float | None = None) -> Figure:
         """Return the figure of latencies over time; ``now`` (seconds since the start) while the load is running."""
@@ -93,7 +93,7 @@ class Load(Race):
         return [(index * WINDOW, quantiles(found[index])) for index in sorted(found)]
 
     @property
-    def rings(self) -> tuple[int, int]:
+    def alerts(self) -> tuple[int, int]:
         """(The number of windows with an alert, the number of all windows)."""
         windows = self.windows()
         return sum(at[99] > ALERT_S for _, at in windows), len(windows)
@@ -109,13 +109,13 @@ class Load(Race):
         for line in {place.line for place in places}:
             here = [place for place in places if place.line == line]
             share = sum(place.seconds for place in here) / seen
-            self.harm[line].append((self.blocked[-1].seconds * share, here[0].code, here[0].function))
+            self.seconds_by_line[line].append((self.blocked[-1].seconds * share, here[0].code, here[0].function))
 
     @property
     def blockers(self) -> list[Blocker]:
         """The app's lines that blocked the loop, longest total first; those below 20 ms in all are left out."""
         found = []
-        for line, shares in self.harm.items():
+        for line, shares in self.seconds_by_line.items():
             seconds, (_, code, function) = sum(share[0] for share in shares), max(shares)
             if seconds >= BLOCKED_FROM:
                 found.append(Blocker(seconds, len(shares), line, code, function))
@@ -129,7 +129,7 @@ class Load(Race):
         if not self.canaries:
             return f"{self.name}: no canary was sent."
         failed = sum(not request.ok for request in self.requests)
-        at, (alerts, windows) = self.percentiles(), self.rings
+        at, (alerts, windows) = self.percentiles(), self.alerts
         text = (
             f"{self.name}: {len(self.requests)} requests to {len(self.routes)} routes. Half of the canaries were answered "
             f"within {milliseconds(at[50])}, 95 % within {milliseconds(at[95])}, 99 % within {milliseconds(at[99])}; "

@@ -131,18 +131,18 @@ class LoadGenerator:
             subscriber(None)
 
 
-_racer: LoadGenerator | None = None
+_generator: LoadGenerator | None = None
 
 
 def load_generator() -> LoadGenerator:
     """Return this process's load generator, which is started on first use and again if it has ended."""
-    global _racer
-    if _racer is None or not _racer.alive:
-        _racer = LoadGenerator()
-    return _racer
+    global _generator
+    if _generator is None or not _generator.alive:
+        _generator = LoadGenerator()
+    return _generator
 
 
 @atexit.register
 def _close() -> None:
-    if _racer is not None:
-        _racer.close()
+    if _generator is not None:
+        _generator.close()

@@ -146,7 +146,7 @@ show("library.py", 45, 57)
 
 # %% found="findings"
 # Blocker by blocker: a point for each that is named, one less for each line that doesn't block.
-await exercise.look("findings")
+await exercise.check_list("findings")
 ### BEGIN HIDDEN TESTS
 await exercise.score("findings", "found")
 ### END HIDDEN TESTS

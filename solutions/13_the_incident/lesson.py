@@ -251,7 +251,7 @@ def fix(old, new):
 fix("    time.sleep(0.025)", "    await asyncio.sleep(0.025)")
 easy = await lab.load(traffic, seconds=5, rate=20, show=False)
 print(*easy.blockers, sep="\n")
-print(f"The alert fired in {easy.rings[0]} of {easy.rings[1]} windows of half a second.")
+print(f"The alert fired in {easy.alerts[0]} of {easy.alerts[1]} windows of half a second.")
 
 # %% [markdown]
 # The fix is correct, and the alert still fires. That line was far down in the list, and the lines at the top are still there.
@@ -283,7 +283,7 @@ print(*second.blockers or ["nothing for long"], sep="\n")
 print("of the canary            p50       p95       p99   blocked   alert fired")
 for name, load in (("the incident", incident), ("the easy one", easy), ("the prices", first), ("the report", second)):
     p50, p95, p99 = (seconds * 1000 for seconds in load.percentiles().values())
-    print(f"{name:16} {p50:8.0f}  {p95:8.0f}  {p99:8.0f} ms  {load.blocked_seconds:5.2f} s   in {load.rings[0]} of {load.rings[1]}")
+    print(f"{name:16} {p50:8.0f}  {p95:8.0f}  {p99:8.0f} ms  {load.blocked_seconds:5.2f} s   in {load.alerts[0]} of {load.alerts[1]}")
 
 # %% [markdown]
 # Compare the first row with the last two. The seconds for which the loop was blocked fall when you fix in order of harm, and with them the wait of the usual request, p50.

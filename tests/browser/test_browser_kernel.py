@@ -136,7 +136,7 @@ def test_kernel_restart_leaves_no_process(page, lab):
     toolbar(page, "restart").click()
     page.locator(".jp-Dialog .jp-mod-accept").click()
     until(lambda: gone(server) and gone(load_generator), 120)
-    print(f"after the restart: server and racer gone {time.monotonic() - began:.2f} s")
+    print(f"after the restart: server and load generator gone {time.monotonic() - began:.2f} s")
     until(lambda: prompt(page, 3).inner_text().strip() != "[*]:", 120)
     wait_for_kernel(page)
     run(page, 0)

@@ -56,7 +56,7 @@ def test_latency_counts_delayed_canaries():
     assert len(seconds) == 51
     assert max(seconds) == 1.0 and min(seconds) == 0.001
     assert 0.4 < load.percentiles()[50] < 0.6
-    assert load.rings == (2, 3)
+    assert load.alerts == (2, 3)
 
 
 def test_unfinished_request_counts_until_now():
@@ -102,7 +102,7 @@ CELLS = (
     'load = await lab.load(["/much/{i}", "/little/{i}", "POST /free/{i}"], seconds=2, rate=15)',
     "print(*[blocker.code for blocker in load.blockers])\n"
     "print(load.percentiles()[50] <= load.percentiles()[95] <= load.percentiles()[99])\n"
-    'print(load.rings[0] > 0, load.percentiles("/free")[50] > 0.1, len(load.routes))',
+    'print(load.alerts[0] > 0, load.percentiles("/free")[50] > 0.1, len(load.routes))',
 )
 
 

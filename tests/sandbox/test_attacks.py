@@ -300,7 +300,7 @@ def test_killed_load_generator_is_replaced(tmp_path, monkeypatch, number):
         "        line = open(f'/proc/{pid}/cmdline').read()\n    except OSError: continue\n"
         f"    if 'load_generator.py' in line and int(status[1]) == os.stat(WORKER).st_size:\n        os.kill(int(pid), signal.{number})\n"
     )
-    # the racer of this very worker, and of no other that may run on this machine: its parent's id is told by a file's size
+    # the load generator of this very worker, and of no other that may run on this machine: its parent's id is told by a file's size
     from autograder.classroom import grade
     from autograder.lab import load_generator_client
 

@@ -290,14 +290,16 @@ def test_starved_child_is_no_stall(monkeypatch):
 
 
 def test_unsampled_child_start_is_excused(monkeypatch):
-    """The racer stood in the queue for a CPU itself: it found the loop in vfork once, or only at another time."""
+    """The load generator itself waited for a CPU: it found the loop in vfork once, or only at another time."""
     monkeypatch.setattr(excuses, "SPAWN_SYSCALLS", {"58"})
     block = Blocked(0.1, 0.3, 0.0, "app.py", 9, "create_subprocess_exec(...)", "quote")
     race = race_of((0.0, 0.6), blocked=[block])
 
     def seen(*rows):
         return find_stalls(
-            race, [ThreadSample(t, 0.0, 0.0, n, call, {}, {}, racer) for t, n, call, racer in rows], POLL
+            race,
+            [ThreadSample(t, 0.0, 0.0, n, call, {}, {}, load_generator) for t, n, call, load_generator in rows],
+            POLL,
         )
 
     spawn = "58 0x0"
@@ -377,7 +379,7 @@ def test_locked_loop_shows_children():
 def test_unseen_start_of_child_excuses():
     """While the load generator had no CPU, a thread may have started a child: only in an app that has children."""
     asleep = samples_of((0.0, 7, "202 0x9"), (0.1, 8, "202 0x9"))
-    starved = [asleep[0], replace(asleep[1], racer=0.09)]
+    starved = [asleep[0], replace(asleep[1], load_generator=0.09)]
     race = race_of((0, 1), blocked=[block(0.1)])
     assert find_stalls(race, starved, "232 0x5"), "the app starts no processes"
     assert not find_stalls(race, [starved[0], replace(starved[1], children={"31": 0.0})], "232 0x5")

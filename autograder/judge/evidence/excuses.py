@@ -32,7 +32,11 @@ def cpu_wait_s(samples: list[ThreadSample], start: float, end: float, watching: 
     first, last = samples_around(samples, start, end)
     if first is None or last is None:
         return 0.0
-    queue = (last.waited - first.waited) + (last.racer - first.racer) + other_threads_cpu_wait_s(first, last, watching)
+    queue = (
+        (last.waited - first.waited)
+        + (last.load_generator - first.load_generator)
+        + other_threads_cpu_wait_s(first, last, watching)
+    )
     own = vfork_wait_s(samples, start, end) + page_fault_wait_s(samples, start, end)
     return queue + own + exec_pipe_wait_s(samples_near(samples, start, end))
 
@@ -82,7 +86,11 @@ def unobserved_spawn_wait_s(samples: list[ThreadSample], start: float, end: floa
     near = samples_near(samples, start, end)
     if not any(is_spawning(sample) or sample.children for sample in samples):
         return 0.0
-    return sum(b.racer - a.racer for a, b in itertools.pairwise(near) if not (is_spawning(a) or is_spawning(b)))
+    return sum(
+        b.load_generator - a.load_generator
+        for a, b in itertools.pairwise(near)
+        if not (is_spawning(a) or is_spawning(b))
+    )
 
 
 def is_spawning(sample: ThreadSample) -> bool:

@@ -30,7 +30,7 @@ class ThreadSample:
     call: str
     workers: dict[int, tuple[float, ...]]
     watchers: dict[int, tuple[float, ...]]
-    racer: float
+    load_generator: float
     # run-queue seconds of each child process, if the loop thread is in `read` or waits for a lock, or just did
     children: dict[str, float] | None = None
     paging: bool = False  # the thread slept until the kernel had read a page of memory

@@ -7,7 +7,7 @@ assert (
     < sum(wait > 0.1 for wait in would_have_come) / len(would_have_come)
 )
 assert 10 * max(spans) < longest.seconds
-assert incident.rings[0] > 0 and easy.rings[0] > 0
+assert incident.alerts[0] > 0 and easy.alerts[0] > 0
 assert easy.blockers[0].function == "price_of" and "thanks" not in [blocker.function for blocker in easy.blockers]
 assert first.blockers[0].function == "report" and first.blocked_seconds < incident.blocked_seconds
 assert "report" not in [blocker.function for blocker in second.blockers]
