@@ -390,6 +390,29 @@ print(f"{partly.seconds:.2f} s is {'less' if partly.seconds < 2 else 'not less'}
 #
 # So after a fix, race again and look at the event loop lane. Fixing the line that you knew about doesn't prove that the loop is free.
 #
+# ## When not to bother
+#
+# - **One user, one task.** In a script, a command-line tool or a nightly job no other request is waiting, so let it sleep.
+# - **A thread of its own.** A worker thread that sleeps blocks only itself.
+# - **Very short sleeps, now and then.** The next cell races the blocking café with sleeps of a millisecond.
+#
+# Start-up belongs on this list only if it's short: the app serves no requests yet, but health probes are already waiting for it.
+
+# %%
+server = lab.serve("cafe.py")
+short = await lab.race("/coffee?wait=0.001", n=10, show=False)
+print(f"The slowest canary took {1000 * short.worst_canary:.0f} ms; with sleeps of 0.2 s it was {1000 * bad.worst_canary:.0f} ms.")
+alone = [await lab.race("/coffee?wait=0.2", n=1, show=False) for _ in range(5)]
+print(f"Five coffees, one request at a time: {sum(race.seconds for race in alone):.1f} s in total, {5 * 0.2:.1f} s of it brewing.")
+
+# %% [markdown]
+# A blocking millisecond is still the same mistake, but no client notices it, and there may be something worse in your app. Measure first, then fix in order of harm.
+#
+# The last line shows why this mistake survives so many tests: as long as requests come one at a time, none of them waits for another.
+# A test for blocking code has to send requests *together*.
+#
+# The core of the lesson ends here; the sections marked *Deeper* are optional.
+#
 # ## Deeper: the health probe is the first victim
 #
 # In the incident at the top, the health endpoint was fine. So is `/menu` here, which never waits for anything. Kubernetes requests such an endpoint
@@ -460,27 +483,6 @@ print("Four coffees of 0.5 s on two workers took", ", ".join(f"{seconds:.1f} s" 
 # a worker accepts as many connections as it finds waiting, and if it finds all four, the second worker does nothing.
 # Workers use more CPUs, which helps with computing. They also multiply memory and database connections, and a blocking line
 # blocks each of them. Fix the line first; lesson 08 measures what processes are good for.
-#
-# ## When not to bother
-#
-# - **One user, one task.** In a script, a command-line tool or a nightly job no other request is waiting, so let it sleep.
-# - **A thread of its own.** A worker thread that sleeps blocks only itself.
-# - **Very short sleeps, now and then.** The next cell races the blocking café with sleeps of a millisecond.
-#
-# Start-up belongs on this list only if it's short: the app serves no requests yet, but health probes are already waiting for it.
-
-# %%
-server = lab.serve("cafe.py")
-short = await lab.race("/coffee?wait=0.001", n=10, show=False)
-print(f"The slowest canary took {1000 * short.worst_canary:.0f} ms; with sleeps of 0.2 s it was {1000 * bad.worst_canary:.0f} ms.")
-alone = [await lab.race("/coffee?wait=0.2", n=1, show=False) for _ in range(5)]
-print(f"Five coffees, one request at a time: {sum(race.seconds for race in alone):.1f} s in total, {5 * 0.2:.1f} s of it brewing.")
-
-# %% [markdown]
-# A blocking millisecond is still the same mistake, but no client notices it, and there may be something worse in your app. Measure first, then fix in order of harm.
-#
-# The last line shows why this mistake survives so many tests: as long as requests come one at a time, none of them waits for another.
-# A test for blocking code has to send requests *together*.
 #
 # ## What you have seen
 #

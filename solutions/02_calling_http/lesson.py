@@ -421,6 +421,14 @@ lab.side_by_side(plain, thread, titles=("def", "to_thread"))
 #
 # Mind the parentheses: `to_thread(requests.get, url)` passes a function and its arguments. `to_thread(requests.get(url))` calls the function first, on the loop.
 #
+# ## When not to bother
+#
+# - **Scripts and jobs.** No other request waits for them, so `requests` is fine there.
+# - **An endpoint that's called once a day.** Measure before you rewrite: a single request is no faster with httpx.
+# - **One short call at start-up.** No requests are served yet. Give it a timeout, because health probes don't wait forever.
+#
+# The core of the lesson ends here; the sections marked *Deeper* are optional.
+#
 # ## Deeper: when one of several calls fails
 #
 # Two tasks run concurrently, and one of them fails. What happens to the other depends on how you started them.
@@ -597,12 +605,6 @@ print("Only a handler:", *handler_only, "ran. A handler and a lifespan:", *both,
 # %% [markdown]
 # The handler is accepted and silently ignored. Starlette, which FastAPI builds on, has removed `on_event`; FastAPI keeps it for old code.
 # So if you give an old app a lifespan, move its handlers into it.
-#
-# ## When not to bother
-#
-# - **Scripts and jobs.** No other request waits for them, so `requests` is fine there.
-# - **An endpoint that's called once a day.** Measure before you rewrite: a single request is no faster with httpx.
-# - **One short call at start-up.** No requests are served yet. Give it a timeout, because health probes don't wait forever.
 #
 # ## What you have seen
 #

@@ -387,6 +387,15 @@ threads = await lab.race("/search?wait=0.2", n=10)
 # "Just use a thread" has a condition, though: what the threads share must be **thread-safe**, that is, correct when several threads use it at once.
 # A connection pool is. A single connection shares its transaction among all its users, and an SQLAlchemy `Session` isn't thread-safe at all: use one per request.
 #
+# ## When not to bother
+#
+# - **Scripts, jobs, migrations.** No other request waits for them. psycopg2 is fine there.
+# - **An app whose endpoints are all `def`.** It works, within the limits of its threads and connections.
+#
+# But don't rely on a query because it's fast today. Tables grow, and locks come and go.
+#
+# The core of the lesson ends here; the sections marked *Deeper* are optional.
+#
 # ## Deeper: a session pool smaller than the thread pool
 #
 # This is the incident from the top. `def` endpoints get their session from a dependency, as in many tutorials. There are 40 threads,
@@ -630,13 +639,6 @@ print("Errors on the left:", *(error.message for error in locked.errors), sep="\
 # On the left, the first request holds the write lock and awaits the bank. The second waits for that lock *on the loop*, so the first can't continue and release it.
 # Only the timeout ends this **deadlock**, with an error. A longer `timeout`, which is the usual advice, makes each block longer.
 # Keep transactions short, await nothing inside them, and move slow statements to a thread (`asyncio.to_thread`, or aiosqlite, which uses one).
-#
-# ## When not to bother
-#
-# - **Scripts, jobs, migrations.** No other request waits for them. psycopg2 is fine there.
-# - **An app whose endpoints are all `def`.** It works, within the limits of its threads and connections.
-#
-# But don't rely on a query because it's fast today. Tables grow, and locks come and go.
 #
 # ## What you have seen
 #

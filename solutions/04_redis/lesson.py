@@ -430,6 +430,16 @@ threads = await lab.race("/take/client{i}?patience=0.3", n=10, method="POST", ti
 # It's correct, and limited to 40 threads. A request that waits in `blpop` for half a minute occupies one for half a minute.
 # With 40 of them, every other `def` endpoint of the app waits, too.
 #
+# ## When not to bother
+#
+# - **A worker.** A program that does nothing but take jobs from a list should wait in `blpop`. That's what the command is for.
+# - **Scripts.** No other request waits for them.
+# - **A fast command to a server next door,** in an app whose users forgive a bad minute. Fix the commands that wait first.
+#
+# In a new app, use `redis.asyncio` from the start. It costs one keyword per call.
+#
+# The core of the lesson ends here; the sections marked *Deeper* are optional.
+#
 # ## Deeper: a client for every request
 #
 # In lesson 02, a new client for every request blocked the loop, because it built a TLS context. What does a new Redis client cost?
@@ -605,14 +615,6 @@ print(f"With gather, {not_sent} of the 500 found no connection.")
 #
 # `gather` is no substitute: each command borrows a connection, so 500 at once need 500 of them, and the pool refused most.
 # (With `return_exceptions=True`, `gather` returns errors among its results instead of raising the first one.)
-#
-# ## When not to bother
-#
-# - **A worker.** A program that does nothing but take jobs from a list should wait in `blpop`. That's what the command is for.
-# - **Scripts.** No other request waits for them.
-# - **A fast command to a server next door,** in an app whose users forgive a bad minute. Fix the commands that wait first.
-#
-# In a new app, use `redis.asyncio` from the start. It costs one keyword per call.
 #
 # ## What you have seen
 #

@@ -423,6 +423,18 @@ print(f"The service says that the probe took {1000 * says:.3f} ms. The client wa
 # So a service's own numbers can be green while its users wait, and an `async def` health endpoint reports OK whenever it gets to run at all.
 # Measure from outside, with a canary and its **latency**, the time between request and response.
 #
+# ## When not to bother
+#
+# - **At start-up.** blockbuster may complain about a file that is read while the app is imported. No request is delayed by that, because the server doesn't accept
+#   any yet. Probes do notice a long start-up, though: if loading a model takes a minute, give the container a `startupProbe`, or the liveness probe will restart it before it is ready.
+# - **`/tiny`.** It opens a file of a few hundred bytes on the loop, each time. Two tools accuse it, and by their rules they are right.
+#   Lesson 05 measures that a thread would take longer than the read.
+# - **Below your threshold.** If the slowest canary waits five milliseconds, there is nothing to find, however many rules complain.
+#
+# And the other way round: begin with the blocker that holds the loop longest and most often, not with the one that you found first.
+#
+# The core of the lesson ends here; the sections marked *Deeper* are optional.
+#
 # ## Deeper: the garbage collector
 #
 # Python's **garbage collector** (GC) frees objects that refer to each other in a circle. A full collection examines every container object of the process, holds the GIL
@@ -742,16 +754,6 @@ print(f"Debug mode: {debugged / plain:.1f} times the CPU time per iteration.")
 # %% [markdown]
 # For every callback, debug mode records where the callback was created, among other things. Use it in tests and on your own machine.
 # Use blockbuster only in tests as well: it raises an error where your users would merely have waited.
-#
-# ## When not to bother
-#
-# - **At start-up.** blockbuster may complain about a file that is read while the app is imported. No request is delayed by that, because the server doesn't accept
-#   any yet. Probes do notice a long start-up, though: if loading a model takes a minute, give the container a `startupProbe`, or the liveness probe will restart it before it is ready.
-# - **`/tiny`.** It opens a file of a few hundred bytes on the loop, each time. Two tools accuse it, and by their rules they are right.
-#   Lesson 05 measures that a thread would take longer than the read.
-# - **Below your threshold.** If the slowest canary waits five milliseconds, there is nothing to find, however many rules complain.
-#
-# And the other way round: begin with the blocker that holds the loop longest and most often, not with the one that you found first.
 #
 # ## What you have seen
 #

@@ -472,6 +472,15 @@ short = verdicts("test_concurrency.py", ["short_block"])
 # and the checks of this course do. Lesson 11 has other tools: ruff and blockbuster need no clock at all.
 # So in CI, on the machine that tests every change, use ruff for the calls that it knows, and this test for everything that waits on the supplier.
 #
+# ## When not to bother
+#
+# - **Not every endpoint needs such a test.** Choose one for each kind of waiting: the database, the supplier, the queue. Blocking
+#   comes in through what they share.
+# - **An app of `def` endpoints** has hardly anything on its loop. It needs a test of its pools.
+# - **A script** has no other requests.
+#
+# The core of the lesson ends here; the sections marked *Deeper* are optional.
+#
 # ## Deeper: clients that mislead
 #
 # FastAPI's documentation tests with `TestClient`, which calls the app without a server, in the process of the test.
@@ -546,13 +555,6 @@ print("The test with one:", timed)
 
 # %% [markdown]
 # The test without a clock gives the same verdicts as before. Those of the other test depend on the machine and on the day. If it still passes, add CPU load until it fails.
-#
-# ## When not to bother
-#
-# - **Not every endpoint needs such a test.** Choose one for each kind of waiting: the database, the supplier, the queue. Blocking
-#   comes in through what they share.
-# - **An app of `def` endpoints** has hardly anything on its loop. It needs a test of its pools.
-# - **A script** has no other requests.
 #
 # ## What you have seen
 #
