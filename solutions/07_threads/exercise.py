@@ -14,9 +14,9 @@
 # %% [markdown]
 # # Exercise 07: Threads
 #
-# A photo shop makes thumbnails of large pictures, and hashes its customers' passwords. Both kinds of work are CPU-bound. Fix two endpoints.
+# A photo shop makes thumbnails of large pictures, and hashes its customers' passwords. Both kinds of work are CPU-bound. Fix three endpoints. The third has been fixed once already, and that didn't help.
 #
-# **About 15 minutes.** You need lesson 07, *Threads*.
+# **About 25 minutes.** You need lesson 07, *Threads*, for the third endpoint including its section *Deeper: two fixes that don't fix*.
 #
 # Each endpoint is worth three points:
 #
@@ -160,9 +160,64 @@ await exercise.concurrency("login")
 ### END HIDDEN TESTS
 
 # %% [markdown]
+# ## 3. A fix that didn't help
+#
+# `GET /albums/{token}` makes the two pages of an album. For the token `a1b2c3`, they are the thumbnails of `a1b2c3-1` and `a1b2c3-2`:
+#
+# `{"album": "a1b2c3", "pages": [314159, 271828]}`
+#
+# Whenever somebody ordered an album, the whole site stopped. The last fix looked right: a colleague gave the loop a chance to serve others after every page. The review found an `await` where there had been none before, and the change was merged. The site still stops.
+#
+# **The rule:** each page is made exactly once, and the pages stay in their order. One request may make its pages one after the other, or concurrently. A pool of your own needs at least four threads here, too.
+#
+# **The goal:** while a page is made, every other request is served.
+#
+# <details><summary>Hint 1: a question</summary>
+#
+# What is the longest time for which the loop serves no one, and what does that time depend on?
+#
+# </details>
+#
+# <details><summary>Hint 2: a pointer</summary>
+#
+# The message names a line. Can you divide what that line does into smaller parts? If not, the number of pauses around it makes no difference. The lesson's section on fixes that don't fix measures this with one request and with eight.
+#
+# </details>
+#
+# <details><summary>Hint 3: a sketch</summary>
+#
+# Decide what one job for a thread is: a page, or a whole album. Both are right here. For each, write down how often a request changes threads, and in which line it can be suspended. Then ask what the colleague's line is still good for.
+#
+# </details>
+#
+# **What this check does not look for:** how many threads you would start for a hundred albums.
+#
+# This is the timeline to aim for. Compare the canary and the event loop lane. Your bars will be longer and end one after the other, because the check lets the work start one at a time, and work needs a core.
+
+# %%
+exercise.target("album")
+
+# %% [markdown]
+# This is the file to fix:
+
+# %% app="album"
+# %%app album.py
+
+# %% answers="album"
+"""Correct responses: every album comes with the numbers of its own two pages, in their order."""
+await exercise.answers("album")
+
+# %% concurrency="album"
+"""Concurrency: all albums reach the workshop together, and the loop stays free while each page is made."""
+await exercise.race("album")
+### BEGIN HIDDEN TESTS
+await exercise.concurrency("album")
+### END HIDDEN TESTS
+
+# %% [markdown]
 # ## Take it home
 #
-# Next to this notebook there are now `picture.py` and `login.py`. Compare them with your own code.
+# Next to this notebook there are now `picture.py`, `login.py` and `album.py`. Compare them with your own code.
 #
 # ## The whole verdict
 #

@@ -14,9 +14,9 @@
 # %% [markdown]
 # # Exercise 09: `def` or `async def`
 #
-# A shop has three endpoints. In each of them, the author chose between `def` and `async def` without much thought, and chose wrongly. Neither is wrong everywhere: what fixes the first endpoint would ruin the second. Fix them in order.
+# A shop has four endpoints. In three of them, the author chose between `def` and `async def` without much thought, and chose wrongly. Neither is wrong everywhere: what fixes the first endpoint would ruin the second. The fourth has been fixed once already, and that didn't help. Fix them in order.
 #
-# **About 25 minutes.** You need lesson 02, *Calling HTTP*, lesson 04, *Redis*, and the walk-through of this lesson.
+# **About 35 minutes.** You need lesson 02, *Calling HTTP*, lesson 03, *Databases*, lesson 04, *Redis*, and the walk-through of this lesson.
 #
 # Each endpoint is worth three points:
 #
@@ -25,14 +25,14 @@
 # | 1 | **correct responses**: the right values, fetched for this request from the service that knows them |
 # | 2 | **concurrency**: all requests that arrive together wait concurrently, and the event loop stays free |
 #
-# Two check cells follow each app. The first checks the responses, one request at a time. The second sends requests together and draws the picture: four for the first endpoint, and **45** for the other two.
+# Two check cells follow each app. The first checks the responses, one request at a time. The second sends requests together and draws the picture: four for the first endpoint, **45** for the next two, and 30 for the last.
 #
 # A cell that begins with `%%app` is a whole file. Change what you like in it, but keep the paths, the responses and the cell's first line: without that line nothing is saved. Run the cell
 # again after each change. Line numbers in messages count the first line as line 1.
 #
 # The checks run once; the hidden tests run several times, with other values. A check that doesn't pass yet prints *Not yet* and the reason. Fix the file, run its cell, and run the check again.
 #
-# The next cell loads the tools of the course. `checks.here()` also starts the services that the apps use: a supplier that speaks HTTP, and a server that speaks Redis's protocol, with a worker. If the cell fails with `ModuleNotFoundError`, the notebook isn't running in the course's own Python environment: close it and start it with `./course lab`. After a restart of the kernel, run
+# The next cell loads the tools of the course. `checks.here()` also starts the services that the apps use: a supplier that speaks HTTP, a server that speaks Redis's protocol, with a worker, and a PostgreSQL server. If the cell fails with `ModuleNotFoundError`, the notebook isn't running in the course's own Python environment: close it and start it with `./course lab`. After a restart of the kernel, run
 # this first cell again.
 
 # %%
@@ -219,13 +219,72 @@ await exercise.concurrency("account")
 ### END HIDDEN TESTS
 
 # %% [markdown]
+# ## 4. A fix that didn't help
+#
+# `GET /customers/{token}` returns how much credit a customer has:
+#
+# `{"customer": "a1b2c3", "credit": 577215}`
+#
+# The number is in PostgreSQL, and `SELECT price_of('a1b2c3')` returns it, as in exercise 03. The database allows this app 80 connections.
+#
+# This endpoint was `async def` with a session that blocked the loop. The last fix looked right: the endpoint and its dependency became `def`, and every request has a session of its own. The sale brings 30 customers at the same moment, which is fewer than 40, so all of them get a thread. Some of them still wait for others.
+#
+# **The rule:** the database is queried once for every request, and may take some seconds. Don't give up early, and don't reject any request.
+#
+# **The goal:** all 30 requests wait for the database at the same time, and the loop stays free.
+#
+# <details><summary>Hint 1: a question</summary>
+#
+# How many requests are served at a time? That isn't the number of threads. What else in this file comes in a limited number, although no number is written there?
+#
+# </details>
+#
+# <details><summary>Hint 2: a pointer</summary>
+#
+# A session is cheap, and there can be any number of them. What it borrows for its queries isn't. SQLAlchemy's documentation of `create_engine` says how many it keeps, how many more it opens when these are in use, and what happens then.
+#
+# </details>
+#
+# <details><summary>Hint 3: a sketch</summary>
+#
+# Compare three numbers: requests that wait at the same time, threads, and what the sessions borrow. Here each request holds one of each for as long as its query takes. Which number is the smallest? Would another driver or another keyword change that number, or only the way in which the rest wait? When you've chosen a larger one, compare it with what the database allows.
+#
+# </details>
+#
+# This is the timeline to aim for:
+
+# %%
+exercise.target("customer")
+
+# %% [markdown]
+# This is the file to fix:
+
+# %% app="customer"
+# %%app customer.py
+
+# %% answers="customer"
+"""Correct responses: every customer comes with the number that the database has for them."""
+await exercise.answers("customer")
+
+# %% [markdown]
+# **What this check does not look for:** a pool that is larger than the database allows, because it sends only 30 requests, and a timeout of your own that is too short, because no reply is held back for long.
+
+# %% concurrency="customer"
+"""Concurrency: 30 queries are with the database at the same moment, and the loop stays free."""
+await exercise.race("customer")
+### BEGIN HIDDEN TESTS
+await exercise.concurrency("customer")
+### END HIDDEN TESTS
+
+# %% [markdown]
 # ## Take it home
 #
-# Next to this notebook there are now three files: `quote.py`, `stock.py` and `account.py`. Compare them with your own code, and check each endpoint and each dependency in this order:
+# Next to this notebook there are now four files: `quote.py`, `stock.py`, `account.py` and `customer.py`. Compare them with your own code, and check each endpoint and each dependency in this order:
 #
 # 1. Does it wait? If not, either keyword will do.
 # 2. Can what it waits for be awaited? Then `async def`, and `await` it.
 # 3. If not: `def`, if its code is thread-safe. Then count how many requests may wait at the same time, in all `def` endpoints and dependencies of the app together. Are they fewer than 40?
+# 4. Which other pools does a request pass through, and how many places does the smallest of them have?
 #
 # ## The whole verdict
 #

@@ -14,10 +14,11 @@
 # %% [markdown]
 # # Exercise 10: Blockers you did not write
 #
-# The endpoints of these four apps look harmless. What blocks the event loop is somewhere else: in a middleware, in a stream,
-# after the response, in a cache. Find it and fix it, one app after the other.
+# The endpoints of these five apps look harmless. What blocks the event loop is somewhere else: in a middleware, in a stream,
+# after the response, in a cache. The fifth app has already been fixed once, and that didn't help. Find the cause and fix it, one app after the other.
 #
-# **About 30 minutes.** You need the lessons before this one: what blocks, and how a thread or an `await` helps.
+# **About 40 minutes.** You need the lessons before this one: what blocks, and how a thread or an `await` helps.
+# For the fifth app you also need this lesson's section *Deeper: which thread validates a response?*
 #
 # Each app has a cell that begins with `%%app`. That cell is the whole file. Change what you like in it,
 # but keep the paths and the responses as they are. Run the cell again after each change: this saves and serves the file.
@@ -288,11 +289,72 @@ await exercise.concurrency("rate")
 ### END HIDDEN TESTS
 
 # %% [markdown]
+# ## 5. A fix that didn't help
+#
+# `GET /wines/{token}` returns how many bottles of a wine are left in the cellar:
+#
+# `{"wine": "a1b2c3", "bottles": 271828}`
+#
+# Only the cellar's service knows that number. The app blocked the loop, and the last fix looked right: a colleague changed the endpoint from `async def` to `def`,
+# so that FastAPI runs it in a thread. Two people reviewed the change, and it was merged. The canary is as late as before.
+#
+# **The goal:** while one request waits for the cellar, the app serves all others.
+#
+# **The rules:**
+#
+# - Each request calls `/items/{token}` of the service exactly once, even if the same wine is requested again or at the same moment.
+# - The service may take several seconds. Wait for its reply.
+#
+# <details><summary>Hint 1: a question</summary>
+#
+# The endpoint really runs in a thread. Which line calls the service, and what calls that line: the endpoint, or something else?
+#
+# </details>
+#
+# <details><summary>Hint 2: a pointer</summary>
+#
+# Between the `return` of an endpoint and the bytes of its response there are two more steps. The lesson's section on response models
+# measures in which thread each of them runs.
+#
+# </details>
+#
+# <details><summary>Hint 3: a sketch</summary>
+#
+# Write down the steps of one request, from its path to the bytes of its response. For each step, note the thread that it runs in if the endpoint is `def`, and if it's
+# `async def`. The call may stay in any step that has a thread, and move to any step in which you can await it. Then count the calls of your version: are there steps that a model goes through twice?
+#
+# </details>
+#
+# **What this check does not look for:** a timeout of your own that is too short, because no reply is held back for much longer than a second.
+#
+# This is the timeline to aim for:
+
+# %%
+exercise.target("wine")
+
+# %% [markdown]
+# This is the file to fix:
+
+# %% app="wine"
+# %%app wine.py
+
+# %% answers="wine"
+"""Correct responses: every wine has the number of bottles that the service has for it."""
+await exercise.answers("wine")
+
+# %% concurrency="wine"
+"""Concurrency: the calls for all wines are at the service at the same moment, and the loop stays free."""
+await exercise.race("wine")
+### BEGIN HIDDEN TESTS
+await exercise.concurrency("wine")
+### END HIDDEN TESTS
+
+# %% [markdown]
 # ## Take it home
 #
-# Next to this notebook there are now four files: `tables.py`, `menu.py`, `order.py` and `rate.py`.
+# Next to this notebook there are now five files: `tables.py`, `menu.py`, `order.py`, `rate.py` and `wine.py`.
 # Put them next to your own code and compare. Which middleware do you have, and who wrote it? What runs after your responses?
-# Which of your generators say `async def` and never `await`? What do your caches store?
+# Which of your generators say `async def` and never `await`? What do your caches store? Which of your models do more than describe data?
 #
 # ## The whole verdict
 #

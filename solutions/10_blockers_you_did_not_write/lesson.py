@@ -702,4 +702,4 @@ print("The last canary was", "answered." if stuck.canaries[-1].answered else "ne
 # - Python, *Synchronization primitives* of asyncio: https://docs.python.org/3/library/asyncio-sync.html
 #
 # Next: the exercise, in the notebook `exercise_10_blockers_you_did_not_write.ipynb` next to this one.
-# It has four apps, and in none of them does the endpoint itself block.
+# It has five apps, and in none of them does the endpoint itself block.

@@ -1,0 +1,19 @@
+import asyncio
+
+from fastapi import FastAPI
+
+from workshop import thumbnail
+
+app = FastAPI()
+
+
+async def pages_of(token):
+    for number in (1, 2):
+        yield thumbnail(f"{token}-{number}")
+        await asyncio.sleep(0)
+
+
+@app.get("/albums/{token}")
+async def album(token: str):
+    pages = [page async for page in pages_of(token)]
+    return {"album": token, "pages": pages}

@@ -1,0 +1,31 @@
+import os
+from contextlib import asynccontextmanager
+from typing import Annotated
+
+from anyio.to_thread import current_default_thread_limiter
+from fastapi import Depends, FastAPI
+from sqlalchemy import create_engine, func, make_url, select
+from sqlalchemy.orm import Session, sessionmaker
+
+DATABASE = make_url(os.environ["DATABASE_URL"]).set(drivername="postgresql+psycopg")
+new_session = sessionmaker(create_engine(DATABASE))
+
+
+@asynccontextmanager
+async def lifespan(app):
+    current_default_thread_limiter().total_tokens = 100
+    yield
+
+
+app = FastAPI(lifespan=lifespan)
+
+
+def get_session():
+    with new_session.begin() as session:
+        yield session
+
+
+@app.get("/customers/{token}")
+def customer(token: str, session: Annotated[Session, Depends(get_session)]):
+    credit = session.scalar(select(func.price_of(token)))
+    return {"customer": token, "credit": credit}

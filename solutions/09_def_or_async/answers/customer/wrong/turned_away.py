@@ -1,0 +1,25 @@
+import os
+from typing import Annotated
+
+from fastapi import Depends, FastAPI, HTTPException
+from sqlalchemy import create_engine, func, make_url, select
+from sqlalchemy.exc import TimeoutError
+from sqlalchemy.orm import Session, sessionmaker
+
+DATABASE = make_url(os.environ["DATABASE_URL"]).set(drivername="postgresql+psycopg")
+new_session = sessionmaker(create_engine(DATABASE, pool_timeout=0.2))
+app = FastAPI()
+
+
+def get_session():
+    with new_session.begin() as session:
+        yield session
+
+
+@app.get("/customers/{token}")
+def customer(token: str, session: Annotated[Session, Depends(get_session)]):
+    try:
+        credit = session.scalar(select(func.price_of(token)))
+    except TimeoutError:
+        raise HTTPException(503, "too many customers") from None
+    return {"customer": token, "credit": credit}

@@ -1,0 +1,30 @@
+import asyncio
+import os
+from contextlib import asynccontextmanager
+from functools import cache
+
+import httpx
+from fastapi import FastAPI
+
+UPSTREAM = os.environ["UPSTREAM_URL"]
+
+
+@asynccontextmanager
+async def lifespan(app):
+    async with httpx.AsyncClient(base_url=UPSTREAM, timeout=60) as app.state.client:
+        yield
+
+
+app = FastAPI(lifespan=lifespan)
+lock = asyncio.Lock()
+
+
+@cache
+async def rate_of(token):
+    return (await app.state.client.get(f"/items/{token}")).json()["price"]
+
+
+@app.get("/rates/{token}")
+async def rate(token: str):
+    async with lock:
+        return {"currency": token, "rate": await rate_of(token)}

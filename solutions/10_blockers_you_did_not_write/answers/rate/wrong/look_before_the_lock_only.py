@@ -1,0 +1,32 @@
+import asyncio
+import os
+from collections import defaultdict
+from contextlib import asynccontextmanager
+
+import httpx
+from fastapi import FastAPI
+
+UPSTREAM = os.environ["UPSTREAM_URL"]
+
+
+@asynccontextmanager
+async def lifespan(app):
+    async with httpx.AsyncClient(base_url=UPSTREAM, timeout=60) as app.state.client:
+        yield
+
+
+app = FastAPI(lifespan=lifespan)
+rates = {}
+locks = defaultdict(asyncio.Lock)
+
+
+async def rate_of(token):
+    return (await app.state.client.get(f"/items/{token}")).json()["price"]
+
+
+@app.get("/rates/{token}")
+async def rate(token: str):
+    if token not in rates:
+        async with locks[token]:
+            rates[token] = await rate_of(token)
+    return {"currency": token, "rate": rates[token]}

@@ -1,0 +1,32 @@
+import os
+from contextlib import asynccontextmanager
+
+import httpx
+from fastapi import FastAPI
+from pydantic import BaseModel
+
+UPSTREAM = os.environ["UPSTREAM_URL"]
+
+
+@asynccontextmanager
+async def lifespan(app):
+    async with httpx.AsyncClient(base_url=UPSTREAM, timeout=60) as app.state.client:
+        yield
+
+
+app = FastAPI(lifespan=lifespan)
+
+
+class Wine(BaseModel):
+    wine: str
+    bottles: int
+
+    @classmethod
+    async def from_the_cellar(cls, token):
+        reply = await app.state.client.get(f"/items/{token}")
+        return cls(wine=token, bottles=reply.json()["price"])
+
+
+@app.get("/wines/{token}")
+async def wine(token: str) -> Wine:
+    return await Wine.from_the_cellar(token)

@@ -1,0 +1,20 @@
+import asyncio
+import os
+
+import requests
+from fastapi import FastAPI
+from pydantic import BaseModel
+
+UPSTREAM = os.environ["UPSTREAM_URL"]
+app = FastAPI()
+
+
+class Wine(BaseModel):
+    wine: str
+    bottles: int
+
+
+@app.get("/wines/{token}")
+async def wine(token: str) -> Wine:
+    reply = await asyncio.to_thread(requests.get, f"{UPSTREAM}/items/{token}", timeout=30)
+    return Wine(wine=token, bottles=reply.json()["price"])

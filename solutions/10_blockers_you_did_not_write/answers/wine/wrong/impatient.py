@@ -1,0 +1,28 @@
+import os
+from contextlib import asynccontextmanager
+
+import httpx
+from fastapi import FastAPI
+from pydantic import BaseModel
+
+UPSTREAM = os.environ["UPSTREAM_URL"]
+
+
+@asynccontextmanager
+async def lifespan(app):
+    async with httpx.AsyncClient(base_url=UPSTREAM, timeout=1) as app.state.client:
+        yield
+
+
+app = FastAPI(lifespan=lifespan)
+
+
+class Wine(BaseModel):
+    wine: str
+    bottles: int
+
+
+@app.get("/wines/{token}")
+async def wine(token: str) -> Wine:
+    reply = await app.state.client.get(f"/items/{token}")
+    return Wine(wine=token, bottles=reply.json()["price"])

@@ -1,0 +1,23 @@
+import os
+
+import requests
+from fastapi import FastAPI
+from fastapi.concurrency import run_in_threadpool
+from pydantic import BaseModel, computed_field
+
+UPSTREAM = os.environ["UPSTREAM_URL"]
+app = FastAPI()
+
+
+class Wine(BaseModel):
+    wine: str
+
+    @computed_field
+    @property
+    def bottles(self) -> int:
+        return requests.get(f"{UPSTREAM}/items/{self.wine}", timeout=30).json()["price"]
+
+
+@app.get("/wines/{token}")
+async def wine(token: str) -> Wine:
+    return await run_in_threadpool(Wine, wine=token)
