@@ -17,7 +17,7 @@
 # A shop keeps its prices in PostgreSQL. One endpoint blocks the event loop during its query. The second leaves the loop free,
 # but its requests still queue. The third works for a while, and then not at all, and the fourth is slow
 # whenever somebody else's service is. Fix them, one after the other.
-# **About 40 minutes**, and a good place for a break is after the second endpoint. You need lesson 03, *Databases*.
+# **About 40 minutes.** You need lesson 03, *Databases*.
 #
 # Each endpoint has a cell that begins with `%%app`. That cell is the whole file: change whatever you like in it,
 # but keep the paths and the responses as they are. Run the cell after every change, which saves the file and serves it.

@@ -424,6 +424,13 @@ print(f"dictionary: {[request.status for request in together.requests]}, fetched
 # the first request has to store something before it awaits, so that the others can wait for that fetch.
 # That can be an `asyncio.Task`, since many can await the same task, or a lock for each key.
 #
+# ## When not to bother
+#
+# Most responses and request bodies are small. In the sections above marked "Deeper", a body of 100 parts and a page of 100 rows blocked for less than 20 ms, the shortest block that a race reports.
+# Before you change anything, measure yours, as you did in the first "Your turn".
+#
+# The core of the lesson ends here; the sections marked *Deeper* are optional.
+#
 # ## Deeper: a request body, and a validator
 #
 # Incoming data goes through the same steps in reverse: FastAPI parses the JSON, and pydantic validates it, on the loop, before your endpoint starts.
@@ -645,11 +652,6 @@ print("The last canary was", "answered." if stuck.canaries[-1].answered else "ne
 # | a WebSocket handler's `while True:` | computing or a synchronous read between two messages | await the read, move the computation to a thread or a process |
 # | sqlite in `async def` | a write waits for another connection's lock, up to its timeout of 5 s; a longer timeout blocks longer | `to_thread`, or aiosqlite |
 # | an exporter or error reporter | it sends while the request is handled | the batching variant |
-#
-# ## When not to bother
-#
-# Most responses and request bodies are small. In the sections above marked "Deeper", a body of 100 parts and a page of 100 rows blocked for less than 20 ms, the shortest block that a race reports.
-# Before you change anything, measure yours, as you did in the first "Your turn".
 #
 # ## What you have seen
 #

@@ -28,7 +28,11 @@ assert all(re.search(r'deeper\.py", line \d+ in ' + name, log) for name in ("nap
 assert re.search(r'busy\.py", line \d+ in write_json', log)
 assert gauge >= 0.12 - 0.05  # it may have been asleep for one step when the block began
 assert says < took / 2 and (took > 0.1 or probe_request.end < measured.requests[0].end)
-gc_blocks = {name: max((b.seconds for b in race.blocked), default=0) for name, race in collections.items()}
+# whatever is to blame: on a busy machine the wait for a CPU is most of it
+gc_blocks = {
+    name: max((b.end - b.start for b in race.blocked + race.not_blamed), default=0)
+    for name, race in collections.items()
+}
 assert gc_blocks["on the loop"] > 0.02 and gc_blocks["in a thread"] > gc_blocks["on the loop"] / 4
 assert gc_blocks["after gc.freeze()"] < gc_blocks["on the loop"] / 2
 assert max(pauses) > gc_blocks["on the loop"] / 2
