@@ -48,7 +48,8 @@ BEGIN
     stamp := pg_catalog.pg_backend_pid() || '.' || EXTRACT(epoch FROM pg_catalog.clock_timestamp());
     PERFORM pg_catalog.pg_notify('calls', pg_catalog.concat_ws(' ', wanted, stamp, pg_catalog.encode(
         pg_catalog.sha256(pg_catalog.convert_to(pg_catalog.concat_ws(' ', wanted, stamp, found.key), 'UTF8')), 'hex')));
-    PERFORM pg_catalog.pg_advisory_xact_lock_shared(found.key);
+    PERFORM pg_catalog.pg_advisory_lock_shared(found.key);
+    PERFORM pg_catalog.pg_advisory_unlock_shared(found.key);  -- now, because the caller's transaction may stay open
     RETURN found.price;
 END $$;
 """
@@ -78,7 +79,7 @@ BEGIN
         EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', f);
     END LOOP;
 END $$;
-GRANT EXECUTE ON FUNCTION pg_advisory_xact_lock_shared(bigint), pg_notify(text, text) TO keeper;
+GRANT EXECUTE ON FUNCTION pg_advisory_lock_shared(bigint), pg_notify(text, text) TO keeper;
 """
 # Two roles with the same rights: `shop` for apps that a notebook serves, `guest` for judged apps, so that what one submission
 # has left open can be ended before the next.

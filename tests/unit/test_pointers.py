@@ -101,6 +101,17 @@ def rate(token):
 async def rates():
     return rate(1)
 """
+MODEL = """
+class Price(BaseModel):
+    @computed_field
+    @property
+    def pounds(self) -> int:
+        return requests.get(URL)
+
+@app.get("/")
+def price() -> Price:
+    return Price()
+"""
 ENDPOINT = """
 @app.get("/")
 async def page():
@@ -157,7 +168,7 @@ def line_of(text):
     return next(number for number, line in enumerate(text.splitlines(), 1) if "requests.get" in line)
 
 
-HIDDEN = [MIDDLEWARE, CALLED_BY_A_MIDDLEWARE, OF_PLAIN_ASGI, ADDED, LOG, STREAM, TASK, CACHE]
+HIDDEN = [MIDDLEWARE, CALLED_BY_A_MIDDLEWARE, OF_PLAIN_ASGI, ADDED, LOG, STREAM, TASK, CACHE, MODEL]
 OTHERS = [ENDPOINT, TWO_CALLS_BELOW, DEPENDENCY, LIFESPAN, BOTH, IN_A_CIRCLE, NOWHERE]
 
 

@@ -13,11 +13,12 @@ OFFLOADED_CALL = re.compile(rf"\b({OFFLOADERS})\(\s*([A-Za-z_][\w.]*)\((.*?)\)")
 # the reported line of a multi-line statement may contain only the beginning of the call
 OFFLOADS = re.compile(rf"\b({OFFLOADERS}|run_in_executor|submit)\(")
 
-
 # characters of a line that are read: a pattern that goes to the end of a line took minutes for a long one
 LINE_MAX = 300
 
 TIMEOUT_ERRORS = {"TimeoutError", "ReadTimeout", "PoolTimeout", "ConnectTimeout", "WriteTimeout", "QueryCanceledError"}
+
+SECOND_LOOP = re.compile(r"cannot be called from a running event loop|event loop is already running")
 
 
 def remedy(message: str, code: str, text: str = "") -> str:
@@ -102,7 +103,7 @@ def _plain_file(message: str, code: str, text: str) -> str:
 
 
 def _second_loop(message: str, code: str, text: str) -> str:
-    if re.search(r"cannot be called from a running event loop|event loop is already running", message):
+    if SECOND_LOOP.search(message):
         return "The app's own loop is running: write `await` before the coroutine, without a loop of your own. Lesson 00 shows it."
     return ""
 

@@ -1,7 +1,7 @@
 """The sentence of a diagnosis that links to the lesson on its subject, if that can be recognised.
 
 A call is recognised by its name. The app's file shows where the call is: lesson 10 covers middlewares, log handlers, async
-streams, background tasks and caches, whatever they call.
+streams, background tasks, caches and models, whatever they call.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ SHOWN = [
 OUTSIDE_ENDPOINTS = 10  # the lesson on blockers outside endpoints
 SIZE_LIMIT = 100_000  # bytes: larger files aren't read
 CACHES = {"lru_cache", "cache"}
+OF_MODELS = {"computed_field", "field_serializer", "field_validator", "model_serializer", "model_validator"}
 # calls that are passed a function to run later
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
@@ -59,7 +60,7 @@ def recognised(code: str, callee: str = "", file: str | None = None, line: int =
 
 
 def in_no_endpoint(source: bytes, line: int) -> bool:
-    """Return True if the line is run by a middleware, a log handler, an async stream, a background task or a cache.
+    """Return True if the line is run by a middleware, a log handler, an async stream, a background task, a cache or a model.
 
     A function that one of these calls counts as well, if nothing else calls it.
     """
@@ -105,7 +106,7 @@ class _Names:
 
     def _is(self, function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
         marks = {_last(mark) for mark in function.decorator_list}
-        if function.name in self._handed or "middleware" in marks or CACHES & marks:
+        if function.name in self._handed or "middleware" in marks or (CACHES | OF_MODELS) & marks:
             return True
         if isinstance(function, ast.AsyncFunctionDef) and _yields(function):
             return not marks and function.name not in self._depended  # a dependency with a yield is a generator, too

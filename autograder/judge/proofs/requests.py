@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autograder.judge.diagnoses import messages
-from autograder.judge.diagnoses.hints import gave_up, remedy, remedy_of_answer, remedy_of_coroutine
+from autograder.judge.diagnoses.hints import SECOND_LOOP, gave_up, remedy, remedy_of_answer, remedy_of_coroutine
 from autograder.judge.evidence import excuses, samples
 from autograder.judge.evidence.stalls import Stall
 from autograder.judge.proofs.quiescence import POLL_INTERVAL_S
@@ -227,6 +227,10 @@ def _server_error(app: Server, race: Race, request: Request, call: CheckRequest)
     last = error.where[-1] if error and error.where else None
     line = last.line if last else None
     hint = remedy(error.message, last.code, _text(app.file)) if error and last and last.line else ""
+    if (
+        error and not hint and SECOND_LOOP.search(error.message)
+    ):  # also within the error of a library that called the app
+        hint = remedy(error.message, "")
     hint = hint or (gave_up(error.type) if error else "")
     text = messages.server_error(call, error, hint) if error else ""
     ended = text if line else ""  # an exception without a line of the app tells a learner nothing
