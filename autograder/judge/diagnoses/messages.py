@@ -158,6 +158,14 @@ def few_at_a_time(served: int, requests: int, calls: int = 1) -> str:
     )
 
 
+def held_meanwhile(service: str) -> str:
+    """The sentence that follows if few requests are served at a time, and each also calls another ``service``."""
+    return (
+        f" If it's a pool of connections to the service ({service}): it may be large enough, and each connection borrowed for too "
+        "long. What does a request hold while it waits for something else?"
+    )
+
+
 def _of_the_pool() -> str:
     return (
         f"{ANYIO_THREADS} is the size of the pool of threads that all `def` endpoints, `def` dependencies and "

@@ -11,6 +11,7 @@ import asyncio
 import random
 import time
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from autograder.judge.diagnoses import messages
@@ -369,7 +370,10 @@ class RendezvousProof:
             )
         if self.endpoint.barrier == "places":
             return served_in_turns(1 if sum(map(bool, each)) == 1 else sum(each), max(len(calls), RACE_SIZE))
-        return served_in_turns(sum(each), len(calls), self.endpoint.upstream_calls)
+        found = served_in_turns(sum(each), len(calls), self.endpoint.upstream_calls)
+        if found.kind == DiagnosisKind.FEW_AT_A_TIME and self.endpoint.also:
+            return replace(found, diagnosis=found.diagnosis + messages.held_meanwhile(self.endpoint.also))
+        return found
 
 
 class HeldReplies:
