@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import linecache
 import os
-from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
@@ -210,8 +209,8 @@ class Race:
     # (start, end, call): the newest long sleep of the loop thread in one system call
     asleep: tuple[float, float, str] | None = None
     watchers: list[int] = field(default_factory=list)  # ids of the threads in the served process that aren't the app's
-    # iterations in which the loop was seen in a line of the app: (line, code)
-    found: Counter[tuple[int, str]] = field(default_factory=Counter)
+    # lines of the app in which the loop was seen, (line, code), with the longest time in one iteration, in seconds
+    found: dict[tuple[int, str], float] = field(default_factory=dict)
     # CPU seconds of other threads, by (line, code, function, file)
     busy: dict[tuple[int, str, str, str], float] = field(default_factory=dict)
     began: float | None = None
@@ -407,8 +406,11 @@ class Race:
                 self.pending_block = block
             return
         self.pending_block, self.turn_ended = None, report.start
-        if len(self.found) < REPORTS_LIMIT:
-            self.found.update((place.line, place.code) for place in report.where if place.file == self.file)
+        own = max(report.end - report.start - report.waited, 0.0)
+        for place in report.where:
+            where = place.line, place.code
+            if place.file == self.file and (where in self.found or len(self.found) < REPORTS_LIMIT):
+                self.found[where] = max(self.found.get(where, 0.0), min(place.seconds, own))
         self._add(block)
 
     def _add(self, block: Blocked) -> None:

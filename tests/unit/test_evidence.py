@@ -19,6 +19,7 @@ from autograder.judge.evidence.stalls import (
     per_request_allowance_s,
     sleeps_outside_poll,
 )
+from autograder.judge.proofs import certificates
 from autograder.lab.race import Blocked, Canary, Race, Request
 from autograder.programs import load_generator, procfs
 
@@ -395,3 +396,11 @@ def test_age_of_children_is_known():
         assert load_generator.older_children(child, 100.0) == {}
         process.communicate(b"\n")
     assert load_generator.older_children(child, 0.0) == {}, "it has ended"
+
+
+@pytest.mark.parametrize("seconds, kinds", [(0.002, []), (0.02, ["blocked"])])
+def test_cheap_client_is_not_accused(seconds, kinds):
+    """A client that shares its certificates takes a millisecond or two, and is no work to report; one that loads them is."""
+    race = Race("/", "shop.py", [Request(0, "/", start=0.0, end=1.0, status=200)], end=1.0)
+    race.found = {(9, "client = httpx.AsyncClient(verify=shared)"): seconds}
+    assert [verdict.kind for verdict in [certificates.blocked(race, [], None)] if verdict] == kinds

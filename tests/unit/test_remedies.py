@@ -11,7 +11,7 @@ import redis.asyncio
 
 from autograder import services
 from autograder.judge.diagnoses import messages
-from autograder.judge.diagnoses.hints import remedy, remedy_of_answer, remedy_of_coroutine
+from autograder.judge.diagnoses.hints import polls, remedy, remedy_of_answer, remedy_of_coroutine
 from autograder.judge.proofs.certificates import _client_each
 from autograder.judge.proofs.requests import _server_error
 from autograder.judge.spec.endpoint import CheckRequest
@@ -201,3 +201,16 @@ def test_long_lines_take_little(text):
     for message in ("x", "awaitable is required", "'coroutine' object", "being awaited already"):
         remedy(message, "gather(x)", text * (200_000 // len(text)))
     assert time.process_time() - began < 20
+
+
+def test_polling_loop_is_recognised():
+    """A `while` that does nothing but sleep(0) is found with its line, and one that does something isn't."""
+    assert polls("a = 1\nwhile not job.done():\n    await asyncio.sleep(0)\n") == (2, "while not job.done():")
+    assert polls("for part in parts:\n    work(part)\n    await asyncio.sleep(0)\n") is None
+    assert polls("while True:\n    await asyncio.sleep(0.1)\n") is None
+
+
+def test_pool_is_not_told_to_use_with():
+    """The usual advice for a missing `async with` would lead to a `with` that waits on the loop."""
+    message = "'ThreadPoolExecutor' object does not support the asynchronous context manager protocol"
+    assert "in the lifespan" in remedy(message, "async with ThreadPoolExecutor() as pool:")

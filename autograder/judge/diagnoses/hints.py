@@ -21,6 +21,12 @@ TIMEOUT_ERRORS = {"TimeoutError", "ReadTimeout", "PoolTimeout", "ConnectTimeout"
 SECOND_LOOP = re.compile(r"cannot be called from a running event loop|event loop is already running")
 
 
+def polls(text: str) -> tuple[int, str] | None:
+    """Return (line, code) of a `while` loop that does nothing but ``sleep(0)``, as the app's ``text`` shows it, or None."""
+    found = re.search(r"^([ \t]*)while\b([^\n]{0,200}):\s*(?:#[^\n]*)?\n\s*await \w+\.sleep\(0\)", text, re.MULTILINE)
+    return (text.count("\n", 0, found.start()) + 1, f"while{found[2]}:") if found else None
+
+
 def remedy(message: str, code: str, text: str = "") -> str:
     """Return the hint for an exception with this ``message`` in the line ``code`` of a file with this ``text``, or ""."""
     message, code, text = message[:2000], code[:LINE_MAX], _with_short_lines(text)
@@ -99,6 +105,11 @@ def _plain_file(message: str, code: str, text: str) -> str:
         return ""
     if "'_io." in message:
         return "A file from `open` can't be used with `async`: use `aiofiles.open`, or do all of it in a thread, including `open`."
+    if "PoolExecutor" in message:
+        return (
+            "A pool doesn't support `async with`, and leaving its `with` block waits on the loop: open it once, in the lifespan, and "
+            "await `run_in_executor`."
+        )
     return "It doesn't support `async with`: write `with`, or use the library's class for asyncio."
 
 

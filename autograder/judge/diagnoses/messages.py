@@ -56,7 +56,7 @@ def _remark(block: Blocked) -> str:
         if re.search(r"Executor|\bPool\b|shutdown|pool", statement + block.callee):
             return (
                 " Leaving the `with` block of a pool waits until all its work is done and its threads or processes have ended. Open the "
-                "pool once, in the lifespan."
+                "pool once, in the lifespan, and await what it does." + pointer(5)
             )
     return ""
 
@@ -103,6 +103,16 @@ def gil(seconds: float, place: tuple[int, str, str, str] | None, line: int | Non
         f"The work is in a thread, and the event loop still had to wait for it: {seconds:.2f} s of computing were done"
         f"{who} while the loop was ready to run. Only one thread of a process runs Python at a time: the one that has the GIL. "
         "This work doesn't release it. Move it to another process, with a ProcessPoolExecutor." + pointer(8)
+    )
+
+
+def never_rests(seconds: float, line: int, code: str) -> str:
+    """Threads computed, and the loop polled them with ``sleep(0)`` in the `while` of ``line``, so both wanted the GIL all the time."""
+    return (
+        f"The work is in a thread, and the event loop never rests meanwhile: line {line}, {code}, polls it with `sleep(0)`. Thread and loop "
+        f"take the GIL from each other all the time, so the loop waited for it while {seconds:.2f} s of computing were done. Await the "
+        "work instead: `asyncio.to_thread` and `run_in_executor` return something awaitable, and `asyncio.wrap_future` makes it of a "
+        "pool's future." + pointer(7)
     )
 
 

@@ -6,6 +6,8 @@ import re
 from typing import TYPE_CHECKING
 
 from autograder.judge.diagnoses import messages
+from autograder.judge.diagnoses.hints import polls
+from autograder.judge.diagnoses.lesson_links import source
 from autograder.judge.evidence import gil
 from autograder.judge.evidence.samples import cpu_of_other_threads_s
 from autograder.judge.evidence.stalls import find_stalls
@@ -16,7 +18,8 @@ if TYPE_CHECKING:
     from autograder.judge.spec.endpoint import CheckRequest
     from autograder.lab.race import Blocked, Race
 
-CLIENT = re.compile(r"\bAsyncClient\(|\bcreate_default_context\(")  # each one loads certificates, about 20 ms of work
+CLIENT = re.compile(r"\bAsyncClient\(|\bcreate_default_context\(")  # each one loads certificates, 10 to 30 ms of work
+CLIENT_MIN_S = 0.006  # s: with a context that exists already, a client takes less than half of that
 
 
 def blocked(race: Race, samples: list[ThreadSample], poll_call: str | None, computes: bool = False) -> Verdict | None:
@@ -66,7 +69,8 @@ def _client_each(race: Race) -> Verdict | None:
 
     A client for the whole app is made in the warm-up at the latest, before the first race. So this needs no measured time.
     """
-    line, code = next((place for place in race.found if CLIENT.search(place[1])), (None, ""))
+    made = (place for place, seconds in race.found.items() if seconds >= CLIENT_MIN_S and CLIENT.search(place[1]))
+    line, code = next(made, (None, ""))
     return Verdict(Outcome.FAIL, DiagnosisKind.BLOCKED, messages.client_each(line, code), line) if line else None
 
 
@@ -74,6 +78,8 @@ def _held(race: Race, seconds: float) -> Verdict:
     """Return the failing `Verdict` for threads that hold the GIL while they compute."""
     place = max(race.busy, key=lambda place: race.busy[place], default=None)
     line = place[0] if place and place[3] == race.file else None
+    if polling := polls(source(race.file).decode(errors="replace")):
+        return Verdict(Outcome.FAIL, DiagnosisKind.GIL, messages.never_rests(seconds, *polling), polling[0])
     return Verdict(Outcome.FAIL, DiagnosisKind.GIL, messages.gil(seconds, place, line), line, nameless=place is None)
 
 
