@@ -184,7 +184,7 @@ def test_client_per_request_is_named():
     """A client that is created for each request is reported with its line."""
     race = Race("/x", "/shop/price.py", [])
     race.apply(RaceStarted(1, 0.0))
-    own = Place("/shop/price.py", 12, "httpx.AsyncClient(timeout=30)", "price")
+    own = Place("/shop/price.py", 12, "httpx.AsyncClient(timeout=30)", "price", seconds=0.012)
     others = [replace(own, file="/elsewhere.py"), replace(own, line=13, code="client.get(url)")]
     race.apply(Iteration(0.1, 0.115, where=others))
     assert _client_each(race) is None
@@ -210,7 +210,7 @@ def test_polling_loop_is_recognised():
     assert polls("while True:\n    await asyncio.sleep(0.1)\n") is None
 
 
-def test_pool_is_not_told_to_use_with():
+def test_pool_hint_avoids_with():
     """The usual advice for a missing `async with` would lead to a `with` that waits on the loop."""
     message = "'ThreadPoolExecutor' object does not support the asynchronous context manager protocol"
     assert "in the lifespan" in remedy(message, "async with ThreadPoolExecutor() as pool:")
