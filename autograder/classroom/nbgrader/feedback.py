@@ -70,7 +70,7 @@ class StudentsView(NbGraderPreprocessor):
     def _mark(self, nb: NotebookNode, lesson: str) -> None:
         """Put into each answer's metadata the lines of its file that a diagnosis names."""
         cells = {cell.metadata.get("nbgrader", {}).get("grade_id"): cell for cell in nb.cells}
-        for tasks in load(paths.SOLUTIONS / lesson).files:
+        for tasks in load(paths.exercise(lesson)).files:
             answer = cells.get(tasks[0].cell)
             if answer is None:
                 continue
