@@ -59,9 +59,14 @@ def of_exercise(lesson: str) -> str:
 @cache
 def of_grader(root: Path = paths.ROOT) -> str:
     """Return a hash of a clone's judging code: all modules that a grading worker imports, and the scripts that it starts."""
-    code = imported_from("autograder.classroom.worker", root)
     by_path = [root / path.relative_to(paths.ROOT) for path in (paths.PROGRAMS, paths.WATCHDOG)]
-    return _digest(*(_of_files(path) for path in [*code, *by_path]))
+    return _digest(of_code("autograder.classroom.worker", root), *(_of_files(path) for path in by_path))
+
+
+@cache
+def of_code(module: str, root: Path = paths.ROOT) -> str:
+    """Return a hash of a module of this package and of all that it imports, directly or indirectly."""
+    return _digest(*(_of_files(path) for path in imported_from(module, root)))
 
 
 def imported_from(module: str, root: Path = paths.ROOT) -> list[Path]:
