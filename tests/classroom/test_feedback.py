@@ -160,6 +160,17 @@ def test_pages_are_nbgraders(course, canned) -> None:
         assert page.read_text() == text
 
 
+def test_missing_attachment_costs_no_page() -> None:
+    """A picture that isn't in the notebook is shown as its text: nbconvert would make no page at all."""
+    notebook = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_markdown_cell("Look: ![it](attachment:x.png) <b>so</b>")]
+    )
+    settings = Config()
+    safe_html.set_on(settings)
+    page, _ = HTMLExporter(config=settings).from_notebook_node(notebook)
+    assert "![it](attachment:x.png) &lt;b&gt;so" in page
+
+
 def test_same_grade_keeps_the_page(course, canned, monkeypatch) -> None:
     """A page's key is what it's made of: the same verdict written again isn't a change, other code of ours is one."""
     hand_in(course, "ada", STARTER)

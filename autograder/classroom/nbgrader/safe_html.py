@@ -18,6 +18,7 @@ from jinja2 import pass_context
 from jinja2.runtime import Context
 from nbconvert.exporters import HTMLExporter
 from nbconvert.filters import Highlight2HTML, strip_files_prefix
+from nbconvert.filters.markdown_mistune import InvalidNotebook
 from nbconvert.preprocessors import Preprocessor
 from nbformat import NotebookNode
 from traitlets.config import Config
@@ -141,13 +142,13 @@ def clean(text: Any) -> str:
 
 @pass_context
 def markdown(context: Context, text: str) -> str:
-    """Return Markdown as harmless HTML; a text that is too long or too deep is shown as it is."""
+    """Return Markdown as harmless HTML; a text that is too long or too deep, or lacks an attachment, is shown as it is."""
     cell = context.get("cell", {})
     if len(text) > TEXT_MAX or cell.get("metadata", {}).get(PLAIN):
         return plain(text)
     try:
         return _converted(context, text) if cell.get("attachments") else _converted_once(text)
-    except RecursionError:
+    except (RecursionError, InvalidNotebook):  # the latter for an attachment that isn't there
         return plain(text)
 
 
