@@ -10,6 +10,7 @@ import io
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from autograder.errors import UserFacingError, of_os_error
@@ -36,6 +37,14 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _own_exercises(folder: str | None) -> None:
+    """Add a teacher's folder of exercises to those of the clone."""
+    if folder:
+        from autograder.classroom.nbgrader.config import use_exercises
+
+        use_exercises(str(Path(folder).resolve()))
+
+
 def _lab(args: argparse.Namespace) -> int:
     from autograder.dev.jupyterlab import main
 
@@ -57,12 +66,14 @@ def _build(args: argparse.Namespace) -> int:
 def _grade(args: argparse.Namespace) -> int:
     from autograder.classroom.grade import main
 
+    _own_exercises(args.exercises)
     return main(args.paths, args.json, args.isolation)
 
 
 def _bench_verdicts(args: argparse.Namespace) -> int:
     from autograder.benchmarks.verdicts import main
 
+    _own_exercises(args.exercises)
     return main(
         args.rounds, args.hogs, args.exercise, args.quota, args.minutes, args.compare, args.workers, args.isolation,
         args.record,
@@ -96,13 +107,19 @@ def _bench_class(args: argparse.Namespace) -> int:
 def _class_new(args: argparse.Namespace) -> int:
     from autograder.classroom.new_course import main
 
-    return main(args.folder, args.lessons, args.points)
+    return main(args.folder, args.lessons, args.points, args.exercises)
 
 
 def _class_add_exercise(args: argparse.Namespace) -> int:
     from autograder.classroom.add_exercise import main
 
-    return main(args.origin, args.name)
+    return main(args.origin, args.name, args.exercises)
+
+
+def _class_variants(args: argparse.Namespace) -> int:
+    from autograder.classroom.class_variants import main
+
+    return main(args.folder, args.lesson, args.seed, args.list)
 
 
 def _class_grade(args: argparse.Namespace) -> int:
@@ -177,6 +194,9 @@ def parser() -> argparse.ArgumentParser:
         sub.add_argument("folder", metavar="FOLDER", help="the nbgrader course folder")
         sub.add_argument("lessons", nargs="*", metavar="LESSON", help=f"only these (default: {default})")
 
+    def own_exercises(sub: argparse.ArgumentParser) -> None:
+        sub.add_argument("--exercises", metavar="OWN", help="a folder with exercises of your own, besides solutions/")
+
     def workers(sub: argparse.ArgumentParser, default: str = "3 per CPU") -> None:
         sub.add_argument("--workers", type=_at_least_one, metavar="N", help=f"worker processes (default: {default})")
 
@@ -198,7 +218,7 @@ def parser() -> argparse.ArgumentParser:
     grade = command(commands, "grade", "grade submissions of a lesson", _grade)
     grade.add_argument("paths", nargs="+", metavar="FILE_OR_FOLDER", help="notebooks, or folders of notebooks")
     grade.add_argument("--json", action="store_true", help="print one JSON object instead of text")
-
+    own_exercises(grade)
     isolation(grade)
 
     bench = commands.add_parser("bench", help="measure the course itself", description="Measure the course itself.")
@@ -227,6 +247,7 @@ def parser() -> argparse.ArgumentParser:
         help="trials at the same time, which load the machine (default: 1)",
     )
     verdicts.add_argument("--record", metavar="FILE", help="add a line of JSON about each trial to this file")
+    own_exercises(verdicts)
     isolation(verdicts)
     verdicts.add_argument("--compare", action="store_true", help="run other projects' stopwatch tests on the same apps")
 
@@ -275,10 +296,20 @@ def parser() -> argparse.ArgumentParser:
     new.add_argument(
         "--points", nargs="+", default=[], metavar="LESSON=N", help="scale an exercise to N points, as in 01=10"
     )
+    own_exercises(new)
 
     copy = command(classes, "add-exercise", "copy an exercise, to start one of your own", _class_add_exercise)
     copy.add_argument("origin", metavar="FROM", help="the exercise to copy, such as 05_files")
     copy.add_argument("name", metavar="NAME", help="the name of the new one, such as 16_letters")
+    copy.add_argument("--exercises", metavar="OWN", help="a folder of your own to copy it to (default: solutions/)")
+
+    drawn = command(classes, "variants", "write each student's variant of an exercise", _class_variants)
+    drawn.add_argument("folder", metavar="FOLDER", help="the nbgrader course folder")
+    drawn.add_argument("lesson", metavar="LESSON", help="the exercise, which has [variants] in its exercise.toml")
+    drawn.add_argument(
+        "--seed", metavar="N", help="what the variants are drawn from, once for a course (default: random)"
+    )
+    drawn.add_argument("--list", action="store_true", help="write nothing; list the students with their variants")
 
     site = command(commands, "site", "build the course as a static site", _site)
     site.add_argument("--to", metavar="FOLDER", help="the folder to build it in (default: .build/site)")

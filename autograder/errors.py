@@ -8,7 +8,8 @@ Every exception whose message a user sees derives from `UserFacingError`, wherev
     ├── CourseError                  an nbgrader course can't be used
     ├── LessonMismatch               a course's lesson isn't the one that this clone has
     ├── UnreadableSubmission         a submission isn't a notebook that can be graded
-    │   └── WrongNotebook            it's the notebook of another lesson
+    │   ├── WrongNotebook            it's the notebook of another lesson
+    │   └── AnotherVariant           it's for the variant of another student
     ├── RefusedSubmission            nbgrader must not grade a submission
     ├── CheckFailed                  a check in a notebook didn't pass; also an AssertionError
     ├── AppError                     an app can't be served or raced: the learner can fix it

@@ -93,7 +93,7 @@ def make_class(folder, lesson, size):
         [sys.executable, "-m", "nbgrader", "generate_assignment", lesson],
         cwd=folder, env=environment(), check=True, capture_output=True,
     )  # fmt: skip
-    exercise = load(paths.SOLUTIONS / lesson)
+    exercise = load(paths.exercise(lesson))
     answers = {}
     for answer in catalogue(exercise):
         answers.setdefault(answer.endpoint.cell, []).append(answer)
@@ -104,7 +104,7 @@ def make_class(folder, lesson, size):
             if name in answers:
                 answer = answers[name][number % len(answers[name])]
                 # a different comment for each student, because identical files would share one cached verdict
-                cell.source = f"%%app {answer.endpoint.file}\n{answer.file.read_text()}\n# {number}\n"
+                cell.source = f"%%app {answer.endpoint.file}\n{answer.text}\n# {number}\n"
         target = folder / "submitted" / f"s{number:05}" / lesson
         target.mkdir(parents=True)
         nbformat.write(notebook, target / f"exercise_{lesson}.ipynb")

@@ -20,6 +20,8 @@ from autograder.judge.spec.endpoint import ExerciseError
 from autograder.judge.spec.exercise import load as load_exercise
 from autograder.sandbox import levels
 
+OTHER_VARIANTS = 20  # of an exercise, whose starter and reference are judged as well
+
 
 def main(
     rounds=1, hogs=0, exercises=(), quota=None, minutes=None, compare=False, workers=1, isolation="none", record=None
@@ -33,7 +35,7 @@ def main(
     """
     try:
         wanted = [load_exercise(folder) for folder in paths.exercises() if folder.name in (exercises or [folder.name])]
-        answers = [answer for found in wanted for answer in (*catalogue(found), *written(found))]
+        answers = [answer for found in wanted for answer in (*catalogue(found), *written(found), *_ends(found))]
     except ExerciseError as error:
         print(error)
         return 2
@@ -67,6 +69,14 @@ def main(
         with Path(record or os.devnull).open("a", encoding="utf-8") as log:
             trials = _trials(answers, rounds, deadline, compare, workers, found.level, log)
     return _report(trials, compare)
+
+
+def _ends(exercise):
+    """Return the starter and the reference of an exercise's other variants, of at most `OTHER_VARIANTS` of them."""
+    others = exercise.variants[1:]
+    chosen = random.sample(others, min(OTHER_VARIANTS, len(others)))
+    loaded = [load_exercise(exercise.folder, variant) for variant in chosen]
+    return [answer for one in loaded for answer in catalogue(one) if answer.kind in ("starter", "reference")]
 
 
 def _trials(answers, rounds, deadline, compare, workers, level="none", log=None):

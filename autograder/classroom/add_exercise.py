@@ -1,6 +1,7 @@
 """``./course class add-exercise FROM NAME``: copies an exercise, as the start of one of the teacher's own."""
 
 import re
+import shlex
 import shutil
 from pathlib import Path
 
@@ -10,26 +11,34 @@ from autograder.judge.spec.endpoint import ExerciseError
 from autograder.judge.spec.exercise import load
 
 NAME = re.compile(r"[0-9][0-9]_[a-z0-9_]+")
-NEXT = """solutions/{name} is a copy of {origin} with ids of its own: {ids}. Now
-  edit solutions/{name}/exercise.toml   its title, requests, answers and points
-  edit solutions/{name}/exercise.py     the text that learners read
-  edit solutions/{name}/answers/        the starter, the reference, and other answers with their verdicts
-  ./course bench verdicts --exercise {name}      checks that each answer gets the verdict it should
-  ./course class new FOLDER --lessons {name}     adds it to your course folder"""
+NEXT = """{shown} is a copy of {origin} with ids of its own: {ids}. Now
+  edit {shown}/exercise.toml   its title, requests, answers and points
+  edit {shown}/exercise.py     the text that learners read
+  edit {shown}/answers/        the starter, the reference, and other answers with their verdicts
+  ./course bench verdicts {option}--exercise {name}      checks that each answer gets the verdict it should
+  ./course class new FOLDER {option}--lessons {name}     adds it to your course folder"""
 
 
-def main(origin: str, name: str) -> int:
-    """Copy the exercise ``origin`` to ``solutions/NAME``. Return an exit code. Nothing that exists is overwritten."""
-    target = paths.SOLUTIONS / name
+def main(origin: str, name: str, own: str | None = None) -> int:
+    """Copy the exercise ``origin`` to ``solutions/NAME``, or into the folder ``own``. Return an exit code.
+
+    Nothing that exists is overwritten.
+    """
+    target = (Path(own).resolve() if own else paths.SOLUTIONS) / name
+    option = f"--exercises {shlex.quote(own)} " if own else ""
+    shown = str(target) if own else f"solutions/{name}"
     try:
+        if own:
+            target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            paths.add_own_exercises(target.parent)
         _check(origin, name, target)
-        ids = copy(paths.SOLUTIONS / origin, target)
+        ids = copy(paths.exercise(origin), target)
         lessons.check_unique(paths.exercises())
         notebook_sources.exercise_notebook(target)
     except (ExerciseError, OSError) as problem:
         print(f"The exercise can't be copied: {problem}")
         return 2
-    print(NEXT.format(name=name, origin=origin, ids=", ".join(ids.values())))
+    print(NEXT.format(shown=shown, name=name, origin=origin, option=option, ids=", ".join(ids.values())))
     return 0
 
 
@@ -41,8 +50,8 @@ def _check(origin: str, name: str, target: Path) -> None:
     if not NAME.fullmatch(name):
         raise ExerciseError(f"a name has two digits, an underscore and small letters, as in 16_letters, not {name!r}.")
     if target.exists():
-        raise ExerciseError(f"solutions/{name} exists already; nothing was changed.")
-    if load(paths.SOLUTIONS / origin).written:
+        raise ExerciseError(f"{target} exists already; nothing was changed.")
+    if load(paths.exercise(origin)).written:
         raise ExerciseError(
             f"what {origin} grades is bound to its id and its apps. Write one of your own: see docs/exercises.md."
         )

@@ -7,8 +7,9 @@ import json
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import nbformat
 from nbgrader.converters import GenerateAssignment
@@ -80,18 +81,20 @@ def given(folder: Path) -> list[Path]:
     return sorted(app_files.union(file for file in (folder / "given").glob("*") if file.is_file()))
 
 
-def write_source(folder: Path, source: Path, worth: float | None = None) -> None:
+def write_source(
+    folder: Path, source: Path, worth: float | None = None, variant: Mapping[str, Any] | None = None
+) -> None:
     """Write nbgrader's source of one exercise below ``source``: its notebook, its public exercise file, and given files.
 
-    With ``worth``, the points of its graded cells are scaled so that they add up to that number.
+    An exercise with variants is written as the ``variant`` that's named, or with the first value of each list. With ``worth``, the points of its graded cells are scaled so that they add up to that number.
     """
     target = source / folder.name
     target.mkdir(parents=True)
-    notebook = notebook_sources.exercise_notebook(folder)
+    notebook = notebook_sources.exercise_notebook(folder, variant)
     if worth is not None:
         _scale_points(notebook, worth)
     nbformat.write(notebook, target / f"exercise_{folder.name}.ipynb")
-    (target / "exercise.toml").write_text(public_text(folder), encoding="utf-8")
+    (target / "exercise.toml").write_text(public_text(folder, variant), encoding="utf-8")
     for file in given(folder):
         shutil.copy(file, target)
 

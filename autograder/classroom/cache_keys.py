@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import hashlib
+import json
 import platform
 from collections.abc import Iterable, Iterator
 from functools import cache
@@ -15,17 +16,20 @@ from typing import Any
 from autograder import paths
 from autograder.classroom import submission as reading
 from autograder.judge.spec.exercise import load
+from autograder.judge.spec.variants import Variant
 
 
-def of_submission(file: Path | str, lesson: str, isolation: str) -> str:
+def of_submission(file: Path | str, lesson: str, isolation: str, variant: Variant | None = None) -> str:
     """Return the key of one submitted notebook, from the answers in it, the code that judges it, and the isolation.
 
-    Text around the graded cells, outputs and metadata don't enter the key, because they don't affect the verdict.
+    Text around the graded cells, outputs and metadata don't enter the key, because they don't affect the verdict. If the
+    exercise has variants, the student's ``variant`` enters it, and the one that the notebook says it is.
     """
     parts = [lesson, isolation, of_exercise(lesson), of_grader(), of_environment()]
     try:
         submission = reading.read(file)
         parts += [repr(submission.app(task)) for task in _tasks(lesson)]
+        parts += [json.dumps(variant, sort_keys=True), submission.variant or ""] if variant else []
     except reading.UnreadableSubmission as broken:
         parts += ["broken", str(broken)]
     return _digest(*parts)
@@ -43,21 +47,26 @@ def of_answers(files: Iterable[tuple[Path, str]]) -> str:
 
 @cache
 def _tasks(lesson: str) -> tuple[Any, ...]:
-    return load(paths.SOLUTIONS / lesson).tasks
+    return load(paths.exercise(lesson)).tasks
 
 
 @cache
 def of_exercise(lesson: str) -> str:
     """Return a hash of the exercise's folder, including the catalogue."""
-    return _of_files(paths.SOLUTIONS / lesson)
+    return _of_files(paths.exercise(lesson))
 
 
 @cache
 def of_grader(root: Path = paths.ROOT) -> str:
     """Return a hash of a clone's judging code: all modules that a grading worker imports, and the scripts that it starts."""
-    code = imported_from("autograder.classroom.worker", root)
     by_path = [root / path.relative_to(paths.ROOT) for path in (paths.PROGRAMS, paths.WATCHDOG)]
-    return _digest(*(_of_files(path) for path in [*code, *by_path]))
+    return _digest(of_code("autograder.classroom.worker", root), *(_of_files(path) for path in by_path))
+
+
+@cache
+def of_code(module: str, root: Path = paths.ROOT) -> str:
+    """Return a hash of a module of this package and of all that it imports, directly or indirectly."""
+    return _digest(*(_of_files(path) for path in imported_from(module, root)))
 
 
 def imported_from(module: str, root: Path = paths.ROOT) -> list[Path]:

@@ -7,6 +7,7 @@ import json
 import multiprocessing
 import os
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import cache
@@ -16,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 from nbgrader.api import Gradebook
 from sqlalchemy.exc import OperationalError
 
-from autograder import paths
+from autograder.classroom import cache_keys
+from autograder.classroom.lessons import lesson_of
 from autograder.classroom.nbgrader import feedback
 from autograder.classroom.nbgrader.gradebook import Course, CourseError, NbGraderException
 
@@ -64,26 +66,42 @@ def main(folder: str, lessons: Sequence[str] = (), workers: int | None = None, f
 
 
 def fingerprints(course: Course, lesson: str) -> dict[str, str]:
-    """Return a hash of all that a student's page shows, by student: the graded notebooks, scores, comments and settings."""
-    settings = (course.folder / "nbgrader_config.py").read_bytes()
-    code = b"".join(file.read_bytes() for file in sorted((paths.ROOT / "autograder/classroom/nbgrader").glob("*.py")))
-    base = hashlib.sha256(settings + code)
+    """Return a hash of all that a student's page depends on, by student.
+
+    That's the graded notebooks, what the gradebook has of them, the exercise, the settings, the code and the packages.
+    """
+    exercises = {lesson_of(ids, lesson, notebook) for notebook, ids in course.items(lesson).items()} - {None}
+    base = hashlib.sha256((course.folder / "nbgrader_config.py").read_bytes())
+    for part in (
+        cache_keys.of_code("autograder.classroom.nbgrader.feedback_writer"),
+        cache_keys.of_environment(),
+        *(cache_keys.of_exercise(exercise) for exercise in sorted(filter(None, exercises))),
+    ):
+        base.update(part.encode())
     found = {}
     with Gradebook(course.paths.db_url, course.paths.course_id) as book:
-        for submission in book.find_assignment(lesson).submissions:
+        assignment = book.find_assignment(lesson)
+        # by id, so that they're read once, and not for each student
+        cells = {cell.id: _columns(cell) for notebook in assignment.notebooks for cell in notebook.grade_cells}
+        for submission in assignment.submissions:
             student = submission.student.id
             files = sorted(course.autograded(lesson, student).glob("*.ipynb"))
             if not files:
                 continue
             whole = base.copy()
-            shown: list[Any] = [[file.name, file.stat().st_mtime_ns, file.stat().st_size] for file in files]
-            shown.append(submission.late_submission_penalty)
+            shown: list[Any] = [[file.name, cache_keys.of_file(file)] for file in files]
+            shown.append(_columns(submission))
             for notebook in submission.notebooks:
-                shown += [[grade.name, grade.score, grade.max_score] for grade in notebook.grades]
-                shown += [[comment.name, comment.comment] for comment in notebook.comments]
+                shown += [[_columns(grade), cells.get(grade.cell_id)] for grade in notebook.grades]
+                shown += [[_columns(comment), comment.comment] for comment in notebook.comments]
             whole.update(json.dumps(shown, default=str).encode())
             found[student] = whole.hexdigest()
     return found
+
+
+def _columns(row: Any) -> dict[str, Any]:
+    """Return the values of a gradebook's row, by column of its table."""
+    return {name: getattr(row, name) for name in row.__table__.columns.keys()}  # noqa: SIM118 -- not a dictionary
 
 
 def _written(course: Course, todo: list[tuple[str, str]], workers: int | None) -> Iterator[tuple[tuple[str, str], str]]:
@@ -94,8 +112,12 @@ def _written(course: Course, todo: list[tuple[str, str]], workers: int | None) -
     if count < 2:
         yield from zip(todo, map(_write, orders), strict=True)
         return
-    # not forked: a fork would share the parent's open gradebook
-    with ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn")) as pool:
+    # A fork has imported everything already, which takes a process seconds of CPU. The gradebook is closed by now, so it
+    # shares no connection. A process with threads can't be forked safely.
+    can_fork = sys.platform == "linux" and threading.active_count() == 1
+    if can_fork:
+        _writer(str(course.folder), todo[0][0])
+    with ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("fork" if can_fork else "spawn")) as pool:
         yield from zip(todo, pool.map(_write, orders, chunksize=5), strict=True)
 
 

@@ -39,7 +39,7 @@ class ClusterPool:
             futures = {}
             for start in range(0, len(jobs), self.batch):
                 part = jobs[start : start + self.batch]
-                orders = [(job.id, job.lesson, Path(job.file).name, packed(job.file)) for job in part]
+                orders = [(job.id, job.lesson, job.variant, Path(job.file).name, packed(job.file)) for job in part]
                 future = client.submit(grade_batch, orders, self.isolation, pure=False, retries=2)
                 futures[future] = part
             async for future in as_completed(list(futures), loop=client.loop):
@@ -64,17 +64,17 @@ def packed(file: Path | str) -> str:
 
 
 def grade_batch(
-    orders: list[tuple[str, str, str, str]], isolation: str
+    orders: list[tuple[str, str, dict[str, Any] | None, str, str]], isolation: str
 ) -> tuple[dict[str, dict[str, Any]], str | None]:
     """Grade a batch on a worker of the cluster; return ({job's id: result}, why nothing was graded or None)."""
     results: dict[str, dict[str, Any]] = {}
     with tempfile.TemporaryDirectory(prefix="course-batch-", ignore_cleanup_errors=True) as folder:
         jobs = []
-        for number, (name, lesson, file_name, data) in enumerate(orders):
+        for number, (name, lesson, variant, file_name, data) in enumerate(orders):
             file = Path(folder) / str(number) / file_name
             file.parent.mkdir()
             file.write_bytes(base64.b64decode(data))
-            jobs.append(Job(name, str(file), lesson))
+            jobs.append(Job(name, str(file), lesson, variant))
         pool = LocalPool(2, isolation, Path(folder) / "workers.log")
         try:
             # a task runs in one of Dask's threads, which has no event loop

@@ -72,7 +72,7 @@ def collect(course: Course, lessons: Iterable[str]) -> list[Endpoint]:
         ours = [lesson_of(ids, assignment, name, source) for name, ids in books.items()]
         tries = read_tries(course.folder / ".grading" / "verdicts.sqlite3", assignment)
         for lesson in filter(None, ours):
-            for task in load(paths.SOLUTIONS / lesson).tasks:
+            for task in load(paths.exercise(lesson)).tasks:
                 found.append(summary(assignment, task.id, {task.item(part) for part in task.parts}, tries))
     return found
 

@@ -17,11 +17,29 @@ from autograder.classroom import intake, race_picture
 from autograder.classroom import submission as reading
 from autograder.classroom.printable import printable
 from autograder.classroom.progress import Progress
+from autograder.judge.judge import Judge
 from autograder.judge.served_app import ServedApp
-from autograder.judge.spec.exercise import load
+from autograder.judge.spec import variants
+from autograder.judge.spec.exercise import Exercise, load
+from autograder.judge.spec.variants import Variant
 from autograder.judge.tasks.factory import judging
-from autograder.judge.verdict import Outcome, Verdict
+from autograder.judge.verdict import DiagnosisKind, Outcome, Verdict
 from autograder.sandbox import levels
+
+# what an app does that answers the requests of another variant: those of this one aren't there, or have other answers
+OTHER_KINDS = {DiagnosisKind.WRONG_ANSWER, DiagnosisKind.SERVER_ERROR}
+
+
+class AnotherVariant(reading.UnreadableSubmission):
+    """What was handed in belongs to another student's variant. It costs no points: a person must look at it."""
+
+    outcome = Outcome.ERROR
+
+    def __init__(self, own: Variant, other: Variant) -> None:
+        this, that = variants.differences(own, other)
+        super().__init__(
+            f"this is the variant of another student ({that}); this student's has {this}. A person decides what it's worth."
+        )
 
 
 class WrongNotebook(reading.UnreadableSubmission):
@@ -142,10 +160,13 @@ async def _grade_all(files: list[Path], found: levels.Isolation, quiet: bool) ->
     return results
 
 
-async def grade(file: Path | str, sandbox: Any = None, lesson: str | None = None) -> Result:
+async def grade(
+    file: Path | str, sandbox: Any = None, lesson: str | None = None, variant: Variant | None = None
+) -> Result:
     """Return the `Result` for one notebook file; its apps run in ``sandbox``. Nothing that a learner can do to it raises.
 
-    ``lesson`` is the lesson for which it was submitted, if known; otherwise the notebook itself says it.
+    ``lesson`` is the lesson for which it was submitted, if known, and ``variant`` the one that the student was given, if it
+    has variants. Otherwise the notebook itself says both.
     """
     began = time.perf_counter()
     exercises = {folder.name: folder for folder in paths.exercises()}
@@ -153,9 +174,13 @@ async def grade(file: Path | str, sandbox: Any = None, lesson: str | None = None
     try:
         submission = reading.read(file)
         result.lesson = lesson or _which(submission, exercises)
-        exercise = load(exercises[result.lesson])
+        exercise = load(
+            exercises[result.lesson], variant if lesson else _said_variant(submission, exercises[result.lesson])
+        )
         if lesson and (mistake := intake.mistaken(submission, exercise)):
             raise WrongNotebook(f"it {mistake}.")
+        if other := _other_variant(submission, exercise):
+            raise AnotherVariant(exercise.variant, other)
     except reading.UnreadableSubmission as broken:
         meant = next((name for name in exercises if Path(file).name.startswith(f"exercise_{name}")), None)
         result.lesson = result.lesson or meant
@@ -170,10 +195,21 @@ async def grade(file: Path | str, sandbox: Any = None, lesson: str | None = None
             result.add(Item("submission", 0, 0, Outcome.ERROR, f"Not graded: {broken}"))
     else:
         for endpoints in exercise.files:
-            for item in await _file(submission, endpoints, sandbox):
+            for item in await _file(submission, endpoints, sandbox, exercise):
                 result.add(item)
     result.seconds = round(time.perf_counter() - began, 3)
     return result
+
+
+def _said_variant(submission: reading.Submission, folder: Path) -> Variant | None:
+    """Return the variant of an exercise that a notebook says it is, or None."""
+    return next((one for one in load(folder).variants if variants.tag(one) == submission.variant), None)
+
+
+def _other_variant(submission: reading.Submission, exercise: Exercise) -> Variant | None:
+    """Return the variant that a notebook says it is, if it's one of the exercise's, but not this one."""
+    said = _said_variant(submission, exercise.folder) if exercise.variant else None
+    return said if said != exercise.variant else None
 
 
 def _which(submission: reading.Submission, exercises: dict[str, Path]) -> str:
@@ -194,7 +230,9 @@ def _which(submission: reading.Submission, exercises: dict[str, Path]) -> str:
     )
 
 
-async def _file(submission: reading.Submission, endpoints: tuple[Any, ...], sandbox: Any) -> list[Item]:
+async def _file(
+    submission: reading.Submission, endpoints: tuple[Any, ...], sandbox: Any, exercise: Exercise
+) -> list[Item]:
     """Return the items of the endpoints in one file, which is served once for all of them."""
     text, remark = submission.app(endpoints[0])
     if text is None:
@@ -209,7 +247,31 @@ async def _file(submission: reading.Submission, endpoints: tuple[Any, ...], sand
         file.write_text(text, encoding="utf-8", errors="replace")
         async with ServedApp(file, endpoints[0].services, sandbox) as served:
             for endpoint in endpoints:
-                items += await _safely(judging(file, endpoint, served), endpoint, remark)
+                found = await _safely(judging(file, endpoint, served), endpoint, remark)
+                if exercise.variant and any(item.kind in OTHER_KINDS for item in found):
+                    found = await _as_another(found, file, endpoint, served, exercise)
+                items += found
+    return items
+
+
+async def _as_another(
+    items: list[Item], file: Path, endpoint: Any, served: ServedApp, exercise: Exercise
+) -> list[Item]:
+    """Return the items of an answer that isn't right for its student's variant: undecided if it's right for another one."""
+
+    def distance(variant: Variant) -> int:
+        return sum(variant[name] != value for name, value in exercise.variant.items())
+
+    others: dict[str, tuple[Any, Variant]] = {}  # of the variants that ask the same of this endpoint, the closest
+    for variant in sorted(exercise.variants, key=distance):
+        other = load(exercise.folder, variant).endpoint(endpoint.id)
+        others.setdefault(repr((other.request, other.answer)), (other, variant))
+    others.pop(repr((endpoint.request, endpoint.answer)))
+    answered = await Judge(file, endpoint, served).first_answered(other for other, _ in others.values())
+    for other, variant in others.values():
+        if other is answered:
+            why = f"Not graded: {AnotherVariant(exercise.variant, variant)}"
+            return [Item(item.id, 0, item.max_points, Outcome.ERROR, why) for item in items]
     return items
 
 

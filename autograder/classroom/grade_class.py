@@ -25,6 +25,7 @@ from autograder.sandbox import levels
 
 if TYPE_CHECKING:
     from autograder.classroom.dask_pool import ClusterPool
+    from autograder.judge.spec.variants import Variant
 
 ALL_GRADED, NEED_A_PERSON, BAD_INPUT, STOPPED = 0, 1, 2, 3
 
@@ -144,6 +145,7 @@ class Run:
         broken, still_broken = self.store.broken(lesson), 0
         tried, too_many = self.store.tried(lesson), 0
         students = self.course.handed_in(lesson)
+        draws = {name: self.course.variants(ours, students) for name, ours in books.items() if ours}
         self.handed_in += len(students)
         for student, folder in students.items():
             if why := one_line(handed_in.problem(folder)):
@@ -152,12 +154,13 @@ class Run:
                 self.emit("needs a person", f"needs a person: {shown}: {why}", lesson=lesson, student=shown, why=why)
                 self._page_for_refused(lesson, student, books, why)
                 continue
-            extra, missing = self._sort_out(lesson, student, folder, books)
-            handed, key = {}, []
+            extra, missing = self._sort_out(lesson, student, folder, books, draws)
+            handed, drawn, key = {}, {}, []
             for name, ours in books.items():
                 file = folder / f"{name}.ipynb"
                 if ours and file.exists():
-                    handed[file] = (cache_keys.of_submission(file, ours, self.level), ours)
+                    drawn[file] = draws[name][student]
+                    handed[file] = (cache_keys.of_submission(file, ours, self.level, drawn[file]), ours)
                     key.append(handed[file][0])
                 elif file.exists():
                     key.append(cache_keys.of_file(file))
@@ -185,7 +188,7 @@ class Run:
             todo.append(one)
             for file, (file_key, ours) in handed.items():
                 if self.force or self.store.result(file_key) is None:
-                    jobs.append(Job(f"{student}/{file.name}", str(file), ours))
+                    jobs.append(Job(f"{student}/{file.name}", str(file), ours, drawn[file]))
         count = len(students)
         graded = count - len(todo) - still_broken - too_many
         self.emit(
@@ -212,17 +215,24 @@ class Run:
                     self.course.submitted(lesson, student),
                 )
 
-    def _sort_out(self, lesson: str, student: str, folder: Path, books: dict[str, str | None]) -> tuple[str, str]:
+    def _sort_out(
+        self,
+        lesson: str,
+        student: str,
+        folder: Path,
+        books: dict[str, str | None],
+        draws: dict[str, dict[str, Variant | None]],
+    ) -> tuple[str, str]:
         """Copy notebooks with other names to the expected ones, where it's certain which one is meant.
 
-        Returns two sentences for the teacher: on extra files with other answers, and on notebooks that are missing.
+        ``draws`` has each notebook's variants by student. Returns two sentences for the teacher: on extra files with other answers, and on notebooks that are missing.
         """
         extra = missing = ""
         for name, ours in books.items():
             expected = folder / f"{name}.ipynb"
             if not ours or {file.name for file in folder.glob("*.ipynb")} == {expected.name}:
                 continue
-            found = intake.examine(folder, name, ours)
+            found = intake.examine(folder, name, ours, draws[name][student])
             if found.chosen:
                 intake.rescue(found, expected)
                 remark = one_line(found.remarks[-1])

@@ -16,6 +16,7 @@ from autograder import paths
 from autograder.classroom import submission as reading
 from autograder.classroom.submission import Submission, UnreadableSubmission
 from autograder.judge.spec.exercise import Exercise, load
+from autograder.judge.spec.variants import Variant
 
 HUGE_BYTES, HUGE_CELLS = 30 << 20, 2000  # of a notebook: outputs of 20 MB happen
 REPLACED = ".replaced"  # is added to the name of a file whose place another one took
@@ -46,9 +47,12 @@ class Notebook:
     fault: str = ""
 
 
-def examine(folder: Path, name: str, lesson: str) -> Intake:
-    """Look through a student's ``folder`` for the notebook ``name`` (without .ipynb) of a lesson's exercise."""
-    exercise = load(paths.SOLUTIONS / lesson)
+def examine(folder: Path, name: str, lesson: str, variant: Variant | None = None) -> Intake:
+    """Look through a student's ``folder`` for the notebook ``name`` (without .ipynb) of a lesson's exercise.
+
+    ``variant`` is the one that the student was given, if the exercise has variants.
+    """
+    exercise = load(paths.exercise(lesson), variant)
     expected_file = folder / f"{name}.ipynb"
     files = sorted(file for file in folder.glob("*.ipynb") if file.is_file() and not file.is_symlink())
     others = [describe(file, exercise) for file in files if file != expected_file]
@@ -104,8 +108,9 @@ def salvage(file: Path, lesson: str) -> bool:
     import nbformat
     from nbformat.v4 import new_code_cell, new_notebook
 
-    notebook = new_notebook(metadata={"course": {"lesson": lesson, "kind": "exercise"}})
-    for tasks in load(paths.SOLUTIONS / lesson).files:
+    about = {"lesson": lesson, "kind": "exercise"} | ({"variant": submission.variant} if submission.variant else {})
+    notebook = new_notebook(metadata={"course": about})
+    for tasks in load(paths.exercise(lesson)).files:
         if submission.app(tasks[0])[0] is None:
             continue
         cell = new_code_cell(submission.sources(tasks[0])[-1].encode(errors="replace").decode())
@@ -172,7 +177,7 @@ def _has_ids(submission: Submission, exercise: Exercise) -> bool:
 
 def _starter(exercise: Exercise, task: Any) -> str:
     """Return the text of a task's file as it was released."""
-    starter = exercise.answer_file(task, "starter").read_text(encoding="utf-8").rstrip("\n")
+    starter = exercise.answer_text(task, "starter").rstrip("\n")
     cell = (task.cell, f"{task.magic} {task.file}\n{starter}")
     return Submission(Path(task.file), exercise.lesson, "exercise", [cell]).app(task)[0] or ""
 

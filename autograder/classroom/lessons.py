@@ -14,7 +14,8 @@ from typing import Any
 from autograder import paths
 from autograder.errors import UserFacingError
 from autograder.judge.spec.endpoint import ExerciseError
-from autograder.judge.spec.exercise import load, public_text
+from autograder.judge.spec.exercise import Exercise, load, public_text
+from autograder.judge.spec.variants import label
 
 # keys that don't change how an answer is judged, so a teacher may edit them
 HARMLESS = {"title", "points", "not_checked", "starter"}
@@ -39,7 +40,8 @@ def lesson_of(
     if stated and stated not in names:
         raise LessonMismatch(
             f"{assignment}: its notebook belongs to the exercise {stated!r}, which this course doesn't have. Put the "
-            f"exercise into solutions/{stated}, or start a copy with: class add-exercise"
+            f"exercise into solutions/{stated}, name your own folder with: class new FOLDER --exercises, or start a copy "
+            "with: class add-exercise"
         )
     for name in (stated, notebook.removeprefix("exercise_"), assignment):
         if name in names and items_of(name) & ids:
@@ -53,15 +55,21 @@ def lesson_of(
 @cache
 def items_of(lesson: str) -> frozenset[str]:
     """Return the ids of the graded items of a lesson."""
-    tasks = load(paths.SOLUTIONS / lesson).tasks
+    tasks = load(paths.exercise(lesson)).tasks
     return frozenset(task.item(part) for task in tasks for part in task.parts)
 
 
 def check_unique(folders: Iterable[Path]) -> None:
     """Raise `ExerciseError` if an exercise isn't called like its folder, or two have the same endpoint ids."""
     known: dict[frozenset[str], str] = {}
+    names: dict[str, Path] = {}
     for folder in folders:
+        if (other := names.setdefault(folder.name, folder)) != folder:
+            raise ExerciseError(
+                f"{other} and {folder} have the same name. Rename your own, here and in its exercise.toml."
+            )
         exercise = load(folder)
+        _check_variants(exercise)
         if exercise.lesson != folder.name:
             raise ExerciseError(
                 f'{folder.name}/exercise.toml says lesson = "{exercise.lesson}"; it must be the name of its folder. To copy '
@@ -71,11 +79,25 @@ def check_unique(folders: Iterable[Path]) -> None:
         twice = sorted({name for name in ids if ids.count(name) > 1})
         if twice:
             raise ExerciseError(f"{folder.name}/exercise.toml has the endpoint id {twice[0]!r} twice.")
-        other = known.setdefault(frozenset(ids), folder.name)
-        if other != folder.name:
+        same = known.setdefault(frozenset(ids), folder.name)
+        if same != folder.name:
             raise ExerciseError(
-                f"{other} and {folder.name} have the same endpoint ids ({', '.join(ids)}), so a submission doesn't show "
-                f"which of them it answers. Copy with: ./course class add-exercise {other} NAME, which renames the ids."
+                f"{same} and {folder.name} have the same endpoint ids ({', '.join(ids)}), so a submission doesn't show "
+                f"which of them it answers. Copy with: ./course class add-exercise {same} NAME, which renames the ids."
+            )
+
+
+def _check_variants(exercise: Exercise) -> None:
+    """Raise `ExerciseError` if variants differ in what the gradebook has once for all students."""
+
+    def fixed(one: Exercise) -> list[Any]:
+        return sorted([task.id, task.file, [*task.points.items()], *task.services] for task in one.tasks)
+
+    for variant in exercise.variants:
+        if fixed(load(exercise.folder, variant)) != fixed(exercise):
+            raise ExerciseError(
+                f"{exercise.lesson}/exercise.toml: ids, files, points and services are the same in all variants, but not in "
+                f"the one with {label(variant)}."
             )
 
 
@@ -96,7 +118,7 @@ def _check_rules(source: Path, lesson: str, assignment: str) -> None:
         return
     except (OSError, ValueError) as problem:
         raise LessonMismatch(f"{assignment}: {source / 'exercise.toml'} can't be read: {problem}.") from None
-    if theirs != _rules(public_text(paths.SOLUTIONS / lesson)):
+    if theirs != _rules(public_text(paths.exercise(lesson))):
         raise LessonMismatch(
             f"{assignment}: {source / 'exercise.toml'} isn't the one of {lesson} any more, and answers would be judged by "
             f"the rules of {lesson}. For an exercise with rules of its own, run ./course class add-exercise {lesson} NAME "

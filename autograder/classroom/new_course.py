@@ -7,6 +7,8 @@ from pathlib import Path
 
 from autograder import paths
 from autograder.classroom import build, lessons
+from autograder.classroom.nbgrader import config
+from autograder.classroom.nbgrader.gradebook import Course, CourseError
 from autograder.judge.spec.endpoint import ExerciseError
 
 CONFIG = '''"""nbgrader's configuration for this course; `nbgrader` reads it when it is run in this folder."""
@@ -18,6 +20,9 @@ config.apply(c)
 c.CourseDirectory.course_id = {name!r}
 '''
 
+OWN = "config.use_exercises({folder!r})\n"
+OWN_LATER = "\nfrom autograder.classroom.nbgrader import config\n\n" + OWN  # in a file that may have been changed since
+
 NEXT = """{folder} is a course folder for nbgrader, with {count} in source/. In it:
   nbgrader generate_assignment {lesson}    makes what students get
   nbgrader release_assignment {lesson}     hands it out through the exchange
@@ -27,15 +32,21 @@ NEXT = """{folder} is a course folder for nbgrader, with {count} in source/. In 
 Run them in the course's environment: {activate}"""
 
 
-def main(folder: str, chosen: Iterable[str] = (), points: Iterable[str] = ()) -> int:
+def main(folder: str, chosen: Iterable[str] = (), points: Iterable[str] = (), own: str | None = None) -> int:
     """Create the folder, or add the ``chosen`` lessons to it. Return an exit code. Nothing that exists is overwritten.
 
     ``chosen`` holds names of exercises and ranges of their numbers, as in "01-05"; ``points`` holds "LESSON=N", where N
-    is what the whole exercise is worth.
+    is what the whole exercise is worth. ``own`` is a folder with exercises of the teacher's own.
     """
     root = Path(folder).resolve()
     is_course = (root / "nbgrader_config.py").is_file()
+    private = Path(own).resolve() if own else None
     try:
+        if is_course:
+            Course(root)  # its nbgrader_config.py names the folders of exercises that it has already
+        is_new = private is not None and private not in paths.own_exercises()
+        if private:
+            config.use_exercises(str(private))
         known = paths.exercises()
         lessons.check_unique(known)
         selected = _selected(list(chosen), known)
@@ -54,9 +65,12 @@ def main(folder: str, chosen: Iterable[str] = (), points: Iterable[str] = ()) ->
         (root / "source").mkdir(parents=True, exist_ok=True)
         if not is_course:
             (root / "nbgrader_config.py").write_text(CONFIG.format(name=root.name), encoding="utf-8")
+        if private and (is_new or not is_course):
+            with (root / "nbgrader_config.py").open("a", encoding="utf-8") as settings:
+                settings.write((OWN_LATER if is_course else OWN).format(folder=str(private)))
         for lesson in selected:
             build.write_source(lesson, root / "source", worth.get(lesson.name))
-    except (OSError, ExerciseError) as error:
+    except (OSError, ExerciseError, CourseError) as error:
         print(f"The folder could not be made: {error}")
         return 2
     count = "1 exercise" if len(selected) == 1 else f"{len(selected)} exercises"

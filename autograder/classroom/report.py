@@ -88,6 +88,7 @@ def _rows_of(course: Course, lesson: str) -> Iterator[Row]:
     items = course.items(lesson)
     source = course.source(lesson)
     ours = {name: lesson_of(ids, lesson, name, source) for name, ids in items.items()}
+    draws = {name: course.variants(belongs_to, handed_in) for name, belongs_to in ours.items() if belongs_to}
     with Gradebook(course.paths.db_url, course.paths.course_id) as book:
         assignment = book.find_assignment(lesson)
         students = {student.id: student for student in book.students}
@@ -107,7 +108,8 @@ def _rows_of(course: Course, lesson: str) -> Iterator[Row]:
             elif name in handed_in:
                 for notebook, belongs_to in ours.items():
                     if belongs_to:
-                        row.extra_files += map(one_line, intake.examine(handed_in[name], notebook, belongs_to).remarks)
+                        found = intake.examine(handed_in[name], notebook, belongs_to, draws[notebook][name])
+                        row.extra_files += map(one_line, found.remarks)
             row.student = ascii(name)[1:-1] if inspection.wrong_name(name) else name
             yield row
 

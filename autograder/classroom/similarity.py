@@ -14,7 +14,7 @@ import re
 import sys
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from autograder.classroom import submission as reading
 from autograder.classroom.lessons import LessonMismatch, lesson_of
 from autograder.classroom.nbgrader.gradebook import Course, CourseError
 from autograder.judge.spec.exercise import Exercise, load
+from autograder.judge.spec.variants import Variant, filled
 
 LEAST = 0.9  # of structure, from which on a pair is shown
 TOKENS_MIN = 15  # an answer that adds less to the starter is like all others
@@ -120,16 +121,23 @@ def compare(course: Course, assignment: str, least: float = LEAST) -> Iterator[P
         lesson = lesson_of(ids, assignment, notebook, course.source(assignment))
         if lesson is None:
             continue
-        exercise = load(paths.SOLUTIONS / lesson)
+        exercise = load(paths.exercise(lesson))
+        draws = course.variants(lesson, folders)
         texts: dict[str, dict[str, str]] = {tasks[0].file: {} for tasks in exercise.files}
         for student, submission in _read(folders, notebook):
             for tasks in exercise.files:
                 if answer := submission.app(tasks[0])[0]:  # of the rest of a notebook nothing is kept
                     texts[tasks[0].file][student] = answer
         for tasks in exercise.files:
-            found = alike(texts[tasks[0].file], *public_answers(exercise, tasks[0]), least)
+            starters = {who: of_variant(lesson, draws[who], tasks[0]) for who in texts[tasks[0].file]}
+            found = alike(texts[tasks[0].file], *public_answers(exercise, tasks[0]), least, starters)
             for first, second, structure, text, public, public_text in found:
                 yield Pair(assignment, tasks[0].file, (first, second), structure, text, public, public_text)
+
+
+def of_variant(lesson: str, variant: Variant | None, task: Any) -> str | None:
+    """Return the starter of a task as a student with this variant got it; None without one: it's everybody's."""
+    return load(paths.exercise(lesson), variant).answer_text(task, "starter") if variant else None
 
 
 def _read(folders: dict[str, Path], notebook: str) -> Iterator[tuple[str, reading.Submission]]:
@@ -142,25 +150,36 @@ def _read(folders: dict[str, Path], notebook: str) -> Iterator[tuple[str, readin
 
 
 def public_answers(exercise: Exercise, task: Any) -> tuple[str, dict[str, str]]:
-    """Return the starter of a task, and the answers that everyone can read in the course's repository."""
+    """Return the starter of a task, and the answers that everyone can read in the course's repository.
+
+    Nobody can read those of a teacher's own exercise.
+    """
     starter = exercise.answer_file(task, "starter")
+    if exercise.folder.parent != paths.SOLUTIONS:
+        return exercise.answer_text(task, "starter"), {}
     answers = {f"{file.parent.name}/{file.stem}": file for file in starter.parent.glob(f"*/*{starter.suffix}")}
     answers |= {file.stem: file for file in starter.parent.glob(f"*{starter.suffix}") if file != starter}
-    return starter.read_text(encoding="utf-8"), {
-        name: file.read_text(encoding="utf-8") for name, file in sorted(answers.items())
+    return exercise.answer_text(task, "starter"), {
+        name: filled(file.read_text(encoding="utf-8"), exercise.variant) for name, file in sorted(answers.items())
     }
 
 
 def alike(
-    texts: dict[str, str], starter: str, public: dict[str, str], least: float = LEAST
+    texts: dict[str, str],
+    starter: str,
+    public: dict[str, str],
+    least: float = LEAST,
+    starters: Mapping[str, str | None] | None = None,
 ) -> list[tuple[str, str, float, float, str, float]]:
     """Return (student, student, structure, text, closest public answer, its text) of the pairs that are alike.
 
-    ``texts`` are answers by student, and ``least`` is the structure from which on a pair counts.
+    ``texts`` are answers by student, and ``least`` is the structure from which on a pair counts. ``starters`` has the starter
+    of each student who was given another one.
     """
     letters = Letters()
-    common = Counter(" ".join(line) for line in token_lines(starter))
-    answers = [_answer(who, text, common, letters) for who, text in sorted(texts.items())]
+    common = _lines(starter)
+    own = {who: _lines(text) if text else common for who, text in (starters or {}).items()}
+    answers = [_answer(who, text, own.get(who, common), letters) for who, text in sorted(texts.items())]
     known = [_answer(who, text, common, letters) for who, text in public.items()]
     answers = [answer for answer in answers if len(answer.plain) >= TOKENS_MIN]
     found = []
@@ -174,6 +193,11 @@ def alike(
         (a.who, b.who, round(structure, 3), round(text, 3), *_closest(a, known))
         for a, b, structure, text in found[:PAIRS_MAX]
     ]
+
+
+def _lines(starter: str) -> Counter[str]:
+    """Return how often each line of tokens is in a starter."""
+    return Counter(" ".join(line) for line in token_lines(starter))
 
 
 def _closest(answer: Answer, known: list[Answer]) -> tuple[str, float]:
@@ -236,8 +260,8 @@ def as_text(pairs: list[Pair]) -> str:
         for pair in pairs:
             if (pair.lesson, pair.file) == place:
                 lines.append(
-                    f"  {pair.students[0]} and {pair.students[1]}: structure {pair.structure:.0%}, text {pair.text:.0%}; "
-                    f"closest public answer: {pair.public} ({pair.public_text:.0%})"
+                    f"  {pair.students[0]} and {pair.students[1]}: structure {pair.structure:.0%}, text {pair.text:.0%}"
+                    + (f"; closest public answer: {pair.public} ({pair.public_text:.0%})" if pair.public else "")
                 )
     if not pairs:
         return "No two answers are alike."

@@ -36,12 +36,16 @@ class UnreadableSubmission(UserFacingError):
 
 @dataclass
 class Submission:
-    """One notebook file. ``cells`` has (grade_id or None, source) of its code cells, in order."""
+    """One notebook file. ``cells`` has (grade_id or None, source) of its code cells, in order.
+
+    ``variant`` is the tag of the exercise's variant that the notebook says it is.
+    """
 
     path: Path
     lesson: str | None
     kind: str | None
     cells: list[tuple[str | None, str]] = field(default_factory=list)
+    variant: str | None = None
 
     def sources(self, endpoint: Any) -> list[str]:
         """Return the cells that hold the endpoint's file; the last one counts."""
@@ -109,7 +113,8 @@ def read(path: Path | str) -> Submission:
             "the file is JSON, but not a notebook (it has no list of cells). Download it again as .ipynb."
         )
     course = _dictionary(_dictionary(data.get("metadata")).get("course"))
-    return Submission(path, _name(course.get("lesson")), _name(course.get("kind")), [c for c in map(_cell, cells) if c])
+    names = {key: _name(course.get(key)) for key in ("lesson", "kind", "variant")}
+    return Submission(path, cells=[c for c in map(_cell, cells) if c], **names)
 
 
 def _without_following(path: str, flags: int) -> int:

@@ -44,7 +44,7 @@ async def main(isolation: str, probed: bool = False) -> int:
     send(WorkerReady(found.level, found.sentence))
     while line := await orders.readline():
         order = decode(line, GradeSubmission)
-        result = await grade.grade(order.file, found.sandbox, order.lesson)
+        result = await grade.grade(order.file, found.sandbox, order.lesson, order.variant)
         send(SubmissionGraded(order.id, GradedSubmission.from_wire(asdict(result))))
     return 0
 

@@ -32,11 +32,15 @@ LINE_LIMIT = 1 << 24  # bytes of one result
 
 @dataclass
 class Job:
-    """One submission: ``file`` for ``lesson``. ``id`` identifies it; ``tries`` is how many workers died with it."""
+    """One submission: ``file`` for ``lesson``, of which the student has a ``variant``, or None.
+
+    ``id`` identifies it; ``tries`` is how many workers died with it.
+    """
 
     id: str
     file: str
     lesson: str
+    variant: dict[str, Any] | None = None
     tries: int = field(default=0, compare=False)
 
 
@@ -144,7 +148,7 @@ class Worker:
 
     async def grade(self, job: Job) -> dict[str, Any] | None:
         """Return the result as a dictionary, or None if the worker has died."""
-        order = encode(GradeSubmission(job.id, job.file, job.lesson)).encode() + b"\n"
+        order = encode(GradeSubmission(job.id, job.file, job.lesson, job.variant)).encode() + b"\n"
         assert self.process.stdin is not None  # it's a pipe
         with contextlib.suppress(OSError):
             self.process.stdin.write(order)

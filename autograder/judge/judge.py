@@ -19,7 +19,7 @@ from autograder.lab.load_generator_client import LoadGeneratorGone
 from autograder.sandbox.launcher import SandboxError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterable
     from pathlib import Path
 
     from autograder.judge.spec.endpoint import Endpoint
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from autograder.lab.server import Server
     from autograder.services import Service
 
+# not the app's fault: no verdict
+UNDECIDED = (Inconclusive, LoadGeneratorGone, services.ServiceError, SandboxError, OSError)
 RETRIES = 3  # attempts at most: an ERROR is the machine's fault, so the judge tries again
 
 
@@ -89,6 +91,28 @@ class Judge:
 
         return await self._judged(work)
 
+    async def first_answered(self, others: Iterable[Endpoint]) -> Endpoint | None:
+        """Return the first of ``others`` whose requests the app answers correctly, or None.
+
+        The app is started once for all of them. If it ends or doesn't answer, the rest isn't tried.
+        """
+        try:
+            app = await self._served.app()
+            asked = {name: self._served.asked[name] for name in filter(None, [self.endpoint.service])}
+            for other in others:
+                try:
+                    await Judge(self._served.file, other, self._served)._method(app, asked).answers()
+                except AnswerFault as fault:
+                    if fault.verdict.kind in (DiagnosisKind.NO_ANSWER, DiagnosisKind.SERVER_DIED):
+                        return None
+                else:
+                    return other
+        except (AppError, *UNDECIDED):
+            pass
+        finally:
+            await self._served.stop()
+        return None
+
     async def _judged(
         self, work: Callable[[OverlapProof | RendezvousProof | WholeAppProof], Awaitable[Verdict]]
     ) -> Verdict:
@@ -114,7 +138,7 @@ class Judge:
             if fault.verdict.kind == DiagnosisKind.SERVER_DIED and app and (lost := await asyncio.to_thread(app.lost)):
                 return Verdict(Outcome.ERROR, "", f"No verdict: {lost}. Try again.")
             return fault.verdict
-        except (Inconclusive, LoadGeneratorGone, services.ServiceError, SandboxError, OSError) as problem:
+        except UNDECIDED as problem:
             return Verdict(Outcome.ERROR, "", f"No verdict: {problem}")
         finally:
             if app is not None:

@@ -136,6 +136,54 @@ def test_only_changed_pages_are_written(course, canned, capsys) -> None:
     assert written() == 1 and page.is_file()
 
 
+def test_pages_are_nbgraders(course, canned) -> None:
+    """What's made once for all pages changes none of them: each is the same as nbgrader's, which makes it anew."""
+    result = verdict(0)
+    result["items"][1] |= {"diagnosis": SAID, "race": RACE}
+    canned.say = lambda job: {**worker_pool.undecided(job, ""), **(result if "bob" in job.id else verdict(1))}
+    for student in ("ada", "bob", "cid"):
+        file = hand_in(course, student, STARTER if student == "bob" else REFERENCE)
+        notebook = nbformat.read(file, 4)
+        titles = [cell for cell in notebook.cells if cell.source.startswith("#")]
+        titles[0].source += f"\n\n**{student}** <b>was</b> <script>here</script>"
+        if student == "cid":
+            titles[0].source += " ![it](attachment:x.png)"
+            titles[0]["attachments"] = {"x.png": {"image/png": "aaaa"}}
+        nbformat.write(notebook, file)
+    assert grade_class.main(str(course)) == grade_class.ALL_GRADED
+    assert class_feedback.main(str(course)) == class_feedback.DONE
+    pages = {page: page.read_text() for page in (course / "feedback").rglob("*.html")}
+    assert len(pages) == 3 and "data:image/png;base64,aaaa" in next(t for p, t in pages.items() if "cid" in p.parts)
+    nbgrader(course, "generate_feedback", LESSON, "--force")
+    for page, text in pages.items():
+        assert page.read_text() == text
+
+
+def test_missing_attachment_costs_no_page() -> None:
+    """A picture that isn't in the notebook is shown as its text: nbconvert would make no page at all."""
+    notebook = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_markdown_cell("Look: ![it](attachment:x.png) <b>so</b>")]
+    )
+    settings = Config()
+    safe_html.set_on(settings)
+    page, _ = HTMLExporter(config=settings).from_notebook_node(notebook)
+    assert "![it](attachment:x.png) &lt;b&gt;so" in page
+
+
+def test_same_grade_keeps_the_page(course, canned, monkeypatch) -> None:
+    """A page's key is what it's made of: the same verdict written again isn't a change, other code of ours is one."""
+    hand_in(course, "ada", STARTER)
+    canned.say = lambda job: {**worker_pool.undecided(job, ""), **verdict(0)}
+    assert grade_class.main(str(course)) == grade_class.ALL_GRADED
+    keys = class_feedback.fingerprints(class_feedback.Course(course), LESSON)
+    assert grade_class.main(str(course), force=True) == grade_class.ALL_GRADED
+    assert class_feedback.fingerprints(class_feedback.Course(course), LESSON) == keys
+    for name in ("of_code", "of_environment", "of_exercise"):
+        with monkeypatch.context() as patch:
+            patch.setattr(class_feedback.cache_keys, name, lambda *_: "other")
+            assert class_feedback.fingerprints(class_feedback.Course(course), LESSON) != keys
+
+
 @pytest.mark.heavy
 def test_feedback_command_uses_processes(course, canned) -> None:
     """The command itself, with so many pages that several processes write them."""

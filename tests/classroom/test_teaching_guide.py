@@ -82,6 +82,44 @@ def test_guide_runs_as_written(tmp_path: Path) -> None:
 
 
 @pytest.mark.heavy
+def test_variants_as_written(tmp_path: Path) -> None:
+    """A private copy of an exercise with the page's table of variants, from nothing to the grade of a student's own variant."""
+    home = tmp_path / "teacher"
+    home.mkdir()
+    course, mine = home / "async101", home / "own" / "16_letters"
+    copy, new = blocks("sh own")
+    assert run(copy.strip(), home, home).returncode == 0
+    for file in [path for path in mine.rglob("*") if path.suffix in (".py", ".toml")]:
+        file.write_text(file.read_text().replace("/documents/", "/<<path>>/"))
+    table = next(block for block in blocks("toml") if "[variants]" in block)
+    with open(mine / "exercise.toml", "a") as toml:
+        toml.write(f"\n{table}")
+    done = run(new.strip(), home, home)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (course / "students.csv").write_text("id\nada\nbob\n")
+    (people,) = [block for block in blocks("sh") if "student import" in block]
+    commands = [*people.splitlines(), *blocks("sh variants")[0].splitlines()]
+    for line in commands:
+        done = run(line, course, home)
+        assert done.returncode == 0, (line, done.stdout, done.stderr)
+    path = re.search(r"^ada: path = (\w+)$", done.stdout, re.MULTILINE)[1]
+    file = course / "handout" / "16_letters" / "ada" / "exercise_16_letters.ipynb"
+    notebook = nbformat.read(file, 4)
+    assert path in table and f"/{path}/{{token}}" in file.read_text()
+    for cell in notebook.cells:
+        if cell.metadata.get("nbgrader", {}).get("solution"):
+            cell.source = f"%%app document.py\n{REFERENCE.replace('/documents/', f'/{path}/')}"
+    handed = course / "submitted" / "ada" / "16_letters" / file.name
+    handed.parent.mkdir(parents=True)
+    nbformat.write(notebook, handed)
+    done = run("python -m autograder class grade . 16_letters", course, home)
+    assert "All are graded." in done.stdout, done.stdout + done.stderr
+    (judged,) = re.findall(r"^(\./course grade .*)$", PAGE, re.MULTILINE)
+    done = run(judged, home, home)
+    assert done.returncode == 0 and "3 of 3 points" in done.stdout, done.stdout + done.stderr
+
+
+@pytest.mark.heavy
 def test_late_penalty_and_extension(course, canned) -> None:
     """nbgrader's own: no points for late work, and a student with an extension isn't late."""
     canned.say = lambda job: {**worker_pool.undecided(job, ""), **verdict(1)}

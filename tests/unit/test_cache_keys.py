@@ -18,6 +18,7 @@ def clone(tmp_path):
 
 def key(clone):
     cache_keys.of_grader.cache_clear()
+    cache_keys.of_code.cache_clear()
     return cache_keys.of_grader(clone)
 
 

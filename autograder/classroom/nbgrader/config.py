@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from nbgrader.converters import Autograde, GenerateAssignment, GenerateFeedback
 from nbgrader.preprocessors import ClearSolutions, Execute, OverwriteCells, SaveAutoGrades, SaveCells
 from traitlets.config import Config
 
+from autograder import paths
 from autograder.classroom.nbgrader import safe_html
 from autograder.classroom.nbgrader.export import SettledCsvExport
 from autograder.classroom.nbgrader.feedback import FeedbackExporter, StudentsView
 from autograder.classroom.nbgrader.insert_starter import InsertStarter
 from autograder.classroom.nbgrader.preprocessors import HideHiddenTests, JudgePreprocessor, SaveVerdicts
 from autograder.classroom.nbgrader.restore_cells import RestoreCells
+from autograder.judge.spec.endpoint import ExerciseError
 
 CELL_LIMIT = 180  # s: a check of an app that never answers takes up to about a minute on a busy machine
 IN_PLACE_OF = {Execute: JudgePreprocessor, SaveAutoGrades: SaveVerdicts, OverwriteCells: RestoreCells}
@@ -36,6 +40,13 @@ def apply(config: Config, isolation: str = "none", show_hidden_tests: bool = Fal
     config.ExecutePreprocessor.timeout = CELL_LIMIT
     config.Execute.timeout = CELL_LIMIT
     config.KernelManager.transport_encryption = "auto"
+
+
+def use_exercises(folder: str) -> None:
+    """Add a folder with exercises of the teacher's own. Raises `ExerciseError` if it isn't there."""
+    if not Path(folder).is_dir():
+        raise ExerciseError(f"there is no folder {folder} with exercises")
+    paths.add_own_exercises(folder)
 
 
 def preprocessors(database: bool = True) -> list[type]:

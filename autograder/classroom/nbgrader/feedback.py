@@ -70,7 +70,7 @@ class StudentsView(NbGraderPreprocessor):
     def _mark(self, nb: NotebookNode, lesson: str) -> None:
         """Put into each answer's metadata the lines of its file that a diagnosis names."""
         cells = {cell.metadata.get("nbgrader", {}).get("grade_id"): cell for cell in nb.cells}
-        for tasks in load(paths.SOLUTIONS / lesson).files:
+        for tasks in load(paths.exercise(lesson)).files:
             answer = cells.get(tasks[0].cell)
             if answer is None:
                 continue
@@ -139,6 +139,13 @@ def numbered(source: str, marked: list[int]) -> str:
     return '<div class="highlight hl-ipython3 numbered"><pre>' + "".join(rows) + "</pre></div>"
 
 
+def code(source: str, language: str | None = None, metadata: dict[str, Any] | None = None) -> str:
+    """Return a cell's code as HTML, with line numbers if `StudentsView` has marked the cell."""
+    if metadata and "marked_lines" in metadata:
+        return numbered(source, metadata["marked_lines"])
+    return safe_html.highlighted(source, language, metadata)
+
+
 class CompiledTemplates(BytecodeCache):
     """Keeps compiled templates in memory: nbconvert would compile all of them again for each page."""
 
@@ -172,13 +179,8 @@ class FeedbackExporter(HTMLExporter):
         self, nb: NotebookNode, resources: dict[str, Any] | None = None, **kw: Any
     ) -> tuple[Any, dict[str, Any]]:
         """Export a notebook; returns the page and nbconvert's resources."""
-
-        def code(source: str, language: str | None = None, metadata: dict[str, Any] | None = None) -> str:
-            if metadata and "marked_lines" in metadata:
-                return numbered(source, metadata["marked_lines"])
-            return safe_html.highlighted(source, language, metadata)
-
-        self.filters = {**self.filters, "highlight_code": code}
+        if self.filters.get("highlight_code") is not code:  # only once: it makes nbconvert load all templates again
+            self.filters = {**self.filters, "highlight_code": code}
         return super().from_notebook_node(nb, resources, **kw)
 
 

@@ -36,9 +36,11 @@ from nbgrader.preprocessors import (
 from traitlets import default
 from traitlets.config import Config, PyFileConfigLoader
 
+from autograder.classroom import draw
 from autograder.classroom.nbgrader import config
 from autograder.classroom.nbgrader.preprocessors import JudgePreprocessor
 from autograder.errors import UserFacingError
+from autograder.judge.spec.variants import Variant
 
 # nbgrader's steps that change no cell, or only nbgrader's metadata in it
 LEAVE_CELLS = (DeduplicateIds, CheckCellMetadata, SaveAutoGrades, AssignLatePenalties)
@@ -191,6 +193,15 @@ class Course:
 
     def _inbox(self, lesson: str) -> str:
         return self.paths.format_path(self.paths.submitted_directory, "*", lesson)
+
+    def variants(self, exercise: str, students: Iterable[str]) -> dict[str, Variant | None]:
+        """Return the variant of an exercise that each student was given; None if there are no variants, or no seed."""
+        return {student: draw.of_student(self.folder, exercise, student) for student in students}
+
+    def students(self) -> list[str]:
+        """Return the ids of the students in the gradebook."""
+        with Gradebook(self.paths.db_url, self.paths.course_id) as book:
+            return sorted(student.id for student in book.students)
 
     def needs_a_person(self, lesson: str, student: str) -> bool:
         """Return True if the gradebook has an item of this student that hasn't been scored yet."""

@@ -21,7 +21,7 @@ from nbgrader.preprocessors import ClearHiddenTests, NbGraderPreprocessor, SaveA
 from traitlets import Any as AnyTrait
 from traitlets import Bool, Unicode
 
-from autograder.classroom import grade, handed_in, race_picture
+from autograder.classroom import draw, grade, handed_in, race_picture
 from autograder.classroom.lessons import items_of, lesson_of
 from autograder.classroom.nbgrader.sandboxed_kernel import SandboxedExecute
 from autograder.errors import UserFacingError
@@ -69,7 +69,7 @@ class JudgePreprocessor(NbGraderPreprocessor):
             run = SandboxedExecute(parent=self, sandboxed=found.level == "namespaces")
             notebook, resources = run.preprocess(notebook, resources)
         if lesson:
-            result = self._result(self._submitted(resources), lesson)
+            result = self._result(self._submitted(resources), lesson, about["student"])
             isolation = result["isolation"]
             for name in graded.keys() & ours:
                 write_output(graded[name], item_of(result, name))
@@ -88,13 +88,14 @@ class JudgePreprocessor(NbGraderPreprocessor):
         path = folder.format_path(folder.submitted_directory, about["student"], about["assignment"])
         return Path(path) / f"{about['notebook']}.ipynb"
 
-    def _result(self, file: Path, lesson: str) -> dict[str, Any]:
+    def _result(self, file: Path, lesson: str, student: str) -> dict[str, Any]:
         if self.verdicts:
             return self.verdicts(file, lesson)
+        variant = draw.of_student(Path(CourseDirectory(parent=self).root), lesson, student)
         sandbox = isolation_of(self.isolation).sandbox
         # nbgrader may run in a thread with an event loop; a new thread has none
         with ThreadPoolExecutor(1) as thread:
-            return asdict(thread.submit(asyncio.run, grade.grade(file, sandbox, lesson)).result())
+            return asdict(thread.submit(asyncio.run, grade.grade(file, sandbox, lesson, variant)).result())
 
 
 def isolation_of(required: str) -> Any:

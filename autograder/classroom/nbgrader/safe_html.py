@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import html
 import re
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from bleach.css_sanitizer import CSSSanitizer
@@ -18,6 +18,7 @@ from jinja2 import pass_context
 from jinja2.runtime import Context
 from nbconvert.exporters import HTMLExporter
 from nbconvert.filters import Highlight2HTML, strip_files_prefix
+from nbconvert.filters.markdown_mistune import InvalidNotebook
 from nbconvert.preprocessors import Preprocessor
 from nbformat import NotebookNode
 from traitlets.config import Config
@@ -26,6 +27,7 @@ TEXT_MAX = 20_000  # characters of one text that is taken for Markdown or HTML: 
 COLOURED_MAX = 10_000  # of one cell of code that gets colours: a hostile one takes pygments 2 s then
 NOTEBOOK_MAX = 200_000  # of all the Markdown and code of a notebook that is more than plain text
 CODE_MAX = 200_000  # of one cell that are shown, as many as are judged
+TEXTS_KEPT = 200  # converted Markdown texts that are kept in memory
 SPACE = re.compile(r"\s{200}")  # for each blank of a run of them pygments reads the rest of it once more
 PLAIN = "shown_as_plain_text"
 TAGS = frozenset(
@@ -140,13 +142,24 @@ def clean(text: Any) -> str:
 
 @pass_context
 def markdown(context: Context, text: str) -> str:
-    """Return Markdown as harmless HTML; a text that is too long or too deep is shown as it is."""
-    if len(text) > TEXT_MAX or context.get("cell", {}).get("metadata", {}).get(PLAIN):
+    """Return Markdown as harmless HTML; a text that is too long or too deep, or lacks an attachment, is shown as it is."""
+    cell = context.get("cell", {})
+    if len(text) > TEXT_MAX or cell.get("metadata", {}).get(PLAIN):
         return plain(text)
     try:
-        return clean(strip_files_prefix(_exporter().markdown2html(context, text)))
-    except RecursionError:
+        return _converted(context, text) if cell.get("attachments") else _converted_once(text)
+    except (RecursionError, InvalidNotebook):  # the latter for an attachment that isn't there
         return plain(text)
+
+
+def _converted(context: Context | dict[str, Any], text: str) -> str:
+    return clean(strip_files_prefix(_exporter().markdown2html(context, text)))
+
+
+@lru_cache(TEXTS_KEPT)
+def _converted_once(text: str) -> str:
+    """Return a Markdown text as harmless HTML. What an exercise says is the same for the whole class."""
+    return _converted({}, text)
 
 
 def plain(text: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from autograder.judge.judge import Judge
 from autograder.judge.served_app import ServedApp
 from autograder.judge.spec.endpoint import Endpoint, ExerciseError, ExpectedDiagnosis
 from autograder.judge.spec.text_task import TextTask
+from autograder.judge.spec.variants import Variant, filled, label
 from autograder.judge.tasks.factory import judging
 from autograder.judge.verdict import Outcome
 
@@ -36,11 +37,18 @@ class Answer:
     name: str
     file: Path
     wrong: ExpectedDiagnosis | None
+    variant: Variant = field(default_factory=dict)  # of the exercise, with which its text is filled in
+
+    @property
+    def text(self) -> str:
+        """The whole text of the answer, as it's handed in."""
+        return filled(self.file.read_text(encoding="utf-8"), self.variant)
 
     @property
     def label(self) -> str:
         """The answer's name in reports: ``quote/wrong/pool_of_four``."""
-        return "/".join(part for part in (self.endpoint.id, self.kind, self.name) if part)
+        name = "/".join(part for part in (self.endpoint.id, self.kind, self.name) if part)
+        return f"{name} ({label(self.variant)})" if self.variant else name
 
 
 @dataclass(frozen=True)
@@ -95,7 +103,7 @@ def _answers(exercise: Exercise, task: Endpoint | TextTask) -> list[Answer]:
 def _answer(
     exercise: Exercise, endpoint: Endpoint | TextTask, kind: str, name: str, wrong: ExpectedDiagnosis | None
 ) -> Answer:
-    return Answer(endpoint, kind, name, exercise.answer_file(endpoint, kind, name), wrong)
+    return Answer(endpoint, kind, name, exercise.answer_file(endpoint, kind, name), wrong, exercise.variant)
 
 
 async def judge(
@@ -116,7 +124,8 @@ async def judge(
     began = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="course-answer-", ignore_cleanup_errors=True) as folder:
         # alone in a folder and with the learner's file name, as when it's handed in
-        file = shutil.copy(answer.file, Path(folder) / answer.endpoint.file)
+        file = Path(folder) / answer.endpoint.file
+        file.write_text(answer.text, encoding="utf-8")
         async with ServedApp(file, answer.endpoint.services, sandbox) as served:
             bench = Judge(file, answer.endpoint, served)
             answers = await bench.verdict_with_retries("answers")

@@ -7,15 +7,17 @@ without the catalogue.
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autograder.judge.spec.endpoint import Endpoint, ExerciseError, ExpectedDiagnosis
 from autograder.judge.spec.tables import LacksKey, read
 from autograder.judge.spec.text_task import TextTask
+from autograder.judge.spec.variants import ORDER, Variant, every, filled, filled_toml
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
     from autograder.judge.spec.tables import AppTable, DiagnosisTable, EndpointTable, ExerciseTables, WrittenTable
@@ -38,7 +40,10 @@ class SharedFile:
 
 @dataclass(frozen=True)
 class Exercise:
-    """A lesson's exercise: its name (the lesson's folder), title and endpoints."""
+    """A lesson's exercise: its name (the lesson's folder), title and endpoints.
+
+    ``variant`` holds the values that stand for its placeholders, and ``variants`` all that the exercise has.
+    """
 
     lesson: str
     title: str
@@ -46,6 +51,8 @@ class Exercise:
     folder: Path
     shop: SharedFile | None = None
     written: tuple[TextTask, ...] = ()  # what is handed in that isn't an app
+    variant: Variant = field(default_factory=dict)
+    variants: list[Variant] = field(default_factory=list)
 
     @property
     def tasks(self) -> tuple[Endpoint | TextTask, ...]:
@@ -74,36 +81,90 @@ class Exercise:
         suffix = Path(endpoint.file).suffix
         return folder / kind / f"{name}{suffix}" if name else folder / f"{kind}{suffix}"
 
+    def answer_text(self, task: Endpoint | TextTask, kind: str, name: str | None = None) -> str:
+        """Return the text of a catalogued answer, for this variant of the exercise."""
+        return filled(self.answer_file(task, kind, name).read_text(encoding="utf-8"), self.variant)
 
-def load(folder: str | Path) -> Exercise:
-    """Read ``exercise.toml`` in ``folder``. Raises `ExerciseError`, whose message says what to fix."""
+
+def load(folder: str | Path, variant: Mapping[str, Any] | None = None) -> Exercise:
+    """Read ``exercise.toml`` in ``folder``. Raises `ExerciseError`, whose message says what to fix.
+
+    An exercise with variants is loaded as the ``variant`` that's named, or with the first value of each list.
+    """
     file = Path(folder) / "exercise.toml"
     try:
-        data = tomllib.loads(file.read_text(encoding="utf-8"))
+        text = file.read_text(encoding="utf-8")
+        data = tomllib.loads(text)
+        values = lists_of(data)
+        if chosen := dict(variant or {name: some[0] for name, some in values.items()}):
+            data = tomllib.loads(filled_toml(text, chosen))
     except FileNotFoundError:
         raise ExerciseError(f"There is no exercise.toml in {Path(folder).name}.") from None
     except tomllib.TOMLDecodeError as error:
         raise ExerciseError(f"{file.name} in {Path(folder).name} is not valid TOML: {error}.") from None
     try:
-        return _exercise(read(data), Path(folder))
+        return _in_order(replace(_exercise(read(data), Path(folder)), variant=chosen, variants=every(values)))
     except LacksKey as error:
         raise ExerciseError(f"{file.name} in {Path(folder).name} lacks {str(error)!r}.") from None
     except ValueError as error:
         raise ExerciseError(f"{file.name} in {Path(folder).name}: {error}") from None
 
 
-CATALOGUE = ("[endpoint.accepted", "[endpoint.wrong", "[app.accepted", "[app.partly", "[app.wrong", "[written.")
+def lists_of(data: dict[str, Any]) -> dict[str, list[Any]]:
+    """Return the lists of values in the tables of an exercise file, by name; those that can't be used are left to `read`."""
+    lists = data.get("variants", {})
+    usable = isinstance(lists, dict) and all(isinstance(values, list) and values for values in lists.values())
+    return lists if usable else {}
 
 
-def public_text(folder: str | Path) -> str:
-    """Return the exercise file as learners get it: without the catalogue of accepted and wrong answers."""
+def _in_order(exercise: Exercise) -> Exercise:
+    """Return an exercise with its endpoints in the order of its variant. Raises `ValueError` for an order that isn't one."""
+    if ORDER not in exercise.variant:
+        return exercise
+    order, ids = exercise.variant[ORDER], [endpoint.id for endpoint in exercise.endpoints]
+    if not isinstance(order, list) or sorted(order) != sorted(ids):
+        raise ValueError(f"each value of {ORDER} in [variants] must list the ids of all endpoints: {', '.join(ids)}")
+    return replace(exercise, endpoints=tuple(exercise.endpoint(name) for name in order))
+
+
+CATALOGUE = (
+    "[variants",
+    "[endpoint.accepted",
+    "[endpoint.wrong",
+    "[app.accepted",
+    "[app.partly",
+    "[app.wrong",
+    "[written.",
+)
+
+
+PRIVATE = {"accepted", "wrong", "partly", "truth", "honest", "blocking"}  # keys of an endpoint, a file or a text task
+
+
+def public_text(folder: str | Path, variant: Mapping[str, Any] | None = None) -> str:
+    """Return the exercise file as learners get it: one variant, without the catalogue of accepted and wrong answers.
+
+    Raises `ExerciseError` if the catalogue is written in a way in which it would be left in.
+    """
     lines, keep = [], True
-    for line in (Path(folder) / "exercise.toml").read_text(encoding="utf-8").splitlines():
+    whole = (Path(folder) / "exercise.toml").read_text(encoding="utf-8")
+    for line in filled_toml(whole, load(folder, variant).variant).splitlines():
         if line.startswith("["):
             keep = not line.startswith(CATALOGUE)
         if keep and not line.startswith("#:schema "):  # a learner's copy has no schema next to it
             lines.append(line)
-    return "\n".join(lines).rstrip() + "\n"
+    text = "\n".join(lines).rstrip() + "\n"
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        data = {"variants": None}
+    tables = [data.get("app", {}), *data.get("endpoint", ()), *data.get("written", ())]
+    if "variants" in data or any(PRIVATE & table.keys() for table in tables):
+        raise ExerciseError(
+            f"exercise.toml in {Path(folder).name}: learners would get the catalogue or the variants. Give each a table of its "
+            "own ([endpoint.accepted], [endpoint.wrong], [variants]), in which no line but the first begins with [."
+        )
+    return text
 
 
 def _exercise(tables: ExerciseTables, folder: Path) -> Exercise:

@@ -6,6 +6,7 @@ so the two can't diverge. Rules that involve several keys (such as a job that on
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import (
@@ -22,6 +23,7 @@ from pydantic import (
 
 from autograder import services
 from autograder.judge.spec.endpoint import BARRIERS, MAX_RACE_SIZE, PARTS
+from autograder.judge.spec.variants import VARIANTS_MAX
 from autograder.judge.verdict import DiagnosisKind
 
 
@@ -182,6 +184,10 @@ class WrittenTable(Table):
         return self
 
 
+# A value is written into a text; a list is an order of endpoints.
+Value = Text | int | float | list[Name]
+
+
 class ExerciseTables(Table):
     """What an exercise asks for, and how it's judged. docs/exercises.md explains every key."""
 
@@ -192,6 +198,9 @@ class ExerciseTables(Table):
     app: AppTable | None = None
     endpoint: list[EndpointTable] = Field(default_factory=list)
     written: list[WrittenTable] = Field(default_factory=list)
+    variants: dict[Name, Annotated[list[Value], Field(min_length=1)]] = Field(
+        default_factory=dict, description="Values of which each student gets one, by the name that stands for them."
+    )
 
     @model_validator(mode="after")
     def _has_what_it_needs(self) -> Self:
@@ -206,6 +215,10 @@ class ExerciseTables(Table):
             for key in needed:
                 if key not in endpoint.model_fields_set:
                     raise LacksKey(key)
+        if self.variants and (self.app or self.written):
+            raise ValueError("variants are for exercises in which each endpoint has a file of its own")
+        if (count := math.prod(len(values) for values in self.variants.values())) > VARIANTS_MAX:
+            raise ValueError(f"[variants] makes {count:,} variants; the limit is {VARIANTS_MAX}")
         return self
 
 

@@ -47,7 +47,7 @@ def truth(task: TextTask) -> TextTask:
     from autograder.judge.spec.exercise import ExerciseError, load
 
     try:
-        whole = load(paths.SOLUTIONS / task.lesson).endpoint(task.id)
+        whole = load(paths.exercise(task.lesson)).endpoint(task.id)
     except (ExerciseError, OSError):
         whole = None
     if whole is None or not whole.blockers:

@@ -49,7 +49,7 @@ def hidden(task: TextTask) -> list[App]:
     """Return the apps with which ``task`` is graded. Raises `Inconclusive` if the course's sources aren't there."""
     from autograder.judge.spec.exercise import load
 
-    folder = paths.SOLUTIONS / task.lesson
+    folder = paths.exercise(task.lesson)
     if not (folder / "hidden").is_dir():
         raise Inconclusive("the hidden apps are not here. They lie in the sources of the course.")
     whole = load(folder).endpoint(task.id)
@@ -149,7 +149,7 @@ class MutationJudge:
         try:
             apps = hidden(self.task)
             if self._runs is None:
-                conftest = paths.SOLUTIONS / self.task.lesson / "given" / "conftest.py"
+                conftest = paths.exercise(self.task.lesson) / "given" / "conftest.py"
                 self._runs = await run_against(
                     self.file, conftest, apps, sandbox=self.sandbox, filtered=self.level == "limits"
                 )

@@ -27,12 +27,13 @@ class WorkerRefused(Message):
 
 @dataclass(frozen=True)
 class GradeSubmission(Message):
-    """Grade the notebook in ``file`` as a submission for ``lesson``."""
+    """Grade the notebook in ``file`` as a submission for ``lesson``, of which the student has a ``variant``, or None."""
 
     kind: ClassVar[str] = "grade"
     id: str
     file: str
     lesson: str
+    variant: dict[str, Any] | None
 
 
 @dataclass(frozen=True)
