@@ -225,7 +225,7 @@ await exercise.concurrency("account")
 #
 # `{"customer": "a1b2c3", "credit": 577215}`
 #
-# The number is in PostgreSQL, and `SELECT price_of('a1b2c3')` returns it, as in exercise 03. The database allows this app 80 connections.
+# The number is in PostgreSQL, and `SELECT price_of('a1b2c3')` returns it, as in exercise 03. The database allows this app 50 connections.
 #
 # This endpoint was `async def` with a session that blocked the loop. The last fix looked right: the endpoint and its dependency became `def`, and every request has a session of its own. The sale brings 30 customers at the same moment, which is fewer than 40, so all of them get a thread. Some of them still wait for others.
 #
