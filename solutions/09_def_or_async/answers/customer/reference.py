@@ -6,7 +6,7 @@ from sqlalchemy import create_engine, func, make_url, select
 from sqlalchemy.orm import Session, sessionmaker
 
 DATABASE = make_url(os.environ["DATABASE_URL"]).set(drivername="postgresql+psycopg")
-# a connection for each of the 40 threads; the database allows 80
+# a connection for each of the 40 threads; the database allows 50
 new_session = sessionmaker(create_engine(DATABASE, pool_size=40, max_overflow=0))
 app = FastAPI()
 
