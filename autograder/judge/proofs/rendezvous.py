@@ -116,6 +116,8 @@ class RendezvousProof:
         for _ in range(random.randint(1, 2)):
             await self._again(call)
             await self._check_count()
+        if self.also:
+            await self._also_again(call, self.also)
 
     async def _again(self, call: CheckRequest) -> Race:
         """Repeat a request. It must make all its calls again and wait for the replies, or make no call if the replies are cached."""
@@ -128,6 +130,28 @@ class RendezvousProof:
         if not self.endpoint.cached and (ended or not seen.issuperset(call.tokens)):
             raise AnswerFault(DiagnosisKind.KEPT_FROM_BEFORE, messages.kept(call, self.endpoint.service))
         return race
+
+    async def _also_again(self, call: CheckRequest, also: Service) -> None:
+        """Repeat a request while the second service holds its reply. It must call that service again, too. Raises `AnswerFault`."""
+        (token,), called = call.tokens, False
+
+        async def watch(race: Race) -> None:
+            nonlocal called
+            while not _over(race) and not called:
+                called = token in also.held()
+                await asyncio.sleep(POLL_INTERVAL_S)
+            also.release()
+
+        self._expect([call])
+        also.prepare([token])
+        also.hold()
+        try:
+            await run_requests(self.app, [call], ANSWER_LIMIT_S, companion=watch)
+        finally:
+            also.release()
+        await self._check_count()
+        if not called:
+            raise AnswerFault(DiagnosisKind.KEPT_FROM_BEFORE, messages.kept(call, self.endpoint.also))
 
     async def _held(self, call: CheckRequest) -> tuple[Race, set[str], bool]:
         """Send one request and hold each reply for a moment.
