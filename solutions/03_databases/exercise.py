@@ -283,7 +283,7 @@ await exercise.concurrency("reservation")
 #
 # </details>
 #
-# **What this check does not look for:** how long the pool's own queue gets when the database itself is slow.
+# **What this check does not look for:** requests for the same item that share one query, and how long the pool's own queue gets when the database itself is slow.
 #
 # This is the timeline to aim for.
 

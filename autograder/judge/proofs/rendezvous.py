@@ -131,8 +131,11 @@ class RendezvousProof:
             raise AnswerFault(DiagnosisKind.KEPT_FROM_BEFORE, messages.kept(call, self.endpoint.service))
         return race
 
-    async def _also_again(self, call: CheckRequest, also: Service) -> None:
-        """Repeat a request while the second service holds its reply. It must call that service again, too. Raises `AnswerFault`."""
+    async def _also_again(self, call: CheckRequest, also: Service) -> Race:
+        """Repeat a request while the second service holds its reply. It must call that service again, too. Raises `AnswerFault`.
+
+        The reply is held until a canary was answered, or the loop is seen to be stuck.
+        """
         (token,), called = call.tokens, False
 
         async def watch(race: Race) -> None:
@@ -140,18 +143,21 @@ class RendezvousProof:
             while not _over(race) and not called:
                 called = token in also.held()
                 await asyncio.sleep(POLL_INTERVAL_S)
+            if called and self.poll_call is not None:
+                await _overtaken(race, QuietPeriod(race, self.patience, self.poll_call))
             also.release()
 
         self._expect([call])
         also.prepare([token])
         also.hold()
         try:
-            await run_requests(self.app, [call], ANSWER_LIMIT_S, companion=watch)
+            race = await run_requests(self.app, [call], ANSWER_LIMIT_S, companion=watch, poll_call=self.poll_call)
         finally:
             also.release()
         await self._check_count()
         if not called:
             raise AnswerFault(DiagnosisKind.KEPT_FROM_BEFORE, messages.kept(call, self.endpoint.also))
+        return race
 
     async def _held(self, call: CheckRequest) -> tuple[Race, set[str], bool]:
         """Send one request and hold each reply for a moment.
@@ -206,6 +212,8 @@ class RendezvousProof:
         self._earlier = call
         if self.endpoint.cached:
             races.append(await self._again(call))
+        if self.also:
+            races.append(await self._also_again(call, self.also))
         for race in races:
             if fault := blocked(race, samples.decode_samples(race), self.poll_call, self.service.computes):
                 return fault
