@@ -169,7 +169,7 @@ await exercise.concurrency("basket")
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# ## 3. The last fix looked right
+# ## 3. A price label
 #
 # `GET /labels/{token}` gets what's printed on a price label. It calls the upstream once, like the first endpoint, and responds with
 #
@@ -177,10 +177,10 @@ await exercise.concurrency("basket")
 #
 # Until last month it used `requests`. Then a colleague rewrote it: the supplier's service has a class of its own, a dependency provides it, every call is awaited,
 # and everything that was opened is closed again. A single request is as fast as the supplier, and the reviewers liked how tidy it is.
-# The change was merged, and under load the health probes are late as before.
+# The change was merged, and under load the health probes are as late as they were before.
 #
 # **The rule:** every request calls the upstream once and waits for its own reply, which may take several seconds.
-# **The goal:** requests that arrive together wait together, and the loop stays free from the first moment on.
+# **The goal:** requests that arrive together wait together, and the loop stays free.
 #
 # <details><summary>Hint 1: a question</summary>
 #
@@ -191,7 +191,7 @@ await exercise.concurrency("basket")
 #
 # <details><summary>Hint 2: a pointer</summary>
 #
-# The endpoint has one line, but a request runs more than its endpoint: FastAPI calls the dependencies first, anew for each request.
+# The endpoint has one line, but a request runs more than its endpoint: FastAPI calls the dependencies first, again for each request.
 # Lesson 02 measures something that's cheap once and expensive thirty times.
 #
 # </details>
@@ -199,12 +199,12 @@ await exercise.concurrency("basket")
 # <details><summary>Hint 3: a sketch</summary>
 #
 # Ask of every object in the file how long it should live. Only the call belongs to a single request; address, certificates and connections are the same for all.
-# What lives longer than a request can't be opened and closed by one: decide where that happens now, and whether another request may still be using it.
+# An object that outlives a request can't be opened and closed by that request, because others may still be using it. Decide where it's opened and closed instead.
 # The class can stay as it is, and so can the endpoint.
 #
 # </details>
 #
-# **What this check does not look for:** a client that each request creates in a thread, which is where FastAPI calls a `def` dependency or a class. The loop
+# **What this check does not look for:** a client that the first request creates on the loop, and one that each request creates in a thread, which is where FastAPI calls a `def` dependency or a class. The loop
 # stays free then, but every request still pays for a client and a connection of its own. And a reply that the upstream holds back for much longer than a few seconds.
 #
 # This is the timeline to aim for. Compare the event loop lane, not the bars: their length depends on the check.

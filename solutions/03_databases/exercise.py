@@ -16,7 +16,7 @@
 #
 # A shop keeps its prices in PostgreSQL. One endpoint blocks the event loop during its query. The second leaves the loop free,
 # but its requests still queue. The third works for a while, and then not at all, and the fourth is slow
-# whenever somebody else's service is. Fix them, one after the other.
+# whenever a service that it calls is slow. Fix them, one after the other.
 # **About 40 minutes.** You need lesson 03, *Databases*.
 #
 # Each endpoint has a cell that begins with `%%app`. That cell is the whole file: change whatever you like in it,
@@ -197,10 +197,10 @@ await exercise.concurrency("stock")
 #
 # `{"item": "a1b2c3", "late": true}`
 #
-# The timeout is new: it was added after a night on which the database was slow. It works: clients hear in time that they're late. But on the next slow night
-# the service stopped responding altogether, although the loop was free and the database had long been fast again.
+# The timeout is new: it was added after a night on which the database was slow. It works: a client gets its response in time, with a price or without. But on the next slow night
+# the service stopped responding altogether, although the loop was free and the database had been fast again for hours.
 #
-# **The rule:** call `price_of` once for every request. When a request gives up, nothing of it stays behind: its query has ended, and the connection is free for others.
+# **The rule:** call `price_of` once for every request. When a request gives up, its query must have ended, and its connection must be free for others.
 # **The goal:** ten requests that arrive together have their queries in progress at the same time, and the loop stays free.
 #
 # <details><summary>Hint 1: a question</summary>
@@ -212,7 +212,7 @@ await exercise.concurrency("stock")
 # <details><summary>Hint 2: a pointer</summary>
 #
 # The check says after how many late requests others got no response. Compare that number with an argument of `create_pool`.
-# Then look up how Python makes sure that something happens on every way out of a block, also on one that you didn't think of.
+# Then look up how Python makes sure that something happens on every way out of a block, even one that you didn't think of.
 #
 # </details>
 #
@@ -226,7 +226,7 @@ await exercise.concurrency("stock")
 # </details>
 #
 # **What this check does not look for:** what else could end a request, such as a client that disconnects. And a leak that is smaller than the pool: with a
-# hundred connections it would only take more slow nights.
+# hundred connections, the service would stop after the hundredth late request, not the tenth.
 #
 # This is the timeline to aim for. The check also sends requests that give up, which the picture doesn't show.
 
@@ -258,14 +258,14 @@ await exercise.concurrency("reservation")
 # `{"item": "a1b2c3", "price": 271828, "offer": 161803}`
 #
 # The database answers in a millisecond and is nearly idle. The loop is free. But on days when the supplier takes two seconds, not only purchases are slow: every other endpoint
-# of the service that needs the database waits as well, and some requests fail because they get no connection in time.
+# of the service that needs the database waits as well, for a connection.
 #
-# **The rule:** every request calls `price_of` once and the supplier once. The database admits at most 50 connections of this service, and the pool has ten on purpose.
+# **The rule:** every request calls `price_of` once and the supplier once. The database allows this service 50 connections, and the pool has ten on purpose.
 # **The goal:** sixty requests that arrive together wait for the supplier together, and the loop stays free.
 #
 # <details><summary>Hint 1: a question</summary>
 #
-# While a request waits for the supplier, what does it own that others would need?
+# While a request waits for the supplier, what does it hold that others would need?
 #
 # </details>
 #

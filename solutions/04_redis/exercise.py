@@ -194,18 +194,18 @@ await exercise.concurrency("quote")
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# ## 3. The last fix looked right
+# ## 3. A parcel
 #
 # `POST /parcels/{token}` has a parcel weighed. The token goes on the list `jobs`, the weight comes on the list `reply:{token}`, and the response is
 #
 # `{"parcel": "a1b2c3", "grams": 271828}`
 #
-# The shop also wants to know how many parcels it has asked for and how many were weighed, and `GET /numbers` shows both. A colleague feared that two requests
+# The shop also wants to know how many parcels were submitted and how many have been weighed, and `GET /numbers` shows both. A colleague feared that two requests
 # could change a number at the same moment, so one of the changes would be lost. The last fix protects them: the numbers are right, every command is awaited,
-# and the pool has a hundred connections. It was merged, and since then the shop takes in one parcel at a time.
+# and the client may open a hundred connections, which is redis-py's default. It was merged, and since then the shop takes in one parcel at a time.
 #
 # **The rule:** every request submits its own job exactly once and waits for its own reply, even if another request has the same token at the same moment.
-# `/numbers` goes on counting the parcels that were asked for, and those that were weighed.
+# `/numbers` goes on counting the parcels that were submitted, and those that have been weighed.
 # **The goal:** requests that arrive together wait concurrently.
 #
 # <details><summary>Hint 1: a question</summary>
@@ -217,18 +217,18 @@ await exercise.concurrency("quote")
 # <details><summary>Hint 2: a pointer</summary>
 #
 # Read the file in the order in which a single request runs it, from the first line of the dependency to the last, and mark where the request waits for the worker.
-# Part of that order isn't written in one place. Then ask what the request holds at that mark.
+# (Part of a dependency runs before the endpoint, and part of it after.) Then ask what the request holds at that mark.
 #
 # </details>
 #
 # <details><summary>Hint 3: a sketch</summary>
 #
 # On an event loop, another request can only run where this one awaits. Is there such a place between reading a number and writing it back? Lesson 04 has a case where there is one,
-# and a case where there isn't. Protect what needs it, for as long as it needs it, and no longer. If you move to threads, the answer is another one.
+# and a case where there isn't. Protect what needs it, for as long as it needs it, and no longer. If you move to threads, the answer is different.
 #
 # </details>
 #
-# **What this check does not look for:** whether the numbers are right, and a limit that's wide enough for the four requests of the check. And a reply that's
+# **What this check does not look for:** whether `/numbers` is there and right, a short command that blocks the loop, and a limit that's wide enough for the four requests of the check. And a reply that's
 # held back for much longer than a few seconds.
 #
 # This is the timeline to aim for. Compare the event loop lane, not the bars: their length depends on the check.

@@ -103,7 +103,7 @@ await exercise.concurrency("document")
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# ## 2. The last fix looked right
+# ## 2. A ledger
 #
 # A ledger consists of two files: for the token `a1b2c3` they are `a1b2c3-1` and `a1b2c3-2`, and each holds a number. `GET /ledgers/{token}` reads both and adds them up:
 #
@@ -130,7 +130,7 @@ await exercise.concurrency("document")
 #
 # <details><summary>Hint 3: a sketch</summary>
 #
-# Either the loop waits in a way that it can interrupt, for both reads together: then each read needs an awaitable, and lesson 02 has what waits for several of them. Or the loop doesn't wait here at all:
+# Either the endpoint awaits both reads together: then each read needs an awaitable, and lesson 02 has what waits for several of them. Or the loop doesn't wait here at all:
 # the file can stay almost as it is if another thread is the one that waits. FastAPI has such a thread.
 #
 # </details>

@@ -181,7 +181,7 @@ await exercise.concurrency("tour")
 #
 # <details><summary>Hint 2: a pointer</summary>
 #
-# Try it in a terminal, with `sleep 60 | tail -n 1` and `ps -o pid,ppid,args`: end the shell, and look again. A signal goes to one process, unless you send it to a whole group. The section of lesson 06 on what a program starts in turn has the details.
+# Try it in a terminal: `bash -c 'sleep 60 | tail -n 1' &` starts a shell with two programs, `kill $!` ends the shell, and `ps -o pid,ppid,args` shows what's left. A signal goes to one process, unless you send it to a whole group. The section of lesson 06 on what a program starts in turn has the details.
 #
 # </details>
 #

@@ -160,13 +160,13 @@ await exercise.concurrency("login")
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# ## 3. A fix that didn't help
+# ## 3. An album
 #
 # `GET /albums/{token}` makes the two pages of an album. For the token `a1b2c3`, they are the thumbnails of `a1b2c3-1` and `a1b2c3-2`:
 #
 # `{"album": "a1b2c3", "pages": [314159, 271828]}`
 #
-# Whenever somebody ordered an album, the whole site stopped. The last fix looked right: a colleague gave the loop a chance to serve others after every page. The review found an `await` where there had been none before, and the change was merged. The site still stops.
+# Whenever an album was ordered, the whole site stopped. The last fix looked right: a colleague gave the loop a chance to serve others after every page. The reviewers liked that there was an `await` now, and merged the change. The site still stops.
 #
 # **The rule:** each page is made exactly once, and the pages stay in their order. One request may make its pages one after the other, or concurrently. A pool of your own needs at least four threads here, too.
 #
@@ -174,7 +174,7 @@ await exercise.concurrency("login")
 #
 # <details><summary>Hint 1: a question</summary>
 #
-# What is the longest time for which the loop serves no one, and what does that time depend on?
+# What is the longest time for which the loop serves no other request, and what does that time depend on?
 #
 # </details>
 #
@@ -186,7 +186,7 @@ await exercise.concurrency("login")
 #
 # <details><summary>Hint 3: a sketch</summary>
 #
-# Decide what one job for a thread is: a page, or a whole album. Both are right here. For each, write down how often a request changes threads, and in which line it can be suspended. Then ask what the colleague's line is still good for.
+# Decide what one job for a thread is: a page, or a whole album. Both are right here. For each, write down how often a request changes threads, and in which line it can be suspended. Then ask whether the colleague's line is still needed.
 #
 # </details>
 #

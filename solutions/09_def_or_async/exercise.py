@@ -219,7 +219,7 @@ await exercise.concurrency("account")
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# ## 4. A fix that didn't help
+# ## 4. A customer's credit
 #
 # `GET /customers/{token}` returns how much credit a customer has:
 #
@@ -235,7 +235,7 @@ await exercise.concurrency("account")
 #
 # <details><summary>Hint 1: a question</summary>
 #
-# How many requests are served at a time? That isn't the number of threads. What else in this file comes in a limited number, although no number is written there?
+# How many requests are served at a time? That isn't the number of threads. What else in this file is limited, although it states no number?
 #
 # </details>
 #

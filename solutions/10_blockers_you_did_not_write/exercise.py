@@ -289,7 +289,7 @@ await exercise.concurrency("rate")
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# ## 5. A fix that didn't help
+# ## 5. A wine
 #
 # `GET /wines/{token}` returns how many bottles of a wine are left in the cellar:
 #
@@ -314,7 +314,7 @@ await exercise.concurrency("rate")
 # <details><summary>Hint 2: a pointer</summary>
 #
 # Between the `return` of an endpoint and the bytes of its response there are two more steps. The lesson's section on response models
-# measures in which thread each of them runs.
+# measures on which thread each of them runs.
 #
 # </details>
 #

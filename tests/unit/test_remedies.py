@@ -214,3 +214,9 @@ def test_pool_hint_avoids_with():
     """The usual advice for a missing `async with` would lead to a `with` that waits on the loop."""
     message = "'ThreadPoolExecutor' object does not support the asynchronous context manager protocol"
     assert "in the lifespan" in remedy(message, "async with ThreadPoolExecutor() as pool:")
+
+
+def test_full_pool_is_named():
+    """SQLAlchemy's message about its pool mentions a timeout, and a longer one would only hide that the pool is full."""
+    message = "QueuePool limit of size 5 overflow 10 reached, connection timed out, timeout 0.30"
+    assert "in use" in remedy(message, "session.scalar(query)") and "longer timeout" not in remedy(message, "")

@@ -143,6 +143,11 @@ def _pickled(message: str, code: str, text: str) -> str:
 def _pool(message: str, code: str, text: str) -> str:
     if "pool is not initialized" in message:
         return "A pool is created where a loop runs: in the lifespan, with `await` or `async with`."
+    if "QueuePool limit" in message:
+        return (
+            "All connections of the pool were in use for so long that the wait for one ended: the pool is smaller than the number of "
+            "requests that hold one, or they hold it for too long."
+        )
     if "Too many connections" in message and re.search(r"(?<!Blocking)ConnectionPool\b", text):
         return "When all its connections are in use, a `ConnectionPool` raises an error and a `BlockingConnectionPool` waits. Is it large enough?"
     return ""

@@ -130,7 +130,7 @@ def one_at_a_time() -> str:
         "The event loop stays free, but the requests are served one at a time: each begins when the one before "
         "has ended. Look for something that they share and that only one of them can have: a lock (also one in the database, such as an "
         "advisory lock), a semaphore or limiter of one, a pool of one thread or one connection, one worker behind a queue. "
-        "(A handler of `logging` has a lock, too, so only one thread at a time can log.)"
+        "(A handler of `logging` has a lock, too, and so has `functools.cached_property` before Python 3.12.)"
     )
 
 
@@ -328,6 +328,7 @@ def left_running(endpoint: Endpoint, seconds: float) -> str:
     )
 
 
+WAITS_FOR_OUTPUT = " Waiting for the end of a process (`wait`, `communicate`) also waits for its output to end, and another process may still hold that."
 LEFT_CALL = "its call was still waiting for the reply of the service"
 LEFT_RUNNING = {
     "commands": "the program was still running",
@@ -340,17 +341,16 @@ LEFT_RUNNING = {
 def waits_on(endpoint: Endpoint, patience: float) -> str:
     """A request that must give up was answered only when the service replied."""
     return (
-        f"{endpoint.route} must give up after its patience, here {patience:g} s. It was answered only when the service "
+        f"{endpoint.route} must give up after its patience, here {patience:.1f} s. It was answered only when the service "
         f"({endpoint.service}) replied, long after that, although the event loop was free: something still waits for the call to end."
-    )
+    ) + (WAITS_FOR_OUTPUT if endpoint.service == "commands" else "")
 
 
 def not_given_back(endpoint: Endpoint, count: int, said: str) -> str:
     """After ``count`` requests had given up, the next ones weren't answered; ``said`` is what happened to one of them."""
     return (
-        f"{count} requests to {endpoint.route} gave up, and were answered. After that, not all requests were served "
-        f"as before. {said} What the first ones had taken (a connection, a place in a pool or a "
-        "semaphore) wasn't given back. It must be given back on every way out of the function."
+        f"After {count} requests to {endpoint.route} had given up and were answered, {said} The first ones still hold something that "
+        "is limited and wasn't given back: a connection, or a place in a pool or a semaphore."
     )
 
 

@@ -191,5 +191,5 @@ class GivingUp:
         return any(not self._seen.intersection(calls[number].tokens) for number in self._unanswered)
 
     def _not_given_back(self, given_up: int, said: str = "", line: int | None = None) -> AnswerFault:
-        said = said or "One had no response, although the event loop was free."
+        said = said or "others got no response, although the event loop was free."
         return AnswerFault(DiagnosisKind.NOT_GIVEN_BACK, messages.not_given_back(self.endpoint, given_up, said), line)

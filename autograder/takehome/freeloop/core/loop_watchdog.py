@@ -570,7 +570,7 @@ def position(frame) -> tuple[str, int, int, str, str]:
         text = first.strip()
         # a method chain over several lines: use the line with the name of the called method
         for number in range(line + 1, (last or line) + 1):
-            if "(" in text:
+            if "(" in text or text.endswith(":"):  # the first line of a block says enough
                 break
             text += linecache.getline(code.co_filename, number).strip()
     return code.co_filename, line, last or line, text.strip()[:200], qualified_name(code)
