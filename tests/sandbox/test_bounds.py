@@ -26,6 +26,7 @@ from autograder.classroom import grade, submission, worker_pool
 from autograder.lab import start_budget
 from autograder.programs.procfs import descendants
 from autograder.sandbox import launcher, levels
+from autograder.services import upstream
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux has these bounds")
 root = pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="it takes root")
@@ -297,6 +298,22 @@ def test_upstream_request_ends_with_client():
         pids = [service._server.pid, *descendants(service._server.pid)]
         until(lambda pids=pids: sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in pids) < 100)
     until(lambda: httpx.get(f"{url}/items/honest", trust_env=False).status_code == 200)
+
+
+def test_upstream_time_is_a_number():
+    """A wait of "nan" seconds is less and more than no other, so the loop's timers lost their order, and short waits took long."""
+    server = upstream.Upstream()
+    try:
+        with contextlib.ExitStack() as kept:
+            for wait in ("30", "30", *["nan"] * 6):
+                host, port = urlsplit(server.url).netloc.split(":")
+                client = kept.enter_context(socket.create_connection((host, int(port))))
+                client.sendall(f"GET /items/x?wait={wait} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            until(lambda: server.calls(["x"])["x"] == 8)
+            for _ in range(3):
+                assert httpx.get(f"{server.url}/items/y?wait=0.2", timeout=15).status_code == 200
+    finally:
+        server.stop()
 
 
 def test_upstream_streams_large_bodies():
