@@ -186,6 +186,21 @@ def test_postgres_lock_left_behind_ends(monkeypatch):
     serves("postgres")
 
 
+@pytest.mark.mysql
+def test_mysql_lock_left_behind_ends():
+    """Of a connection that keeps the lock of a token, the judge waited ten seconds, and then gave up."""
+    service, app = guest("mysql")
+    service.prepare(["known"])
+    try:
+        rows(app, f"SELECT GET_LOCK('{service._locks['known']}', 0)")
+        service.hold()
+        with pytest.raises(pymysql.Error):
+            rows(app, "SELECT 1")
+    finally:
+        service.release()
+    serves("mysql")
+
+
 def test_unanswered_pipes_are_closed(monkeypatch):
     """A reader of a file beyond those that are held, or of a race that is over, cost the judge an open file for good."""
     monkeypatch.setattr(gate, "HELD_LIMIT", 3)
