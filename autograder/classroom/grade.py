@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import json
 import sys
-import tempfile
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -25,6 +24,7 @@ from autograder.judge.spec.variants import Variant
 from autograder.judge.tasks.factory import judging
 from autograder.judge.verdict import DiagnosisKind, Outcome, Verdict
 from autograder.sandbox import levels
+from autograder.sandbox.temporary import temporary_folder
 
 # what an app does that answers the requests of another variant: those of this one aren't there, or have other answers
 OTHER_KINDS = {DiagnosisKind.WRONG_ANSWER, DiagnosisKind.SERVER_ERROR}
@@ -242,7 +242,7 @@ async def _file(
             for part in endpoint.parts
         ]
     items = []
-    with tempfile.TemporaryDirectory(prefix="course-grade-", ignore_cleanup_errors=True) as folder:
+    with temporary_folder("course-grade-") as folder:
         file = Path(folder) / endpoints[0].file
         file.write_text(text, encoding="utf-8", errors="replace")
         async with ServedApp(file, endpoints[0].services, sandbox) as served:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from autograder import services
 from autograder.lab.app_errors import AppError
 from autograder.lab.server import Server
+from autograder.sandbox import temporary
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -85,7 +86,7 @@ class ServedApp:
         if self._app is not None:
             await asyncio.to_thread(self._app.stop)
         if self._folder is not None:
-            self._folder.cleanup()
+            temporary.remove(self._folder)
             self._folder = None
 
 

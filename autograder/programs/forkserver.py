@@ -347,7 +347,9 @@ def keep_house(app: int, memory: int, together: int) -> int:
 def uses_too_much(memory: int, together: int) -> bool:
     """Return True if the sandbox's processes together use more than ``memory`` bytes, or are more than ``together``."""
     others = processes()
-    total = kernel = SOCKET_MEMORY * procfs.socket_count() + sum(map(procfs.kernel_memory, others))
+    kernel = SOCKET_MEMORY * procfs.socket_count()
+    kernel += sum(procfs.kernel_memory(pid, len(others)) for pid in others)
+    total = kernel
     # the quick sum counts what forks share once for each of them
     exact = len(others) <= together and kernel + sum(map(procfs.own_memory, others)) > memory
     for pid in others if exact else ():

@@ -14,6 +14,11 @@ TICKS_PER_S = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 PIPE_BYTES = 2 * PAGE_BYTES  # of a pipe, once its user has many: one open file is enough for one
 LOCKS_BYTES = 1 << 20  # of the list of locks, in which each has a line
+MAPPING_BYTES = 256  # of the record of one mapping ...
+ANCESTOR_BYTES = 64  # ... and of what it keeps for each process that it comes from
+MAPPINGS_MAX = 65530  # of a process (vm.max_map_count)
+WATCH_BYTES = 256  # of one file that an epoll instance watches
+FEW_FILES = 256  # with as many, all that epoll instances can watch takes 4 MB
 ZOMBIE = "Z"  # the state of a process that has ended and that its parent hasn't waited for
 EPOLLIN, EPOLLET = 0x1, 1 << 31  # input is available; edge-triggered
 _LISTS_CHILDREN = os.path.exists("/proc/thread-self/children")  # a kernel can be built without it
@@ -210,10 +215,11 @@ def proportional_memory(pid: int) -> int:
         return own_memory(pid)
 
 
-def kernel_memory(pid: int) -> int:
-    """Return the bytes of the system's own memory that a process may hold: page tables, and what is in its pipes.
+def kernel_memory(pid: int, together: int = 1) -> int:
+    """Return the bytes of the system's own memory that a process may hold: page tables, mappings, pipes, watched files.
 
-    For pipes it's the most that its open files can hold. 0 if not known.
+    For pipes and watched files it's the most that its open files can hold, and for mappings the most if it's one of
+    ``together`` processes that were forked from each other. 0 if not known.
     """
     found = {"VmPTE:": 0, "FDSize:": 0}
     with contextlib.suppress(OSError, ValueError), open(f"/proc/{pid}/status") as file:
@@ -221,7 +227,32 @@ def kernel_memory(pid: int) -> int:
             name, _, value = line.partition("\t")
             if name in found:
                 found[name] = int(value.split()[0])
-    return found["VmPTE:"] * 1024 + found["FDSize:"] * PIPE_BYTES
+    files = found["FDSize:"]
+    watched = _epoll_count(pid, files) * files * WATCH_BYTES if files > FEW_FILES else 0
+    mapped = _mapping_count(pid) * (MAPPING_BYTES + together * ANCESTOR_BYTES)
+    return found["VmPTE:"] * 1024 + files * PIPE_BYTES + watched + mapped
+
+
+def _mapping_count(pid: int) -> int:
+    """Return how many mappings a process has; the most that it may have if it denies to be read, 0 if it has ended."""
+    try:
+        with open(f"/proc/{pid}/maps", "rb") as file:
+            return sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 16), b""))
+    except PermissionError:
+        return MAPPINGS_MAX
+    except OSError:
+        return 0
+
+
+def _epoll_count(pid: int, files: int) -> int:
+    """Return how many of a process's open ``files`` are epoll instances; half of them if it denies to be read."""
+    try:
+        links = [_link_target(f"/proc/{pid}/fd/{number}") for number in os.listdir(f"/proc/{pid}/fd")]
+    except PermissionError:
+        return files // 2
+    except OSError:
+        return 0
+    return links.count("anon_inode:[eventpoll]")
 
 
 def has_many_locks() -> bool:

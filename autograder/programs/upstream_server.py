@@ -201,8 +201,8 @@ def gate_state(room: Room, words: list[str], query: dict[str, str]) -> int | lis
 
 
 def seconds(query: dict[str, str], name: str) -> float:
-    """Return a number of seconds from a query, 0.0 if it isn't there."""
-    return min(max(float(query.get(name, 0)), 0.0), SECONDS_LIMIT)
+    """Return a number of seconds from a query, 0.0 if it isn't there or "nan", which has no place in the loop's order of timers."""
+    return min(max(0.0, float(query.get(name, 0))), SECONDS_LIMIT)
 
 
 async def disconnected(receive) -> None:

@@ -16,7 +16,8 @@ import stat
 import tempfile
 import threading
 import time
-from functools import partial
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from autograder.services.base import ServiceError
@@ -81,7 +82,7 @@ class Files(Gate):
                     path.unlink(missing_ok=True)
                     if token in self._waiting:
                         os.mkfifo(path)
-                self.arrive(token, partial(self._deliver, token, pipe))
+                self.arrive(token, Reader(pipe, str(self.reply(token)).encode()))
             time.sleep(OPEN_INTERVAL_S if self._holding else POLL_INTERVAL_S)
 
     @staticmethod
@@ -96,7 +97,19 @@ class Files(Gate):
         os.close(pipe)
         return None
 
-    def _deliver(self, token: str, pipe: int) -> None:
+    def drop(self, go: Callable[[], None]) -> None:
+        assert isinstance(go, Reader)
+        os.close(go.pipe)
+
+
+@dataclass(frozen=True)
+class Reader:
+    """The writing end of a pipe that has a reader; a call sends the ``reply`` and closes it."""
+
+    pipe: int
+    reply: bytes
+
+    def __call__(self) -> None:
         with contextlib.suppress(OSError):  # the reader may have closed the pipe
-            os.write(pipe, str(self.reply(token)).encode())
-        os.close(pipe)
+            os.write(self.pipe, self.reply)
+        os.close(self.pipe)

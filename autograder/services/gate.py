@@ -35,8 +35,13 @@ class Gate(Service):
             if self._holding:
                 if len(self._held) < HELD_LIMIT:
                     self._held.append((token, go))
+                else:
+                    self.drop(go)
                 return
         go()
+
+    def drop(self, go: Callable[[], None]) -> None:
+        """Give back what a call uses that will never be answered."""
 
     def leave(self, go: Callable[[], None]) -> None:
         """Remove the call that ``go`` would have answered, because its client has disconnected."""
@@ -46,11 +51,16 @@ class Gate(Service):
     def forget(self) -> None:
         """Drop all held calls, because the app that made them has ended."""
         with self._gate:
-            self._held.clear()
+            self._drop_all()
+
+    def _drop_all(self) -> None:
+        for _, go in self._held:
+            self.drop(go)
+        self._held.clear()
 
     def hold(self) -> None:
         with self._gate:
-            self._held.clear()
+            self._drop_all()
             self._holding = True
 
     def held(self) -> list[str]:

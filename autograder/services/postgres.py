@@ -114,6 +114,8 @@ ACCESS = """
 {kind} all shop,guest {address} scram-sha-256
 """
 END_LIMIT_S = 10.0  # s
+LOCK_LIMIT_S = 2.0  # s that a call may have its lock, on a busy machine
+LEFTOVER_LOCKS = "SELECT {what} FROM pg_locks WHERE locktype = 'advisory' AND granted AND pid <> pg_backend_pid()"
 SOCKET_PORT = 5432  # only part of the Unix socket's name
 # Limits of the server. Only a superuser can raise them.
 LIMITS = {
@@ -263,7 +265,20 @@ class Postgres(Database):
         )
 
     def hold(self) -> None:
+        self._end_leftover_locks()
         self._do("SELECT pg_advisory_lock(key) FROM unnest(%s::bigint[]) AS key", [self._fresh])
+
+    def _end_leftover_locks(self) -> None:
+        """End the sessions that keep a lock of `price_of`.
+
+        The function returns its lock within microseconds, but a statement that is cancelled just then leaves it to the session.
+        """
+        deadline = time.monotonic() + LOCK_LIMIT_S
+        while self._do(LEFTOVER_LOCKS.format(what="1")):
+            if time.monotonic() > deadline:
+                self._do(LEFTOVER_LOCKS.format(what="pg_terminate_backend(pid, 1000)"))
+                return
+            time.sleep(0.01)
 
     def held(self) -> list[str]:
         rows = self._do(

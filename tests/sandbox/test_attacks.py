@@ -8,6 +8,7 @@ right all the same, or be left to a person.
 import asyncio
 import os
 import socket
+import tempfile
 from pathlib import Path
 
 import nbformat
@@ -288,6 +289,27 @@ def test_unsandboxed_attacks_earn_nothing(tmp_path, monkeypatch):
     assert not (loot / "memory").exists()
     # root may look into every process: where root has no better level than this, nothing hides the pipes
     assert not (loot / "pipe").exists() or (found.level == "limits" and os.geteuid() == 0)
+
+
+def test_deep_folders_are_removed(tmp_path):
+    """Without a folder of its own, an app can leave more folders inside each other than a recursive function can remove:
+    grading ended with an exception, and with it the worker or the whole command."""
+    from autograder.classroom import grade
+
+    deep = (
+        "import os\nhome = os.getcwd()\nfor _ in range(1500):\n    os.mkdir('d')\n    os.chdir('d')\nos.chdir(home)\n"
+    )
+    found = levels.at_least("limits", ceiling="limits")
+    try:
+        before = set(Path(tempfile.gettempdir()).glob("course-grade-*"))
+        result = asyncio.run(
+            grade.grade(hand_in(tmp_path / "deep" / "x.ipynb", deep + "raise SystemExit\n"), found.sandbox, LESSON)
+        )
+        assert result.points == 0 and {item.outcome for item in result.items} == {"fail"}
+        left = set(Path(tempfile.gettempdir()).glob("course-grade-*")) - before
+        assert not [folder for folder in left if (folder / "d").exists()]
+    finally:
+        found.sandbox.close()
 
 
 @pytest.mark.parametrize("number", ["SIGKILL", "SIGSTOP"])

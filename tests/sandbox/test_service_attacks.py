@@ -32,7 +32,8 @@ from autograder.judge.spec.exercise import load
 from autograder.programs import syscall_filter
 from autograder.programs.procfs import descendants
 from autograder.sandbox import levels
-from autograder.services import ServiceError, database, mysql
+from autograder.services import ServiceError, database, gate, mysql, postgres
+from autograder.services.files import Files
 from autograder.services.gate import HELD_LIMIT
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="servers are sandboxed on Linux only")
@@ -163,6 +164,60 @@ def test_postgres_judge_statement_times_out():
     with pytest.raises(ServiceError, match="statement timeout"):
         service._do("SELECT pg_sleep(600)")
     service.stop()
+
+
+def test_postgres_lock_left_behind_ends(monkeypatch):
+    """A statement that is cancelled between the two halves of a call leaves its lock to the session, for which the judge waited."""
+    monkeypatch.setattr(postgres, "LOCK_LIMIT_S", 0.2)
+    service, app = guest("postgres")
+    service.prepare(["known"])
+    service._do("GRANT EXECUTE ON FUNCTION pg_advisory_lock_shared(bigint) TO guest")  # instead of many attempts
+    try:
+        rows(app, f"SELECT pg_advisory_lock_shared({service._keys['known']})")
+        began = time.monotonic()
+        service.hold()
+        assert time.monotonic() - began < 10
+        with pytest.raises(psycopg.OperationalError):
+            rows(app, "SELECT 1")
+    finally:
+        service.release()
+        service._do("REVOKE EXECUTE ON FUNCTION pg_advisory_lock_shared(bigint) FROM guest")
+        app.close()
+    serves("postgres")
+
+
+@pytest.mark.mysql
+def test_mysql_lock_left_behind_ends():
+    """Of a connection that keeps the lock of a token, the judge waited ten seconds, and then gave up."""
+    service, app = guest("mysql")
+    service.prepare(["known"])
+    try:
+        rows(app, f"SELECT GET_LOCK('{service._locks['known']}', 0)")
+        service.hold()
+        with pytest.raises(pymysql.Error):
+            rows(app, "SELECT 1")
+    finally:
+        service.release()
+    serves("mysql")
+
+
+def test_unanswered_pipes_are_closed(monkeypatch):
+    """A reader of a file beyond those that are held, or of a race that is over, cost the judge an open file for good."""
+    monkeypatch.setattr(gate, "HELD_LIMIT", 3)
+    service = Files()
+    try:
+        service.prepare(["known"])
+        before = len(os.listdir("/proc/self/fd"))
+        service.hold()
+        for count in range(1, 9):
+            reader = os.open(service.folder / "known", os.O_RDONLY | os.O_NONBLOCK)
+            until(lambda count=count: service.calls(["known"])["known"] == count)
+            os.close(reader)
+        service.hold()
+        assert len(os.listdir("/proc/self/fd")) <= before
+    finally:
+        service.release()
+        service.stop()
 
 
 def test_silent_server_is_given_up(monkeypatch):

@@ -13,7 +13,6 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -30,6 +29,7 @@ from autograder.lab.server import Server, child_environment
 from autograder.managed_process import ManagedProcess
 from autograder.paths import PROGRAMS
 from autograder.sandbox.launcher import Sandbox, SandboxedProcess, SandboxError
+from autograder.sandbox.temporary import temporary_folder
 from autograder.services.upstream import Rooms
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ async def attempt(
 
 def _attempt(test: Path, conftest: Path, app: Path, supplier: Rooms, sandbox: Sandbox | None, filtered: bool) -> Run:
     room = supplier.room()
-    with tempfile.TemporaryDirectory(prefix="course-tried-", ignore_cleanup_errors=True) as folder:
+    with temporary_folder("course-tried-") as folder:
         file = shutil.copy(app, Path(folder) / "quotes.py")
         server = None
         try:
@@ -158,7 +158,7 @@ def _sandboxed(
 def _run(test: Path, conftest: Path, start: Callable[[str, str], TestProcess | SandboxedProcess]) -> Run:
     """Run pytest once. ``start`` starts it in a folder, with the name of the test's file."""
     began = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="course-test-", ignore_cleanup_errors=True) as folder:
+    with temporary_folder("course-test-") as folder:
         shutil.copy(test, folder)
         shutil.copy(conftest, Path(folder) / "conftest.py")
         (Path(folder) / "pytest.ini").write_text(SETTINGS)
