@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 FIRST_PATIENCE_S = 0.3  # s after which the requests of the first trial give up
 MAX_PATIENCE_S = 4.8  # s, the same in later trials, at most: on a busy machine a call takes long to reach the service
 OVERDUE_S = 2.0  # s beyond its patience that a request gets for its response, with a loop that answers canaries
-ROUNDS = 3  # races of requests that give up, so that what they don't give back adds up
+# races of requests that give up, so that what they don't give back adds up to all of the 50 connections that an app may have
+ROUNDS = 5
 GIVEN_BACK_S = (
     3.0  # s in which no request is answered, with a loop that answers canaries, after which they're waiting for good
 )
