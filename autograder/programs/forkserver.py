@@ -348,7 +348,10 @@ def uses_too_much(memory: int, together: int) -> bool:
     """Return True if the sandbox's processes together use more than ``memory`` bytes, or are more than ``together``."""
     others = processes()
     kernel = SOCKET_MEMORY * procfs.socket_count()
-    kernel += sum(procfs.kernel_memory(pid, len(others)) for pid in others)
+    for pid in others:
+        kernel += procfs.kernel_memory(pid, len(others))
+        if kernel > memory:  # at once: to read many mappings takes a while, in which there can be more of them
+            return True
     total = kernel
     # the quick sum counts what forks share once for each of them
     exact = len(others) <= together and kernel + sum(map(procfs.own_memory, others)) > memory
