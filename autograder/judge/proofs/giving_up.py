@@ -35,6 +35,7 @@ MAX_PATIENCE_S = 4.8  # s, the same in later trials, at most: on a busy machine 
 OVERDUE_S = 2.0  # s beyond its patience that a request gets for its response, with a loop that answers canaries
 # races of requests that give up, so that what they don't give back adds up to all of the 50 connections that an app may have
 ROUNDS = 5
+IN_TIME_SHARE = 0.2  # share of its patience for which a request waits whose reply comes in time
 GIVEN_BACK_S = (
     3.0  # s in which no request is answered, with a loop that answers canaries, after which they're waiting for good
 )
@@ -45,7 +46,7 @@ LEAVE_LIMIT_S = (2.0, 8.0)  # s that a call gets to end after the response, in t
 class GivingUp:
     """Trials in which requests to ``endpoint`` give up.
 
-    ``calls_for(count, patience)`` makes new calls, and ``quiet_period(race, seconds)`` the measure of a wait for nothing.
+    ``calls_for(count, patience, in_time)`` makes new calls, and ``quiet_period(race, seconds)`` the measure of a wait for nothing.
     """
 
     def __init__(
@@ -53,7 +54,7 @@ class GivingUp:
         app: Server,
         endpoint: Endpoint,
         service: Service,
-        calls_for: Callable[[int, float | None], Coroutine[Any, Any, list[CheckRequest]]],
+        calls_for: Callable[[int, float | None, bool], Coroutine[Any, Any, list[CheckRequest]]],
         quiet_period: Callable[[Race, float], QuietPeriod],
         poll_call: str | None,
     ) -> None:
@@ -78,11 +79,15 @@ class GivingUp:
         self.patience = min(max(self.patience, 2 * gathering_s), MAX_PATIENCE_S)
         limit = LEAVE_LIMIT_S[min(self._trials, len(LEAVE_LIMIT_S) - 1)]
         self._trials += 1
+        if fault := await self._in_time():
+            certain = self.patience >= MAX_PATIENCE_S
+            self.patience = min(2 * self.patience, MAX_PATIENCE_S)
+            return Trial(fault if certain else None)
         seen_all = True
         # a leak is seen when the pool is empty; a program that was started is no pool
         rounds = 1 if self.service.spawns else ROUNDS
         for number in range(rounds):
-            calls = await self.calls_for(self.endpoint.raced, self.patience)
+            calls = await self.calls_for(self.endpoint.raced, self.patience, False)
             self._wanted = {token for call in calls for token in call.tokens}
             self._seen, self._overdue = set(), False
             self.service.hold()
@@ -104,6 +109,37 @@ class GivingUp:
         await self._ask_again(rounds * len(calls))
         self.patience = min(2 * self.patience, MAX_PATIENCE_S)
         return Trial(proved=seen_all)
+
+    async def _in_time(self) -> Verdict | None:
+        """Send a request with the same patience whose reply comes in time. Return its failing `Verdict`, or None.
+
+        Otherwise an app would pass that always gives up, whatever comes. On a busy machine the patience may end all the same.
+        """
+        calls = await self.calls_for(1, self.patience, True)
+        hold_s = IN_TIME_SHARE * self.patience
+
+        async def watch(race: Race) -> None:
+            since = 0.0
+            while race.end is None and race.requests[0].end is None:
+                if not since and self.service.held():
+                    since = time.perf_counter()
+                if since and time.perf_counter() - since >= hold_s:
+                    self.service.release()
+                    return
+                await asyncio.sleep(POLL_INTERVAL_S)
+
+        self.service.hold()
+        try:
+            await run_requests(
+                self.app, calls, 2 * ANSWER_LIMIT_S, companion=watch, poll_call=self.poll_call, held=True
+            )
+        except AnswerFault as fault:
+            if fault.verdict.kind != DiagnosisKind.WRONG_ANSWER:
+                raise
+            return fault.verdict
+        finally:
+            self.service.release()
+        return None
 
     async def _race(self, calls: list[CheckRequest]) -> Verdict | None:
         """Send the requests, and return the failing `Verdict` if one blocks the loop or waits for the reply, else None."""
@@ -177,7 +213,7 @@ class GivingUp:
                     quiet.restart()
                 await asyncio.sleep(POLL_INTERVAL_S)
 
-        calls = await self.calls_for(self.endpoint.raced, None)
+        calls = await self.calls_for(self.endpoint.raced, None, False)
         try:
             await run_requests(self.app, calls, ASK_LIMIT_S, companion=watch, poll_call=self.poll_call)
         except AnswerFault as fault:

@@ -12,6 +12,7 @@ import random
 import time
 from collections import Counter
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from autograder.judge.diagnoses import messages
@@ -71,9 +72,10 @@ class RendezvousProof:
         few = self.endpoint.barrier == "calls" and not self.endpoint.large
         return 2 if few and not self.service.computes else 1
 
-    async def _calls(self, count: int, patience: float | None = None) -> list[CheckRequest]:
+    async def _calls(self, count: int, patience: float | None = None, in_time: bool = False) -> list[CheckRequest]:
         # in threads, because computing the expected response may mean doing the same work
-        making = [asyncio.to_thread(self.endpoint.call, 0.0, self.service, patience, self.also) for _ in range(count)]
+        new = partial(self.endpoint.call, service=self.service, patience=patience, also=self.also, in_time=in_time)
+        making = [asyncio.to_thread(new) for _ in range(count)]
         calls = await asyncio.gather(*making)
         if self.also:
             self.also.prepare([call.tokens[0] for call in calls])

@@ -141,13 +141,15 @@ class Endpoint:
         service: Service | None = None,
         patience: float | None = None,
         also: Service | None = None,
+        in_time: bool = False,
     ) -> CheckRequest:
         """Return a `CheckRequest` with fresh random values that waits ``wait`` seconds, or calls ``service`` with fresh tokens.
 
-        With ``patience`` (s), the expected response is the one of a request that gives up after so long. ``also`` is the
-        endpoint's second service.
+        With ``patience`` (s), the expected response is the one of a request that gives up after so long, or, with ``in_time``,
+        of one whose reply comes in time. ``also`` is the endpoint's second service.
         """
-        if patience is not None:
+        late = patience is not None and not in_time
+        if patience is not None and late:
             wait = patience
         token = secrets.token_hex(6)
         values: dict[str, Any] = {
@@ -166,7 +168,7 @@ class Endpoint:
         method, _, path = self.request.partition(" ")
         if also is not None:
             values["other"] = also.reply(tokens[0])
-        answer = self.answer if patience is None else self.late
+        answer = self.late if late else self.answer
         return CheckRequest(method, path.format_map(values), fill_template(answer, values), values["wait"], tokens)
 
 
