@@ -108,7 +108,9 @@ def test_variants_as_written(tmp_path: Path) -> None:
     assert path in table and f"/{path}/{{token}}" in file.read_text()
     for cell in notebook.cells:
         if cell.metadata.get("nbgrader", {}).get("solution"):
-            cell.source = f"%%app document.py\n{REFERENCE.replace('/documents/', f'/{path}/')}"
+            first = cell.source.splitlines()[0]  # %%app document.py
+            answer = paths.SOLUTIONS / LESSON / "answers" / Path(first.split()[1]).stem / "reference.py"
+            cell.source = f"{first}\n{answer.read_text().replace('/documents/', f'/{path}/')}"
     handed = course / "submitted" / "ada" / "16_letters" / file.name
     handed.parent.mkdir(parents=True)
     nbformat.write(notebook, handed)
@@ -116,7 +118,7 @@ def test_variants_as_written(tmp_path: Path) -> None:
     assert "All are graded." in done.stdout, done.stdout + done.stderr
     (judged,) = re.findall(r"^(\./course grade .*)$", PAGE, re.MULTILINE)
     done = run(judged, home, home)
-    assert done.returncode == 0 and "3 of 3 points" in done.stdout, done.stdout + done.stderr
+    assert done.returncode == 0 and "6 of 6 points" in done.stdout, done.stdout + done.stderr
 
 
 @pytest.mark.heavy
