@@ -48,7 +48,7 @@ def test_lesson_runs_without_mysql(tmp_path):
             "## A slow query makes a slow app",
             "For MySQL and its sister MariaDB",
             "## Deeper: SQLite locks up the loop",
-            "## When not to bother",
+            "## What you have seen",
         )
     )
     assert section < behind < rest

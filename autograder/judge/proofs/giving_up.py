@@ -36,9 +36,8 @@ OVERDUE_S = 2.0  # s beyond its patience that a request gets for its response, w
 # races of requests that give up, so that what they don't give back adds up to all of the 50 connections that an app may have
 ROUNDS = 5
 IN_TIME_SHARE = 0.2  # share of its patience for which a request waits whose reply comes in time
-GIVEN_BACK_S = (
-    3.0  # s in which no request is answered, with a loop that answers canaries, after which they're waiting for good
-)
+# s in which no request is answered, with a loop that answers canaries, after which the others are waiting for good
+GIVEN_BACK_S = 3.0
 ASK_LIMIT_S = 60.0  # s: the watch ends the race before
 LEAVE_LIMIT_S = (2.0, 8.0)  # s that a call gets to end after the response, in the first trial and in later ones
 
