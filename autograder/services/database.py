@@ -20,6 +20,7 @@ NOT_EMPTY = (
 )
 # The judge's statements take milliseconds. An app must not be able to stall grading by making one of them wait.
 STATEMENT_LIMIT_S = 20.0  # s, enforced by the server
+LOCK_LIMIT_S = 2  # s, whole ones for MySQL, that a call of `price_of` may have its lock on a busy machine
 ANSWER_LIMIT_S = 30.0  # s, enforced by the judge, in case the server doesn't answer at all
 
 

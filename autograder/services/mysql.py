@@ -24,7 +24,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from autograder.services.base import ServiceError
-from autograder.services.database import NOT_EMPTY, STATEMENT_LIMIT_S, Database
+from autograder.services.database import LOCK_LIMIT_S, NOT_EMPTY, STATEMENT_LIMIT_S, Database
 from autograder.services.managed_server import ManagedServer
 
 NO_SERVER = (
@@ -33,7 +33,6 @@ NO_SERVER = (
 )
 PLACES = ("/usr/sbin", "/usr/local/sbin", "/usr/libexec", "/usr/local/mysql/bin", "/opt/homebrew/bin")
 KILL_LIMIT = 10.0  # s
-LOCK_LIMIT_S = 2  # s that a call may have its lock, on a busy machine
 
 SCHEMA = (
     "DROP FUNCTION IF EXISTS price_of",

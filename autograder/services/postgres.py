@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from autograder.services.base import ServiceError
-from autograder.services.database import NOT_EMPTY, STATEMENT_LIMIT_S, Database
+from autograder.services.database import LOCK_LIMIT_S, NOT_EMPTY, STATEMENT_LIMIT_S, Database
 from autograder.services.managed_server import ManagedServer
 
 # pg_temp is searched last: otherwise a temporary table of the caller could replace `items`.
@@ -114,8 +114,11 @@ ACCESS = """
 {kind} all shop,guest {address} scram-sha-256
 """
 END_LIMIT_S = 10.0  # s
-LOCK_LIMIT_S = 2.0  # s that a call may have its lock, on a busy machine
-LEFTOVER_LOCKS = "SELECT {what} FROM pg_locks WHERE locktype = 'advisory' AND granted AND pid <> pg_backend_pid()"
+# of the tokens that are about to be held: in a teacher's own database others may have locks of their own
+LEFTOVER_LOCKS = (
+    "SELECT {what} FROM pg_locks WHERE locktype = 'advisory' AND granted AND pid <> pg_backend_pid() "
+    "AND (classid::bigint << 32) | objid::bigint = ANY(%s::bigint[])"
+)
 SOCKET_PORT = 5432  # only part of the Unix socket's name
 # Limits of the server. Only a superuser can raise them.
 LIMITS = {
@@ -274,9 +277,9 @@ class Postgres(Database):
         The function returns its lock within microseconds, but a statement that is cancelled just then leaves it to the session.
         """
         deadline = time.monotonic() + LOCK_LIMIT_S
-        while self._do(LEFTOVER_LOCKS.format(what="1")):
+        while self._do(LEFTOVER_LOCKS.format(what="1"), [self._fresh]):
             if time.monotonic() > deadline:
-                self._do(LEFTOVER_LOCKS.format(what="pg_terminate_backend(pid, 1000)"))
+                self._do(LEFTOVER_LOCKS.format(what="pg_terminate_backend(pid, 1000)"), [self._fresh])
                 return
             time.sleep(0.01)
 

@@ -186,6 +186,23 @@ def test_postgres_lock_left_behind_ends(monkeypatch):
     serves("postgres")
 
 
+def test_postgres_spares_other_locks(monkeypatch):
+    """In a teacher's own database, another program's advisory lock is neither waited for nor ended with its session."""
+    monkeypatch.setattr(postgres, "LOCK_LIMIT_S", 0.0)
+    service, app = guest("postgres")
+    service.prepare(["known"])
+    service._do("GRANT EXECUTE ON FUNCTION pg_advisory_lock_shared(bigint) TO guest")
+    try:
+        rows(app, f"SELECT pg_advisory_lock_shared({service._keys['known'] ^ 1})")
+        service.hold()
+        assert rows(app, "SELECT 1") == [(1,)]
+    finally:
+        service.release()
+        service._do("REVOKE EXECUTE ON FUNCTION pg_advisory_lock_shared(bigint) FROM guest")
+        app.close()
+    serves("postgres")
+
+
 @pytest.mark.mysql
 def test_mysql_lock_left_behind_ends():
     """Of a connection that keeps the lock of a token, the judge waited ten seconds, and then gave up."""
