@@ -86,7 +86,8 @@ def write_source(
 ) -> None:
     """Write nbgrader's source of one exercise below ``source``: its notebook, its public exercise file, and given files.
 
-    An exercise with variants is written as the ``variant`` that's named, or with the first value of each list. With ``worth``, the points of its graded cells are scaled so that they add up to that number.
+    An exercise with variants is written as the ``variant`` that's named, or with the first value of each list. With
+    ``worth``, the points of its graded cells are scaled so that they add up to that number.
     """
     target = source / folder.name
     target.mkdir(parents=True)

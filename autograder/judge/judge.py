@@ -98,7 +98,7 @@ class Judge:
         """
         try:
             app = await self._served.app()
-            asked = {name: self._served.asked[name] for name in filter(None, [self.endpoint.service])}
+            asked = self._asked()
             for other in others:
                 try:
                     await Judge(self._served.file, other, self._served)._method(app, asked).answers()
@@ -120,12 +120,9 @@ class Judge:
         app: Server | None = None
         self.races = []
         try:
-            whole = self.endpoint.services
-            names = whole if self.endpoint.combined_with else filter(None, [self.endpoint.service, self.endpoint.also])
             app = await self._served.app()  # first, because it may replace a service that an earlier app has damaged
             app.races.clear()
-            # the services whose addresses the app has, even if one has ended since: the app doesn't know a new one
-            asked = {name: self._served.asked[name] for name in names}
+            asked = self._asked()
             failed = True
             verdict = await work(self._method(app, asked))
             failed = not verdict.passed
@@ -146,6 +143,15 @@ class Judge:
             # an endpoint that failed may have left the app blocked, which must not affect the next item
             if failed or not self._kept:
                 await self._served.stop()
+
+    def _asked(self) -> dict[str, Service]:
+        """Return the services that the endpoint calls, by name.
+
+        They're those whose addresses the app has, even if one has ended since: the app doesn't know a new one.
+        """
+        whole = self.endpoint.services
+        names = whole if self.endpoint.combined_with else filter(None, [self.endpoint.service, self.endpoint.also])
+        return {name: self._served.asked[name] for name in names}
 
     def _method(self, app: Server, asked: dict[str, Service]) -> OverlapProof | RendezvousProof | WholeAppProof:
         if self.endpoint.combined_with:

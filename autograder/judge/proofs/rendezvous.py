@@ -413,7 +413,8 @@ class RendezvousProof:
 class HeldReplies:
     """Holds the replies of one race, and records what it saw.
 
-    ``all_met``: all wanted tokens were held at one moment, ``met_s`` seconds after the race had begun. ``overtaken``: a canary was answered while they were.
+    ``all_met``: all wanted tokens were held at one moment, ``met_s`` seconds after the race had begun. ``overtaken``: a
+    canary was answered while they were.
     ``independent``: the requests were answered one by one in the order, chosen by the judge, in which their replies were
     released; False if one wasn't, although the loop was alive; None if that wasn't seen. (A request that has made its call
     doesn't necessarily wait for the reply yet.)
