@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
 """Try the course in the situations in which people clone it, and print a table: ``sudo python3 .ci/matrix.py``.
 
-Each situation is a separate machine: a minimal Debian 12 from debootstrap with only Python, git and curl, in its own mount
-and PID namespaces. This clone's HEAD is cloned into it, and there the script runs
+Each situation is a separate machine: a minimal Debian 12 from debootstrap (or a newer one, for a newer Python) with only
+Python, git and curl, in its own mount and PID namespaces. This clone's HEAD is cloned into it, and there the script runs
 
 * ``./course lab --no-browser``, until JupyterLab responds at the URL that it prints;
 * ``./course grade`` on two correct submissions, which must get all points, and on an untouched one, which must not;
 * ``./course test`` on the tests that depend on the machine (or on all of them, with ``--whole``).
 
-It needs root on Linux, debootstrap, overlayfs, about 3 GB of disk space, and a network. The first run takes about 20 minutes
+It needs root on Linux, debootstrap, overlayfs, about 6 GB of disk space, and a network. The first run takes about 30 minutes
 on an idle machine. ``--list`` names the situations, and names as arguments select some of them. ``--share PATH`` mounts a file
 or folder of this machine at the same path in the others, such as pip's configuration or a certificate. Environment variables
 that begin with PIP_, UV_ or SSL_ are passed on. The exit code is 0 if every situation works as expected.
@@ -37,6 +37,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = "python3,python3-venv,git,curl,ca-certificates"
 MIRROR = "http://deb.debian.org/debian"
+SCRIPT = "/usr/share/debootstrap/scripts/sid"  # debootstrap has none for releases that are newer than itself
 LESSONS = ("05_files", "06_subprocesses")  # they depend most on the machine: named pipes, and a command
 PARTS = ("tests/sandbox/test_sandbox.py", "tests/sandbox/test_learners_tests.py")
 STEPS = ("lab", "grade", "test")
@@ -60,6 +61,7 @@ class Situation:
     bubblewrap: bool = True  # installed beforehand
     chroot: bool = False  # use only chroot, as in a container in which bubblewrap doesn't work
     namespaces: bool = True  # ordinary users may create user namespaces
+    suite: str = "bookworm"  # Debian's release, which decides Python's version
     environment: dict[str, str] = field(default_factory=dict)
 
 
@@ -86,6 +88,8 @@ SITUATIONS = (
     Situation("no-userns", "an ordinary user, without user namespaces", "limits", user=True, namespaces=False),
     Situation("chroot", "root in a chroot, where bubblewrap cannot work", "user", chroot=True),
     Situation("chroot-home", "the same, clone in a closed home", "limits", "/root/course", chroot=True),
+    Situation("python-3.13", "root, Debian 13 with Python 3.13", "namespaces", "/opt/course", suite="trixie"),
+    Situation("python-3.14", "root, Debian testing with Python 3.14", "namespaces", "/opt/course", suite="forky"),
 )  # fmt: skip
 
 
@@ -294,15 +298,15 @@ def counted(said: str) -> str:
     return found[-1] if found else last_line(said)
 
 
-def prepared(arguments: argparse.Namespace) -> tuple[Path, Path]:
-    """Return two layers: the minimal Debian, and what bubblewrap adds to it. They're made only the first time."""
-    base, more = arguments.folder / "debian", arguments.folder / "bubblewrap"
+def prepared(suite: str, arguments: argparse.Namespace) -> tuple[Path, Path]:
+    """Return two layers: a minimal Debian, and what bubblewrap adds to it. They're made only the first time."""
+    base, more = arguments.folder / suite / "debian", arguments.folder / suite / "bubblewrap"
     if not (base / "root/usr/bin/git").exists():
-        say("Making a minimal Debian 12 ...")
+        say(f"Making a minimal Debian ({suite}) ...")
         shutil.rmtree(base, ignore_errors=True)
-        base.mkdir()
+        base.mkdir(parents=True)
         subprocess.run(
-            ["debootstrap", "--variant=minbase", f"--include={PACKAGES}", "bookworm", str(base / "root"), arguments.mirror],
+            ["debootstrap", "--variant=minbase", f"--include={PACKAGES}", suite, str(base / "root"), arguments.mirror, SCRIPT],
             check=True, stdout=subprocess.DEVNULL,
         )  # fmt: skip
     if not (more / "upper/root/usr/bin/bwrap").exists():
@@ -405,7 +409,6 @@ def main() -> int:
         sys.exit("This needs root and debootstrap (Debian and Ubuntu: sudo apt install debootstrap).")
     arguments.folder.mkdir(parents=True, exist_ok=True)
     arguments.folder.chmod(0o755)
-    base, more = prepared(arguments)
     outcomes: list[Outcome] = []
     ready: Path | None = None  # the layer with a clone in READY that has its environment
     with tempfile.TemporaryDirectory(dir=arguments.folder, prefix="run-") as run:
@@ -413,6 +416,7 @@ def main() -> int:
             if arguments.names and situation.name not in arguments.names:
                 continue
             say(f"{situation.name}: {situation.says}")
+            base, more = prepared(situation.suite, arguments)
             layers = [more, base] if situation.bubblewrap else [base]
             if situation.clone == READY and ready is None:
                 plain = Situation("ready", "", "")
