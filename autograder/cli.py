@@ -89,7 +89,7 @@ def _bench_drawing(args: argparse.Namespace) -> int:
 def _bench_monitors(args: argparse.Namespace) -> int:
     from autograder.benchmarks.monitors import main
 
-    return main(args.hogs, args.tool)
+    return main(args.hogs, args.tool, args.record)
 
 
 def _site(args: argparse.Namespace) -> int:
@@ -283,6 +283,9 @@ def parser() -> argparse.ArgumentParser:
         "--hogs", type=_count, default=16, metavar="N", help="CPU-bound processes of the second part (default: 16)"
     )
     monitors.add_argument("--tool", nargs="+", default=[], metavar="NAME", help="only these tools")
+    monitors.add_argument(
+        "--record", type=Path, metavar="FILE", help="write the table into this page, between its marks"
+    )
 
     class_parser = commands.add_parser("class", help="teach with the course", description="Teach with the course.")
     classes = class_parser.add_subparsers(dest="class_", metavar="WHAT", required=True)

@@ -8,6 +8,8 @@ of requests at the same time. What counts:
 * *right line*: the report names the line of the app that blocks, as file and number;
 * *false alarms*: the tool reports anything about an app whose loop is free;
 * *overhead*: CPU seconds a request of a small app under the tool, as a ratio to those without a tool.
+
+``--record FILE`` writes the table into a page, between its two marks.
 """
 
 from __future__ import annotations
@@ -15,9 +17,12 @@ from __future__ import annotations
 import asyncio
 import collections
 import contextlib
+import datetime
+import importlib.metadata
 import importlib.util
 import json
 import os
+import platform
 import re
 import shutil
 import signal
@@ -29,6 +34,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -51,6 +57,9 @@ READY_LIMIT_S = 120.0  # s for the first response
 PY_SPY_RATE = 100  # samples a second
 PY_SPY_START_S = 0.5  # s: py-spy doesn't say when it has begun; a few samples more or less change no result
 PY_SPY_SHARE = 0.05  # share of the samples from which a line of the app counts as reported
+# Apps that are served at the same time beside CPU-bound processes: each is one more process, and the whole takes a quarter
+# of the time. On an idle machine one app is alone.
+AT_A_TIME_BUSY = 4
 SLICES, SLICE_S, CONNECTIONS = 6, 1.0, 8  # of the load that measures the overhead
 HERE = Path(__file__).parent
 EXERCISE = paths.SOLUTIONS / "12_testing_for_it" / "hidden"
@@ -65,6 +74,7 @@ CULPRITS = {
     "the_fourth_blocks": "job.result()",
 }
 MARK = "# blocks"
+MARKS = ("<!-- monitors: begin -->", "<!-- monitors: end -->")
 AUDIT = "freeloop audit"  # a command, which serves the app and sends the load itself
 
 
@@ -112,8 +122,13 @@ def _app(file: Path, path: str, culprit: str | None) -> MonitoredApp:
     return MonitoredApp(file, path, frozenset(numbers))
 
 
-def main(with_hogs: int, only: Sequence[str] = ()) -> int:
-    """Print the table of all tools that are installed, idle and beside ``with_hogs`` CPU-bound processes; return 0."""
+def main(with_hogs: int, only: Sequence[str] = (), page: Path | None = None) -> int:
+    """Print the table of all tools that are installed, idle and beside ``with_hogs`` CPU-bound processes; return 0.
+
+    If there is a ``page``, also write the table between its `MARKS`.
+    """
+    if page:
+        record(page)
     every = [tool for tool in (*TOOLS, AUDIT) if tool != "none"]
     unknown = set(only) - set(every)
     if unknown:
@@ -128,10 +143,13 @@ def main(with_hogs: int, only: Sequence[str] = ()) -> int:
         for count in dict.fromkeys((0, with_hogs)):
             with hogs(count):
                 for tool in tools:
-                    scores[tool, count] = score = measure(tool, address)
+                    scores[tool, count] = score = measure(tool, address, AT_A_TIME_BUSY if count else 1)
                     print(f"{tool} beside {count} processes: {score}", flush=True)
         costs = overhead([tool for tool in tools if tool != AUDIT])
-    print("\n".join(table(tools, with_hogs, scores, costs)))
+    text = "\n".join([*table(tools, with_hogs, scores, costs), "", *what_went_wrong(tools, scores), "", machine(tools)])
+    print(text)
+    if page:
+        record(page, text)
     return 0
 
 
@@ -147,16 +165,17 @@ def py_spy() -> str | None:
     return shutil.which("py-spy", path=str(Path(sys.executable).parent)) or shutil.which("py-spy")
 
 
-def measure(tool: str, address: str) -> Score:
-    """Serve every app under a tool, and return what it reported."""
+def measure(tool: str, address: str, at_a_time: int = 1) -> Score:
+    """Serve every app under a tool, ``at_a_time`` of them at the same time, and return what it reported."""
     score = Score()
     blocking, free = apps()
-    for app in blocking:
-        said = reports(tool, app, address)
+    with ThreadPoolExecutor(at_a_time) as pool:
+        every = list(pool.map(lambda app: reports(tool, app, address), [*blocking, *free]))
+    for app, said in zip(blocking, every, strict=False):
         (score.found if said else score.missed).append(app.name)
         if names_line(said, app):
             score.right_line.append(app.name)
-    score.false_alarms = [app.name for app in free if reports(tool, app, address)]
+    score.false_alarms = [app.name for app, said in zip(free, every[len(blocking) :], strict=True) if said]
     return score
 
 
@@ -344,3 +363,40 @@ def table(
             for name in ("found", "right_line", "false_alarms")
         ]
         yield f"| {tool} | {' | '.join(cells)} | {f'{costs[tool]:.2f}' if tool in costs else ''} |"
+
+
+def what_went_wrong(tools: Sequence[str], scores: Mapping[tuple[str, int], Score]) -> Iterator[str]:
+    """Yield a line for each tool that missed an app, or accused one whose loop is free, with the apps' names."""
+    for tool in tools:
+        said = []
+        for (name, count), score in scores.items():
+            if name == tool:
+                where = f"beside {count}" if count else "idle"
+                said += [f"missed {', '.join(f'`{app}`' for app in score.missed)} ({where})"] if score.missed else []
+                accused = ", ".join(f"`{app}`" for app in score.false_alarms)
+                said += [f"accused {accused} ({where})"] if accused else []
+        if said:
+            yield f"- **{tool}** {'; '.join(said)}"
+
+
+def machine(tools: Sequence[str]) -> str:
+    """Return the day, the machine and the versions of the tools, as a sentence."""
+    versions = [
+        f"{tool} {importlib.metadata.version(tool)}"
+        for tool in tools
+        if importlib.util.find_spec(tool.replace("-", "_")) or tool == "py-spy"
+    ]
+    return (
+        f"Measured on {datetime.date.today():%d %B %Y} with {', '.join(versions)}, CPython {platform.python_version()}, "
+        f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}."
+    )
+
+
+def record(page: Path, text: str | None = None) -> None:
+    """Replace what is between the marks of a page, or only check that it has them. Raise `UserFacingError` if not."""
+    before, begin, rest = page.read_text(encoding="utf-8").partition(MARKS[0])
+    _, end, after = rest.partition(MARKS[1])
+    if not (begin and end):
+        raise UserFacingError(f"{page} needs the two lines {MARKS[0]} and {MARKS[1]}, for the table.")
+    if text is not None:
+        page.write_text(f"{before}{begin}\n\n{text}\n\n{end}{after}", encoding="utf-8")

@@ -5,6 +5,7 @@ import pytest
 from autograder import paths
 from autograder.benchmarks import monitors
 from autograder.benchmarks.monitors import AUDIT, MonitoredApp, Score
+from autograder.errors import UserFacingError
 
 BLOCKING, FREE = monitors.apps()
 
@@ -54,6 +55,29 @@ def test_table_has_both_situations():
     scores = {("heartbeat", count): Score(["a"] * (3 - bool(count)), [], [], ["b"] * bool(count)) for count in (0, 16)}
     *_, row = monitors.table(["heartbeat"], 16, scores, {"heartbeat": 1.234})
     assert row == "| heartbeat | 3 / 2 | 0 / 0 | 0 / 1 | 1.23 |"
+
+
+def test_mistakes_are_listed():
+    """What a tool missed and whom it accused has names, and a tool without mistakes has no line."""
+    scores = {
+        ("heartbeat", 0): Score(missed=["lock"]),
+        ("heartbeat", 16): Score(false_alarms=["awaits", "slow"]),
+        ("py-spy", 0): Score(found=["lock"]),
+    }
+    assert list(monitors.what_went_wrong(["heartbeat", "py-spy"], scores)) == [
+        "- **heartbeat** missed `lock` (idle); accused `awaits`, `slow` (beside 16)"
+    ]
+
+
+def test_table_goes_between_marks(tmp_path):
+    """The table replaces what is between the marks of a page. A page without marks is refused before anything is measured."""
+    page = tmp_path / "page.md"
+    page.write_text(f"before\n{monitors.MARKS[0]}\nold\n{monitors.MARKS[1]}\nafter\n")
+    monitors.record(page, "new")
+    assert page.read_text() == f"before\n{monitors.MARKS[0]}\n\nnew\n\n{monitors.MARKS[1]}\nafter\n"
+    page.write_text("no marks")
+    with pytest.raises(UserFacingError, match="needs the two lines"):
+        monitors.main(0, page=page)
 
 
 @pytest.mark.long
