@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # Families of tests check the same code with different content: each lesson's claims, each catalogued answer, each correct
 # neighbour of an attack. They take most of the time. `./course test` runs a part of each family, a different one for each
 # commit. `./course test --all`, a run of named files, and plain pytest run them all.
-HEAVY_ONE_IN = 8  # one in this many of the tests marked `heavy` is run, if only a part of each family is
+HEAVY_ONE_IN = 16  # one in this many of the tests marked `heavy` is run, if only a part of each family is
 ONE_IN = int(os.environ.get("COURSE_TEST_SHARE", "1"))
 
 

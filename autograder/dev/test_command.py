@@ -21,7 +21,7 @@ CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrom
 # What a contributor runs after each edit: no browser, no sandbox, no server, no notebook, nothing that takes long.
 QUICK = "not (browser or sandbox or mysql or hub or cluster or long or slow)"
 RERUNS = 2  # how often a failed test is run again at most, in a run that doesn't name its tests
-SHARE = 24  # one in this many members of each family of tests is run (tests/selection.py)
+SHARE = 48  # one in this many members of each family of tests is run (tests/selection.py)
 QUICK_FOLDERS = ("tests/unit", "tests/judge/test_judge.py", "tests/lab")
 
 

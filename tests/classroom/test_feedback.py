@@ -100,6 +100,7 @@ def test_race_picture_escapes_text() -> None:
     assert race_picture.svg(RACE).count("#hatch") == 1 and "blocked</text>" in race_picture.svg(RACE)
 
 
+@pytest.mark.heavy
 async def test_graded_race_becomes_a_picture(course) -> None:
     """Real verdicts: the starter's race is blocked, and the reference's has all requests next to each other."""
     races = {}
@@ -170,6 +171,7 @@ def test_missing_attachment_costs_no_page() -> None:
     assert "![it](attachment:x.png) &lt;b&gt;so" in page
 
 
+@pytest.mark.heavy
 def test_same_grade_keeps_the_page(course, canned, monkeypatch) -> None:
     """A page's key is what it's made of: the same verdict written again isn't a change, other code of ours is one."""
     hand_in(course, "ada", STARTER)
@@ -200,6 +202,7 @@ def test_feedback_command_uses_processes(course, canned) -> None:
         assert "Score: 6.0 / 6.0" in text and f"# {name}<" in text
 
 
+@pytest.mark.heavy
 def test_not_graded_pages_are_released(course, canned, tmp_path) -> None:
     """Through nbgrader's exchange: a broken file's page too, and a link never makes it another student's page."""
     exchange = tmp_path / "exchange"

@@ -74,6 +74,7 @@ def test_impossible_copy_changes_nothing(
     assert sorted(solutions.rglob("*")) == before
 
 
+@pytest.mark.heavy
 def test_copy_follows_its_own_rules(solutions: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     """The copy expects another key in responses: the original's reference fails its check, and its own passes."""
     assert add_exercise.main(ORIGIN, NAME) == 0

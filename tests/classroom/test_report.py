@@ -39,6 +39,7 @@ def printed(capsys, *arguments) -> str:
     return capsys.readouterr().out
 
 
+@pytest.mark.heavy
 def test_report_has_everybodys_state(graded, capsys) -> None:
     """Graded, broken, without a verdict, and nothing handed in: each with its reason, in all forms."""
     rows = {row["student"]: row for row in json.loads(printed(capsys, str(graded), [], "json"))["students"]}

@@ -203,6 +203,7 @@ def test_impossible_variants_are_refused(own: Path, file: str, old: str, new: st
         exercise_notebook(own / LESSON)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("number", [0, 7, 23])
 async def test_each_variant_holds(number: int, grading_sandbox) -> None:
     """A variant's reference passes, and its starter gets the diagnosis of the catalogue."""

@@ -39,6 +39,7 @@ def test_command_grades_what_arrives(course) -> None:
     assert code == 130 and scores(course) == {"ada": 3}
 
 
+@pytest.mark.heavy
 def test_exchange_gets_feedback(course, canned, capsys, tmp_path) -> None:
     """A submission is collected, graded and released in one pass. A second answer exceeds the limit and changes no grade."""
     exchange = tmp_path / "exchange"

@@ -46,6 +46,7 @@ def test_each_answer_is_judged_once():
     assert verdicts._trials(answers, 1, 0.0, False, 2) == []
 
 
+@pytest.mark.heavy
 @pytest.mark.linux
 def test_bench_uses_the_isolation_level():
     """The benchmark judges apps in the same sandbox as a class; an unknown level is an error."""
@@ -94,6 +95,7 @@ def test_baseline_rules_are_as_stated():
     }
 
 
+@pytest.mark.heavy
 async def test_baselines_judge_the_same_apps():
     """The rules of other approaches are applied to the same apps that the judge sees."""
     answers = {answer.label: answer for answer in catalogue(load_exercise(paths.SOLUTIONS / "02_calling_http"))}

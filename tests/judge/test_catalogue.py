@@ -9,7 +9,7 @@ from autograder import paths
 from autograder.judge.catalogue.catalogue import catalogue, judge
 from autograder.judge.spec.exercise import load
 
-ENDS_ONE_IN = 3  # of the references and starters, where a run tests a part of the catalogue
+ENDS_ONE_IN = 6  # of the references and starters, where a run tests a part of the catalogue
 ANSWERS = [(folder.name, answer) for folder in paths.exercises() for answer in catalogue(load(folder))]
 
 
@@ -40,12 +40,12 @@ def part(pairs, one_in):
 def test_share_has_references_and_starters(monkeypatch):
     """A share of the catalogue has references, starters and others, and whatever was changed."""
     assert part(ANSWERS, 1) == ANSWERS
-    few = part(ANSWERS, 24)
+    few = part(ANSWERS, 48)
     assert {"reference", "starter"} < {answer.kind for _, answer in few} and len(few) < len(ANSWERS) / 6
     lesson, answer = left_out = next(pair for pair in ANSWERS if pair not in few)
     name = Path(answer.file).name
     monkeypatch.setitem(globals(), "changed", lambda: {f"solutions/{lesson}/answers/{name}"})
-    assert left_out in part(ANSWERS, 24)
+    assert left_out in part(ANSWERS, 48)
 
 
 @pytest.mark.parametrize("answer", [pytest.param(pair[1], id=label(pair)) for pair in part(ANSWERS, ONE_IN)])

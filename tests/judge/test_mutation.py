@@ -205,6 +205,7 @@ async def test_forged_results_earn_nothing():
         assert verdict("blocking", APPS, runs).kind == kind
 
 
+@pytest.mark.heavy
 async def test_forged_report_file_is_ignored(once):
     """A result file that the test writes itself isn't read."""
     forged = "import os\nopen('junit.xml', 'w').write('<testsuite failures=\"0\"/>')\ndef test_x(): os._exit(3)\n"
@@ -281,6 +282,7 @@ async def test_sandboxed_test_works_as_before(once, walls):
     assert (await once(reference, BLOCKING[0], sandbox=walls)).result == FAILED
 
 
+@pytest.mark.heavy
 @pytest.mark.sandbox
 async def test_sandboxed_test_sees_no_secrets(once, walls, tmp_path):
     """In the sandbox a test sees neither the sources nor the gradebook nor the grader's ports."""
