@@ -162,10 +162,13 @@ def few_at_a_time(served: int, requests: int, calls: int = 1) -> str:
             + _unless_own_limit(served)
             + pointer(9)
         )
-    return text + (
+    text += (
         f"Look for something with a limit of {served}: a pool of threads or connections, a semaphore or limiter, or work that "
         "is collected and done in batches."
     )
+    if served == calls:
+        text += f" One request makes {calls} calls, so it may also be a lock that lets in one request at a time."
+    return text
 
 
 def held_meanwhile(service: str) -> str:
@@ -433,9 +436,15 @@ def no_answer(call: CheckRequest, limit: float) -> str:
     )
 
 
-def died(call: CheckRequest) -> str:
-    """The server process ended during a request."""
-    return f"The server ended while it worked on {call.request_line}. Look for sys.exit(), os._exit() or a crash."
+def died(call: CheckRequest, code: str = "") -> str:
+    """The server process ended during a request. ``code`` is the text of its file."""
+    text = f"The server ended while it worked on {call.request_line}. "
+    if "killpg" in code:
+        return text + (
+            "`os.killpg` kills every process of a group, and a program that is started without `start_new_session=True` is in "
+            "the server's own group."
+        )
+    return text + "Look for sys.exit(), os._exit() or a crash."
 
 
 def _excerpt(body: str) -> str:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 # before the requests of the warm-up.
 IDLE_S = (0.03, 0.1, 0.3, 1.0, 3.0)
 ELSEWHERE_MIN_RACES = 2  # races in which another process or loop served the connections, before that is a fault
+NOT_HELD = re.compile("not acquired|not holding|un-acquired")  # what locks of asyncio, anyio and threading say
 FORGOTTEN_AWAIT_S = 1.0  # s beyond its wait that a response gets after Python has warned of a missing await ...
 FORGOTTEN_AWAIT_MIN_CANARIES = 30  # ... and canaries that are answered in that time
 DELAY_POLL_INTERVAL_S = 0.05  # s that the task sleeps which measures the delay of this process
@@ -240,8 +241,9 @@ def _server_error(app: Server, race: Race, request: Request, call: CheckRequest)
             text,
             line,
         )
-    # asyncio.run() in a running loop also leaves a coroutine unawaited, but its own message says what is wrong
-    if error is None or error.type != "RuntimeError":
+    # asyncio.run() in a running loop also leaves a coroutine unawaited, but its own message says what is wrong.
+    # A lock that can't be released was most likely never acquired, because that coroutine wasn't awaited.
+    if error is None or error.type != "RuntimeError" or NOT_HELD.search(error.message):
         never_awaited(app, ended, line)
     # these two messages name a coroutine for other reasons: it's awaited twice, or two tasks use one connection
     other = error and any(words in error.message for words in ("already awaited", "another coroutine"))
@@ -262,7 +264,9 @@ def _text(file: str | Path) -> str:
 
 def _no_answer(app: Server, race: Race, request: Request, call: CheckRequest, limit: float) -> NoReturn:
     if not app.alive or (request.error and "no response" not in request.error):
-        raise AnswerFault(DiagnosisKind.SERVER_DIED, reports.FLOODED if app.flooded else messages.died(call))
+        raise AnswerFault(
+            DiagnosisKind.SERVER_DIED, reports.FLOODED if app.flooded else messages.died(call, _text(app.file))
+        )
     never_awaited(app)
     delay = max(excuses.cpu_wait_s(samples.decode_samples(race), 0.0, limit, watching=False), race.host_delay_s)
     if delay > limit / 2:  # the app's delay, or that of this process, in which services may have to reply
