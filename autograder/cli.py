@@ -92,6 +92,12 @@ def _bench_monitors(args: argparse.Namespace) -> int:
     return main(args.hogs, args.tool, args.record)
 
 
+def _bench_proofs(args: argparse.Namespace) -> int:
+    from autograder.benchmarks.proof_runs import main
+
+    return main(args.runs, args.hogs, args.rounds)
+
+
 def _site(args: argparse.Namespace) -> int:
     from autograder.site.build import main
 
@@ -271,6 +277,19 @@ def parser() -> argparse.ArgumentParser:
     drawing = command(benches, "drawing", "measure how much drawing a race slows it down", _bench_drawing)
     drawing.add_argument(
         "--rounds", type=_at_least_one, default=5, metavar="N", help="how often to run the races (default: 5)"
+    )
+
+    proofs = command(
+        benches, "proofs", "count wrong results of the pytest plugin's proofs on a busy machine", _bench_proofs
+    )
+    proofs.add_argument(
+        "--runs", type=_at_least_one, default=1000, metavar="N", help="proofs of correct apps (default: 1000)"
+    )
+    proofs.add_argument(
+        "--hogs", type=_count, default=30, metavar="N", help="CPU-bound processes meanwhile (default: 30)"
+    )
+    proofs.add_argument(
+        "--rounds", type=_at_least_one, default=3, metavar="N", help="proofs of each app that blocks (default: 3)"
     )
 
     monitors = command(

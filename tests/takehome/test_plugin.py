@@ -16,8 +16,9 @@ from freeloop.testing import LoopBlocked, NotConcurrent, Request, RequestFailed,
 from selection import ONE_IN, chosen
 
 from autograder import paths
+from autograder.benchmarks import proof_runs
 
-HIDDEN = paths.SOLUTIONS / "12_testing_for_it" / "hidden"
+HIDDEN = proof_runs.HIDDEN
 
 
 @pytest.fixture
@@ -231,22 +232,9 @@ def test_only_loopback_is_called(free_loop):
         free_loop.url("http://example.com", canary="/")
 
 
-def quotes(free_loop, file, tmp_path):
-    """Serve an app of exercise 12 with an upstream, and prove what there is to prove."""
-    (tmp_path / "quotes.py").write_text(file.read_text())
-    upstream = free_loop.upstream(returns=lambda path: {"item": path.split("/")[-1], "price": len(path.split("/")[-1])})
-    service = free_loop.serve("quotes:app", env={"UPSTREAM_URL": upstream.url}, folder=tmp_path)
-
-    def check(request, reply):
-        token = request.path.rpartition("/")[2]
-        assert reply.json() == {"item": token, "price": len(token)}
-
-    return service.overlaps([f"/quotes/{token}" for token in ("a", "bb", "ccc", "dddd")], upstream, check=check)
-
-
 def files(folder):
     """The apps of a folder, or a part of them if the run tests only a part of the catalogue."""
-    return chosen(sorted((HIDDEN / folder).glob("*.py")), stem, min(ONE_IN, 4))
+    return chosen(proof_runs.apps(folder), stem, min(ONE_IN, 4))
 
 
 def stem(file):
@@ -258,7 +246,7 @@ def stem(file):
 def test_hidden_blocking_app_is_caught(free_loop, file, tmp_path):
     """Exercise 12's apps, which no learner sees; one of them serves all requests, and mixes their responses up."""
     with pytest.raises(AssertionError) as caught:
-        quotes(free_loop, file, tmp_path)
+        proof_runs.overlap(*proof_runs.serve(free_loop, file, tmp_path))
     if file.stem in ("await_then_block", "in_a_dependency", "in_a_helper", "in_the_endpoint", "result_on_the_loop"):
         assert isinstance(caught.value, LoopBlocked) and "quotes.py:" in str(caught.value)
 
@@ -266,7 +254,21 @@ def test_hidden_blocking_app_is_caught(free_loop, file, tmp_path):
 @pytest.mark.long
 @pytest.mark.parametrize("file", files("honest"), ids=stem)
 def test_hidden_correct_app_passes(free_loop, file, tmp_path):
-    assert len(quotes(free_loop, file, tmp_path)) == 4
+    assert len(proof_runs.overlap(*proof_runs.serve(free_loop, file, tmp_path))) == 4
+
+
+@pytest.mark.long
+def test_bench_counts_wrong_results(monkeypatch, capsys):
+    """The bench counts a proof of a correct app that fails, and one of a blocking app that passes. Here the apps are swapped."""
+    swapped = {
+        "honest": [proof_runs.HIDDEN / "blocking" / "in_the_endpoint.py"],
+        "blocking": proof_runs.apps("honest")[:1],
+    }
+    monkeypatch.setattr(proof_runs, "apps", swapped.__getitem__)
+    assert proof_runs.main(runs=1, with_hogs=0, misses_of=1) == 1
+    out = capsys.readouterr().out
+    assert "1 false alarms in 1 proofs" in out and "1 misses in 1 proofs" in out
+    assert f"1 × {swapped['honest'][0].stem}: " in out and f"1 × {swapped['blocking'][0].stem}" in out
 
 
 @pytest.mark.heavy
