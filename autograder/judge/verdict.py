@@ -43,6 +43,7 @@ class DiagnosisKind(StrEnum):
     WAITS_FOR_THE_SERVICE = "waits for the service"
     LEFT_RUNNING = "left running"
     NOT_GIVEN_BACK = "not given back"
+    ERROR_LOST = "error lost"
     EVERYBODY_WAITS = "everybody waits"
     SEVERAL_PROCESSES = "several processes"
     # of lists of findings

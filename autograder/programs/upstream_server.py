@@ -52,6 +52,13 @@ SIZE_LIMIT = 10_000_000  # bytes of padding
 SECONDS_LIMIT = 3600.0  # s
 REQUESTS_LIMIT = 2000  # requests at one time
 NOT_FOUND = {"detail": "there are only /items/{token}"}
+REFUSED = {"detail": "no price at the moment"}
+
+
+class HeldReply(asyncio.Event):
+    """Set when a held reply may be sent. It's an error if the call was ``refused``."""
+
+    refused = False
 
 
 class Room:
@@ -61,8 +68,8 @@ class Room:
         self.secret = secret
         self.send_news = send_news
         self.holding = False
-        self.held: list[tuple[str, asyncio.Event]] = []
-        self.unlisted: list[asyncio.Event] = []
+        self.held: list[tuple[str, HeldReply]] = []
+        self.unlisted: list[HeldReply] = []
 
     def price(self, token: str) -> int:
         """Return the price of a token: a number below one million."""
@@ -76,16 +83,22 @@ class Room:
             gate.set()
         self.release(self.held)
 
-    def release(self, entries: list[tuple[str, asyncio.Event]]) -> None:
+    def refuse(self, entries: list[tuple[str, HeldReply]]) -> None:
+        """Reply to these of the held entries with an error."""
+        for _, gate in entries:
+            gate.refused = True
+        self.release(entries)
+
+    def release(self, entries: list[tuple[str, HeldReply]]) -> None:
         """Release these of the held entries."""
         going = list(entries)
         self.held = [entry for entry in self.held if entry not in going]
         for _, gate in going:
             gate.set()
 
-    async def hold(self, token: str, receive) -> None:
-        """Wait until the request for a token is released, or its client has disconnected."""
-        entry = (token, asyncio.Event())
+    async def hold(self, token: str, receive) -> bool:
+        """Wait until the request for a token is released, or its client has disconnected. Return False if it's refused."""
+        entry = (token, HeldReply())
         listed = len(self.held) < HELD_LIMIT
         if listed:
             self.held.append(entry)
@@ -101,6 +114,7 @@ class Room:
         elif entry in self.held:
             self.held.remove(entry)
             self.send_news(upstream.Left(token))
+        return not entry[1].refused
 
 
 class App:
@@ -130,6 +144,8 @@ class App:
                 self.first.open()
             else:
                 self.first.release([entry for entry in self.first.held if entry[0] in order.tokens])
+        elif isinstance(order, upstream.RefuseCalls):
+            self.first.refuse([entry for entry in self.first.held if entry[0] in order.tokens])
         elif isinstance(order, upstream.OpenRoom):
             self.rooms[order.name] = Room(hashlib.sha256(self.secret + order.name.encode()).digest())
         send_news(upstream.Done())
@@ -175,7 +191,8 @@ class App:
         token = path[1]
         room.send_news(upstream.Called(token))
         if room.holding:
-            await room.hold(token, receive)
+            if not await room.hold(token, receive):
+                return await answer(send, 503, REFUSED)
         elif not await pause(seconds(query, "wait"), receive):
             return
         body = {"item": token, "price": room.price(token)}

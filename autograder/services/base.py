@@ -73,6 +73,10 @@ class Service(ABC):
     def release(self, tokens: list[str] | None = None) -> None:
         """Release the held replies for ``tokens`` and keep holding others. Without ``tokens``, release all, and stop holding."""
 
+    def refuse(self, tokens: list[str]) -> None:
+        """Reply to the held calls for ``tokens`` with an error, and keep holding others. Only the HTTP service can."""
+        raise NotImplementedError
+
     def calls(self, tokens: Iterable[str]) -> dict[str, int]:
         """Return how many calls for each of these tokens have reached the service since it was started.
 

@@ -31,6 +31,7 @@ from autograder.programs.messages.upstream import (
     Left,
     Listening,
     OpenRoom,
+    RefuseCalls,
     ReleaseReplies,
     ReportCalls,
     UpstreamNews,
@@ -185,6 +186,11 @@ class Upstream(Service):
         with self._changed:
             self._held = [token for token in self._held if tokens is not None and token not in tokens]
         self._server.order(ReleaseReplies(None if tokens is None else list(tokens)))
+
+    def refuse(self, tokens: list[str]) -> None:
+        with self._changed:
+            self._held = [token for token in self._held if token not in tokens]
+        self._server.order(RefuseCalls(list(tokens)))
 
     def calls(self, tokens: Iterable[str]) -> dict[str, int]:
         """See `Service.calls`; exact for every call that has been answered or held. Raises `ServiceError`."""

@@ -14,9 +14,9 @@
 # %% [markdown]
 # # Exercise 02: Calling HTTP
 #
-# A shop doesn't know its own prices: it calls a supplier's service over HTTP. All three of its endpoints make their clients wait longer than they have to.
-# Fix them, one after the other.
-# **About 30 minutes.** You need lesson 02, *Calling HTTP*.
+# A shop doesn't know its own prices: it calls a supplier's service over HTTP. Three of its endpoints make their clients wait longer than they have to, and the fourth
+# sells at the wrong price. Fix them, one after the other.
+# **About 40 minutes.** You need lesson 02, *Calling HTTP*.
 #
 # Each endpoint has a cell that begins with `%%app`. That cell is the whole file: change whatever you like in it,
 # but keep the paths and the responses as they are. Run the cell after every change, which saves the file and serves it.
@@ -143,7 +143,7 @@ await exercise.concurrency("price")
 #
 # </details>
 #
-# **What this check does not look for:** what happens if one of the two calls fails.
+# **What this check does not look for:** what happens if one of the two calls fails. The last endpoint is about that.
 #
 # The rendezvous sends two baskets together, and the upstream holds its replies until all four calls are there.
 # This is the timeline to aim for. Compare the event loop lane, not the bars: their number and length depend on the check.
@@ -230,9 +230,68 @@ await exercise.concurrency("label")
 ### END HIDDEN TESTS
 
 # %% [markdown]
+# ## 4. A bundle, or nothing
+#
+# `GET /bundles/{token}` is the basket's successor. A bundle is sold as a whole: its two items are again `a1b2c3-1` and `a1b2c3-2`, both calls are made together, and the response is
+#
+# `{"bundle": "a1b2c3", "total": 314159}`
+#
+# Sometimes the upstream has no price for an item and refuses the call with status 503. The endpoint then ended with status 500, until a colleague made it robust.
+# There hasn't been a single 500 since. This morning accounting asked why some bundles are sold at half price.
+#
+# **The rule:** if either price is missing, the response is `{"bundle": "a1b2c3", "unavailable": true}`, with status 200. By then nothing that the request has started is still running:
+# a call whose result is no longer needed still occupies the supplier, and a connection of yours.
+# **The goal:** both calls of a bundle are in progress at the same time, the loop stays free, and no error is lost.
+#
+# <details><summary>Hint 1: a question</summary>
+#
+# Run the file in your head with one price and one exception. Where is the exception after the line that waits? Who looks at it?
+#
+# </details>
+#
+# <details><summary>Hint 2: a pointer</summary>
+#
+# There are two questions, and an answer to one isn't an answer to the other: how does the endpoint find out that a call has failed, and what becomes of the other call when it does?
+# Lesson 02 lets one of two calls fail in each of its tools, and looks at what the other one does.
+#
+# </details>
+#
+# <details><summary>Hint 3: a sketch</summary>
+#
+# Either wait for both calls, whatever happens, and then look at *every* result before you add anything up. Or let the first error end it, with something that also ends the other call, and
+# catch what that tool raises (it need not be the exception of the call itself). Whichever you choose, the sum belongs where both prices are known.
+#
+# </details>
+#
+# **What this check does not look for:** how often you try again before you give up, and what happens if the upstream can't be reached at all.
+#
+# The check first races two bundles like before. Then it sends one bundle at a time, has the upstream refuse one of the calls and hold the other, and looks at the response and at the call that's left.
+# This is the timeline to aim for. Compare the event loop lane, not the bars: their number and length depend on the check.
+
+# %%
+exercise.target("bundle")
+
+# %% [markdown]
+# This is the file to fix:
+
+# %% app="bundle"
+# %%app bundle.py
+
+# %% answers="bundle"
+"""Correct responses: every bundle has the total of its own two items."""
+await exercise.answers("bundle")
+
+# %% concurrency="bundle"
+"""Concurrency: both calls are with the upstream at one moment, the loop stays free, and an error is neither lost nor leaves a call running."""
+await exercise.race("bundle")
+### BEGIN HIDDEN TESTS
+await exercise.concurrency("bundle")
+### END HIDDEN TESTS
+
+# %% [markdown]
 # ## Take it home
 #
-# There are now three files next to this notebook: `price.py`, `basket.py` and `label.py`. They need nothing from this course but an address in `UPSTREAM_URL`.
+# There are now four files next to this notebook: `price.py`, `basket.py`, `label.py` and `bundle.py`. They need nothing from this course but an address in `UPSTREAM_URL`.
 # Compare them with your own code: which services does it call over HTTP, with which client, and what else waits in the meantime?
 #
 # ## The whole verdict

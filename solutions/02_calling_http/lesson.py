@@ -18,7 +18,7 @@
 # > One slow catalogue froze the whole process, including the health endpoint. The liveness probe failed, and Kubernetes killed the pod after about 90 seconds,
 # > before the fetch could even time out. ([agentarea#436](https://github.com/agentarea/agentarea/pull/436))
 #
-# **About 25 minutes**, plus 20 for the sections marked "Deeper". You need lesson 01, *Sleeping*: why a blocking call on the event loop
+# **About 30 minutes**, plus 20 for the sections marked "Deeper". You need lesson 01, *Sleeping*: why a blocking call on the event loop
 # makes every client wait, and what `def` endpoints and `await` do about it.
 #
 # You'll see
@@ -285,6 +285,41 @@ limited.compare(at_a_time)
 #
 # </details>
 #
+# ## When one of several calls fails
+#
+# Two tasks run concurrently, and one of them fails. What happens to the other depends on how you started them.
+# Predict which of the others run to their end, and run the cell.
+
+# %%
+async def fail():
+    raise RuntimeError("no such item")
+
+async def go_on(finished, name):
+    await asyncio.sleep(0.1)
+    finished.append(name)
+
+finished = []
+try:
+    async with asyncio.TaskGroup() as group:
+        group.create_task(go_on(finished, "the other task in the group"))
+        group.create_task(fail())
+except* RuntimeError as errors:
+    print("The group raised", errors.exceptions)
+try:
+    await asyncio.gather(go_on(finished, "the other one in gather"), fail())
+except RuntimeError as error:
+    print("gather raised", repr(error), "when these had finished:", finished)
+await asyncio.sleep(0.5)
+print("Half a second later:", finished)
+results = await asyncio.gather(go_on([], "a third"), fail(), return_exceptions=True)
+print("With return_exceptions=True, gather raised nothing, and returned", results)
+
+# %% [markdown]
+# The group and `gather` both raise the error. The group cancels the other task first. (It collects errors in an exception group, and `except*` unpacks it.)
+# `gather` raises immediately and leaves the other one running in the background. For new code, the group is the safer choice.
+#
+# With `return_exceptions=True`, `gather` waits for all of them and puts exceptions among the results, where they're easily overlooked.
+#
 # ## The trap in the fix: a client for every request
 #
 # In many examples the client is created in the endpoint, where it's needed. It looks tidy: opened, used and closed in three lines, without a lifespan.
@@ -428,36 +463,6 @@ lab.side_by_side(plain, thread, titles=("def", "to_thread"))
 # - **One short call at start-up.** No requests are served yet. Give it a timeout, because health probes don't wait forever.
 #
 # The core of the lesson ends here; the sections marked *Deeper* are optional.
-#
-# ## Deeper: when one of several calls fails
-#
-# Two tasks run concurrently, and one of them fails. What happens to the other depends on how you started them.
-
-# %%
-async def fail():
-    raise RuntimeError("no such item")
-
-async def go_on(finished, name):
-    await asyncio.sleep(0.1)
-    finished.append(name)
-
-finished = []
-try:
-    async with asyncio.TaskGroup() as group:
-        group.create_task(go_on(finished, "the other task in the group"))
-        group.create_task(fail())
-except* RuntimeError as errors:
-    print("The group raised", errors.exceptions)
-try:
-    await asyncio.gather(go_on(finished, "the other one in gather"), fail())
-except RuntimeError as error:
-    print("gather raised", repr(error))
-await asyncio.sleep(0.5)
-print("What ran to its end:", *finished)
-
-# %% [markdown]
-# Both raise the error. The TaskGroup cancels the other tasks first. (It collects errors in an exception group, and `except*` unpacks it.)
-# `gather` raises immediately and leaves the others running in the background. For new code, the group is the safer choice.
 #
 # ## Deeper: the client's own limit
 #
@@ -643,7 +648,7 @@ print("Only a handler:", *handler_only, "ran. A handler and a lifespan:", *both,
 # - **upstream**: a service that an app calls in order to respond to its own clients.
 # - **blocking / non-blocking I/O**: a blocking call keeps its thread until the data is there; a non-blocking one lets the loop continue.
 # - **lifespan**: the code that runs around an app's life; clients and pools are opened before its `yield` and closed after it.
-# - **TaskGroup**, **gather**: run several awaitables concurrently. The group cancels the rest if one of them fails.
+# - **TaskGroup**, **gather**: run several awaitables concurrently. If one of them fails, the group cancels the rest, and `gather` leaves them running.
 # - **semaphore**: a counter that lets a limited number of tasks into a block at a time.
 # - **connection timeout, read timeout, pool timeout**: the longest wait for a connection to be established, for the next data, for a free connection.
 # - **back-pressure**: slowing down callers so that a service isn't overloaded.

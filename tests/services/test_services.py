@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -279,6 +280,28 @@ def test_disconnected_request_is_not_held():
     with pytest.raises(httpx.ReadTimeout):
         httpx.get(f"{service.url}/items/impatient", timeout=0.3)
     until(lambda: service.held() == [])
+    service.release()
+
+
+def test_refused_call_gets_an_error():
+    """A held call that's refused gets status 503, and no price. The next call for its token is held again, like all others."""
+    service = services.get("upstream")
+    service.hold()
+    with ThreadPoolExecutor(3) as pool:
+        address = service.environment["UPSTREAM_URL"]
+        kept, refused = (
+            pool.submit(httpx.get, f"{address}/items/{token}", timeout=60) for token in ("kept", "refused")
+        )
+        until(lambda: set(service.held()) == {"kept", "refused"})
+        service.refuse(["refused"])
+        assert refused.result().status_code == 503 and "price" not in refused.result().json()
+        again = pool.submit(httpx.get, f"{address}/items/refused", timeout=60)
+        until(lambda: set(service.held()) == {"kept", "refused"})
+        assert not again.done() and not kept.done()
+        service.refuse(["refused"])
+        assert again.result().status_code == 503
+        service.release(["kept"])
+        assert kept.result().json()["price"] == service.reply("kept")
     service.release()
 
 

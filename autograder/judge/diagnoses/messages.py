@@ -357,6 +357,35 @@ def not_given_back(endpoint: Endpoint, count: int, said: str) -> str:
     )
 
 
+def error_lost(endpoint: Endpoint, said: str) -> str:
+    """The service refused a call, and the response was wrong; ``said`` is what the response was."""
+    return (
+        f"{refused(endpoint)}{said.rstrip('.')}. An error that's only caught, dropped or left in a list is lost. Look for what becomes of the "
+        "exception: `gather(..., return_exceptions=True)` puts it among the results, and an `except` that goes on hides it."
+    )
+
+
+def refused(endpoint: Endpoint) -> str:
+    """The beginning of a message on what followed when the service had refused a call."""
+    of = f"one of the {endpoint.upstream_calls} calls" if endpoint.upstream_calls > 1 else "the call"
+    return f"The service ({endpoint.service}) refused {of} of a request with status 503. "
+
+
+EXCEPTION_GROUP = (
+    " A task group raises an ExceptionGroup, which an `except` for the error itself doesn't catch: `except*` does, or "
+    "`except ExceptionGroup`."
+)
+
+
+def not_cancelled(endpoint: Endpoint, seconds: float) -> str:
+    """The service refused a call, and another one was still in progress ``seconds`` after the response."""
+    return (
+        f"{refused(endpoint)}{endpoint.route} was answered, and its other call was still waiting for the service {seconds:.0f} s later. "
+        "The first exception ended your waiting, but not that call: `gather` leaves the others running, and so does a task or a thread "
+        "that isn't awaited. Wait for all of them, or cancel them, as a `TaskGroup` does with its tasks."
+    )
+
+
 def too_early(call: CheckRequest, seconds: float) -> str:
     """A request was answered after ``seconds``, before its wait was over."""
     return (

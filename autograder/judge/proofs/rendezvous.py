@@ -22,6 +22,7 @@ from autograder.judge.proofs.certificates import answered_late, blocked, served_
 from autograder.judge.proofs.giving_up import GivingUp
 from autograder.judge.proofs.long_hold import AGAIN, FIRST, HOLD_S, OTHER, SHOWN_HOLD_S, LongHold
 from autograder.judge.proofs.quiescence import INITIAL_QUIET_S, MAX_QUIET_S, POLL_INTERVAL_S, QuietPeriod
+from autograder.judge.proofs.refusal import Refusal
 from autograder.judge.proofs.requests import ANSWER_LIMIT_S, IDLE_S, find_poll_syscall, run_at_each_size, run_requests
 from autograder.judge.spec.endpoint import RACE_SIZE
 from autograder.judge.verdict import AnswerFault, DiagnosisKind, Outcome, Trial, Verdict
@@ -57,7 +58,8 @@ class RendezvousProof:
         self._meetings = random.randrange(2)
         self._alone_next = self._hold_next = True
         self._gathering_s = 0.0  # s until the calls of the newest meeting were held together
-        self._giving_up: GivingUp | None = None  # until it's proved that requests give up as they must
+        # what must be proved after the rendezvous: that requests give up, or meet an error, as they must
+        self._further: GivingUp | Refusal | None = None
         self._expected: Counter[str] = Counter()  # how many calls each token has been requested for
         self._all_waited = 0  # meetings in which no request was answered before the last reply was released
         self._earlier: CheckRequest | None = None  # a request that has already been answered
@@ -82,6 +84,10 @@ class RendezvousProof:
         self.service.prepare([token for call in calls for token in call.tokens])
         self._expect(calls)
         return calls
+
+    async def _refused_call(self) -> CheckRequest:
+        """Return a request for `Refusal`. Its calls aren't counted, because one that was refused may be made again."""
+        return await asyncio.to_thread(self.endpoint.call, service=self.service, refused=True)
 
     def _expect(self, calls: list[CheckRequest]) -> None:
         """Record that these requests are sent: each needs one call for each of its tokens, or only the first does if it's cached."""
@@ -230,7 +236,11 @@ class RendezvousProof:
             await self._again(calls[0])
         self.poll_call = await find_poll_syscall(self.app, race)
         if self.endpoint.late is not None:
-            self._giving_up = GivingUp(self.app, self.endpoint, self.service, self._calls, self._quiet, self.poll_call)
+            self._further = GivingUp(self.app, self.endpoint, self.service, self._calls, self._quiet, self.poll_call)
+        elif self.endpoint.refused is not None:
+            self._further = Refusal(
+                self.app, self.endpoint, self.service, self._refused_call, self._quiet, self.poll_call
+            )
 
     def _quiet(self, race: Race, patience: float | None = None) -> QuietPeriod:
         """Return a `QuietPeriod` that begins once no started program has yet to call the service."""
@@ -254,12 +264,12 @@ class RendezvousProof:
         # a race that is shown comes first: its picture explains the rest
         if show and self.judges_single and not met.fault and (fault := await self._alone()):
             return Trial(fault)
-        if met.proved and self._giving_up:
-            met = await self._giving_up.trial(self._gathering_s)
+        if met.proved and self._further:
+            met = await self._further.trial(self._gathering_s)
             if fault := await self._called_too_often():
                 return Trial(fault)
             if met.proved:
-                self._giving_up = None
+                self._further = None
         if met.fault or not met.proved or not self._hold_next:
             return met
         held = await self._hold_one_long(SHOWN_HOLD_S if show else HOLD_S)

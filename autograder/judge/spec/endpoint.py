@@ -93,6 +93,7 @@ class Endpoint:
     responds_first: bool = False  # ... and must not wait for it
     cached: bool = False  # the app caches the reply for each token: it calls the service once
     late: object = None  # the response if the reply doesn't come within the request's {patience}
+    refused: object = None  # the response if the service refuses one of the request's calls
     # the endpoints that are raced together; this one then has no request of its own
     combined_with: tuple[Endpoint, ...] = ()
     shared: str = ""  # the name of the cell and of the answers' folder, if a file holds several endpoints
@@ -142,11 +143,13 @@ class Endpoint:
         patience: float | None = None,
         also: Service | None = None,
         in_time: bool = False,
+        refused: bool = False,
     ) -> CheckRequest:
         """Return a `CheckRequest` with fresh random values that waits ``wait`` seconds, or calls ``service`` with fresh tokens.
 
         With ``patience`` (s), the expected response is the one of a request that gives up after so long, or, with ``in_time``,
-        of one whose reply comes in time. ``also`` is the endpoint's second service.
+        of one whose reply comes in time. With ``refused``, it's the one of a request with a call that the service refuses.
+        ``also`` is the endpoint's second service.
         """
         late = patience is not None and not in_time
         if patience is not None and late:
@@ -168,7 +171,7 @@ class Endpoint:
         method, _, path = self.request.partition(" ")
         if also is not None:
             values["other"] = also.reply(tokens[0])
-        answer = self.late if late else self.answer
+        answer = self.late if late else self.refused if refused else self.answer
         return CheckRequest(method, path.format_map(values), fill_template(answer, values), values["wait"], tokens)
 
 

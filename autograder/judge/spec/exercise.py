@@ -207,6 +207,7 @@ def _endpoint(table: EndpointTable, shop: SharedFile | None) -> Endpoint:
         responds_first=table.responds_first,
         cached=table.cached,
         late=table.late,
+        refused=table.refused,
         shared=shop.id if shop else "",
         not_checked=table.not_checked,
     )

@@ -124,6 +124,10 @@ class EndpointTable(Table):
     late: Any = Field(
         None, description="The response if the service doesn't reply within {patience}; the call must be over by then."
     )
+    refused: Any = Field(
+        None,
+        description="The response if the service refuses one of the request's calls; the others must be over by then.",
+    )
     combined_with: bool = Field(False, description="The requests go to all other endpoints, together.")
     not_checked: str = Field("", description="What the checks don't cover, as a sentence for learners.")
     job: Job | None = Field(None, description='The job of service = "work".')
@@ -148,6 +152,10 @@ class EndpointTable(Table):
         if self.late is not None and (not self.service or self.afterwards or self.cached):
             raise ValueError(
                 "late is for an endpoint that calls a service and waits for its reply, which it doesn't cache"
+            )
+        if self.refused is not None and (self.service != "upstream" or self.afterwards or self.cached):
+            raise ValueError(
+                'refused is for an endpoint with service = "upstream" that waits for replies and doesn\'t cache them'
             )
         if set(self.points) not in ({*PARTS}, {"concurrency"}):
             raise ValueError(ENDPOINT_POINTS)

@@ -43,6 +43,14 @@ class ReleaseReplies(Message):
 
 
 @dataclass(frozen=True)
+class RefuseCalls(Message):
+    """Reply to the held calls for these tokens with an error, and keep holding."""
+
+    kind: ClassVar[str] = "refuse"
+    tokens: list[str]
+
+
+@dataclass(frozen=True)
 class OpenRoom(Message):
     """Open another room of this name."""
 
@@ -64,7 +72,7 @@ class EndConnections(Message):
     kind: ClassVar[str] = "end connections"
 
 
-UpstreamOrder = HoldReplies | ReleaseReplies | OpenRoom | ReportCalls | EndConnections
+UpstreamOrder = HoldReplies | ReleaseReplies | RefuseCalls | OpenRoom | ReportCalls | EndConnections
 UPSTREAM_ORDERS: tuple[type[UpstreamOrder], ...] = get_args(UpstreamOrder)
 
 

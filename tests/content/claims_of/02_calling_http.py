@@ -11,6 +11,7 @@ assert one_by_one.blocked_seconds < bad.blocked_seconds / 4
 assert in_a_loop >= 10 * 0.1 and in_a_group < in_a_loop
 assert at_a_time >= math.ceil(10 / places) * 0.1 and all(request.ok for request in my_race.requests)
 assert finished == ["the other one in gather"]
+assert results[0] is None and isinstance(results[1], RuntimeError)
 assert "AsyncClient()" in careless.worst_block.code
 assert careless.worst_block.seconds > max((b.seconds for b in shared.blocked), default=0)
 assert careless.blocked_seconds > shared.blocked_seconds and careless.quickest > shared.quickest

@@ -1,0 +1,22 @@
+import asyncio
+import os
+
+import requests
+from fastapi import FastAPI
+
+app = FastAPI()
+
+
+def price(item):
+    reply = requests.get(f"{os.environ['UPSTREAM_URL']}/items/{item}", timeout=30)
+    reply.raise_for_status()
+    return reply.json()["price"]
+
+
+@app.get("/bundles/{token}")
+async def bundle(token: str):
+    calls = [asyncio.to_thread(price, f"{token}-{number}") for number in (1, 2)]
+    prices = await asyncio.gather(*calls, return_exceptions=True)
+    if any(isinstance(one, requests.HTTPError) for one in prices):
+        return {"bundle": token, "unavailable": True}
+    return {"bundle": token, "total": sum(prices)}

@@ -1,0 +1,36 @@
+import asyncio
+import os
+from contextlib import asynccontextmanager
+
+import httpx
+from fastapi import FastAPI, Request
+
+UPSTREAM = os.environ["UPSTREAM_URL"]
+
+
+@asynccontextmanager
+async def lifespan(app):
+    async with httpx.AsyncClient(timeout=30) as client:
+        app.state.client = client
+        yield
+
+
+app = FastAPI(lifespan=lifespan)
+
+
+async def price(client, item):
+    reply = await client.get(f"{UPSTREAM}/items/{item}")
+    return reply.raise_for_status().json()["price"]
+
+
+@app.get("/bundles/{token}")
+async def bundle(token: str, request: Request):
+    client = request.app.state.client
+    items = (f"{token}-1", f"{token}-2")
+    total = 0
+    for one in asyncio.as_completed([price(client, item) for item in items]):
+        try:
+            total += await one
+        except httpx.HTTPStatusError:
+            return {"bundle": token, "unavailable": True}
+    return {"bundle": token, "total": total}

@@ -1,0 +1,36 @@
+import asyncio
+import os
+from contextlib import asynccontextmanager
+
+import httpx
+from fastapi import FastAPI, Request
+
+UPSTREAM = os.environ["UPSTREAM_URL"]
+
+
+@asynccontextmanager
+async def lifespan(app):
+    async with httpx.AsyncClient(timeout=30) as client:
+        app.state.client = client
+        yield
+
+
+app = FastAPI(lifespan=lifespan)
+
+
+async def price(client, item):
+    try:
+        reply = await client.get(f"{UPSTREAM}/items/{item}")
+        return reply.raise_for_status().json()["price"]
+    except httpx.HTTPError:
+        return 0
+
+
+@app.get("/bundles/{token}")
+async def bundle(token: str, request: Request):
+    client = request.app.state.client
+    items = (f"{token}-1", f"{token}-2")
+    prices = await asyncio.gather(*(price(client, item) for item in items))
+    if None in prices:
+        return {"bundle": token, "unavailable": True}
+    return {"bundle": token, "total": sum(prices)}
