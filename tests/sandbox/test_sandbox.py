@@ -409,10 +409,11 @@ def test_level_needs_real_isolation(monkeypatch):
     def careless(place, folders=()):
         words = right(place, folders)
         end = words.index("--remount-ro")
-        return [*words[:end], "--bind", place, "/mnt", *words[end:]]
+        # not /mnt, where a clone below the folder for temporary files has its Python
+        return [*words[:end], "--bind", place, "/elsewhere", *words[end:]]
 
     monkeypatch.setattr(bubblewrap, "app_profile", careless)
-    look = levels.PROBE.replace("os.path.exists(OUTSIDE)", "bool(os.listdir('/mnt'))")
+    look = levels.PROBE.replace("os.path.exists(OUTSIDE)", "bool(os.listdir('/elsewhere'))")
     monkeypatch.setattr(levels, "PROBE", look)
     with pytest.raises(levels.IsolationUnavailable, match="outside its place"):
         levels.at_least("required")
