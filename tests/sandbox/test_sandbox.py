@@ -303,7 +303,8 @@ def test_sandbox_changes_no_verdict(sandbox, tmp_path, lesson):
             judge = Judge(file, endpoint, served)
             return [await judge.verdict_with_retries(part) for part in endpoint.parts]
 
-    assert {verdict.outcome for verdict in asyncio.run(verdicts("reference"))} == {"pass"}
+    references = asyncio.run(verdicts("reference"))
+    assert {verdict.outcome for verdict in references} == {"pass"}, references
     told = asyncio.run(verdicts("starter"))[-1]
     assert (told.outcome, told.kind) == ("fail", endpoint.starter.kind)
 
