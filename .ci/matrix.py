@@ -155,7 +155,8 @@ class Machine:
             inside = shlex.quote(str(path).lstrip("/"))
             make = f"mkdir -p {inside}" if path.is_dir() else f"mkdir -p $(dirname {inside}); touch {inside}"
             lines += [make, f"mount --rbind {shlex.quote(str(path))} {inside}"]
-        inner = f"mkdir -p /home/{USER}; chown {USER} /home/{USER}; {situation.setup or ':'}; "
+        inner = f"mkdir -p /home/{USER}; chown {USER} /home/{USER}; grep -q ^ada: /etc/passwd || "
+        inner += f"echo ada:x:{USER}:{USER}::/home/{USER}:/bin/sh >> /etc/passwd; {situation.setup or ':'}; "
         inner += "".join(f"export {name}={shlex.quote(value)}; " for name, value in situation.environment.items())
         who = f"setpriv --reuid {USER} --regid {USER} --clear-groups " if situation.user else ""
         inner += f'exec {who}sh -c "$1"'
@@ -309,6 +310,8 @@ def prepared(suite: str, arguments: argparse.Namespace) -> tuple[Path, Path]:
             ["debootstrap", "--variant=minbase", f"--include={PACKAGES}", suite, str(base / "root"), arguments.mirror, SCRIPT],
             check=True, stdout=subprocess.DEVNULL,
         )  # fmt: skip
+    # a mirror may be older than a testing release allows
+    (base / "root/etc/apt/apt.conf.d/99course").write_text('Acquire::Check-Valid-Until "false";\n')
     if not (more / "upper/root/usr/bin/bwrap").exists():
         say("Adding bubblewrap ...")
         install = (
