@@ -58,6 +58,7 @@ class Situation:
     start: str = ""  # working directory, if it isn't the clone
     setup: str = ""
     user: bool = False  # run as an ordinary user, not as root
+    named: bool = True  # that user is in /etc/passwd
     bubblewrap: bool = True  # installed beforehand
     chroot: bool = False  # use only chroot, as in a container in which bubblewrap doesn't work
     namespaces: bool = True  # ordinary users may create user namespaces
@@ -85,6 +86,7 @@ SITUATIONS = (
         "noexec", "root, noexec on /tmp", "namespaces", setup="mount -t tmpfs -o noexec,nosuid,nodev,mode=1777 tmpfs /tmp"
     ),
     Situation("user", "an ordinary user, with user namespaces", "namespaces", user=True),
+    Situation("nameless", "an ordinary user without a name, as in some containers", "namespaces", user=True, named=False),
     Situation("no-userns", "an ordinary user, without user namespaces", "limits", user=True, namespaces=False),
     Situation("chroot", "root in a chroot, where bubblewrap cannot work", "user", chroot=True),
     Situation("chroot-home", "the same, clone in a closed home", "limits", "/root/course", chroot=True),
@@ -155,8 +157,9 @@ class Machine:
             inside = shlex.quote(str(path).lstrip("/"))
             make = f"mkdir -p {inside}" if path.is_dir() else f"mkdir -p $(dirname {inside}); touch {inside}"
             lines += [make, f"mount --rbind {shlex.quote(str(path))} {inside}"]
-        inner = f"mkdir -p /home/{USER}; chown {USER} /home/{USER}; grep -q ^ada: /etc/passwd || "
-        inner += f"echo ada:x:{USER}:{USER}::/home/{USER}:/bin/sh >> /etc/passwd; {situation.setup or ':'}; "
+        inner = f"mkdir -p /home/{USER}; chown {USER} /home/{USER}; {situation.setup or ':'}; "
+        if situation.named:
+            inner += f"echo ada:x:{USER}:{USER}::/home/{USER}:/bin/sh >> /etc/passwd; "
         inner += "".join(f"export {name}={shlex.quote(value)}; " for name, value in situation.environment.items())
         who = f"setpriv --reuid {USER} --regid {USER} --clear-groups " if situation.user else ""
         inner += f'exec {who}sh -c "$1"'

@@ -98,10 +98,10 @@ class ManagedServer:
 
         ``shown`` are the files and folders that it needs in addition to the system's.
         """
-        if self._user is not None:  # the setup program looks up the name of its user
-            self.write("passwd", f"server:x:{self._user.id}:{self._user.id}::/:/bin/sh\n")
         words = self._words(shown, setup=True)
-        if self._user is not None:
+        if self.sandboxed and (nameless := _nameless(self._user.id if self._user else os.geteuid())):
+            # the setup program looks up the name of its user
+            self.write("passwd", f"server:x:{nameless}:{nameless}::/:/bin/sh\n")
             end = words.index("--remount-ro")
             words[end:end] = ["--ro-bind", str(self.folder / "passwd"), "/etc/passwd"]
         done = subprocess.run(
@@ -157,3 +157,14 @@ def free_port() -> int:
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         return sock.getsockname()[1]
+
+
+def _nameless(user: int) -> int | None:
+    """Return the user id if the system has no name for it, as for sandbox users and in some containers; else None."""
+    import pwd
+
+    try:
+        pwd.getpwuid(user)
+    except KeyError:
+        return user
+    return None
