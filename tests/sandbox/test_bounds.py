@@ -124,6 +124,36 @@ def test_x():
             os._exit(0)
     time.sleep(10)
 """,
+    # each process is forked from the one before, so that each mapping is kept with each of its ancestors
+    "mappings of a chain": """
+import ctypes, os, time
+def test_x():
+    C = ctypes.CDLL(None)
+    C.mmap.restype = ctypes.c_void_p
+    start = C.mmap(None, ctypes.c_size_t(20_000 * 4096), 3, 0x22, -1, ctypes.c_long(0))
+    ctypes.memset(start, 1, 20_000 * 4096)
+    for place in range(0, 20_000, 2):
+        C.mprotect(ctypes.c_void_p(start + 4096 * place), ctypes.c_size_t(4096), 1)
+    for _ in range(60):
+        if os.fork():
+            break
+        for place in range(1, 20_000, 16):
+            ctypes.memset(start + 4096 * place, 1, 1)
+    time.sleep(60)
+""",
+    # the first thread ends, and with it what the system reports of the process in the first place
+    "processes without a first thread": """
+import ctypes, os, threading, time
+def test_x():
+    for _ in range(3):
+        if os.fork() == 0:
+            def hold():
+                x = b"x" * (400 << 20)
+                time.sleep(60)
+            threading.Thread(target=hold).start()
+            ctypes.CDLL(None).pthread_exit(None)
+    time.sleep(60)
+""",
     # none here; each of them could watch hundreds of files, for a quarter of a kilobyte each
     "watched files": """
 import os, select, time
