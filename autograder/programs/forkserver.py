@@ -68,7 +68,7 @@ PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS, PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEA
 SIOCSIFFLAGS, IFF_UP_RUNNING = 0x8914, 0x41
 HOUSE_POLL_INTERVAL_S = 0.2  # s between two checks of what a sandbox uses
 ADDRESS_SPACE = 8  # times the memory limit of a process, because unused mappings need page tables
-SOCKET_MEMORY = 256 << 10  # bytes that the kernel may use for one socket
+SOCKET_MEMORY = 384 << 10  # bytes that the kernel may use for one socket: two buffers, and the options (optmem_max)
 TCP_BUFFERS = "4096 16384 131072"  # bytes: minimum, default and maximum of a buffer; the system's maximum is several MB
 
 libc = ctypes.CDLL(None, use_errno=True)
