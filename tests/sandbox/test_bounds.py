@@ -286,6 +286,39 @@ def test_other_users_cannot_lower_isolation(tmp_path, monkeypatch):
     user.free()
 
 
+def served(url, user):
+    """Return True if the upstream answers a connection that belongs to a user."""
+    parts = urlsplit(url)
+    with socket.socket() as client:
+        os.fchown(client.fileno(), user, -1)
+        client.connect((parts.hostname, parts.port))
+        client.settimeout(60)
+        try:
+            client.sendall(b"GET /items/x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            return client.recv(12) == b"HTTP/1.1 200"
+        except ConnectionError:
+            return False
+
+
+@root
+def test_upstream_serves_own_apps_only():
+    """At the level ``user``, each grading worker has users for its apps. The upstream served all of them, so that an app could ask
+    another worker's upstream, with the other app's tokens or until that was full."""
+    own, other = launcher.FIRST_USER + 998, launcher.FIRST_USER + 999
+    launcher.app_users.add(own)
+    server = upstream.Upstream()
+    try:
+        assert served(server.url, os.geteuid()) and served(server.url, own) and not served(server.url, other)
+        launcher.app_users.add(other)
+        assert served(server.url, own) and served(server.url, other), "a later forkserver of this process"
+        launcher.app_users.discard(own)
+        assert not served(server.url, own), "another process may have this user now"
+    finally:
+        launcher.app_users.discard(own)
+        launcher.app_users.discard(other)
+        server.stop()
+
+
 # --- what outlives an app
 
 
