@@ -491,6 +491,7 @@ def test_exit_code_survives_the_sandbox(sandbox, tmp_path, end, code):
     assert process.exit_code == code
 
 
+@pytest.mark.sandbox
 def test_sandboxed_start_is_fast(sandbox, tmp_path):
     """A forked app is ready long before a new process could import FastAPI, because the imports are done in advance."""
 
