@@ -154,6 +154,20 @@ def test_x():
             ctypes.CDLL(None).pthread_exit(None)
     time.sleep(60)
 """,
+    # each process forks and ends before it's counted, and the next one has its memory
+    "processes that end at once": """
+import os, time
+def test_x():
+    for _ in range(24):
+        if os.fork() == 0:
+            x = b"x" * (60 << 20)
+            until = time.time() + 60
+            while time.time() < until:
+                if os.fork():
+                    os._exit(0)
+            os._exit(0)
+    time.sleep(60)
+""",
     # none here; each of them could watch hundreds of files, for a quarter of a kilobyte each
     "watched files": """
 import os, select, time
