@@ -9,6 +9,7 @@ import stat
 from pathlib import Path
 
 ENTRIES_LIMIT = 5000  # files and folders of one submission
+DEPTH_LIMIT = 50  # folders inside each other: `os.walk` and others call themselves for each, up to Python's limit
 SIZE_LIMIT = 1 << 30  # bytes of all its files
 NOTEBOOKS_LIMIT = 20  # next to the expected one: each is read
 NOTEBOOKS_SIZE_LIMIT = 200 << 20  # bytes of all of them
@@ -38,6 +39,8 @@ def problem(folder: Path) -> str:
             f"{NOTEBOOKS_LIMIT} and {NOTEBOOKS_SIZE_LIMIT >> 20} MB."
         )
     for within, folders, files in os.walk(folder):
+        if len(Path(within).parts) - len(folder.parts) > DEPTH_LIMIT:
+            return f"Not graded: it has more than {DEPTH_LIMIT} folders inside each other."
         for name in (*folders, *files):
             path = Path(within) / name
             shown = ascii(str(path.relative_to(folder)))

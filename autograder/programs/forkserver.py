@@ -67,8 +67,14 @@ PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_CAPBSET_DROP = 1, 4, 24
 PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS, PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL = 36, 38, 47, 4
 SIOCSIFFLAGS, IFF_UP_RUNNING = 0x8914, 0x41
 HOUSE_POLL_INTERVAL_S = 0.2  # s between two checks of what a sandbox uses
+UNCLEAR_CHECKS = (
+    25  # checks in succession in which processes end while they're counted, before all are stopped to be counted
+)
+UNCLEAR_EXACT = 13  # such checks that one counts for in which the quick sum was too much: two of them are enough
+STOP_LIMIT_S = 0.5  # s that they get to stop
+GOING_ON = ("R", "S")  # states of a process that hasn't stopped
 ADDRESS_SPACE = 8  # times the memory limit of a process, because unused mappings need page tables
-SOCKET_MEMORY = 256 << 10  # bytes that the kernel may use for one socket
+SOCKET_MEMORY = 384 << 10  # bytes that the kernel may use for one socket: two buffers, and the options (optmem_max)
 TCP_BUFFERS = "4096 16384 131072"  # bytes: minimum, default and maximum of a buffer; the system's maximum is several MB
 
 libc = ctypes.CDLL(None, use_errno=True)
@@ -333,34 +339,74 @@ def keep_house(app: int, memory: int, together: int) -> int:
     use more than ``memory`` bytes, or are more than ``together``: this stops a fork bomb without waiting for the time limit
     of a start.
     """
+    house = House(memory, together)
     while True:
         pid, status = os.waitpid(-1, os.WNOHANG)
         if pid == app:
             code = os.waitstatus_to_exitcode(status)
             return code if code >= 0 else 128 - code
         if pid == 0:
-            if uses_too_much(memory, together):
+            if house.uses_too_much():
                 return 137
             signal.sigtimedwait({signal.SIGCHLD}, HOUSE_POLL_INTERVAL_S)
 
 
-def uses_too_much(memory: int, together: int) -> bool:
-    """Return True if the sandbox's processes together use more than ``memory`` bytes, or are more than ``together``."""
-    others = processes()
-    kernel = SOCKET_MEMORY * procfs.socket_count()
-    for pid in others:
-        kernel += procfs.kernel_memory(pid, len(others))
-        if kernel > memory:  # at once: to read many mappings takes a while, in which there can be more of them
+class House:
+    """What the processes in the sandbox use together: at most ``memory`` bytes, and they're at most ``together``."""
+
+    def __init__(self, memory: int, together: int) -> None:
+        self.memory = memory
+        self.together = together
+        self._ended: set[int] = set()  # the processes that had ended at the newest check
+        self._unclear = 0  # the newest checks in succession in which others ended meanwhile
+
+    def uses_too_much(self) -> bool:
+        """Return True if the processes together use too much memory, or are too many.
+
+        Each process may fork and end before it's counted, and the memory is the next one's. So all are stopped for the count if
+        that happens again and again.
+        """
+        others = processes()
+        too_much, exact = self._count(others)
+        if too_much:
             return True
-    total = kernel
-    # the quick sum counts what forks share once for each of them
-    exact = len(others) <= together and kernel + sum(map(procfs.own_memory, others)) > memory
-    for pid in others if exact else ():
-        total += procfs.proportional_memory(pid)
-        # the exact sum waits for each process that is being forked, and meanwhile they may become too many
-        if total > memory or len(processes()) > together:
-            return True
-    return len(others) > together or procfs.has_many_locks()
+        ended = {pid for pid in others if procfs.own_memory(pid) == 0}
+        unclear, self._ended = not ended <= self._ended, ended
+        self._unclear = self._unclear + (UNCLEAR_EXACT if exact else 1) if unclear else 0
+        if self._unclear < UNCLEAR_CHECKS:
+            return False
+        self._unclear = 0
+        return self._count_stopped()
+
+    def _count(self, others: list[int]) -> tuple[bool, bool]:
+        """Return (whether these processes use too much, whether the exact sum was needed to tell)."""
+        # the quick sum counts what forks share once for each of them; it comes first, because the others wait for a process that forks
+        quick = sum(map(procfs.own_memory, others))
+        total = SOCKET_MEMORY * procfs.socket_count()
+        for pid in others:
+            total += procfs.kernel_memory(pid, len(others))
+            if total > self.memory:  # at once: to read many mappings takes a while, in which there can be more of them
+                return True, False
+        exact = len(others) <= self.together and total + quick > self.memory
+        for pid in others if exact else ():
+            total += procfs.proportional_memory(pid)
+            # the exact sum waits for each process that is being forked, and meanwhile they may become too many
+            if total > self.memory or len(processes()) > self.together:
+                return True, True
+        return len(others) > self.together or procfs.has_many_locks(), exact
+
+    def _count_stopped(self) -> bool:
+        """Stop all processes, and return True if they use too much."""
+        with contextlib.suppress(OSError):
+            os.kill(-1, signal.SIGSTOP)
+        try:
+            deadline = time.monotonic() + STOP_LIMIT_S
+            while any(procfs.process_times(pid)[0] in GOING_ON for pid in processes()) and time.monotonic() < deadline:
+                time.sleep(0.001)
+            return self._count(processes())[0]
+        finally:
+            with contextlib.suppress(OSError):
+                os.kill(-1, signal.SIGCONT)
 
 
 def processes() -> list[int]:

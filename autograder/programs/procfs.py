@@ -9,6 +9,10 @@ from __future__ import annotations
 import contextlib
 import os
 import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 TICKS_PER_S = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
@@ -20,6 +24,10 @@ MAPPINGS_MAX = 65530  # of a process (vm.max_map_count)
 WATCH_BYTES = 256  # of one file that an epoll instance watches
 FEW_FILES = 256  # with as many, all that epoll instances can watch takes 4 MB
 ZOMBIE = "Z"  # the state of a process that has ended and that its parent hasn't waited for
+RUNNING = "R"
+EXITING = 0x4  # PF_EXITING, in the flags of a thread
+READS = 20  # attempts to read about a process whose threads end while they are read
+HIDDEN_BYTES = 1 << 40  # what counts as the memory of a process that hides it
 EPOLLIN, EPOLLET = 0x1, 1 << 31  # input is available; edge-triggered
 _LISTS_CHILDREN = os.path.exists("/proc/thread-self/children")  # a kernel can be built without it
 
@@ -90,10 +98,14 @@ def thread_times(pid: int | str, tid: int | str | None = None) -> tuple[float, f
 
 
 def process_times(pid: int) -> tuple[str | None, float | None]:
-    """Return (state of its first thread as Linux's letter, CPU seconds of all its threads); (None, None) if not known."""
+    """Return (state of its first thread as Linux's letter, CPU seconds of all its threads); (None, None) if not known.
+
+    If only its first thread has ended, the state is `RUNNING`.
+    """
     try:
         fields = _stat(pid)
-        return fields[0], (int(fields[11]) + int(fields[12])) / TICKS_PER_S
+        state = RUNNING if fields[0] == ZOMBIE and int(fields[17]) > 1 else fields[0]
+        return state, (int(fields[11]) + int(fields[12])) / TICKS_PER_S
     except (OSError, IndexError, ValueError):
         return None, None
 
@@ -195,6 +207,10 @@ def descendants(pid: int, zombies: bool = False) -> list[int]:
 
 def own_memory(pid: int) -> int:
     """Return the bytes of a process's memory that no file backs. Memory shared with forks counts. 0 if not known."""
+    return _by_living_thread(pid, _own_memory)
+
+
+def _own_memory(pid: int) -> int:
     try:
         with open(f"/proc/{pid}/statm") as file:
             resident, shared = (int(pages) for pages in file.read().split()[1:3])
@@ -208,11 +224,15 @@ def proportional_memory(pid: int) -> int:
 
     If that can't be read, because a process may deny it, return `own_memory`.
     """
+    return _by_living_thread(pid, _proportional_memory)
+
+
+def _proportional_memory(pid: int) -> int:
     try:
         with open(f"/proc/{pid}/smaps_rollup") as file:
             return next(int(line.split()[1]) for line in file if line.startswith("Pss:")) * 1024
     except (OSError, StopIteration):
-        return own_memory(pid)
+        return _own_memory(pid)
 
 
 def kernel_memory(pid: int, together: int = 1) -> int:
@@ -221,6 +241,10 @@ def kernel_memory(pid: int, together: int = 1) -> int:
     For pipes and watched files it's the most that its open files can hold, and for mappings the most if it's one of
     ``together`` processes that were forked from each other. 0 if not known.
     """
+    return _by_living_thread(pid, lambda thread: _kernel_memory(thread, together))
+
+
+def _kernel_memory(pid: int, together: int) -> int:
     found = {"VmPTE:": 0, "FDSize:": 0}
     with contextlib.suppress(OSError, ValueError), open(f"/proc/{pid}/status") as file:
         for line in file:
@@ -231,6 +255,55 @@ def kernel_memory(pid: int, together: int = 1) -> int:
     watched = _epoll_count(pid, files) * files * WATCH_BYTES if files > FEW_FILES else 0
     mapped = _mapping_count(pid) * (MAPPING_BYTES + together * ANCESTOR_BYTES)
     return found["VmPTE:"] * 1024 + files * PIPE_BYTES + watched + mapped
+
+
+def _by_living_thread(pid: int, read: Callable[[int], int]) -> int:
+    """Return what ``read`` returns for a thread of a process that hasn't ended; 0 if the process has.
+
+    When the first thread of a process ends, its files in ``/proc`` read as if the process had no memory and no open files,
+    while other threads go on. Theirs report the same as the first one's did. Return `HIDDEN_BYTES` for a process that lets each
+    thread end before it can be read, and starts others.
+    """
+    with contextlib.suppress(_HiddenProcess):
+        for _ in range(READS):
+            thread = _living_thread(pid)
+            if thread is None:
+                return 0
+            found = read(thread)
+            if not _is_ending(thread):
+                return found
+    return HIDDEN_BYTES
+
+
+def _living_thread(pid: int) -> int | None:
+    """Return the id of a thread of a process that hasn't ended, the first one if possible; None if the process has ended."""
+    if not _is_ending(pid):
+        return pid
+    known: set[int] = set()
+    for _ in range(READS):
+        try:
+            threads = set(thread_ids(pid))
+        except OSError:
+            return None
+        for thread in threads:
+            if not _is_ending(thread):
+                return thread
+        if threads <= known:
+            return None  # no thread starts another: the process is ending
+        known |= threads
+    raise _HiddenProcess
+
+
+def _is_ending(thread: int) -> bool:
+    """Return True if a thread has given up its memory and files, or is about to."""
+    try:
+        return bool(int(_stat(thread)[6]) & EXITING)
+    except (OSError, IndexError, ValueError):
+        return True
+
+
+class _HiddenProcess(Exception):
+    """A process whose threads end as soon as they have started others."""
 
 
 def _mapping_count(pid: int) -> int:

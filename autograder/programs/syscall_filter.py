@@ -43,6 +43,8 @@ DENIED = {
     # attributes of files: a list of users who may access a file takes 64 kB of the system's memory, and counts as no bytes of
     # a folder in memory; what copies files goes on after EPERM
     "setxattr": (188, 5), "lsetxattr": (189, 6), "fsetxattr": (190, 7), "setxattrat": (463, 463),
+    # each thread may have filters of its own, which take a megabyte of the system's memory
+    "seccomp": (317, 277),
 }  # fmt: skip
 # io_uring does the work of other calls without passing the filter; programs fall back to those calls. The C library falls
 # back from clone3 to clone, whose flags a filter can read.
@@ -55,11 +57,11 @@ MISSING = {
 # Memory that no process's own limit counts, and that stays when none maps it.  Apps have files of a bounded size for that;
 # PostgreSQL needs it.  A set of semaphores takes 2 MB of the kernel's memory, and 32,000 of them may be made; a page of 2 MB
 # that `vmsplice` has put into a pipe stays there when its process has given it back; 128 watches of a folder each
-# keep 16,000 events that nobody reads, of half a kilobyte.
+# keep 16,000 events that nobody reads, of half a kilobyte; a policy for each mapping doubles what it takes.
 UNCOUNTED_MEMORY = {
     "memfd_create": (319, 279), "memfd_secret": (447, 447), "shmget": (29, 194), "semget": (64, 190), "msgget": (68, 186),
     "vmsplice": (278, 75), "io_setup": (206, 0), "landlock_create_ruleset": (444, 444),
-    "inotify_init": (253, 26), "inotify_init1": (294, 26),
+    "inotify_init": (253, 26), "inotify_init1": (294, 26), "mbind": (237, 235), "set_mempolicy_home_node": (450, 450),
 }  # fmt: skip
 # Calls that also set the limits, CPUs or priority of another process of the same user, and the first process of a sandbox is
 # one: without a file to open, or a CPU to run on, it can't keep an app to its limits. The value is which arguments must be
@@ -69,12 +71,18 @@ ABOUT_ITSELF = {
     "sched_setparam": ((142, 118), (0,)), "sched_setattr": ((314, 274), (0,)), "setpriority": ((141, 140), (0, 0)),
     "ioprio_set": ((251, 30), (1, 0)),
 }  # fmt: skip
+# a name for each mapping takes memory as well
+PRCTL, PR_SET_SECCOMP, PR_SET_VMA = (157, 167), 22, 0x53564D41
+# Open files are counted once for all threads of a process, so none may have a table of its own.
+CLOSE_RANGE, CLOSE_RANGE_UNSHARE = (436, 436), 2
+CLONE_FILES, CLONE_THREAD = 0x400, 0x10000
 FCNTL, F_SETPIPE_SZ = (72, 25), 1031  # a pipe of 64 kB is enough
 CLONE, SOCKET, IOCTL, MMAP = (56, 220), (41, 198), (16, 29), (9, 222)
 MAP_SHARED, MAP_ANONYMOUS = 0x01, 0x20
 SETSOCKOPT, SOL_SOCKET = (54, 208), 1
 BUFFER_SIZES = (7, 8)  # SO_SNDBUF, SO_RCVBUF: memory of the system's, so they stay as they are, without an error
 SO_ZEROCOPY = 60  # sends pages that are given back before they are sent
+SOCKET_FILTERS = (26, 50, 51)  # SO_ATTACH_FILTER, SO_ATTACH_BPF, SO_ATTACH_REUSEPORT_CBPF
 NEW_NAMESPACES = 0x7E020080  # CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET, NEWTIME
 # UNSPEC, UNIX, INET, INET6, NETLINK; a VSOCK or packet socket would bypass a network namespace
 FAMILIES = (0, 1, 2, 10, 16)
@@ -143,10 +151,27 @@ def program(machine: str | None = None, shared_memory: bool = False) -> bytes | 
                 ]
             words += [instruction(RETURN, ALLOW), refuse(errno.EPERM)]
     words += [
-        instruction(JUMP_EQUAL, SETSOCKOPT[column], 0, 9),
-        instruction(LOAD, SECOND_ARGUMENT),
-        instruction(JUMP_EQUAL, SOL_SOCKET, 0, 6),
+        instruction(JUMP_EQUAL, PRCTL[column], 0, 5),
+        instruction(LOAD, FIRST_ARGUMENT),
+        instruction(JUMP_EQUAL, PR_SET_SECCOMP, 1, 0),
+        instruction(JUMP_EQUAL, PR_SET_VMA, 0, 1),
+        refuse(errno.EPERM),
+        instruction(RETURN, ALLOW),
+        instruction(JUMP_EQUAL, CLOSE_RANGE[column], 0, 4),
         instruction(LOAD, THIRD_ARGUMENT),
+        instruction(JUMP_ANY_BIT, CLOSE_RANGE_UNSHARE, 0, 1),
+        refuse(errno.EPERM),
+        instruction(RETURN, ALLOW),
+    ]
+    words += [
+        instruction(JUMP_EQUAL, SETSOCKOPT[column], 0, 9 + len(SOCKET_FILTERS)),
+        instruction(LOAD, SECOND_ARGUMENT),
+        instruction(JUMP_EQUAL, SOL_SOCKET, 0, 6 + len(SOCKET_FILTERS)),
+        instruction(LOAD, THIRD_ARGUMENT),
+        *(
+            instruction(JUMP_EQUAL, number, 3 + left, 0)
+            for left, number in reversed(list(enumerate(SOCKET_FILTERS, 1)))
+        ),
         instruction(JUMP_EQUAL, SO_ZEROCOPY, 3, 0),
         instruction(JUMP_EQUAL, BUFFER_SIZES[0], 1, 0),
         instruction(JUMP_EQUAL, BUFFER_SIZES[1], 0, 2),
@@ -155,9 +180,11 @@ def program(machine: str | None = None, shared_memory: bool = False) -> bytes | 
         instruction(RETURN, ALLOW),
     ]
     words += [
-        instruction(JUMP_EQUAL, CLONE[column], 0, 4),
+        instruction(JUMP_EQUAL, CLONE[column], 0, 6),
         instruction(LOAD, FIRST_ARGUMENT),
-        instruction(JUMP_ANY_BIT, NEW_NAMESPACES, 0, 1),
+        instruction(JUMP_ANY_BIT, NEW_NAMESPACES, 2, 0),
+        instruction(JUMP_ANY_BIT, CLONE_THREAD, 0, 2),
+        instruction(JUMP_ANY_BIT, CLONE_FILES, 1, 0),
         refuse(errno.EPERM),
         instruction(RETURN, ALLOW),
     ]

@@ -6,8 +6,8 @@ its own prices and a gate that holds replies. ``GET /items/{token}`` calls the f
 another.
 
 Orders come on stdin, one per line, the settings first, and news go out on stdout (`messages.upstream`). Orders hold and
-release the replies of the first room. Other users of the machine can reach its port too, so it only serves the users in its
-settings. The name of another room is a secret: a client that knows it can also control its gate over HTTP, with
+release the replies of the first room. Other users of the machine can reach its port too, so it only serves the users that it has
+orders to admit. The name of another room is a secret: a client that knows it can also control its gate over HTTP, with
 ``POST /{room}/gate/hold``, ``/release?count=1``, ``/open``, ``GET /{room}/gate/arrived`` and ``/gate/price/{token}``.
 
 An app that only knows the address can't give orders. When stdin closes, the process ends.
@@ -124,8 +124,9 @@ class App:
     ``slow`` (seconds over which the parts of the body are sent).
     """
 
-    def __init__(self, secret: bytes) -> None:
+    def __init__(self, secret: bytes, users: Users) -> None:
         self.secret = secret
+        self.users = users
         self.first = Room(secret, send_news)
         self.rooms: dict[str, Room] = {}
         self.connections: set[asyncio.Transport] = set()
@@ -137,7 +138,9 @@ class App:
         if isinstance(order, upstream.EndConnections):
             self.renewing = asyncio.create_task(self.renew())
             return
-        if isinstance(order, upstream.HoldReplies):
+        if isinstance(order, upstream.AdmitUsers):
+            self.users.admitted = order.users
+        elif isinstance(order, upstream.HoldReplies):
             self.first.holding = True
         elif isinstance(order, upstream.ReleaseReplies):
             if order.tokens is None:
@@ -275,18 +278,17 @@ def pieces(length: int, step: int) -> Iterator[tuple[int, int]]:
 
 
 class Users:
-    """The users of this machine that may connect."""
+    """The users of this machine that may connect, by their ids."""
 
-    def __init__(self, netlink: socket.socket | None, ranges: list[list[int]]) -> None:
+    def __init__(self, netlink: socket.socket | None) -> None:
         self.netlink = netlink  # None if the system doesn't report the owner of a connection
-        self.ranges = ranges
+        self.admitted: list[int] = []
 
     def admits(self, peer: tuple[str, int], ours: tuple[str, int]) -> bool:
         """Return True if the process at the address ``peer`` of a connection belongs to one of the users."""
         if self.netlink is None:
             return True
-        user = connection_owner.owner(self.netlink, peer, ours)
-        return user is not None and any(low <= user <= high for low, high in self.ranges)
+        return connection_owner.owner(self.netlink, peer, ours) in self.admitted
 
 
 def guarded(users: Users, connections: set[asyncio.Transport]) -> type[asyncio.Protocol]:
@@ -323,11 +325,11 @@ def read_orders(loop: asyncio.AbstractEventLoop, app: App) -> None:
 async def main(listener: str, owners: str) -> None:
     """Serve until stdin closes."""
     settings = decode(sys.stdin.readline(), upstream.UpstreamSettings)
-    app = App(bytes.fromhex(settings.secret))
+    users = Users(None if owners == "-" else socket.socket(fileno=int(owners)))
+    app = App(bytes.fromhex(settings.secret), users)
     threading.Thread(target=read_orders, args=(asyncio.get_running_loop(), app), daemon=True).start()
     with opened(listener) as sock:
         port = sock.getsockname()[1]
-        users = Users(None if owners == "-" else socket.socket(fileno=int(owners)), settings.users)
         config = uvicorn.Config(
             app, log_level="critical", access_log=False, lifespan="off", timeout_keep_alive=60,
             http=guarded(users, app.connections), ws="none", limit_concurrency=REQUESTS_LIMIT,

@@ -18,7 +18,7 @@ import sys
 import tempfile
 import threading
 from base64 import b64encode
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import urlsplit
@@ -127,6 +127,8 @@ class Forkserver:
         self.program = program
         self.place = os.path.realpath(tempfile.gettempdir())
         self.user = free_user() if os.geteuid() == 0 and level != "limits" else None
+        if self.user is not None and level == "user":  # at `namespaces`, what connects to services is this process
+            app_users.add(self.user.id)
         if self.user is not None:
             for folder in folders:  # accessible to the app's user, and to no other user of this machine
                 os.chown(folder, -1, self.user.id)
@@ -236,6 +238,7 @@ class Forkserver:
         self._control.close()
         self.process.end(END_GRACE_S)
         if self.user is not None:
+            app_users.discard(self.user.id)  # before another process can have it
             self.user.free()
 
 
@@ -523,6 +526,44 @@ class SandboxUser:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
+
+
+class AppUsers:
+    """The ids of the users as which apps of this process run, with functions that are called with them whenever they change."""
+
+    def __init__(self) -> None:
+        self._ids: frozenset[int] = frozenset()
+        self._watchers: list[Callable[[frozenset[int]], object]] = []
+        self._lock = threading.RLock()
+
+    def add(self, number: int) -> None:
+        """Add a user. When this returns, all watchers know it."""
+        self._change(self._ids | {number})
+
+    def discard(self, number: int) -> None:
+        """Remove a user. When this returns, all watchers know it."""
+        self._change(self._ids - {number})
+
+    def watch(self, watcher: Callable[[frozenset[int]], object]) -> None:
+        """Call ``watcher`` with the users now, and after each change."""
+        with self._lock:
+            self._watchers.append(watcher)
+            watcher(self._ids)
+
+    def unwatch(self, watcher: Callable[[frozenset[int]], object]) -> None:
+        """Call ``watcher`` no more, if it was."""
+        with self._lock:
+            self._watchers = [each for each in self._watchers if each != watcher]
+
+    def _change(self, ids: frozenset[int]) -> None:
+        with self._lock:
+            if ids != self._ids:
+                self._ids = ids
+                for watcher in list(self._watchers):
+                    watcher(ids)
+
+
+app_users = AppUsers()
 
 
 def user_locks() -> Path:

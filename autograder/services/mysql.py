@@ -138,9 +138,10 @@ class MySQL(Database):
         small += ["--innodb-flush-method=nosync"]
         if install:
             command = [install, "--no-defaults", f"--datadir={data}", "--auth-root-authentication-method=normal"]
-            # host names can't be resolved in a sandbox; only accounts that are dropped below need them
-            command += ["--force"] if self._embedded.sandboxed else []
-            self._embedded.run([*command, "--skip-test-db", "--skip-name-resolve", "--loose-sync-frm=0", *small])
+            # a sandbox or a small container can't resolve its host name; only accounts that are dropped below need it
+            self._embedded.run(
+                [*command, "--force", "--skip-test-db", "--skip-name-resolve", "--loose-sync-frm=0", *small]
+            )
         else:
             self._embedded.run([server, "--no-defaults", "--initialize-insecure", f"--datadir={data}", *small])
         # the server reads this before it listens, so it never accepts a connection without a password

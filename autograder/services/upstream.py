@@ -23,6 +23,7 @@ from autograder.programs import connection_owner, messages, private
 from autograder.programs.messages import decode, encode
 from autograder.programs.messages.upstream import (
     UPSTREAM_NEWS,
+    AdmitUsers,
     Called,
     Done,
     EndConnections,
@@ -69,9 +70,6 @@ class HttpProcess:
                 *messages.__path__,
             ]
             words = server_profile.command(None, shown, self._user.id if self._user else None, setup=True)
-        users = [[os.geteuid()] * 2] if hasattr(os, "geteuid") else []
-        if root:
-            users.append([launcher.FIRST_USER, launcher.FIRST_USER + launcher.USERS])  # apps of the level `user`
         with contextlib.ExitStack() as handed_over:
             files: list[Any] = []
             if os.name == "posix":
@@ -84,10 +82,11 @@ class HttpProcess:
             self._process = ManagedProcess(command, pass_fds=numbers)
         threading.Thread(target=self._read, daemon=True).start()
         try:
-            begun = self._order(START_LIMIT_S, UpstreamSettings(secret.hex(), users))
+            begun = self._order(START_LIMIT_S, UpstreamSettings(secret.hex()))
             if not isinstance(begun, Listening):
                 raise ServiceError("The HTTP upstream did not say where it listens.")
             self.port = begun.port
+            launcher.app_users.watch(self._admit)
         except ServiceError:
             self.stop()
             raise ServiceError(
@@ -101,6 +100,14 @@ class HttpProcess:
     @property
     def pid(self) -> int:
         return self._process.pid
+
+    def _admit(self, apps: frozenset[int]) -> None:
+        """Serve only this process and the users of its apps. Another process's apps must not get what the apps of this one send."""
+        own = [os.geteuid()] if hasattr(os, "geteuid") else []
+        try:
+            self.order(AdmitUsers([*own, *sorted(apps)]))
+        except ServiceError:
+            self._process.end()  # it has ended, or hangs: it will be replaced
 
     def order(self, order: UpstreamOrder) -> None:
         """Send an order, and wait until it's carried out. Raises `ServiceError`."""
@@ -129,6 +136,7 @@ class HttpProcess:
 
     def stop(self) -> None:
         """End the process."""
+        launcher.app_users.unwatch(self._admit)
         self._process.end()
         self._process.close()
         if self._user is not None:

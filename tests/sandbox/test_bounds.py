@@ -124,6 +124,50 @@ def test_x():
             os._exit(0)
     time.sleep(10)
 """,
+    # each process is forked from the one before, so that each mapping is kept with each of its ancestors
+    "mappings of a chain": """
+import ctypes, os, time
+def test_x():
+    C = ctypes.CDLL(None)
+    C.mmap.restype = ctypes.c_void_p
+    start = C.mmap(None, ctypes.c_size_t(20_000 * 4096), 3, 0x22, -1, ctypes.c_long(0))
+    ctypes.memset(start, 1, 20_000 * 4096)
+    for place in range(0, 20_000, 2):
+        C.mprotect(ctypes.c_void_p(start + 4096 * place), ctypes.c_size_t(4096), 1)
+    for _ in range(60):
+        if os.fork():
+            break
+        for place in range(1, 20_000, 16):
+            ctypes.memset(start + 4096 * place, 1, 1)
+    time.sleep(60)
+""",
+    # the first thread ends, and with it what the system reports of the process in the first place
+    "processes without a first thread": """
+import ctypes, os, threading, time
+def test_x():
+    for _ in range(3):
+        if os.fork() == 0:
+            def hold():
+                x = b"x" * (400 << 20)
+                time.sleep(60)
+            threading.Thread(target=hold).start()
+            ctypes.CDLL(None).pthread_exit(None)
+    time.sleep(60)
+""",
+    # each process forks and ends before it's counted, and the next one has its memory
+    "processes that end at once": """
+import os, time
+def test_x():
+    for _ in range(24):
+        if os.fork() == 0:
+            x = b"x" * (60 << 20)
+            until = time.time() + 60
+            while time.time() < until:
+                if os.fork():
+                    os._exit(0)
+            os._exit(0)
+    time.sleep(60)
+""",
     # none here; each of them could watch hundreds of files, for a quarter of a kilobyte each
     "watched files": """
 import os, select, time
@@ -254,6 +298,39 @@ def test_other_users_cannot_lower_isolation(tmp_path, monkeypatch):
     user = launcher.free_user()
     assert user.id >= launcher.FIRST_USER
     user.free()
+
+
+def served(url, user):
+    """Return True if the upstream answers a connection that belongs to a user."""
+    parts = urlsplit(url)
+    with socket.socket() as client:
+        os.fchown(client.fileno(), user, -1)
+        client.connect((parts.hostname, parts.port))
+        client.settimeout(60)
+        try:
+            client.sendall(b"GET /items/x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            return client.recv(12) == b"HTTP/1.1 200"
+        except ConnectionError:
+            return False
+
+
+@root
+def test_upstream_serves_own_apps_only():
+    """At the level ``user``, each grading worker has users for its apps. The upstream served all of them, so that an app could ask
+    another worker's upstream, with the other app's tokens or until that was full."""
+    own, other = launcher.FIRST_USER + 998, launcher.FIRST_USER + 999
+    launcher.app_users.add(own)
+    server = upstream.Upstream()
+    try:
+        assert served(server.url, os.geteuid()) and served(server.url, own) and not served(server.url, other)
+        launcher.app_users.add(other)
+        assert served(server.url, own) and served(server.url, other), "a later forkserver of this process"
+        launcher.app_users.discard(own)
+        assert not served(server.url, own), "another process may have this user now"
+    finally:
+        launcher.app_users.discard(own)
+        launcher.app_users.discard(other)
+        server.stop()
 
 
 # --- what outlives an app

@@ -643,7 +643,8 @@ def _ways():
     """(way of grading, level, lesson), each with each."""
     lists = ([graded_in_class, graded_by_command], capabilities.isolation_levels(), list(HANDED_IN))
     for way, *more in itertools.product(*lists):
-        yield pytest.param(way, *more, id="-".join([way.__name__, *map(str, more)]))
+        marks = pytest.mark.sandbox if "namespaces" in more else ()
+        yield pytest.param(way, *more, id="-".join([way.__name__, *map(str, more)]), marks=marks)
 
 
 @pytest.mark.parametrize("grading, level, lesson", chosen(list(_ways()), lambda way: way.id, min(ONE_IN, 10)))

@@ -36,6 +36,28 @@ seen |= {name: call(row, 0, 0, 0) for name, row in syscall_filter.MISSING.items(
 if os.fork() == 0:
     os._exit(call(syscall_filter.CLONE, 0x10000000 | 17, 0, 0, 0, 0))  # a user namespace
 seen["clone"] = os.waitstatus_to_exitcode(os.wait()[1])
+# filters of its own, which let everything pass, and a table of open files for one thread
+import struct
+allow = ctypes.create_string_buffer(struct.pack("=HBBI", 6, 0, 0, 0x7FFF0000))
+filters = ctypes.create_string_buffer(struct.pack("@HP", 1, ctypes.addressof(allow)))
+libc.prctl(38, 1, 0, 0, 0)
+seen["filter"] = call(syscall_filter.DENIED["seccomp"], 1, 0, ctypes.addressof(filters))
+seen["filter by prctl"] = call(syscall_filter.PRCTL, 22, 2, ctypes.addressof(filters))
+near, far = socket.socketpair()
+try:
+    near.setsockopt(1, 26, filters.raw[:16])
+    seen["filter of a socket"] = 0
+except OSError as error:
+    seen["filter of a socket"] = error.errno
+near.setsockopt(1, socket.SO_KEEPALIVE, 1)
+near.setsockopt(1, socket.SO_REUSEADDR, 1)
+seen["files by close_range"] = call(syscall_filter.CLOSE_RANGE, 900, 900, 2)
+seen["close_range"] = call(syscall_filter.CLOSE_RANGE, 900, 900, 0)
+stack = ctypes.create_string_buffer(1 << 16)
+top = ctypes.c_void_p(ctypes.addressof(stack) + (1 << 15) & ~63)
+libc.clone.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p]
+flags = 0x100 | 0x800 | 0x10000  # memory and signals are shared
+seen["files by clone"] = ctypes.get_errno() if libc.clone(libc.pause, top, flags, None) == -1 else 0
 seen["families"] = {str(n): family(n) for n in (socket.AF_UNIX, socket.AF_INET, socket.AF_INET6, 40)}
 thread = threading.Thread(target=lambda: seen.update(thread=True))
 thread.start(); thread.join()
@@ -62,6 +84,18 @@ def test_filter_denies_dangerous_calls():
         and found["families"]["10"] != 97
     )
     assert found["thread"] and found["program"] == "1\n"
+
+
+FILTERS_AND_FILES = ("filter", "filter by prctl", "filter of a socket", "files by close_range", "files by clone")
+
+
+def test_filters_and_file_tables_denied():
+    """Filters take memory that nothing counts. Open files are counted once for all threads of a process, so none may have its own."""
+    found = seen("plain")
+    assert [found[name] for name in FILTERS_AND_FILES] == [0] * 5, "a process could have them"
+    found = seen("filtered")
+    assert [found[name] for name in FILTERS_AND_FILES] == [1] * 5
+    assert found["close_range"] == 0
 
 
 @pytest.mark.parametrize("machine", syscall_filter.AUDIT_ARCH)

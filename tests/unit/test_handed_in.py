@@ -6,6 +6,7 @@ import socket
 import pytest
 
 from autograder.classroom import handed_in, submission
+from autograder.sandbox import temporary
 
 
 @pytest.fixture
@@ -134,3 +135,16 @@ def test_zip_archive_is_reported(folder):
     (folder / "x.ipynb").write_bytes(b"PK\x03\x04" + bytes(100))
     with pytest.raises(submission.UnreadableSubmission, match="zip archive"):
         submission.read(folder / "x.ipynb")
+
+
+def test_deep_folders_are_refused(folder, monkeypatch):
+    """With more folders inside each other than Python's functions can call themselves, `class grade` and `class watch` ended with
+    an exception, for the whole class."""
+    monkeypatch.chdir(folder)
+    for _ in range(1500):
+        os.mkdir("d")
+        os.chdir("d")
+    try:
+        assert "folders inside each other" in handed_in.problem(folder)
+    finally:
+        temporary._flatten(str(folder))  # pytest couldn't remove them

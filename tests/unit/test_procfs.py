@@ -127,6 +127,33 @@ def test_memory_is_measured():
         end(process)
 
 
+def test_memory_outlives_first_thread():
+    """Linux reports no memory, no mappings and no open files of a process whose first thread has ended, while others go on."""
+    size = 64 << 20
+    process, _ = started_by(
+        f"import ctypes, threading, time\ndata = b'x' * {size}\n"
+        "threading.Thread(target=time.sleep, args=(600,)).start()\n"
+        "print('ready', flush=True)\nctypes.CDLL(None).pthread_exit(None)\n"
+    )
+    try:
+        until(lambda: procfs._stat(process.pid)[0] == procfs.ZOMBIE)
+        assert min(procfs.own_memory(process.pid), procfs.proportional_memory(process.pid)) > size
+        assert procfs.kernel_memory(process.pid) > 64 * procfs.PIPE_BYTES
+        assert procfs.process_times(process.pid)[0] == procfs.RUNNING
+    finally:
+        end(process)
+
+
+def test_unreadable_threads_count_most(monkeypatch):
+    """A process whose threads end faster than they can be read has too much memory, and one that is just ending has none."""
+    monkeypatch.setattr(procfs, "_is_ending", lambda thread: True)
+    started = iter(range(10**6))
+    monkeypatch.setattr(procfs, "thread_ids", lambda pid: [pid, next(started)])
+    assert procfs.own_memory(os.getpid()) == procfs.HIDDEN_BYTES
+    monkeypatch.setattr(procfs, "thread_ids", lambda pid: [pid, pid + 1])
+    assert procfs.own_memory(os.getpid()) == 0
+
+
 def test_threads_are_listed():
     assert threading.get_native_id() in procfs.thread_ids(os.getpid())
     assert procfs.inner_thread_ids(os.getpid())[int(os.readlink("/proc/thread-self").rpartition("/")[2])]

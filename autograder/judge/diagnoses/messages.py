@@ -349,6 +349,14 @@ def waits_on(endpoint: Endpoint, patience: float) -> str:
     ) + (WAITS_FOR_OUTPUT if endpoint.service == "commands" else "")
 
 
+def slow_to_give_up(late_s: float) -> str:
+    """The requests that must give up took ``late_s`` seconds longer, all together, than they may wait: no verdict."""
+    return (
+        f"the requests that must give up took {late_s:.0f} s longer, all together, than they may wait. Try again; and if the machine "
+        "is not busy: what does the app do after a request's patience has ended?"
+    )
+
+
 def not_given_back(endpoint: Endpoint, count: int, said: str) -> str:
     """After ``count`` requests had given up, the next ones weren't answered; ``said`` is what happened to one of them."""
     return (

@@ -16,7 +16,7 @@ from autograder.judge.evidence import samples
 from autograder.judge.proofs.certificates import blocked
 from autograder.judge.proofs.quiescence import POLL_INTERVAL_S
 from autograder.judge.proofs.requests import ANSWER_LIMIT_S, run_requests
-from autograder.judge.verdict import AnswerFault, DiagnosisKind, Outcome, Trial, Verdict
+from autograder.judge.verdict import AnswerFault, DiagnosisKind, Inconclusive, Outcome, Trial, Verdict
 from autograder.lab.load_generator_client import load_generator
 from autograder.programs.messages.races import Cancel
 
@@ -39,6 +39,9 @@ IN_TIME_SHARE = 0.2  # share of its patience for which a request waits whose rep
 # s in which no request is answered, with a loop that answers canaries, after which the others are waiting for good
 GIVEN_BACK_S = 3.0
 ASK_LIMIT_S = 60.0  # s: the watch ends the race before
+# s that all trials together may take beyond what their requests wait before they give up. Each wait of a trial has a limit of
+# its own, but an app that comes close to all of them in all trials kept the judge busy for ten minutes.
+SLACK_S = 60.0
 LEAVE_LIMIT_S = (2.0, 8.0)  # s that a call gets to end after the response, in the first trial and in later ones
 
 
@@ -65,19 +68,37 @@ class GivingUp:
         self.poll_call = poll_call
         self.patience = FIRST_PATIENCE_S
         self._trials = 0
+        self._spent_s = self._waits_s = (
+            0.0  # in all trials: how long they took, and how long their requests had to wait
+        )
         self._wanted: set[str] = set()  # the tokens of the newest race
         self._seen: set[str] = set()  # those whose call was held
         self._overdue = False
         self._unanswered: list[int] = []  # the numbers of the newest race's requests without a response
 
     async def trial(self, gathering_s: float) -> Trial:
-        """Let requests give up, and then send as many as one race has that don't. Raises `AnswerFault`.
+        """Let requests give up, and then send as many as one race has that don't. Raises `AnswerFault` and `Inconclusive`.
 
         ``gathering_s`` is how long the calls of a race have lately taken to reach the service, in seconds.
         """
+        began = time.monotonic()
+        try:
+            return await self._trial(gathering_s, began)
+        finally:
+            self._spent_s += time.monotonic() - began
+
+    def _check_time(self, began: float) -> None:
+        """Raise `Inconclusive` if the trials, of which the newest ``began`` then, have taken too long altogether."""
+        late_s = self._spent_s + time.monotonic() - began - self._waits_s
+        if late_s > SLACK_S:
+            raise Inconclusive(messages.slow_to_give_up(late_s))
+
+    async def _trial(self, gathering_s: float, began: float) -> Trial:
         self.patience = min(max(self.patience, 2 * gathering_s), MAX_PATIENCE_S)
         limit = LEAVE_LIMIT_S[min(self._trials, len(LEAVE_LIMIT_S) - 1)]
         self._trials += 1
+        self._check_time(began)
+        self._waits_s += IN_TIME_SHARE * self.patience
         if fault := await self._in_time():
             certain = self.patience >= MAX_PATIENCE_S
             self.patience = min(2 * self.patience, MAX_PATIENCE_S)
@@ -86,6 +107,8 @@ class GivingUp:
         # a leak is seen when the pool is empty; a program that was started is no pool
         rounds = 1 if self.service.spawns else ROUNDS
         for number in range(rounds):
+            self._check_time(began)
+            self._waits_s += self.patience
             calls = await self.calls_for(self.endpoint.raced, self.patience, False)
             self._wanted = {token for call in calls for token in call.tokens}
             self._seen, self._overdue = set(), False
@@ -105,6 +128,7 @@ class GivingUp:
             if missing and self.patience >= MAX_PATIENCE_S:
                 text = messages.did_not_ask(missing[0], self.endpoint.service)
                 return Trial(Verdict(Outcome.FAIL, DiagnosisKind.DID_NOT_ASK, text))
+        self._check_time(began)
         await self._ask_again(rounds * len(calls))
         self.patience = min(2 * self.patience, MAX_PATIENCE_S)
         return Trial(proved=seen_all)

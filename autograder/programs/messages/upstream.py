@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, get_args
 
-from . import Message, MessageError
+from . import Message
 
 
 @dataclass(frozen=True)
@@ -14,17 +14,18 @@ class UpstreamSettings(Message):
 
     Args:
         secret: The key from which prices are derived, in hexadecimal.
-        users: [lowest, highest] user ids whose connections are accepted.
     """
 
     kind: ClassVar[str] = "settings"
     secret: str
-    users: list[list[int]]
 
-    def check(self) -> None:
-        """Raise `MessageError` unless the ranges have two ends."""
-        if any(len(ends) != 2 for ends in self.users):
-            raise MessageError("a range of users has two ends")
+
+@dataclass(frozen=True)
+class AdmitUsers(Message):
+    """Accept connections only of the users with these ids from now on; before the first such order, of none."""
+
+    kind: ClassVar[str] = "users"
+    users: list[int]
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ class EndConnections(Message):
     kind: ClassVar[str] = "end connections"
 
 
-UpstreamOrder = HoldReplies | ReleaseReplies | RefuseCalls | OpenRoom | ReportCalls | EndConnections
+UpstreamOrder = AdmitUsers | HoldReplies | ReleaseReplies | RefuseCalls | OpenRoom | ReportCalls | EndConnections
 UPSTREAM_ORDERS: tuple[type[UpstreamOrder], ...] = get_args(UpstreamOrder)
 
 
