@@ -55,7 +55,7 @@ class Checks:
         with doing(f"asking {name}"):
             verdict = await self._judge(name).answers()
         self._settle(
-            name, verdict, f"{name}: the answers are right. (This says nothing about other requests meanwhile.)"
+            name, verdict, f"{name}: the responses are right. (Whether other requests have to wait is the next check.)"
         )
 
     async def race(self, name: str) -> None:
@@ -65,15 +65,15 @@ class Checks:
         with doing(f"racing {name}"):
             verdict = await judge.side_by_side()
         together = "the requests ran side by side, and " if endpoint.barrier != "loop" else ""
-        praise = f"{name}: passed: {together}the loop stayed free of the app's own doing."
+        praise = f"{name}: passed: {together}nothing in the app blocked the loop."
         if not endpoint.combined_with and endpoint.barrier != "loop":
-            praise += f" ({endpoint.raced} came together.)"
+            praise += f" ({endpoint.raced} requests were sent together.)"
         if judge.pictured and judge.pictured.blocked:
             lane = judge.pictured.lane
-            praise += f"\n(The lane in the picture: {lane}. That was the machine's doing, or too short to count.)"
+            praise += f"\n(The lane in the picture: {lane}. It was caused by the machine, or is too short to count.)"
         if endpoint.not_checked:
             praise += f"\nWhat this check does not look for: {endpoint.not_checked}"
-        self._settle(name, verdict, praise + "\nThe hidden tests look again, with other values.")
+        self._settle(name, verdict, praise + "\nThe hidden tests repeat this, with other values.")
 
     async def concurrency(self, name: str) -> None:
         """Run the hidden test: the whole verdict on concurrency, with trials repeated until it's certain."""

@@ -23,7 +23,7 @@
 # In this course you watch such queues build up, find the line that causes them, and fix it.
 #
 # **About 20 minutes**, plus 5 for the sections marked "Deeper", which you can leave for later.
-# You need to know Python functions and to have seen a FastAPI endpoint once. You don't need to know asyncio.
+# You should be comfortable with Python functions and have seen a FastAPI endpoint once. You don't need to know asyncio.
 #
 # You'll see
 #
@@ -103,8 +103,8 @@ guess.compare(healthy.seconds)
 #
 # - Each **blue bar** is a request, from the moment it's sent until its response has arrived. The fastest response is in the top row.
 #   A bar that is grey and crossed out is a request that failed; the number next to it is the HTTP status, and 500 means that the app raised an error.
-# - The **canary** lane shows cheap probe requests that the lab sends during the race, one after another. Each of them only checks that the
-#   app still responds. Short marks are good. A canary that takes longer than 0.05 seconds is dotted and yellow:
+# - The **canary** lane shows cheap probe requests that the lab sends during the race: each of them only checks that the app still responds,
+#   and each is sent only when the one before it has its response. Short marks are good. A canary that takes longer than 0.05 seconds is dotted and yellow:
 #   miners took canaries underground because the birds were the first to show that the air was bad.
 # - The **event loop** lane shows the app's one thread. It's plain and says *free* as long as that thread is ready for more work.
 #   On a busy machine it can also show that the thread was ready but had to wait for a CPU; that isn't the app's fault, and no line is blamed for it.
@@ -159,7 +159,8 @@ lab.side_by_side(healthy, sick, titles=("healthy", "sick"))
 #   but each one ends a step later than the one above it. The requests ran **sequentially**: this is what a queue looks like.
 # - The event loop lane is **hatched**. In a hatched stretch one piece of code kept the thread, and no other request was served:
 #   the loop was **blocked**. The label names the line that did it.
-# - The **canaries** are late. They ask for nothing that takes time. They suffer only because they use the same app.
+# - A **canary** is late. It asks for nothing that takes time, and is late only because it uses the same app. It's a single one because
+#   the next canary isn't sent before this one has its response.
 #
 # A race also keeps what it measured, for example where the loop was blocked and how each canary fared:
 
@@ -250,7 +251,9 @@ async def tea(cup: int):
 
 # %%
 mine = await lab.race("/tea/{i}", n=10, title="my ten cups")
-if mine.seconds >= 10 * 0.2:
+if mine.errors:
+    print(f"Not fixed yet. The app raised {mine.errors[0].type}: {mine.errors[0].message}")
+elif mine.seconds >= 10 * 0.2:
     print(f"Not fixed yet. The loop was {mine.lane}.")
 else:
     print("Fixed: the ten waits overlap." if mine.quickest >= 0.2 else "Too fast: is the result of the sleep awaited?")
@@ -365,7 +368,7 @@ print(f"Ten requests for the identical URL took {same_url.ratio:.1f} times as lo
 #
 # - Ten requests took about as long as one in `tea.py`, and about ten times as long in `hasty_tea.py`.
 # - The two files differ in one line of code and its import. For a single request both gave the right response, equally fast.
-# - The timeline tells them apart by three signs: a staircase, a hatched event loop lane, and late canaries. It also names the line.
+# - The timeline tells them apart by three signs: a staircase, a hatched event loop lane, and a late canary. It also names the line.
 # - The event loop runs one callback at a time. A non-blocking call lets it continue with the next one, and a blocking call stops everything.
 # - A notebook has an event loop, too: `await` works in a cell, and a blocking call stops everything else in the kernel.
 #

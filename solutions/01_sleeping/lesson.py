@@ -19,7 +19,7 @@
 # > Every new sandbox went through that branch. The fix was one line.
 # > ([OpenSandbox#841](https://github.com/opensandbox-group/OpenSandbox/pull/841))
 #
-# **About 25 minutes**, plus 10 for the sections marked "Deeper". You need lesson 00, *Start here*: what a race, a timeline, a canary and
+# **About 25 minutes**, plus 5 for the sections marked "Deeper". You need lesson 00, *Start here*: what a race, a timeline, a canary and
 # the event loop are.
 #
 # You'll see
@@ -415,8 +415,8 @@ print(f"Five coffees, one request at a time: {sum(race.seconds for race in alone
 #
 # ## Deeper: the health probe is the first victim
 #
-# In the incident at the top, the health endpoint was fine. So is `/menu` here, which never waits for anything. Kubernetes requests such an endpoint
-# every few seconds, allows one second for the response (by default), and restarts the container after a few failures.
+# In the incident at the top, nothing was wrong with the health endpoint itself. Nothing is wrong with `/menu` either: it never waits. Kubernetes requests
+# such an endpoint every few seconds, allows one second for the response (by default), and restarts the container after a few failures.
 # The next cell plays the probe while two clients order slow coffees, first with the blocking café and then with the fixed one.
 
 # %%
@@ -480,7 +480,8 @@ print("Four coffees of 0.5 s on two workers took", ", ".join(f"{seconds:.1f} s" 
 
 # %% [markdown]
 # Two workers are two threads that can be blocked instead of one, so four requests still queue. And nothing spreads the requests evenly:
-# a worker accepts as many connections as it finds waiting, and if it finds all four, the second worker does nothing.
+# a worker accepts as many connections as it finds waiting. If each of yours served two coffees, that was luck; if one finds all four,
+# the other does nothing, and the last coffee takes two seconds.
 # Workers use more CPUs, which helps with computing. They also multiply memory and database connections, and a blocking line
 # blocks each of them. Fix the line first; lesson 08 measures what processes are good for.
 #

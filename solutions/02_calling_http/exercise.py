@@ -171,7 +171,7 @@ await exercise.concurrency("basket")
 # %% [markdown]
 # ## 3. A price label
 #
-# `GET /labels/{token}` gets what's printed on a price label. It calls the upstream once, like the first endpoint, and responds with
+# `GET /labels/{token}` returns what a price label needs. It calls the upstream once, like the first endpoint, and responds with
 #
 # `{"label": "a1b2c3", "price": 271828}`
 #
@@ -204,8 +204,12 @@ await exercise.concurrency("basket")
 #
 # </details>
 #
-# **What this check does not look for:** a client that the first request creates on the loop, and one that each request creates in a thread, which is where FastAPI calls a `def` dependency or a class. The loop
-# stays free then, but every request still pays for a client and a connection of its own. And a reply that the upstream holds back for much longer than a few seconds.
+# **What this check does not look for:**
+#
+# - a client that the first request creates on the loop;
+# - a client that each request creates in a thread, which is where FastAPI calls a `def` dependency or a class. The loop stays free then,
+#   but every request still pays for a client and a connection of its own;
+# - a reply that the upstream holds back for much longer than a few seconds.
 #
 # This is the timeline to aim for. Compare the event loop lane, not the bars: their length depends on the check.
 

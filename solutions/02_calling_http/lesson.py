@@ -18,7 +18,7 @@
 # > One slow catalogue froze the whole process, including the health endpoint. The liveness probe failed, and Kubernetes killed the pod after about 90 seconds,
 # > before the fetch could even time out. ([agentarea#436](https://github.com/agentarea/agentarea/pull/436))
 #
-# **About 30 minutes**, plus 20 for the sections marked "Deeper". You need lesson 01, *Sleeping*: why a blocking call on the event loop
+# **About 30 minutes**, plus 15 for the sections marked "Deeper". You need lesson 01, *Sleeping*: why a blocking call on the event loop
 # makes every client wait, and what `def` endpoints and `await` do about it.
 #
 # You'll see

@@ -136,7 +136,7 @@ await exercise.concurrency("item")
 # `{"item": "a1b2c3", "price": 271828}`
 #
 # A colleague has already replaced the driver. There is asyncpg, and a connection pool that's opened in the lifespan. No line blocks the loop.
-# And yet, when `price_of` takes a second, ten requests that arrive together take up to ten.
+# And yet, when `price_of` takes a second, the last of ten requests that arrive together waits ten seconds for its response.
 #
 # **The rule:** call `price_of` once for every request, don't give up early, and don't reject any request.
 # **The goal:** ten requests that arrive together have their queries in progress at the same time, and the loop stays free.
@@ -161,7 +161,7 @@ await exercise.concurrency("item")
 #
 # </details>
 #
-# **What this check does not look for:** a query that takes much longer than a few seconds. It may also send fewer requests at once than the ten of the goal.
+# **What this check does not look for:** a query that takes much longer than a few seconds, and a pool that may grow larger than the server allows. It may also send fewer requests at once than the ten of the goal.
 #
 # This is the timeline to aim for. The event loop lane is free before the fix as well, and the bars may look
 # much the same, because the check releases the lock soon after it has seen the queue. This time, read the message to see the difference.
@@ -197,8 +197,8 @@ await exercise.concurrency("stock")
 #
 # `{"item": "a1b2c3", "late": true}`
 #
-# The timeout is new: it was added after a night on which the database was slow. It works: a client gets its response in time, with a price or without. But on the next slow night
-# the service stopped responding altogether, although the loop was free and the database had been fast again for hours.
+# The timeout is new: it was added after a night on which the database was slow. It works: a client gets its response in time, with a price or without. But during the next slow night
+# the service stopped responding, and it didn't recover: the loop was free and the database had been fast again for hours, and still no request got a response.
 #
 # **The rule:** call `price_of` once for every request. When a request gives up, its query must have ended, and its connection must be free for others.
 # **The goal:** ten requests that arrive together have their queries in progress at the same time, and the loop stays free.
@@ -257,7 +257,7 @@ await exercise.concurrency("reservation")
 #
 # `{"item": "a1b2c3", "price": 271828, "offer": 161803}`
 #
-# The database answers in a millisecond and is nearly idle. The loop is free. But on days when the supplier takes two seconds, not only purchases are slow: every other endpoint
+# The database replies in a millisecond and is nearly idle. The loop is free. But on days when the supplier takes two seconds, not only purchases are slow: every other endpoint
 # of the service that needs the database waits as well, for a connection.
 #
 # **The rule:** every request calls `price_of` once and the supplier once. The database allows this service 50 connections, and the pool has ten on purpose.

@@ -239,7 +239,10 @@ for connection in held:
 print(f"max_connections is {limit}. After {len(held)} connections of ours the server said: {refusal}.")
 
 # %% [markdown]
-# The server doesn't make the next client wait. It refuses. And since an app often runs as several worker processes with a pool each, the sizes add up.
+# The server doesn't make the next client wait. It refuses. If it refused long before `max_connections`, you've met the lower limit: the course's own server allows
+# the role `shop` 50 connections, and the app's pool and the notebook's other connections already hold a few of them.
+#
+# An app often runs as several worker processes with a pool each, and the server counts the connections of all of them together.
 #
 # ## The first trap: the pool runs out
 #
@@ -304,7 +307,7 @@ total.compare(sized.seconds)
 # <details><summary>The rule</summary>
 #
 # `ceil(n / max_size)` rounds of `wait` seconds. With searches of one second you need as many connections as there are requests at the same time, so 15.
-# In general you need *requests per second × seconds per request* connections: 100 requests per second that each hold a connection for 20 ms need two on average.
+# In general you need *requests per second × seconds per request* connections: 100 requests per second that each hold a connection for 20 ms need two on average. (This is *Little's law*.)
 #
 # </details>
 #
@@ -381,7 +384,7 @@ def search(wait: float):
 threads = await lab.race("/search?wait=0.2", n=10)
 
 # %% [markdown]
-# That's a correct fix, and for an app that only has such endpoints perhaps the best one. Its limits are the pool of 40 threads, and a new connection per search.
+# That's a correct fix, and for an app that only has such endpoints perhaps the best one. Its limit is the pool of 40 threads, and each search still pays for a new connection.
 # The Deeper section below shows what happens when you add a connection pool to it.
 #
 # "Just use a thread" has a condition, though: what the threads share must be **thread-safe**, that is, correct when several threads use it at once.
@@ -403,7 +406,7 @@ threads = await lab.race("/search?wait=0.2", n=10)
 #
 # ### Your turn: make them fit
 #
-# Run the race, then change the pool so that all 40 searches succeed. (The server's own limit is in the output of the refused connections above.)
+# Run the race, then change the pool so that all 40 searches succeed. (The role's limit of 50 connections applies here, too, and this notebook still holds two of them.)
 
 # %%
 # %%app shop_sessions.py

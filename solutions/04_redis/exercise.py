@@ -129,8 +129,8 @@ await exercise.concurrency("job")
 # %% [markdown]
 # ## 2. A quote, and one connection for all
 #
-# `GET /quotes/{token}` uses the same worker in the same way: the token goes on the list `jobs`, the price comes
-# on the list `reply:{token}`. The response is
+# `GET /quotes/{token}` uses the same worker in the same way: the token goes onto the list `jobs`, and the price comes
+# back on the list `reply:{token}`. The response is
 #
 # `{"item": "a1b2c3", "price": 314159}`
 #
@@ -196,7 +196,7 @@ await exercise.concurrency("quote")
 # %% [markdown]
 # ## 3. A parcel
 #
-# `POST /parcels/{token}` has a parcel weighed. The token goes on the list `jobs`, the weight comes on the list `reply:{token}`, and the response is
+# `POST /parcels/{token}` has a parcel weighed. The token goes onto the list `jobs`, the weight comes back on the list `reply:{token}`, and the response is
 #
 # `{"parcel": "a1b2c3", "grams": 271828}`
 #
@@ -228,8 +228,8 @@ await exercise.concurrency("quote")
 #
 # </details>
 #
-# **What this check does not look for:** whether `/numbers` is there and right, a short command that blocks the loop, and a limit that's wide enough for the four requests of the check. And a reply that's
-# held back for much longer than a few seconds.
+# **What this check does not look for:** whether `/numbers` is there and right, a short command that blocks the loop, a limit that's wide enough for the four requests of the check,
+# and a reply that's held back for much longer than a few seconds.
 #
 # This is the timeline to aim for. Compare the event loop lane, not the bars: their length depends on the check.
 

@@ -18,7 +18,7 @@
 # > That starved the service's own, awaited connection to Redis so badly that a step that needs a fraction of a second took 2.5 minutes.
 # > Start-up waited for that connection, so nothing responded to Kubernetes' probes. ([genlayer-studio#1537](https://github.com/genlayerlabs/genlayer-studio/pull/1537))
 #
-# **About 30 minutes**, plus 20 for the sections marked "Deeper". You need lesson 02, *Calling HTTP*: what a lifespan is, and why an app
+# **About 30 minutes**, plus 15 for the sections marked "Deeper". You need lesson 02, *Calling HTTP*: what a lifespan is, and why an app
 # opens one client and shares it. You don't need to know Redis.
 #
 # You'll see
@@ -137,7 +137,7 @@ lab.diagrams.loop("client.blpop(...)", ["rpush(...)  # Bob"], blocked=True, note
 # 4. So Ann waits for Bob's letter, Bob waits for the thread that Ann's request holds, and nothing in this app can end that.
 #    The *server* does, when Ann's patience runs out: her request returns with nothing, the thread is free, and Bob's letter goes into the box. Too late.
 #
-# Two tasks that wait for each other are called a **deadlock**. This one ended because `blpop` had a timeout.
+# When two tasks wait for each other, so that neither can go on, that's a **deadlock**. This one ended because `blpop` had a timeout.
 # It's worse than a slow response: it's a wrong one. And no test that sends one request at a time can find it.
 #
 # ## The fix: a client that you can await
@@ -434,7 +434,7 @@ threads = await lab.race("/take/client{i}?patience=0.3", n=10, method="POST", ti
 #
 # - **A worker.** A program that does nothing but take jobs from a list should wait in `blpop`. That's what the command is for.
 # - **Scripts.** No other request waits for them.
-# - **A fast command to a server next door,** in an app whose users forgive a bad minute. Fix the commands that wait first.
+# - **A fast command to a server in the same network,** in an app whose users forgive a bad minute. Fix the commands that wait first.
 #
 # In a new app, use `redis.asyncio` from the start. It costs one keyword per call.
 #

@@ -124,7 +124,7 @@ await exercise.concurrency("document")
 #
 # <details><summary>Hint 2: a pointer</summary>
 #
-# Starting work in a thread is one thing, getting its result is another. Lesson 05 measures both in one cell, and lists the ways to wait that keep the calling thread. Which thread calls them here?
+# Starting work in a thread is one thing, getting its result is another. Lesson 05 measures both in one cell, and lists the ways to wait that block the calling thread. Which thread calls them here?
 #
 # </details>
 #
@@ -162,32 +162,9 @@ await exercise.concurrency("ledger")
 # %% [markdown]
 # ## When not to bother
 #
-# A small file on the machine's own disk is read faster than a call gets to a thread and back. The next cell measures both on a file of one kilobyte.
-
-# %%
-import asyncio
-import time
-from pathlib import Path
-
-small = Path("small.txt")
-written = small.write_text("x" * 1000)
-
-began = time.perf_counter()
-for _ in range(200):
-    small.read_text()
-direct = (time.perf_counter() - began) / 200
-
-began = time.perf_counter()
-for _ in range(200):
-    await asyncio.to_thread(small.read_text)
-offloaded = (time.perf_counter() - began) / 200
-print(f"Read directly: {direct * 1e6:.0f} µs. Through a thread: {offloaded * 1e6:.0f} µs, {offloaded / direct:.1f} times as long.")
-small.unlink()
-
-# %% [markdown]
-# But you can't know which disk your code will run on. If a file may be on a network share, or may be large, use a thread.
-
-# %% [markdown]
+# A small file on the machine's own disk is read faster than a call gets to a thread and back; lesson 05 measured both. But you can't know on which disk the file will be
+# where your code runs. If it may be on a network share, or may be large, use a thread.
+#
 # ## Take it home
 #
 # There are now two files next to this notebook: `document.py` and `ledger.py`. Compare them with your own code: what does it open, and which thread waits for the result?

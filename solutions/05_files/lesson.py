@@ -273,7 +273,10 @@ lab.side_by_side(half, whole, titles=("only read in a thread", "the whole job"))
 name = f"slow-{time.monotonic_ns()}"
 mine = await race_with_late_writer(f"/half/{name}", name)
 opened_on_loop = any("open(" in block.code for block in mine.blocked)
-print("Not yet: the loop still waits in `open`." if opened_on_loop else "Right: opening no longer blocks the loop.")
+if mine.errors:
+    print(f"Not yet: the app raised {mine.errors[0].type}: {mine.errors[0].message}")
+else:
+    print("Not yet: the loop still waits in `open`." if opened_on_loop else "Right: opening no longer blocks the loop.")
 
 # %% [markdown]
 # <details><summary>What to change</summary>
@@ -285,7 +288,7 @@ print("Not yet: the loop still waits in `open`." if opened_on_loop else "Right: 
 #
 # ## A thread that the loop waits for
 #
-# `to_thread` returns an awaitable. Python's own thread pools are older than `await`. The next cell reads one slow paper in a pool, and takes the time in three places.
+# `to_thread` returns an awaitable. Python's own thread pools, in `concurrent.futures`, are older than `await`: their `submit` returns a *future* that can't be awaited. The next cell reads one slow paper in a pool, and takes the time in three places.
 # It runs in the notebook, on the kernel's event loop. **Which line takes the 0.3 seconds?**
 
 # %%
@@ -302,7 +305,7 @@ print(f"submit returned after {1000 * submitted:.0f} ms. The block was left afte
 # The paper is read in another thread, and `submit` returns at once. But a pool's `with` block ends only when all its work is done, and the thread that waits there is the one that
 # runs this cell: the loop's. So a thread alone doesn't free the loop. What matters is how the loop waits for it.
 #
-# These all keep the thread that calls them: leaving the `with` block, `pool.shutdown()`, `future.result()`, the next item of `pool.map(...)`, `concurrent.futures.wait(...)` and
+# These all block the thread that calls them: leaving the `with` block, `pool.shutdown()`, `future.result()`, the next item of `pool.map(...)`, `concurrent.futures.wait(...)` and
 # `thread.join()`. In a script or in a `def` endpoint that's fine. On the loop, await something instead: `loop.run_in_executor(pool, function)` returns an awaitable for any pool, as
 # `to_thread` does for the one that asyncio has already.
 #
@@ -366,7 +369,7 @@ for way, (waited, status) in uploads.items():
 
 
 # %% [markdown]
-# With `copyfileobj` on the loop, the probe waits until the box has been read. A platform that restarts apps with late probes would have restarted this one. In a `def`
+# With `copyfileobj` on the loop, the probe waits until the box has been read. A few late probes in a row, and Kubernetes restarts the container. In a `def`
 # endpoint, the copy delays no other request. If the endpoint has to be `async def`, await the reading and offload the writing. (`await upload.read()` holds the whole
 # upload in memory. For large ones, read a piece, offload its writing, and repeat.)
 #
@@ -445,20 +448,20 @@ print(f"{whole_count:,} lines with one hop: {1000 * one_hop:.1f} ms, {hop_per_li
 #
 # ### Your turn
 #
-# How large should a piece be? Change the number of bytes: run the cell with 100, 10,000 and 1,000,000. Before each run, predict the number of hops.
+# How large should a piece be? Change the number of bytes: run the cell with 100, 10,000 and 1,000,000. Before each run, predict the number of reads. Each of them is a hop.
 
 # %%
 piece = 1_000  # try 100, 10_000, 1_000_000
-began, pieces = time.perf_counter(), 0
+began, reads = time.perf_counter(), 1  # the last read finds the end
 async with aiofiles.open(small_log, "rb") as file:
     while await file.read(piece):
-        pieces += 1
-print(f"{small_log.stat().st_size:,} bytes in pieces of {piece:,}: {pieces} reads, {1000 * (time.perf_counter() - began):.1f} ms.")
+        reads += 1
+print(f"{small_log.stat().st_size:,} bytes in pieces of {piece:,}: {reads} reads, {1000 * (time.perf_counter() - began):.1f} ms.")
 
 # %% [markdown]
 # <details><summary>What you should find</summary>
 #
-# The number of hops is the size of the file divided by the size of a piece (rounded up, and one more read that finds the end). While there are many hops, the time follows their number;
+# The number of reads is the size of the file divided by the size of a piece, rounded up, plus the one that finds the end. While there are many reads, the time follows their number;
 # once a single piece holds the whole file, larger pieces gain nothing and only cost memory.
 #
 # </details>
@@ -567,11 +570,11 @@ lab.side_by_side(here, there, titles=("counted on the loop", "counted in a threa
 # %% [markdown]
 # The work is the same both times; what differs are the lanes and the canaries. This is another way to block the loop: no thread was waiting, each was busy with 1,400,000 lines. The work is CPU-bound.
 #
-# The threads of a Python program don't run Python code in **parallel** (at the same instant, on several cores). A lock, the **GIL**, lets only one thread at a time run Python code, and a thread that computes passes it
-# on every few milliseconds. The loop's thread is one of those that wait for it. So the canaries on the right are later than they should be, and yet far earlier than on the left. Where the lane on the right
+# The threads of a Python program don't run Python code in **parallel** (at the same instant, on several cores). A lock, the **GIL**, lets only one thread at a time run Python code, and a thread that computes releases it
+# every few milliseconds. The loop's thread is one of those that wait for it. So the canaries on the right are later than they should be, and yet far earlier than on the left. Where the lane on the right
 # names a line *in a thread*, that line's thread had the GIL.
 #
-# A thread fixes a wait completely. It fixes CPU-bound work only as far as the GIL is passed on; lesson 07 measures how far that is.
+# A thread fixes a wait completely. With CPU-bound work it depends on how often the GIL is released; lesson 07 measures that.
 #
 # The last cell removes the archive. Its threads wait for readers that won't come, and end with the notebook.
 

@@ -16,7 +16,7 @@
 #
 # A travel agency gets its prices from an old program: for each price it starts the program and reads what it prints. Fix three endpoints. The third already has a fix, which looks right.
 #
-# **About 25 minutes.** You need lesson 06, *Subprocesses*.
+# **About 25 minutes.** You need lesson 06, *Subprocesses*, and for the third endpoint its section *Deeper: programs that start programs*.
 #
 # Each endpoint is worth three points:
 #
@@ -64,8 +64,8 @@ exercise = checks.here()
 #
 # <details><summary>Hint 3: a sketch</summary>
 #
-# If you choose asyncio, there are two things to await, in this order: the process, and then its whole output. When you start the process, you have to say that you want to read its output. What reads the output returns a pair, of which you need one
-# half.
+# If you choose asyncio, there are two things to await, in this order: the process, and then its whole output. When you start the process, you have to say that you want to read its output. The method that reads the output
+# returns a pair; you need its first half.
 #
 # Then do a thought experiment: if the program printed a megabyte before it ends, would your version still finish?
 #
@@ -181,7 +181,7 @@ await exercise.concurrency("tour")
 #
 # <details><summary>Hint 2: a pointer</summary>
 #
-# Try it in a terminal: `bash -c 'sleep 60 | tail -n 1' &` starts a shell with two programs, `kill $!` ends the shell, and `ps -o pid,ppid,args` shows what's left. A signal goes to one process, unless you send it to a whole group. The section of lesson 06 on what a program starts in turn has the details.
+# Try it in a terminal: `bash -c 'sleep 60 | tail -n 1' &` starts a shell with two programs, `kill $!` ends the shell, and `ps -o pid,ppid,args` shows what's left. A signal goes to one process, unless you send it to a whole group. The lesson's section *Deeper: programs that start programs* has the details.
 #
 # </details>
 #

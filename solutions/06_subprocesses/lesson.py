@@ -18,7 +18,7 @@
 # > While the checker ran, for up to five seconds per script, the server took no other request. A call to `/health` hung until the script was done.
 # > ([EnvForage#505](https://github.com/rishabh0510rishabh/EnvForage/issues/505))
 #
-# **About 20 minutes**, plus 10 for the sections marked "Deeper". You need lesson 01, *Sleeping*, and `gather` and the semaphore from lesson 02, *Calling HTTP*.
+# **About 25 minutes**, plus 10 for the sections marked "Deeper". You need lesson 01, *Sleeping*, and `gather` and the semaphore from lesson 02, *Calling HTTP*.
 #
 # You'll see
 #
@@ -300,16 +300,17 @@ stuck, read = await letters_read(1_000_000)
 
 # %% [markdown]
 # All that time, the program was suspended inside `print`. What a program prints goes through a **pipe**, a buffer in the operating system that holds only a small part of a million letters. When the pipe is full and no process reads it, writing blocks. So
-# the program waited for us to read, and we waited for it to end. Two parties that wait for each other forever are a **deadlock**. As soon as we read, the program went on.
+# the program waited for us to read, and we waited for it to end. When two parties wait for each other, so that neither can go on, that's a **deadlock**. As soon as we read, the program went on.
 #
 # `communicate` reads *and* waits, so use it unless you have a reason not to. The same is true of `stderr=PIPE`, and of `Popen.wait` in `subprocess`.
 #
 # ### Your turn
 #
-# With little output, `wait` works, which is why the mistake survives its tests. Where is the limit on your machine? Replace `None` with other numbers until you know it to within a factor of two.
+# With little output, `wait` works, which is why the mistake survives its tests. Where is the limit on your machine? Try other numbers until you know it to within a factor of two.
 
 # %%
-short_stuck, short_read = await letters_read(None or 10_000, patience=10)
+letters = 10_000  # change me
+short_stuck, short_read = await letters_read(letters, patience=10)
 
 # %% [markdown]
 # <details><summary>What to expect</summary>
@@ -432,7 +433,7 @@ print(f"uname says {by_program}, os.uname() says {by_function}.")
 print(f"The program took {1000 * with_program:.1f} ms, the function {1e6 * with_function:.1f} µs.")
 
 # %% [markdown]
-# The fastest process is the one that you don't start. The core of the lesson ends here; the sections marked *Deeper* are optional.
+# The fastest process is the one that you don't start. The core of the lesson ends here; the sections marked *Deeper* are optional. (The third endpoint of the exercise needs the first of them.)
 #
 # ## Deeper: programs that start programs
 #
@@ -507,23 +508,22 @@ async def limited():
 # %% [markdown]
 # ### Your turn
 #
-# The limit is one program per core unless you replace `None`. Predict first: which of the two is faster for *half* of the requests, and which for the last one? Then try 1 place, and 50.
+# The limit is one program per core. Predict first: which of the two is faster for *half* of the requests, and which for the last one? Then try 1 place, and 50.
 
 # %%
 import statistics
 
 cores = os.cpu_count()
-os.environ["PLACES"] = str(None or cores)
-lab.serve("post_limited.py")
+at_most = cores  # try 1, 50
+os.environ["PLACES"] = str(at_most)
+server = lab.serve("post_limited.py")
 crowd = min(6 * cores, 60)
 burst = await lab.race("/all_at_once", n=crowd, show=False)
 limited = await lab.race("/limited", n=crowd, show=False)
-lab.side_by_side(burst, limited, titles=("all at once", f"{os.environ['PLACES']} places"))
+lab.side_by_side(burst, limited, titles=("all at once", f"{at_most} places"))
 for way, race in (("all at once", burst), ("limited", limited)):
     half = statistics.median(request.end for request in race.requests)
     print(f"{way:11}: {at_once(race):2} programs at the same moment on {cores} cores, half of {crowd} requests done after {half:.2f} s.")
-program.unlink(), squares.unlink()
-folder.rmdir()
 
 # %% [markdown]
 # <details><summary>Why the limit helps</summary>
@@ -535,8 +535,15 @@ folder.rmdir()
 #
 # There is also memory: if each program takes 500 MB, a burst of them brings down the machine and everything on it. How many places are right? If the program computes, about as many as there are cores. If it mostly waits, as many as memory allows.
 #
-# (The last two lines of the cell removed both programs. To race again, run the cells of this section and the one under *An old program* first.)
-#
+# The last cell removes the two programs.
+
+# %%
+import shutil
+
+shutil.rmtree(folder)
+print("The folder is gone:", not folder.exists())
+
+# %% [markdown]
 # ## What you have seen
 #
 # - `subprocess.run`, `check_output`, `os.system` and `Popen.wait` in an `async def` block the loop until the program has ended. However many requests come, one program runs at a time.

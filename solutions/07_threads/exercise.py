@@ -16,7 +16,7 @@
 #
 # A photo shop makes thumbnails of large pictures, and hashes its customers' passwords. Both kinds of work are CPU-bound. Fix three endpoints. The third has been fixed once already, and that didn't help.
 #
-# **About 25 minutes.** You need lesson 07, *Threads*, for the third endpoint including its section *Deeper: two fixes that don't fix*.
+# **About 25 minutes.** You need lesson 07, *Threads*, and for the third endpoint its section *Deeper: two fixes that don't fix*.
 #
 # Each endpoint is worth three points:
 #

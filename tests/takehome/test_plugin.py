@@ -1,6 +1,7 @@
 """The pytest plugin: proofs that requests overlap and that the loop stays free, against apps whose behaviour is known."""
 
 import asyncio
+import gc
 import os
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from fastapi import FastAPI, HTTPException
 from freeloop.findings import Block
 from freeloop.pytest_plugin import FreeLoop
 from freeloop.testing import LoopBlocked, NotConcurrent, Request, RequestFailed, Unproved, gates, proofs
+from freeloop.testing.services import UrlService
 from selection import ONE_IN, chosen
 
 from autograder import paths
@@ -225,6 +227,20 @@ def test_nothing_is_left_behind():
     for thread in left:
         thread.join(30)
         assert not thread.is_alive(), thread.name
+
+
+def test_pending_requests_end_with_service(caplog):
+    """A service that's stopped while requests wait for their responses ends them: asyncio has no task to complain about."""
+    upstream = gates.Upstream(returns=1)
+    service = UrlService(upstream.url, "/x")
+    sent = [service.send(Request("GET", f"/items/{number}")) for number in range(3)]
+    assert upstream.wait_for(3, 60)
+    service.stop()
+    assert all(one.cancelled() for one in sent)
+    del service, sent
+    gc.collect()
+    upstream.stop()
+    assert "destroyed" not in caplog.text
 
 
 def test_only_loopback_is_called(free_loop):

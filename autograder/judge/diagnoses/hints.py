@@ -176,7 +176,7 @@ def _handed_over(message: str, code: str, text: str) -> str:
         return ""
     found = OFFLOADED_CALL.search(code)
     how = f", as in `{found[1]}({', '.join(filter(None, [found[2], found[3]]))})`" if found else ""
-    return f"Pass the function and do not call it{how}: a thread can only do what has not been done yet."
+    return f"Pass the function itself{how}. With the parentheses it's called first, on the event loop, and the thread gets only its result."
 
 
 def _lifespan(message: str, code: str, text: str) -> str:

@@ -67,14 +67,13 @@ class _Client:
         return asyncio.run_coroutine_threadsafe(self._send(request), self._loop)
 
     def stop(self) -> None:
-        def end() -> None:
-            for task in asyncio.all_tasks(self._loop):
-                task.cancel()
-            self._loop.call_later(0, self._loop.stop)
-
-        self._loop.call_soon_threadsafe(end)
+        self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
-        self._loop.run_until_complete(asyncio.sleep(0))
+        tasks = asyncio.all_tasks(self._loop)
+        for task in tasks:
+            task.cancel()
+        # a cancelled request still closes its connection, which takes more than one iteration
+        self._loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
         self._loop.close()
 
     async def _send(self, request: Request) -> Reply:
