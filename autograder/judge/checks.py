@@ -103,12 +103,12 @@ class Checks:
             right, lines = await rehearsed(task, Path.cwd())
         if not lines:
             raise CheckFailed(
-                "the apps to try the test on, honest_*.py and blocking_*.py, are not beside this notebook. "
+                "the apps to try the test on, correct_*.py and incorrect_*.py, are not next to this notebook. "
                 "Copy them from the course's folder of this exercise."
             )
         print("\n".join(lines))
         if not right:
-            raise CheckFailed("the test must pass for the honest apps and fail for the others.")
+            raise CheckFailed("the test must pass for the correct apps and fail for the others.")
         print("The test knows these apps apart. The hidden ones are more, and each is tried twice.")
 
     async def score(self, name: str, part: str) -> float:

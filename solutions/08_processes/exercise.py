@@ -82,7 +82,7 @@ exercise = checks.here()
 #
 # </details>
 #
-# This is the timeline to aim for. Compare the canary and the event loop lane. Your bars will be longer and end one after the other, because the check lets the work start one at a time, and work needs a core.
+# This is the timeline to aim for. Compare the canary and the event loop lane. Your bars will be longer and end one after the other, because the check lets the jobs start one at a time, and each of them needs a core.
 
 # %%
 exercise.target("ranking")
@@ -98,7 +98,7 @@ exercise.target("ranking")
 await exercise.answers("ranking")
 
 # %% [markdown]
-# The next check stops each request in the workshop, and sees whether the loop serves others in the meantime. Then it lets the work begin, and checks again.
+# The next check holds each request in the workshop, and tests whether the loop serves others in the meantime. Then it lets the work begin, and tests again.
 #
 # **What this check does not look for:** a pool that is created in each request, if that happens to be fast (lesson 08 shows what it costs), and one that is created when the file is imported.
 
@@ -140,7 +140,7 @@ await exercise.concurrency("ranking")
 #
 # </details>
 #
-# This is the timeline to aim for. Compare the canary and the event loop lane. Your bars will be longer and end one after the other, because the check lets the work start one at a time, and work needs a core.
+# This is the timeline to aim for. Compare the canary and the event loop lane. Your bars will be longer and end one after the other, because the check lets the jobs start one at a time, and each of them needs a core.
 
 # %%
 exercise.target("route")

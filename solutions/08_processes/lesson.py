@@ -40,11 +40,11 @@ from autograder import lab
 # %% [markdown]
 # ## Heavy work
 #
-# A statistics office has four CPU-bound jobs. They are in a file of their own, `heavy.py`, which doesn't import FastAPI. That will matter. (`%%writefile` saves a cell as a file without serving it.)
+# A statistics office has four CPU-bound jobs. They are in a file of their own, `heavy.py`, which doesn't import FastAPI, because the workers will import this file. (`%%writefile` saves a cell as a file without serving it.)
 #
 # - `rank` sorts many numbers and takes the one in the middle.
-# - `dump` **serialises** the numbers to JSON, which means: turns them into text.
-# - `match` runs a regular expression, one that tries very many ways before it gives up.
+# - `dump` **serialises** the numbers to JSON, that is, it turns them into text.
+# - `match` runs a regular expression that tries millions of ways to match a short text before it gives up.
 # - `count` adds squares, in plain Python.
 
 # %%
@@ -100,24 +100,24 @@ async def health():
 
 # %%
 bad = await lab.race(["/rank", "/health"] + 4 * ["/rank"], title="five rankings and a probe")
-print(f"The probe took {bad.requests[1].seconds:.2f} s.")
+print(f"The probe took {bad.requests[1].seconds:.2f} s, and the slowest canary {bad.worst_canary:.2f} s.")
 
 # %% [markdown]
-# You know this from lesson 07: there is an `await`, there is a thread, and the canary waits. The lane may say *something that left no trace*, or name a line with `await`. The lab's own sampler is Python code too, and can't observe anything while another thread holds the GIL. If it names a line, that is
+# You know this from lesson 07: the ranking runs in a thread and is awaited, and the canary waits all the same. (A single probe can be lucky, if the loop takes it before the first ranking begins. The canary is sent again and again.) The lane may say *something that left no trace*, or name a line with `await`. The lab's own sampler is Python code too, and can't observe anything while another thread holds the GIL. If it names a line, that is
 # only where the loop's thread was when it lost the GIL.
 #
 # ## Which request waits for which
 #
-# 1. The loop gave the first ranking to a thread, and then wanted to go on with the next request.
-# 2. To go on it needed the GIL, since the loop is Python code. The thread held it, and was inside `sorted`.
+# 1. The loop passed the first ranking to a thread, and was ready for the next request.
+# 2. But the loop is Python code, so it needs the GIL to go on. The thread held the GIL, inside `sorted`.
 # 3. A thread is asked to release the GIL every 5 milliseconds, but it checks only *between* two steps of Python code. `sorted` is one step, however long it takes.
-# 4. So the loop waited until `sorted` was done. Then it had the GIL for a moment, took the next request, and the next thread took the GIL.
+# 4. So the loop waited until `sorted` was done. Then it got the GIL for a moment and took the next request, until the next thread took the GIL.
 #
 # ## A prediction
 #
-# The next app runs each of the four jobs in three ways: inline, on the loop; in a thread; and in another process. (How the third way works comes after the measurement.) The table shows the worst loop lag as a client experiences it: the longest wait of a canary. Measuring it takes about a minute.
+# The next app runs each of the four jobs in three ways: inline, on the loop; in a thread; and in another process. (How the third way works comes after the measurement.) The table shows the worst loop lag as a client experiences it: the longest wait of a canary. Measuring it takes half a minute or more.
 #
-# For how many of the four jobs does a thread help? Let's say that it helps if the lag is less than half of what it is inline.
+# For how many of the four jobs does a thread help? Count it as a help if the lag is less than half of what it is inline.
 
 # %%
 guess = lab.predict("jobs that a thread takes off the loop, of four", None)
@@ -185,7 +185,7 @@ guess.compare(len(helped))
 good = await lab.race(["/process/rank", "/health"] + 4 * ["/process/rank"], title="five rankings and a probe", show=False)
 lab.side_by_side(bad, good, titles=("a thread", "a process"))
 lab.diagrams.processes(2, note="The app's process only sends the job and awaits the result.").show()
-print(f"The probe took {bad.requests[1].seconds:.2f} s before and {good.requests[1].seconds:.2f} s now.")
+print(f"The slowest canary waited {bad.worst_canary:.2f} s before and {good.worst_canary:.2f} s now.")
 
 # %% [markdown]
 # Two workers make two rankings in **parallel**, if there are two cores. The other rankings wait in the pool's queue, which the loop has nothing to do with.
@@ -263,7 +263,7 @@ by_name = await lab.race("/by_name", n=3, show=False)
 lab.side_by_side(by_value, by_name, titles=("the table travels", "the table is there"))
 
 # %% [markdown]
-# The responses are the same, and both times the worker does the adding. On the left our own process is busy with pickling, one long call that holds the GIL to its end. (If the loop was waiting for I/O when it lost the GIL, the lane says *free*, as in lesson 07. The canary is late all the same.)
+# The responses are the same, and both times the worker does the adding. On the left our own process is busy with pickling, one long call that holds the GIL to its end. (If the loop was waiting for I/O when it lost the GIL, the lane doesn't show that as a block, as in lesson 07. The canary is late all the same.)
 #
 # So send names, numbers, paths and keys. Let the worker load the large thing, once, and keep its results small as well.
 #
@@ -308,7 +308,7 @@ for name, race in (("a pool of its own", own), ("the shared pool", shared)):
     print(f"{name:17}: the fastest request took {1000 * race.quickest:.1f} ms, three requests used {processes} worker(s)")
 
 # %% [markdown]
-# A fresh Python has to start and import the module before the job begins. And the end of the `with` block waits until the worker is gone, on the loop and without `await`: see the lane.
+# A fresh Python has to start and import the module before the job begins. And at the end of the `with` block, the loop waits until the worker has exited. Nothing awaits that, so the loop is blocked: see the lane.
 #
 # The rule for clients, connection pools and thread pools matters most for a process pool: open it in the lifespan, warm it up, share it.
 #
@@ -343,7 +343,7 @@ print(f"Inline {1e6 * inline:.0f} µs, in a process {1e6 * in_process:.0f} µs: 
 #
 # ### Your turn
 #
-# `match` takes as long as it does because of its pattern. Replace `None` with a pattern that gives the same result (does the text consist of nothing but the letter a?) without trying every way to split the text.
+# `match` takes as long as it does because of its pattern. Replace `None` with a pattern, in quotes, that answers the same question (does the text consist of nothing but the letter a?) without trying every way to split the text.
 
 # %%
 import re
@@ -353,9 +353,10 @@ def timed_match(pattern):
     found = bool(re.match(pattern, "a" * 22 + "b"))
     return found, time.perf_counter() - began
 
+your_pattern = None or "(a+)+$"
 theirs, slow = timed_match("(a+)+$")
-ours, fast = timed_match(None or "(a+)+$")
-same = ours == theirs and bool(re.match(None or "(a+)+$", "a" * 22))
+yours, fast = timed_match(your_pattern)
+same = yours == theirs and bool(re.match(your_pattern, "a" * 22))
 print(f"Theirs: {1000 * slow:.2f} ms. Yours: {1000 * fast:.2f} ms, with {'the same' if same else 'another'} result.")
 
 # %% [markdown]
@@ -421,7 +422,7 @@ for way, patience in (("fork", 3), ("spawn", 50)):
 #
 # ## Deeper: a worker that dies
 #
-# A worker can be killed: by a bug in a C library, or by the operating system when memory runs out. `os._exit(1)` does it on purpose. In the next app, one pool is used as before. The other one is replaced when it breaks: the request that finds it broken removes it and responds with 503, *Service Unavailable*, and the next request creates a new one.
+# A worker can be killed: by a bug in a C library, or by the operating system when memory runs out. `os._exit(1)` does it on purpose. The next app has two pools. One is left alone when it breaks. The other is replaced: the request that finds it broken removes it and responds with 503, *Service Unavailable*, and the next request creates a new one.
 
 # %%
 # %%app mortal.py
@@ -466,7 +467,7 @@ for way in ("left_alone", "replaced"):
 #
 # ## Deeper: how large a pool?
 #
-# Eight counts in the notebook, in pools of different sizes. `psutil` reports how much memory the workers use.
+# The next cell runs `count` eight times, in pools of different sizes. `psutil` reports how much memory the workers use.
 #
 # ### Your turn
 #
@@ -592,8 +593,7 @@ print(f"{slow_requests} slow requests on {workers} workers took", ", ".join(f"{t
 # %% [markdown]
 # <details><summary>What it shows</summary>
 #
-# Each process still serves one slow request at a time. So the last one takes at least 0.5 s times the number of requests per worker, rounded up. It can take longer, because the operating system gives a new connection to *some* worker, and not to the one that is free. More workers give you more copies of the same queue of
-# waiting requests, for the full price in memory. Fix the blocking call; then add workers to use more cores.
+# Each process still serves one slow request at a time. So the last one takes at least 0.5 s times the number of requests per worker, rounded up. It can take longer, because the operating system gives a new connection to *some* worker, and not to the one that is free. More workers give you more copies of the same queue of waiting requests, and each copy takes as much memory as a whole app. Fix the blocking call; then add workers to use more cores.
 #
 # </details>
 #
@@ -602,7 +602,7 @@ print(f"{slow_requests} slow requests on {workers} workers took", ", ".join(f"{t
 #
 # ## Deeper: from Python 3.14 on
 #
-# A process has one advantage over a thread: it *can* be killed. But up to 3.13 a pool has no method that stops a running job. If the client is gone, the worker works on, as a thread does. Python 3.14 adds `terminate_workers` and `kill_workers`, which end all workers of a pool.
+# A process has one advantage over a thread: it *can* be killed. But up to 3.13 a pool has no method that stops a running job. If the client disconnects, the worker continues, as a thread does. Python 3.14 adds `terminate_workers` and `kill_workers`, which end all workers of a pool.
 #
 # And one process can hold several **interpreters**, each with a GIL of its own. From 3.14 on, `InterpreterPoolExecutor` is a pool of them, with the same methods. The next cell tries it, if this Python has it.
 

@@ -14,9 +14,9 @@
 # %% [markdown]
 # # Exercise 09: `def` or `async def`
 #
-# A shop has four endpoints. In three of them, the author chose between `def` and `async def` without much thought, and chose wrongly. Neither is wrong everywhere: what fixes the first endpoint would ruin the second. The fourth has been fixed once already, and that didn't help. Fix them in order.
+# A shop has four endpoints. In three of them, the author chose between `def` and `async def` without much thought, and chose wrongly. Neither keyword is always right: the one that fixes the first endpoint would ruin the second. The fourth has been fixed once already, and that didn't help. Fix them in order.
 #
-# **About 35 minutes.** You need lesson 02, *Calling HTTP*, lesson 03, *Databases*, lesson 04, *Redis*, and the walk-through of this lesson.
+# **About 35 minutes.** You need lesson 02, *Calling HTTP*, lesson 03, *Databases*, lesson 04, *Redis*, and lesson 09, *`def` or `async def`*.
 #
 # Each endpoint is worth three points:
 #
@@ -103,7 +103,7 @@ await exercise.concurrency("quote")
 # %% [markdown]
 # ## 2. A `def` endpoint and 45 clients
 #
-# `GET /stock/{token}` gets from the same supplier how many of an item are left:
+# `GET /stock/{token}` returns how many of an item are left. The number comes from the same supplier, whose replies call it `price`:
 #
 # `{"item": "a1b2c3", "stock": 314159}`
 #
@@ -241,7 +241,7 @@ await exercise.concurrency("account")
 #
 # <details><summary>Hint 2: a pointer</summary>
 #
-# A session is cheap, and there can be any number of them. What it borrows for its queries isn't. SQLAlchemy's documentation of `create_engine` says how many it keeps, how many more it opens when these are in use, and what happens then.
+# A session is cheap, and there can be any number of them. What it borrows for its queries isn't. SQLAlchemy's documentation of `create_engine` says how many it keeps, how many more it opens when these are in use, and what happens then. The lesson meets the same limit in *Deeper: a session pool smaller than the thread pool*.
 #
 # </details>
 #

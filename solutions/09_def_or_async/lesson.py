@@ -192,7 +192,7 @@ async def stream_ping():
 
 
 # %% [markdown]
-# Forty are too many for a picture. So the first race is with 4 tokens: six slow requests and the five pings, all at the same moment.
+# A picture with more than forty rows would be too tall, so the first race has only 4 tokens. It sends six slow requests and the five pings, all at the same moment.
 
 # %%
 import os
@@ -208,7 +208,7 @@ async def race_pings(tokens, slow, title=None, show=False):
 four = await race_pings(4, slow=6, title="six slow, four tokens", show=True)
 
 # %% [markdown]
-# The loop is free and the canary is on time. So is the first ping. The four others wait for a token, behind slow requests that they have nothing to do with.
+# The loop is free and the canary is on time. So is the `async def` ping. The four others wait for a token, behind slow requests that they have nothing to do with.
 #
 # ## A prediction
 #
@@ -292,7 +292,7 @@ print(f"async def {1e6 * awaited_each:.1f} µs, def {1e6 * pooled_each:.0f} µs:
 # | awaits everything that takes time | `async def` | one thread is enough for thousands of requests |
 # | calls something that blocks, nothing to await | `def` | a thread may block; mind the 40 |
 # | both | `async def`, and `to_thread` or `run_in_threadpool` around what blocks | the whole job in one hop |
-# | uses a synchronous ORM session, or `sqlite3` | `def`, with the session opened inside it | a connection pool that is smaller than the 40 needs a timeout |
+# | uses a synchronous ORM session, or `sqlite3` | `def`, with the session opened inside it | the connection returns to its pool as soon as the query is done; that pool is a second limit, next to the 40 |
 # | is CPU-bound and releases the GIL (pictures, passwords) | `def` or `to_thread`, few at a time | lesson 07 |
 # | is CPU-bound in Python, or holds the GIL | `async def` and a process pool | lesson 08 |
 # | is tiny and doesn't block | `async def` | no hop, no token |
@@ -306,11 +306,13 @@ print(f"async def {1e6 * awaited_each:.1f} µs, def {1e6 * pooled_each:.0f} µs:
 # - **A thread hop** in an endpoint that takes 50 milliseconds anyway.
 # - **An `async def` that computes for a few microseconds.** Lesson 07 has shown that the hop costs more.
 #
-# Two things are always worth fixing: a blocking call in `async def`, and a `def` endpoint that may wait for something slow forty times at once. Each of them can stop the whole app. The core of the lesson ends here; the sections marked *Deeper* are optional.
+# Two things are always worth fixing: a blocking call in `async def`, and a `def` endpoint that may wait for something slow forty times at once. Each of them can stop the whole app.
+#
+# The core of the lesson ends here; the sections marked *Deeper* are optional.
 #
 # ## Deeper: a health probe that tells the truth
 #
-# You've just measured how health probes mislead. An `async def` probe, like `async_ping`, says *ok* while no `def` request is served. A `def` probe waits behind the slow requests, and a platform that restarts the app for it cuts off all forty. So use two: a liveness probe that only shows that the loop runs, and a readiness probe that reports whether calls wait for a token.
+# You've just measured how health probes mislead. An `async def` probe, like `async_ping`, reports success while no `def` request is served. A `def` probe waits behind the slow requests, and a platform that restarts the app for it cuts off all forty. So use two: a liveness probe that only shows that the loop runs, and a readiness probe that reports whether calls wait for a token.
 
 # %%
 # %%app probes.py
@@ -445,7 +447,7 @@ lab.side_by_side(few, many, titles=(f"{few_tokens} tokens", "100 tokens"))
 #
 # ## Deeper: a session pool smaller than the thread pool
 #
-# The incident at the top of this lesson has a second pool in it, that of the database connections. Here SQLAlchemy has five connections to SQLite, and a session that gets none gives up after four seconds. One endpoint gets its session from a dependency, as many tutorials do it; the other opens it inside. Both return a **response model**, which FastAPI validates. (A report with the same ending: [fastapi#3205](https://github.com/fastapi/fastapi/issues/3205).)
+# The incident at the top of this lesson has a second pool in it, that of the database connections. Here SQLAlchemy has five connections to SQLite, and a session that gets none gives up after four seconds. One endpoint gets its session from a dependency, as in many tutorials; the other opens it inside. Both return a **response model**, which FastAPI validates. (A report with the same outcome: [fastapi#3205](https://github.com/fastapi/fastapi/issues/3205).)
 
 # %%
 # %%app sessions.py
@@ -497,7 +499,7 @@ for path in ("/dependency", "/inside"):
 #
 # ## Deeper: async code from a `def`
 #
-# You've chosen `def`, and now it must call something that exists only as `async def`. The function runs in a thread of AnyIO's, and from there `anyio.from_thread.run` runs a coroutine function on the app's own loop and waits for it. `asyncio.run` would create a new loop for each call.
+# You've chosen `def` for an endpoint, and now it must call something that exists only as `async def`. The endpoint runs in one of AnyIO's threads. From there, `anyio.from_thread.run` runs a coroutine function on the app's own loop and waits for its result. `asyncio.run` would create a new loop for each call.
 
 # %%
 # %%app from_def.py
@@ -583,7 +585,7 @@ for path in ("/from_thread", "/asyncio_run"):
 # ## Further reading
 #
 # - The question that most people ask first, *one request will wait another request to complete*: https://github.com/fastapi/fastapi/issues/2484
-# - Airflow, which turned its `async def` routes into `def`: https://github.com/apache/airflow/pull/43797
+# - Airflow, which changed its `async def` routes to `def`: https://github.com/apache/airflow/pull/43797
 # - Open WebUI, whose larger limit did not reach `to_thread`: https://github.com/open-webui/open-webui/issues/28168
 # - FastAPI, *Concurrency and async / await*: https://fastapi.tiangolo.com/async/
 # - Starlette, *Thread Pool*: https://www.starlette.io/threadpool

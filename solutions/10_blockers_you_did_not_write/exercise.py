@@ -17,7 +17,7 @@
 # The endpoints of these five apps look harmless. What blocks the event loop is somewhere else: in a middleware, in a stream,
 # after the response, in a cache. The fifth app has already been fixed once, and that didn't help. Find the cause and fix it, one app after the other.
 #
-# **About 40 minutes.** You need the lessons before this one: what blocks, and how a thread or an `await` helps.
+# **About 40 minutes.** You need lesson 10, *Blockers you did not write*, and what the lessons before it taught: what blocks, and how a thread or an `await` helps (the second app reads files, as in lesson 05).
 # For the fifth app you also need this lesson's section *Deeper: which thread validates a response?*
 #
 # Each app has a cell that begins with `%%app`. That cell is the whole file. Change what you like in it,

@@ -19,7 +19,7 @@
 # > the step in which FastAPI prepares a return value for JSON. That step runs on the event loop.
 # > ([fastapi#1224](https://github.com/fastapi/fastapi/issues/1224))
 #
-# **About 20 minutes**, plus 15 for the sections marked "Deeper".
+# **About 25 minutes**, plus 15 for the sections marked "Deeper".
 # You need lessons 01, *Sleeping*, 02, *Calling HTTP*, 07, *Threads*, and 09, *`def` or `async def`*.
 #
 # You'll see what blocks the event loop when no line of an endpoint does:
@@ -29,7 +29,7 @@
 # - in a stream, between two chunks;
 # - after the response, in a background task;
 # - in a cache that stores the wrong thing;
-# - *deeper:* before the endpoint, while a request body is parsed and validated; in response models and templates; and for good, by a lock.
+# - *deeper:* before the endpoint, while a request body is parsed and validated; in response models and templates; and behind a lock that is never released.
 #
 # The next cell loads the tools of the course, and starts an HTTP service that some of the apps call.
 # If it fails with `ModuleNotFoundError`, the notebook isn't running in the course's own Python environment:
@@ -72,8 +72,7 @@ lab.diagrams.loop("json.dumps(stock)", 2 * ["GET /stock"], blocked=True, note="F
 print(f"Each response has {len(bad.requests[0].body):,} characters.")
 
 # %% [markdown]
-# The endpoint is a single line, and the timeline doesn't name it. It names a line in FastAPI or in Python's `json`:
-# the loop was blocked *after* `return`, while the list became JSON.
+# The endpoint is a single line, and the timeline doesn't name it. It names a line of a library, in FastAPI or in a module of Python that FastAPI calls: the loop was blocked *after* `return`, while the list became JSON.
 #
 # ## A prediction
 #
@@ -206,8 +205,8 @@ print(f"The fastest of the five requests took {logged.quickest:.2f} s.")
 
 # %% [markdown]
 # `log.info` doesn't look like **I/O**, input or output that has to be waited for. What it does depends on the handlers, and those are usually set up elsewhere.
-# Because the call is in a middleware, *every* route pays for it. The canaries are logged like everything else, and so even the fastest request
-# waits for the log lines of the requests that arrived with it.
+# Because the call is in a middleware, *every* route pays for it. The canaries are requests as well, so each of them writes a log line. And even the fastest of the five requests waits for the log lines
+# of those that arrived with it.
 #
 # Logging from a thread would be half a fix: a handler has a lock that lets one thread in at a time, so requests would wait for that lock.
 # The standard library's fix is a pair of classes. `QueueHandler` only puts the line into a queue, which takes microseconds.
@@ -256,6 +255,7 @@ lab.side_by_side(logged, queued, titles=("HTTPHandler", "QueueHandler"))
 # of OpenAI's chat completions (*server-sent events*: lines that start with `data: `).
 #
 # Three generators read the stream of the stub: two with `requests`, one of them `async def` and one plain `def`, and a third with httpx.
+# The last two lines give each of them an endpoint with its name.
 
 # %%
 import asyncio
@@ -311,7 +311,7 @@ lab.side_by_side(streams["blocking"], streams["awaiting"], titles=("async def, n
 
 # %% [markdown]
 # - `blocking` is `async def` and never awaits. It runs on the loop, so the loop is blocked from one token to the next. A `yield` isn't an `await`:
-#   it hands a chunk to Starlette, which sends it without waiting, and asks for the next one at once.
+#   it passes a chunk to Starlette, which sends it without waiting and requests the next one at once.
 # - `threaded` is a plain generator. Starlette runs each step in the thread pool of `def` endpoints, so every stream needs one of its 40 threads per chunk.
 # - `awaiting` gives the loop back while it waits for a token. Waiting for tokens is **I/O-bound** work, and this is the form that scales.
 #
@@ -355,8 +355,7 @@ print(f"The order took {mailed.requests[0].seconds:.2f} s. The slowest canary wa
 #
 # ### Your turn
 #
-# One keyword decides where a background task runs. Which line should stand in place of `async def send_mail():`? Replace `None` with it, in quotes. Then predict, before you run the cell:
-# how long will the slowest canary wait now?
+# One keyword decides where a background task runs. Which line should stand in place of `async def send_mail():`? Replace `None` with it, in quotes. Before you run the cell, predict how long the slowest canary will wait now.
 
 # %%
 from pathlib import Path
@@ -367,6 +366,7 @@ Path("tailor_changed.py").write_text(source.replace("async def send_mail():", li
 app = lab.serve("tailor_changed.py")
 changed = await lab.race(["/order"] + 4 * ["/hours"], show=False)
 print("The loop is free while the mail is sent." if changed.blocked_seconds < 0.25 else "send_mail still blocks the loop.")
+print(f"The slowest canary waited {mailed.worst_canary:.2f} s before and {changed.worst_canary:.2f} s now.")
 
 # %% [markdown]
 # <details><summary>Answer</summary>
@@ -426,7 +426,7 @@ print(f"dictionary: {[request.status for request in together.requests]}, fetched
 #
 # ## When not to bother
 #
-# Most responses and request bodies are small. In the sections above marked "Deeper", a body of 100 parts and a page of 100 rows blocked for less than 20 ms, the shortest block that a race reports.
+# Most responses and request bodies are small. A body of 100 parts or a page of 100 rows, both measured in the sections marked "Deeper", blocks for less than 20 ms, the shortest block that a race reports.
 # Before you change anything, measure yours, as you did in the first "Your turn".
 #
 # The core of the lesson ends here; the sections marked *Deeper* are optional.
@@ -578,7 +578,7 @@ for rows, race in pages.items():
 # So far, every block ended by itself. Two of the next three endpoints can block forever.
 #
 # - `/lock` takes a lock from `threading` and awaits while it holds it.
-# - `/result` hands a coroutine to the loop with `run_coroutine_threadsafe`, as a thread would. That returns a **future**, an object that will
+# - `/result` passes a coroutine to the loop with `run_coroutine_threadsafe`, as a thread would. That returns a **future**, an object that will
 #   hold a result later. `.result()` waits until it does.
 # - `/queue` waits for a job, and gives up after 0.2 seconds.
 
@@ -661,7 +661,7 @@ print("The last canary was", "answered." if stuck.canaries[-1].answered else "ne
 # - A background task that blocks delays the next requests.
 # - `lru_cache` around an `async def` stores coroutines. If a dictionary is filled only after an `await`, every request that arrives before that fetches as well.
 # - Leave small responses as they are.
-# - *Deeper:* a request body is parsed and validated on the loop before your endpoint starts, by your own validators too, so limit its size.
+# - *Deeper:* a request body is parsed and validated on the loop before your endpoint starts, by your own validators too. Limit its size, and keep network calls out of validators.
 #   A lock from `threading` held across an `await`, and `.result()` on the loop, block for good.
 #
 # ## Check yourself

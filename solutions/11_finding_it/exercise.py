@@ -29,7 +29,7 @@
 #
 # Double-click a file in the list on the left to open it. Don't change the files, because lines are counted as they are now.
 #
-# The next cell loads the tools of the course, and starts the supplier that the library asks for prices.
+# The next cell loads the tools of the course, and starts the supplier that the library calls for prices.
 # If the cell fails with `ModuleNotFoundError`, the notebook isn't running in the course's own Python environment:
 # close it and start it with `./course lab`. After a restart of the kernel, run this first cell again.
 
@@ -52,9 +52,8 @@ exercise = checks.here()
 # - **One function calls another, which calls a third.** Follow the calls as long as they stay in these three files. The line that counts is
 #   the last of them: the wait or the computation itself, or the call into a package or into Python that waits or computes.
 #   The lines above it only lead there. Naming one of those costs nothing and earns nothing.
-# - **One exchange with another service may take several lines.** One line sends the request and waits, another only reads what has arrived. Both look as if they waited,
-#   but only one blocks the loop, and the code doesn't say which: it depends on whether the other side is slow before its response
-#   begins, or in the middle of it. A stack shows which line it is. Naming the other line costs a point.
+# - **One exchange with another service may take several lines.** One line sends the request and waits, another only reads what has arrived. Both lines look as if they wait, but only one blocks the loop, and the code doesn't say which: that depends on whether the service is slow
+#   before its response begins, or in the middle of it. A stack shows which line it is. Naming the other line costs a point.
 # - **One line starts something, and another waits until it's done.** The line that waits is the blocker.
 # - **Entering a `with` can take long.** Then the `with` line is the blocker, and not what is inside.
 #
@@ -99,15 +98,15 @@ slowest = await probe("/books/7")
 #
 # <details><summary>Hint 1: a question</summary>
 #
-# Which of the endpoints delay a canary? Probe each one. And which can't, whatever they call: where does Starlette run a `def` endpoint, a `def` dependency, a plain generator,
-# a `def` background task?
+# Which of the endpoints delay a canary? Probe each one. Some endpoints can't delay it, whatever they call: where does Starlette run a `def` endpoint, a `def` dependency,
+# a plain generator, a `def` background task?
 #
 # </details>
 #
 # <details><summary>Hint 2: a pointer</summary>
 #
 # An endpoint can have more than one blocker, and one of them may run after the response. If two stacks of the same endpoint differ, both lines may be right.
-# If you see a wait of a few hundredths of a second only once, the machine may have caused it.
+# If a canary waits a few hundredths of a second, and only once, the machine may have caused it.
 #
 # </details>
 #

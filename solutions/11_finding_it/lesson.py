@@ -52,7 +52,7 @@ for service in ("upstream", "postgres"):
 #
 # The service has five files with endpoints. An `APIRouter` collects the endpoints of one file,
 # and the app adds them with `include_router`. `%%keep` saves a cell as a file and runs nothing.
-# You don't need to study the files: skim them.
+# Skim the files; you don't need to study them.
 #
 # In the first file, the endpoints wait for another service or a program. In the second, they wait for something inside the process:
 # a sleep, a thread, a lock. The third has a sleep two calls down, and a queue. The fourth computes.
@@ -227,7 +227,7 @@ print(f"The harmless request took {slow.requests[0].seconds:.2f} s. It needs 0.1
 # Run it three or four times. A function that is on the main thread's stack each time holds the loop. If the innermost frame is `select`, the loop is idle
 # and the problem is elsewhere. py-spy pauses the process for some milliseconds while it reads; `--nonblocking` avoids that, at the price of an occasional garbled stack.
 #
-# Reading another process is a privilege. The next cell checks whether you have it here.
+# Reading another process is a privilege. The next cell checks whether this notebook has it.
 
 # %%
 import json
@@ -425,9 +425,9 @@ print(f"The service says that the probe took {1000 * says:.3f} ms. The client wa
 #
 # ## When not to bother
 #
-# - **At start-up.** blockbuster may complain about a file that is read while the app is imported. No request is delayed by that, because the server doesn't accept
+# - **At start-up.** A tool may complain about a file that is read while the app is imported. No request is delayed by that, because the server doesn't accept
 #   any yet. Probes do notice a long start-up, though: if loading a model takes a minute, give the container a `startupProbe`, or the liveness probe will restart it before it is ready.
-# - **`/tiny`.** It opens a file of a few hundred bytes on the loop, each time. Two tools accuse it, and by their rules they are right.
+# - **`/tiny`.** It opens a file of a few hundred bytes on the loop, each time. Two of the tools in *Deeper: what each tool finds* report it, and by their rules they are right.
 #   Lesson 05 measures that a thread would take longer than the read.
 # - **Below your threshold.** If the slowest canary waits five milliseconds, there is nothing to find, however many rules complain.
 #
@@ -500,7 +500,7 @@ print(f"The longest pause that gc.callbacks saw: {1000 * max(pauses):.0f} ms.")
 #
 # ## Deeper: what each tool finds
 #
-# Before the code ships, six more tools can look for blocking calls. The following cells run them on the seventeen endpoints and build a table.
+# Before the code ships, other tools can look for blocking calls. The following cells run them on the seventeen endpoints and build a table.
 #
 # The first is a **linter** (lesson 01): it reads the files and doesn't run them. ruff's rules of the group `ASYNC`
 # know the names of functions that block: `time.sleep`, `requests.get`, `subprocess.run` and many more.

@@ -58,7 +58,7 @@ exercise = checks.here()
 # Four apps are next to this notebook, two of each kind. This is one of them. Open the others as well.
 
 # %%
-print(open("blocking_requests.py").read())
+print(open("incorrect_requests.py").read())
 
 # %% [markdown]
 # ## What your test can use

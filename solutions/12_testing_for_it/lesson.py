@@ -101,6 +101,7 @@ def test_ten_requests(path):
 # %% [markdown]
 # `parametrize` runs the test once per path. The next cell defines a function that starts pytest as a program of its own, as you would
 # in a terminal. `-rA` makes pytest print a line per run that begins with `PASSED` or `FAILED`, and `--durations` adds how long it took.
+# `-c` with an empty file keeps the settings of other projects away, such as those of the course's own tests.
 
 # %%
 import os
@@ -111,7 +112,7 @@ import sys
 def pytest(file, **environment):
     """Run pytest on a file; return {parameter: "passed" or "failed"} and keep the whole text in `output`."""
     global output
-    words = ["-p", "no:cacheprovider", "--tb=no", "--color=no", "-rA", "-q", "--durations=0", "--durations-min=0", file]
+    words = ["-c", os.devnull, "-p", "no:cacheprovider", "--tb=no", "--color=no", "-rA", "-q", "--durations=0", "--durations-min=0", file]
     wide = os.environ | {"COLUMNS": "200"} | environment
     output = subprocess.run([sys.executable, "-m", "pytest", *words], env=wide, capture_output=True, text=True).stdout
     return {name: word.lower() for word, name in re.findall(r"^(PASSED|FAILED) \S+?\[(.*?)\]", output, re.M)}

@@ -123,7 +123,7 @@ for path in ("/prices/rose", "/flowers/rose", "/report", "/thanks", "/cards/1"):
     print(f"{path:14} {alone[path] * 1000:6.0f} ms")
 
 # %% [markdown]
-# Nothing is slow here, and all the shop's tests pass. Then it opens.
+# Nothing is slow here, and all the shop's tests pass. Then the shop opens.
 #
 # `lab.load` sends requests to several routes, in the order of the list and at a steady rate; `rate=20` means 20 per second.
 # It doesn't wait for one response before it sends the next request. Prices are requested often, the report seldom.
@@ -152,7 +152,7 @@ lab.diagrams.loop("one slow line", ["GET /cards", "GET /thanks", "the canary"], 
 # That's a bad morning. Look at the lane of `/cards`: the endpoint waits for nothing, and its clients wait anyway.
 #
 # The **canary** requests a path that doesn't exist, again and again. It needs nothing but the loop,
-# so its lane is the health of the whole shop in one line, and it is what a liveness probe sees.
+# so its lane shows the health of the whole shop. It's also what a liveness probe experiences.
 #
 # ## p50, p95, p99
 #
@@ -180,7 +180,7 @@ guess = lab.predict("the route that does most harm", None)
 
 # %% [markdown]
 # While the load ran, the lab measured the loop from inside: how long each **iteration** took, which is one pass through all callbacks that are ready,
-# and which line was running. Here are the sums over the whole load, with worst first:
+# and which line was running. Here are the sums over the whole load, the worst first:
 
 # %%
 print(*incident.blockers, sep="\n")
@@ -286,11 +286,21 @@ for name, load in (("the incident", incident), ("the easy one", easy), ("the pri
     print(f"{name:16} {p50:8.0f}  {p95:8.0f}  {p99:8.0f} ms  {load.blocked_seconds:5.2f} s   in {load.alerts[0]} of {load.alerts[1]}")
 
 # %% [markdown]
-# Compare the first row with the last two. The seconds for which the loop was blocked fall when you fix in order of harm, and with them the wait of the usual request, p50.
-# The waits on the right are measured by the clock, so a machine with other work adds to them; the blocked seconds leave that out.
+# Compare the first row with the last two. When you fix in order of harm, the loop is blocked for fewer seconds, and the wait of the usual request, p50, falls with them.
+# The waits are measured by the clock, so a busy machine adds to them; the blocked seconds leave that out.
 #
 # Fix one line at a time and measure after each. That shows what each fix did,
 # and when to stop: when the canary is flat.
+#
+# ## When to stop
+#
+# No shop is free of blocking. A small file, a page of HTML, a large response: each blocks the loop for a few milliseconds.
+# What counts is the sum, and the longest single block. A line that blocks for 5 ms once a minute is at the end of the list. Leave it there.
+#
+# Set the threshold of the alert to a delay that your users notice, not to the lowest one that you can reach. And let it watch the canary rather than each route: a route may take
+# as long as what it waits for.
+#
+# The core of the lesson ends here; the sections marked *Deeper* are optional.
 #
 # ## Deeper: why not run more workers?
 #
@@ -366,18 +376,10 @@ for name, counted in (("of the canaries that were sent", sent), ("of all that wo
 #
 # Making a probe more patient hides a blocked loop. It doesn't free it.
 #
-# ## When to stop
-#
-# No shop is free of blocking. A small file, a page of HTML, a large response: each blocks the loop for a few milliseconds.
-# What counts is the sum, and the longest single block. A line that blocks for 5 ms once a minute is at the end of the list. Leave it there.
-#
-# Set the alert by what your users notice, not by what is possible. And let it watch the canary rather than each route: a route may take
-# as long as what it waits for.
-#
 # ## What you have seen
 #
 # - Every request may be fast by itself, and the shop slow: harm is how long times how often.
-# - A load shows what clients experience over time. p50 is the usual request, p99 the unlucky one whose user calls you.
+# - A load shows what clients experience over time. Half of the requests wait no longer than p50; one in a hundred waits longer than p99.
 # - The canary needs nothing but the loop, so it speaks for all routes.
 # - The victim's own span is short. Measure from outside.
 # - Sum up which lines blocked the loop, fix the first in the list, measure again.
@@ -421,4 +423,5 @@ for name, counted in (("of the canaries that were sent", sent), ("of all that wo
 # - Gil Tene, [How NOT to Measure Latency](https://www.youtube.com/watch?v=lJ8ydIuPFeU), a talk on coordinated omission.
 # - [Monitoring Distributed Systems](https://sre.google/sre-book/monitoring-distributed-systems/), in Google's book on site reliability: what an alert should watch.
 # - Kubernetes, [Liveness, readiness and startup probes](https://kubernetes.io/docs/concepts/configuration/liveness-readiness-startup-probes/)
-# - The exercise of this lesson: `exercise_13_the_incident.ipynb`. Twelve routes, and you are on call.
+#
+# Next: the exercise, in the notebook `exercise_13_the_incident.ipynb` next to this one. It has twelve routes, and you are on call.

@@ -5,6 +5,7 @@ import copy
 import itertools
 import os
 import re
+import shutil
 import sys
 import threading
 from contextlib import contextmanager
@@ -45,7 +46,11 @@ def is_changed(file):
 
 @pytest.mark.parametrize("file", chosen(LESSONS, name_of, min(ONE_IN, 15), is_changed), ids=name_of)
 def test_lesson_runs_and_claims_hold(file, tmp_path):
-    """A lesson runs to its end within the memory limit, and its claims hold."""
+    """A lesson runs to its end within the memory limit, and its claims hold.
+
+    As in a clone, the configuration of the course's own tests is in a folder above the notebook.
+    """
+    shutil.copy(paths.ROOT / "pyproject.toml", tmp_path)
     with most_memory() as peak:
         notebook = run_with_claims(source(file), CLAIMS[file.parent.name], tmp_path)
     assert_quiet(notebook)
@@ -121,6 +126,19 @@ def test_broken_cell_runs_once(tmp_path):
     with pytest.raises(CellExecutionError):
         run_with_claims(notebook, "assert True", tmp_path)
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_pytest_cell_ignores_clone(tmp_path, monkeypatch):
+    """Lesson 12 starts pytest in the learner's clone, whose configuration is for the course's own tests."""
+    shutil.copy(paths.ROOT / "pyproject.toml", tmp_path)
+    (tmp_path / "test_two.py").write_text(
+        "import pytest\n@pytest.mark.parametrize('name', ['a', 'b'])\ndef test_one(name): assert name == 'a'\n"
+    )
+    lesson = source(next(file for file in LESSONS if name_of(file).startswith("12_")))
+    cell = next(cell.source for cell in lesson.cells if "def pytest(" in cell.source)
+    monkeypatch.chdir(tmp_path)
+    exec(cell, names := {})
+    assert names["pytest"]("test_two.py") == {"a": "passed", "b": "failed"}
 
 
 def test_every_lesson_has_claims():

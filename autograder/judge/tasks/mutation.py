@@ -101,8 +101,8 @@ async def run_against(
 
 async def rehearsed(task: TextTask, folder: Path) -> tuple[bool, list[str]]:
     """Run the test in ``folder`` once against each app there. Return (whether all results are right, lines to print)."""
-    files = sorted([*folder.glob("honest_*.py"), *folder.glob("blocking_*.py")])  # noqa: ASYNC240
-    apps = [App(file, file.name.startswith("honest"), file.name) for file in files]
+    files = sorted([*folder.glob("correct_*.py"), *folder.glob("incorrect_*.py")])  # noqa: ASYNC240
+    apps = [App(file, file.name.startswith("correct"), file.name) for file in files]
     runs = await run_against(folder / task.file, folder / "conftest.py", apps, twice=False)
     lines, right = [], True
     for app in apps:
@@ -172,7 +172,7 @@ def verdict(part: str, apps: list[App], runs: Mapping[App, list[Run]]) -> Verdic
     if PASSED not in every:
         reason = next(run.reason for found in runs.values() for run in found)
         return _fail(
-            DiagnosisKind.ALWAYS_FAILS, f"The test fails for every app, honest or not. Its message begins: {reason}"
+            DiagnosisKind.ALWAYS_FAILS, f"The test fails for every app, correct or not. Its message begins: {reason}"
         )
     honest, blocking = ([app for app in apps if app.honest is should_pass] for should_pass in (True, False))
     for app in honest:
@@ -181,15 +181,15 @@ def verdict(part: str, apps: list[App], runs: Mapping[App, list[Run]]) -> Verdic
             if PASSED in found:
                 return _fail(
                     DiagnosisKind.NOT_THE_SAME_TWICE,
-                    "For an honest app, the test passed once and failed once. Does it depend on how fast the machine is?",
+                    "For a correct app, the test passed once and failed once. Does it depend on how fast the machine is?",
                 )
             reason = runs[app][0].reason
             return _fail(
-                DiagnosisKind.ACCUSES_HONEST_APPS, f"The test fails for an honest app: {app.says}. It said: {reason}"
+                DiagnosisKind.ACCUSES_HONEST_APPS, f"The test fails for a correct app: {app.says}. It said: {reason}"
             )
     seen = [app for app in blocking if set(results(runs, app)) == {FAILED}]
     missed = [app for app in blocking if app not in seen]
-    summary = f"It passes for every honest app, and fails for {len(seen)} of {len(blocking)} others."
+    summary = f"It passes for every correct app, and fails for {len(seen)} of {len(blocking)} others."
     if set(every) == {PASSED}:
         return _fail(DiagnosisKind.ALWAYS_PASSES, "The test passes for every app: it would not notice anything.")
     if len(seen) < len(blocking) * DETECTED_MIN_SHARE:

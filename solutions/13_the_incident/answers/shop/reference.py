@@ -26,7 +26,7 @@ QUOTE = os.environ["PRICE_COMMAND"]
 
 @asynccontextmanager
 async def lifespan(app):
-    """What the whole shop shares."""
+    """Open and close what the whole shop shares."""
     app.state.redis = redis.asyncio.from_url(REDIS, decode_responses=True, socket_timeout=60)
     async with httpx.AsyncClient(base_url=SUPPLIER, timeout=60) as app.state.http, open_pool() as app.state.pool:
         yield
@@ -48,14 +48,14 @@ async def receipt(number: int):
     return {"receipt": number, "printed": True}
 
 
-# --- offer: what the supplier asks for an item, over HTTP
+# --- offer: the price of an item, which the supplier knows, over HTTP
 
 
 class Supplier:
     async def offer(self, token):
-        return (await self.ask(f"/items/{token}"))["price"]
+        return (await self.get(f"/items/{token}"))["price"]
 
-    async def ask(self, path):
+    async def get(self, path):
         return (await app.state.http.get(path)).json()
 
 
@@ -96,7 +96,7 @@ async def stock(token: str, request: Request):
     return {"item": token, "left": left}
 
 
-# --- job: work for the back office, through Redis: put on the list `jobs`, the result comes on `reply:{token}`
+# --- job: work for the back office, through Redis: pushed onto the list `jobs`; the result comes on `reply:{token}`
 
 
 @app.post("/jobs/{token}")
@@ -107,7 +107,7 @@ async def job(token: str, request: Request):
     return {"job": token, "result": int(result)}
 
 
-# --- manual: sent in pieces; the number of its pages stands in a slow file
+# --- manual: sent in chunks; the number of its pages is in a slow file
 
 
 def pieces(token):
@@ -121,7 +121,7 @@ async def manual(token: str):
     return StreamingResponse(pieces(token), media_type="application/json")
 
 
-# --- quote: made by an old program, which prints it
+# --- quote: a price that an old program prints
 
 
 @app.get("/quotes/{token}")
@@ -131,7 +131,7 @@ async def quote(token: str):
     return {"quote": token, "price": int(printed)}
 
 
-# --- member: whoever shows a card is recognised, in a middleware; the supplier knows the points
+# --- member: a middleware looks up the points of every request that shows a card; the supplier knows them
 
 
 @app.middleware("http")
@@ -147,7 +147,7 @@ async def member(card: str, request: Request):
     return {"card": card, "points": request.state.points}
 
 
-# --- rate: asked once for each currency, then kept
+# --- rate: fetched once for each currency, then cached
 
 
 @lru_cache(maxsize=1000)
@@ -165,7 +165,7 @@ async def rate(token: str):
         return {"currency": token, "rate": await asyncio.to_thread(rate_of, token)}
 
 
-# --- order: taken at once; the supplier is told behind the answer
+# --- order: accepted at once; the supplier is informed after the response
 
 
 async def tell_the_supplier(token):
@@ -178,7 +178,7 @@ async def order(token: str, background: BackgroundTasks):
     return {"order": token, "accepted": True}
 
 
-# --- search: what was searched for is logged, and the log goes to the supplier, who wants to know what people look for
+# --- search: what people search for is logged, and each log line is sent to the supplier
 
 
 class ToTheSupplier(logging.Handler):

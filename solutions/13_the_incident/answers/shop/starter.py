@@ -26,7 +26,7 @@ QUOTE = os.environ["PRICE_COMMAND"]
 
 @asynccontextmanager
 async def lifespan(app):
-    """What the whole shop shares. Half of the routes do not use it yet."""
+    """Open and close what the whole shop shares. Half of the routes don't use it yet."""
     app.state.redis = redis.asyncio.from_url(REDIS, decode_responses=True, socket_timeout=60)
     async with httpx.AsyncClient(base_url=SUPPLIER, timeout=60) as app.state.http, open_pool() as app.state.pool:
         yield
@@ -48,14 +48,14 @@ async def receipt(number: int):
     return {"receipt": number, "printed": True}
 
 
-# --- offer: what the supplier asks for an item, over HTTP
+# --- offer: the price of an item, which the supplier knows, over HTTP
 
 
 class Supplier:
     def offer(self, token):
-        return self.ask(f"/items/{token}")["price"]
+        return self.get(f"/items/{token}")["price"]
 
-    def ask(self, path):
+    def get(self, path):
         return requests.get(SUPPLIER + path).json()
 
 
@@ -71,8 +71,8 @@ async def offer(token: str):
 async def basket(token: str, request: Request):
     total = 0
     for item in (f"{token}-1", f"{token}-2"):
-        answer = await request.app.state.http.get(f"/items/{item}")
-        total += answer.json()["price"]
+        response = await request.app.state.http.get(f"/items/{item}")
+        total += response.json()["price"]
     return {"basket": token, "total": total}
 
 
@@ -103,7 +103,7 @@ async def stock(token: str, request: Request):
     return {"item": token, "left": left}
 
 
-# --- job: work for the back office, through Redis: put on the list `jobs`, the result comes on `reply:{token}`
+# --- job: work for the back office, through Redis: pushed onto the list `jobs`; the result comes on `reply:{token}`
 
 
 office = redis.Redis.from_url(REDIS, decode_responses=True, socket_timeout=60)
@@ -116,7 +116,7 @@ async def job(token: str):
     return {"job": token, "result": int(result)}
 
 
-# --- manual: sent in pieces; the number of its pages stands in a slow file
+# --- manual: sent in chunks; the number of its pages is in a slow file
 
 
 async def pieces(token):
@@ -130,7 +130,7 @@ async def manual(token: str):
     return StreamingResponse(pieces(token), media_type="application/json")
 
 
-# --- quote: made by an old program, which prints it
+# --- quote: a price that an old program prints
 
 
 @app.get("/quotes/{token}")
@@ -139,7 +139,7 @@ async def quote(token: str):
     return {"quote": token, "price": int(printed)}
 
 
-# --- member: whoever shows a card is recognised, in a middleware; the supplier knows the points
+# --- member: a middleware looks up the points of every request that shows a card; the supplier knows them
 
 
 @app.middleware("http")
@@ -155,7 +155,7 @@ async def member(card: str, request: Request):
     return {"card": card, "points": request.state.points}
 
 
-# --- rate: asked once for each currency, then kept
+# --- rate: fetched once for each currency, then cached
 
 
 @lru_cache(maxsize=1000)
@@ -168,7 +168,7 @@ async def rate(token: str):
     return {"currency": token, "rate": rate_of(token)}
 
 
-# --- order: taken at once; the supplier is told behind the answer
+# --- order: accepted at once; the supplier is informed after the response
 
 
 async def tell_the_supplier(token):
@@ -181,7 +181,7 @@ async def order(token: str, background: BackgroundTasks):
     return {"order": token, "accepted": True}
 
 
-# --- search: what was searched for is logged, and the log goes to the supplier, who wants to know what people look for
+# --- search: what people search for is logged, and each log line is sent to the supplier
 
 
 class ToTheSupplier(logging.Handler):

@@ -36,7 +36,7 @@ async def stock(token: str, request: Request):
         return {"item": token, "left": await connection.fetchval("SELECT price_of($1)", token)}
 
 
-# --- manual: sent in pieces; the number of its pages stands in a slow file
+# --- manual: sent in chunks; the number of its pages is in a slow file
 
 
 async def pieces(token):
@@ -50,7 +50,7 @@ async def manual(token: str):
     return StreamingResponse(pieces(token), media_type="application/json")
 
 
-# --- member: whoever shows a card is recognised, in a middleware; the supplier knows the points
+# --- member: a middleware looks up the points of every request that shows a card; the supplier knows them
 
 
 class Recognise:
@@ -72,7 +72,7 @@ async def member(card: str, request: Request):
     return {"card": card, "points": request.state.points}
 
 
-# --- rate: asked once for each currency, then kept
+# --- rate: fetched once for each currency, then cached
 
 
 rates = {}
@@ -89,7 +89,7 @@ async def rate(token: str):
     return {"currency": token, "rate": await asyncio.shield(rates[token])}
 
 
-# --- order: taken at once; the supplier is told behind the answer
+# --- order: accepted at once; the supplier is informed after the response
 
 
 telling = set()
@@ -107,7 +107,7 @@ async def order(token: str):
     return {"order": token, "accepted": True}
 
 
-# --- search: what was searched for is logged, and the log goes to the supplier, who wants to know what people look for
+# --- search: what people search for is logged, and each log line is sent to the supplier
 
 
 @app.get("/search")

@@ -20,14 +20,14 @@ async def receipt(number: int):
     return {"receipt": number, "printed": True}
 
 
-# --- offer: what the supplier asks for an item, over HTTP
+# --- offer: the price of an item, which the supplier knows, over HTTP
 
 
 class Supplier:
     def offer(self, token):
-        return self.ask(f"/items/{token}")["price"]
+        return self.get(f"/items/{token}")["price"]
 
-    def ask(self, path):
+    def get(self, path):
         return requests.get(SUPPLIER + path).json()
 
 
@@ -50,7 +50,7 @@ def item(token: str):
         connection.close()
 
 
-# --- job: work for the back office, through Redis: put on the list `jobs`, the result comes on `reply:{token}`
+# --- job: work for the back office, through Redis: pushed onto the list `jobs`; the result comes on `reply:{token}`
 
 
 office = redis.Redis.from_url(REDIS, decode_responses=True)
@@ -63,7 +63,7 @@ def job(token: str):
     return {"job": token, "result": int(result)}
 
 
-# --- manual: sent in pieces; the number of its pages stands in a slow file
+# --- manual: sent in chunks; the number of its pages is in a slow file
 
 
 @app.get("/manuals/{token}")
@@ -71,7 +71,7 @@ def manual(token: str):
     return {"manual": token, "pages": int((DOCUMENTS / token).read_text())}
 
 
-# --- quote: made by an old program, which prints it
+# --- quote: a price that an old program prints
 
 
 @app.get("/quotes/{token}")
@@ -80,7 +80,7 @@ def quote(token: str):
     return {"quote": token, "price": int(printed)}
 
 
-# --- member: whoever shows a card is recognised, in a middleware; the supplier knows the points
+# --- member: a middleware looks up the points of every request that shows a card; the supplier knows them
 
 
 def points_of(card: str):
@@ -92,7 +92,7 @@ async def member(card: str, points: int = Depends(points_of)):
     return {"card": card, "points": points}
 
 
-# --- rate: asked once for each currency, then kept
+# --- rate: fetched once for each currency, then cached
 
 
 @lru_cache(maxsize=1000)
@@ -109,7 +109,7 @@ def rate(token: str):
         return {"currency": token, "rate": rate_of(token)}
 
 
-# --- order: taken at once; the supplier is told behind the answer
+# --- order: accepted at once; the supplier is informed after the response
 
 
 def tell_the_supplier(token):

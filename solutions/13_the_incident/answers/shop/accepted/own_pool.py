@@ -22,14 +22,14 @@ async def receipt(number: int):
     return {"receipt": number, "printed": True}
 
 
-# --- offer: what the supplier asks for an item, over HTTP
+# --- offer: the price of an item, which the supplier knows, over HTTP
 
 
 class Supplier:
     def offer(self, token):
-        return self.ask(f"/items/{token}")["price"]
+        return self.get(f"/items/{token}")["price"]
 
-    def ask(self, path):
+    def get(self, path):
         return requests.get(SUPPLIER + path).json()
 
 
@@ -72,7 +72,7 @@ async def item(token: str):
     return {"item": token, "price": await asyncio.get_running_loop().run_in_executor(POOL, price_in_database, token)}
 
 
-# --- job: work for the back office, through Redis: put on the list `jobs`, the result comes on `reply:{token}`
+# --- job: work for the back office, through Redis: pushed onto the list `jobs`; the result comes on `reply:{token}`
 
 
 office = redis.Redis.from_url(REDIS, decode_responses=True)
@@ -88,7 +88,7 @@ async def job(token: str):
     return {"job": token, "result": await asyncio.get_running_loop().run_in_executor(POOL, done_by_the_office, token)}
 
 
-# --- manual: sent in pieces; the number of its pages stands in a slow file
+# --- manual: sent in chunks; the number of its pages is in a slow file
 
 
 async def pieces(token):
@@ -102,7 +102,7 @@ async def manual(token: str):
     return StreamingResponse(pieces(token), media_type="application/json")
 
 
-# --- quote: made by an old program, which prints it
+# --- quote: a price that an old program prints
 
 
 @app.get("/quotes/{token}")
@@ -111,7 +111,7 @@ async def quote(token: str):
     return {"quote": token, "price": int(printed)}
 
 
-# --- member: whoever shows a card is recognised, in a middleware; the supplier knows the points
+# --- member: a middleware looks up the points of every request that shows a card; the supplier knows them
 
 
 def points_of(card):
@@ -130,7 +130,7 @@ async def member(card: str, request: Request):
     return {"card": card, "points": request.state.points}
 
 
-# --- rate: asked once for each currency, then kept
+# --- rate: fetched once for each currency, then cached
 
 
 @lru_cache(maxsize=1000)
@@ -148,7 +148,7 @@ async def rate(token: str):
         return {"currency": token, "rate": await asyncio.get_running_loop().run_in_executor(POOL, rate_of, token)}
 
 
-# --- order: taken at once; the supplier is told behind the answer
+# --- order: accepted at once; the supplier is informed after the response
 
 
 async def tell_the_supplier(token):

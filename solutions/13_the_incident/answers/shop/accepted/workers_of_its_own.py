@@ -42,7 +42,7 @@ async def stock(token: str, request: Request):
         return {"item": token, "left": await connection.fetchval("SELECT price_of($1)", token)}
 
 
-# --- quote: made by an old program, which prints it
+# --- quote: a price that an old program prints
 
 
 @app.get("/quotes/{token}")
@@ -55,7 +55,7 @@ async def quote(token: str):
         return {"quote": token, "price": int(program.stdout.read())}
 
 
-# --- order: taken at once; the supplier is told behind the answer
+# --- order: accepted at once; the supplier is informed after the response
 
 
 supplier = ThreadPoolExecutor(max_workers=1)
@@ -67,7 +67,7 @@ async def order(token: str):
     return {"order": token, "accepted": True}
 
 
-# --- search: what was searched for is logged, and the log goes to the supplier, who wants to know what people look for
+# --- search: what people search for is logged, and each log line is sent to the supplier
 
 
 class ToTheSupplier(logging.Handler):

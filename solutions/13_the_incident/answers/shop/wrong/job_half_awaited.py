@@ -2,7 +2,7 @@
 import redis
 
 
-# --- job: work for the back office, through Redis: put on the list `jobs`, the result comes on `reply:{token}`
+# --- job: work for the back office, through Redis: pushed onto the list `jobs`; the result comes on `reply:{token}`
 
 
 office = redis.Redis.from_url(REDIS, decode_responses=True)

@@ -1,7 +1,7 @@
 # ruff: noqa: F821 (sections that take the place of those in reference.py)
 
 
-# --- manual: sent in pieces; the number of its pages stands in a slow file
+# --- manual: sent in chunks; the number of its pages is in a slow file
 
 
 async def pieces(token):

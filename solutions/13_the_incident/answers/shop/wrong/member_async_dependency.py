@@ -1,7 +1,7 @@
 # ruff: noqa: F821 (sections that take the place of those in reference.py)
 
 
-# --- member: whoever shows a card is recognised, in a middleware; the supplier knows the points
+# --- member: a middleware looks up the points of every request that shows a card; the supplier knows them
 
 
 async def points_of(card: str):

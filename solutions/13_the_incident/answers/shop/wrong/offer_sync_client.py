@@ -1,7 +1,7 @@
 # ruff: noqa: F821 (sections that take the place of those in reference.py)
 
 
-# --- offer: what the supplier asks for an item, over HTTP
+# --- offer: the price of an item, which the supplier knows, over HTTP
 
 
 supplier = httpx.Client(base_url=SUPPLIER, timeout=60)

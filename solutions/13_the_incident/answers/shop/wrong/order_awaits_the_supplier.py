@@ -1,4 +1,4 @@
-# --- order: taken at once; the supplier is told behind the answer
+# --- order: accepted at once; the supplier is informed after the response
 
 
 @app.post("/orders/{token}")

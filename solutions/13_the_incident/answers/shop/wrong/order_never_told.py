@@ -1,7 +1,7 @@
 # ruff: noqa: F821 (sections that take the place of those in reference.py)
 
 
-# --- order: taken at once; the supplier is told behind the answer
+# --- order: accepted at once; the supplier is informed after the response
 
 
 @app.post("/orders/{token}")

@@ -2,7 +2,7 @@
 from concurrent.futures import ThreadPoolExecutor
 
 
-# --- order: taken at once; the supplier is told behind the answer
+# --- order: accepted at once; the supplier is informed after the response
 
 
 supplier = ThreadPoolExecutor(max_workers=10)

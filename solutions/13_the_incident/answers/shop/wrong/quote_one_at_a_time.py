@@ -1,7 +1,7 @@
 # ruff: noqa: F821 (sections that take the place of those in reference.py)
 
 
-# --- quote: made by an old program, which prints it
+# --- quote: a price that an old program prints
 
 
 one = asyncio.Semaphore(1)

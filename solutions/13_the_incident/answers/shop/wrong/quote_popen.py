@@ -2,7 +2,7 @@
 import subprocess
 
 
-# --- quote: made by an old program, which prints it
+# --- quote: a price that an old program prints
 
 
 @app.get("/quotes/{token}")

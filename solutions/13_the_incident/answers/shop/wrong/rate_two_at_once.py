@@ -1,4 +1,4 @@
-# --- rate: asked once for each currency, then kept
+# --- rate: fetched once for each currency, then cached
 
 
 @lru_cache(maxsize=1000)

@@ -1,4 +1,4 @@
-# --- receipt: the printer takes its time
+# --- receipt: a printer that takes `wait` seconds
 
 
 printing = {}

@@ -1,7 +1,7 @@
 # ruff: noqa: F821 (sections that take the place of those in reference.py)
 
 
-# --- search: what was searched for is logged, and the log goes to the supplier, who wants to know what people look for
+# --- search: what people search for is logged, and each log line is sent to the supplier
 
 
 class ToTheSupplier(logging.Handler):

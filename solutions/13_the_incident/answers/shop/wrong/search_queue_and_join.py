@@ -2,7 +2,7 @@
 import threading
 
 
-# --- search: what was searched for is logged, and the log goes to the supplier, who wants to know what people look for
+# --- search: what people search for is logged, and each log line is sent to the supplier
 
 
 class ToTheSupplier(logging.Handler):

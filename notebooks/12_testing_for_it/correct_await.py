@@ -1,4 +1,4 @@
-"""Honest: a shared client, awaited."""
+"""Correct: it awaits the supplier, with one client for all requests."""
 
 import os
 from contextlib import asynccontextmanager

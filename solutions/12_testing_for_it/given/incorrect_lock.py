@@ -1,4 +1,4 @@
-"""Not honest: the loop is free, but requests are served one after the other."""
+"""Incorrect: the loop is free, but a lock serves the requests one after the other."""
 
 import asyncio
 import os
@@ -17,12 +17,12 @@ async def lifespan(app):
 
 
 app = FastAPI(lifespan=lifespan)
-turn = asyncio.Lock()
+lock = asyncio.Lock()
 
 
 @app.get("/quotes/{token}")
 async def quote(token: str):
-    async with turn:
+    async with lock:
         response = await app.state.client.get(f"{SUPPLIER}/items/{token}")
     return {"item": token, "price": response.json()["price"]}
 

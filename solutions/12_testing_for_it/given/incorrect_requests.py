@@ -1,7 +1,6 @@
-"""Honest, and slow: it waits in a thread."""
+"""Incorrect: it blocks the loop while it waits for the supplier."""
 
 import os
-import time
 
 import requests
 from fastapi import FastAPI
@@ -11,8 +10,7 @@ app = FastAPI()
 
 
 @app.get("/quotes/{token}")
-def quote(token: str):
-    time.sleep(2)
+async def quote(token: str):
     response = requests.get(f"{SUPPLIER}/items/{token}")
     return {"item": token, "price": response.json()["price"]}
 

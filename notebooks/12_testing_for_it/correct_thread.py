@@ -1,6 +1,7 @@
-"""Not honest: the loop waits for the supplier."""
+"""Correct, and slow: it waits in a thread."""
 
 import os
+import time
 
 import requests
 from fastapi import FastAPI
@@ -10,7 +11,8 @@ app = FastAPI()
 
 
 @app.get("/quotes/{token}")
-async def quote(token: str):
+def quote(token: str):
+    time.sleep(2)
     response = requests.get(f"{SUPPLIER}/items/{token}")
     return {"item": token, "price": response.json()["price"]}
 
