@@ -27,6 +27,7 @@ Every exception whose message a user sees derives from `UserFacingError`, wherev
 
     AnswerFault                      a proof failed: becomes a FAIL with its diagnosis
     └── AnsweredTooEarly             as long as the barrier wasn't reached
+    _HiddenProcess                   a process can't be counted while it runs: all are stopped for a moment, and counted again
     Disconnected                     a connection ended in the middle of a response: becomes the response's error
     MessageError                     the data in a pipe isn't a message: the sender counts as ended, or as forging
     LacksKey                         a table of exercise.toml lacks a key: becomes an ExerciseError
