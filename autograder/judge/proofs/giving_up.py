@@ -35,6 +35,9 @@ MAX_PATIENCE_S = 4.8  # s, the same in later trials, at most: on a busy machine 
 OVERDUE_S = 2.0  # s beyond its patience that a request gets for its response, with a loop that answers canaries
 # races of requests that give up, so that what they don't give back adds up to all of the 50 connections that an app may have
 ROUNDS = 5
+# share of the patience within which all calls must have come, or the trial proves nothing: an app that starts a program a second
+# time when half of the patience is over may have killed the first one before it was seen
+SEEN_SHARE = 1 / 3
 IN_TIME_SHARE = 0.2  # share of its patience for which a request waits whose reply comes in time
 # s in which no request is answered, with a loop that answers canaries, after which the others are waiting for good
 GIVEN_BACK_S = 3.0
@@ -73,6 +76,7 @@ class GivingUp:
         )
         self._wanted: set[str] = set()  # the tokens of the newest race
         self._seen: set[str] = set()  # those whose call was held
+        self._seen_after_s = 0.0  # how long the newest race's calls took to be held
         self._overdue = False
         self._unanswered: list[int] = []  # the numbers of the newest race's requests without a response
 
@@ -124,7 +128,8 @@ class GivingUp:
             finally:
                 self.service.release()
             missing = [call for call in calls if not self._seen.issuperset(call.tokens)]
-            seen_all = seen_all and not missing
+            in_time = self._seen_after_s <= SEEN_SHARE * self.patience or self.patience >= MAX_PATIENCE_S
+            seen_all = seen_all and not missing and in_time
             if missing and self.patience >= MAX_PATIENCE_S:
                 text = messages.did_not_ask(missing[0], self.endpoint.service)
                 return Trial(Verdict(Outcome.FAIL, DiagnosisKind.DID_NOT_ASK, text))
@@ -141,11 +146,14 @@ class GivingUp:
         calls = await self.calls_for(1, self.patience, True)
         hold_s = IN_TIME_SHARE * self.patience
 
+        called = False
+
         async def watch(race: Race) -> None:
+            nonlocal called
             since = 0.0
             while race.end is None and race.requests[0].end is None:
                 if not since and self.service.held():
-                    since = time.perf_counter()
+                    since, called = time.perf_counter(), True
                 if since and time.perf_counter() - since >= hold_s:
                     self.service.release()
                     return
@@ -159,6 +167,9 @@ class GivingUp:
         except AnswerFault as fault:
             if fault.verdict.kind != DiagnosisKind.WRONG_ANSWER:
                 raise
+            if not called:
+                text = messages.did_not_ask(calls[0], self.endpoint.service)
+                return Verdict(Outcome.FAIL, DiagnosisKind.DID_NOT_ASK, text)
             return fault.verdict
         finally:
             self.service.release()
@@ -174,7 +185,9 @@ class GivingUp:
             quiet = self.quiet_period(race, OVERDUE_S)
             while race.end is None and any(request.end is None for request in race.requests):
                 held = self.service.held()
-                self._seen |= self._wanted.intersection(held)
+                if new := self._wanted.intersection(held) - self._seen:
+                    self._seen |= new
+                    self._seen_after_s = time.perf_counter() - race.began
                 if strays := [token for token in held if token not in self._wanted]:
                     self.service.release(strays)
                 if time.perf_counter() - race.began < self.patience:
