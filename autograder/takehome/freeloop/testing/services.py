@@ -73,7 +73,8 @@ class _Client:
         for task in tasks:
             task.cancel()
         # a cancelled request still closes its connection, which takes more than one iteration
-        self._loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+        if tasks:
+            self._loop.run_until_complete(asyncio.wait(tasks))
         self._loop.close()
 
     async def _send(self, request: Request) -> Reply:
