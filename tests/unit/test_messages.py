@@ -170,6 +170,7 @@ def test_syscall_file_is_read():
     """Outside a system call Linux says -1: the thread waits for a page of memory, and that is no sleep of its choosing."""
     assert parse_syscall(b"running\n") == (RUNNING, None, None)
     assert parse_syscall(b"-1 0x7ffd 0x7f00\n") == (PAGE_FAULT, None, None)
+    assert parse_syscall(b"257 0xffffffffffffff9c 0x7f 0x80000 0x0 0x0 0x0 0x7ffd 0x7f00\n") == (SYSCALL, 257, -100)
     assert parse_syscall(b"232 0x5 0x7f 0x400 0x0 0x0 0x0 0x7ffd 0x7f00\n") == (SYSCALL, 232, 5)
 
 

@@ -246,4 +246,6 @@ def parse_syscall(text: bytes) -> tuple[LoopState, int | None, int | None]:
         return "running", None, None
     if words[0] == b"-1":
         return "page fault", None, None
-    return "system call", int(words[0]), int(words[1], 16)
+    argument = int(words[1], 16)
+    # a register: newer C libraries extend AT_FDCWD (-100), with which `open` names the working directory, to 64 bits
+    return "system call", int(words[0]), argument - (1 << 64) if argument >> 63 else argument
