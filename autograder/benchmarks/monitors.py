@@ -62,7 +62,7 @@ PY_SPY_SHARE = 0.05  # share of the samples from which a line of the app counts 
 AT_A_TIME_BUSY = 4
 SLICES, SLICE_S, CONNECTIONS = 6, 1.0, 8  # of the load that measures the overhead
 HERE = Path(__file__).parent
-EXERCISE = paths.SOLUTIONS / "12_testing_for_it" / "hidden"
+HIDDEN = paths.SOLUTIONS / "12_testing_for_it" / "hidden"
 # The lines that block in those of exercise 12's apps whose loop is blocked.
 CULPRITS = {
     "in_the_endpoint": "requests.get(",
@@ -103,13 +103,11 @@ class Score:
 
 def apps() -> tuple[list[MonitoredApp], list[MonitoredApp]]:
     """Return the apps that block, and those whose loop is free."""
-    blocking = [
-        _app(EXERCISE / "blocking" / f"{name}.py", "/quotes/tea", culprit) for name, culprit in CULPRITS.items()
-    ]
+    blocking = [_app(HIDDEN / "blocking" / f"{name}.py", "/quotes/tea", culprit) for name, culprit in CULPRITS.items()]
     blocking += [
         _app(file, "/work?name=a.example", MARK) for file in sorted((HERE / "monitored/blocking").glob("*.py"))
     ]
-    free = [_app(file, "/quotes/tea", None) for file in sorted((EXERCISE / "honest").glob("*.py"))]
+    free = [_app(file, "/quotes/tea", None) for file in sorted((HIDDEN / "honest").glob("*.py"))]
     free += [_app(file, "/work", None) for file in sorted((HERE / "monitored/free").glob("*.py"))]
     return blocking, free
 

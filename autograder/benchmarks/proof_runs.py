@@ -8,21 +8,22 @@ proof that passes is a miss.
 from __future__ import annotations
 
 import collections
+import contextlib
 import itertools
 import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from autograder import paths
 from autograder.benchmarks.cpu_load import hogs
+from autograder.benchmarks.monitors import HIDDEN
 
 if TYPE_CHECKING:
     from freeloop.pytest_plugin import FreeLoop, TestedService
     from freeloop.testing import Reply, Request, Upstream
 
-HIDDEN = paths.SOLUTIONS / "12_testing_for_it" / "hidden"
 TOKENS = ("a", "bb", "ccc", "dddd")
 PROOFS_AT_A_TIME = 25  # of a correct app, before it's served anew
 
@@ -99,17 +100,15 @@ def _misses(rounds: int) -> Iterator[str]:
             yield file.stem
 
 
-class _plugin:
-    """A context manager for the plugin's fixture with its default limits, and a new folder."""
+@contextlib.contextmanager
+def _plugin() -> Iterator[tuple[FreeLoop, Path]]:
+    """Yield the plugin's fixture with its default limits, and a new folder."""
+    from freeloop.pytest_plugin import FreeLoop
+    from freeloop.testing.proofs import BUDGET_S, PATIENCE_S
 
-    def __enter__(self) -> tuple[FreeLoop, Path]:
-        from freeloop.pytest_plugin import FreeLoop
-        from freeloop.testing.proofs import BUDGET_S, PATIENCE_S
-
-        self.folder = tempfile.TemporaryDirectory(prefix="course-proofs-")
-        self.free_loop = FreeLoop(Path(self.folder.name), BUDGET_S, PATIENCE_S)
-        return self.free_loop, Path(self.folder.name)
-
-    def __exit__(self, *error: Any) -> None:
-        self.free_loop.close()
-        self.folder.cleanup()
+    with tempfile.TemporaryDirectory(prefix="course-proofs-") as folder:
+        free_loop = FreeLoop(Path(folder), BUDGET_S, PATIENCE_S)
+        try:
+            yield free_loop, Path(folder)
+        finally:
+            free_loop.close()

@@ -27,7 +27,7 @@ def proof(monkeypatch, late_s, again_s):
         clock.now += made.patience + late_s
         made._seen = set() if made.patience < giving_up.MAX_PATIENCE_S else made._wanted
 
-    async def lasting(limit):
+    async def lasting(service, tokens, limit):
         clock.now += late_s
         return False
 
@@ -36,7 +36,8 @@ def proof(monkeypatch, late_s, again_s):
 
     service = SimpleNamespace(spawns=False, hold=lambda: None, release=lambda: None)
     made = giving_up.GivingUp(None, SimpleNamespace(raced=10), service, calls_for, None, None)
-    made._in_time, made._race, made._lasting, made._ask_again = in_time, race, lasting, ask_again
+    monkeypatch.setattr(giving_up, "lasting", lasting)
+    made._in_time, made._race, made._ask_again = in_time, race, ask_again
     return made, clock
 
 

@@ -18,6 +18,8 @@ LINE_MAX = 300
 
 TIMEOUT_ERRORS = {"TimeoutError", "ReadTimeout", "PoolTimeout", "ConnectTimeout", "WriteTimeout", "QueryCanceledError"}
 
+TASK_GROUP = re.compile(r"TaskGroup\(|create_task_group\(")
+CATCHES_GROUP = re.compile(r"ExceptionGroup|except\s*\*")
 SECOND_LOOP = re.compile(r"cannot be called from a running event loop|event loop is already running")
 
 
@@ -25,6 +27,16 @@ def polls(text: str) -> tuple[int, str] | None:
     """Return (line, code) of a `while` loop that does nothing but ``sleep(0)``, as the app's ``text`` shows it, or None."""
     found = re.search(r"^([ \t]*)while\b([^\n]{0,200}):\s*(?:#[^\n]*)?\n\s*await \w+\.sleep\(0\)", text, re.MULTILINE)
     return (text.count("\n", 0, found.start()) + 1, f"while{found[2]}:") if found else None
+
+
+def uncaught_group(text: str) -> str:
+    """Return the hint for a file that runs calls in a task group and doesn't catch what that raises, or ""."""
+    if not TASK_GROUP.search(text) or CATCHES_GROUP.search(text):
+        return ""
+    return (
+        " A task group raises an ExceptionGroup, which an `except` for the error itself doesn't catch: `except*` does, or "
+        "`except ExceptionGroup`."
+    )
 
 
 def remedy(message: str, code: str, text: str = "") -> str:

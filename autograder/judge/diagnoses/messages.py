@@ -379,12 +379,6 @@ def refused(endpoint: Endpoint) -> str:
     return f"The service ({endpoint.service}) refused {of} of a request with status 503. "
 
 
-EXCEPTION_GROUP = (
-    " A task group raises an ExceptionGroup, which an `except` for the error itself doesn't catch: `except*` does, or "
-    "`except ExceptionGroup`."
-)
-
-
 def not_cancelled(endpoint: Endpoint, seconds: float) -> str:
     """The service refused a call, and another one was still in progress ``seconds`` after the response."""
     return (

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from autograder.judge.diagnoses import messages
 from autograder.judge.evidence import samples
 from autograder.judge.proofs.certificates import blocked
+from autograder.judge.proofs.left_calls import lasting, leave_limit
 from autograder.judge.proofs.quiescence import POLL_INTERVAL_S
 from autograder.judge.proofs.requests import ANSWER_LIMIT_S, run_requests
 from autograder.judge.verdict import AnswerFault, DiagnosisKind, Inconclusive, Outcome, Trial, Verdict
@@ -45,7 +46,6 @@ ASK_LIMIT_S = 60.0  # s: the watch ends the race before
 # s that all trials together may take beyond what their requests wait before they give up. Each wait of a trial has a limit of
 # its own, but an app that comes close to all of them in all trials kept the judge busy for ten minutes.
 SLACK_S = 60.0
-LEAVE_LIMIT_S = (2.0, 8.0)  # s that a call gets to end after the response, in the first trial and in later ones
 
 
 class GivingUp:
@@ -99,7 +99,7 @@ class GivingUp:
 
     async def _trial(self, gathering_s: float, began: float) -> Trial:
         self.patience = min(max(self.patience, 2 * gathering_s), MAX_PATIENCE_S)
-        limit = LEAVE_LIMIT_S[min(self._trials, len(LEAVE_LIMIT_S) - 1)]
+        limit = leave_limit(self._trials)
         self._trials += 1
         self._check_time(began)
         self._waits_s += IN_TIME_SHARE * self.patience
@@ -122,7 +122,7 @@ class GivingUp:
                     if number and self._stuck(calls):
                         raise self._not_given_back(number * len(calls))
                     return Trial(fault)
-                if await self._lasting(limit):
+                if await lasting(self.service, self._wanted, limit):
                     text = messages.left_running(self.endpoint, limit)
                     return Trial(Verdict(Outcome.FAIL, DiagnosisKind.LEFT_RUNNING, text))
             finally:
@@ -222,15 +222,6 @@ class GivingUp:
             text = messages.waits_on(self.endpoint, self.patience)
             return Verdict(Outcome.FAIL, DiagnosisKind.ANSWERED_TOO_LATE, text)
         return None
-
-    async def _lasting(self, limit: float) -> bool:
-        """Return True if a call still waits for its reply ``limit`` seconds after all requests were answered."""
-        deadline = time.monotonic() + limit
-        while self._wanted.intersection(self.service.held()):
-            if time.monotonic() >= deadline:
-                return True
-            await asyncio.sleep(POLL_INTERVAL_S)
-        return False
 
     async def _ask_again(self, given_up: int) -> None:
         """Send requests that have patience, after ``given_up`` that had none. Raises `AnswerFault`."""

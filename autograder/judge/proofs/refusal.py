@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import random
-import re
-import time
 from typing import TYPE_CHECKING
 
 from autograder.judge.diagnoses import messages
+from autograder.judge.diagnoses.hints import uncaught_group
 from autograder.judge.diagnoses.lesson_links import source
 from autograder.judge.evidence import samples
 from autograder.judge.proofs.certificates import blocked
+from autograder.judge.proofs.left_calls import lasting, leave_limit
 from autograder.judge.proofs.quiescence import POLL_INTERVAL_S
 from autograder.judge.proofs.requests import ANSWER_LIMIT_S, run_requests
 from autograder.judge.verdict import AnswerFault, DiagnosisKind, Outcome, Trial, Verdict
@@ -30,11 +30,8 @@ if TYPE_CHECKING:
     from autograder.lab.server import Server
     from autograder.services import Service
 
-TASK_GROUP = re.compile(r"TaskGroup\(|create_task_group\(")
-CATCHES_GROUP = re.compile(r"ExceptionGroup|except\s*\*")
 FIRST_QUIET_S = 0.3  # s without news, with a loop that answers canaries, after which the other replies are released
-MAX_QUIET_S = 4.8  # s, the same in later trials, at most: on a busy machine a call takes long to reach the service
-LEAVE_LIMIT_S = (2.0, 8.0)  # s that the other calls get to end after the response, in the first trial and in later ones
+LONGEST_QUIET_S = 4.8  # s, the same in later trials, at most: on a busy machine a call takes long to reach the service
 
 
 class Refusal:
@@ -67,8 +64,8 @@ class Refusal:
 
         ``gathering_s`` is how long the calls of a race have lately taken to reach the service, in seconds.
         """
-        self.quiet_s = min(max(self.quiet_s, 2 * gathering_s), MAX_QUIET_S)
-        limit = LEAVE_LIMIT_S[min(self._trials, len(LEAVE_LIMIT_S) - 1)]
+        self.quiet_s = min(max(self.quiet_s, 2 * gathering_s), LONGEST_QUIET_S)
+        limit = leave_limit(self._trials)
         self._trials += 1
         proved = True
         places = range(self.endpoint.upstream_calls)
@@ -78,13 +75,13 @@ class Refusal:
             try:
                 if fault := await self._race(call, place):
                     return Trial(fault)
-                if not self._released and await self._lasting(call, limit):
+                if not self._released and await lasting(self.service, set(call.tokens), limit):
                     text = messages.not_cancelled(self.endpoint, limit)
                     return Trial(Verdict(Outcome.FAIL, DiagnosisKind.LEFT_RUNNING, text))
             finally:
                 self.service.release()
             proved = proved and self._refused
-        self.quiet_s = min(2 * self.quiet_s, MAX_QUIET_S)
+        self.quiet_s = min(2 * self.quiet_s, LONGEST_QUIET_S)
         return Trial(proved=proved)
 
     async def _race(self, call: CheckRequest, place: int) -> Verdict | None:
@@ -135,18 +132,7 @@ class Refusal:
                 raise AnswerFault(DiagnosisKind.ERROR_LOST, text, found.line) from None
             if found.kind == DiagnosisKind.SERVER_ERROR:
                 text = messages.refused(self.endpoint) + found.diagnosis
-                code = source(self.app.file).decode(errors="replace")
-                if TASK_GROUP.search(code) and not CATCHES_GROUP.search(code):
-                    text += messages.EXCEPTION_GROUP
+                text += uncaught_group(source(self.app.file).decode(errors="replace"))
                 raise AnswerFault(DiagnosisKind.SERVER_ERROR, text, found.line) from None
             raise
         return blocked(raced[0], samples.decode_samples(raced[0]), self.poll_call, self.service.computes)
-
-    async def _lasting(self, call: CheckRequest, limit: float) -> bool:
-        """Return True if a call still waits for its reply ``limit`` seconds after the response."""
-        deadline = time.monotonic() + limit
-        while set(call.tokens).intersection(self.service.held()):
-            if time.monotonic() >= deadline:
-                return True
-            await asyncio.sleep(POLL_INTERVAL_S)
-        return False
