@@ -104,13 +104,15 @@ class HttpProcess:
     def _admit(self, apps: frozenset[int]) -> None:
         """Serve only this process and the users of its apps. Another process's apps must not get what the apps of this one send."""
         own = [os.geteuid()] if hasattr(os, "geteuid") else []
-        try:
+        with contextlib.suppress(ServiceError):  # it's replaced
             self.order(AdmitUsers([*own, *sorted(apps)]))
-        except ServiceError:
-            self._process.end()  # it has ended, or hangs: it will be replaced
 
     def order(self, order: UpstreamOrder) -> None:
-        """Send an order, and wait until it's carried out. Raises `ServiceError`."""
+        """Send an order, and wait until it's carried out.
+
+        Raises `ServiceError` if the process has ended or doesn't answer in time. It's ended then, and has to be replaced: a late
+        answer would be taken for the answer to the next order.
+        """
         self._order(ORDER_LIMIT_S, order)
 
     def _order(self, limit: float, order: UpstreamOrder | UpstreamSettings) -> Listening | Done:
@@ -121,6 +123,7 @@ class HttpProcess:
             except (OSError, ValueError, queue.Empty):
                 done = None
         if done is None:
+            self._process.end()
             raise ServiceError("The HTTP upstream ended, or does not answer. Try again.")
         return done
 

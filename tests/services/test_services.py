@@ -24,7 +24,7 @@ from helpers import gone, until
 
 from autograder import services
 from autograder.programs.procfs import descendants
-from autograder.services import ServiceError, gate, managed_server, mysql
+from autograder.services import ServiceError, gate, managed_server, mysql, upstream
 from autograder.services.gate import HELD_LIMIT
 from autograder.services.managed_server import ManagedServer
 from autograder.services.upstream import Rooms
@@ -242,6 +242,20 @@ def test_upstream_serves_no_other_user():
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "200\n"
     refused = subprocess.run(command, capture_output=True, text=True, user=65534, group=65534, extra_groups=[])
     assert refused.returncode and any(word in refused.stderr for word in ("RemoteDisconnected", "ConnectionReset"))
+
+
+def test_late_order_ends_the_upstream(monkeypatch):
+    """The late answer to an order would be taken for the answer to the next one: the process is replaced instead."""
+    before = services.get("upstream")
+    monkeypatch.setattr(upstream, "ORDER_LIMIT_S", 1.0)
+    for process in [before._server.pid, *descendants(before._server.pid)]:
+        os.kill(process, signal.SIGSTOP)
+    with pytest.raises(ServiceError, match="does not answer"):
+        before.hold()
+    monkeypatch.undo()
+    until(lambda: not before.alive)
+    after = services.get("upstream")
+    assert after is not before and httpx.get(f"{after.url}/items/x").status_code == 200
 
 
 def test_rooms_are_secret_and_apart():
