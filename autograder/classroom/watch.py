@@ -86,10 +86,14 @@ def _grade_new(
 
 def state(folder: Path) -> object:
     """Return what changes when a student hands something in again; nothing in the folder is opened or followed."""
-    if handed_in.problem(folder):
-        return "refused"
-    files = sorted(path for path in folder.rglob("*") if not path.name.endswith(intake.REPLACED))
-    return tuple((str(file.relative_to(folder)), file.lstat().st_mtime_ns, file.lstat().st_size) for file in files)
+    try:
+        if handed_in.problem(folder):
+            return "refused"
+        files = sorted(path for path in folder.rglob("*") if not path.name.endswith(intake.REPLACED))
+        seen = [(str(file.relative_to(folder)), file.lstat()) for file in files]
+    except FileNotFoundError:
+        return "changing"  # a file was replaced during this look; the next one sees the new state
+    return tuple((name, status.st_mtime_ns, status.st_size) for name, status in seen)
 
 
 def inbound(course: Course) -> Path:

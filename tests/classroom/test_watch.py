@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from class_folder import FULL, LESSON, REFERENCE, STARTER, hand_in, scores, verdict
@@ -37,6 +38,20 @@ def test_command_grades_what_arrives(course) -> None:
             process.send_signal(signal.SIGINT)
             code = process.wait(300)
     assert code == 130 and scores(course) == {"ada": 3}
+
+
+def test_vanishing_file_is_seen_later(course, monkeypatch) -> None:
+    """A file that is replaced during a look doesn't end the command; the next look sees what has changed."""
+    folder = hand_in(course, "ada", STARTER).parent
+    settled = watch.state(folder)
+
+    def gone(path: Path) -> object:
+        raise FileNotFoundError(path)
+
+    with monkeypatch.context() as during:
+        during.setattr(Path, "lstat", gone)
+        assert watch.state(folder) != settled
+    assert watch.state(folder) == settled
 
 
 @pytest.mark.heavy
