@@ -34,8 +34,10 @@ LOCKS = {"course": ("uv.txt", "course.txt"), "test": ("uv.txt", "course.txt", "t
 PREFIXES = {"course": "py", "test": "test-py"}
 NEEDED_BYTES = {"course": 800 * 2**20, "test": 1200 * 2**20}
 
-# Variables that the user has set for other Pythons. They must not leak into this environment.
+# Variables that the user has set for other Pythons. They must not leak into this environment. (Images of containers often set
+# PYTHONDONTWRITEBYTECODE to stay small. Here, each process would compile the course's modules again.)
 FOREIGN = (
+    "PYTHONDONTWRITEBYTECODE",
     "PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "PYTHONUSERBASE", "PYTHONINSPECT", "PYTHONEXECUTABLE",
     "__PYVENV_LAUNCHER__", "CONDA_PREFIX", "CONDA_DEFAULT_ENV", "PIP_TARGET", "PIP_PREFIX", "PIP_REQUIRE_VIRTUALENV",
     "JUPYTER_PATH", "JUPYTERLAB_DIR", "JUPYTERLAB_SETTINGS_DIR", "JUPYTERLAB_WORKSPACES_DIR",

@@ -17,8 +17,8 @@ from pathlib import Path
 
 # What the first notebook imports, in that order. It's compiled first, while JupyterLab starts.
 FIRST = ("ipykernel.kernelapp", "autograder.lab", "fastapi", "uvicorn", "httpx", "matplotlib.pyplot")
-# Folders that neither the course nor its tests import from: other packages' tests, vendored code, and installers.
-NEVER = {"tests", "testing", "test", "third_party", "pip", "setuptools"}
+# Folders that neither the course nor its tests import from: other packages' tests, vendored code, and pip.
+NEVER = {"tests", "testing", "test", "third_party", "pip"}
 FILES_PER_TASK = 40
 
 
