@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import textwrap
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,11 +37,27 @@ if TYPE_CHECKING:
     from autograder.lab.load import Load
 
 
+# JupyterLab breaks a line of an output that's too long in the middle of a word: this many characters fit into a window of
+# 1280 pixels beside the list of files
+OUTPUT_COLUMNS = 96
+
+
+def folded(text: str) -> str:
+    """Return ``text`` with its lines broken between words, at `OUTPUT_COLUMNS` characters. A line keeps its indentation."""
+    lines = []
+    for line in text.splitlines():
+        indent = line[: len(line) - len(line.lstrip())]
+        lines += textwrap.wrap(
+            line, OUTPUT_COLUMNS, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+        ) or [""]
+    return "\n".join(lines)
+
+
 class CheckFailed(UserFacingError, AssertionError):
     """A check didn't pass. The notebook shows only its message, which is the diagnosis."""
 
     def _render_traceback_(self) -> list[str]:
-        return [f"Not yet: {self}"]
+        return [folded(f"Not yet: {self}")]
 
 
 class Checks:
@@ -90,9 +107,9 @@ class Checks:
         if not Path(task.file).is_file():
             raise CheckFailed(_missing(task))
         readable, said = check_readable(Path(task.file).read_text(encoding="utf-8", errors="replace"), task)
-        print(("" if readable else "Not yet: ") + said)
+        print(folded(("" if readable else "Not yet: ") + said))
         for remark in remarks(Path(task.file).read_text(encoding="utf-8"), Path.cwd()):
-            print(remark)
+            print(folded(remark))
 
     async def rehearse(self, name: str) -> None:
         """Run a test once against each app in the notebook's folder, and print the results."""
@@ -106,7 +123,7 @@ class Checks:
                 "the apps to try the test on, correct_*.py and incorrect_*.py, are not next to this notebook. "
                 "Copy them from the course's folder of this exercise."
             )
-        print("\n".join(lines))
+        print(folded("\n".join(lines)))
         if not right:
             raise CheckFailed("the test must pass for the correct apps and fail for the others.")
         print("The test knows these apps apart. The hidden ones are more, and each is tried twice.")
@@ -118,7 +135,7 @@ class Checks:
         key = (name, Path(text).read_bytes() if Path(text).is_file() else None)
         judge = self._judges.setdefault(key, self._judge(name))
         verdict = await judge.verdict_with_retries(part)
-        print(verdict.diagnosis)
+        print(folded(verdict.diagnosis))
         return verdict.points(self._exercise.endpoint(name).points[part])
 
     async def verdict(self) -> None:
@@ -146,7 +163,7 @@ class Checks:
                         points, most = points + got, most + worth
                         print(f"{verdict.outcome.upper():5} {endpoint.item(part)}: {got:g} of {worth:g}", flush=True)
                         if not verdict.passed:
-                            print("".join(f"      {line}\n" for line in verdict.diagnosis.splitlines()), end="")
+                            print(folded(textwrap.indent(verdict.diagnosis, "      ")))
         print(f"{points:g} of {most:g} points, hidden tests included.")
 
     async def load(self, seconds: float = 5.0, rate: float = 15) -> Load:
@@ -190,7 +207,7 @@ class Checks:
         saved = f"({file} as it was saved at {datetime.fromtimestamp(file.stat().st_mtime):%H:%M:%S})"
         if not verdict.passed:
             raise CheckFailed(f"{verdict.diagnosis}\n{saved}")
-        print(f"{praise} {saved}")
+        print(folded(f"{praise} {saved}"))
 
 
 def _missing(task: Endpoint | TextTask) -> str:

@@ -138,7 +138,7 @@ class Load(Race):
         if failed:
             text += f" {failed} requests failed."
         if worst := next(iter(self.blockers), None):
-            return text + f" The loop was {self.lane}, most of it by {short(worst.code, 60)} (line {worst.line})."
+            return text + f" The loop was {self.lane}, most of it by `{short(worst.code, 60)}` in line {worst.line}."
         return text + (" The event loop stayed free." if self.lane == "free" else f" The event loop was {self.lane}.")
 
 

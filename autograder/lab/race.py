@@ -39,6 +39,7 @@ CROWD_TASK_MAX_S = 0.015  # ... if no task was seen to run for so long (the grid
 CROWD_COLLECTION_MAX_S = 0.040
 CPU_WAIT_MIN_S = 0.05  # s of waiting for a CPU from which the lane's text mentions it ...
 CPU_WAIT_SHARE = 0.2  # ... and, if the loop was blocked as well, its minimum share of both together
+COLLECTION = "garbage collection"
 UNKNOWN_CAUSE = "something that left no trace"  # a call that holds the GIL stops the watchdog as well
 REPORTS_LIMIT = 5000  # reports of one kind that are kept for a race
 
@@ -161,25 +162,31 @@ class Blocked:
 
     @property
     def cause(self) -> str:
-        """What blocked the loop, for messages: ``time.sleep(0.2) in line 9``."""
+        """What blocked the loop, for pictures: ``time.sleep(0.2) in line 9``."""
         return self.cause_in(None)
 
-    def cause_in(self, room: int | None) -> str:
-        """Return `cause` in at most ``room`` characters: long code is cut, the line number isn't."""
+    @property
+    def quoted_cause(self) -> str:
+        """`cause` for a sentence, with the code between backticks: a statement such as ``with pool:`` reads as words otherwise."""
+        return self.cause_in(None, "`")
+
+    def cause_in(self, room: int | None, mark: str = "") -> str:
+        """Return `cause` in at most ``room`` characters: long code is cut, the line number isn't. Code is put between ``mark``."""
         if self.thread:
             line, code = self.thread
             where = (f" in line {line}" if line else "") + ", in a thread"
-            return short(code, room and room - len(where)) + where
+            around = mark if line and code != COLLECTION else ""
+            return around + short(code, room and room - len(where)) + around + where
         if self.function == "Thread.start" and not self.collection:
             return short("the start of threads", room)
         before = "automatic garbage collection" if self.collection == "automatic" else ""
         after = " (garbage collection)" if self.collection == "explicit" else ""
         if self.in_app and self.line:
             where = f" in line {self.line}{after}"
-            code = f"{before}, during {self.code}" if before else self.code
-            return short(code, room and room - len(where)) + where
+            code = f"{before}, during {mark}{self.code}" if before else mark + self.code
+            return short(code, room and room - len(where)) + mark + where
         if before or after:
-            return short(before or "garbage collection", room)
+            return short(before or COLLECTION, room)
         if " as a callback" in self.code or self.code == WITHHELD.code:
             return short(self.code, room)
         return short(f"{self.function} in {os.path.basename(self.file)}" if self.function else UNKNOWN_CAUSE, room)
@@ -438,7 +445,7 @@ class Race:
 
     def _blame_for_gil(self, hold: Blocked) -> None:
         """Record that a call on another thread held the GIL, which blocked the loop in an iteration or before one could begin."""
-        what = "garbage collection" if hold.collection else hold.code
+        what = COLLECTION if hold.collection else hold.code
         if not hold.in_app and not hold.collection:
             what = f"{hold.function} in {os.path.basename(hold.file)}"
         hold.thread = (hold.line if hold.in_app else 0, what)
@@ -511,7 +518,7 @@ def _none_answered(race: Race) -> str:
 
 def _loop(race: Race) -> str:
     if worst := race.worst_block:
-        return f"The event loop was {race.lane}, most of it by {worst.cause}."
+        return f"The event loop was {race.lane}, most of it by {worst.quoted_cause}."
     if race.lane == "free":
         return "The event loop stayed free."
     machine = ": the machine was busy" if race.cpu_wait_seconds >= CPU_WAIT_MIN_S else ""
@@ -546,6 +553,6 @@ def startup_sentence(blocks: list[Blocked]) -> list[str]:
     worst = max(blocks, key=lambda block: block.seconds)
     seconds = sum(block.seconds for block in blocks)
     return [
-        f"Before the app was ready, a task that it starts blocked the loop for {seconds:.2f} s, most of it by {worst.cause}: "
+        f"Before the app was ready, a task that it starts blocked the loop for {seconds:.2f} s, most of it by {worst.quoted_cause}: "
         "no request could be served until then."
     ]

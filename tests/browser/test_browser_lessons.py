@@ -43,7 +43,7 @@ def test_exercise_fails_then_passes(page, lab, tmp_path):
     run_from(page, 0, check + 1)
     said = output(page, check)
     said.get_by_text("Not yet: The event loop was blocked").wait_for()
-    assert "time.sleep(wait) in line 11" in said.inner_text()
+    assert "`time.sleep(wait)` in line 11" in " ".join(said.inner_text().split())
     assert "Traceback" not in said.inner_text()
     said.locator("figure").scroll_into_view_if_needed()
     page.screenshot(path=tmp_path / "exercise_bad.png")

@@ -36,6 +36,7 @@ def test_numbered_code_marks_lines() -> None:
     ("said", "lines"),
     [
         ("time.sleep(1) in line 9 blocked", {9}),
+        ("`time.sleep(1)` in line\n9 blocked", {9}),
         ("ended in KeyError (line 12: x[1])", {12}),
         ("report.py:7 and other.py:8 block", {7}),
         ("it took 14 s", set()),

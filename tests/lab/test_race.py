@@ -88,7 +88,7 @@ async def test_blocking_line_is_named(shop):
     assert race.blocked_seconds >= 3 * 0.1
     assert race.loop_lag >= 100
     assert race.worst_canary >= 0.1
-    assert f"time.sleep(seconds) in line {LINE}" in race.sentence
+    assert f"`time.sleep(seconds)` in line {LINE}" in race.sentence
 
 
 async def test_free_loop_is_called_free(shop):
@@ -249,6 +249,7 @@ def test_collection_goes_before_thread_start():
     assert collected.cause == "automatic garbage collection"
     in_app = dataclasses.replace(collected, in_app=True)
     assert in_app.cause == "automatic garbage collection, during to_thread(f) in line 7"
+    assert in_app.quoted_cause == "automatic garbage collection, during `to_thread(f)` in line 7"
 
 
 def test_long_line_keeps_its_number():
@@ -270,7 +271,7 @@ def test_short_block_and_cpu_wait():
     race = of_blocks(Blocked(0.6, 0.64, 0.0, "tea.py", 9, "time.sleep(0.04)", "tea"))
     race.not_blamed.append(Blocked(0.0, 0.5, 0.46, "tea.py", 7, "await pour()", "tea"))
     said = "blocked for 0.04 s (plus 0.46 s waiting for a CPU)"
-    assert f"{said}, most of it by time.sleep(0.04) in line 9" in race.sentence
+    assert f"{said}, most of it by `time.sleep(0.04)` in line 9" in race.sentence
     assert any(f"{said}: time.sleep(0.04) in line 9" in word for word in drawn_words(race))
     assert "pour" not in race.sentence + " ".join(drawn_words(race))
 
@@ -278,7 +279,7 @@ def test_short_block_and_cpu_wait():
 def test_long_block_is_always_named():
     """A call that blocked the loop for long is named, however long it also waited for a CPU."""
     race = of_blocks(Blocked(0.0, 0.9, 0.7, "tea.py", 7, "crunch()", "tea"))
-    assert race.worst_block.line == 7 and "most of it by crunch() in line 7" in race.sentence
+    assert race.worst_block.line == 7 and "most of it by `crunch()` in line 7" in race.sentence
 
 
 def test_lag_is_the_longest_stretch():

@@ -6,7 +6,7 @@ import re
 from collections import defaultdict
 
 from autograder import cli, errors, paths
-from autograder.judge.checks import CheckFailed
+from autograder.judge.checks import OUTPUT_COLUMNS, CheckFailed
 from autograder.lab.start_budget import StartTimeout
 
 BUILTINS = {name for name, kind in vars(builtins).items() if isinstance(kind, type) and issubclass(kind, BaseException)}
@@ -64,6 +64,15 @@ def test_drawing_names_other_bases():
 def test_notebook_shows_the_message_only():
     assert StartTimeout("too busy")._render_traceback_() == ["too busy"]
     assert CheckFailed("the loop was blocked")._render_traceback_() == ["Not yet: the loop was blocked"]
+
+
+def test_long_message_breaks_at_words():
+    """JupyterLab breaks a long line of an error anywhere: the message's lines are short enough, and no word is lost."""
+    said = "  the loop was blocked by `time.sleep(wait)`, " + "and so no other request was served, " * 9 + "x" * 150
+    lines = CheckFailed(f"in short\n{said}")._render_traceback_()[0].splitlines()
+    assert lines[0] == "Not yet: in short" and all(line.startswith("  ") for line in lines[1:])
+    assert " ".join(" ".join(lines[1:]).split()) == " ".join(said.split())
+    assert all(len(line) <= OUTPUT_COLUMNS for line in lines[:-1]) and "x" * 150 in lines[-1]
 
 
 def test_command_prints_only_the_message(monkeypatch, capsys):

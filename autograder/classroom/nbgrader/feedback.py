@@ -109,7 +109,7 @@ def named_lines(said: str, file: str) -> set[int]:
     """Return the numbers of lines that a diagnosis names: "in line 9", "(line 9: ...)" or "report.py:9"."""
     return {
         int(number)
-        for pair in re.findall(rf"\bline (\d+)\b|\b{re.escape(file)}:(\d+)\b", said)
+        for pair in re.findall(rf"\bline\s+(\d+)\b|\b{re.escape(file)}:(\d+)\b", said)
         for number in pair
         if number
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from typing import TYPE_CHECKING
@@ -35,7 +36,7 @@ def blocked(stalls: Sequence[Any], requests: int, block: Blocked | None) -> str:
     total = sum(stall.block.seconds for stall in stalls if stall.block is not None) or seconds
     function = f" (in {block.function})" if block.in_app and block.function != "<module>" else ""
     return (
-        f"The event loop was blocked for {total:.2f} s in all, most of it by {block.cause}{function}. "
+        f"The event loop was blocked for {total:.2f} s in all, most of it by {block.quoted_cause}{function}. "
         "While that lasts, no other request is served."
         + remark
         + recognised(block.code, block.callee, block.file if block.in_app else None, block.line)
@@ -417,7 +418,7 @@ def wrong_status(call: CheckRequest, request: Request) -> str:
 
 def wrong_body(call: CheckRequest, request: Request, hint: str = "") -> str:
     """The response's body isn't the expected one."""
-    return f"{call.request_line} must respond with {call.expected!r}. It responded with {_excerpt(request.body)}{hint}"
+    return f"{call.request_line} must respond with {_as_json(call.expected)}. It responded with {_excerpt(request.body)}{hint}"
 
 
 def server_error(call: CheckRequest, error: RequestFailed, hint: str = "") -> str:
@@ -476,6 +477,14 @@ def died(call: CheckRequest, code: str = "") -> str:
             "the server's own group."
         )
     return text + "Look for sys.exit(), os._exit() or a crash."
+
+
+def _as_json(response: object) -> str:
+    """Return the expected response as FastAPI would write it: the learner compares it with what the app has sent."""
+    try:
+        return json.dumps(response, ensure_ascii=False, separators=(",", ":"))
+    except (TypeError, ValueError):
+        return repr(response)
 
 
 def _excerpt(body: str) -> str:
