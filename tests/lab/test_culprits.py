@@ -170,7 +170,7 @@ async def test_line_named_without_responses(serve, name):
     """)
     race = await lab.race("/x", n=3, show=False, limit=1.0)
     assert "none of the 3 requests got a successful response" in race.sentence
-    assert f"{named} in line {line_of('# here')}" in race.sentence
+    assert f"`{named}` in line {line_of('# here')}" in race.sentence
     assert f"blocked for {race.blocked_seconds:.2f} s" in race.sentence
 
 
