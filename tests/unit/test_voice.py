@@ -74,6 +74,25 @@ def test_notebooks_use_plain_words(file):
     assert texts and not list(found_in("\n\n".join(texts)))
 
 
+def words_of_code(text: str) -> str:
+    """Return the comments, and the strings of more than one word, of code that may contain magics and syntax errors."""
+    comments = re.findall(r"(?:^|\s)#(?! %%)\s?(.+)$", text, re.M)
+    strings = re.findall(r'"((?:[^"\n\\]|\\.)*)"', text)
+    return "\n\n".join([*comments, *(said for said in strings if " " in said)])
+
+
+@pytest.mark.parametrize("folder", sorted(path.parent for path in SOURCES if path.name == "lesson.py"), ids=label)
+def test_code_uses_plain_words(folder):
+    """Comments and messages in the code that a learner opens: code cells, and the files of answers and apps."""
+    texts = []
+    for name in ("lesson.py", "exercise.py"):
+        if (folder / name).exists():
+            cells = jupytext.read(folder / name, fmt="py:percent").cells
+            texts += [cell.source for cell in cells if cell.cell_type == "code"]
+    texts += [file.read_text(encoding="utf-8") for file in sorted((folder / "answers").rglob("*.py"))]
+    assert texts and not list(found_in("\n\n".join(map(words_of_code, texts))))
+
+
 @pytest.mark.parametrize("file", EXERCISES, ids=label)
 def test_exercise_texts_use_plain_words(file):
     """Titles, and what a check says that it doesn't look for."""
@@ -99,6 +118,11 @@ def test_diagnoses_use_plain_words(file):
 )
 def test_replaced_phrases_are_found(wrong):
     assert list(found_in(wrong))
+
+
+@pytest.mark.parametrize("wrong", ["x = 1  # Nobody asks", "# it mends\nx", 'print("the pager rings")'])
+def test_comments_and_messages_are_read(wrong):
+    assert list(found_in(words_of_code(wrong)))
 
 
 def test_quotations_keep_their_words():

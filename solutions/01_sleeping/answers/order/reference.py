@@ -6,7 +6,7 @@ app = FastAPI()
 
 
 def slow_down(wait: float):
-    time.sleep(wait)  # nobody may send orders faster than this
+    time.sleep(wait)  # no client may send orders faster than this
 
 
 @app.post("/orders/{number}", dependencies=[Depends(slow_down)])
