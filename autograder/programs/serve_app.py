@@ -21,6 +21,7 @@ import sys
 import threading
 import traceback
 import warnings
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ OWN_MODULES = ("serve_app", "app_warm_up", "loop_watchdog", "procfs", "messages"
 # The folder of `app_warm_up` and `loop_watchdog`, in the package that learners take home; nothing else of it is needed here.
 # The forkserver takes it from here. `autograder.paths` has the same, because programs can't import that module.
 WATCHDOG = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "takehome", "freeloop", "core")
+COLLECTIONS_LIMIT_S = 0.5  # less than the second for which `Server.drain_reports` waits for an answer
 
 
 class ReportWriter:
@@ -112,9 +114,15 @@ class Failed(Exception):
         self.report = report
 
 
-def die_with_owner(send_report: ReportWriter) -> None:
-    """Answer each byte on the lifeline, and kill the process group when it closes. Blocks: run it in a thread."""
+def die_with_owner(send_report: ReportWriter, before: list[Callable[[float], None]]) -> None:
+    """Answer each byte on the lifeline, and kill the process group when it closes. Blocks: run it in a thread.
+
+    Before an answer, each function in ``before`` waits for reports that are still to be written, for at most the seconds that it
+    is called with. The list may be extended meanwhile.
+    """
     while question := os.read(0, 1):
+        for wait in before:
+            wait(COLLECTIONS_LIMIT_S)
         send_report(reports.Here(question[0]))
     if hasattr(os, "killpg") and os.getpgrp() == os.getpid():
         os.killpg(0, signal.SIGKILL)
@@ -226,7 +234,10 @@ def main(app_file: str, sock: socket.socket | None = None) -> int:
     out = os.dup(1)
     send_report = ReportWriter(out)
     os.dup2(2, 1)
-    lifeline = threading.Thread(target=die_with_owner, args=(send_report,), name="course-lifeline", daemon=True)
+    before_answers: list[Callable[[float], None]] = []
+    lifeline = threading.Thread(
+        target=die_with_owner, args=(send_report, before_answers), name="course-lifeline", daemon=True
+    )
     lifeline.start()
 
     sys.path.insert(0, WATCHDOG)
@@ -240,6 +251,7 @@ def main(app_file: str, sock: socket.socket | None = None) -> int:
     sys.meta_path.insert(0, NotInApps())
     trace = Trace(app_file)
     iterations = loop_watchdog.LoopIterations(WatchReports(send_report), os.path.dirname(os.path.realpath(app_file)))
+    before_answers.append(iterations.wait_for_collections)
     state: dict[str, Any] = {
         "stacks": dump_stacks_on_signal(out),
         "threads": [lifeline.native_id, iterations.start().native_id],

@@ -71,6 +71,20 @@ def test_sampling_survives_garbage_collections():
     assert done.returncode == 0, done.stderr
 
 
+def test_answer_waits_for_collections():
+    """Whoever asks whether all has been reported waits for the sampler, which may not have had a CPU yet."""
+    said = []
+    iterations = LoopIterations(lambda **report: said.append(report["event"]), "/app")
+    iterations.other_collections.append((0, 0.0, 0.2, 0.2))
+    asking = threading.Thread(target=iterations.wait_for_collections, args=(600,))
+    asking.start()
+    asking.join(0.1)
+    assert asking.is_alive()
+    iterations._report_collections()
+    asking.join()
+    assert said == ["gil"]
+
+
 def test_call_during_report_is_sampled(tmp_path, monkeypatch):
     """If the sampler's report takes long, the line that the loop thread reaches in the meantime is sampled too."""
     reports, reached, over = [], threading.Event(), threading.Event()

@@ -228,6 +228,15 @@ class LoopIterations:
         with contextlib.suppress(ValueError):
             gc.callbacks.remove(self._collected)
 
+    def wait_for_collections(self, limit_s: float) -> None:
+        """Wait until the sampler has reported all collections of other threads, but at most ``limit_s`` seconds.
+
+        Call it in a thread that isn't watched. The sampler may get a CPU only after the responses have been sent.
+        """
+        deadline = time.perf_counter() + limit_s
+        while (self._collecting or self.other_collections) and time.perf_counter() < deadline:
+            time.sleep(self.sample_interval_s)
+
     def begin(self) -> None:
         """Record that an iteration begins."""
         self._spent = self._times.read()
@@ -440,10 +449,11 @@ class LoopIterations:
     def _report_collections(self) -> None:
         """Report garbage collections on other threads, which hold the GIL from beginning to end."""
         while self.other_collections:
-            thread, start, end, seconds = self.other_collections.popleft()
+            thread, start, end, seconds = self.other_collections[0]
             frame = sys._current_frames().get(thread)
             place = self.place(frame) if frame is not None else Place("", 0, 0, "", "")
             self._report_hold(start, end, place._replace(collection="automatic"), seconds)
+            self.other_collections.popleft()  # only now: `wait_for_collections` waits until it's reported
 
     def place(self, frame) -> Place:
         """Return the `Place` of the innermost frame in the learner's folder.
