@@ -114,15 +114,14 @@ class Failed(Exception):
         self.report = report
 
 
-def die_with_owner(send_report: ReportWriter, before: list[Callable[[float], None]]) -> None:
+def die_with_owner(send_report: ReportWriter, wait_for_reports: Callable[[float], None]) -> None:
     """Answer each byte on the lifeline, and kill the process group when it closes. Blocks: run it in a thread.
 
-    Before an answer, each function in ``before`` waits for reports that are still to be written, for at most the seconds that it
-    is called with. The list may be extended meanwhile.
+    Before an answer, ``wait_for_reports`` waits until the watchdog has sent its reports, for at most the seconds that it's
+    called with.
     """
     while question := os.read(0, 1):
-        for wait in before:
-            wait(COLLECTIONS_LIMIT_S)
+        wait_for_reports(COLLECTIONS_LIMIT_S)
         send_report(reports.Here(question[0]))
     if hasattr(os, "killpg") and os.getpgrp() == os.getpid():
         os.killpg(0, signal.SIGKILL)
@@ -234,11 +233,6 @@ def main(app_file: str, sock: socket.socket | None = None) -> int:
     out = os.dup(1)
     send_report = ReportWriter(out)
     os.dup2(2, 1)
-    before_answers: list[Callable[[float], None]] = []
-    lifeline = threading.Thread(
-        target=die_with_owner, args=(send_report, before_answers), name="course-lifeline", daemon=True
-    )
-    lifeline.start()
 
     sys.path.insert(0, WATCHDOG)
     import app_warm_up
@@ -251,7 +245,9 @@ def main(app_file: str, sock: socket.socket | None = None) -> int:
     sys.meta_path.insert(0, NotInApps())
     trace = Trace(app_file)
     iterations = loop_watchdog.LoopIterations(WatchReports(send_report), os.path.dirname(os.path.realpath(app_file)))
-    before_answers.append(iterations.wait_for_collections)
+    arguments = send_report, iterations.wait_for_collections
+    lifeline = threading.Thread(target=die_with_owner, args=arguments, name="course-lifeline", daemon=True)
+    lifeline.start()
     state: dict[str, Any] = {
         "stacks": dump_stacks_on_signal(out),
         "threads": [lifeline.native_id, iterations.start().native_id],

@@ -72,7 +72,7 @@ def test_sampling_survives_garbage_collections():
 
 
 def test_answer_waits_for_collections():
-    """Whoever asks whether all has been reported waits for the sampler, which may not have had a CPU yet."""
+    """The sampler may get a CPU late, so the wait for its reports ends only when they have been sent."""
     said = []
     iterations = LoopIterations(lambda **report: said.append(report["event"]), "/app")
     iterations.other_collections.append((0, 0.0, 0.2, 0.2))
