@@ -1,4 +1,4 @@
-"""A lock for tasks: the loop is free, and requests stand in a queue."""
+"""A lock for tasks: the loop is free, and requests wait in line."""
 
 import asyncio
 import os
